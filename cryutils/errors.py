@@ -1,0 +1,29 @@
+"""The one error that a user's mistake raises, and the near miss that mends it.
+
+Walked by no notebook: it is what every notebook shows instead of a traceback's
+last line. The command turns it into one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["InputError", "near_miss"]
+
+
+class InputError(ValueError):
+    """The user's input is wrong; the message names the thing and the mend, in one line."""
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean X?" or " Known: a, b, c." for a name that is not in `known`.
+
+    >>> near_miss("tset_size", ["test_size", "seed"])
+    ' Did you mean test_size?'
+    """
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1)
+    if close:
+        return f" Did you mean {close[0]}?"
+    return f" Known: {', '.join(options)}." if options else ""
