@@ -1,0 +1,149 @@
+"""The results store: every number that a notebook measured, with where it came from.
+
+A notebook calls `begin` once and `record` for each result; the runner merges the files
+of all notebooks into one `results.json`. Tables in notebooks and reports are drawn from
+these files alone, so a number that nothing measured can't appear. Every notebook uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cryutils.errors import InputError
+from cryutils.locations import outputs_dir, resolve, writing
+
+__all__ = ["PROTOCOLS", "Result", "begin", "figure_path", "load_results", "merge", "record"]
+
+PROTOCOLS = ("paper", "leak_free")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measured number: `n` counts test clips, `n_infants` the infants they come from."""
+
+    key: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+    n_infants: int | None
+    protocol: str | None
+    data: str
+    notebook: str
+    seed: int | None
+
+
+@dataclass(slots=True)
+class _Notebook:
+    name: str
+    seed: int | None
+    results: dict[tuple[str, str | None, str], Result]
+
+
+_current: _Notebook | None = None
+
+
+def run_dir() -> Path:
+    """Return the folder of this run: the runner's, or `outputs/manual` for a notebook by hand."""
+    value = os.environ.get("CRYUTILS_RUN_DIR")
+    return resolve(value) if value else outputs_dir() / "manual"
+
+
+def begin(notebook: str, *, seed: int | None = None) -> None:
+    """Start the results of `notebook` afresh; `seed` is stored with each of them."""
+    global _current
+    _current = _Notebook(notebook, seed, {})
+    _write(_current)
+
+
+def record(
+    key: str,
+    value: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    n: int | None = None,
+    n_infants: int | None = None,
+    protocol: str | None = None,
+    data: str,
+) -> Result:
+    """Store one measured number under a dotted `key` and return it.
+
+    `low` and `high` bound its interval, `protocol` is "paper", "leak_free" or None where
+    no split is involved, `data` names the corpus. Raises InputError for another protocol,
+    a number that isn't finite, or a call before `begin`.
+    """
+    if _current is None:
+        raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"{key}: protocol {protocol!r} is neither 'paper' nor 'leak_free'.")
+    numbers = [float(number) for number in (value, low, high) if number is not None]
+    if not all(math.isfinite(number) for number in numbers):
+        raise InputError(f"{key}: {numbers} holds a number that isn't finite.")
+    result = Result(
+        key=key,
+        value=float(value),
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+        n=None if n is None else int(n),
+        n_infants=None if n_infants is None else int(n_infants),
+        protocol=protocol,
+        data=data,
+        notebook=_current.name,
+        seed=_current.seed,
+    )
+    _current.results[key, protocol, data] = result
+    _write(_current)
+    return result
+
+
+def figure_path(key: str) -> Path:
+    """Return where the figure `key` of this run belongs."""
+    path = run_dir() / "figures" / f"{key}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def load_results(run: str | Path | None = None) -> pd.DataFrame:
+    """Return every result of a run, one row each (columns as in `Result`).
+
+    `run` is a folder, or a run's name under the outputs folder; default: this run. Raises
+    InputError where there is none.
+    """
+    folder = run_dir() if run is None else Path(run)
+    if run is not None and not folder.is_absolute():
+        folder = outputs_dir() / folder
+    if not (folder / "results").is_dir():
+        raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
+    return pd.DataFrame(_read(folder), columns=list(Result.__slots__))
+
+
+def merge(folder: Path, notebooks: Iterable[str] | None = None) -> Path:
+    """Write `results.json` from the notebooks' own files in `folder` and return its path."""
+    target = folder / "results.json"
+    keep = None if notebooks is None else set(notebooks)
+    rows = [row for row in _read(folder) if keep is None or row["notebook"] in keep]
+    with writing(target) as part:
+        part.write_text(json.dumps(rows, indent=1) + "\n")
+    return target
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in sorted((folder / "results").glob("*.json")):
+        rows += json.loads(path.read_text())
+    return rows
+
+
+def _write(notebook: _Notebook) -> None:
+    with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
+        rows = [asdict(result) for result in notebook.results.values()]
+        part.write_text(json.dumps(rows, indent=1) + "\n")

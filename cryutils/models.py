@@ -1,0 +1,176 @@
+"""The classifiers of Paper A's Table 2: five classical ones and a deep neural network.
+
+Table 2 names SVM, naive Bayes, random forest, decision tree, k-NN and a DNN, and gives
+no setting of any. Settings here are scikit-learn's defaults; those of the DNN are in
+`DeepNeuralNetwork`. Notebook 03_feature_validation walks this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["CLASSIFIERS", "DeepNeuralNetwork", "table2_classifiers"]
+
+CLASSIFIERS = {
+    "svm": "SVM",
+    "nb": "Naïve Bayes",
+    "rf": "Random Forest",
+    "dt": "Decision Tree",
+    "knn": "K-NN",
+    "dnn": "DNN",
+}
+
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+Features = np.ndarray | Callable[[np.ndarray], np.ndarray]
+
+
+def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, Any]:
+    """Return the six classifiers of Table 2 by their short names (the keys of CLASSIFIERS).
+
+    With `scaling="features"` each sees features that were standardised and then brought to
+    [0, 1], both fitted on training data alone; with "signal" the recording was scaled
+    before (`audio.SignalScaler`) and the features enter as they are.
+    """
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.svm import SVC
+
+    from cryutils.forest import Forest
+
+    models = {
+        "svm": SVC(),
+        "nb": GaussianNB(),
+        "rf": Forest(n_estimators=100, seed=seed),
+        # A tree compares each feature with a threshold, so no scaling can change it.
+        "dt": Forest(n_estimators=1, max_features=None, bootstrap=False, seed=seed),
+        "knn": KNeighborsClassifier(),
+    }
+    if scaling == "features":
+        models |= {name: _scaled(models[name]) for name in ("svm", "nb", "knn")}
+    return {**models, "dnn": DeepNeuralNetwork(seed=seed)}
+
+
+def _scaled(model: Any) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    return make_pipeline(StandardScaler(), MinMaxScaler(), model)
+
+
+class DeepNeuralNetwork:
+    """A dense softmax network, trained on many training sets at once.
+
+    Paper A says only "DNN" and, for its final model, RMSProp (§3.5). Chosen here: the input
+    standardised on the training set, Dense ReLU layers of `units`, dropout, categorical
+    cross-entropy, a fixed number of `epochs` (nothing is stopped by looking at test data).
+
+    Networks for all folds are slices of one Keras model: its kernels are (folds, inputs,
+    units), so the 150 networks of a table train together, each on its own clips only.
+    """
+
+    def __init__(
+        self,
+        *,
+        units: Sequence[int] = (64, 32),
+        dropout: float = 0.3,
+        learning_rate: float = 1e-3,
+        epochs: int = 60,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> None:
+        self.units = tuple(units)
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def predict_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
+        """Return the predicted class of each fold's test clips, int (test,) each.
+
+        `X` is float (clips, features), or a function that returns it for the indices of a
+        training set; `y` int (clips,); `folds` pairs of train and test indices.
+        """
+        prepared = [_standardised(X, train) for train, _ in folds]
+        inputs, targets, weights = _stack(prepared, y, folds)
+        model = self._build(folds=len(folds), inputs=inputs.shape[2], classes=int(y.max()) + 1)
+        model.fit(
+            inputs,
+            targets,
+            sample_weight=weights,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            verbose=0,
+        )
+        return self._predict(model, prepared, folds)
+
+    def _build(self, *, folds: int, inputs: int, classes: int) -> Any:
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        model = keras.Sequential([keras.Input((folds, inputs))])
+        width = inputs
+        for units in self.units:
+            model.add(_dense_per_fold(folds, width, units, "relu"))
+            model.add(keras.layers.Dropout(self.dropout))
+            width = units
+        model.add(_dense_per_fold(folds, width, classes, "softmax"))
+        model.compile(
+            optimizer=keras.optimizers.RMSprop(self.learning_rate),
+            loss="sparse_categorical_crossentropy",
+        )
+        return model
+
+    def _predict(self, model: Any, prepared: list[np.ndarray], folds: Folds) -> list[np.ndarray]:
+        longest = max(len(test) for _, test in folds)
+        padded = np.stack(
+            [np.resize(x[test], (longest, x.shape[1])) for x, (_, test) in zip(prepared, folds)],
+            axis=1,
+        )
+        classes = model.predict(padded, batch_size=longest, verbose=0).argmax(axis=2)
+        return [classes[: len(test), fold] for fold, (_, test) in enumerate(folds)]
+
+
+def _dense_per_fold(folds: int, inputs: int, units: int, activation: str) -> Any:
+    """Return a dense layer with its own kernel for each fold, (clips, folds, inputs) -> units."""
+    import keras
+
+    # Keras would take the folds for a receptive field and start the kernels too small,
+    # so Glorot's limit is given by hand.
+    limit = np.sqrt(6 / (inputs + units))
+    return keras.layers.EinsumDense(
+        "bfi,fio->bfo",
+        output_shape=(folds, units),
+        bias_axes="fo",
+        activation=activation,
+        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+    )
+
+
+def _standardised(X: Features, train: np.ndarray) -> np.ndarray:
+    x = np.asarray(X(train) if callable(X) else X, dtype=np.float32)
+    deviation = x[train].std(axis=0)
+    return (x - x[train].mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+
+
+def _stack(
+    prepared: list[np.ndarray], y: np.ndarray, folds: Folds
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put each fold's training clips side by side; shorter ones are padded with weight 0.
+
+    The loss is a mean over clips and folds, so weights of `folds` make each network's
+    gradient the one it would have alone.
+    """
+    longest = max(len(train) for train, _ in folds)
+    inputs = np.stack(
+        [np.resize(x[train], (longest, x.shape[1])) for x, (train, _) in zip(prepared, folds)],
+        axis=1,
+    )
+    targets = np.stack([np.resize(y[train], longest) for train, _ in folds], axis=1)
+    weights = np.stack(
+        [np.arange(longest) < len(train) for train, _ in folds], axis=1
+    ) * np.float32(len(folds))
+    return inputs, targets, weights
