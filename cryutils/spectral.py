@@ -1,0 +1,279 @@
+"""From a signal to a picture of it: conditioning, STFT, mel-spectrogram and MFCC.
+
+Walked by notebook 02_audio_features. Paper B's preprocessing (resample, amplitude-normalise,
+pre-emphasise, frame, window) and the features of both papers (Paper A §3.2), one short
+function a concept. Conventions and defaults are librosa's, and tests hold the numbers to
+it; only the axes differ: time comes first, `(frames, coefficients)`, as the models want it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.errors import InputError
+
+__all__ = [
+    "HOP_LENGTH",
+    "N_FFT",
+    "N_MELS",
+    "N_MFCC",
+    "condition",
+    "dct_matrix",
+    "frame",
+    "hz_to_mel",
+    "mel_db",
+    "mel_filters",
+    "mel_to_hz",
+    "mfcc",
+    "normalise_amplitude",
+    "power_to_db",
+    "pre_emphasis",
+    "resample",
+    "stft",
+    "stft_db",
+    "summarise",
+    "window",
+]
+
+Array = npt.NDArray[np.float32]
+
+N_FFT = 2048
+HOP_LENGTH = 512
+N_MELS = 128
+N_MFCC = 20
+PRE_EMPHASIS = 0.97
+_FRAMES_AT_ONCE = 16  # 256 kB of double-precision samples at the default n_fft
+
+
+def resample(x: Array, *, sr: int, to: int) -> Array:
+    """Return `x`, recorded at `sr` Hz, at `to` Hz: float32 (ceil(samples * to / sr),).
+
+    Band-limited (soxr, high quality), so nothing above the lower half rate folds back.
+    """
+    if sr <= 0 or to <= 0:
+        raise InputError(f"cannot resample from {sr} to {to} Hz: give rates above 0.")
+    if sr == to:
+        return x
+    import soxr
+
+    y = soxr.resample(x, sr, to, quality="HQ")
+    length = -(-len(x) * to // sr)
+    # soxr rounds the length to the nearest sample; librosa, and so we, round it up.
+    return np.pad(y, (0, max(0, length - len(y))))[:length].astype(np.float32, copy=False)
+
+
+def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
+    """Return `peak * x / max|x|`, float32 (samples,); silence stays silence."""
+    loudest = float(np.max(np.abs(x), initial=0.0))
+    return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
+
+
+def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
+    """Return `y[n] = x[n] - coefficient * x[n - 1]`, float32 (samples,): treble lifted.
+
+    Before the first sample there is silence, `x[-1] = 0`, so `y[0] = x[0]`: librosa's
+    `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes
+    the first sample and no other.)
+    """
+    y = x.astype(np.float32)
+    y[1:] -= np.float32(coefficient) * x[:-1]
+    return y
+
+
+def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
+    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
+
+    A read-only view, no copy; a remainder shorter than a frame is left out.
+    """
+    if hop_length < 1 or frame_length < 1:
+        raise InputError(
+            f"frame_length={frame_length}, hop_length={hop_length}: both must be at least 1."
+        )
+    if len(x) < frame_length:
+        raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
+    return np.lib.stride_tricks.sliding_window_view(x, frame_length)[::hop_length]
+
+
+@lru_cache(maxsize=16)
+def window(length: int) -> npt.NDArray[np.float64]:
+    """Return the periodic Hann window `0.5 - 0.5 cos(2 pi n / length)`, float64 (length,)."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    hann.setflags(write=False)
+    return hann
+
+
+def condition(
+    x: Array,
+    *,
+    sr: int,
+    to: int | None = None,
+    peak: float = 1.0,
+    coefficient: float = PRE_EMPHASIS,
+) -> Array:
+    """Return `x` as Paper B prepares it: resampled, amplitude-normalised, pre-emphasised.
+
+    Framing and windowing follow inside `stft`. `to` is the wanted rate in Hz (None: `sr`);
+    the result is float32 (samples,).
+    """
+    x = resample(x, sr=sr, to=to or sr)
+    return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
+
+
+def stft(
+    x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH
+) -> npt.NDArray[np.complex64]:
+    """Return the short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
+
+    `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann
+    windowed frames centred on each hop, zeros beyond the ends, bins = 1 + n_fft // 2. The
+    same as `librosa.stft(x, n_fft=, hop_length=).T`.
+
+    The transform is taken in double precision: single precision leaves an error of about
+    1e-7 of the loudest bin, which is 0.01 dB and more in the quietest cells that count.
+    """
+    return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
+
+
+def power_to_db(
+    power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
+) -> Array:
+    """Return `10 log10(max(power, amin) / ref)`, float32, no more than `top_db` below its peak."""
+    db = np.log10(np.maximum(power, np.float32(amin)))
+    db *= np.float32(10.0)
+    db -= np.float32(10.0 * np.log10(max(amin, ref)))
+    if top_db is not None:
+        np.maximum(db, db.max() - np.float32(top_db), out=db)
+    return db
+
+
+def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
+    """Return the STFT's level in dB re 1, float32 (frames, 1 + n_fft // 2).
+
+    The 80 dB below the clip's loudest cell are kept, what is quieter is lifted to that
+    floor: `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
+    """
+    return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
+
+
+def mel_db(
+    x: Array,
+    *,
+    sr: int,
+    n_fft: int = N_FFT,
+    hop_length: int = HOP_LENGTH,
+    n_mels: int = N_MELS,
+) -> Array:
+    """Return the mel-spectrogram in dB re 1, float32 (frames, n_mels), 80 dB of range.
+
+    `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
+    """
+    filters = mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
+    return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length) @ filters.T)
+
+
+def mfcc(
+    x: Array,
+    *,
+    sr: int,
+    n_fft: int = N_FFT,
+    hop_length: int = HOP_LENGTH,
+    n_mfcc: int = N_MFCC,
+    n_mels: int = N_MELS,
+) -> Array:
+    """Return mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
+
+    The cosine transform of each frame of `mel_db`, first `n_mfcc` coefficients:
+    `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
+    """
+    log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
+    # In double precision: 128 levels of one sign add up, and float32 would lose 0.001 dB.
+    cosines = dct_matrix(n_mfcc=n_mfcc, n_mels=n_mels)
+    return (log_mel.astype(np.float64) @ cosines.T).astype(np.float32)
+
+
+def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return Slaney's mel of a frequency: linear to 1 kHz (= 15 mel), logarithmic above.
+
+    M. Slaney, Auditory Toolbox, Interval Research report 1998-010.
+    """
+    hz = np.asarray(hz, dtype=np.float64)
+    above = 15.0 + 27.0 * np.log(np.maximum(hz, 1000.0) / 1000.0) / np.log(6.4)
+    return np.where(hz < 1000.0, hz * 3.0 / 200.0, above)
+
+
+def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the frequency in Hz of Slaney's mel, the inverse of `hz_to_mel`."""
+    mel = np.asarray(mel, dtype=np.float64)
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
+
+
+@lru_cache(maxsize=16)
+def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
+    """Return overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area.
+
+    float32 (n_mels, 1 + n_fft // 2), read-only, the same as `librosa.filters.mel`.
+    """
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sr)
+    edges = mel_to_hz(np.linspace(0.0, float(hz_to_mel(sr / 2)), n_mels + 2))
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (right - left)
+    filters = triangles.astype(np.float32)
+    filters.setflags(write=False)
+    return filters
+
+
+@lru_cache(maxsize=16)
+def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.float64]:
+    """Return the orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
+
+    `D[k, n] = sqrt(2 / n_mels) cos(pi k (2 n + 1) / (2 n_mels))`, row 0 over sqrt(2).
+    """
+    if not 1 <= n_mfcc <= n_mels:
+        raise InputError(f"n_mfcc={n_mfcc} must lie between 1 and n_mels={n_mels}.")
+    k, n = np.arange(n_mfcc)[:, None], np.arange(n_mels)[None, :]
+    matrix = np.sqrt(2.0 / n_mels) * np.cos(np.pi * k * (2 * n + 1) / (2 * n_mels))
+    matrix[0] /= np.sqrt(2.0)
+    matrix.setflags(write=False)
+    return matrix
+
+
+def summarise(features: Sequence[Array]) -> Array:
+    """Return one vector a clip, float32 (clips, 2 * coefficients): what classical models need.
+
+    Each coefficient's mean over time, in order, then each one's standard deviation
+    (population, `ddof=0`), in the same order.
+    """
+    if not len(features):
+        raise InputError("there are no features to summarise: give at least one clip.")
+    rows = [
+        np.concatenate([f.mean(axis=0, dtype=np.float64), f.std(axis=0, dtype=np.float64)])
+        for f in features
+    ]
+    return np.stack(rows).astype(np.float32)
+
+
+def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
+    """Return |X|^2, float32 (frames, bins)."""
+    rows = []
+    for block in _stft_blocks(x, n_fft=n_fft, hop_length=hop_length):
+        squares = np.square(block.view(np.float32))
+        rows.append(squares[:, 0::2] + squares[:, 1::2])
+    return np.concatenate(rows)
+
+
+def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArray[np.complex64]]:
+    """Yield the rows of `stft` a few at a time: the work stays in the processor's cache."""
+    if len(x) == 0:
+        raise InputError("an empty signal has no spectrum: give at least one sample.")
+    padded = np.pad(x, n_fft // 2)
+    if n_fft < 2 or len(padded) < n_fft:
+        raise InputError(f"n_fft={n_fft} does not suit {len(x)} sample(s).")
+    frames = frame(padded, frame_length=n_fft, hop_length=hop_length)
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        block = frames[start : start + _FRAMES_AT_ONCE] * window(n_fft)
+        yield np.fft.rfft(block).astype(np.complex64)

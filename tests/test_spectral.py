@@ -1,0 +1,266 @@
+"""The transforms against librosa, and the conditioning steps against their formulas."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryutils import spectral
+from cryutils.errors import InputError
+
+CLOSE_DB = 1e-3
+
+
+def noise_and_tone(seconds: float, sr: int, *, seed: int = 0) -> np.ndarray:
+    """A loud tone in front of noise, with a pause: 60 dB between neighbours in one clip."""
+    t = np.arange(int(seconds * sr)) / sr
+    noise = np.random.default_rng(seed).normal(size=len(t))
+    x = 0.5 * np.sin(2 * np.pi * 440 * t) + 1e-3 * noise
+    x[len(x) // 3 : len(x) // 2] *= 1e-3
+    return x.astype(np.float32)
+
+
+SIGNALS = {
+    "8 kHz": (noise_and_tone(1.3, 8000), 8000),
+    "44.1 kHz": (noise_and_tone(0.7, 44100), 44100),
+    "odd rate": (noise_and_tone(0.5, 11127), 11127),
+    "loud noise": (np.random.default_rng(1).uniform(-1, 1, 9000).astype(np.float32), 16000),
+    "offset": (noise_and_tone(1.0, 8000) * np.float32(0.3) + np.float32(0.5), 8000),
+    "click": (np.eye(1, 4097, 2000, dtype=np.float32)[0], 8000),
+    "silence": (np.zeros(5000, np.float32), 8000),
+    "shorter than a frame": (noise_and_tone(0.02, 8000), 8000),
+    "one sample": (np.array([0.25], np.float32), 8000),
+}
+SETTINGS = [(2048, 512), (512, 128), (1024, 1000), (400, 160), (255, 100)]
+
+each_signal = pytest.mark.parametrize("name", SIGNALS)
+each_setting = pytest.mark.parametrize(("n_fft", "hop_length"), SETTINGS)
+# librosa warns where a clip is shorter than a frame or a mel band holds no bin; both are asked for.
+quiet = pytest.mark.filterwarnings("ignore:n_fft", "ignore:Empty filters")
+
+
+@quiet
+@each_setting
+@each_signal
+def test_stft_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+    x, _ = SIGNALS[name]
+    ours = spectral.stft(x, n_fft=n_fft, hop_length=hop_length)
+    theirs = librosa.stft(x, n_fft=n_fft, hop_length=hop_length).T
+    assert ours.dtype == np.complex64
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@quiet
+@each_setting
+@each_signal
+def test_stft_db_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+    x, _ = SIGNALS[name]
+    ours = spectral.stft_db(x, n_fft=n_fft, hop_length=hop_length)
+    spectrum = librosa.stft(x, n_fft=n_fft, hop_length=hop_length)
+    theirs = librosa.amplitude_to_db(np.abs(spectrum)).T
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE_DB)
+
+
+@quiet
+@each_setting
+@each_signal
+def test_mel_db_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+    x, sr = SIGNALS[name]
+    ours = spectral.mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=64)
+    power = librosa.feature.melspectrogram(
+        y=x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=64
+    )
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, librosa.power_to_db(power).T, rtol=0, atol=CLOSE_DB)
+
+
+@quiet
+@each_setting
+@each_signal
+def test_mfcc_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+    x, sr = SIGNALS[name]
+    ours = spectral.mfcc(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mfcc=13)
+    theirs = librosa.feature.mfcc(y=x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mfcc=13).T
+    assert ours.dtype == np.float32
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE_DB)
+
+
+@each_signal
+@quiet
+def test_defaults_are_librosas(name: str) -> None:
+    x, sr = SIGNALS[name]
+    np.testing.assert_allclose(
+        spectral.mfcc(x, sr=sr), librosa.feature.mfcc(y=x, sr=sr).T, rtol=0, atol=CLOSE_DB
+    )
+    assert spectral.stft_db(x).shape == (1 + len(x) // 512, 1025)
+
+
+@quiet
+@pytest.mark.parametrize("sr", [8000, 11025, 16000, 22050, 48000])
+@pytest.mark.parametrize(("n_fft", "n_mels"), [(2048, 128), (1024, 40), (400, 80)])
+def test_mel_filters_are_librosas(sr: int, n_fft: int, n_mels: int) -> None:
+    ours = spectral.mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
+    theirs = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
+
+
+def test_window_is_scipys_periodic_hann() -> None:
+    for length in (2, 255, 400, 2048):
+        np.testing.assert_allclose(
+            spectral.window(length), librosa.filters.get_window("hann", length), atol=1e-15
+        )
+
+
+def test_a_constant_under_the_window_stays_in_bins_0_and_1_of_inner_frames() -> None:
+    power = np.abs(spectral.stft(np.full(16000, 0.5, np.float32)))
+    inner = power[4:-4]
+    np.testing.assert_allclose(inner[:, 0], 0.5 * 1024, rtol=1e-6)
+    np.testing.assert_allclose(inner[:, 1], 0.5 * 512, rtol=1e-6)
+    assert inner[:, 2:].max() < 1e-9 * inner.max()
+    assert power[0, 2:].max() > 1e-2 * power.max()  # zeros beyond the end make it a step
+
+
+def test_a_sine_peaks_at_its_bin_with_half_the_windows_sum() -> None:
+    t = np.arange(16384) / 8000
+    spectrum = spectral.stft((0.8 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
+    assert np.abs(spectrum[10]).argmax() == 1000 * 2048 // 8000
+    assert np.abs(spectrum[10]).max() == pytest.approx(0.8 * 1024 / 2, rel=1e-5)
+
+
+def test_mel_scale_is_librosas_and_inverts() -> None:
+    hz = np.linspace(0, 24000, 501)
+    np.testing.assert_allclose(spectral.hz_to_mel(hz), librosa.hz_to_mel(hz), rtol=1e-12)
+    np.testing.assert_allclose(spectral.mel_to_hz(spectral.hz_to_mel(hz)), hz, atol=1e-8)
+
+
+def test_dct_matrix_is_orthonormal() -> None:
+    full = spectral.dct_matrix(n_mfcc=128, n_mels=128)
+    np.testing.assert_allclose(full @ full.T, np.eye(128), atol=1e-12)
+
+
+def test_power_to_db_by_hand() -> None:
+    power = np.array([[100.0, 1.0, 1e-12]], np.float32)
+    by_hand = {
+        (1.0, 80.0): [20, 0, -60],
+        (1.0, None): [20, 0, -100],
+        (100.0, 30.0): [0, -20, -30],
+    }
+    for (ref, top_db), db in by_hand.items():
+        ours = spectral.power_to_db(power, ref=ref, top_db=top_db)
+        np.testing.assert_allclose(ours, [db], atol=1e-5)
+
+
+@pytest.mark.parametrize(("sr", "to"), [(8000, 16000), (44100, 16000), (11025, 8000), (48000, 7)])
+def test_resample_is_librosas(sr: int, to: int) -> None:
+    x = noise_and_tone(0.301, sr)
+    ours = spectral.resample(x, sr=sr, to=to)
+    theirs = librosa.resample(x, orig_sr=sr, target_sr=to)
+    assert ours.shape == theirs.shape
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_resample_keeps_a_tone_and_drops_what_the_new_rate_cannot_hold() -> None:
+    t = np.arange(44100) / 44100
+    low = np.sin(2 * np.pi * 1000 * t).astype(np.float32)
+    high = np.sin(2 * np.pi * 9000 * t).astype(np.float32)
+    kept = spectral.resample(low, sr=44100, to=8000)
+    wanted = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    np.testing.assert_allclose(kept[500:-500], wanted[500:-500], atol=1e-3)
+    assert np.abs(spectral.resample(high, sr=44100, to=8000)[500:-500]).max() < 1e-4
+
+
+def test_resample_refuses_an_impossible_rate() -> None:
+    with pytest.raises(InputError, match="from 8000 to 0 Hz"):
+        spectral.resample(np.ones(8, np.float32), sr=8000, to=0)
+
+
+@given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=40), st.floats(0.125, 2, width=32))
+def test_normalise_amplitude_sets_the_peak_and_keeps_silence(
+    values: list[float], peak: float
+) -> None:
+    x = np.array(values, np.float32)
+    y = spectral.normalise_amplitude(x, peak=peak)
+    if np.abs(x).max() > 1e-30:
+        assert np.abs(y).max() == pytest.approx(peak, rel=1e-5)
+        np.testing.assert_array_equal(np.sign(y), np.where(y == 0, 0, np.sign(x)))
+    if not x.any():
+        assert not y.any()
+
+
+def test_pre_emphasis_is_librosas_after_silence() -> None:
+    x = noise_and_tone(0.1, 8000)
+    np.testing.assert_allclose(
+        spectral.pre_emphasis(x), librosa.effects.preemphasis(x, zi=np.zeros(1)), atol=1e-7
+    )
+    np.testing.assert_allclose(
+        spectral.pre_emphasis(x, coefficient=0.9)[1:],
+        librosa.effects.preemphasis(x, coef=0.9)[1:],
+        atol=1e-7,
+    )
+    assert spectral.pre_emphasis(x)[0] == x[0]
+
+
+def test_pre_emphasis_leaves_its_input_alone() -> None:
+    x = np.ones(4, np.float32)
+    spectral.pre_emphasis(x)
+    assert x.tolist() == [1, 1, 1, 1]
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))
+def test_frame_holds_every_whole_piece(samples: int, frame_length: int, hop_length: int) -> None:
+    x = np.arange(samples, dtype=np.float32)
+    if samples < frame_length:
+        with pytest.raises(InputError, match="shorter than one frame"):
+            spectral.frame(x, frame_length=frame_length, hop_length=hop_length)
+        return
+    frames = spectral.frame(x, frame_length=frame_length, hop_length=hop_length)
+    starts = range(0, samples - frame_length + 1, hop_length)
+    assert frames.tolist() == [list(range(s, s + frame_length)) for s in starts]
+
+
+def test_condition_is_its_three_steps() -> None:
+    x = noise_and_tone(0.2, 44100)
+    steps = spectral.resample(x, sr=44100, to=16000)
+    steps = spectral.pre_emphasis(spectral.normalise_amplitude(steps, peak=0.9), coefficient=0.95)
+    chain = spectral.condition(x, sr=44100, to=16000, peak=0.9, coefficient=0.95)
+    np.testing.assert_array_equal(chain, steps)
+    np.testing.assert_array_equal(
+        spectral.condition(x, sr=44100), spectral.pre_emphasis(spectral.normalise_amplitude(x))
+    )
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
+def test_summarise_gives_means_then_deviations(clips: int, coefficients: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = [
+        rng.normal(size=(rng.integers(1, 9), coefficients)).astype(np.float32) for _ in range(clips)
+    ]
+    table = spectral.summarise(features)
+    assert table.dtype == np.float32
+    assert table.shape == (clips, 2 * coefficients)
+    for row, f in zip(table, features, strict=True):
+        np.testing.assert_allclose(row[:coefficients], f.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(row[coefficients:], f.std(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: spectral.stft(np.zeros(0, np.float32)), "empty signal"),
+        (lambda: spectral.stft(np.zeros(9, np.float32), n_fft=0), "n_fft=0"),
+        (lambda: spectral.stft(np.zeros(9, np.float32), hop_length=0), "hop_length=0"),
+        (lambda: spectral.dct_matrix(n_mfcc=21, n_mels=20), "n_mfcc=21"),
+        (lambda: spectral.summarise([]), "at least one clip"),
+    ],
+)
+def test_an_impossible_setting_is_one_line_that_names_it(mistake, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=message) as caught:
+        mistake()
+    assert "\n" not in str(caught.value)
