@@ -1,0 +1,1 @@
+"""The synthetic corpus: cry voices that are generated on the spot, never evidence."""

@@ -1,0 +1,233 @@
+"""The synthetic corpus: its structure, its files, and the two dials as a classifier meets them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import wave
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils.errors import InputError
+from cryutils.synth import corpus, voice
+
+SMALL = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "progress": False}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*.wav")}
+
+
+def test_built_twice_in_different_caches_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, rows = corpus.build(**SMALL)
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "other"))
+    second, again = corpus.build(**SMALL)
+    assert first != second and first.name == second.name
+    assert contents(first) == contents(second)
+    assert rows == again and len(contents(first)) == len(rows) == 16
+
+
+def test_threads_make_the_same_bytes_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = corpus.build(**SMALL)
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "other"))
+    monkeypatch.setattr(corpus, "PARALLEL_FROM_S", 0.0)
+    many, _ = corpus.build(**SMALL)
+    assert contents(one) == contents(many)
+
+
+def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
+    root, _ = corpus.build(**SMALL)
+    changes = [
+        {"signal": 0.5},
+        {"identity": 0.5},
+        {"seed": 1},
+        {"duration_s": 0.6},
+        {"sr": 16000},
+        {"mostly": 1.0},
+        {"infants": 9},
+        {"clips_per_infant": 1},
+        {"classes": ["hungry", "discomfort", "pain", "tired"]},
+    ]
+    folders = {corpus.build(**{**SMALL, **change})[0] for change in changes}
+    assert len(folders | {root}) == len(changes) + 1
+
+
+def test_a_changed_generator_has_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, _ = corpus.build(**SMALL)
+    monkeypatch.setattr(corpus, "VERSION", "another")
+    assert corpus.build(**SMALL)[0] != root
+
+
+def test_a_killed_build_resumes_with_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, rows = corpus.build(**SMALL)
+    before = contents(root)
+    lost = root / rows[3]["path"]
+    lost.unlink()
+    (root / "index.json").unlink()
+    made = []
+    cry = voice.cry
+    monkeypatch.setattr(voice, "cry", lambda *a, **k: (made.append(a), cry(*a, **k))[1])
+    assert corpus.build(**SMALL) == (root, rows)
+    assert len(made) == 1
+    assert contents(root) == before
+    assert len(json.loads((root / "index.json").read_text())["clips"]) == 16
+
+
+def test_a_kept_corpus_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, rows = corpus.build(**SMALL)
+    monkeypatch.setattr(voice, "cry", None)
+    assert corpus.build(**SMALL)[1] == rows
+
+
+def test_rows_describe_the_files() -> None:
+    root, rows = corpus.build(**SMALL)
+    for row in rows:
+        label, infant, name = row["path"].split("/")
+        assert (label, infant, name) == (row["label"], row["infant"], f"{row['id']}.wav")
+        with wave.open(str(root / row["path"])) as file:
+            assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (8000, 2, 1)
+            assert file.getnframes() == row["duration_s"] * 8000
+
+
+def test_a_file_holds_the_planned_cry() -> None:
+    root, rows = corpus.build(signal=0.4, identity=0.8, **SMALL)
+    planned = corpus.plan(infants=8, clips_per_infant=2, duration_s=0.5)
+    clip = planned[5]
+    with wave.open(str(root / rows[5]["path"])) as file:
+        samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
+    sound = voice.cry(
+        clip.label, infant=clip.voice_seed, seed=clip.seed, signal=0.4, identity=0.8,
+        duration_s=0.5, sr=8000,
+    )  # fmt: skip
+    np.testing.assert_allclose(samples, sound, atol=0.51 / 32767)
+
+
+@pytest.mark.parametrize("mostly", [0.0, 0.5, 0.85, 1.0])
+@pytest.mark.parametrize("classes", [["hungry", "tired"], list(voice.STATES)])
+def test_each_infant_cries_mostly_for_one_reason(mostly: float, classes: list[str]) -> None:
+    clips = corpus.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
+    main = {f"infant-{i:03d}": classes[i % len(classes)] for i in range(32)}
+    share = np.mean([clip.label == main[clip.infant] for clip in clips])
+    assert share == pytest.approx(mostly, abs=0.5 / len(clips))
+
+
+def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=5)
+    assert set(Counter(c.label for c in clips)) == set(corpus.CLASSES)
+    counts = Counter(c.label for c in clips).values()
+    assert max(counts) - min(counts) <= 6
+    assert set(Counter(c.infant for c in clips).values()) == {5}
+    for label in corpus.CLASSES:
+        assert len({c.infant for c in clips if c.label == label}) >= 6
+
+
+def test_seeds_are_shared_by_an_infant_and_by_nothing_else() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=5)
+    voices = {c.infant: c.voice_seed for c in clips}
+    assert all(c.voice_seed == voices[c.infant] for c in clips)
+    seeds = [c.seed for c in clips]
+    assert len({*seeds, *voices.values()}) == len(seeds) + len(voices)
+
+
+def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=6)
+    sizes = Counter(c.session for c in clips)
+    assert max(sizes.values()) > 1
+    for before, after in itertools.pairwise(clips):
+        if before.infant == after.infant:
+            gap = after.start_s - before.start_s
+            assert gap > 0
+            assert (gap < 600) == (before.session == after.session)
+        else:
+            assert before.session != after.session
+
+
+def test_sex_and_age_belong_to_the_infant() -> None:
+    clips = corpus.plan(infants=24, clips_per_infant=3)
+    assert len({(c.infant, c.sex, c.age) for c in clips}) == 24
+    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(corpus.AGES)
+
+
+@pytest.mark.parametrize(
+    ("dials", "message"),
+    [
+        ({"signal": 2.0}, "signal=2.0"),
+        ({"identity": -1.0}, "identity=-1.0"),
+        ({"classes": ["hungry", "tierd"]}, "Did you mean tired"),
+        ({"classes": ["hungry", "hungry"]}, "twice"),
+        ({"classes": "hungry"}, "not a list"),
+        ({"classes": []}, "not a list"),
+        ({"infants": 0}, "infants=0"),
+        ({"infants": 7}, "8 or more"),
+        ({"clips_per_infant": 0}, "clips_per_infant=0"),
+        ({"mostly": 1.5}, "mostly=1.5"),
+        ({"seed": -1}, "seed=-1"),
+        ({"duration_s": 0.0}, "duration_s=0.0"),
+        ({"sr": 100}, "sr=100"),
+    ],
+)
+def test_bad_dials_are_named_in_one_line(
+    dials: dict[str, object], message: str, cache: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        corpus.build(**{**SMALL, **dials})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert not cache.exists()
+
+
+def accuracies(signal: float, identity: float) -> tuple[float, float]:
+    """Accuracy of k-NN on mean and spread of MFCC: random folds, folds without shared infants."""
+    import librosa
+    from sklearn.model_selection import GroupKFold, KFold, cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    clips = corpus.plan(infants=24, clips_per_infant=5)
+    features = []
+    for clip in clips:
+        sound = voice.cry(
+            clip.label, infant=clip.voice_seed, seed=clip.seed, signal=signal, identity=identity,
+            duration_s=3.0, sr=8000,
+        )  # fmt: skip
+        mfcc = librosa.feature.mfcc(y=sound, sr=8000, n_mfcc=20, n_fft=512, hop_length=256)
+        features.append(np.r_[mfcc.mean(axis=1), mfcc.std(axis=1)])
+    x, y, groups = np.array(features), [c.label for c in clips], [c.infant for c in clips]
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(3))
+    random = KFold(6, shuffle=True, random_state=0)
+    return (
+        float(cross_val_score(model, x, y, cv=random).mean()),
+        float(cross_val_score(model, x, y, groups=groups, cv=GroupKFold(6)).mean()),
+    )
+
+
+def test_without_signal_only_a_leak_beats_chance() -> None:
+    leaky, honest = accuracies(signal=0.0, identity=1.0)
+    # Chance is 0.25. A held-out infant depletes its own class in training, so the honest score
+    # may fall below it; 0.37 is three standard errors above for 120 clips.
+    assert honest < 0.37
+    assert leaky > honest + 0.2
+
+
+def test_without_identity_there_is_nothing_to_leak() -> None:
+    leaky, honest = accuracies(signal=0.0, identity=0.0)
+    assert leaky < 0.37 and honest < 0.37
+
+
+def test_with_full_signal_an_honest_model_learns() -> None:
+    leaky, honest = accuracies(signal=1.0, identity=1.0)
+    assert honest > 0.85
+    assert leaky > 0.85

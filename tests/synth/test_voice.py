@@ -1,0 +1,186 @@
+"""The synthesiser: F0 where it was put, dials that mean what they say, the same bytes again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryutils.errors import InputError
+from cryutils.synth import voice
+
+DIAL = st.floats(0.0, 1.0)
+SEED = st.integers(0, 2**40)
+
+
+def test_same_infant_and_seed_give_the_same_bytes() -> None:
+    first = voice.cry("hungry", infant=3, seed=5)
+    assert first.tobytes() == voice.cry("hungry", infant=3, seed=5).tobytes()
+    assert not np.array_equal(first, voice.cry("hungry", infant=3, seed=6))
+    assert not np.array_equal(first, voice.cry("hungry", infant=4, seed=5))
+    assert not np.array_equal(first, voice.cry("tired", infant=3, seed=5))
+
+
+@pytest.mark.parametrize("identity", [0.0, 0.6, 1.0])
+def test_without_signal_the_state_shapes_nothing(identity: float) -> None:
+    sounds = {
+        voice.cry(s, infant=2, seed=9, signal=0.0, identity=identity, duration_s=2).tobytes()
+        for s in voice.STATES
+    }
+    assert len(sounds) == 1
+
+
+@pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
+def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
+    sounds = {
+        voice.cry("pain", infant=i, seed=9, signal=signal, identity=0.0, duration_s=2).tobytes()
+        for i in (0, 1, 17, 400)
+    }
+    assert len(sounds) == 1
+
+
+@pytest.mark.parametrize("state", voice.STATES)
+def test_f0_is_where_the_plan_put_it(state: str) -> None:
+    import librosa
+
+    deviations = []
+    for seed in range(3):
+        plan = voice.plan(state, infant=seed, seed=seed)
+        heard = librosa.yin(
+            voice.render(plan, 16000), fmin=140, fmax=2200, sr=16000, frame_length=1024,
+            hop_length=160,
+        )  # fmt: skip
+        frames = (np.arange(heard.size) * 0.01 * plan.rate).astype(int)
+        # Whole windows of 64 ms inside phonation: no edge, no leap, no doubled period, no whisper.
+        planned = np.lib.stride_tricks.sliding_window_view(np.pad(plan.f0, 16), 33)[frames]
+        steady = (planned.min(1) > 0.85 * planned.max(1)) & (plan.rough[frames] == 0)
+        steady &= plan.loudness[frames] > 0.15
+        deviations.append(heard[steady] / np.median(planned[steady], axis=1) - 1)
+    found = np.concatenate(deviations)
+    assert found.size > 200
+    assert abs(np.median(found)) < 0.01
+    assert np.mean(np.abs(found) < 0.05) > 0.8
+
+
+def test_f0_and_length_of_cries_lie_in_the_published_ranges() -> None:
+    plans = [voice.plan("hungry", infant=i, seed=i, signal=0.0) for i in range(60)]
+    f0 = np.array([np.median(p.f0[p.f0 > 0]) for p in plans])
+    # Phonation is 250-700 Hz in Robb 2003; hyperphonation, above 1 kHz, is the exception.
+    assert np.mean((f0 > 250) & (f0 < 700)) > 0.95
+    share = np.mean([np.mean(p.f0 > 1000) for p in plans])
+    assert 0 < share < 0.05
+    cries = [b.end_s - b.onset_s for p in plans for b in p.bursts if not b.whimper]
+    assert 0.5 < np.median(cries) < 1.4 + 0.6
+
+
+def test_melody_rises_and_falls() -> None:
+    arches = []
+    for seed in range(20):
+        plan = voice.plan("hungry", infant=seed, seed=seed)
+        for burst in plan.bursts:
+            f0 = plan.f0[round(burst.onset_s * plan.rate) : round(burst.end_s * plan.rate)]
+            if burst.end_s - burst.onset_s > 0.5 and f0.max() < 800:
+                third = f0.size // 3
+                arches.append([np.median(p) for p in np.split(f0[: 3 * third], 3)])
+    start, middle, end = np.median(arches, axis=0)
+    assert middle > 1.05 * end and middle > start
+
+
+def test_mouth_and_voice_are_silent_between_bursts() -> None:
+    plan = voice.plan("hungry", infant=1, seed=2)
+    inside = np.zeros(plan.f0.size, bool)
+    for burst in plan.bursts:
+        assert 0 <= burst.onset_s < burst.end_s <= plan.duration_s
+        inside[round(burst.onset_s * plan.rate) : round(burst.end_s * plan.rate)] = True
+    expiring = (plan.opening > 0) & (plan.gasp == 0)
+    assert not expiring[~inside].any()
+    assert (plan.f0[inside] > 0).all()
+    sound = voice.render(plan)
+    at = np.minimum(np.arange(sound.size) * plan.rate / 16000, plan.f0.size - 1).astype(int)
+    quiet = ~inside[at] & (plan.gasp[at] == 0)
+    assert np.mean(sound[inside[at]] ** 2) > 30 * np.mean(sound[quiet] ** 2)
+
+
+def test_formants_rise_as_the_mouth_opens() -> None:
+    from cryutils.synth.source_filter import through_tract
+    from cryutils.synth.states import BASE
+
+    noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
+    loud = np.full(32000, 0.6, np.float32)
+
+    def peak(opening: float) -> float:
+        heard = through_tract(
+            noise, np.full(32000, opening, np.float32), loud, voice=BASE, sr=16000,
+            rng=np.random.default_rng(1),
+        )  # fmt: skip
+        power = np.mean(np.abs(np.fft.rfft(heard.reshape(-1, 400))) ** 2, axis=0)
+        return float(np.argmax(power[:50]) * 40)
+
+    assert peak(0.1) < 950 < 1050 < peak(1.0)
+
+
+def test_cries_are_louder_than_silence_but_not_all_there_is() -> None:
+    shares = [
+        np.mean(voice.plan(state, infant=i, seed=i).loudness > 0.02)
+        for state in voice.STATES
+        for i in range(5)
+    ]
+    assert 0.4 < np.median(shares) < 0.8
+    assert min(shares) > 0.02
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    state=st.sampled_from(sorted(voice.STATES)),
+    infant=SEED,
+    seed=SEED,
+    signal=DIAL,
+    identity=DIAL,
+    duration_s=st.floats(0.5, 4.0),
+    sr=st.sampled_from([4000, 8000, 11025, 16000, 22050]),
+)
+def test_any_dials_give_a_clean_clip(
+    state: str,
+    infant: int,
+    seed: int,
+    signal: float,
+    identity: float,
+    duration_s: float,
+    sr: int,
+) -> None:
+    sound = voice.cry(
+        state, infant=infant, seed=seed, signal=signal, identity=identity,
+        duration_s=duration_s, sr=sr,
+    )  # fmt: skip
+    assert sound.dtype == np.float32
+    assert sound.shape == (round(duration_s * sr),)
+    assert np.isfinite(sound).all()
+    # Normalised below full scale, so no sample can have been clipped.
+    assert 0.35 < np.abs(sound).max() < 0.95
+
+
+def test_contours_cannot_be_changed_by_a_reader() -> None:
+    plan = voice.plan("hug", infant=0, seed=0)
+    with pytest.raises(ValueError, match="read-only"):
+        plan.opening[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"state": "hungri"}, "Did you mean hungry"),
+        ({"signal": 2.0}, "signal=2.0"),
+        ({"signal": float("nan")}, "signal=nan"),
+        ({"identity": -0.1}, "identity=-0.1"),
+        ({"infant": -1}, "infant=-1"),
+        ({"seed": -1}, "seed=-1"),
+        ({"duration_s": 0.0}, "duration_s=0.0"),
+        ({"sr": 100}, "sr=100"),
+    ],
+)
+def test_bad_arguments_are_named_in_one_line(change: dict[str, object], message: str) -> None:
+    good: dict[str, object] = {"state": "hungry", "infant": 0, "seed": 0}
+    with pytest.raises(InputError, match=message) as caught:
+        voice.cry(**{**good, **change})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
