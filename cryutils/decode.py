@@ -88,7 +88,9 @@ def _decode_any(path: Path) -> tuple[int, Array]:
                 raise InputError(f"{path}: its sound has an unknown codec; convert it to WAV.")
             frames = list(_frames(container, stream, path))
             rates = {frame.sample_rate for frame in frames}
-            pieces = [_mono(_interleaved(frame)) for frame in frames]
+            with np.errstate(over="ignore", invalid="ignore"):  # judged below, all at once
+                pieces = [_mono(_interleaved(frame)) for frame in frames]
+            length = _stated_length(container, stream)
     except (av.FFmpegError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -98,7 +100,7 @@ def _decode_any(path: Path) -> tuple[int, Array]:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
     if len(rates) > 1:
         raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
-    x = np.concatenate(pieces)
+    x = np.concatenate(pieces)[:length]
     if not np.isfinite(x).all():
         raise InputError(f"{path}: some samples are no numbers; convert it to 16-bit WAV.")
     return rates.pop(), x
@@ -122,6 +124,13 @@ def _frames(
         for frame in frames:
             heard = True
             yield frame
+
+
+def _stated_length(container: av.container.InputContainer, stream: av.AudioStream) -> int | None:
+    """Return how many samples the MP4 family says a track has; AAC fills its last block."""
+    if "mp4" not in container.format.name or not stream.duration or not stream.time_base:
+        return None
+    return round(stream.duration * stream.time_base * stream.codec_context.sample_rate)
 
 
 def _interleaved(frame: av.AudioFrame) -> np.ndarray:

@@ -56,9 +56,10 @@ def save(stem: Path, arrays: Iterable[Array]) -> None:
         with writing(stem.with_name(stem.name + ".json")) as part:
             about = {"lengths": lengths, "tail": tail, "checksum": checksum}
             part.write_text(json.dumps(about), encoding="utf-8")
-    except PermissionError as error:
+    except OSError as error:
         raise InputError(
-            f"cannot write to {stem.parent}: set CRYUTILS_CACHE_DIR to a folder you can write."
+            f"cannot write to {stem.parent} ({error.strerror}): "
+            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
         ) from error
 
 
@@ -72,7 +73,14 @@ def load(stem: Path) -> list[Array] | None:
         size = cells * np.dtype(np.float32).itemsize
         if data.stat().st_size != size + -size % _WORD or _checksum(data) != checksum:
             return None
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        KeyError,
+        TypeError,
+    ):
         return None
     flat = np.asarray(np.memmap(data, np.float32, mode="c"))[:cells]
     whole = flat.reshape(sum(lengths), *tail)

@@ -1,0 +1,556 @@
+"""Reading every kind of file, and the features of a corpus with their cache on disk."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import librosa
+import numpy as np
+import pytest
+
+from cryutils import audio, spectral
+from cryutils.errors import InputError
+
+TONE_HZ = 440.0
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "features"
+
+
+def tone(sr: int, *, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray:
+    t = np.arange(int(seconds * sr)) / sr
+    return (amplitude * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.float32)
+
+
+def encode(
+    path: Path,
+    x: np.ndarray,
+    *,
+    sr: int,
+    codec: str,
+    video: str | None = None,
+    sound: bool = True,
+) -> Path:
+    """Write `x`, float32 (channels, samples), as a container named by the suffix."""
+    layout = {1: "mono", 2: "stereo"}[len(x)]
+    with av.open(str(path), "w") as container:
+        if video:
+            pictures = container.add_stream(video, rate=10)
+            pictures.width = pictures.height = 32
+            pictures.pix_fmt = "yuv420p"
+        if sound:
+            track = container.add_stream(
+                codec, rate=sr, layout=layout, options={"strict": "experimental"}
+            )
+            whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(x), "fltp", layout)
+            whole.sample_rate, whole.pts = sr, 0
+            container.mux(track.encode(whole))
+        if video:
+            for i in range(10):
+                grey = np.full((32, 32, 3), 20 * i, np.uint8)
+                picture = av.VideoFrame.from_ndarray(grey, format="rgb24")
+                picture.pts = i
+                container.mux(pictures.encode(picture))
+            container.mux(pictures.encode(None))
+        if sound:
+            container.mux(track.encode(None))
+    return path
+
+
+def write_wav16(path: Path, values: np.ndarray, *, sr: int = 8000) -> Path:
+    """Write int16 (samples, channels) as the plainest WAV there is."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(values.shape[1])
+        sound.setsampwidth(2)
+        sound.setframerate(sr)
+        sound.writeframes(values.astype("<i2").tobytes())
+    return path
+
+
+def tone_level(x: np.ndarray, sr: int) -> tuple[float, float]:
+    """Return the frequency and the amplitude of the strongest tone in the middle of `x`."""
+    middle = x[len(x) // 4 : 3 * len(x) // 4].astype(np.float64)
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))
+    peak = spectrum.argmax()
+    return peak * sr / (1 << 18), spectrum[peak] / (np.hanning(len(middle)).sum() / 2)
+
+
+# name, codec, rate in Hz, channels, largest error of a sample (None: lossy), exact length
+KINDS = [
+    ("u8.wav", "pcm_u8", 8000, 1, 1 / 128, True),
+    ("s16.wav", "pcm_s16le", 8000, 1, 1 / 32768, True),
+    ("s16_stereo.wav", "pcm_s16le", 11025, 2, 1 / 32768, True),
+    ("s24.wav", "pcm_s24le", 44100, 1, 2**-22, True),
+    ("s24_stereo.wav", "pcm_s24le", 48000, 2, 2**-22, True),
+    ("s32.wav", "pcm_s32le", 22050, 1, 2**-24, True),
+    ("f32.wav", "pcm_f32le", 11025, 1, 0.0, True),
+    ("f32_stereo.wav", "pcm_f32le", 48000, 2, 2**-24, True),
+    ("f64.wav", "pcm_f64le", 11127, 1, 0.0, True),
+    ("alaw.wav", "pcm_alaw", 8000, 1, 0.01, True),
+    ("mulaw.wav", "pcm_mulaw", 8000, 1, 0.02, True),
+    ("ima.wav", "adpcm_ima_wav", 11025, 1, None, False),
+    ("cry.flac", "flac", 16000, 1, 1 / 32768, True),
+    ("stereo.flac", "flac", 48000, 2, 1 / 32768, True),
+    ("cry.mp3", "libmp3lame", 44100, 1, None, True),
+    ("stereo.mp3", "libmp3lame", 48000, 2, None, True),
+    ("slow.mp3", "libmp3lame", 8000, 1, None, True),
+    ("opus.ogg", "libopus", 48000, 1, None, True),
+    ("vorbis.ogg", "vorbis", 44100, 2, None, False),
+    ("flac.ogg", "flac", 16000, 1, 1 / 32768, True),
+    ("aac.m4a", "aac", 44100, 1, None, True),
+    ("aac_stereo.m4a", "aac", 48000, 2, None, True),
+    ("alac.m4a", "alac", 44100, 1, 1 / 32768, True),
+    ("aac.3gp", "aac", 16000, 1, None, True),
+    ("pcm.caf", "pcm_s16be", 8000, 1, 1 / 32768, True),
+    ("ima.caf", "adpcm_ima_qt", 44100, 1, None, False),
+    ("opus.webm", "libopus", 48000, 2, None, True),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "sr", "channels", "error", "exact"), KINDS)
+def test_reads_every_kind_of_sound(
+    tmp_path: Path,
+    name: str,
+    codec: str,
+    sr: int,
+    channels: int,
+    error: float | None,
+    exact: bool,
+) -> None:
+    x = tone(sr)
+    path = encode(tmp_path / name, np.tile(x, (channels, 1)), sr=sr, codec=codec)
+    y = audio.read(path)
+    assert y.dtype == np.float32
+    assert y.ndim == 1
+    assert audio.native_rate(path) == sr
+    if exact:
+        assert len(y) == len(x)
+    else:
+        assert abs(len(y) - len(x)) < 2048  # the codec's own block at the end
+    if error is not None:
+        np.testing.assert_allclose(y[: len(x)], x, rtol=0, atol=error)
+    frequency, amplitude = tone_level(y, sr)
+    assert frequency == pytest.approx(TONE_HZ, abs=0.5)
+    # LAME turns MP3 down to 0.95 before it encodes; the other codecs leave the level alone.
+    assert amplitude == pytest.approx(0.475 if codec == "libmp3lame" else 0.5, rel=0.03)
+
+
+def test_reads_amr_as_old_android_phones_recorded_it(tmp_path: Path) -> None:
+    if "libopencore_amrnb" not in av.codecs_available:
+        pytest.skip("this PyAV cannot write AMR")
+    path = encode(tmp_path / "cry.3gp", tone(8000)[None], sr=8000, codec="libopencore_amrnb")
+    y = audio.read(path)
+    assert audio.native_rate(path) == 8000
+    assert len(y) == 8000
+    assert tone_level(y, 8000)[0] == pytest.approx(TONE_HZ, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "video", "codec", "sr"),
+    [
+        ("cry.mp4", "mpeg4", "aac", 44100),
+        ("cry.mov", "mpeg4", "aac", 44100),
+        ("cry.webm", "libvpx", "libopus", 48000),
+        ("cry.avi", "mpeg4", "libmp3lame", 44100),
+    ],
+)
+def test_reads_the_sound_of_a_video(
+    tmp_path: Path, name: str, video: str, codec: str, sr: int
+) -> None:
+    path = encode(tmp_path / name, tone(sr)[None], sr=sr, codec=codec, video=video)
+    y = audio.read(path)
+    assert audio.native_rate(path) == sr
+    assert abs(len(y) - sr) < 2500
+    assert tone_level(y, sr)[0] == pytest.approx(TONE_HZ, abs=0.5)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("cry.m4a", "aac"), ("cry.mp3", "libmp3lame")])
+def test_a_codecs_run_in_is_cut_off(tmp_path: Path, name: str, codec: str) -> None:
+    x = np.zeros(22050, np.float32)
+    x[8000:] = tone(22050)[: len(x) - 8000]
+    y = audio.read(encode(tmp_path / name, x[None], sr=22050, codec=codec))
+    assert abs(int(np.argmax(np.abs(y) > 0.2)) - int(np.argmax(np.abs(x) > 0.2))) < 60
+
+
+def test_a_16_bit_sample_is_exactly_its_32768th(tmp_path: Path) -> None:
+    values = np.arange(-32768, 32768, dtype=np.int16)[:, None]
+    y = audio.read(write_wav16(tmp_path / "all.wav", values))
+    np.testing.assert_array_equal(y, values[:, 0] / np.float32(32768))
+
+
+def test_the_quick_way_for_plain_wav_gives_what_ffmpeg_gives(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-32768, 32768, (5000, 2)).astype(np.int16)
+    plain = write_wav16(tmp_path / "plain.wav", values)
+    through_ffmpeg = encode(
+        tmp_path / "same.flac",
+        (values.T / np.float32(32768)).astype(np.float32),
+        sr=8000,
+        codec="flac",
+    )
+    np.testing.assert_array_equal(audio.read(plain), audio.read(through_ffmpeg))
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    values = np.array([[1000, 3000], [-4, 2], [32767, 32767]], np.int16)
+    y = audio.read(write_wav16(tmp_path / "stereo.wav", values))
+    np.testing.assert_allclose(y * 32768, [2000, -1, 32767], atol=0.01)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("sr", [None, 16000, 5512])
+def test_read_is_librosas_load(tmp_path: Path, channels: int, sr: int | None) -> None:
+    values = np.random.default_rng(0).integers(-9000, 9000, (8001, channels)).astype(np.int16)
+    path = write_wav16(tmp_path / "cry.wav", values, sr=11025)
+    theirs, _ = librosa.load(path, sr=sr)
+    np.testing.assert_allclose(audio.read(path, sr=sr), theirs, rtol=0, atol=1e-7)
+
+
+def test_what_overshoots_is_clipped(tmp_path: Path) -> None:
+    path = encode(tmp_path / "loud.wav", 3 * tone(8000)[None], sr=8000, codec="pcm_f32le")
+    y = audio.read(path)
+    assert (y.min(), y.max()) == (-1.0, 1.0)
+    assert np.abs(audio.read(path, sr=44100)).max() <= 1.0
+
+
+def test_the_first_of_several_tracks_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("aac", rate=16000, layout="mono") for _ in range(2)]
+        for track, amplitude in zip(tracks, (0.5, 0.1), strict=True):
+            frame = av.AudioFrame.from_ndarray(
+                tone(16000, amplitude=amplitude)[None], "fltp", "mono"
+            )
+            frame.sample_rate, frame.pts = 16000, 0
+            container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+    assert tone_level(audio.read(path), 16000)[1] == pytest.approx(0.5, rel=0.03)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9])
+@pytest.mark.parametrize("name", ["cry.wav", "cry.mp3", "cry.webm", "cry.caf"])
+def test_a_file_cut_short_gives_what_is_left(tmp_path: Path, name: str, keep: float) -> None:
+    codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "webm": "libopus", "caf": "pcm_s16be"}
+    path = encode(tmp_path / name, tone(48000)[None], sr=48000, codec=codec[path_kind(name)])
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    y = audio.read(path)
+    assert (keep - 0.1) * 48000 < len(y) <= (keep + 0.05) * 48000
+    assert tone_level(y, 48000)[0] == pytest.approx(TONE_HZ, abs=1)
+
+
+def path_kind(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """Make every kind of file that holds no sound to read, by what is wrong with it."""
+    rng = np.random.default_rng(0)
+    files = {"missing": folder / "missing.wav", "a folder": folder}
+    content = {
+        "empty": ("empty.wav", b""),
+        "text": ("text.wav", b"This is no sound.\n" * 99),
+        "text as mp3": ("text.mp3", b"This is no sound.\n" * 99),
+        "noise": ("noise.m4a", rng.bytes(9999)),
+        "noise as webm": ("noise.webm", rng.bytes(9999)),
+        "playlist": ("list.wav", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"),
+        "header only": ("header.wav", b"RIFF\x24\x00\x00\x00WAVEfmt "),
+    }
+    for what, (name, data) in content.items():
+        files[what] = folder / name
+        files[what].write_bytes(data)
+    silent = np.zeros((1, 0), np.float32)
+    files["no sound track"] = encode(
+        folder / "mute.mp4", silent, sr=8000, codec="aac", video="mpeg4", sound=False
+    )
+    files["no samples"] = write_wav16(folder / "none.wav", np.zeros((0, 1)))
+    whole = encode(folder / "whole.m4a", tone(44100)[None], sr=44100, codec="aac").read_bytes()
+    files["cut before its index"] = folder / "cut.m4a"
+    files["cut before its index"].write_bytes(whole[: len(whole) // 2])
+    files["damaged in the middle"] = folder / "hole.m4a"
+    third = len(whole) // 3
+    files["damaged in the middle"].write_bytes(
+        whole[:third] + rng.bytes(third // 2) + whole[third + third // 2 :]
+    )
+    numbers = np.array([[0.1, np.nan, np.inf, 0.2] * 99], np.float32)
+    files["no numbers"] = encode(folder / "nan.wav", numbers, sr=8000, codec="pcm_f32le")
+    return files
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("missing", "no such file"),
+        ("a folder", "no such file"),
+        ("empty", "the file is empty"),
+        ("text", "can't be decoded"),
+        ("text as mp3", "can't be decoded"),
+        ("noise", "can't be decoded"),
+        ("noise as webm", "can't be decoded"),
+        ("playlist", "can't be decoded"),
+        ("header only", "can't be decoded"),
+        ("no sound track", "it holds no sound"),
+        ("no samples", "no sound is left"),
+        ("cut before its index", "can't be decoded"),
+        ("damaged in the middle", "damaged in the middle"),
+        ("no numbers", "are no numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_read_is_one_line_that_names_it(
+    tmp_path: Path, what: str, message: str
+) -> None:
+    path = bad_files(tmp_path)[what]
+    with pytest.raises(InputError, match=message) as caught:
+        audio.read(path)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "text", "no sound track"])
+def test_native_rate_says_the_same(tmp_path: Path, what: str) -> None:
+    path = bad_files(tmp_path)[what]
+    with pytest.raises(InputError, match=path.name):
+        audio.native_rate(path)
+
+
+def test_a_rate_below_one_is_refused(tmp_path: Path) -> None:
+    path = write_wav16(tmp_path / "cry.wav", np.ones((9, 1)))
+    with pytest.raises(InputError, match="8000 to 0 Hz"):
+        audio.read(path, sr=0)
+
+
+# A corpus and its features ------------------------------------------------------------------
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[SimpleNamespace]:
+    """Three clips of different length and loudness at 8 kHz."""
+    rng = np.random.default_rng(3)
+    clips = []
+    for i, samples in enumerate((9000, 700, 16001)):
+        values = rng.normal(0, 800 * (i + 1), (samples, 1)).clip(-32768, 32767)
+        path = write_wav16(tmp_path / f"clip{i}.wav", values)
+        clips.append(SimpleNamespace(id=str(i), path=path))
+    return clips
+
+
+def bytes_of(arrays: list[np.ndarray]) -> list[bytes]:
+    return [array.tobytes() for array in arrays]
+
+
+def test_signals_are_what_read_gives(corpus: list[SimpleNamespace]) -> None:
+    for sr in (None, 11025):
+        for clip, x in zip(corpus, audio.signals(corpus, sr=sr), strict=True):
+            np.testing.assert_array_equal(x, audio.read(clip.path, sr=sr))
+
+
+@pytest.mark.filterwarnings("ignore:n_fft")
+@pytest.mark.parametrize("sr", [None, 16000])
+def test_features_of_a_corpus_are_librosas(corpus: list[SimpleNamespace], sr: int | None) -> None:
+    stft, mel, mfcc = (audio.features(corpus, kind=k, sr=sr) for k in ("stft", "mel", "mfcc"))
+    for i, clip in enumerate(corpus):
+        x, rate = librosa.load(clip.path, sr=sr)
+        wanted = {
+            "stft": librosa.amplitude_to_db(np.abs(librosa.stft(x))),
+            "mel": librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=rate)),
+            "mfcc": librosa.feature.mfcc(y=x, sr=rate),
+        }
+        for ours, theirs in zip((stft[i], mel[i], mfcc[i]), wanted.values(), strict=True):
+            assert ours.dtype == np.float32
+            np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=1e-3)
+
+
+def test_settings_reach_the_transform(corpus: list[SimpleNamespace]) -> None:
+    options = {"n_fft": 512, "hop_length": 200, "n_mels": 40, "n_mfcc": 13}
+    x = audio.read(corpus[0].path, sr=16000)
+    ours = audio.features(corpus, kind="mfcc", sr=16000, **options)[0]
+    np.testing.assert_array_equal(ours, spectral.mfcc(x, sr=16000, **options))
+    others = {k: options[k] for k in ("n_fft", "hop_length")}
+    ours = audio.features(corpus, kind="stft", sr=16000, **others)[0]
+    np.testing.assert_array_equal(ours, spectral.stft_db(x, **others))
+
+
+def test_a_scaler_scales_the_signal_first(corpus: list[SimpleNamespace]) -> None:
+    scaler = audio.SignalScaler.from_stats(audio.signal_stats(corpus)[:2])
+    ours = audio.features(corpus, kind="stft", scaler=scaler)
+    for clip, feature in zip(corpus, ours, strict=True):
+        scaled = scaler.transform(audio.read(clip.path))
+        np.testing.assert_array_equal(feature, spectral.stft_db(scaled))
+
+
+def test_signal_stats_fit_the_scaler_of_any_subset(corpus: list[SimpleNamespace]) -> None:
+    rows = audio.signal_stats(corpus)
+    sound = audio.signals(corpus)
+    for train in ([0, 1], [2], [0, 2]):
+        quick = audio.SignalScaler.from_stats(rows[train])
+        whole = np.concatenate([sound[i] for i in train]).astype(np.float64)
+        assert (quick.low, quick.high) == (whole.min(), whole.max())
+        assert quick.mean == pytest.approx(whole.mean(), abs=1e-12)
+        assert quick.std == pytest.approx(whole.std(), rel=1e-9)
+
+
+def test_as_many_threads_as_you_like_give_the_same_bytes(
+    corpus: list[SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for jobs in (1, 2, 5):
+        monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / f"jobs{jobs}"))
+        found.append(bytes_of(audio.features(corpus, kind="mfcc", jobs=jobs)))
+    assert found[0] == found[1] == found[2]
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by each file that is really decoded from now on."""
+    seen: list[str] = []
+    decode = audio.decode
+
+    def counted(path: Path) -> tuple[int, np.ndarray]:
+        seen.append(path.name)
+        return decode(path)
+
+    monkeypatch.setattr(audio, "decode", counted)
+    return seen
+
+
+def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(
+    corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = count_reads(monkeypatch)
+    first = bytes_of(audio.features(corpus, kind="stft"))
+    assert sorted(seen) == ["clip0.wav", "clip1.wav", "clip2.wav"]
+    assert bytes_of(audio.features(corpus, kind="stft")) == first
+    audio.features(corpus, kind="mfcc")  # another kind, from the sound that was kept
+    assert len(seen) == 3
+
+
+def test_writing_into_a_feature_changes_nobody_elses(corpus: list[SimpleNamespace]) -> None:
+    first = audio.features(corpus, kind="mfcc")
+    before = bytes_of(first)
+    first[0][:] = 7
+    assert bytes_of(audio.features(corpus, kind="mfcc")) == before
+
+
+def test_a_changed_file_is_read_again(corpus: list[SimpleNamespace]) -> None:
+    before = audio.features(corpus, kind="mfcc")
+    path = corpus[1].path
+    old = path.stat()
+    write_wav16(path, np.random.default_rng(9).normal(0, 500, (700, 1)))
+    assert path.stat().st_size == old.st_size
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns + 1))
+    after = audio.features(corpus, kind="mfcc")
+    assert bytes_of(after)[0] == bytes_of(before)[0]
+    np.testing.assert_array_equal(after[1], spectral.mfcc(audio.read(path), sr=8000))
+    assert bytes_of(after)[1] != bytes_of(before)[1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "stft"},
+        {"sr": 16000},
+        {"n_fft": 1024},
+        {"hop_length": 256},
+        {"n_mfcc": 12},
+        {"n_mels": 64},
+        {"scaler": audio.SignalScaler(-0.5, 0.5, 0.0, 0.1)},
+    ],
+)
+def test_other_settings_are_never_mistaken_for_these(
+    corpus: list[SimpleNamespace], other: dict
+) -> None:
+    these = bytes_of(audio.features(corpus, kind="mfcc"))
+    assert bytes_of(audio.features(corpus, **{"kind": "mfcc", **other})) != these
+    assert bytes_of(audio.features(corpus, kind="mfcc")) == these
+
+
+def test_a_new_version_of_the_features_leaves_the_old_cache_alone(
+    corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio.features(corpus, kind="mfcc")
+    seen = count_reads(monkeypatch)
+    monkeypatch.setattr(audio, "FEATURE_VERSION", audio.FEATURE_VERSION + 1)
+    audio.features(corpus, kind="mfcc")
+    assert len(seen) == 3
+
+
+def test_a_damaged_cache_is_built_again(corpus: list[SimpleNamespace], cache: Path) -> None:
+    before = bytes_of(audio.features(corpus, kind="mfcc"))
+    for file in cache.iterdir():
+        file.write_bytes(file.read_bytes()[:-8])
+    assert bytes_of(audio.features(corpus, kind="mfcc")) == before
+
+
+def test_a_run_that_fails_leaves_no_cache_behind(
+    corpus: list[SimpleNamespace], tmp_path: Path, cache: Path
+) -> None:
+    text = tmp_path / "text.wav"
+    text.write_text("This is no sound.")
+    with pytest.raises(InputError, match=r"text\.wav"):
+        audio.signals([*corpus, SimpleNamespace(path=text)])
+    assert list(cache.iterdir()) == []
+
+
+def test_clips_of_two_rates_need_one_chosen(corpus: list[SimpleNamespace], tmp_path: Path) -> None:
+    other = write_wav16(tmp_path / "fast.wav", np.ones((4000, 1)), sr=44100)
+    mixed = [*corpus, SimpleNamespace(path=other)]
+    for kind in audio.KINDS:
+        with pytest.raises(InputError, match=r"clip0\.wav has 8000 Hz, .*fast\.wav 44100 Hz.*sr="):
+            audio.features(mixed, kind=kind)
+    assert len(audio.features(mixed, kind="stft", sr=8000)) == 4
+    assert audio.common_rate(corpus) == 8000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "mfc"}, "no feature 'mfc'. Did you mean mfcc?"),
+        ({"kind": "mfcc", "n_mfcc": 200}, "n_mfcc=200"),
+        ({"kind": "stft", "hop_length": 0}, "hop_length=0"),
+        ({"kind": "stft", "jobs": 0}, "jobs=0"),
+        ({"kind": "stft", "sr": -1}, "8000 to -1 Hz"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    corpus: list[SimpleNamespace], arguments: dict, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        audio.features(corpus, **arguments)
+    assert message in str(caught.value)
+
+
+def test_an_empty_corpus_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the corpus is empty"):
+        audio.features([], kind="stft")
+    with pytest.raises(InputError, match=r"gone\.wav: no such file"):
+        audio.features([SimpleNamespace(path=tmp_path / "gone.wav")], kind="stft")
+
+
+def test_nothing_is_printed_unless_asked(
+    corpus: list[SimpleNamespace], capfd: pytest.CaptureFixture[str]
+) -> None:
+    audio.features(corpus, kind="stft")
+    assert capfd.readouterr() == ("", "")
+    audio.features(corpus, kind="mfcc", progress=True)
+    assert capfd.readouterr().out == "mfcc of 3 clips\n"
+
+
+def test_the_real_corpus_agrees_with_librosa() -> None:
+    root = os.environ.get("CRYUTILS_DATA_DIR", "")
+    files = sorted(Path(root).glob("donateacry/*/*.wav")) if root else []
+    if not files:
+        pytest.skip("DonateACry is not in CRYUTILS_DATA_DIR")
+    clips = [SimpleNamespace(path=path) for path in files[::31]]
+    stft, mfcc = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
+    for clip, ours_stft, ours_mfcc in zip(clips, stft, mfcc, strict=True):
+        x, sr = librosa.load(clip.path, sr=None)
+        theirs = librosa.amplitude_to_db(np.abs(librosa.stft(x))).T
+        np.testing.assert_allclose(ours_stft, theirs, rtol=0, atol=1e-3)
+        theirs = librosa.feature.mfcc(y=x, sr=sr).T
+        np.testing.assert_allclose(ours_mfcc, theirs, rtol=0, atol=1e-3)

@@ -1,0 +1,117 @@
+"""Lists of arrays on disk: they come back as they went in, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import ragged
+from cryutils.errors import InputError
+
+
+def some_arrays() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(n, 3)).astype(np.float32) for n in (5, 1, 8, 1)]
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        some_arrays(),
+        [a[:, 0] for a in some_arrays()],
+        [np.zeros((0, 3), np.float32), np.ones((1, 3), np.float32)],
+        [np.arange(7, dtype=np.float32)],
+    ],
+)
+def test_arrays_come_back_as_they_were(tmp_path: Path, arrays: list[np.ndarray]) -> None:
+    ragged.save(tmp_path / "list", arrays)
+    back = ragged.load(tmp_path / "list")
+    assert back is not None
+    assert [a.shape for a in back] == [a.shape for a in arrays]
+    for ours, theirs in zip(back, arrays, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_was_never_saved_is_none(tmp_path: Path) -> None:
+    assert ragged.load(tmp_path / "list") is None
+
+
+def test_bytes_without_their_json_do_not_count(tmp_path: Path) -> None:
+    ragged.save(tmp_path / "list", some_arrays())
+    (tmp_path / "list.json").unlink()
+    assert ragged.load(tmp_path / "list") is None
+
+
+def flip(data: bytes) -> bytes:
+    return data[:20] + bytes([data[20] ^ 1]) + data[21:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:-8],
+        lambda data: data + bytes(8),
+        lambda data: data[:16] + bytes(16) + data[32:],
+        flip,
+    ],
+    ids=["emptied", "cut", "grown", "blanked", "one bit"],
+)
+def test_damaged_bytes_are_none_and_computed_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    stem = tmp_path / "list"
+    ragged.save(stem, some_arrays())
+    data = stem.with_name("list.bin")
+    data.write_bytes(damage(data.read_bytes()))
+    assert ragged.load(stem) is None
+    for ours, theirs in zip(
+        ragged.cached(stem, lambda: iter(some_arrays())), some_arrays(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"lengths": 3}', "\x00\xff"])
+def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
+    ragged.save(tmp_path / "list", some_arrays())
+    (tmp_path / "list.json").write_bytes(text.encode("latin-1"))
+    assert ragged.load(tmp_path / "list") is None
+
+
+def test_lengths_that_do_not_fit_the_bytes_are_none(tmp_path: Path) -> None:
+    ragged.save(tmp_path / "list", some_arrays())
+    about = json.loads((tmp_path / "list.json").read_text())
+    about["lengths"][0] += 2
+    (tmp_path / "list.json").write_text(json.dumps(about))
+    assert ragged.load(tmp_path / "list") is None
+
+
+def test_cached_computes_once(tmp_path: Path) -> None:
+    calls = []
+
+    def compute() -> Iterator[np.ndarray]:
+        calls.append(1)
+        yield from some_arrays()
+
+    for _ in range(3):
+        ragged.cached(tmp_path / "list", compute)
+    assert len(calls) == 1
+
+
+def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def compute() -> Iterator[np.ndarray]:
+        yield np.ones(3, np.float32)
+        raise InputError("no.")
+
+    with pytest.raises(InputError):
+        ragged.cached(tmp_path / "list", compute)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
+        ragged.cached(tmp_path / "file" / "list", lambda: iter(some_arrays()))

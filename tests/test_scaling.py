@@ -1,0 +1,90 @@
+"""Paper A's scaling: the algebra that its docstring states, and what it does to a spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from cryutils import spectral
+from cryutils.errors import InputError
+from cryutils.scaling import SignalScaler, standardise_then_min_max, stats_row
+
+signals = st.lists(
+    st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), min_size=1, max_size=5
+).map(lambda clips: [np.array(clip, np.float32) for clip in clips])
+
+
+def spread(clips: list[np.ndarray]) -> float:
+    return float(np.ptp(np.concatenate(clips)))
+
+
+@given(signals)
+def test_min_max_after_standardising_is_min_max_alone(clips: list[np.ndarray]) -> None:
+    if spread(clips) < 1e-3:
+        return
+    scaler = SignalScaler.fit(clips)
+    for x in clips:
+        both = standardise_then_min_max(
+            x, mean=scaler.mean, std=scaler.std, low=scaler.low, high=scaler.high
+        )
+        np.testing.assert_allclose(both, scaler.transform(x), atol=1e-6)
+
+
+def test_it_is_scikit_learns_two_scalers() -> None:
+    rng = np.random.default_rng(0)
+    train = [rng.normal(0.1, 0.2, n).astype(np.float32) for n in (500, 900)]
+    test = rng.normal(0, 0.3, 700).astype(np.float32)
+    column = np.concatenate(train).astype(np.float64)[:, None]
+    standard = StandardScaler().fit(column)
+    min_max = MinMaxScaler().fit(standard.transform(column))
+    theirs = min_max.transform(standard.transform(test.astype(np.float64)[:, None]))[:, 0]
+    scaler = SignalScaler.fit(train)
+    np.testing.assert_allclose(scaler.transform(test), theirs, atol=1e-6)
+    assert scaler.mean == pytest.approx(float(standard.mean_[0]))
+    assert scaler.std == pytest.approx(float(standard.scale_[0]))
+
+
+@given(signals)
+def test_training_values_fill_0_to_1(clips: list[np.ndarray]) -> None:
+    if spread(clips) == 0:
+        with pytest.raises(InputError, match="two values"):
+            SignalScaler.fit(clips)
+        return
+    scaled = np.concatenate([SignalScaler.fit(clips).transform(x) for x in clips])
+    assert scaled.dtype == np.float32
+    assert (scaled.min(), scaled.max()) == (0.0, 1.0)
+
+
+def test_a_louder_test_signal_is_not_clipped() -> None:
+    scaler = SignalScaler.fit([np.array([-0.5, 0.5], np.float32)])
+    assert scaler.transform(np.array([-1.0, 1.0], np.float32)).tolist() == [-0.5, 1.5]
+
+
+@given(signals)
+def test_stats_of_the_parts_are_stats_of_the_whole(clips: list[np.ndarray]) -> None:
+    if spread(clips) == 0:
+        return
+    parts = SignalScaler.from_stats([stats_row(x) for x in clips])
+    whole = SignalScaler.fit([np.concatenate(clips)])
+    assert (parts.low, parts.high) == (whole.low, whole.high)
+    assert parts.mean == pytest.approx(whole.mean, abs=1e-12)
+    assert parts.std == pytest.approx(whole.std, abs=1e-7)
+
+
+def test_no_training_signal_is_named() -> None:
+    with pytest.raises(InputError, match="at least one training signal"):
+        SignalScaler.fit([])
+
+
+def test_inner_frames_change_by_the_gain_alone_beyond_bin_1() -> None:
+    x = (0.2 * np.random.default_rng(0).normal(size=16000)).clip(-1, 1).astype(np.float32)
+    scaler = SignalScaler.fit([x])
+    gain = 1 / (scaler.high - scaler.low)
+    before, after = spectral.stft(x), spectral.stft(scaler.transform(x))
+    inner = slice(4, -4)
+    np.testing.assert_allclose(after[inner, 2:], gain * before[inner, 2:], atol=1e-4)
+    assert np.abs(after[inner, 0] - gain * before[inner, 0]).min() > 100
+    assert np.abs(after[0, 2:] - gain * before[0, 2:]).max() > 10  # the step at the edge
