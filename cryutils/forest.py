@@ -6,7 +6,7 @@ costs; here the same algorithm (CART with the Gini criterion, grown until the le
 pure; Breiman 2001: bootstrap, a random subset of features at each node, averaged leaf
 frequencies) is compiled by numba, which librosa brings along. Two things make it cheap:
 each feature is sorted once for all folds, and only the branches are grown that a test clip
-walks down. The tests hold it against scikit-learn; `benchmarks/coverage.py` is not about it.
+walks down. The tests hold it against scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any, Literal
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from cryutils.crossval import Features
+from cryutils.splits import Fold
 
 __all__ = ["Forest"]
 
@@ -46,32 +49,32 @@ class Forest:
 
     def predict_proba_folds(
         self,
-        X: NDArray[Any],
+        X: Features,
         y: NDArray[np.integer[Any]],
-        folds: Sequence[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]],
+        folds: Sequence[Fold],
     ) -> list[NDArray[np.float64]]:
         """Return for each fold the class probabilities `(test, classes)` of its test clips.
 
         Args:
-            X: features, `(clips, features)`; compared as float32, as scikit-learn's trees do.
+            X: features, `(clips, features)`, or a function of the training part that returns
+                them; compared as float32, as scikit-learn's trees do.
             y: class indices, `(clips,)`.
             folds: pairs of integer indices (train, test).
         """
-        columns = np.ascontiguousarray(np.asarray(X, np.float32).T)
-        order = np.argsort(columns, axis=1, kind="stable").astype(np.int32)
         y = np.ascontiguousarray(y, np.int64)
-        n_classes, n_features = int(y.max()) + 1, len(columns)
-        tried = n_features if self.max_features is None else max(1, int(np.sqrt(n_features)))
+        shared = None if callable(X) else _sorted(X)
         probabilities = []
         for number, (train, test) in enumerate(folds):
+            columns, order = shared or _sorted(X(train) if callable(X) else X)
+            all_of_them = self.max_features is None
             votes = _grow_and_vote(
                 columns,
                 order,
                 y,
                 np.ascontiguousarray(train, np.int64),
                 np.ascontiguousarray(test, np.int64),
-                n_classes,
-                tried,
+                int(y.max()) + 1,
+                len(columns) if all_of_them else max(1, int(np.sqrt(len(columns)))),
                 self.bootstrap,
                 self.n_estimators,
                 np.random.default_rng([self.seed, number]),
@@ -81,33 +84,39 @@ class Forest:
 
     def predict_folds(
         self,
-        X: NDArray[Any],
+        X: Features,
         y: NDArray[np.integer[Any]],
-        folds: Sequence[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]],
+        folds: Sequence[Fold],
     ) -> list[NDArray[np.int64]]:
         """Return for each fold the class index `(test,)` predicted for its test clips."""
         return [p.argmax(axis=1) for p in self.predict_proba_folds(X, y, folds)]
 
 
-@numba.njit(cache=True, nogil=True)
+def _sorted(X: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return the features by row, and for each the order of the clips."""
+    columns = np.ascontiguousarray(np.asarray(X, np.float32).T)
+    return columns, np.argsort(columns, axis=1, kind="stable").astype(np.int32)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _grow_and_vote(columns, order, y, train, test, n_classes, tried, bootstrap, trees, rng):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Return `(clips, classes)`: leaf frequencies of the test clips, summed over the trees."""
     n = columns.shape[1]
     votes = np.zeros((n, n_classes))
-    weight = np.zeros(n, np.int64)
+    weight = np.zeros(n)
     features = np.arange(columns.shape[0])
     for _ in range(trees):
         weight[:] = 0
         if bootstrap:
             for _draw in range(train.size):
-                weight[train[rng.integers(0, train.size)]] += 1
+                weight[train[int(rng.random() * train.size)]] += 1.0
         else:
-            weight[train] = 1
+            weight[train] = 1.0
         _one_tree(columns, order, y, train, test, weight, features, tried, rng, votes)
     return votes
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _one_tree(columns, order, y, train, test, weight, features, tried, rng, votes):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Grow one tree depth first and add its leaf frequencies to the votes of the test clips."""
     grown = train[weight[train] > 0]
@@ -147,7 +156,7 @@ def _one_tree(columns, order, y, train, test, weight, features, tried, rng, vote
         depth += 2
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _partition(clips, start, stop, column, threshold):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Bring the clips at or below the threshold to the front; return where the others begin."""
     edge = start
@@ -158,20 +167,21 @@ def _partition(clips, start, stop, column, threshold):  # type: ignore[no-untype
     return edge
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _best_split(columns, order, y, weight, node, totals, features, tried, rng, inside, clips, values):  # type: ignore[no-untyped-def]  # pragma: no cover  # fmt: skip  # noqa: E501
     """Return the feature and threshold of least Gini impurity, or -1 where none splits."""
     size, n_features = node.size, columns.shape[0]
     whole = totals.sum()
     squares = (totals * totals).sum()
     left = np.empty(totals.size)
+    inverse = 1.0 / np.arange(whole + 1.0)
     best, feature, threshold = -1.0, -1, columns[0, 0]
     inside[node] = True
     drawn = 0
     # As in scikit-learn, a constant feature counts as tried, but the draw goes on until
     # one feature at least could split the node.
     while drawn < n_features and (drawn < tried or feature < 0):
-        pick = rng.integers(drawn, n_features)
+        pick = drawn + int(rng.random() * (n_features - drawn))
         features[drawn], features[pick] = features[pick], features[drawn]
         column = columns[features[drawn]]
         drawn += 1
@@ -194,12 +204,14 @@ def _best_split(columns, order, y, weight, node, totals, features, tried, rng, i
         below, left_squares, right_squares = 0.0, 0.0, squares
         for i in range(size - 1):
             label, w = y[clips[i]], weight[clips[i]]
-            left_squares += w * (2 * left[label] + w)
-            right_squares += w * (w - 2 * (totals[label] - left[label]))
-            left[label] += w
+            already = left[label]
+            left_squares += w * (2.0 * already + w)
+            right_squares += w * (w - 2.0 * (totals[label] - already))
+            left[label] = already + w
             below += w
             if values[i + 1] > values[i]:
-                purity = left_squares / below + right_squares / (whole - below)
+                purity = left_squares * inverse[int(below)]
+                purity += right_squares * inverse[int(whole - below)]
                 if purity > best:
                     best, feature = purity, features[drawn - 1]
                     threshold = values[i] / 2 + values[i + 1] / 2
