@@ -33,11 +33,17 @@ from cryutils.spectral import (
     N_FFT,
     N_MELS,
     N_MFCC,
+    condition,
+    frame,
     mel_db,
     mfcc,
+    normalise_amplitude,
+    pre_emphasis,
     resample,
+    stft,
     stft_db,
     summarise,
+    window,
 )
 
 __all__ = [
@@ -45,13 +51,23 @@ __all__ = [
     "KINDS",
     "SignalScaler",
     "common_rate",
+    "condition",
     "features",
+    "frame",
+    "mel_db",
+    "mfcc",
     "native_rate",
+    "normalise_amplitude",
+    "pre_emphasis",
     "read",
+    "resample",
     "signal_stats",
     "signals",
     "standardise_then_min_max",
+    "stft",
+    "stft_db",
     "summarise",
+    "window",
 ]
 
 Array = npt.NDArray[np.float32]

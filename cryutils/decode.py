@@ -9,6 +9,7 @@ from __future__ import annotations
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["decode", "no_sound", "pcm16"]
 
 Array = npt.NDArray[np.float32]
+
+_CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
 
 
 def decode(path: Path) -> tuple[int, Array]:
@@ -90,7 +93,7 @@ def _decode_any(path: Path) -> tuple[int, Array]:
             rates = {frame.sample_rate for frame in frames}
             with np.errstate(over="ignore", invalid="ignore"):  # judged below, all at once
                 pieces = [_mono(_interleaved(frame)) for frame in frames]
-            length = _stated_length(container, stream)
+            stated_s = _stated_seconds(container, stream)
     except (av.FFmpegError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -100,10 +103,11 @@ def _decode_any(path: Path) -> tuple[int, Array]:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
     if len(rates) > 1:
         raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
-    x = np.concatenate(pieces)[:length]
+    rate, x = rates.pop(), np.concatenate(pieces)
     if not np.isfinite(x).all():
         raise InputError(f"{path}: some samples are no numbers; convert it to 16-bit WAV.")
-    return rates.pop(), x
+    stated = len(x) if stated_s is None else round(stated_s * rate)
+    return rate, x[:stated] if 0 < len(x) - stated < _CODEC_BLOCK else x
 
 
 def _frames(
@@ -126,11 +130,13 @@ def _frames(
             yield frame
 
 
-def _stated_length(container: av.container.InputContainer, stream: av.AudioStream) -> int | None:
-    """Return how many samples the MP4 family says a track has; AAC fills its last block."""
+def _stated_seconds(
+    container: av.container.InputContainer, stream: av.AudioStream
+) -> Fraction | None:
+    """Return how long the MP4 family says a track is: AAC pads its last block beyond that."""
     if "mp4" not in container.format.name or not stream.duration or not stream.time_base:
         return None
-    return round(stream.duration * stream.time_base * stream.codec_context.sample_rate)
+    return stream.duration * stream.time_base
 
 
 def _interleaved(frame: av.AudioFrame) -> np.ndarray:

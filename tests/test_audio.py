@@ -37,10 +37,11 @@ def encode(
     codec: str,
     video: str | None = None,
     sound: bool = True,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write `x`, float32 (channels, samples), as a container named by the suffix."""
     layout = {1: "mono", 2: "stereo"}[len(x)]
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         if video:
             pictures = container.add_stream(video, rate=10)
             pictures.width = pictures.height = 32
@@ -169,6 +170,14 @@ def test_reads_the_sound_of_a_video(
     assert audio.native_rate(path) == sr
     assert abs(len(y) - sr) < 2500
     assert tone_level(y, sr)[0] == pytest.approx(TONE_HZ, abs=0.5)
+
+
+def test_reads_the_pieces_that_a_browsers_recorder_writes(tmp_path: Path) -> None:
+    pieces = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"}
+    path = encode(tmp_path / "cry.mp4", tone(44100)[None], sr=44100, codec="aac", options=pieces)
+    y = audio.read(path)
+    assert 0 <= len(y) - 44100 < 2500
+    assert tone_level(y, 44100)[0] == pytest.approx(TONE_HZ, abs=0.5)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("cry.m4a", "aac"), ("cry.mp3", "libmp3lame")])

@@ -1,0 +1,150 @@
+"""Features of a whole corpus, ours against a plain librosa script: `cryutils bench features`.
+
+Each measurement is a process of its own, in turns (librosa, cold, warm, librosa, ...), and
+the medians are compared:
+
+- librosa: import, then `load(sr=None)`, `stft`, `amplitude_to_db` and `feature.mfcc` a file;
+- cold: ours with an empty cache, import, read, STFT in dB and MFCC;
+- warm: ours with the cache that cold left, every value touched, imports aside, against
+  librosa's work on the same files, imports aside too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+ROUNDS = 5
+
+
+def main(rounds: int = ROUNDS) -> dict[str, float]:
+    """Measure, print one line of result, and return the figures by name."""
+    files, name = find_files()
+    print(f"{len(files)} files of {name}, {os.cpu_count()} cores, {rounds} rounds", flush=True)
+    seen: dict[str, list[dict[str, float]]] = {"librosa": [], "cold": [], "warm": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(rounds):
+            cache = Path(folder, str(turn))
+            for way, found in seen.items():
+                found.append(run(way, files, cache=cache))
+        check = run("check", files, cache=Path(folder, str(rounds - 1)))
+
+    def median(way: str, what: str) -> float:
+        return statistics.median(measured[what] for measured in seen[way])
+
+    result = {
+        "files": len(files),
+        "librosa_s": median("librosa", "process_s"),
+        "cold_s": median("cold", "process_s"),
+        "librosa_work_s": median("librosa", "work_s"),
+        "warm_work_s": median("warm", "work_s"),
+        "cold_peak_mib": median("cold", "peak_mib"),
+        "difference_db": check["difference_db"],
+    }
+    result["cold_ratio"] = result["librosa_s"] / result["cold_s"]
+    result["warm_ratio"] = result["librosa_work_s"] / result["warm_work_s"]
+    print(
+        f"  librosa {result['librosa_s']:.2f} s, of which work {result['librosa_work_s']:.2f} s; "
+        f"ours cold {result['cold_s']:.2f} s ({result['cold_peak_mib']:.0f} MiB at most), "
+        f"warm {1000 * result['warm_work_s']:.0f} ms"
+    )
+    print(
+        f"features: cold {result['cold_ratio']:.1f} times, warm {result['warm_ratio']:.0f} times "
+        f"faster than librosa (max difference {result['difference_db']:.1e} dB) "
+        f"on {len(files)} files of {name}"
+    )
+    return result
+
+
+def find_files() -> tuple[list[str], str]:
+    """Return the corpus' files and its name: DonateACry where it can be had, else voices."""
+    import cryutils
+
+    try:
+        corpus, name = cryutils.load("donateacry"), "DonateACry"
+    except cryutils.InputError as error:
+        print(f"DonateACry cannot be had ({error}), so these are synthetic voices.")
+        corpus, name = cryutils.load("synthetic"), "synthetic voices"
+    return [str(clip.path) for clip in corpus], name
+
+
+def run(way: str, files: Sequence[str], *, cache: Path) -> dict[str, float]:
+    """Return what a fresh process measured doing the work one way, and its own whole time."""
+    environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(cache)}
+    start = time.perf_counter()
+    child = subprocess.run(
+        [sys.executable, __file__, way],
+        input=json.dumps(files),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    process_s = time.perf_counter() - start
+    return {"process_s": process_s, **json.loads(child.stdout)}
+
+
+def plain_librosa(files: Sequence[str]) -> dict[str, float]:
+    """The rival: what a reader would write."""
+    import librosa
+    import numpy as np
+
+    def one(path: str) -> tuple[np.ndarray, np.ndarray]:
+        x, sr = librosa.load(path, sr=None)
+        return librosa.amplitude_to_db(np.abs(librosa.stft(x))), librosa.feature.mfcc(y=x, sr=sr)
+
+    first = one(files[0])  # librosa imports most of itself only now
+    start = time.perf_counter()
+    everything = [one(path) for path in files[1:]]
+    work_s = (time.perf_counter() - start) * len(files) / (len(files) - 1)
+    return {"work_s": work_s, "clips": len([first, *everything])}
+
+
+def ours(files: Sequence[str]) -> dict[str, float]:
+    """STFT and MFCC of all files, with whatever the cache holds, each value touched."""
+    from cryutils import audio
+
+    clips = [SimpleNamespace(path=Path(path)) for path in files]
+    start = time.perf_counter()
+    stft, mfcc = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
+    total = sum(float(feature.sum()) for feature in [*stft, *mfcc])
+    work_s = time.perf_counter() - start
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"work_s": work_s, "peak_mib": peak_kib / 1024, "total": total}
+
+
+def compare(files: Sequence[str]) -> dict[str, float]:
+    """Return the largest difference of any cell, ours from the cache against librosa, in dB."""
+    import librosa
+    import numpy as np
+
+    from cryutils import audio
+
+    clips = [SimpleNamespace(path=Path(path)) for path in files]
+    worst = 0.0
+    kept = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
+    for path, stft, mfcc in zip(files, *kept, strict=True):
+        x, sr = librosa.load(path, sr=None)
+        theirs = librosa.amplitude_to_db(np.abs(librosa.stft(x))).T
+        worst = max(worst, float(np.abs(stft - theirs).max()))
+        theirs = librosa.feature.mfcc(y=x, sr=sr).T
+        worst = max(worst, float(np.abs(mfcc - theirs).max()))
+    return {"difference_db": worst}
+
+
+WAYS = {"librosa": plain_librosa, "cold": ours, "warm": ours, "check": compare}
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(WAYS[sys.argv[1]](json.load(sys.stdin))))
+    else:
+        main()
