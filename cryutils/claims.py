@@ -18,9 +18,12 @@ from typing import Any
 import pandas as pd
 
 from cryutils.errors import InputError
-from cryutils.locations import outputs_dir, resolve, writing
+from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
-__all__ = ["PROTOCOLS", "Result", "begin", "figure_path", "load_results", "merge", "record"]
+__all__ = [
+    "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
+    "published", "record", "run_dir",
+]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
 
@@ -105,6 +108,11 @@ def record(
     return result
 
 
+def current() -> str:
+    """Return the name of the notebook that called `begin`, or "" before that."""
+    return _current.name if _current else ""
+
+
 def figure_path(key: str) -> Path:
     """Return where the figure `key` of this run belongs."""
     path = run_dir() / "figures" / f"{key}.png"
@@ -147,3 +155,8 @@ def _write(notebook: _Notebook) -> None:
     with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
         rows = [asdict(result) for result in notebook.results.values()]
         part.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def published() -> pd.DataFrame:
+    """Return every figure of the papers in `data/claims.csv`, one row each, with its result key."""
+    return pd.read_csv(project_dir() / "data" / "claims.csv")

@@ -7,7 +7,11 @@ no setting of any. Settings here are scikit-learn's defaults; those of the DNN a
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,8 +112,7 @@ class DeepNeuralNetwork:
         return self._predict(model, prepared, folds)
 
     def _build(self, *, folds: int, inputs: int, classes: int) -> Any:
-        import keras
-
+        keras = _keras()
         keras.utils.set_random_seed(self.seed)
         model = keras.Sequential([keras.Input((folds, inputs))])
         width = inputs
@@ -126,18 +129,35 @@ class DeepNeuralNetwork:
 
     def _predict(self, model: Any, prepared: list[np.ndarray], folds: Folds) -> list[np.ndarray]:
         longest = max(len(test) for _, test in folds)
+        pairs = list(zip(prepared, folds, strict=True))
         padded = np.stack(
-            [np.resize(x[test], (longest, x.shape[1])) for x, (_, test) in zip(prepared, folds)],
+            [np.resize(x[test], (longest, x.shape[1])) for x, (_, test) in pairs],
             axis=1,
         )
-        classes = model.predict(padded, batch_size=longest, verbose=0).argmax(axis=2)
+        # Called, not `predict`: a traced function for each network would cost more than it saves.
+        classes = np.asarray(model(padded, training=False)).argmax(axis=2)
         return [classes[: len(test), fold] for fold, (_, test) in enumerate(folds)]
+
+
+def _keras() -> Any:
+    """Return Keras, imported without the lines that TensorFlow's C++ writes at start-up."""
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # They come before any log level is read, so the file descriptor itself is turned away.
+        kept = os.dup(2)
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            try:
+                importlib.import_module("tensorflow")
+            finally:
+                os.dup2(kept, 2)
+                os.close(kept)
+    return importlib.import_module("keras")
 
 
 def _dense_per_fold(folds: int, inputs: int, units: int, activation: str) -> Any:
     """Return a dense layer with its own kernel for each fold, (clips, folds, inputs) -> units."""
-    import keras
-
+    keras = _keras()
     # Keras would take the folds for a receptive field and start the kernels too small,
     # so Glorot's limit is given by hand.
     limit = np.sqrt(6 / (inputs + units))
@@ -165,8 +185,9 @@ def _stack(
     gradient the one it would have alone.
     """
     longest = max(len(train) for train, _ in folds)
+    pairs = list(zip(prepared, folds, strict=True))
     inputs = np.stack(
-        [np.resize(x[train], (longest, x.shape[1])) for x, (train, _) in zip(prepared, folds)],
+        [np.resize(x[train], (longest, x.shape[1])) for x, (train, _) in pairs],
         axis=1,
     )
     targets = np.stack([np.resize(y[train], longest) for train, _ in folds], axis=1)

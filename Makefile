@@ -1,0 +1,53 @@
+# Two commands matter: `make run` and `make test`. Each makes its own environment first.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+COLAB := .venv-colab
+STAMP := .venv/.installed
+
+.PHONY: help run test test-colab lint notebooks clean
+
+help:  ## Say what each target does
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,test]'
+	@touch $(STAMP)
+
+run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
+	$(BIN)/cryutils run --profile quick
+	@if $(BIN)/cryutils data fetch donateacry; then \
+	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
+	else echo "The real profile is skipped: DonateACry can't be had here (see the line above)."; fi
+	$(BIN)/cryutils report
+
+test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting notebooks
+
+lint: $(STAMP)  ## Check format, style and types
+	$(BIN)/ruff format --check cryutils tests tools benchmarks
+	$(BIN)/ruff check cryutils tests tools benchmarks
+	$(BIN)/mypy
+
+notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean outputs
+	$(BIN)/python tools/notebooks.py refresh
+
+test-colab: $(COLAB)/.installed  ## Run notebooks 00-03 and the player with Colab's versions
+	$(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/browser
+
+$(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
+	@test -x $(COLAB)/bin/python || $(PYTHON) -m venv $(COLAB)
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(COLAB)/bin/uv pip install --quiet --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
+	@touch $@
+
+clean:  ## Remove environments, caches of tools and what runs wrote
+	rm -rf .venv .venv-colab .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find outputs -mindepth 1 -maxdepth 1 ! -name README.md ! -name reference -exec rm -rf {} +

@@ -1,0 +1,268 @@
+"""Run the course's notebooks: profiles, parameters, parallel processes, resume.
+
+A run is a folder `outputs/<run>/` with executed notebooks, their results and figures.
+Each notebook that finished leaves a state file that names everything it was made from,
+so a killed run goes on where it was and a changed notebook, parameter or library runs
+again. The command is in `cli`, the report in `report`. No notebook walks this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cryutils import worker
+from cryutils.errors import InputError, near_miss
+from cryutils.locations import data_dir, outputs_dir, project_dir, resolve, writing
+
+__all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "read_value", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named set of parameters by notebook, and the notebooks it can't run, with the reason."""
+
+    name: str
+    about: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    skip: Mapping[str, str]
+    data: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One notebook to execute: source, every parameter given, the run's folder, its fingerprint."""
+
+    name: str
+    source: Path
+    folder: Path
+    parameters: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def output(self) -> Path:
+        """Where the executed notebook lies."""
+        return self.folder / "notebooks" / f"{self.name}.ipynb"
+
+    @property
+    def state(self) -> Path:
+        """Where it is noted that, how and from what this notebook was executed."""
+        return self.folder / "state" / f"{self.name}.json"
+
+    def is_done(self) -> bool:
+        """Return whether this very job finished before."""
+        if not (self.state.is_file() and self.output.is_file()):
+            return False
+        return bool(json.loads(self.state.read_text())["fingerprint"] == self.fingerprint)
+
+
+def notebooks(folder: Path | None = None) -> dict[str, Path]:
+    """Return the numbered notebooks by name, in reading order."""
+    found = sorted((folder or project_dir() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return {path.stem: path for path in found}
+
+
+def load_profile(name: str, folder: Path | None = None) -> Profile:
+    """Return the profile `name` from `data/profiles`. Raises InputError that names a near miss."""
+    home = folder or project_dir() / "data" / "profiles"
+    path = home / f"{name}.yml"
+    if not path.is_file():
+        known = [other.stem for other in home.glob("*.yml")]
+        raise InputError(f"no profile {name!r}.{near_miss(name, known)}")
+    text = yaml.safe_load(path.read_text())
+    return Profile(
+        name=name,
+        about=text["about"],
+        parameters=text.get("parameters") or {},
+        skip=text.get("skip") or {},
+        data=text.get("data"),
+    )
+
+
+def read_value(text: str) -> Any:
+    """Return the value of a parameter given as text: JSON where it is, else a number or text.
+
+    >>> read_value("1e-3"), read_value('["hungry","tired"]'), read_value("hungry")
+    (0.001, ['hungry', 'tired'], 'hungry')
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        pass
+    # YAML 1.1 takes 1e-3 for text, so numbers are tried first.
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def plan(
+    profile: Profile,
+    *,
+    only: Sequence[str] = (),
+    given: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    outputs: Path | None = None,
+    sources: Mapping[str, Path] | None = None,
+) -> tuple[list[Job], dict[str, str]]:
+    """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
+
+    `only` names notebooks (default: all), `given` parameters that override the profile's,
+    `data` a folder of the user's own recordings. Raises InputError for a notebook or
+    parameter that doesn't exist or has the wrong type, naming the near miss.
+    """
+    sources = notebooks() if sources is None else sources
+    for name in only:
+        if name not in sources:
+            raise InputError(f"no notebook {name!r}.{near_miss(name, sources)}")
+    chosen = [name for name in sources if not only or name in only]
+    defaults = {name: worker.parameters(sources[name]) for name in chosen}
+    given = dict(given or {})
+    _check_given(given, defaults)
+    corpus = str(resolve(data)) if data else None
+    name = profile.name if data is None else f"{Path(corpus or '').name}-{profile.name}"
+    folder = (outputs or outputs_dir()) / name
+    common = _fingerprint_of_library() + _fingerprint_of_data(corpus or profile.data)
+    jobs, skipped = [], {}
+    for notebook in chosen:
+        if notebook in profile.skip:
+            skipped[notebook] = profile.skip[notebook]
+            continue
+        values = dict(profile.parameters.get(notebook, {}))
+        _check_given(values, {notebook: defaults[notebook]})
+        source_data = corpus or profile.data
+        if source_data and "data" in defaults[notebook]:
+            values["data"] = source_data
+        values |= {key: v for key, v in given.items() if key in defaults[notebook]}
+        text = worker.source_text(sources[notebook]) + json.dumps(values, sort_keys=True) + common
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        jobs.append(Job(notebook, sources[notebook], folder, values, fingerprint))
+    return jobs, skipped
+
+
+def _check_given(given: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> None:
+    known = {key for parameters in defaults.values() for key in parameters}
+    for key, value in given.items():
+        if key not in known:
+            where = next(iter(defaults)) if len(defaults) == 1 else "any chosen notebook"
+            raise InputError(f"{key} is no parameter of {where}.{near_miss(key, known)}")
+        for notebook, parameters in defaults.items():
+            if key in parameters and not _fits(value, parameters[key]):
+                wanted = type(parameters[key]).__name__
+                raise InputError(
+                    f"{key}={value!r} of {notebook} must be {wanted}, like {parameters[key]!r}."
+                )
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if default is None or value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, (int, float))
+    if isinstance(default, (list, tuple)):
+        return isinstance(value, (list, tuple))
+    return isinstance(value, type(default))
+
+
+def _fingerprint_of_library() -> str:
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".js", ".css"):
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint_of_data(data: str | None) -> str:
+    """Return a text that changes when the recordings of a folder do."""
+    root = Path(data) if data and Path(data).is_dir() else None
+    if data == "donateacry" and (home := data_dir()):
+        root = home / "donateacry"
+    if root is None or not root.is_dir():
+        return str(data)
+    files = [(p, p.stat()) for p in sorted(root.rglob("*")) if p.is_file()]
+    return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
+
+
+def run(
+    jobs: Sequence[Job],
+    *,
+    processes: int | None = None,
+    fresh: bool = False,
+    report: Callable[[str, str, float], None] = lambda name, what, share: None,
+) -> dict[str, str]:
+    """Execute `jobs` in parallel processes and return `{notebook: error}` for those that failed.
+
+    What finished before is kept unless `fresh`. `report(notebook, what, share)` is called as
+    work goes on: `what` is "kept", "running", "done" or "failed", `share` of cells done, 0-1.
+    """
+    todo = []
+    for job in jobs:
+        if job.is_done() and not fresh:
+            report(job.name, "kept", 1.0)
+        else:
+            job.state.unlink(missing_ok=True)
+            todo.append(job)
+    if not todo:
+        return {}
+    failed: dict[str, str] = {}
+    # Spawned, since a forked process inherits threads' locks but not the threads.
+    context = multiprocessing.get_context("spawn")
+    start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
+    with context.Manager() as manager:
+        progress = manager.Queue()
+        workers = min(processes or os.cpu_count() or 1, len(todo))
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=worker.watch) as pool:
+            pending = {
+                pool.submit(
+                    worker.execute, job.name, job.source, job.folder, dict(job.parameters),
+                    start, progress,
+                ): job
+                for job in todo
+            }  # fmt: skip
+            waiting = set(pending)
+            while waiting:
+                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                while not progress.empty():
+                    report(*progress.get())
+                for future in finished:
+                    job, outcome = pending[future], future.result()
+                    if outcome.error:
+                        failed[job.name] = outcome.error
+                        report(job.name, "failed", 1.0)
+                    else:
+                        _note(job, outcome)
+                        report(job.name, "done", 1.0)
+    return failed
+
+
+def _note(job: Job, outcome: worker.Outcome) -> None:
+    text = {
+        "fingerprint": job.fingerprint,
+        "parameters": dict(job.parameters),
+        "seconds": round(outcome.seconds, 1),
+        "peak_mib": round(outcome.peak_mib),
+        "versions": outcome.versions,
+    }
+    with writing(job.state) as part:
+        part.write_text(json.dumps(text, indent=1) + "\n")
+
+
+def title_of(path: Path) -> str:
+    """Return the first heading of the notebook at `path`."""
+    match = re.search(r"^#\s+(.+)$", worker.source_text(path), flags=re.MULTILINE)
+    return match[1].strip() if match else path.stem

@@ -1,0 +1,342 @@
+"""Every figure of the course, one function each: takes data and an `ax`, returns the `ax`.
+
+`save` writes a figure into the run's folder under its key. Each figure names its data:
+synthetic voices are never evidence about infants, so `source` says which they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryutils.claims import current, figure_path
+from cryutils.plots_audio import (
+    bin_levels,
+    cepstrogram,
+    framing,
+    level_change,
+    mel_filter_bank,
+    mel_lines,
+    mel_spectrogram,
+    spectra,
+    spectrogram,
+    waveform,
+    waveforms,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cryutils.clips import Corpus
+
+__all__ = [
+    "COLOURS",
+    "NAMES",
+    "ages",
+    "bin_levels",
+    "cepstrogram",
+    "class_sizes",
+    "clips_per_infant",
+    "confusion",
+    
+    "dial",
+    "donors",
+    "framing",
+    "holdout_scores",
+    "level_change",
+    "mel_filter_bank",
+    "mel_lines",
+    "mel_spectrogram",
+    "neighbours",
+    "protocol_scores",
+    "save",
+    "source",
+    "spectra",
+    "spectrogram",
+    "split_accuracies",
+    "style",
+    "waveform",
+    "waveforms",
+    "with_and_without",
+]  # fmt: skip
+
+# Okabe and Ito's palette: told apart by people with any colour vision.
+COLOURS = {"published": "#000000", "paper": "#D55E00", "leak_free": "#0072B2", "chance": "#7F7F7F"}
+LABELS = ("#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999999", "#000000")
+NAMES = {"paper": "paper's protocol", "leak_free": "leak-free"}
+
+
+def style() -> None:
+    """Set the course's figure style: quiet axes, readable text, one resolution."""
+    import seaborn
+
+    seaborn.set_theme(
+        style="whitegrid",
+        rc={
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "font.size": 10,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#E6E6E6",
+            "legend.frameon": False,
+        },
+    )
+
+
+def source(figure: Figure, note: str) -> Figure:
+    """Write below everything in `figure` what it was made from, and return it."""
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    figure.text(
+        drawn.x0 / width, drawn.y0 / height - 0.12 / height, f"Data: {note}",
+        fontsize=8, color="#555555", va="top",
+    )  # fmt: skip
+    return figure
+
+
+def save(figure: Figure, key: str) -> Figure:
+    """Write `figure` to the run's `figures/<key>.png` and return it.
+
+    The picture carries its title and its notebook, which the report shows beside it.
+    """
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    title = figure.get_suptitle() or next((text for text in titles if text), key)
+    figure.savefig(
+        figure_path(key), bbox_inches="tight", metadata={"Title": title, "Source": current()}
+    )
+    return figure
+
+
+def protocol_scores(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "accuracy"
+) -> Axes:
+    """Draw published figure, paper's protocol and leak-free score, one row a classifier.
+
+    `table` has an index of row names, column `published` (NaN where none) and, for each
+    protocol, `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
+    `chance` is the accuracy of always saying the commonest class.
+    """
+    rows = np.arange(len(table))[::-1]
+    for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
+        value = table[protocol].to_numpy(float)
+        low = table[f"{protocol}_low"].to_numpy(float)
+        high = table[f"{protocol}_high"].to_numpy(float)
+        ax.hlines(rows + offset, low, high, color=COLOURS[protocol], lw=3, alpha=0.35)
+        ax.plot(value, rows + offset, "o", color=COLOURS[protocol], ms=6, label=NAMES[protocol])
+    ax.plot(
+        table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
+        label="published",
+    )  # fmt: skip
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+    ax.set(
+        yticks=rows, yticklabels=list(table.index), xlim=(0, 1), xlabel=xlabel,
+        ylim=(-0.6, len(table) - 0.4),
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw the accuracy of every single hold-out split, and the paper's one figure on top.
+
+    `table` has one row a split: `classifier`, `protocol`, `accuracy`, and `published`.
+    """
+    import seaborn
+
+    order = list(dict.fromkeys(table.classifier))
+    seaborn.boxenplot(
+        table, x="accuracy", y="classifier", hue="protocol", order=order, ax=ax,
+        hue_order=["paper", "leak_free"], palette=COLOURS, showfliers=False, linewidth=0.5,
+    )  # fmt: skip
+    published = table.groupby("classifier").published.first().reindex(order)
+    ax.plot(published, range(len(order)), "D", color=COLOURS["published"], ms=6, mfc="white",
+            mew=1.4, label="published", zorder=5)  # fmt: skip
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+    ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split")
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles, [NAMES.get(label, label) for label in labels], loc="lower right")
+    return ax
+
+
+def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
+
+    `table` has one row a split: `protocol` ("paper" or "leak_free") and `accuracy`, 0-1.
+    """
+    rng = np.random.default_rng(0)  # scatters points that would hide each other
+    for row, protocol in enumerate(("leak_free", "paper")):
+        values = table[table.protocol == protocol].accuracy.to_numpy(float)
+        height = row + rng.uniform(-0.16, 0.16, len(values))
+        ax.plot(values, height, "o", color=COLOURS[protocol], ms=5, alpha=0.45, mew=0)
+        ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[protocol], lw=3)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
+    ax.annotate("commonest class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
+                color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
+    ax.set(
+        xlim=(0, 1), ylim=(-0.5, 1.6), xlabel="accuracy on the test clips", yticks=[0, 1],
+        yticklabels=["no infant\non both sides", "clips split\nat random"],
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw each infant's clips as a bar, most first, coloured by label.
+
+    `table` has one row a clip: `infant` and `label`.
+    """
+    counts = pd.crosstab(table.infant, table.label)
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    foot = np.zeros(len(order))
+    width = 1.0 if len(order) > 60 else 0.8  # gaps between thin bars would flicker
+    for number, label in enumerate(counts.columns):
+        height = counts.loc[order, label].to_numpy(float)
+        ax.bar(
+            np.arange(1, len(order) + 1), height, bottom=foot, width=width,
+            color=LABELS[number % len(LABELS)], label=label, lw=0,
+        )  # fmt: skip
+        foot += height
+    ax.set(xlabel="infant, the one with most clips first", ylabel="clips")
+    ax.locator_params(axis="y", integer=True)
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="upper right", ncols=2)
+    return ax
+
+
+def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw clips, infants and effective infants of each class on a logarithmic axis.
+
+    `table` is `Corpus.describe()` without its total.
+    """
+    rows = np.arange(len(table))[::-1]
+    shown = {"clips": "#999999", "infants": "#56B4E9", "effective_infants": "#0072B2"}
+    for number, (column, colour) in enumerate(shown.items()):
+        values, at = table[column].to_numpy(float), rows + 0.27 * (1 - number)
+        ax.barh(at, values, height=0.25, color=colour, label=column.replace("_", " "))
+        for value, y in zip(values, at, strict=True):
+            ax.text(value * 1.05, y, f"{value:g}", va="center", fontsize=8, color="#333333")
+    ax.set(yticks=rows, yticklabels=list(table.index), xscale="log", xlabel="number",
+           xlim=(0.8, 2.2 * float(table.clips.max())))  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=3)
+    return ax
+
+
+def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
+    """Draw the clips of each age band, girls and boys side by side.
+
+    `table` has one row a clip: `age` and `sex` ("f", "m" or missing). `order` sorts the bands;
+    what isn't known is a band of its own.
+    """
+    bands = [
+        *(a for a in order if (table.age == a).any()),
+        *(["not stated"] if table.age.isna().any() else []),
+    ]
+    known = table.assign(age=table.age.fillna("not stated"), sex=table.sex.fillna("not stated"))
+    sexes = {
+        "f": ("girls", "#CC79A7"),
+        "m": ("boys", "#56B4E9"),
+        "not stated": ("sex not stated", "#999999"),
+    }
+    present = [sex for sex in sexes if (known.sex == sex).any()]
+    for number, sex in enumerate(present):
+        heights = [int(((known.age == band) & (known.sex == sex)).sum()) for band in bands]
+        at = np.arange(len(bands)) + 0.4 * (number - (len(present) - 1) / 2)
+        bars = ax.bar(at, heights, width=0.37, color=sexes[sex][1], label=sexes[sex][0])
+        ax.bar_label(bars, fontsize=8)
+    ax.set(xticks=range(len(bands)), xticklabels=bands, ylabel="clips", xlabel="age")
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="upper right")
+    return ax
+
+
+def neighbours(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how often a clip's nearest neighbour shares something with it, beside chance.
+
+    `table` has an index of what is shared and columns `measured` and `chance`, shares 0-1.
+    """
+    rows = np.arange(len(table))[::-1]
+    for offset, column, colour in ((0.17, "measured", "#0072B2"), (-0.17, "chance", "#BBBBBB")):
+        bars = ax.barh(rows + offset, table[column], height=0.32, color=colour, label=column)
+        ax.bar_label(bars, fmt=lambda share: f"{share:.0%}", fontsize=9, padding=3)
+    ax.set(yticks=rows, yticklabels=list(table.index), xlim=(0, 1.08), xlabel="share of clips")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="upper left")
+    return ax
+
+
+def donors(corpus: Corpus, ax: Axes) -> Axes:
+    """Draw the clips of each class as a row of blocks, one block an infant, largest first."""
+    shades = ["#4C6A92", "#9DB2D0"]
+    order = list(corpus.classes)[::-1]
+    for row, label in enumerate(order):
+        counts = pd.Series(corpus.infants[corpus.labels == label]).value_counts().sort_values()
+        left = 0
+        for number, count in enumerate(counts[::-1]):
+            ax.barh(row, count, left=left, color=shades[number % 2], edgecolor="white", lw=0.8)
+            left += count
+    ax.set(yticks=range(len(order)), yticklabels=[name.replace("_", " ") for name in order])
+    ax.set_xlabel("clips")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw each cell's balanced accuracy with (filled) and without (open) a donor.
+
+    `table` has columns `cell`, `protocol`, `with` and `without`; scores are shares, 0-1.
+    """
+    cells = list(dict.fromkeys(table.cell))[::-1]
+    for protocol, offset in (("paper", 0.16), ("leak_free", -0.16)):
+        part = table[table.protocol == protocol].set_index("cell").loc[cells]
+        rows = np.arange(len(cells)) + offset
+        colour = COLOURS[protocol]
+        ax.hlines(rows, part["with"], part["without"], color=colour, lw=1.2, alpha=0.6)
+        ax.plot(part["with"], rows, "o", color=colour, label=f"{NAMES[protocol]}, with")
+        ax.plot(part["without"], rows, "o", color=colour, mfc="white", label="without")
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(yticks=range(len(cells)), yticklabels=cells, xlim=(0, 1), xlabel="balanced accuracy")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="lower right", fontsize=8)
+    return ax
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
+    """Draw a confusion matrix, int (classes, classes), as shares of each true class."""
+    import seaborn
+
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.where(totals > 0, totals, 1)
+    labels = [name.replace("_", " ") for name in classes]
+    seaborn.heatmap(
+        shares, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
+        xticklabels=labels, yticklabels=labels, ax=ax, annot_kws={"fontsize": 9},
+    )  # fmt: skip
+    ax.set(xlabel="predicted", ylabel="true")
+    ax.tick_params(axis="x", rotation=30)
+    ax.tick_params(axis="y", rotation=0)
+    return ax
+
+
+def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw scores against the dial `signal`, one line a protocol, with intervals.
+
+    `table` has columns `signal`, `protocol`, `score`, `low` and `high`, all 0-1.
+    """
+    for protocol, part in table.groupby("protocol"):
+        colour = COLOURS[str(protocol)]
+        ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
+        ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(protocol)])
+    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(ylim=(0, 1.02), xlabel="signal: how much the label shapes the voice (0-1)")
+    ax.set_ylabel("balanced accuracy")
+    ax.legend(loc="upper left")
+    return ax

@@ -1,0 +1,95 @@
+"""Keep the committed notebooks in order.
+
+    python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
+    python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine
+    python tools/notebooks.py students DIR        write an edition without the solutions
+
+`refresh` runs each notebook with its embedded parameters, as `nbval` does in the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop ids, times and widget state that differ at each run; keep tags and collapsing."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        kept = {"tags", "jupyter", "cellView"}
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in kept})
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        # What a library prints to stderr is noise of one machine, not the lesson.
+        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+        for output in cell.outputs:
+            output.pop("execution_count", None)
+            if output.output_type == "execute_result":
+                output.execution_count = None
+            if "metadata" in output:
+                output.metadata = {}
+            # A view without its kernel shows nothing; the picture beside it stays.
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    return notebook
+
+
+def refresh(path: Path) -> None:
+    """Execute the notebook at `path` as the tests do and write it back, clean."""
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
+        os.environ.pop("CRYUTILS_DATA_DIR", None)
+        os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
+        client = NotebookClient(notebook, timeout=900, kernel_name="python3")
+        client.execute(cwd=str(path.parent))
+    nbformat.write(clean(notebook), path)
+
+
+def students(path: Path, folder: Path) -> None:
+    """Write `path` without its solution cells and without outputs into `folder`."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if "solution" in cell.metadata.get("tags", []):
+            cell.source = "# Your solution" if cell.cell_type == "code" else "*Your answer*"
+            cell.metadata.pop("jupyter", None)
+        if cell.cell_type == "code":
+            cell.outputs = []
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(clean(notebook), folder / path.name)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the three commands; see the module's text."""
+    if not arguments or arguments[0] not in ("refresh", "clean", "students"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    command, *rest = arguments
+    names = [] if command == "students" else rest
+    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    for path in [p for p in paths if not names or p.stem in names]:
+        print(path.stem, flush=True)
+        if command == "refresh":
+            refresh(path)
+        elif command == "clean":
+            nbformat.write(clean(nbformat.read(path, as_version=4)), path)
+        else:
+            students(path, Path(rest[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
