@@ -1,0 +1,175 @@
+"""What a clip looks and sounds like to a page: WAV bytes, envelope, spectrogram, still picture.
+
+Pure functions from an array to bytes, used by the cry player of notebook
+01_data_and_playback. The still picture is what a notebook shows where no kernel runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import wave
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError
+from cryutils.spectral import resample, stft_db
+
+__all__ = ["Sound", "Spectrogram", "envelope", "spectrogram", "still_html", "wav_bytes"]
+
+FLOOR_DB = -70.0
+TOP_HZ = 8000.0  # a cry's formants end below it; wider recordings would be mostly blank
+STILL_SR = 8000
+STILL_S = 8.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A named sound that is no file: `samples` float32 (n,) in [-1, 1] at `sr` Hz."""
+
+    name: str
+    label: str
+    samples: NDArray[np.float32]
+    sr: int
+
+    def __post_init__(self) -> None:
+        samples = np.asarray(self.samples, dtype=np.float32)
+        if samples.ndim != 1 or samples.size == 0:
+            raise InputError(
+                f"{self.name}: a sound is one row of samples, not shape {samples.shape}."
+            )
+        if not np.isfinite(samples).all():
+            raise InputError(f"{self.name}: the samples hold NaN or infinity; replace them first.")
+        if self.sr <= 0:
+            raise InputError(f"{self.name}: sr is {self.sr}; give the sampling rate in Hz.")
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def duration_s(self) -> float:
+        """Return the length in s."""
+        return self.samples.size / self.sr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """A grey picture of a sound: `pixels` uint8 (rows, columns), row 0 at 0 Hz, last at `top_hz`.
+
+    0 is `FLOOR_DB` below the clip's loudest point or quieter, 255 is that point.
+    """
+
+    pixels: NDArray[np.uint8]
+    top_hz: float
+
+
+def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
+    """Return a mono 16-bit WAV file that holds `samples` float32 (n,), clipped to [-1, 1]."""
+    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sr)
+        file.writeframes(pcm.tobytes())
+    return buffer.getvalue()
+
+
+def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np.float32]:
+    """Return the lowest and highest sample of each of `columns` stretches, float32 (columns, 2).
+
+    A clip shorter than `columns` samples gives one column a sample, so nothing is made up.
+    """
+    columns = min(columns, samples.size)
+    starts = (np.arange(columns) * samples.size) // columns
+    low = np.minimum.reduceat(samples, starts)
+    high = np.maximum.reduceat(samples, starts)
+    return np.stack([low, high], axis=1)
+
+
+def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) -> Spectrogram:
+    """Return the STFT's level in dB as a picture at most about `columns` wide.
+
+    Windows of about 32 ms resolve the harmonics of a cry, and the axis is linear in Hz, so
+    that they stand equally far apart. Digital silence is all zeros.
+    """
+    n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))
+    hop_length = max(n_fft // 4, -(-samples.size // columns))
+    level = stft_db(samples, n_fft=n_fft, hop_length=hop_length)
+    rows = int(min(TOP_HZ, sr / 2) * n_fft / sr) + 1
+    if not samples.any():
+        return Spectrogram(np.zeros((rows, len(level)), np.uint8), (rows - 1) * sr / n_fft)
+    above_floor = (level[:, :rows] - level.max() - FLOOR_DB) / -FLOOR_DB
+    grey = np.round(255 * np.clip(above_floor, 0.0, 1.0)).astype(np.uint8)
+    return Spectrogram(np.ascontiguousarray(grey.T), (rows - 1) * sr / n_fft)
+
+
+def still_html(sound: Sound, *, caption: str, source: str) -> str:
+    """Return a picture of `sound` and an audio element as HTML that needs no kernel or network.
+
+    The sound is brought to 8 kHz and cut after 8 s, so that a saved notebook stays small; the
+    text says so where it was cut.
+    """
+    samples, sr = sound.samples, sound.sr
+    if sr > STILL_SR:
+        samples, sr = resample(samples, sr=sr, to=STILL_SR), STILL_SR
+    kept = samples[: int(STILL_S * sr)]
+    cut = f" (the first {STILL_S:g} s)" if kept.size < samples.size else ""
+    audio = base64.b64encode(wav_bytes(kept, sr)).decode()
+    picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, kept, sr))).decode()
+    text = html.escape(caption)
+    return (
+        f'<div><p><b>{text}</b>{cut}</p><img alt="Waveform and spectrogram of {text}" '
+        f'src="data:image/png;base64,{picture}" width="720"/><br/>'
+        f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
+        f"<p><small>{html.escape(source)}</small></p></div>"
+    )
+
+
+# Light paper to dark ink, each step darker than the one before, so grey print keeps its order.
+_INK = np.array(
+    [[255, 255, 255], [205, 226, 237], [125, 180, 208], [56, 122, 166], [27, 70, 118], [12, 32, 62]]
+)
+
+
+def _still_png(sound: Sound) -> bytes:
+    from PIL import Image, ImageDraw, ImageFont
+
+    left, width, wave_h, spec_h, gap, bottom = 52, 660, 80, 150, 10, 34
+    size = (left + width + 8, wave_h + gap + spec_h + bottom + 6)
+    image = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=11)
+    ink, faint = "#444444", "#cccccc"
+
+    bounds = envelope(sound.samples, columns=width)
+    scale = (wave_h / 2 - 2) / max(float(np.abs(bounds).max()), 1e-6)
+    middle = 6 + wave_h / 2
+    draw.line([(left, middle), (left + width, middle)], fill=faint)
+    for x, (low, high) in zip(np.linspace(left, left + width, len(bounds)), bounds, strict=True):
+        draw.line([(x, middle - high * scale), (x, middle - low * scale)], fill="#1f6f9f")
+
+    top = 6 + wave_h + gap
+    seen = spectrogram(sound.samples, sound.sr, columns=width)
+    stops = np.linspace(0, 255, len(_INK))
+    table = np.stack([np.interp(np.arange(256), stops, _INK[:, c]) for c in range(3)], axis=1)
+    coloured = Image.fromarray(table[seen.pixels[::-1]].astype(np.uint8))
+    image.paste(coloured.resize((width, spec_h), Image.Resampling.BILINEAR), (left, top))
+    draw.rectangle([left, top, left + width, top + spec_h], outline=faint)
+
+    khz = seen.top_hz / 1000
+    for tick in np.arange(0, khz + 1e-6, 1 if khz <= 5 else 2):
+        y = top + spec_h * (1 - tick / khz)
+        draw.text((left - 6, y), f"{tick:g}", fill=ink, font=font, anchor="rm")
+    draw.text((2, top + spec_h / 2), "kHz", fill=ink, font=font, anchor="lm")
+    step = next(s for s in (0.1, 0.2, 0.5, 1.0) if sound.duration_s / s <= 10 or s == 1.0)
+    for tick in np.arange(0, sound.duration_s + 1e-6, step):
+        x = left + width * tick / sound.duration_s
+        draw.text((x, top + spec_h + 5), f"{tick:g}", fill=ink, font=font, anchor="mt")
+    label = "time in s"
+    draw.text((left + width / 2, size[1] - 2), label, fill=ink, font=font, anchor="mb")
+
+    buffer = io.BytesIO()
+    image.quantize(64).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

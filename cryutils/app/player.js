@@ -1,0 +1,558 @@
+// Draws the cry player and reports what the person does; Python (player.py) keeps the state.
+// One engine a widget holds the sound, however many views of it a notebook shows.
+
+const RATES = [0.25, 0.5, 0.75, 1];
+const GUTTER = 54; // px left of the plots, for the axis labels
+const RIGHT = 10;
+const WAVE = 84;
+const GAP = 12;
+const SPEC = 168;
+const AXIS = 36;
+const TOP = 6;
+const REPORT_MS = 200; // how often the cursor's place goes to Python while playing
+const SEEK_S = 0.1;
+// Each map's lightness only rises or only falls, so it reads without colour vision.
+const INK = ["#cde2ed", "#7db4d0", "#387aa6", "#1b4676", "#0c203e"];
+const GLOW = ["#17324a", "#215f80", "#3f97a6", "#8fcfb4", "#f6f4c9"];
+const ICONS = {
+  play: "M8 5v14l11-7z",
+  pause: "M7 5h4v14H7zM13 5h4v14h-4z",
+  previous: "M6 5h2v14H6zM20 5v14L9 12z",
+  next: "M16 5h2v14h-2zM4 5v14l11-7z",
+  loop: "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z",
+};
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const seconds = (value) => value.toFixed(2);
+const floats = (view) => new Float32Array(bytes(view).slice().buffer);
+const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+function element(tag, properties = {}, ...children) {
+  const { className, ...attributes } = properties;
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+// ---------------------------------------------------------------- sound
+
+function makeEngine(model) {
+  const audio = new Audio();
+  audio.preload = "auto";
+  const painters = new Set();
+  let url = "";
+  let frame = 0;
+  let reported = 0;
+  let reporting = false;
+
+  const duration = () => model.get("_clip").duration_s;
+  const position = () => Math.min(audio.currentTime, duration());
+  const region = () => {
+    const part = model.get("selection");
+    return part.length === 2 ? part : [0, duration()];
+  };
+  const tell = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+  // What the engine itself found must not come back to it as a wish to seek or to stop.
+  const report = (changes) => {
+    reporting = true;
+    tell(changes);
+    reporting = false;
+  };
+  const paint = () => painters.forEach((painter) => painter(position()));
+
+  function load() {
+    audio.pause();
+    const old = url;
+    url = URL.createObjectURL(new Blob([model.get("_clip").wav], { type: "audio/wav" }));
+    audio.src = url;
+    audio.playbackRate = model.get("rate");
+    if (old) URL.revokeObjectURL(old);
+    paint();
+  }
+
+  function seek(value) {
+    audio.currentTime = clamp(value, 0, duration());
+    reported = performance.now();
+    report({ position_s: audio.currentTime });
+    paint();
+  }
+
+  function follow() {
+    cancelAnimationFrame(frame);
+    if (!model.get("playing")) return;
+    const [start, stop] = region();
+    if (audio.currentTime >= stop || audio.ended) {
+      if (!model.get("loop")) {
+        audio.pause();
+        audio.currentTime = stop;
+        report({ playing: false, position_s: stop });
+        paint();
+        return;
+      }
+      audio.currentTime = start;
+      if (audio.paused) audio.play();
+    }
+    if (performance.now() - reported > REPORT_MS) {
+      reported = performance.now();
+      report({ position_s: position() });
+    }
+    paint();
+    frame = requestAnimationFrame(follow);
+  }
+
+  async function start() {
+    const [first, last] = region();
+    // A hundredth of a second before the end nothing is left to hear: begin again.
+    if (audio.currentTime < first - 0.01 || audio.currentTime > last - 0.01) {
+      audio.currentTime = first;
+    }
+    audio.preservesPitch = true;
+    audio.playbackRate = model.get("rate");
+    try {
+      await audio.play();
+      follow();
+    } catch (error) {
+      if (error.name === "AbortError") return; // another clip was chosen meanwhile
+      const text =
+        error.name === "NotAllowedError"
+          ? "The browser wants a click before it plays: press Play."
+          : `The browser can't play this clip (${error.message}).`;
+      report({ playing: false, notice: text });
+    }
+  }
+
+  function stop() {
+    cancelAnimationFrame(frame);
+    audio.pause();
+    if (!reporting) report({ position_s: position() });
+    paint();
+  }
+
+  model.on("change:_clip", load);
+  model.on("change:playing", () => (model.get("playing") ? start() : stop()));
+  model.on("change:rate", () => (audio.playbackRate = model.get("rate")));
+  model.on("change:selection", paint);
+  model.on("change:position_s", () => {
+    if (reporting) return;
+    audio.currentTime = model.get("position_s");
+    paint();
+  });
+  // A hidden tab gets no animation frames but still these.
+  audio.addEventListener("timeupdate", follow);
+  audio.addEventListener("ended", follow);
+  load();
+  audio.currentTime = model.get("position_s");
+  return { painters, position, seek, tell };
+}
+
+// ---------------------------------------------------------------- drawing
+
+// A canvas reads any way of writing a colour: names, rgb(), color(srgb …).
+function rgba(colour) {
+  const context = element("canvas", { width: 1, height: 1 }).getContext("2d");
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data;
+}
+
+function isDark(node) {
+  for (let at = node; at; at = at.parentElement) {
+    const [red, green, blue, alpha] = rgba(getComputedStyle(at).backgroundColor);
+    if (alpha > 127) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+  }
+  return false; // nothing painted behind it: a browser's page is white
+}
+
+function colourTable(paper, stops) {
+  const ramp = document.createElement("canvas");
+  ramp.width = 256;
+  ramp.height = 1;
+  const context = ramp.getContext("2d");
+  const gradient = context.createLinearGradient(0, 0, 256, 0);
+  [paper, ...stops].forEach((colour, i) => gradient.addColorStop(i / stops.length, colour));
+  context.fillStyle = gradient;
+  context.fillRect(0, 0, 256, 1);
+  return context.getImageData(0, 0, 256, 1).data;
+}
+
+function spectrogramImage(clip, table) {
+  const canvas = document.createElement("canvas");
+  canvas.width = clip.columns;
+  canvas.height = clip.rows;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(clip.columns, clip.rows);
+  const grey = bytes(clip.spectrogram);
+  for (let row = 0; row < clip.rows; row++) {
+    const line = (clip.rows - 1 - row) * clip.columns; // low frequencies at the bottom
+    for (let column = 0; column < clip.columns; column++) {
+      const at = 4 * (row * clip.columns + column);
+      const from = 4 * grey[line + column];
+      for (let c = 0; c < 3; c++) image.data[at + c] = table[from + c];
+      image.data[at + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function tickStep(span, most) {
+  const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
+  return steps.find((step) => span / step <= most) ?? 600;
+}
+
+function drawPlots(canvas, clip, style, dark) {
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  const sharp = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * sharp);
+  canvas.height = Math.round(height * sharp);
+  const context = canvas.getContext("2d");
+  context.scale(sharp, sharp);
+  const colour = (name) => style.getPropertyValue(`--cry-${name}`).trim();
+  const plot = width - GUTTER - RIGHT;
+  if (plot < 20) return;
+  context.font = `11px ${style.fontFamily}`;
+  context.textBaseline = "middle";
+
+  const middle = TOP + WAVE / 2;
+  context.fillStyle = colour("plot");
+  context.fillRect(GUTTER, TOP, plot, WAVE);
+  const bounds = floats(clip.envelope);
+  const columns = bounds.length / 2;
+  const peak = Math.max(bounds.reduce((most, v) => Math.max(most, Math.abs(v)), 0), 1e-6);
+  const scale = (WAVE / 2 - 4) / peak;
+  context.fillStyle = colour("line");
+  context.fillRect(GUTTER, middle, plot, 1);
+  context.fillStyle = colour("wave");
+  context.beginPath();
+  for (let i = 0; i < columns; i++) {
+    const y = middle - bounds[2 * i + 1] * scale - 0.5;
+    context.lineTo(GUTTER + (plot * (i + 0.5)) / columns, y);
+  }
+  for (let i = columns - 1; i >= 0; i--) {
+    const y = middle - bounds[2 * i] * scale + 0.5;
+    context.lineTo(GUTTER + (plot * (i + 0.5)) / columns, y);
+  }
+  context.fill();
+
+  const top = TOP + WAVE + GAP;
+  const image = spectrogramImage(clip, colourTable(colour("plot"), dark ? GLOW : INK));
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, GUTTER, top, plot, SPEC);
+  context.strokeStyle = colour("line");
+  context.strokeRect(GUTTER - 0.5, TOP - 0.5, plot + 1, WAVE + 1);
+  context.strokeRect(GUTTER - 0.5, top - 0.5, plot + 1, SPEC + 1);
+
+  context.fillStyle = colour("ink");
+  context.textAlign = "right";
+  for (const value of [peak, 0, -peak]) {
+    const text = value === 0 ? "0" : value.toFixed(peak < 0.1 ? 2 : 1).replace("-", "−");
+    context.fillText(text, GUTTER - 7, middle - value * scale + (value > 0 ? 3 : value < 0 ? -3 : 0));
+  }
+  const khz = clip.top_hz / 1000;
+  const frequencyStep = tickStep(khz, 5);
+  for (let value = 0; value <= khz + 1e-6; value += frequencyStep) {
+    const y = top + SPEC * (1 - value / khz);
+    context.fillRect(GUTTER - 4, y - 0.5, 3, 1);
+    context.fillText(String(+value.toFixed(2)), GUTTER - 7, clamp(y, top + 4, top + SPEC - 4));
+  }
+  context.textAlign = "center";
+  const timeStep = tickStep(clip.duration_s, Math.max(plot / 64, 2));
+  for (let value = 0; value <= clip.duration_s + 1e-6; value += timeStep) {
+    const x = GUTTER + (plot * value) / clip.duration_s;
+    context.fillRect(x - 0.5, top + SPEC + 1, 1, 3);
+    context.fillText(String(+value.toFixed(2)), x, top + SPEC + 12);
+  }
+  context.fillStyle = colour("faint");
+  context.fillText("time in s", GUTTER + plot / 2, top + SPEC + 27);
+  for (const [text, y] of [["amplitude", middle], ["frequency in kHz", top + SPEC / 2]]) {
+    context.save();
+    context.translate(9, y);
+    context.rotate(-Math.PI / 2);
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
+}
+
+// ---------------------------------------------------------------- view
+
+function makeView(model, el, engine) {
+  const get = (name) => model.get(name);
+  const clip = () => get("_clip");
+  const about = get("_about");
+
+  const button = (name, text, title) =>
+    element("button", { type: "button", className: `cry-${name}`, title, "aria-label": text }, icon(name));
+  const play = button("play", "Play", "Play or pause (Space)");
+  const previous = button("previous", "Previous clip", "Previous clip (P)");
+  const next = button("next", "Next clip", "Next clip (N)");
+  const loop = button("loop", "Loop", "Loop (L)");
+  const clear = element("button", { type: "button", className: "cry-clear", title: "Clear the selection (Esc)" });
+  const classes = element("select", { className: "cry-class", "aria-label": "Class" });
+  const total = about.counts.reduce((sum, [, count]) => sum + count, 0);
+  for (const [label, count] of [["", total], ...about.counts]) {
+    classes.append(element("option", { value: label }, `${label || "all classes"} (${count})`));
+  }
+  const rate = element("select", { className: "cry-rate", "aria-label": "Speed", title: "Speed, at the same pitch" });
+  for (const value of RATES) rate.append(element("option", { value }, `${value}×`));
+
+  const label = element("span", { className: "cry-label" });
+  const name = element("span", { className: "cry-name" });
+  const number = element("span", { className: "cry-number" });
+  const time = element("span", { className: "cry-time" });
+  const bars = element("div", { className: "cry-bars", role: "list", "aria-label": "Probabilities of the classes" });
+  const notice = element("div", { className: "cry-notice", role: "alert" });
+  const spoken = element("div", { className: "cry-spoken", role: "status", "aria-live": "polite" });
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const part = element("div", { className: "cry-part" });
+  const cursor = element("div", { className: "cry-cursor" });
+  const overlay = element("div", { className: "cry-overlay" }, part, cursor);
+  const graph = element(
+    "div",
+    { className: "cry-graph", tabindex: 0, role: "slider", "aria-label": "Position in the clip", "aria-valuemin": 0 },
+    canvas,
+    overlay,
+  );
+  graph.style.height = `${TOP + WAVE + GAP + SPEC + AXIS}px`;
+  Object.assign(overlay.style, { left: `${GUTTER}px`, right: `${RIGHT}px`, top: `${TOP}px`, bottom: `${AXIS}px` });
+
+  const keys = element(
+    "details",
+    { className: "cry-keys" },
+    element("summary", {}, "Keys"),
+    "Space plays and pauses · ← → move the cursor · Shift + ← → select · drag selects · " +
+      "Esc clears the selection · L loops · N and P step through the clips",
+  );
+  const root = element(
+    "div",
+    // JupyterLab's own shortcuts (L, N, P, Space, arrows) must not see the player's keys.
+    { className: "cry-player", role: "group", "aria-label": `Cry player ${about.title}`, "data-lm-suppress-shortcuts": "true" },
+    element(
+      "div",
+      { className: "cry-head" },
+      ...(about.title ? [element("strong", { className: "cry-title" }, about.title)] : []),
+      element("span", { className: "cry-step" }, classes, previous, number, next),
+    ),
+    element("div", { className: "cry-about" }, label, name),
+    graph,
+    element("div", { className: "cry-transport" }, play, loop, rate, time, clear),
+    bars,
+    notice,
+    element("div", { className: "cry-foot" }, element("span", { className: "cry-data" }, `Source: ${about.data}`), keys),
+    spoken,
+  );
+  el.append(root);
+
+  // ---- from the state to the page
+  const fraction = (value) => `${(100 * value) / clip().duration_s}%`;
+
+  function paintCursor(position) {
+    cursor.style.left = fraction(position);
+    const text = `${seconds(position)} of ${seconds(clip().duration_s)} s`;
+    time.textContent = text;
+    graph.setAttribute("aria-valuenow", seconds(position));
+    graph.setAttribute("aria-valuetext", text);
+  }
+
+  function paintPart() {
+    const [start, stop] = get("selection");
+    root.classList.toggle("cry-has-part", stop !== undefined);
+    if (stop === undefined) return;
+    part.style.left = fraction(start);
+    part.style.width = fraction(stop - start);
+    clear.textContent = `${seconds(start)}–${seconds(stop)} s ✕`;
+    clear.setAttribute("aria-label", `Clear the selection from ${seconds(start)} to ${seconds(stop)} s`);
+  }
+
+  function paintPlaying() {
+    const playing = get("playing");
+    play.replaceChildren(icon(playing ? "pause" : "play"));
+    play.setAttribute("aria-label", playing ? "Pause" : "Play");
+  }
+
+  function paintSettings() {
+    loop.setAttribute("aria-pressed", String(get("loop")));
+    rate.value = String(get("rate"));
+    if (!rate.value) rate.value = String(RATES.find((value) => value >= get("rate")));
+    classes.value = get("chosen_class");
+    notice.textContent = get("notice");
+  }
+
+  function paintBars() {
+    const rows = clip().probabilities;
+    const best = Math.max(...rows.map(([, value]) => value));
+    bars.replaceChildren();
+    for (const [title, value] of rows) {
+      const bar = element("span", { className: "cry-bar" });
+      bar.style.width = `${100 * value}%`;
+      const given = title === clip().label;
+      bars.append(
+        element(
+          "div",
+          { className: `cry-row${value === best ? " cry-best" : ""}`, role: "listitem" },
+          element("span", { className: "cry-class-name" }, title, ...(given ? [element("span", { className: "cry-given" }, " ◆ label")] : [])),
+          element("span", { className: "cry-track" }, bar),
+          element("span", { className: "cry-value" }, `${Math.round(100 * value)} %`),
+        ),
+      );
+    }
+  }
+
+  function paintPlots() {
+    if (!root.isConnected) return; // the observer below paints once it has a place and a size
+    root.dataset.theme = isDark(el.parentElement ?? el) ? "dark" : "light";
+    drawPlots(canvas, clip(), getComputedStyle(root), root.dataset.theme === "dark");
+  }
+
+  function paintClip() {
+    const now = clip();
+    label.textContent = now.label;
+    name.textContent = now.infant ? `${now.name} · infant ${now.infant}` : now.name;
+    number.textContent = `${now.number} of ${now.count}`;
+    graph.setAttribute("aria-valuemax", seconds(now.duration_s));
+    spoken.textContent = `Clip ${now.number} of ${now.count}: ${now.label}, ${now.name}, ${seconds(now.duration_s)} seconds`;
+    paintBars();
+    paintPart();
+    paintCursor(get("position_s"));
+    paintPlots();
+  }
+
+  // ---- from the person to the state
+  const toggle = (what) => engine.tell({ [what]: !get(what) });
+  const step = (type) => {
+    if (get("playing")) engine.tell({ playing: false });
+    model.send({ type });
+  };
+  const select = (from, to) => {
+    const [start, stop] = [from, to].sort((a, b) => a - b).map((value) => clamp(value, 0, clip().duration_s));
+    engine.tell({ selection: stop - start >= 0.01 ? [start, stop] : [] });
+  };
+
+  play.addEventListener("click", () => toggle("playing"));
+  loop.addEventListener("click", () => toggle("loop"));
+  previous.addEventListener("click", () => step("previous"));
+  next.addEventListener("click", () => step("next"));
+  clear.addEventListener("click", () => {
+    engine.tell({ selection: [] });
+    graph.focus();
+  });
+  rate.addEventListener("change", () => engine.tell({ rate: Number(rate.value) }));
+  classes.addEventListener("change", () => engine.tell({ playing: false, chosen_class: classes.value }));
+
+  let anchor = 0; // the end of the selection that stays where it is while the other moves
+  function moveSelection(by) {
+    const chosen = get("selection");
+    if (!chosen.length) anchor = engine.position();
+    else if (!chosen.some((end) => Math.abs(end - anchor) < 1e-6)) anchor = chosen[0];
+    const moving = chosen.length ? chosen[Math.abs(chosen[0] - anchor) < 1e-6 ? 1 : 0] : anchor;
+    select(anchor, moving + by);
+  }
+
+  const commands = {
+    " ": () => toggle("playing"),
+    l: () => toggle("loop"),
+    n: () => step("next"),
+    p: () => step("previous"),
+    Escape: () => engine.tell({ selection: [] }),
+    Home: () => engine.seek(0),
+    End: () => engine.seek(clip().duration_s),
+    ArrowLeft: (shift) => (shift ? moveSelection(-SEEK_S) : engine.seek(engine.position() - SEEK_S)),
+    ArrowRight: (shift) => (shift ? moveSelection(SEEK_S) : engine.seek(engine.position() + SEEK_S)),
+  };
+  root.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const native = event.target.closest("select, summary") || (event.key === " " && event.target.closest("button"));
+    const command = commands[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (native || !command) return;
+    event.preventDefault();
+    event.stopPropagation();
+    command(event.shiftKey);
+  });
+
+  const secondAt = (event) => {
+    const box = overlay.getBoundingClientRect();
+    return clamp((event.clientX - box.left) / box.width, 0, 1) * clip().duration_s;
+  };
+  let drag = null;
+  graph.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    graph.setPointerCapture(event.pointerId);
+    const at = secondAt(event);
+    // Near an end of the selection the drag moves that end, else it draws a new one.
+    const near = (8 / overlay.clientWidth) * clip().duration_s;
+    const chosen = get("selection");
+    const grabbed = chosen.findIndex((end) => Math.abs(end - at) < near);
+    drag = { x: event.clientX, from: grabbed < 0 ? at : chosen[1 - grabbed], moved: grabbed >= 0 };
+  });
+  graph.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    drag.moved ||= Math.abs(event.clientX - drag.x) > 4;
+    if (drag.moved) select(drag.from, secondAt(event));
+  });
+  graph.addEventListener("pointerup", (event) => {
+    if (!drag) return;
+    const at = secondAt(event);
+    const [start, stop] = get("selection");
+    if (!drag.moved) {
+      if (stop !== undefined && (at < start || at > stop)) engine.tell({ selection: [] });
+      engine.seek(at);
+    }
+    drag = null;
+  });
+  graph.addEventListener("pointercancel", () => (drag = null));
+
+  // ---- keep both together, and let go at the end
+  const watched = {
+    "change:_clip": paintClip,
+    "change:selection": paintPart,
+    "change:playing": paintPlaying,
+    "change:loop": paintSettings,
+    "change:rate": paintSettings,
+    "change:chosen_class": paintSettings,
+    "change:notice": paintSettings,
+  };
+  for (const [event, handler] of Object.entries(watched)) model.on(event, handler);
+  engine.painters.add(paintCursor);
+  const resized = new ResizeObserver(paintPlots);
+  resized.observe(graph);
+  const themed = new MutationObserver(paintPlots);
+  for (const node of [document.documentElement, document.body]) {
+    themed.observe(node, { attributes: true, attributeFilter: ["class", "theme", "data-jp-theme-name", "data-jp-theme-light"] });
+  }
+  paintSettings();
+  paintPlaying();
+  paintClip();
+
+  return () => {
+    for (const [event, handler] of Object.entries(watched)) model.off(event, handler);
+    engine.painters.delete(paintCursor);
+    resized.disconnect();
+    themed.disconnect();
+    if (!engine.painters.size && get("playing")) engine.tell({ playing: false });
+  };
+}
+
+export default () => {
+  let engine;
+  return {
+    render({ model, el }) {
+      engine ??= makeEngine(model);
+      return makeView(model, el, engine);
+    },
+  };
+};

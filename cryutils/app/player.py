@@ -1,0 +1,278 @@
+"""The cry player: hear a clip while a cursor runs over its waveform and spectrogram.
+
+Walked by notebook 01_data_and_playback. Python holds the state (which clip, where, what is
+selected) and is the same without a browser; `player.js` draws it and reports what the
+person does. It keeps to what ipywidgets 7 (Colab) and 8 share, and fetches nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import ArrayLike
+
+from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html, wav_bytes
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["CryPlayer", "Sound"]
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+class CryPlayer(anywidget.AnyWidget):
+    """A player that steps through `clips`, one at a time, and is shown by its notebook cell.
+
+    Only the clip that is shown is read and sent to the page.
+
+    clips: a `Corpus`, or a sequence of `Sound` or of (name, label, samples float32 (n,), sr).
+    index: which of `clips` is shown first.
+    sr: rate in Hz at which files are read; None keeps each file's own.
+    probabilities: float (clips, classes), each row summing to 1, shown as bars; or None.
+    classes: names of the columns of `probabilities`; by default the clips' classes, sorted.
+    title: what is played, as a heading.
+    data: where the sound comes from, always visible; by default the corpus's note and licence.
+
+    Raises InputError for no clips, an index beyond them, or probabilities that don't fit them.
+
+    >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
+    >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
+    CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
+    """
+
+    _esm = Path(__file__).with_name("player.js")
+    _css = Path(__file__).with_name("player.css")
+    # ipywidgets 7 displays through this method and would leave the still picture out.
+    _ipython_display_ = None
+
+    index = traitlets.Int(0)
+    position_s = traitlets.Float(0.0).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
+    selection = traitlets.List(traitlets.Float()).tag(sync=True)
+    loop = traitlets.Bool(False).tag(sync=True)
+    rate = traitlets.Float(1.0, min=0.25, max=1.0).tag(sync=True)
+    chosen_class = traitlets.Unicode("").tag(sync=True)
+    notice = traitlets.Unicode("").tag(sync=True)
+    _about = traitlets.Dict().tag(sync=True)
+    _clip = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        clips: Sequence[Any],
+        *,
+        index: int = 0,
+        sr: int | None = None,
+        probabilities: ArrayLike | None = None,
+        classes: Sequence[str] | None = None,
+        title: str = "",
+        data: str = "",
+    ) -> None:
+        self._clips = [_as_sound_or_clip(clip) for clip in clips]
+        if not self._clips:
+            raise InputError("The player got no clips; give it a corpus or a list of sounds.")
+        if not 0 <= index < len(self._clips):
+            raise InputError(f"index is {index}; there are clips 0 to {len(self._clips) - 1}.")
+        counts = Counter(clip.label for clip in self._clips)
+        self._sr = sr
+        self._names = list(classes if classes is not None else sorted(counts))
+        self._probabilities = _checked(probabilities, len(self._clips), self._names)
+        self._counts = dict(sorted(counts.items()))
+        self._data = data or _source(clips)
+        self._sound = _load(self._clips[index], sr)
+        super().__init__(
+            index=index,
+            _about={"title": title, "data": self._data, "counts": list(self._counts.items())},
+        )
+        self._clip = self._page_clip()
+        self.observe(self._on_index, "index")
+        self.observe(self._on_chosen_class, "chosen_class")
+        self.on_msg(self._on_message)
+
+    def next(self) -> None:
+        """Show the next clip of the chosen class; after the last comes the first."""
+        self._step(+1)
+
+    def previous(self) -> None:
+        """Show the previous clip of the chosen class; before the first comes the last."""
+        self._step(-1)
+
+    def choose_class(self, label: str = "") -> None:
+        """Keep to the clips of class `label` ("" for all) and show the first of them.
+
+        Raises InputError for a class that no clip has.
+        """
+        if label and label not in self._counts:
+            raise InputError(f"No clip is of class {label!r}.{near_miss(label, self._counts)}")
+        self.chosen_class = label
+
+    def select(self, start_s: float, stop_s: float) -> None:
+        """Select the part from `start_s` to `stop_s` (s), which Play then keeps to.
+
+        Raises InputError for a part that is empty or lies outside the clip.
+        """
+        duration = self._sound.duration_s
+        if not 0 <= start_s < stop_s <= duration + 1e-6:
+            raise InputError(
+                f"{start_s:g} to {stop_s:g} s is no part of this clip, which lasts {duration:g} s."
+            )
+        self.selection = [float(start_s), float(stop_s)]
+
+    def clear_selection(self) -> None:
+        """Let Play keep to the whole clip again."""
+        self.selection = []
+
+    @property
+    def sound(self) -> Sound:
+        """Return the clip that is shown, with its samples."""
+        return self._sound
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Return the selected part's samples, float32 (n,); the whole clip's if none is."""
+        start, stop = self.selection or (0.0, self._sound.duration_s)
+        return self._sound.samples[round(start * self._sound.sr) : round(stop * self._sound.sr)]
+
+    def __repr__(self) -> str:
+        # No object id and no model id: nbval compares this text between runs.
+        return (
+            f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self._sound.name}, "
+            f"{self._sound.label}, {self._sound.duration_s:.2f} s)"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        if "google.colab" not in sys.modules:  # Colab keeps the widget's own state instead
+            data["text/html"] = still_html(
+                self._sound,
+                caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
+                source=self._data,
+            )
+        return data, metadata
+
+    def _members(self) -> list[int]:
+        """Return the indices of the clips that stepping visits, in order."""
+        chosen = self.chosen_class
+        return [i for i, clip in enumerate(self._clips) if not chosen or clip.label == chosen]
+
+    def _step(self, by: int) -> None:
+        members = self._members()
+        if self.index in members:
+            self.index = members[(members.index(self.index) + by) % len(members)]
+        else:
+            self.index = members[0]
+
+    def _page_clip(self) -> dict[str, Any]:
+        sound = self._sound
+        members = self._members()
+        picture = spectrogram(sound.samples, sound.sr)
+        bounds = envelope(sound.samples)
+        row = [] if self._probabilities is None else self._probabilities[self.index].tolist()
+        return {
+            "name": sound.name,
+            "label": sound.label,
+            "infant": str(getattr(self._clips[self.index], "infant", "")),
+            "number": members.index(self.index) + 1,
+            "count": len(members),
+            "duration_s": sound.duration_s,
+            "wav": wav_bytes(sound.samples, sound.sr),
+            "envelope": bounds.astype("<f4").tobytes(),
+            "spectrogram": picture.pixels.tobytes(),
+            "rows": picture.pixels.shape[0],
+            "columns": picture.pixels.shape[1],
+            "top_hz": picture.top_hz,
+            "probabilities": list(zip(self._names, row, strict=False)),
+        }
+
+    def _show(self) -> None:
+        # One message, so that the page never holds one clip's cursor over another's picture.
+        with self.hold_sync():
+            self.playing = False
+            self.position_s = 0.0
+            self.selection = []
+            self.notice = ""
+            self._clip = self._page_clip()
+
+    def _on_index(self, change: Any) -> None:
+        try:
+            self._sound = _load(self._clips[self.index], self._sr)
+        except InputError as error:
+            self.notice = str(error)
+            raise
+        if self.chosen_class not in ("", self._sound.label):
+            self.chosen_class = ""  # whose observer shows the clip
+        else:
+            self._show()
+
+    def _on_chosen_class(self, change: Any) -> None:
+        members = self._members()
+        if self.index in members:
+            self._show()
+        else:
+            self.index = members[0]
+
+    def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
+        {"next": self.next, "previous": self.previous}[content["type"]]()
+
+    @traitlets.validate("index")
+    def _valid_index(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] < len(self._clips):
+            raise InputError(
+                f"index is {proposal['value']}; there are clips 0 to {len(self._clips) - 1}."
+            )
+        return proposal["value"]
+
+    @traitlets.validate("chosen_class")
+    def _valid_class(self, proposal: Any) -> str:
+        if proposal["value"] and proposal["value"] not in self._counts:
+            raise InputError(f"No clip is of class {proposal['value']!r}.")
+        return proposal["value"]
+
+    @traitlets.validate("position_s")
+    def _valid_position(self, proposal: Any) -> float:
+        return min(max(proposal["value"], 0.0), self._sound.duration_s)
+
+    @traitlets.validate("selection")
+    def _valid_selection(self, proposal: Any) -> list[float]:
+        value = [min(max(s, 0.0), self._sound.duration_s) for s in proposal["value"]]
+        if len(value) not in (0, 2) or value != sorted(set(value)):
+            raise InputError(f"A selection is [] or [start, stop] in s, not {proposal['value']}.")
+        return value
+
+
+def _as_sound_or_clip(item: Any) -> Any:
+    return Sound(*item) if isinstance(item, tuple) else item
+
+
+def _load(clip: Any, sr: int | None) -> Sound:
+    if isinstance(clip, Sound):
+        return clip
+    from cryutils import audio
+
+    rate = sr or audio.native_rate(clip.path)
+    return Sound(clip.id, clip.label, audio.read(clip.path, sr=rate), rate)
+
+
+def _source(clips: Any) -> str:
+    """Return what a corpus says about itself; whoever gives bare arrays has to say it."""
+    said = [str(getattr(clips, name, "")) for name in ("note", "licence")]
+    return ", ".join(filter(None, said)) or "not stated"
+
+
+def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> np.ndarray | None:
+    if probabilities is None:
+        return None
+    rows = np.asarray(probabilities, dtype=np.float64)
+    if rows.shape != (clips, len(names)):
+        raise InputError(
+            f"probabilities have shape {rows.shape}; {clips} clips and {len(names)} classes "
+            f"need ({clips}, {len(names)})."
+        )
+    if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1.0, atol=1e-3):
+        raise InputError("Each row of probabilities must be at least 0 and sum to 1.")
+    return rows

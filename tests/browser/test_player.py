@@ -1,0 +1,259 @@
+"""The cry player in a real browser: what a person does reaches Python, and the other way round.
+
+Each test runs in every frontend that `CRYUTILS_TEST_FRONTENDS` names, on one opened notebook.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import PAGES, Notebook, Server, _watch, notebook_from
+from playwright.sync_api import Browser, Locator
+
+FALLING_S = 1.5
+RISING_S = 2.0
+
+# How many pixels of a canvas differ from its commonest colour.
+DRAWN = """canvas => {
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const counts = new Map();
+  for (let i = 0; i < data.length; i += 4) {
+    const colour = data.slice(i, i + 3).join();
+    counts.set(colour, (counts.get(colour) ?? 0) + 1);
+  }
+  return 1 - Math.max(...counts.values()) / (data.length / 4);
+}"""
+PICTURE = "canvas => canvas.toDataURL()"
+
+
+def part(notebook: Notebook, name: str) -> Locator:
+    return notebook.page.locator(f".cry-player .cry-{name}")
+
+
+def cursor_s(notebook: Notebook, duration_s: float) -> float:
+    """Return where the cursor stands on the plots, in s of a clip of `duration_s`."""
+    plots, cursor = (
+        part(notebook, "overlay").bounding_box(),
+        part(notebook, "cursor").bounding_box(),
+    )
+    assert plots and cursor
+    return (cursor["x"] + cursor["width"] / 2 - plots["x"]) / plots["width"] * duration_s
+
+
+def drag(notebook: Notebook, start: float, stop: float) -> None:
+    """Drag over the plots from one fraction of their width to another."""
+    part(notebook, "graph").scroll_into_view_if_needed()
+    box = part(notebook, "overlay").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    notebook.page.mouse.move(box["x"] + start * box["width"], y)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(box["x"] + stop * box["width"], y, steps=4)
+    notebook.page.mouse.up()
+
+
+def test_a_clip_is_drawn_and_named(notebook: Notebook) -> None:
+    canvas = notebook.page.locator(".cry-player canvas")
+
+    assert canvas.evaluate(DRAWN) > 0.05
+    assert part(notebook, "label").inner_text() == "hungry"
+    assert part(notebook, "number").inner_text() == "1 of 3"
+    assert "generated tones, not a real infant" in part(notebook, "data").inner_text()
+    assert part(notebook, "class").locator("option").all_inner_texts() == [
+        "all classes (3)",
+        "hungry (2)",
+        "tired (1)",
+    ]
+    assert part(notebook, "value").all_inner_texts() == ["70 %", "30 %"]
+
+
+def test_play_moves_the_cursor_and_python_follows(notebook: Notebook) -> None:
+    part(notebook, "play").click()
+    notebook.until(lambda s: s["playing"] and s["position_s"] > 0.3, "the clip plays")
+    part(notebook, "play").click()
+    state = notebook.until(lambda s: not s["playing"], "the clip is paused")
+
+    assert state["heard"] == sorted(state["heard"])
+    assert cursor_s(notebook, RISING_S) == pytest.approx(state["position_s"], abs=0.02)
+
+
+def test_a_clip_ends_at_its_end(notebook: Notebook) -> None:
+    part(notebook, "next").click()
+    notebook.until(lambda s: s["index"] == 1, "the second clip")
+    part(notebook, "play").click()
+    notebook.until(lambda s: s["playing"], "the clip plays")
+    state = notebook.until(lambda s: not s["playing"], "the clip stops by itself")
+
+    assert state["position_s"] == pytest.approx(FALLING_S, abs=0.001)
+
+
+def test_a_dragged_selection_is_all_that_plays(notebook: Notebook) -> None:
+    drag(notebook, 0.25, 0.5)
+    state = notebook.until(lambda s: s["selection"][1:] > [0.98], "a selection up to 1 s")
+    chosen = state["selection"]
+    part(notebook, "play").click()
+    notebook.until(lambda s: s["playing"], "the selection plays")
+    state = notebook.until(lambda s: not s["playing"], "the selection ends")
+
+    assert chosen == pytest.approx([0.5, 1.0], abs=0.02)
+    assert min(state["heard"]) >= chosen[0] - 0.002
+    assert max(state["heard"]) <= chosen[1] + 0.002
+    assert state["position_s"] == pytest.approx(chosen[1], abs=0.001)
+
+
+def test_a_loop_begins_again(notebook: Notebook) -> None:
+    drag(notebook, 0.25, 0.5)
+    part(notebook, "loop").click()
+    part(notebook, "play").click()
+    state = notebook.until(
+        lambda s: any(b < a for a, b in zip(s["heard"], s["heard"][1:], strict=False)),
+        "the cursor jumps back",
+    )
+
+    assert state["playing"] and state["loop"]
+    assert min(state["heard"]) >= state["selection"][0] - 0.002
+
+
+def test_slow_speed_keeps_the_pitch(notebook: Notebook) -> None:
+    part(notebook, "rate").select_option("0.5")
+    part(notebook, "play").click()
+    notebook.until(lambda s: s["rate"] == 0.5 and s["position_s"] > 0.1, "it plays slowly")
+
+    speeds = "window.audios.map(audio => [audio.playbackRate, audio.preservesPitch])"
+    assert notebook.page.evaluate(speeds) == [[0.5, True]]
+
+
+def test_next_shows_and_announces_another_clip(notebook: Notebook) -> None:
+    canvas = notebook.page.locator(".cry-player canvas")
+    before = canvas.evaluate(PICTURE)
+    part(notebook, "play").click()
+    notebook.until(lambda s: s["position_s"] > 0.1, "the first clip plays")
+    part(notebook, "next").click()
+    state = notebook.until(lambda s: s["index"] == 1 and not s["playing"], "the second clip")
+
+    assert state["selection"] == []
+    part(notebook, "name").get_by_text("falling").wait_for()
+    assert part(notebook, "spoken").inner_text() == "Clip 2 of 3: hungry, falling, 1.50 seconds"
+    assert part(notebook, "value").all_inner_texts() == ["40 %", "60 %"]
+    assert canvas.evaluate(PICTURE) != before
+
+
+def test_a_class_is_kept_to(notebook: Notebook) -> None:
+    part(notebook, "class").select_option("tired")
+    notebook.until(lambda s: s["index"] == 2, "the first tired clip")
+    part(notebook, "number").get_by_text("1 of 1").wait_for()
+    part(notebook, "class").select_option("hungry")
+    notebook.until(lambda s: s["index"] == 0, "the first hungry clip")
+    for index in (1, 0):
+        part(notebook, "next").click()
+        notebook.until(lambda s, i=index: s["index"] == i, "only hungry clips")
+
+
+def test_the_keyboard_does_it_all(notebook: Notebook) -> None:
+    press = notebook.page.keyboard.press
+    part(notebook, "graph").focus()
+    for _ in range(3):
+        press("ArrowRight")
+    press("ArrowLeft")
+    notebook.until(lambda s: abs(s["position_s"] - 0.2) < 0.001, "arrows seek to 0.2 s")
+    for _ in range(4):
+        press("Shift+ArrowRight")
+    press("Shift+ArrowLeft")
+    chosen = notebook.until(lambda s: s["selection"] and s["selection"][1] < 0.55, "a selection")
+    assert chosen["selection"] == pytest.approx([0.2, 0.5], abs=0.001)
+    press("l")
+    press("Space")
+    notebook.until(lambda s: s["loop"] and s["playing"], "it loops")
+    press("Space")
+    notebook.until(lambda s: not s["playing"], "it is paused")
+    press("Escape")
+    notebook.until(lambda s: s["selection"] == [], "nothing is selected")
+    press("n")
+    notebook.until(lambda s: s["index"] == 1, "the next clip")
+    press("p")
+    notebook.until(lambda s: s["index"] == 0, "the previous clip")
+
+
+def test_the_player_keeps_its_keys_from_the_notebook(notebook: Notebook) -> None:
+    cells = ".jp-Cell, div.cell"
+    before = notebook.page.locator(cells).count()
+    part(notebook, "graph").focus()
+    for key in ("a", "b", "l", "Space", "Escape", "n", "p"):  # a and b would insert cells
+        notebook.page.keyboard.press(key)
+    notebook.until(lambda s: s["loop"], "the player heard L")
+
+    assert notebook.page.locator(cells).count() == before
+
+
+def test_focus_is_seen_and_all_controls_are_named(notebook: Notebook) -> None:
+    part(notebook, "graph").focus()
+    notebook.page.keyboard.press("Tab")
+    outline = "getComputedStyle(document.activeElement).outlineWidth"
+    controls = notebook.page.locator(".cry-player button:visible, .cry-player select")
+    names = [control.get_attribute("aria-label") for control in controls.all()]
+
+    assert notebook.page.evaluate(outline) == "2px"
+    assert names == ["Class", "Previous clip", "Next clip", "Play", "Loop", "Speed"]
+
+
+def test_python_selects_and_plays(notebook: Notebook) -> None:
+    notebook.page.get_by_role("button", name="select and play").click()
+    notebook.until(lambda s: s["playing"], "the page plays")
+    state = notebook.until(lambda s: not s["playing"], "the selection ends")
+
+    assert state["position_s"] == pytest.approx(0.75, abs=0.001)
+    assert cursor_s(notebook, RISING_S) == pytest.approx(0.75, abs=0.02)
+
+
+def test_it_fits_a_narrow_window(notebook: Notebook) -> None:
+    size = notebook.page.viewport_size
+    assert size
+    notebook.page.set_viewport_size({"width": 700, "height": 900})
+    canvas = notebook.page.locator(".cry-player canvas").element_handle()
+    sharp = "canvas => Math.abs(canvas.width - canvas.clientWidth * devicePixelRatio) <= 1"
+    notebook.page.wait_for_function(sharp, arg=canvas)
+    fits = "player => player.scrollWidth <= player.clientWidth + 1"
+    assert notebook.page.locator(".cry-player").evaluate(fits)
+    notebook.page.set_viewport_size(size)
+
+
+def test_nothing_went_wrong_and_nothing_left_this_machine(notebook: Notebook) -> None:
+    # Voilà's own page template asks a CDN for icons, with or without a player in it.
+    icons = "https://cdn.jsdelivr.net/npm/@fortawesome/"
+    asked = [url for url in notebook.strangers if not url.startswith(icons)]
+    refused = "Failed to load resource: net::"
+    errors = [text for text in notebook.errors if not text.startswith(refused)]
+
+    assert asked == []
+    assert errors == []
+
+
+def test_a_saved_notebook_plays_without_its_widget(
+    server: Server, chromium: Browser, tmp_path: Path
+) -> None:
+    """Committed notebooks leave the widget's id out; the picture and the sound remain."""
+    if server.kind == "voila":
+        pytest.skip("Voilà runs each notebook before it shows it")
+
+    namespace: dict[str, Any] = {}
+    saved = notebook_from(PAGES / "player.py")
+    exec(saved.cells[0].source, namespace)
+    data, _ = namespace["player"]._repr_mimebundle_()
+    kept = {mime: text for mime, text in data.items() if "widget-view" not in mime}
+    saved.cells[1].outputs = [nbformat.v4.new_output("execute_result", kept, execution_count=1)]
+    nbformat.write(saved, server.root / "saved.ipynb")
+    page = chromium.new_page()
+    watched = Notebook(page, server)
+    _watch(watched)
+    page.goto(server.url("saved.ipynb"))
+    picture = page.locator("img[alt^='Waveform and spectrogram']")
+    picture.wait_for()
+
+    assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth; }")
+    audio = page.locator("audio").element_handle()
+    page.wait_for_function("audio => audio.readyState > 0", arg=audio)
+    assert audio.evaluate("audio => audio.duration") == pytest.approx(RISING_S)
+    page.close()
