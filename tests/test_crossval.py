@@ -1,0 +1,208 @@
+"""Unseen predictions: every clip by a model that was not trained on it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import joblib
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from cryutils.errors import InputError
+from cryutils.evaluation import (
+    Protocol,
+    balanced_accuracy,
+    corrected_resampled_t,
+    folds,
+    holdout_scores,
+    majority_baseline,
+    out_of_fold,
+)
+
+
+@pytest.fixture
+def corpus() -> SimpleNamespace:
+    """Twelve infants with five clips; each infant of one class, each sounding like itself."""
+    return SimpleNamespace(
+        labels=[f"class{i // 4}" for i in range(12) for _ in range(5)],
+        infants=[f"infant{i}" for i in range(12) for _ in range(5)],
+    )
+
+
+@pytest.fixture
+def voices(corpus: SimpleNamespace) -> np.ndarray:
+    """Features that tell the infant and nothing of the state."""
+    rng = np.random.default_rng(0)
+    return np.repeat(rng.normal(size=(12, 8)), 5, axis=0) + 0.1 * rng.normal(size=(60, 8))
+
+
+def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus: SimpleNamespace) -> None:
+    class Remembers:
+        """Predicts a clip's label only if it was trained on it."""
+
+        def predict_folds(self, X, y, given):
+            return [np.where(np.isin(test, train), y[test], 99) for train, test in given]
+
+    drawn = folds(corpus.labels, None, repeats=3)
+    predicted = out_of_fold(Remembers(), np.zeros((60, 1)), corpus.labels, drawn)
+    assert predicted.shape == (3, 60)
+    assert np.all(predicted == 99)
+
+
+def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_leaks(
+    corpus: SimpleNamespace, voices: np.ndarray
+) -> None:
+    y = np.repeat(np.arange(3), 20)
+    score = {
+        name: np.mean(
+            out_of_fold(
+                KNeighborsClassifier(1),
+                voices,
+                corpus.labels,
+                Protocol(name).k_folds(corpus, n_splits=4),
+            )
+            == y
+        )
+        for name in ("paper", "leak_free")
+    }
+    assert score["paper"] > 0.95
+    assert score["leak_free"] < 0.6
+
+
+def test_pooling_equals_a_plain_loop(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+    labels = np.array(corpus.labels)
+    expected = np.empty((2, 60), dtype=object)
+    for row, repeat in zip(expected, drawn, strict=True):
+        for train, test in repeat:
+            model = KNeighborsClassifier(3).fit(voices[train], labels[train])
+            row[test] = model.predict(voices[test])
+    predicted = out_of_fold(KNeighborsClassifier(3), voices, corpus.labels, drawn)
+    np.testing.assert_array_equal(np.array(["class0", "class1", "class2"])[predicted], expected)
+
+
+def test_features_may_be_prepared_from_the_training_part_alone(
+    corpus: SimpleNamespace, voices: np.ndarray
+) -> None:
+    asked = []
+
+    def standardised(train: np.ndarray) -> np.ndarray:
+        asked.append(tuple(train))
+        return (voices - voices[train].mean(axis=0)) / voices[train].std(axis=0)
+
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+    out_of_fold(KNeighborsClassifier(), standardised, corpus.labels, drawn)
+    assert asked == [tuple(train) for repeat in drawn for train, _ in repeat]
+
+
+def test_working_in_parallel_changes_nothing(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+    model = KNeighborsClassifier()
+    alone = out_of_fold(model, voices, corpus.labels, drawn, jobs=1)
+    # Real processes are started in test_permutation; they need seconds to come up.
+    with joblib.parallel_config(backend="threading"):
+        together = out_of_fold(model, voices, corpus.labels, drawn, jobs=2)
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
+    corpus: SimpleNamespace, voices: np.ndarray
+) -> None:
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+    order = ["class2", "never", "class0", "class1"]
+    arguments = (KNeighborsClassifier(), voices, corpus.labels, drawn)
+    p = out_of_fold(*arguments, classes=order, probabilities=True)
+    assert p.shape == (2, 60, 4)
+    np.testing.assert_allclose(p.sum(axis=2), 1)
+    assert np.all(p[:, :, 1] == 0)
+    plain = out_of_fold(*arguments, probabilities=True)
+    np.testing.assert_allclose(p[:, :, [2, 3, 0]], plain)
+
+
+def test_a_model_without_probabilities_is_named(
+    corpus: SimpleNamespace, voices: np.ndarray
+) -> None:
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=1)
+    with pytest.raises(InputError, match="RidgeClassifier has no predict_proba"):
+        out_of_fold(RidgeClassifier(), voices, corpus.labels, drawn, probabilities=True)
+
+
+def test_folds_that_leave_a_clip_out_are_refused(
+    corpus: SimpleNamespace, voices: np.ndarray
+) -> None:
+    drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
+    drawn[1] = drawn[1][:-1]
+    with pytest.raises(InputError, match="repeat 1 of the folds"):
+        out_of_fold(KNeighborsClassifier(), voices, corpus.labels, drawn)
+
+
+def test_the_majority_is_learnt_from_the_training_part_only() -> None:
+    # Three of each: whichever class is tested more is rarer in training, so the baseline errs.
+    labels = ["a", "a", "a", "b", "b", "b"]
+    train, test = np.array([0, 1, 3, 4, 5]), np.array([2])
+    rest = [(np.array([0, 1, 2, 3]), np.array([4, 5])), (np.array([2, 4, 5]), np.array([0, 1, 3]))]
+    predicted = majority_baseline(labels, [[(train, test), *rest]])
+    assert predicted.tolist() == [[1, 1, 1, 1, 0, 0]]
+
+
+def test_holdout_scores_equal_a_plain_loop(corpus: SimpleNamespace, voices: np.ndarray) -> None:
+    result = holdout_scores(KNeighborsClassifier(3), voices, corpus, "leak_free", splits=5, seed=4)
+    again = holdout_scores(KNeighborsClassifier(3), voices, corpus, "leak_free", splits=5, seed=4)
+    np.testing.assert_array_equal(result.accuracy, again.accuracy)
+    y = np.repeat(np.arange(3), 20)
+    for split, seed in enumerate(np.random.SeedSequence(4).generate_state(5)):
+        train, test = Protocol.LEAK_FREE.hold_out(corpus, test_size=0.3, seed=int(seed))
+        guess = KNeighborsClassifier(3).fit(voices[train], y[train]).predict(voices[test])
+        assert result.accuracy[split] == pytest.approx(np.mean(guess == y[test]))
+        assert result.balanced_accuracy[split] == pytest.approx(
+            balanced_accuracy_score(y[test], guess)
+        )
+        assert result.n_test[split] == len(test)
+
+
+def test_a_constant_prediction_scores_one_over_the_classes(corpus: SimpleNamespace) -> None:
+    model = DummyClassifier(strategy="most_frequent")
+    result = holdout_scores(model, np.zeros((60, 1)), corpus, "paper", splits=3)
+    np.testing.assert_allclose(result.balanced_accuracy, 1 / 3)
+
+
+def test_balanced_accuracy_is_scikit_learns() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        y = rng.integers(0, 4, 30) * 2
+        guess = rng.integers(0, 8, 30)
+        expected = np.mean([np.mean(guess[y == k] == k) for k in np.unique(y)])
+        assert balanced_accuracy(y, guess) == pytest.approx(expected)
+        only_known = np.where(np.isin(guess, y), guess, y.max())
+        assert balanced_accuracy(y, only_known) == pytest.approx(
+            balanced_accuracy_score(y, only_known)
+        )
+
+
+def test_the_corrected_t_follows_nadeau_and_bengio() -> None:
+    d = np.array([0.02, 0.05, -0.01, 0.04])
+    result = corrected_resampled_t(d, test_fraction=0.3)
+    spread = np.sqrt((1 / 4 + 3 / 7) * np.var(d, ddof=1))
+    assert result.df == 3
+    assert result.t == pytest.approx(0.025 / spread)
+    assert result.p_value == pytest.approx(2 * stats.t.sf(0.025 / spread, 3))
+    assert result.high == pytest.approx(0.025 + 3.1824463 * spread, rel=1e-6)
+    plain = stats.ttest_1samp(d, 0)
+    assert result.p_value > plain.pvalue
+
+
+def test_the_corrected_t_of_equal_models_is_no_evidence() -> None:
+    result = corrected_resampled_t(np.zeros(10), test_fraction=0.2)
+    assert (result.t, result.p_value, result.low, result.high) == (0, 1, 0, 0)
+
+
+def test_the_corrected_t_needs_two_differences_and_a_share() -> None:
+    with pytest.raises(InputError, match="two splits"):
+        corrected_resampled_t([0.1], test_fraction=0.3)
+    with pytest.raises(InputError, match="test_fraction=30"):
+        corrected_resampled_t([0.1, 0.2], test_fraction=30)

@@ -1,0 +1,61 @@
+"""Scores against scikit-learn and by hand, and that the one home holds every name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from cryutils import crossval, evaluation, inference, permutation, splits
+from cryutils.errors import InputError
+
+
+def test_scores_by_hand() -> None:
+    truth = np.array([0, 0, 0, 1, 1, 2])
+    guess = np.array([0, 0, 1, 1, 0, 0])
+    result = evaluation.scores(truth, guess, ["hungry", "pain", "tired"])
+    assert result.accuracy == pytest.approx(3 / 6)
+    assert result.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert result.macro_recall == pytest.approx(result.balanced_accuracy)
+    assert result.macro_precision == pytest.approx((2 / 4 + 1 / 2 + 0) / 3)
+    assert result.confusion.tolist() == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
+    assert result.per_class["hungry"] == evaluation.ClassScores(2 / 4, 2 / 3, 4 / 7, 3)
+    assert result.per_class["tired"] == evaluation.ClassScores(0, 0, 0, 1)
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
+    result = evaluation.scores(truth, guess, list("abcd"))
+    assert result.accuracy == pytest.approx(metrics.accuracy_score(truth, guess))
+    assert result.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, guess))
+    assert result.macro_f1 == pytest.approx(metrics.f1_score(truth, guess, average="macro"))
+    assert result.macro_precision == pytest.approx(
+        metrics.precision_score(truth, guess, average="macro")
+    )
+    np.testing.assert_array_equal(result.confusion, metrics.confusion_matrix(truth, guess))
+
+
+def test_repeats_count_every_clip_once_each() -> None:
+    truth = np.array([0, 1])
+    result = evaluation.scores(truth, np.array([[0, 1], [0, 0]]), ["a", "b"])
+    assert result.accuracy == pytest.approx(0.75)
+    assert result.confusion.tolist() == [[2, 0], [1, 1]]
+
+
+def test_a_class_that_no_clip_has_stays_out_of_the_means() -> None:
+    result = evaluation.scores(np.array([0, 1]), np.array([0, 1]), ["a", "b", "absent"])
+    assert result.macro_f1 == result.macro_recall == result.balanced_accuracy == 1
+    assert result.per_class["absent"].support == 0
+
+
+def test_scores_of_unequal_lengths_are_refused() -> None:
+    with pytest.raises(InputError, match="3 true and 2 predicted"):
+        evaluation.scores(np.zeros(3, int), np.zeros(2, int), ["a"])
+
+
+def test_evaluation_is_the_one_home() -> None:
+    for module in (splits, crossval, inference, permutation):
+        for name in set(module.__all__) - {"fit_and_predict"}:
+            assert name in evaluation.__all__
+            assert getattr(evaluation, name) is getattr(module, name)

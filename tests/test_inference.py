@@ -1,0 +1,193 @@
+"""Intervals over infants, against closed forms, hand-made cases and simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cryutils.errors import InputError
+from cryutils.evaluation import interval, measured_coverage, paired_interval
+
+
+def clips(right: dict[str, list[tuple[int, int, int]]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return predictions, truth, infants from infant -> [(class, clips right, clips wrong)]."""
+    truth, predicted, infants = [], [], []
+    for infant, parts in right.items():
+        for label, good, bad in parts:
+            truth += [label] * (good + bad)
+            predicted += [label] * good + [label + 1] * bad
+            infants += [infant] * (good + bad)
+    return np.array(predicted), np.array(truth), infants
+
+
+def test_equal_clusters_give_the_t_interval_of_their_means() -> None:
+    means = np.array([1.0, 0.75, 0.5, 0.75, 0.25, 0.5])
+    predicted, truth, infants = clips(
+        {f"i{k}": [(0, int(4 * m), int(4 * (1 - m)))] for k, m in enumerate(means)}
+    )
+    result = interval(predicted, truth, infants, metric="accuracy")
+    se = means.std(ddof=1) / np.sqrt(6)
+    assert result.value == pytest.approx(means.mean())
+    assert result.se == pytest.approx(se)
+    assert result.df == pytest.approx(5)
+    expected = stats.t.interval(0.95, 5, loc=means.mean(), scale=se)
+    assert (result.low, result.high) == pytest.approx(expected)
+    assert (result.n, result.n_infants) == (24, 6)
+
+
+def test_the_jackknife_by_hand() -> None:
+    # a: 2 of 2 right, b: 1 of 3, c: 1 of 1. All 4/6; without a 2/4, without b 3/3, without c 3/5.
+    predicted, truth, infants = clips({"a": [(0, 2, 0)], "b": [(0, 1, 2)], "c": [(0, 1, 0)]})
+    result = interval(predicted, truth, infants, metric="accuracy")
+    left = np.array([2 / 4, 3 / 3, 3 / 5])
+    assert result.value == pytest.approx(4 / 6)
+    assert result.se == pytest.approx(np.sqrt(2 / 3 * np.sum((left - left.mean()) ** 2)))
+
+
+def test_the_jackknife_of_balanced_accuracy_by_hand() -> None:
+    # Class 0: a 1/2, b 2/2. Class 1: b 1/1, c 0/2, d 2/2. Infant b has clips of both.
+    predicted, truth, infants = clips(
+        {"a": [(0, 1, 1)], "b": [(0, 2, 0), (1, 1, 0)], "c": [(1, 0, 2)], "d": [(1, 2, 0)]}
+    )
+    result = interval(predicted, truth, infants)
+    left = np.array([(1 + 3 / 5) / 2, (1 / 2 + 2 / 4) / 2, (3 / 4 + 1) / 2, (3 / 4 + 1 / 3) / 2])
+    assert result.value == pytest.approx((3 / 4 + 3 / 5) / 2)
+    assert result.se == pytest.approx(np.sqrt(3 / 4 * np.sum((left - left.mean()) ** 2)))
+
+
+def test_degrees_of_freedom_add_up_over_equal_classes_and_fall_with_one_large_infant() -> None:
+    def df(sizes: list[list[int]]) -> float:
+        parts = {
+            f"{k}-{i}": [(k, n // 2, n - n // 2)]
+            for k, own in enumerate(sizes)
+            for i, n in enumerate(own)
+        }
+        found = interval(*clips(parts)).df
+        assert found is not None
+        return found
+
+    assert df([[4] * 6, [4] * 6]) == pytest.approx(10)
+    assert df([[4] * 6, [24, 2, 2, 2]]) < 4
+    assert df([[2, 2], [2, 2]]) == pytest.approx(2)
+
+
+def test_repeats_are_averaged() -> None:
+    _, truth, infants = clips({f"i{k}": [(0, 2, 0)] for k in range(4)})
+    repeats = np.array([[0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 0, 0, 1, 1]])
+    result = interval(repeats, truth, infants, metric="accuracy")
+    assert result.value == pytest.approx(0.5)
+    assert result.se == pytest.approx(np.std([1, 0.5, 0.5, 0], ddof=1) / 2)
+    assert result.n == 8
+
+
+def test_labels_may_be_names_or_indices() -> None:
+    predicted, truth, infants = clips({"a": [(0, 1, 1)], "b": [(0, 2, 0)], "c": [(1, 1, 1)],
+                                       "d": [(1, 2, 0)]})  # fmt: skip
+    named = np.array(["hungry", "tired"])[truth]
+    assert interval(predicted, named, infants) == interval(predicted, truth, infants)
+
+
+def test_an_interval_stays_within_what_a_score_can_be() -> None:
+    result = interval(*clips({f"i{k}": [(0, 3, 1 if k == 0 else 0)] for k in range(5)}))
+    assert result.high == 1
+    assert result.low is not None and 0 <= result.low < result.value
+
+
+def test_a_class_of_one_infant_has_no_interval_and_says_why() -> None:
+    predicted, truth, infants = clips({"a": [(0, 2, 0)], "b": [(0, 1, 1)], "c": [(1, 3, 1)]})
+    labels = np.array(["hungry", "tired"])[truth]
+    result = interval(predicted, labels, infants)
+    assert (result.low, result.high, result.se, result.df) == (None, None, None, None)
+    assert result.value == pytest.approx(0.75)
+    assert "class 'tired' comes from one infant" in result.reason
+    assert interval(predicted, labels, infants, metric="accuracy").low is not None
+
+
+def test_a_perfect_score_gets_the_exact_bound_of_its_infants() -> None:
+    # Ten infants, none wrong: Clopper and Pearson's lower end is 0.025 ** (1 / 10).
+    result = interval(*clips({f"i{k}": [(0, 3, 0)] for k in range(10)}), metric="accuracy")
+    assert result.high == 1
+    assert result.low == pytest.approx(stats.beta.ppf(0.025, 10, 1))
+    none = interval(*clips({f"i{k}": [(0, 0, 3)] for k in range(10)}), metric="accuracy")
+    assert (none.low, none.high) == pytest.approx((0, 1 - stats.beta.ppf(0.025, 10, 1)))
+
+
+def test_the_estimand_says_whose_clips_it_is_about() -> None:
+    arguments = clips({f"{k}{i}": [(k, 1, 1)] for k in range(2) for i in range(3)})
+    assert "balanced accuracy on clips of new infants" in interval(*arguments).estimand
+    assert "heard in training too" in interval(*arguments, protocol="paper").estimand
+
+
+def test_a_wider_level_is_wider() -> None:
+    arguments = clips({f"i{k}": [(0, k % 3, 2)] for k in range(8)})
+    narrow, wide = (interval(*arguments, metric="accuracy", level=p) for p in (0.8, 0.95))
+    assert wide.low < narrow.low < narrow.high < wide.high  # type: ignore[operator]
+
+
+def test_wrong_input_is_one_line() -> None:
+    predicted, truth, infants = clips({"a": [(0, 1, 1)], "b": [(0, 1, 1)]})
+    with pytest.raises(InputError, match="do not belong together"):
+        interval(predicted[:3], truth, infants)
+    with pytest.raises(InputError, match="Did you mean accuracy"):
+        interval(predicted, truth, infants, metric="acuracy")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="level=95"):
+        interval(predicted, truth, infants, metric="accuracy", level=95)
+
+
+def test_paired_interval_is_the_jackknife_of_the_differences() -> None:
+    means_a, means_b = np.array([1, 0.5, 1, 0.5, 0.5]), np.array([0.5, 0.5, 0, 0.5, 1])
+    a, truth, infants = clips(
+        {f"i{k}": [(0, int(2 * m), 2 - int(2 * m))] for k, m in enumerate(means_a)}
+    )
+    b, _, _ = clips({f"i{k}": [(0, int(2 * m), 2 - int(2 * m))] for k, m in enumerate(means_b)})
+    result = paired_interval(a, b, truth, infants, metric="accuracy")
+    d = means_a - means_b
+    assert result.value == pytest.approx(d.mean())
+    assert (result.low, result.high) == pytest.approx(
+        stats.t.interval(0.95, 4, loc=d.mean(), scale=d.std(ddof=1) / np.sqrt(5))
+    )
+    back = paired_interval(b, a, truth, infants, metric="accuracy")
+    assert (back.low, back.high) == pytest.approx((-result.high, -result.low))  # type: ignore[operator]
+
+
+def structure(sizes: list[list[int]]) -> tuple[list[str], list[str]]:
+    """Return labels and infants: class -> clips of each of its infants."""
+    flat = [(k, i) for k, own in enumerate(sizes) for i, n in enumerate(own) for _ in range(n)]
+    return [f"class{k}" for k, _ in flat], [f"{k}-{i}" for k, i in flat]
+
+
+def test_coverage_is_near_its_promise_where_infants_are_many_and_alike() -> None:
+    labels, infants = structure([[4] * 20] * 3)
+    share = measured_coverage(labels, infants, value=0.5, simulations=4000)
+    assert 0.93 < share < 0.97
+    assert share == measured_coverage(labels, infants, value=0.5, simulations=4000)
+
+
+def test_coverage_falls_short_near_the_ceiling_of_uneven_classes() -> None:
+    # Like DonateACry: three small classes that may come out perfect, one large that does not.
+    donors = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
+    labels, infants = structure(donors)
+    middle, ceiling = (measured_coverage(labels, infants, value=v) for v in (0.5, 0.98))
+    assert ceiling < 0.8 < 0.93 < middle
+
+
+def test_coverage_agrees_with_intervals_of_simulated_predictions() -> None:
+    labels, infants = structure([[3, 3, 2, 1], [2, 2, 2, 6]])
+    truth = np.array([int(label[-1]) for label in labels])
+    rng = np.random.default_rng(5)
+    names, group = np.unique(infants, return_inverse=True)
+    held = []
+    for _ in range(800):
+        share = rng.beta(0.6 * 7 / 3, 0.4 * 7 / 3, len(names))[group]
+        result = interval(np.where(rng.random(len(truth)) < share, truth, 9), truth, infants)
+        held.append(result.low <= 0.6 <= result.high)  # type: ignore[operator]
+    expected = measured_coverage(labels, infants, value=0.6, icc=0.3, simulations=8000)
+    assert np.mean(held) == pytest.approx(expected, abs=4 * np.sqrt(0.05 * 0.95 / 800))
+
+
+def test_coverage_of_an_interval_that_does_not_exist_is_nan() -> None:
+    labels, infants = structure([[4, 4], [4]])
+    assert np.isnan(measured_coverage(labels, infants, value=0.5))
+    with pytest.raises(InputError, match="value=50"):
+        measured_coverage(labels, infants, value=50)

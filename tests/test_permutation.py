@@ -1,0 +1,250 @@
+"""Block permutation: what may be exchanged, and that p-values keep their promise."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+
+from cryutils.errors import InputError
+from cryutils.evaluation import (
+    PermutationTest,
+    Protocol,
+    balanced_accuracy,
+    class_indices,
+    fixed_prediction_test,
+    permutation_order,
+    permutation_test,
+    permute_labels,
+)
+
+
+class NearestMean:
+    """The quickest classifier there is: the class whose training mean is nearest."""
+
+    def predict_folds(self, X, y, folds):
+        answers = []
+        for train, test in folds:
+            means = np.stack([X[train][y[train] == k].mean(axis=0) for k in range(y.max() + 1)])
+            distance = ((X[test][:, None] - means) ** 2).sum(axis=2)
+            answers.append(distance.argmin(axis=1))
+        return answers
+
+
+class Remembers:
+    """Nearest training clip, so it recognises the infant."""
+
+    def predict_folds(self, X, y, folds):
+        distance = ((X[:, None] - X) ** 2).sum(axis=2)
+        return [y[train][distance[np.ix_(test, train)].argmin(axis=1)] for train, test in folds]
+
+
+def voices(
+    rng: np.random.Generator, *, signal: float, n_infants: int = 18, n_clips: int = 3
+) -> tuple[SimpleNamespace, np.ndarray]:
+    """Infants that sound like themselves, mostly cry for one reason, and show it by `signal`."""
+    infants = np.repeat(np.arange(n_infants), n_clips)
+    labels = (infants % 3 + (rng.random(len(infants)) < 0.1)) % 3
+    X = rng.normal(size=(n_infants, 4))[infants] + 0.3 * rng.normal(size=(len(infants), 4))
+    X[np.arange(len(labels)), labels] += signal
+    names = [f"class{k}" for k in labels]
+    return SimpleNamespace(labels=names, infants=[f"infant{i}" for i in infants]), X
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25),
+       st.integers(0, 2**31))  # fmt: skip
+def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(
+    clips: list[tuple[int, int]], seed: int
+) -> None:
+    infants = [f"infant{i}" for i, _ in clips]
+    labels = [f"class{k}" for _, k in clips]
+    permuted = permute_labels(labels, infants, np.random.default_rng(seed))
+
+    def vectors(values: object) -> Counter:
+        own: dict[str, list] = {}
+        for infant, value in zip(infants, values, strict=True):
+            own.setdefault(infant, []).append(value)
+        return Counter(tuple(sorted(vector)) for vector in own.values())
+
+    assert vectors(permuted) == vectors(labels)
+
+
+def test_the_reachable_labels_by_enumeration() -> None:
+    # a and b have two clips, c has one: (x y) and (z z) trade places, c keeps w.
+    infants, labels = list("aabbc"), list("xyzzw")
+    rng = np.random.default_rng(0)
+    reached = Counter("".join(permute_labels(labels, infants, rng)) for _ in range(4000))
+    assert set(reached) == {"xyzzw", "yxzzw", "zzxyw", "zzyxw"}
+    assert all(abs(count - 1000) < 5 * np.sqrt(750) for count in reached.values())
+
+
+def test_free_and_within_infant_shuffles_are_other_sets() -> None:
+    # Free: all 4!/2! words. Within infants alone: only a's two. By blocks: four.
+    infants, labels = list("aabb"), list("xyzz")
+    rng = np.random.default_rng(0)
+    by_blocks = {"".join(permute_labels(labels, infants, rng)) for _ in range(500)}
+    free = {"".join(word) for word in itertools.permutations(labels)}
+    within = {"xyzz", "yxzz"}
+    assert within < by_blocks < free
+    assert (len(within), len(by_blocks), len(free)) == (2, 4, 12)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "leak_free"])
+def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> None:
+    rng = np.random.default_rng(3)
+    corpus, _ = voices(rng, signal=0)
+    infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
+    seen: list[tuple[np.ndarray, list]] = []
+
+    class Notes(NearestMean):
+        def predict_folds(self, X, y, folds):
+            seen.append((y.copy(), folds))
+            return super().predict_folds(X, y, folds)
+
+    cells = {"notes": (Notes(), rng.normal(size=(len(y), 2)))}
+    permutation_test(cells, corpus, protocol, permutations=12, jobs=1)
+    assert len(seen) == 13
+
+    def class_counts(labels: np.ndarray, folds: list) -> list[tuple[int, ...]]:
+        return [tuple(np.bincount(labels[test], minlength=3)) for _, test in folds]
+
+    assert any(not np.array_equal(labels, y) for labels, _ in seen)
+    for labels, folds in seen:
+        assert class_counts(labels, folds) == class_counts(y, seen[0][1])
+        if protocol == "leak_free":
+            assert not any(set(infants[train]) & set(infants[test]) for train, test in folds)
+
+
+def test_p_values_count_the_nulls_that_score_as_high() -> None:
+    test = PermutationTest(
+        cells=("a", "b"),
+        observed=np.array([0.6, 0.5]),
+        null=np.array([[0.6, 0.2], [0.3, 0.4], [0.1, 0.55], [0.2, 0.1]]),
+        seed=0,
+    )
+    # a: one tie. b: one higher. Best of each row: .6 .4 .55 .2, so a: one, b: two.
+    assert test.p_values == {"a": 2 / 5, "b": 2 / 5}
+    assert test.adjusted == {"a": 2 / 5, "b": 3 / 5}
+
+
+def test_families_of_the_same_permutations_join_into_one() -> None:
+    corpus, X = voices(np.random.default_rng(0), signal=0)
+    cells = {"m": (NearestMean(), X)}
+    refitted = permutation_test(cells, corpus, "leak_free", permutations=30, jobs=1)
+    y = class_indices(corpus.labels)[0]
+    fixed = fixed_prediction_test({"n": y}, corpus, permutations=30)
+    both = refitted.joined(fixed)
+    assert both.cells == ("m", "n")
+    assert both.adjusted["n"] == 1 / 31
+    assert both.adjusted["m"] >= refitted.p_values["m"]
+    with pytest.raises(InputError, match="seed"):
+        refitted.joined(fixed_prediction_test({"n": y}, corpus, permutations=20))
+
+
+def test_a_signal_is_found_under_both_protocols() -> None:
+    corpus, X = voices(np.random.default_rng(1), signal=4)
+    for protocol in Protocol:
+        result = permutation_test(
+            {"mean": (NearestMean(), X), "noise": (NearestMean(), 0 * X)},
+            corpus,
+            protocol,
+            permutations=99,
+            jobs=1,
+        )
+        assert result.adjusted["mean"] == 1 / 100
+        assert result.p_values["noise"] > 0.2
+
+
+def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_often() -> None:
+    """At no signal and full identity, blocks keep 10 %; labels shuffled clip by clip do not."""
+    rng = np.random.default_rng(20)
+    tried, by_blocks, freely = 150, 0, 0
+    for trial in range(tried):
+        corpus, X = voices(rng, signal=0)
+        cells = {"m": (Remembers(), X)}
+        by_blocks += (
+            permutation_test(
+                cells, corpus, "paper", permutations=19, n_splits=3, seed=trial, jobs=1
+            ).p_values["m"]
+            <= 0.1
+        )
+        loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
+        freely += (
+            permutation_test(
+                cells, loners, "paper", permutations=19, n_splits=3, seed=trial, jobs=1
+            ).p_values["m"]
+            <= 0.1
+        )
+    assert by_blocks / tried < 0.1 + 3 * np.sqrt(0.09 / tried)
+    assert freely / tried > 0.3
+
+
+def test_leak_free_null_p_values_spread_over_all_values() -> None:
+    rng = np.random.default_rng(7)
+    p = []
+    for trial in range(120):
+        corpus, X = voices(rng, signal=0)
+        cells = {"m": (NearestMean(), X)}
+        result = permutation_test(
+            cells, corpus, "leak_free", permutations=19, n_splits=3, seed=trial, jobs=1
+        )
+        p.append(result.p_values["m"])
+    for level in (0.1, 0.25, 0.5, 0.75):
+        assert abs(np.mean(np.array(p) <= level) - level) < 3.5 * np.sqrt(level * (1 - level) / 120)
+
+
+def test_processes_change_nothing_and_progress_is_told() -> None:
+    corpus, X = voices(np.random.default_rng(2), signal=0.5)
+    cells = {"nb": (GaussianNB(), X), "knn": (KNeighborsClassifier(), X.astype(np.float32))}
+    told: list[tuple[int, int]] = []
+    alone, together = (
+        permutation_test(
+            cells, corpus, "leak_free", permutations=25, jobs=jobs,
+            progress=lambda done, whole: told.append((done, whole)),
+        )
+        for jobs in (1, 2)
+    )  # fmt: skip
+    np.testing.assert_array_equal(alone.null, together.null)
+    assert told == [(10, 25), (20, 25), (25, 25)] * 2
+
+
+def test_the_observed_statistic_is_the_plain_pooled_balanced_accuracy() -> None:
+    corpus, X = voices(np.random.default_rng(2), signal=1)
+    y = class_indices(corpus.labels)[0]
+    result = permutation_test(
+        {"knn": (KNeighborsClassifier(), X)}, corpus, "paper", permutations=1, seed=5, jobs=1
+    )
+    pooled = np.empty_like(y)
+    for train, test in Protocol.PAPER.k_folds(corpus, repeats=1, seed=5)[0]:
+        pooled[test] = KNeighborsClassifier().fit(X[train], y[train]).predict(X[test])
+    assert result.observed[0] == pytest.approx(balanced_accuracy(y, pooled))
+
+
+def test_fixed_predictions_against_a_plain_loop() -> None:
+    corpus, _ = voices(np.random.default_rng(4), signal=0)
+    y = class_indices(corpus.labels)[0]
+    predicted = np.random.default_rng(5).integers(0, 3, (2, len(y)))
+    result = fixed_prediction_test({"net": predicted}, corpus, permutations=15, seed=8)
+    for b in range(15):
+        stream = np.random.default_rng(np.random.SeedSequence(8, spawn_key=(b,)))
+        truth = y[permutation_order(corpus.infants, stream)]
+        expected = np.mean([balanced_accuracy(truth, row) for row in predicted])
+        assert result.null[b, 0] == pytest.approx(expected)
+
+
+def test_wrong_input_is_one_line() -> None:
+    corpus, X = voices(np.random.default_rng(0), signal=0)
+    with pytest.raises(InputError, match="0 cells"):
+        permutation_test({}, corpus, "paper")
+    with pytest.raises(InputError, match="Did you mean paper"):
+        permutation_test({"m": (NearestMean(), X)}, corpus, "papr")
+    with pytest.raises(InputError, match="'net' predicts 3 clips"):
+        fixed_prediction_test({"net": np.zeros(3, int)}, corpus)

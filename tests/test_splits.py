@@ -1,0 +1,230 @@
+"""Splits by property: whole infants, every class on both sides, the same seed the same split."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from cryutils.errors import InputError
+from cryutils.evaluation import (
+    Protocol,
+    class_indices,
+    effective_infants,
+    folds,
+    infant_split,
+    paper_split,
+)
+
+
+def corpus_of(pairs: list[tuple[str, str]]) -> SimpleNamespace:
+    """A corpus of (label, infant) pairs."""
+    return SimpleNamespace(labels=[pair[0] for pair in pairs], infants=[pair[1] for pair in pairs])
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> SimpleNamespace:
+    """Some classes, some infants with a few clips each, most of an infant's of one class."""
+    n_classes = draw(st.integers(2, 4))
+    n_infants = draw(st.integers(2, 14))
+    pairs = []
+    for infant in range(n_infants):
+        own = draw(st.integers(0, n_classes - 1))
+        for _ in range(draw(st.integers(1, 6))):
+            label = own if draw(st.booleans()) else draw(st.integers(0, n_classes - 1))
+            pairs.append((f"class{label}", f"infant{infant}"))
+    return corpus_of(draw(st.permutations(pairs)))
+
+
+@pytest.fixture
+def belly_pain_like() -> SimpleNamespace:
+    """The skew of DonateACry's belly pain: 16 clips of 7 infants, 8 of them one infant's."""
+    pairs = [("belly_pain", f"b{i}") for i, n in enumerate((8, 3, 1, 1, 1, 1, 1)) for _ in range(n)]
+    pairs += [("tired", f"t{i // 2}") for i in range(24)]
+    return corpus_of(pairs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(corpora(), st.sampled_from([0.2, 0.3, 0.5]), st.integers(0, 2**31))
+def test_infant_split_is_honest_or_says_why_not(
+    corpus: SimpleNamespace, test_size: float, seed: int
+) -> None:
+    try:
+        train, test = infant_split(corpus, test_size=test_size, seed=seed)
+    except InputError as error:
+        assert "class" in str(error)
+        assert "\n" not in str(error)
+        return
+    labels, infants = np.array(corpus.labels), np.array(corpus.infants)
+    assert sorted([*train, *test]) == list(range(len(labels)))
+    assert not set(infants[train]) & set(infants[test])
+    assert set(labels[train]) == set(labels[test]) == set(labels)
+    again = infant_split(corpus, test_size=test_size, seed=seed)
+    np.testing.assert_array_equal(again[1], test)
+
+
+@settings(max_examples=40, deadline=None)
+@given(corpora(), st.integers(0, 2**31))
+def test_infant_split_exists_where_every_class_has_three_exclusive_infants(
+    corpus: SimpleNamespace, seed: int
+) -> None:
+    extra = [(label, f"{label}-{i}") for label in set(corpus.labels) for i in range(3)]
+    whole = corpus_of([*zip(corpus.labels, corpus.infants, strict=True), *sorted(extra)])
+    if len(set(whole.labels)) < 2:
+        return
+    train, test = infant_split(whole, seed=seed)
+    assert len(train) and len(test)
+
+
+def test_infant_split_tests_the_largest_donor_sometimes_and_keeps_its_size(
+    belly_pain_like: SimpleNamespace,
+) -> None:
+    infants = np.array(belly_pain_like.infants)
+    splits = [infant_split(belly_pain_like, test_size=0.3, seed=seed) for seed in range(100)]
+    sizes = np.array([len(test) for _, test in splits]) / len(infants)
+    largest = np.mean(["b0" in infants[test] for _, test in splits])
+    assert 0.25 < sizes.mean() < 0.35
+    assert 0.05 < largest < 0.6
+
+
+def test_infant_split_names_the_class_with_one_infant() -> None:
+    corpus = corpus_of([("hungry", "a"), ("hungry", "b"), ("burping", "c"), ("burping", "c")])
+    with pytest.raises(InputError, match=r"class 'burping' has 1 infant, 2 are needed"):
+        infant_split(corpus, test_size=0.3, seed=0)
+
+
+def test_infant_split_says_so_where_classes_share_their_infants_too_closely() -> None:
+    # Three classes, each of two of three infants: no division gives each class both sides.
+    corpus = corpus_of([("a", "1"), ("a", "2"), ("b", "2"), ("b", "3"), ("c", "1"), ("c", "3")])
+    with pytest.raises(InputError, match="no split by infant"):
+        infant_split(corpus, test_size=0.3, seed=0)
+
+
+def test_paper_split_is_scikit_learns_stratified_split() -> None:
+    corpus = corpus_of([("a", "1")] * 20 + [("b", "2")] * 16 + [("c", "3")] * 20)
+    train, test = paper_split(corpus, test_size=0.3, seed=7)
+    expected = train_test_split(
+        np.arange(56), test_size=0.3, stratify=corpus.labels, random_state=7
+    )
+    np.testing.assert_array_equal(train, np.sort(expected[0]))
+    np.testing.assert_array_equal(test, np.sort(expected[1]))
+
+
+@pytest.mark.parametrize("test_size", [0, 1, -0.1, 1.5])
+def test_a_share_outside_zero_and_one_is_refused(test_size: float) -> None:
+    corpus = corpus_of([("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")])
+    for split in (paper_split, infant_split):
+        with pytest.raises(InputError, match=f"test_size={test_size}"):
+            split(corpus, test_size=test_size, seed=0)
+
+
+def test_paper_split_that_would_lose_a_class_is_refused() -> None:
+    corpus = corpus_of([("a", "1")] * 40 + [("b", "2")] * 2)
+    with pytest.raises(InputError, match="class 'b' \\(2 clips\\)"):
+        paper_split(corpus, test_size=0.1, seed=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(corpora(), st.booleans(), st.integers(2, 5), st.integers(0, 2**31))
+def test_folds_test_every_clip_once_and_train_on_every_class(
+    corpus: SimpleNamespace, leak_free: bool, n_splits: int, seed: int
+) -> None:
+    labels, infants = np.array(corpus.labels), np.array(corpus.infants)
+    groups = corpus.infants if leak_free else None
+    try:
+        repeats = folds(corpus.labels, groups, n_splits=n_splits, repeats=2, seed=seed)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert len(repeats) == 2
+    for repeat in repeats:
+        assert len(repeat) == n_splits
+        assert sorted(np.concatenate([test for _, test in repeat])) == list(range(len(labels)))
+        for train, test in repeat:
+            assert sorted([*train, *test]) == list(range(len(labels)))
+            assert set(labels[train]) == set(labels)
+            if leak_free:
+                assert not set(infants[train]) & set(infants[test])
+
+
+def test_folds_repeat_with_the_seed_and_differ_between_repeats(
+    belly_pain_like: SimpleNamespace,
+) -> None:
+    def tested(seed: int) -> list[list[int]]:
+        drawn = folds(belly_pain_like.labels, belly_pain_like.infants, repeats=2, seed=seed)
+        return [fold[1].tolist() for repeat in drawn for fold in repeat]
+
+    assert tested(3) == tested(3)
+    assert tested(3)[:5] != tested(3)[5:]
+    assert tested(3) != tested(4)
+
+
+def test_folds_by_clip_are_stratified() -> None:
+    labels = ["a"] * 20 + ["b"] * 10
+    for _, test in folds(labels, None, repeats=1)[0]:
+        assert Counter(np.array(labels)[test]) == {"a": 4, "b": 2}
+
+
+def test_folds_say_which_class_is_too_small() -> None:
+    with pytest.raises(InputError, match="class 'b' has 3 clips, 5 are needed"):
+        folds(["a"] * 9 + ["b"] * 3, None)
+    with pytest.raises(InputError, match="class 'b' has 1 infant, 2 are needed"):
+        folds(["a"] * 9 + ["b"] * 3, [*"123456789", "x", "x", "x"])
+    with pytest.raises(InputError, match="n_splits=5 with 4 infants"):
+        folds(["a", "b"] * 4, ["1", "1", "2", "2", "3", "3", "4", "4"])
+
+
+def test_protocol_maps_a_name_to_its_split_and_folds(belly_pain_like: SimpleNamespace) -> None:
+    corpus = belly_pain_like
+    for name, split in (("paper", paper_split), ("leak_free", infant_split)):
+        ours = Protocol(name).hold_out(corpus, test_size=0.3, seed=1)
+        np.testing.assert_array_equal(ours[1], split(corpus, test_size=0.3, seed=1)[1])
+    infants = np.array(corpus.infants)
+    crossing = {
+        name: any(
+            set(infants[train]) & set(infants[test])
+            for train, test in Protocol(name).k_folds(corpus, repeats=1)[0]
+        )
+        for name in ("paper", "leak_free")
+    }
+    assert crossing == {"paper": True, "leak_free": False}
+
+
+def test_a_mistyped_protocol_names_the_near_miss() -> None:
+    with pytest.raises(InputError, match="Did you mean leak_free"):
+        Protocol("leek_free")
+
+
+def test_class_indices_follow_the_order_given() -> None:
+    indices, names = class_indices(["tired", "hungry"], ["tired", "hungry"])
+    assert indices.tolist() == [0, 1]
+    assert names == ["tired", "hungry"]
+    with pytest.raises(InputError, match="Did you mean hungry"):
+        class_indices(["hungri"], ["hungry", "tired"])
+
+
+def test_effective_infants_by_hand() -> None:
+    assert effective_infants(["a"] * 8 + ["b"] * 2) == pytest.approx(100 / 68)
+    assert effective_infants(list("abcd") * 3) == pytest.approx(4)
+
+
+def test_the_real_corpus_splits_under_both_protocols() -> None:
+    folder = Path(os.environ.get("CRYUTILS_DATA_DIR", "absent"), "donateacry")
+    files = sorted(folder.rglob("*.wav"))
+    if not files:
+        pytest.skip("CRYUTILS_DATA_DIR holds no donateacry/ here")
+    corpus = corpus_of([(file.parent.name, file.name[:36].lower()) for file in files])
+    infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
+    for seed in range(20):
+        train, test = infant_split(corpus, test_size=0.3, seed=seed)
+        assert not set(infants[train]) & set(infants[test])
+        share = np.bincount(y[test]) / np.bincount(y)
+        assert np.all((share > 0) & (share < 0.7))
+    assert len(Protocol.LEAK_FREE.k_folds(corpus, repeats=2)) == 2
