@@ -1,0 +1,351 @@
+"""The written face agrees with the code: documents, dependencies, registry, profiles, citation.
+
+No module of its own: it holds together what would otherwise drift apart in silence.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import cryutils
+from cryutils import cli, course, worker
+from cryutils.claims import Result
+from cryutils.donateacry import parse_name
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "data" / "README.md",
+    ROOT / "outputs" / "README.md",
+]
+WRITTEN = ("00_start_here", "01_data_and_playback", "02_audio_features", "03_feature_validation")
+PLANNED = (
+    "04_cry2", "05_image", "06_full", "07_frames_resnet50", "08_autoencoder_dnn", "09_ensemble",
+    "10_leakage_audit", "11_robustness", "12_beyond_the_papers", "13_live_and_deployment",
+    "14_scoreboard",
+)  # fmt: skip
+# What the course promises to bring along, whatever the code happens to import.
+ASKED_FOR = (
+    "jupyterlab", "papermill", "nbval", "matplotlib", "seaborn", "librosa", "tensorflow",
+    "opencv-python", "scikit-learn", "ipywidgets",
+)  # fmt: skip
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def ranges(lines: list[str]) -> dict[str, SpecifierSet]:
+    found: dict[str, SpecifierSet] = {}
+    for requirement in map(Requirement, lines):
+        name = canonicalize_name(requirement.name)
+        assert name not in found, f"{name} stands there twice"
+        found[name] = requirement.specifier
+    return found
+
+
+def declared() -> dict[str, SpecifierSet]:
+    """Every dependency in pyproject.toml, those of all extras included."""
+    project = pyproject()["project"]
+    extras = project["optional-dependencies"].values()
+    return ranges([*project["dependencies"], *(line for extra in extras for line in extra)])
+
+
+def environment() -> list[Any]:
+    return yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+
+
+def constraint_lines() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def registry_rows() -> list[dict[str, str]]:
+    with (ROOT / "data" / "registry.csv").open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def tracked_texts() -> Iterator[tuple[str, str]]:
+    """Every file that git tracks or would track, as (name, text); pictures and sounds left out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout, so nothing says which files belong to the repository")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if not path.is_file():
+            continue
+        try:
+            yield name, path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+# Dependencies
+
+
+def test_environment_and_pyproject_ask_for_the_same_packages_and_ranges() -> None:
+    (pip,) = [entry["pip"] for entry in environment() if isinstance(entry, dict)]
+    assert pip[0] == "-e ."
+    assert ranges(pip[1:]) == declared()
+
+
+def test_environment_and_pyproject_ask_for_the_same_python() -> None:
+    (python,) = [
+        entry for entry in environment() if isinstance(entry, str) and entry.startswith("python")
+    ]
+    assert Requirement(python).specifier == SpecifierSet(pyproject()["project"]["requires-python"])
+
+
+def test_everything_that_was_asked_for_is_a_dependency() -> None:
+    assert set(ASKED_FOR) <= set(declared())
+
+
+def test_constraints_hold_names_and_versions_only() -> None:
+    odd = [
+        line
+        for line in constraint_lines()
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==\d[A-Za-z0-9.!+_-]*", line)
+    ]
+    assert not odd
+
+
+def test_constraints_fix_every_dependency_within_its_range() -> None:
+    fixed = {
+        canonicalize_name(name): Version(version)
+        for name, version in (line.split("==") for line in constraint_lines())
+    }
+    assert len(fixed) == len(constraint_lines()), "a package stands there twice"
+    wanted = declared()
+    assert not set(wanted) - set(fixed)
+    # What builds the package need not be fixed; where it is, it must be new enough, too.
+    wanted |= ranges(pyproject()["build-system"]["requires"])
+    wrong = [
+        f"{name} {fixed[name]} is not in {specifier}"
+        for name, specifier in wanted.items()
+        if name in fixed and not specifier.contains(fixed[name], prereleases=True)
+    ]
+    assert not wrong
+
+
+# Data
+
+
+def test_registry_names_457_files_with_sha256_and_size() -> None:
+    rows = registry_rows()
+    assert len(rows) == len({row["file"] for row in rows}) == 457
+    for row in rows:
+        assert re.fullmatch(r"donateacry/[a-z_]+/[^/]+\.wav", row["file"])
+        assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"])
+        assert int(row["size"]) > 0
+
+
+def test_readme_counts_clips_and_donors_as_the_registry_does() -> None:
+    clips: dict[str, list[str]] = defaultdict(list)
+    for row in registry_rows():
+        _, label, name = row["file"].split("/")
+        clips[label].append(parse_name(name).infant)
+    table = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \|$", README, flags=re.MULTILINE)
+    assert {label: (int(n), int(donors)) for label, n, donors in table} == {
+        label: (len(infants), len(set(infants))) for label, infants in clips.items()
+    }
+
+
+def test_claims_table_has_the_columns_that_its_page_describes() -> None:
+    page = (ROOT / "data" / "README.md").read_text()
+    section = page.split("## claims.csv")[1].split("## ")[0]
+    described = [
+        name
+        for row in re.findall(r"^\| (`.+?`) \|", section, flags=re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    ]
+    with (ROOT / "data" / "claims.csv").open(newline="") as lines:
+        header, *rows = csv.reader(lines)
+    assert header == described
+    assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_no_recording_is_in_the_repository() -> None:
+    sounds = {".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm", ".mp4"}
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout, so nothing says which files belong to the repository")
+    assert not [name for name in listed.stdout.split("\0") if Path(name).suffix.lower() in sounds]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data" / "profiles").glob("*.yml")), ids=str)
+def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
+    profile = course.load_profile(path.stem)
+    there = course.notebooks()
+    assert profile.about
+    assert profile.data in (None, "donateacry")
+    assert set(profile.parameters) | set(profile.skip) <= set(there) | set(PLANNED)
+    for notebook, values in profile.parameters.items():
+        if notebook in there:
+            assert set(values) <= set(worker.parameters(there[notebook]))
+
+
+# Documents
+
+
+def test_readme_table_has_every_notebook_and_no_other() -> None:
+    rows = re.findall(r"^\| \[(\d\d_\w+)\]\(notebooks/(\S+)\.ipynb\) \|", README, re.MULTILINE)
+    assert all(text == target for text, target in rows)
+    assert [text for text, _ in rows] == list(course.notebooks())
+    assert set(WRITTEN) <= {text for text, _ in rows}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_readme_gives_the_time_that_the_notebook_gives(name: str) -> None:
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| [{name}]")]
+    (minutes,) = re.findall(r"\| (\d+) minutes \|", row)
+    opening = worker.source_text(ROOT / "notebooks" / f"{name}.ipynb")[:2000]
+    assert re.search(rf"\b{minutes} min", opening), f"{name} gives another time than README"
+
+
+def test_readme_names_what_is_planned_and_not_there_yet() -> None:
+    there = course.notebooks()
+    for name in PLANNED:
+        if name not in there:
+            assert name in README
+            assert f"notebooks/{name}" not in README
+
+
+def test_readme_has_no_placeholder_left() -> None:
+    assert not re.findall(r"<!--.*?-->", README)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_points_to_a_file_and_a_heading(path: Path) -> None:
+    broken = []
+    prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (path.parent / name) if name else path
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert not broken
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_documents_name_only_make_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
+    assert {"help", "run", "test", "test-colab", "lint", "clean"} <= targets
+    for path in DOCUMENTS:
+        named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", path.read_text(), flags=re.MULTILINE)
+        assert set(named) <= targets, path.name
+
+
+def test_documents_name_only_commands_that_exist_and_readme_names_them_all() -> None:
+    commands = set(cli.cryutils.commands)
+    pattern = r"(?:`|^|/)cryutils ([a-z]+)"
+    for path in DOCUMENTS:
+        named = re.findall(pattern, path.read_text(), flags=re.MULTILINE)
+        assert set(named) <= commands, path.name
+    assert set(re.findall(pattern, README, flags=re.MULTILINE)) == commands
+
+
+def test_readme_describes_every_field_of_a_result_in_order() -> None:
+    section = README.split("## Results")[1].split("## ")[0]
+    rows = re.findall(r"^\| (`.+?`) \|", section, flags=re.MULTILINE)
+    fields = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert fields == list(Result.__slots__)
+
+
+def test_readme_and_syllabus_give_the_same_ten_weeks() -> None:
+    syllabus = (ROOT / "docs" / "syllabus.md").read_text()
+    weeks = [
+        re.findall(r"^\| (\d+) \| ([^|]+) \|", text, flags=re.MULTILINE)
+        for text in (README, syllabus)
+    ]
+    assert weeks[0] == weeks[1]
+    assert [int(number) for number, _ in weeks[0]] == list(range(1, 11))
+    headings = re.findall(r"^### Week (\d+)(?: \(later\))?\. (.+)$", syllabus, flags=re.MULTILINE)
+    assert headings == weeks[1]
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    own = re.compile(r"(?<![\w.<])/(?:work|tmp|root|home|Users)\b(?!-)|\.\./shared")
+    found = [
+        f"{name}: {match[0]}"
+        for name, text in tracked_texts()
+        if name != ".ci/run"
+        for match in [own.search(text)]
+        if match
+    ]
+    assert not found
+
+
+# Licence, citation, automation
+
+
+def test_licence_is_mit_and_names_no_people() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert text.startswith("MIT License\n")
+    assert "Copyright (c) 2026 the cryutils authors" in text
+    assert "Permission is hereby granted, free of charge" in text
+    assert 'THE SOFTWARE IS PROVIDED "AS IS"' in text
+    assert pyproject()["project"]["license"] == "MIT"
+
+
+def test_citation_has_what_its_format_requires() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["license"] == "MIT"
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+    for entry in [citation, *citation["references"]]:
+        for author in entry["authors"]:
+            assert set(author) in ({"name"}, {"family-names", "given-names"})
+
+
+def test_one_version_everywhere() -> None:
+    version = pyproject()["project"]["version"]
+    assert cryutils.__version__ == version
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert first is not None
+    assert first[1] == version
+
+
+def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() -> None:
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in text
+    job = workflow["jobs"]["test"]
+    assert "permissions" not in job
+    assert any(step.get("run", "").startswith("make test") for step in job["steps"])
+    tested = SpecifierSet(pyproject()["project"]["requires-python"])
+    python = job["strategy"]["matrix"]["python"]
+    assert python == ["3.11", "3.13"]
+    assert all(tested.contains(version) for version in python)
+    assert not tested.contains("3.10") and not tested.contains("3.14")
