@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from av import VideoStream
 
 __all__ = ["SOUND", "STILL", "VIDEO", "MediaInfo", "probe"]
 
@@ -52,9 +56,9 @@ def _probe_stream(path: Path) -> MediaInfo:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
             audio = next(iter(container.streams.audio), None)
-            video = next(iter(container.streams.video), None)
+            video = next((s for s in container.streams.video if not _is_cover(s)), None)
             for stream in (audio, video):
                 if stream is not None:
                     container.seek(0)
@@ -71,6 +75,13 @@ def _probe_stream(path: Path) -> MediaInfo:
     except (av.FFmpegError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: it can't be decoded ({reason}); is it damaged?") from error
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    """Return whether a video stream is but the picture on a sound file's sleeve."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _duration_s(container, stream) -> float:  # type: ignore[no-untyped-def]
