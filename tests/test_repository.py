@@ -239,7 +239,7 @@ def test_readme_has_no_placeholder_left() -> None:
 def test_every_link_points_to_a_file_and_a_heading(path: Path) -> None:
     broken = []
     prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+    for target in re.findall(r"(?:\]\(|src=\")([^)\s\"]+)", prose):
         if re.match(r"https?://|mailto:", target):
             continue
         name, _, anchor = target.partition("#")
