@@ -62,10 +62,14 @@ class Forest:
             folds: pairs of integer indices (train, test).
         """
         y = np.ascontiguousarray(y, np.int64)
-        shared = None if callable(X) else _sorted(X)
+        prepared: dict[int, tuple[NDArray[Any], NDArray[np.float32], NDArray[np.int32]]] = {}
         probabilities = []
         for number, (train, test) in enumerate(folds):
-            columns, order = shared or _sorted(X(train) if callable(X) else X)
+            features = X(train) if callable(X) else X
+            # Folds often share one matrix; it is kept beside its order, so its id stays taken.
+            if id(features) not in prepared:
+                prepared[id(features)] = (features, *_sorted(features))
+            _, columns, order = prepared[id(features)]
             all_of_them = self.max_features is None
             votes = _grow_and_vote(
                 columns,

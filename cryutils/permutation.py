@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryutils.crossval import Features, balanced_accuracy, fit_and_predict
+from cryutils.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
 from cryutils.errors import InputError
 from cryutils.splits import Fold, Labelled, Protocol, class_indices
 
@@ -160,7 +161,8 @@ def permutation_test(
     for number, (_, test) in enumerate(folds):
         fold_of[test] = number
     members = list(cells.values())
-    observed = _scores(members, y, _folds_from(fold_of))
+    with one_thread():
+        observed = _scores(members, y, _folds_from(fold_of))
     infants = np.asarray(corpus.infants)
     chunks = [
         range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
@@ -236,13 +238,26 @@ def _folds_from(fold_of: NDArray[np.int64]) -> list[Fold]:
 def _scores(
     members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], folds: Sequence[Fold]
 ) -> list[float]:
+    # Cells that share a function of the training part have it called once a fold.
+    functions = {id(X): X for _, X in members if callable(X)}
+    prepared = {
+        (key, train.tobytes()): X(train) for key, X in functions.items() for train, _ in folds
+    }
     scores = []
     for model, X in members:
+        features = partial(_look_up, prepared, id(X)) if callable(X) else X
         pooled = np.empty_like(y)
-        for (_, test), part in zip(folds, fit_and_predict(model, X, y, folds, jobs=1), strict=True):
+        predicted = fit_and_predict(model, features, y, folds, jobs=1)
+        for (_, test), part in zip(folds, predicted, strict=True):
             pooled[test] = part
         scores.append(balanced_accuracy(y, pooled))
     return scores
+
+
+def _look_up(
+    prepared: Mapping[tuple[int, bytes], NDArray[Any]], key: int, train: NDArray[np.int64]
+) -> NDArray[Any]:
+    return prepared[key, train.tobytes()]
 
 
 def _one_chunk(
@@ -257,7 +272,7 @@ def _one_chunk(
 
     rows = []
     # The observed scores were computed with scikit-learn's checks; once is enough.
-    with config_context(assume_finite=True, skip_parameter_validation=True):
+    with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         for number in numbers:
             order = _order(infants, seed, number)
             rows.append(np.array(_scores(members, y[order], _folds_from(fold_of[order]))))
