@@ -475,12 +475,13 @@ function makeView(model, el, engine) {
     ArrowRight: (shift) => (shift ? moveSelection(SEEK_S) : engine.seek(engine.position() + SEEK_S)),
   };
   root.addEventListener("keydown", (event) => {
+    // A notebook that sees a key, whichever, takes the focus away to its own cell.
+    event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const native = event.target.closest("select, summary") || (event.key === " " && event.target.closest("button"));
     const command = commands[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (native || !command) return;
     event.preventDefault();
-    event.stopPropagation();
     command(event.shiftKey);
   });
 

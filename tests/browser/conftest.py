@@ -268,10 +268,9 @@ def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
 @pytest.fixture
 def notebook(opened: Notebook) -> Notebook:
     """The opened notebook with the player as new: first clip, at 0 s, nothing selected."""
+    starts = opened.state()["starts"]
     opened.page.get_by_role("button", name="start over").click()
-    opened.until(
-        lambda s: s["index"] == 0 and s["position_s"] == 0 and not s["playing"],
-        "the player starts over",
-    )
+    opened.until(lambda s: s["starts"] > starts, "the player starts over")
+    opened.page.locator(".cry-name").get_by_text("rising").wait_for()
     opened.page.evaluate("window.audios.length = 0")
     return opened

@@ -162,8 +162,7 @@ def test_the_keyboard_does_it_all(notebook: Notebook) -> None:
     for _ in range(4):
         press("Shift+ArrowRight")
     press("Shift+ArrowLeft")
-    chosen = notebook.until(lambda s: s["selection"] and s["selection"][1] < 0.55, "a selection")
-    assert chosen["selection"] == pytest.approx([0.2, 0.5], abs=0.001)
+    notebook.until(lambda s: s["selection"] == pytest.approx([0.2, 0.5], abs=0.001), "a selection")
     press("l")
     press("Space")
     notebook.until(lambda s: s["loop"] and s["playing"], "it loops")

@@ -39,6 +39,7 @@ player  # noqa: B018
 # %%
 mirror = ipywidgets.HTML()
 heard: list[float] = []
+starts: list[None] = []
 
 
 def show(change) -> None:
@@ -47,7 +48,10 @@ def show(change) -> None:
     if change and change["name"] == "position_s":
         heard.append(round(change["new"], 3))
     names = ("index", "position_s", "playing", "selection", "loop", "rate", "chosen_class")
-    state = {name: getattr(player, name) for name in names} | {"heard": heard}
+    state = {name: getattr(player, name) for name in names} | {
+        "heard": heard,
+        "starts": len(starts),
+    }
     mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
 
 
@@ -62,6 +66,9 @@ def start_over(_) -> None:
     player.index = 0
     player.clear_selection()
     player.position_s = 0.0
+    heard.clear()
+    starts.append(None)
+    show(None)
 
 
 def select_and_play(_) -> None:
