@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import wave
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def plan(
 
     classes: names in `voice.STATES`. infants: how many, at least two a class. clips_per_infant:
     at least 1. mostly: share of all clips that have their infant's main label, in [0, 1]; the
-    rest go round the other classes. duration_s: seconds of a clip. seed: draws the corpus.
+    rest go to the classes that have fewest. duration_s: seconds of a clip. seed: draws the corpus.
     Raises InputError for anything else.
 
     >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
@@ -192,21 +194,22 @@ def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, s
 def _labels(
     classes: int, infants: int, clips: int, mostly: float, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Class indices, a list for each infant; main labels and exceptions both go round."""
+    """Class indices, a list for each infant; classes come out as even as whole clips allow."""
     share = mostly if classes > 1 else 1.0
+    by_class = sorted(range(infants), key=lambda i: i % classes)
     # Steps of a rounded running sum: the total is right although each infant has few clips.
     steps = np.diff(np.floor(share * clips * np.arange(infants + 1) + 0.5)).astype(int)
-    steps = rng.permutation(steps)
-    exception = 0
-    labels = []
-    for i in range(infants):
-        main = i % classes
-        own = [main] * int(steps[i])
+    labels: list[list[int]] = [[] for _ in range(infants)]
+    for i, step in zip(by_class, steps, strict=True):
+        labels[i] = [i % classes] * int(step)
+    counts = np.bincount([kind for own in labels for kind in own], minlength=classes)
+    for i, own in enumerate(labels):
         while len(own) < clips:
-            own.append((main + 1 + exception % (classes - 1)) % classes)
-            exception += 1
-        labels.append([own[j] for j in rng.permutation(clips)])
-    return labels
+            others = [kind for kind in range(classes) if kind != i % classes]
+            rarest = min(others, key=lambda kind: int(counts[kind]))
+            counts[rarest] += 1
+            own.append(rarest)
+    return [[own[j] for j in rng.permutation(clips)] for own in labels]
 
 
 def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:
@@ -248,21 +251,21 @@ def _write_all(
 ) -> None:
     if not clips:
         return
-    import joblib
     from rich.console import Console
     from rich.progress import track
 
+    def make(clip: PlannedClip) -> None:
+        _write(clip, root / clip.path, sr=sr, **dials)
+
     # Threads, because NumPy lets go of the interpreter's lock and a new process would spend
     # longer on its imports than on its share of the sound.
-    workers = -1 if len(clips) * dials["duration_s"] > PARALLEL_FROM_S else 1
-    made = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", prefer="threads")(
-        joblib.delayed(_write)(clip, root / clip.path, sr=sr, **dials) for clip in clips
-    )
+    alone = len(clips) * dials["duration_s"] < PARALLEL_FROM_S
     quiet = not (progress and sys.stderr.isatty())
-    for _ in track(
-        made, "synthetic cries", len(clips), console=Console(stderr=True), disable=quiet
-    ):
-        pass
+    console = Console(stderr=True)
+    with ThreadPoolExecutor(1 if alone else os.cpu_count()) as pool:
+        made = pool.map(make, clips)
+        for _ in track(made, "synthetic cries", len(clips), console=console, disable=quiet):
+            pass
 
 
 def _write(clip: PlannedClip, path: Path, *, sr: int, **dials: float) -> None:

@@ -19,8 +19,8 @@ __all__ = ["background", "glottal_source", "reverberation", "through_tract"]
 
 Samples = npt.NDArray[np.float32]
 
-TUBE_HZ = (1000.0, 3000.0, 5000.0)  # quarter-wave resonances of a tube of 8.6 cm
-WIDTH_HZ = (140.0, 260.0, 420.0)
+TUBE_HZ = (900.0, 2700.0, 4500.0)  # quarter-wave resonances of a tube of 9.6 cm
+WIDTH_HZ = (260.0, 380.0, 520.0)
 OPENED = (0.45, 0.2, 0.1)  # how far each formant rises from a shut mouth to a wide one
 BLOCK_S = 0.008  # formants move from block to block
 
@@ -142,7 +142,8 @@ def _response(
     knots = rng.normal(0, 2.0, (math.ceil(rows[-1]) + 2, math.ceil(columns[-1]) + 2))
     ripple = _hat(rows, knots.shape[0]) @ knots @ _hat(columns, knots.shape[1]).T
     decibels = (brightness + ripple).astype(np.float32)
-    return _microphone(hz, voice) * np.exp(np.float32(math.log(10) / 20) * decibels) / resistance
+    steady = _at_the_lips(hz, voice) * _microphone(hz, voice)
+    return steady * np.exp(np.float32(math.log(10) / 20) * decibels) / resistance
 
 
 def _drift(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -157,17 +158,21 @@ def _hat(at: npt.NDArray[np.floating], knots: int) -> npt.NDArray[np.float64]:
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots)))
 
 
-def _microphone(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
-    """Lip radiation, the place's colour, a telephone's high-pass and low-pass of second order."""
-    low, high = 1j * hz / 2**voice.low_cut, 1j * hz / 2**voice.high_cut
-    lips = 1 + 1j * hz / 600
-    band = low**2 / (1 + 1.4 * low + low**2) / (1 + 1.4 * high + high**2)
+def _at_the_lips(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
+    """Radiation from the lips, and what is lasting in this voice and place."""
     octave = np.log2(np.maximum(hz, 1))
-    colour = sum(
+    lasting = sum(
         gain * np.exp(-2 * (octave - math.log2(centre)) ** 2)
         for gain, centre in ((voice.body, 700), (voice.presence, 1700), (voice.edge, 3000))
     )
-    return (lips * band * 10 ** (colour / 20)).astype(np.complex64)
+    return ((1 + 1j * hz / 600) * 10 ** (lasting / 20)).astype(np.complex64)
+
+
+def _microphone(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
+    """A telephone's high-pass and low-pass, each of second order."""
+    low, high = 1j * hz / 2**voice.low_cut, 1j * hz / 2**voice.high_cut
+    high_pass = low**2 / (1 + 1.4 * low + low**2)
+    return (high_pass / (1 + 1.4 * high + high**2)).astype(np.complex64)
 
 
 def reverberation(dry: Samples, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
@@ -183,7 +188,7 @@ def reverberation(dry: Samples, *, voice: Voice, sr: int, rng: np.random.Generat
 
 
 def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
-    """Return noise, float32 (size,), that falls by `voice.colour` dB an octave above 100 Hz."""
+    """Return noise as the microphone hears it, float32 (size,), `voice.colour` dB an octave."""
     from scipy import fft
 
     # Padded, because a transform of prime length is slow.
@@ -191,5 +196,6 @@ def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) ->
     spectrum = fft.rfft(rng.standard_normal(padded, dtype=np.float32))
     hz = np.fft.rfftfreq(padded, 1 / sr).astype(np.float32)
     spectrum *= np.maximum(hz / 100, 1) ** np.float32(voice.colour / 6.02)
+    spectrum *= _microphone(hz, voice)
     noise = fft.irfft(spectrum, padded)[:size]
     return noise * np.float32(10 ** (voice.noise / 20) / noise.std())

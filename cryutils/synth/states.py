@@ -24,7 +24,7 @@ import numpy as np
 __all__ = ["BASE", "CLIP", "INFANT", "STATES", "Voice", "blend"]
 
 OVERLAP = 0.65  # how much of the infant's own voice a fully readable label covers
-EVEN = 1.5  # power of `signal` that spreads accuracy evenly over the dial
+EVEN = 0.8  # power of `signal` that spreads accuracy evenly over the dial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,30 +67,30 @@ _SPREAD = {
     "pitch": (-0.4, 3.0, 0.7),
     "arch": (8.5, 2.2, 0.7),
     "peak": (0.36, 0.06, 0.05),
-    "jitter": (-0.3, 0.4, 0.25),
+    "jitter": (-0.6, 0.5, 0.15),
     "shimmer": (1.5, 0.3, 0.2),
     "breath": (-16.0, 4.0, 1.0),
     "tilt": (-6.5, 3.0, 0.5),
     "tract": (0.0, 0.16, 0.015),
     "vowel": (0.0, 0.14, 0.02),
     "opening": (0.6, 0.1, 0.04),
-    "burst": (math.log2(0.9), 0.4, 0.15),
-    "pause": (math.log2(0.25), 0.5, 0.2),
+    "burst": (math.log2(0.95), 0.4, 0.15),
+    "pause": (math.log2(0.28), 0.5, 0.2),
     "irregular": (0.85, 0.12, 0.06),
     "attack": (math.log2(0.06), 0.3, 0.25),
     "whimper": (-1.0, 0.7, 0.3),
     "hyper": (-3.0, 0.8, 0.4),
-    "rough": (-1.6, 0.8, 0.4),
+    "rough": (-1.2, 0.8, 0.4),
     "gasp": (-22.0, 4.5, 1.5),
     "room": (-20.0, 4.0, 1.0),
     "decay": (math.log2(0.25), 0.3, 0.15),
-    "noise": (-27.0, 7.0, 1.5),
+    "noise": (-31.0, 9.0, 1.5),
     "colour": (-4.0, 2.5, 0.4),
     "body": (0.0, 5.0, 0.5),
     "presence": (0.0, 5.0, 0.5),
     "edge": (0.0, 5.0, 0.5),
-    "low_cut": (math.log2(280.0), 0.6, 0.06),
-    "high_cut": (math.log2(4200.0), 0.5, 0.06),
+    "low_cut": (math.log2(120.0), 0.7, 0.06),
+    "high_cut": (math.log2(3600.0), 0.5, 0.06),
 }
 BASE, INFANT, CLIP = (
     Voice(**{name: row[column] for name, row in _SPREAD.items()}) for column in range(3)
@@ -231,7 +231,7 @@ def blend(
 ) -> Voice:
     """Return the parameters of one clip.
 
-    base + s * state + identity * (1 - 0.65 s) * infant + clip noise, with s = signal ** 1.5.
+    base + s * state + identity * (1 - 0.65 s) * infant + clip noise, with s = signal ** 0.8.
     state: a name in `STATES`. infant: seeds the infant's own offsets. signal, identity: in
     [0, 1]. rng: draws the clip noise, always the same amount.
     """

@@ -176,7 +176,7 @@ def check(
 
 def check_rate(sr: int) -> None:
     """Raise InputError where `sr`, in Hz, is too low for a cry or no whole number."""
-    if sr != int(sr) or not 4000 <= sr <= 192_000:
+    if not 4000 <= sr <= 192_000 or sr != int(sr):
         raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
 
 
@@ -201,7 +201,7 @@ def _timing(voice: Voice, duration_s: float, rng: np.random.Generator) -> list[B
         if whimper:
             length = rng.uniform(0.1, 0.35)
         else:
-            length = min(max(2 ** rng.normal(voice.burst, spread), 0.2), 4.0)
+            length = min(max(2 ** rng.normal(voice.burst, spread), 0.2), 3.3)
         bursts.append(Burst(onset, min(onset + length, duration_s), whimper))
         pause = min(max(2 ** rng.normal(voice.pause, spread), 0.08), 2.5)
         rest = rng.uniform(0.6, 1.6) if rng.random() < 0.08 else 0.0
@@ -276,9 +276,11 @@ def _melody(
 
 
 def _wander(size: int, hz: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Noise over frames of unit variance at its knots, `hz` knots a second."""
-    knots = max(2, math.ceil(size * hz / RATE) + 1)
-    return np.interp(np.linspace(0, knots - 1, size), np.arange(knots), rng.standard_normal(knots))
+    """Smooth noise over frames, of unit variance at its `hz` knots a second."""
+    knots = rng.standard_normal(max(2, math.ceil(size * hz / RATE) + 1))
+    before, part = np.divmod(np.linspace(0, knots.size - 1, size, endpoint=False), 1)
+    here = before.astype(int)
+    return knots[here] + (knots[here + 1] - knots[here]) * part * part * (3 - 2 * part)
 
 
 def _stretch(

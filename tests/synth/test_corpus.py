@@ -128,7 +128,8 @@ def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
     clips = corpus.plan(infants=24, clips_per_infant=5)
     assert set(Counter(c.label for c in clips)) == set(corpus.CLASSES)
     counts = Counter(c.label for c in clips).values()
-    assert max(counts) - min(counts) <= 6
+    # Not always within one, since an infant's exceptions can't be of its own class.
+    assert max(counts) - min(counts) <= 2
     assert set(Counter(c.infant for c in clips).values()) == {5}
     for label in corpus.CLASSES:
         assert len({c.infant for c in clips if c.label == label}) >= 6
