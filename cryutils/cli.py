@@ -9,31 +9,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from cryutils.cli_data import data
+from cryutils.cli_group import SuggestingGroup
 from cryutils.errors import InputError, near_miss
+from cryutils.progress import counting, watching
 
 __all__ = ["main"]
 
-CORPORA = ("donateacry", "synthetic")
 
-
-class _Suggesting(click.Group):
-    """A group of commands that names the near miss of a mistyped one."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            known = self.list_commands(ctx)
-            raise InputError(f"no command {args[0]!r}.{near_miss(args[0], known)}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Suggesting, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
     """Rebuild two infant-cry classifiers and see what they can do.
@@ -64,99 +52,7 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-@cryutils.group(cls=_Suggesting)
-def data() -> None:
-    """List, fetch, check and describe the corpora.
-
-    \b
-    Example:
-      cryutils data fetch donateacry
-    """
-
-
-@data.command("list")
-def data_list() -> None:
-    """List the corpora that can be loaded by name, and where each was found.
-
-    \b
-    Example:
-      cryutils data list
-    """
-    from cryutils import donateacry
-
-    found = donateacry.find()
-    click.echo(f"donateacry  457 real recordings, {donateacry.LICENCE}")
-    click.echo(f"            {found or 'not on this machine: cryutils data fetch donateacry'}")
-    click.echo("synthetic   generated voices, no evidence about real infants")
-    click.echo("FOLDER      your own recordings as <label>/<infant>/<file>")
-
-
-@data.command("fetch")
-@click.argument("name")
-def data_fetch(name: str) -> None:
-    """Download the corpus NAME into the cache, or say where it was found.
-
-    \b
-    Example:
-      cryutils data fetch donateacry
-    """
-    from cryutils import donateacry
-
-    if _corpus_name(name) == "synthetic":
-        raise InputError("synthetic: it is generated when it is used; nothing to fetch.")
-    with _progress("Downloading", "files") as report:
-        folder = donateacry.fetch(report=report)
-    click.echo(f"DonateACry: {folder}")
-    click.echo(f"Licence: {donateacry.LICENCE}")
-    click.echo(f"Cite: {donateacry.CITATION}")
-
-
-@data.command("check")
-@click.argument("name")
-def data_check(name: str) -> None:
-    """Verify every file of the corpus NAME against its sha256.
-
-    \b
-    Example:
-      cryutils data check donateacry
-    """
-    from cryutils import donateacry
-
-    if _corpus_name(name) == "synthetic":
-        raise InputError("synthetic: it is generated when it is used; nothing to check.")
-    folder = donateacry.find() or donateacry.fetch()
-    with _progress("Verifying", "files") as report:
-        wrong = donateacry.check(folder, report=report)
-    for file, what in wrong:
-        click.echo(f"{folder / file}: {what}", err=True)
-    total = len(donateacry.registry())
-    click.echo(f"{total - len(wrong)} files verified in {folder}, {len(wrong)} wrong or missing.")
-    if wrong:
-        raise SystemExit(1)
-
-
-@data.command("describe")
-@click.argument("name")
-@click.option("--problems", is_flag=True, help="List each problem on a line of its own.")
-def data_describe(name: str, problems: bool) -> None:
-    """Count clips, infants and sessions of a corpus or FOLDER, and list its problems.
-
-    \b
-    Example:
-      cryutils data describe donateacry --problems
-    """
-    from cryutils import load
-
-    corpus = load(name)
-    click.echo(corpus.describe().to_string())
-    found = corpus.problems()
-    click.echo(f"\n{corpus.note}\nLicence: {corpus.licence}\nCite: {corpus.cite()}")
-    counts = found.kind.value_counts()
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
-    click.echo(f"Problems: {said}.")
-    if problems:
-        for row in found.itertuples():
-            click.echo(f"{row.kind}  {row.item}: {row.what}")
+cryutils.add_command(data)
 
 
 @cryutils.command()
@@ -190,37 +86,52 @@ def run(
     from cryutils import claims, course, report
     from cryutils.locations import outputs_dir, resolve
 
-    if outputs:
-        os.environ["CRYUTILS_OUTPUTS_DIR"] = str(resolve(outputs))
+    home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
     todo, skipped = course.plan(
-        chosen, only=notebooks, given=dict(_parameter(text) for text in given), data=data
+        chosen,
+        only=notebooks,
+        given=dict(_parameter(text) for text in given),
+        data=data,
+        outputs=home,
     )
-    if not data and chosen.data == "donateacry":
-        from cryutils import donateacry
-
-        with _progress("Looking for DonateACry", "files") as fetched:
-            donateacry.fetch(report=fetched)
-    elif data:
-        from cryutils import load
-
-        load(data)
     for name, why in skipped.items():
         click.echo(f"{name}: skipped, {why}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     folder = todo[0].folder
-    with report.watching([job.name for job in todo], title=folder.name) as show:
+    _look_for_recordings(resolve(data) if data else chosen.data)
+    _make(folder)
+    with watching([job.name for job in todo], title=folder.name) as show:
         failed = course.run(todo, processes=jobs, fresh=fresh, report=show)
-    done = [job.name for job in course.plan(chosen, data=data)[0] if job.state.is_file()]
-    claims.merge(folder, done)
+    whole, _ = course.plan(chosen, data=data, outputs=home)
+    claims.merge(folder, [job.name for job in whole if job.state.is_file()])
     page = report.write(folder)
     for name, error in failed.items():
         click.echo(f"{name}: {error}", err=True)
     click.echo(f"Report: {_shown(page)}")
     if failed:
         raise SystemExit(1)
-    assert outputs_dir()
+
+
+def _look_for_recordings(data: str | Path | None) -> None:
+    """Fetch or read the corpus before any notebook does, so that what is wrong is said once."""
+    from cryutils import donateacry, load
+
+    if isinstance(data, Path):
+        load(data)
+    elif data == "donateacry":
+        with counting("Looking for DonateACry", "files") as report:
+            donateacry.fetch(report=report)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be written to ({error.strerror}).") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
 
 
 @cryutils.command("report")
@@ -280,42 +191,12 @@ def _parameter(text: str) -> tuple[str, object]:
     return key, read_value(value)
 
 
-def _corpus_name(name: str) -> str:
-    if name not in CORPORA:
-        raise InputError(f"no corpus {name!r}.{near_miss(name, CORPORA)}")
-    return name
-
-
 def _shown(path: Path) -> str:
     """Return `path` relative to where the command was started, where that is shorter."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-class _progress:
-    """A progress bar on a terminal, nothing elsewhere; gives `report(done, total)`."""
-
-    def __init__(self, what: str, unit: str) -> None:
-        self.what, self.unit = what, unit
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn(self.unit), console=console, disable=not console.is_terminal,
-            transient=True,
-        )  # fmt: skip
-        self.bar.start()
-        task = self.bar.add_task(self.what, total=None)
-        return lambda done, total: self.bar.update(task, completed=done, total=total)
-
-    def __exit__(self, *exc: object) -> None:
-        self.bar.stop()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,12 +12,13 @@ import hashlib
 import json
 import multiprocessing
 import os
-import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -134,7 +135,7 @@ def plan(
     corpus = str(resolve(data)) if data else None
     name = profile.name if data is None else f"{Path(corpus or '').name}-{profile.name}"
     folder = (outputs or outputs_dir()) / name
-    common = _fingerprint_of_library() + _fingerprint_of_data(corpus or profile.data)
+    library = _fingerprint_of_library()
     jobs, skipped = [], {}
     for notebook in chosen:
         if notebook in profile.skip:
@@ -146,7 +147,15 @@ def plan(
         if source_data and "data" in defaults[notebook]:
             values["data"] = source_data
         values |= {key: v for key, v in given.items() if key in defaults[notebook]}
-        text = worker.source_text(sources[notebook]) + json.dumps(values, sort_keys=True) + common
+        read = str(values.get("data", source_data))
+        text = "\n".join(
+            [
+                worker.source_text(sources[notebook]),
+                json.dumps(values, sort_keys=True),
+                library,
+                _fingerprint_of_data(read),
+            ]
+        )
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
         jobs.append(Job(notebook, sources[notebook], folder, values, fingerprint))
     return jobs, skipped
@@ -187,13 +196,13 @@ def _fingerprint_of_library() -> str:
     return digest.hexdigest()
 
 
-def _fingerprint_of_data(data: str | None) -> str:
+def _fingerprint_of_data(data: str) -> str:
     """Return a text that changes when the recordings of a folder do."""
-    root = Path(data) if data and Path(data).is_dir() else None
+    root = resolve(data)
     if data == "donateacry" and (home := data_dir()):
         root = home / "donateacry"
-    if root is None or not root.is_dir():
-        return str(data)
+    if not root.is_dir():
+        return data
     files = [(p, p.stat()) for p in sorted(root.rglob("*")) if p.is_file()]
     return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
 
@@ -210,44 +219,63 @@ def run(
     What finished before is kept unless `fresh`. `report(notebook, what, share)` is called as
     work goes on: `what` is "kept", "running", "done" or "failed", `share` of cells done, 0-1.
     """
-    todo = []
+    waiting: deque[Job] = deque()
     for job in jobs:
         if job.is_done() and not fresh:
             report(job.name, "kept", 1.0)
         else:
             job.state.unlink(missing_ok=True)
-            todo.append(job)
-    if not todo:
-        return {}
+            waiting.append(job)
     failed: dict[str, str] = {}
+    running: dict[Connection, tuple[Job, SpawnProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < (processes or os.cpu_count() or 1):
+                job = waiting.popleft()
+                receiver, process = _start(job)
+                running[receiver] = job, process
+            for ready in wait(list(running)):
+                receiver = cast(Connection, ready)
+                job, process = running[receiver]
+                news = _receive(receiver, job)
+                if not isinstance(news, worker.Outcome):
+                    report(job.name, "running", news)
+                    continue
+                del running[receiver]
+                process.join()
+                if news.error:
+                    failed[job.name] = news.error
+                else:
+                    _note(job, news)
+                report(job.name, "failed" if news.error else "done", 1.0)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+    return failed
+
+
+def _start(job: Job) -> tuple[Connection, SpawnProcess]:
     # Spawned, since a forked process inherits threads' locks but not the threads.
     context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
-    with context.Manager() as manager:
-        progress = manager.Queue()
-        workers = min(processes or os.cpu_count() or 1, len(todo))
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=worker.watch) as pool:
-            pending = {
-                pool.submit(
-                    worker.execute, job.name, job.source, job.folder, dict(job.parameters),
-                    start, progress,
-                ): job
-                for job in todo
-            }  # fmt: skip
-            waiting = set(pending)
-            while waiting:
-                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                while not progress.empty():
-                    report(*progress.get())
-                for future in finished:
-                    job, outcome = pending[future], future.result()
-                    if outcome.error:
-                        failed[job.name] = outcome.error
-                        report(job.name, "failed", 1.0)
-                    else:
-                        _note(job, outcome)
-                        report(job.name, "done", 1.0)
-    return failed
+    values = dict(job.parameters)
+    process = context.Process(
+        target=worker.work, args=(sender, job.name, job.source, job.folder, values, start)
+    )
+    process.start()
+    # The worker holds the only other end now, so its death can be heard.
+    sender.close()
+    return receiver, process
+
+
+def _receive(receiver: Connection, job: Job) -> float | worker.Outcome:
+    try:
+        news: float | worker.Outcome = receiver.recv()
+    except EOFError:
+        log = job.folder / "logs" / f"{job.name}.log"
+        return worker.Outcome(f"its process was killed or broke; {log} may say why")
+    return news
 
 
 def _note(job: Job, outcome: worker.Outcome) -> None:
@@ -260,9 +288,3 @@ def _note(job: Job, outcome: worker.Outcome) -> None:
     }
     with writing(job.state) as part:
         part.write_text(json.dumps(text, indent=1) + "\n")
-
-
-def title_of(path: Path) -> str:
-    """Return the first heading of the notebook at `path`."""
-    match = re.search(r"^#\s+(.+)$", worker.source_text(path), flags=re.MULTILINE)
-    return match[1].strip() if match else path.stem

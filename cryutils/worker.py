@@ -8,19 +8,22 @@ kernel with it.
 from __future__ import annotations
 
 import ast
+import multiprocessing
 import os
 import re
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from cryutils.errors import InputError
 
-__all__ = ["Outcome", "execute", "parameters", "source_text", "watch"]
+__all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "tensorflow", "keras", "av", "pandas")
 
@@ -30,23 +33,24 @@ class Outcome:
     """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB."""
 
     error: str | None
-    seconds: float
-    peak_mib: float
+    seconds: float = 0.0
+    peak_mib: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def watch() -> None:
-    """End this process as soon as the one that started it is gone, however that went."""
-    import multiprocessing
+def work(
+    sender: Connection, name: str, source: Path, folder: Path, values: dict[str, Any], start: str
+) -> None:
+    """Do what `execute` does, as a process: send the shares of cells, then the Outcome."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sender.send(execute(name, source, folder, values, start, sender.send))
 
+
+def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def source_text(path: Path) -> str:
@@ -76,35 +80,44 @@ def parameters(path: Path) -> dict[str, Any]:
 
 
 def execute(
-    name: str, source: Path, folder: Path, values: dict[str, Any], start: str, progress: Any
+    name: str,
+    source: Path,
+    folder: Path,
+    values: dict[str, Any],
+    start: str,
+    report: Callable[[float], None],
 ) -> Outcome:
-    """Execute the notebook `source` into the run's `folder`; `progress` is a queue.
+    """Execute the notebook `source` into the run's `folder`; `report(share)` after each cell.
 
     A failed notebook is kept, with its error, as `<name>.failed.ipynb`.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
 
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(folder),
+        "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "CRYUTILS_START_DIR": start,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     target = folder / "notebooks" / f"{name}.ipynb"
     failed = target.with_suffix(".failed.ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    _announce(name, progress)
+    # papermill writes after every cell, so a killed run leaves this one half done.
+    unfinished = target.with_name(f".{name}.running.ipynb")
     log = folder / "logs" / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    for path in (target, log):
+        path.parent.mkdir(parents=True, exist_ok=True)
     # The kernel inherits stderr, and libraries write there what no reader can act on.
     with log.open("w") as noise:
         os.dup2(noise.fileno(), 2)
+    _announce(report)
+    started = time.monotonic()
     try:
         papermill.execute_notebook(
-            str(source),
-            str(failed),
+            _literal(source),
+            _literal(unfinished),
             parameters=values,
             kernel_name="python3",
             engine_name="cryutils",
@@ -112,16 +125,21 @@ def execute(
             progress_bar=False,
             log_output=False,
         )
-    except PapermillException as error:
+    except (PapermillException, DeadKernelError) as error:
+        unfinished.replace(failed)
         return Outcome(_one_line(error, failed), time.monotonic() - started, _peak_mib())
-    failed.replace(target)
-    versions = {package: metadata.version(package) for package in _PACKAGES}
-    versions["python"] = ".".join(map(str, sys.version_info[:3]))
-    return Outcome(None, time.monotonic() - started, _peak_mib(), versions)
+    unfinished.replace(target)
+    failed.unlink(missing_ok=True)
+    return Outcome(None, time.monotonic() - started, _peak_mib(), _versions())
 
 
-def _announce(name: str, progress: Any) -> None:
-    """Register a papermill engine that puts (name, "running", share of cells) on the queue."""
+def _literal(path: Path) -> str:
+    """Return `path` for papermill, which would fill in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _announce(report: Callable[[float], None]) -> None:
+    """Register a papermill engine that reports the share of cells done."""
     from papermill.engines import NBClientEngine, papermill_engines
 
     class Engine(NBClientEngine):
@@ -131,23 +149,37 @@ def _announce(name: str, progress: Any) -> None:
 
             def cell_complete(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
                 complete(cell, cell_index, **rest)
-                progress.put((name, "running", ((cell_index or 0) + 1) / len(nb_man.nb.cells)))
+                report(((cell_index or 0) + 1) / len(nb_man.nb.cells))
 
             nb_man.cell_complete = cell_complete
-            progress.put((name, "running", 0.0))
+            report(0.0)
             return super().execute_managed_notebook(nb_man, *args, **options)
 
     papermill_engines.register("cryutils", Engine)
 
 
 def _one_line(error: Exception, kept: Path) -> str:
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    if isinstance(error, PapermillExecutionError):
-        what = f"{error.ename}: {error.evalue}" if error.ename != "InputError" else error.evalue
-        what = re.sub(r"\x1b\[[0-9;]*m", "", what).strip().splitlines()[0]
-        return f"cell {error.exec_count}: {what} (kept as {kept})"
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    if isinstance(error, DeadKernelError):
+        what = f"its kernel died, as one does that has too little memory (kept as {kept})"
+    elif isinstance(error, PapermillExecutionError):
+        said = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
+        what = f"cell {error.exec_count}: {_first_line(said)} (kept as {kept})"
+    else:
+        what = f"{type(error).__name__}: {_first_line(str(error))}"
+    return what
+
+
+def _first_line(text: str) -> str:
+    return (re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines() or [""])[0]
+
+
+def _versions() -> dict[str, str]:
+    there = {str(package.name).lower() for package in metadata.distributions()}
+    found = {name: metadata.version(name) for name in _PACKAGES if name in there}
+    return {**found, "python": ".".join(map(str, sys.version_info[:3]))}
 
 
 def _peak_mib() -> float:

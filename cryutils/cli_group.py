@@ -1,0 +1,26 @@
+"""A group of commands that helps: shown alone it says what it holds, mistyped it suggests."""
+
+from __future__ import annotations
+
+import click
+
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["SuggestingGroup"]
+
+
+class SuggestingGroup(click.Group):
+    """A click group that names the near miss of a mistyped command, and shows help for none."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the arguments left to a command; alone, the group's name asks for its help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with. Raises InputError for an unknown one."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            known = self.list_commands(ctx)
+            raise InputError(f"no command {args[0]!r}.{near_miss(args[0], known)}")
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,63 @@
+"""Progress for the command: bars on a terminal, plain lines or silence elsewhere.
+
+Everything goes to stderr, so that what a command prints can be piped. No notebook walks it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+__all__ = ["counting", "watching"]
+
+
+@contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Give `report(done, total)`: one bar on a terminal that goes away, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TextColumn(unit), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def watching(names: Sequence[str], *, title: str) -> Iterator[Callable[[str, str, float], None]]:
+    """Give `report(notebook, what, share)`: a bar each on a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
+    )  # fmt: skip
+    console.print(f"Run [bold]{title}[/bold]")
+    with Progress(*columns, console=console) as bars:
+        tasks = {
+            name: bars.add_task(name, total=1.0, start=False, what="waiting") for name in names
+        }
+
+        def show(name: str, what: str, share: float) -> None:
+            if what == "running" and share == 0:
+                bars.start_task(tasks[name])
+            bars.update(tasks[name], completed=share, what=what)
+            if what != "running":
+                bars.stop_task(tasks[name])
+
+        yield show
+
+
+def _plain_lines(name: str, what: str, share: float) -> None:
+    if what != "running" or share == 0:
+        said = {"kept": "finished before, kept", "running": "started"}.get(what, what)
+        print(f"{name}: {said}", file=sys.stderr, flush=True)
