@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-import pandas as pd
 
 from cryutils.errors import InputError, near_miss
+from cryutils.splits import effective_infants
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Clip", "Corpus", "Problem"]
 
@@ -109,15 +112,18 @@ class Corpus(Sequence[Clip]):
 
     def frame(self) -> pd.DataFrame:
         """Return one row a clip with every field of `Clip`."""
+        import pandas as pd
+
         fields = [field for field in Clip.__slots__ if field not in ("path", "still")]
         return pd.DataFrame([[getattr(c, f) for f in fields] for c in self], columns=fields)
 
     def describe(self) -> pd.DataFrame:
-        """Return one row a class and a total: clips, infants, sessions, minutes, largest share.
+        """Return one row a class and a total: clips, infants, sessions, minutes, largest infant.
 
-        `effective_infants` is Kish's (sum n)^2 / sum n^2 over the clips n of each infant:
-        as many infants with equal clips would weigh the same.
+        `effective_infants` is Kish's number, see `evaluation.effective_infants`.
         """
+        import pandas as pd
+
         table = self.frame()
         groups = [(label, table[table.label == label]) for label in self.classes]
         rows = {}
@@ -126,7 +132,7 @@ class Corpus(Sequence[Clip]):
             rows[label] = {
                 "clips": len(part),
                 "infants": len(counts),
-                "effective_infants": round(len(part) ** 2 / float((counts**2).sum()), 1),
+                "effective_infants": round(effective_infants(part.infant.tolist()), 1),
                 "largest_infant": int(counts.max()),
                 "sessions": part.session.nunique(),
                 "minutes": round(part.duration_s.sum() / 60, 1),
@@ -135,6 +141,8 @@ class Corpus(Sequence[Clip]):
 
     def problems(self) -> pd.DataFrame:
         """Return one row for each thing left out or contradictory: kind, item, what."""
+        import pandas as pd
+
         rows = [(problem.kind, problem.item, problem.what) for problem in self._problems]
         return pd.DataFrame(rows, columns=["kind", "item", "what"])
 
@@ -160,13 +168,17 @@ class Corpus(Sequence[Clip]):
         return self.where(lambda clip: clip.label in classes)
 
     def subsample(self, counts: Mapping[str, int], *, seed: int) -> Corpus:
-        """Return at most `counts[label]` clips of each label in `counts`, drawn at random."""
+        """Return at most `counts[label]` clips of each label in `counts`, drawn at random.
+
+        Raises InputError for a class that the corpus doesn't hold, or a count below 0.
+        """
         rng = np.random.default_rng(seed)
-        labels = self.select(tuple(counts)).labels if counts else self.labels
-        chosen = [
-            rng.permutation(np.flatnonzero(self.labels == label))[: counts[label]]
-            for label in sorted(set(labels.tolist()))
-        ]
+        labels = self.labels
+        chosen = [np.array([], dtype=int)]
+        for label in self.select(tuple(counts)).classes:
+            if counts[label] < 0:
+                raise InputError(f"{counts[label]} clips of {label}: a count is 0 or more.")
+            chosen.append(rng.permutation(np.flatnonzero(labels == label))[: counts[label]])
         return self.take(np.sort(np.concatenate(chosen)))
 
     def _with(self, clips: Iterable[Clip]) -> Corpus:

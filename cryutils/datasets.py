@@ -15,7 +15,7 @@ from typing import Any
 
 from cryutils import donateacry
 from cryutils.clips import Clip, Corpus, Problem
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 from cryutils.folders import index
 from cryutils.locations import resolve
 
@@ -39,13 +39,17 @@ def load(name: str | Path, **dials: Any) -> Corpus:
         return _load_donateacry(**dials)
     if dials:
         raise InputError(f"{name}: a folder takes no options, got {', '.join(dials)}.")
-    return _load_folder(resolve(name))
+    root = resolve(name)
+    if not root.is_dir():
+        known = near_miss(str(name), ("donateacry", "synthetic"))
+        raise InputError(f"{root}: no such folder, and no corpus of that name.{known}")
+    return _load_folder(root)
 
 
 def _load_synthetic(**dials: Any) -> Corpus:
-    from cryutils.synth import corpus
+    from cryutils.synth.corpus import build
 
-    root, rows = corpus.build(**dials)
+    root, rows = build(**dials)
     clips = [
         Clip(has_audio=True, has_video=False, **{**row, "path": root / row["path"]}) for row in rows
     ]
@@ -71,7 +75,10 @@ def _load_donateacry(
         elif path.stat().st_size != known[name][1]:
             problems.append(Problem("left out", name, "its size differs from the registry's"))
         else:
-            clips.append(_registered(path, name))
+            try:
+                clips.append(_registered(path, name))
+            except (wave.Error, EOFError) as error:
+                problems.append(Problem("left out", name, f"damaged: {error}"))
     if files is None:
         extra = {str(p.relative_to(root).as_posix()) for p in root.glob("*/*.wav")} - set(known)
         problems += [Problem("left out", e, "not in the registry") for e in sorted(extra)]
@@ -124,7 +131,10 @@ def _load_folder(root: Path) -> Corpus:
 
 
 def _number_sessions(clips: Sequence[Clip]) -> list[Clip]:
-    """Give clips of one infant at most SESSION_GAP_S apart one session; unknown times share one."""
+    """Give clips of one infant at most SESSION_GAP_S apart one session; unknown times share one.
+
+    The one of unknown times stands alone: nothing says that they are near any known time.
+    """
     by_infant: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_infant[clip.infant].append(clip)
@@ -132,8 +142,8 @@ def _number_sessions(clips: Sequence[Clip]) -> list[Clip]:
     for infant, own in by_infant.items():
         session, last = 1, None
         for clip in sorted(own, key=lambda c: (c.start_s is None, c.start_s or 0.0)):
-            if clip.start_s is not None and last is not None:
-                session += clip.start_s - last > SESSION_GAP_S
+            if last is not None:
+                session += clip.start_s is None or clip.start_s - last > SESSION_GAP_S
             last = clip.start_s
             numbered[clip.id] = replace(clip, session=f"{infant}/{session}")
     return [numbered[clip.id] for clip in clips]

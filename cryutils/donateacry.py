@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 from cryutils.locations import cache_dir, data_dir, project_dir
 
 __all__ = [
@@ -112,7 +112,10 @@ def find(files: Iterable[str] | None = None) -> Path | None:
 
 
 def _complete(root: Path, files: Iterable[str]) -> bool:
-    return all((root / name).is_file() for name in files)
+    known = registry()
+    return all(
+        (root / name).is_file() and (root / name).stat().st_size == known[name][1] for name in files
+    )
 
 
 def fetch(
@@ -125,10 +128,14 @@ def fetch(
 
     Each file is checked against its sha256, so a broken download is never kept and a
     stopped one goes on where it was. `report(done, total)` is called after each file.
-    Raises InputError that names both ways to get the corpus when it can't be had.
+    Raises InputError for a file that the registry lacks, and one that names both ways to
+    get the corpus when it can't be had.
     """
     known = registry()
     wanted = list(known if files is None else files)
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{name}: not in DonateACry's registry.{near_miss(name, known)}")
     found = find(wanted)
     if found is not None:
         return found
@@ -160,17 +167,30 @@ def _download(
         path=root, base_url=base_url, registry={k: f"sha256:{v}" for k, v in hashes.items()}
     )
     downloader = pooch.HTTPDownloader(timeout=20)
-    with ThreadPoolExecutor(8) as pool:
-        pending = [pool.submit(source.fetch, name, downloader=downloader) for name in hashes]
-        try:
-            for done, future in enumerate(as_completed(pending), start=1):
+    pool = ThreadPoolExecutor(8)
+    try:
+        pending = {pool.submit(source.fetch, name, downloader=downloader): name for name in hashes}
+        for done, future in enumerate(as_completed(pending), start=1):
+            try:
                 future.result()
-                if report:
-                    report(done, len(pending))
-        except (requests.RequestException, OSError, ValueError) as error:
-            pool.shutdown(cancel_futures=True)
-            cause = type(error).__name__
-            raise InputError(f"DonateACry can't be downloaded ({cause}): {hint}.") from error
+            except requests.RequestException as error:
+                cause = f"{base_url}: {type(error).__name__}"
+                raise InputError(f"DonateACry can't be downloaded ({cause}): {hint}.") from error
+            except ValueError as error:  # pooch's word for a sha256 that differs
+                raise InputError(
+                    f"{pending[future]}: what {base_url} sent isn't the recording (its sha256 "
+                    f"differs), so it was not kept; {hint}."
+                ) from error
+            except OSError as error:
+                raise InputError(
+                    f"{root}: DonateACry can't be written there ({error.strerror}); "
+                    "set CRYUTILS_CACHE_DIR to a folder with room."
+                ) from error
+            if report:
+                report(done, len(pending))
+    finally:
+        # Whoever stops the download, by Ctrl-C too, need not wait for hundreds of files.
+        pool.shutdown(cancel_futures=True)
 
 
 def check(root: Path, *, report: Callable[[int, int], None] | None = None) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
@@ -25,18 +26,14 @@ _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
 def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     """Return the clips under `root`, what was left out, and whether it is DonateACry's uploads.
 
-    Raises InputError where `root` is no folder or holds nothing usable.
+    A picture belongs to the sound of the same stem, and is a clip of its own where there is
+    none. Raises InputError where `root` holds nothing usable.
     """
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder, and no corpus of that name.")
     files, problems = _media_files(root)
-    stills = {p.with_suffix(""): p for p in files if p.suffix.lower() in STILL}
-    sounds = {p.with_suffix("") for p in files if p.suffix.lower() in SOUND}
-    wanted = [p for p in files if p.suffix.lower() not in STILL or p.with_suffix("") not in sounds]
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda path: _clip(path, root, stills), wanted))
-    clips = [outcome for outcome in outcomes if isinstance(outcome, Clip)]
+        outcomes = list(pool.map(lambda path: _clip(path, root), files))
     problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    clips = _with_stills([outcome for outcome in outcomes if isinstance(outcome, Clip)])
     if not clips:
         first = f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
         raise InputError(
@@ -52,10 +49,10 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
     for path in sorted(root.rglob("*")):
         item = path.relative_to(root).as_posix()
-        if any(part.startswith(".") for part in path.relative_to(root).parts):
+        if _is_hidden(path, root):
             continue  # the system's own files, such as .DS_Store
         if path.is_dir():
-            if not any(path.iterdir()):
+            if all(_is_hidden(inside, root) for inside in path.iterdir()):
                 problems.append(Problem("left out", item, "an empty folder"))
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
@@ -64,14 +61,17 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     return files, problems
 
 
-def _clip(path: Path, root: Path, stills: dict[Path, Path]) -> Clip | Problem:
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _clip(path: Path, root: Path) -> Clip | Problem:
     item = path.relative_to(root).as_posix()
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
     except InputError as error:
         return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
-    still = stills.get(path.with_suffix("")) if path.suffix.lower() not in STILL else None
     return Clip(
         id=item,
         path=path,
@@ -81,12 +81,24 @@ def _clip(path: Path, root: Path, stills: dict[Path, Path]) -> Clip | Problem:
         start_s=name.start_s if name else None,
         duration_s=round(info.duration_s, 3),
         has_audio=info.has_audio,
-        has_video=info.has_video or still is not None,
+        has_video=info.has_video,
         reason=name.reason if name else None,
         sex=name.sex if name else None,
         age=name.age if name else None,
-        still=still,
     )
+
+
+def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
+    """Give each sound without pictures the still of its stem, and drop that still's own clip."""
+    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
+    paired = [
+        replace(clip, still=stills[clip.path.with_suffix("")], has_video=True)
+        if not clip.has_video and clip.path.with_suffix("") in stills
+        else clip
+        for clip in clips
+    ]
+    taken = {clip.still for clip in paired}
+    return [clip for clip in paired if clip.path not in taken]
 
 
 def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:

@@ -4,7 +4,8 @@ Three environment variables move everything: `CRYUTILS_DATA_DIR` (recordings, on
 ever read), `CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and
 `CRYUTILS_OUTPUTS_DIR` (what runs write). Relative paths in them are resolved
 against `CRYUTILS_START_DIR`, the folder where the command was started, because
-notebooks run in a folder of their own.
+notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder
+with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ def resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def project_dir() -> Path:
-    """Return the folder that holds `notebooks/` and `data/`: the clone this package runs from."""
-    return Path(__file__).resolve().parent.parent
+    """Return the folder with `notebooks/` and `data/`: the clone, or `CRYUTILS_PROJECT_DIR`."""
+    value = os.environ.get("CRYUTILS_PROJECT_DIR")
+    return resolve(value) if value else Path(__file__).resolve().parent.parent
 
 
 def data_dir() -> Path | None:
@@ -53,21 +55,14 @@ def outputs_dir() -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it becomes `path`, else it is removed.
+    """Give a temporary path to write to; on success it becomes `path`, else it is removed.
 
     A reader sees the old file or the whole new one, never a part, whatever kills the writer.
-    The suffix is kept, since many writers choose their format by it.
+    The name is kept, since many writers choose their format by its suffix.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+        temporary = Path(folder, path.name)
         yield temporary
-        # mkstemp makes files private; a result is as readable as any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
