@@ -81,7 +81,7 @@ class DeepNeuralNetwork:
         units: Sequence[int] = (64, 32),
         dropout: float = 0.3,
         learning_rate: float = 1e-3,
-        epochs: int = 60,
+        epochs: int = 30,
         batch_size: int = 32,
         seed: int = 0,
     ) -> None:
