@@ -25,7 +25,7 @@ from cryutils.splits import Fold
 __all__ = ["Forest"]
 
 # Below this many distinct clips in a node, sorting them beats walking the sorted feature.
-_SMALL_NODE = 12
+_SMALL_NODE = 5
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _one_tree(columns, order, y, train, test, weight, features, tried, rng, vote
     """Grow one tree depth first and add its leaf frequencies to the votes of the test clips."""
     grown = train[weight[train] > 0]
     asked = test.copy()
-    clips = np.empty(grown.size, np.int64)
+    clips = np.empty(grown.size + 1, np.int64)
     values = np.empty(grown.size, columns.dtype)
     inside = np.zeros(columns.shape[1], np.bool_)
     totals = np.zeros(votes.shape[1])
@@ -190,11 +190,13 @@ def _best_split(columns, order, y, weight, node, totals, features, tried, rng, i
         column = columns[features[drawn]]
         drawn += 1
         if size > _SMALL_NODE:
+            # Written always, kept if inside: a branch here would be guessed wrong half the time.
             i = 0
             for clip in order[features[drawn - 1]]:
-                if inside[clip]:
-                    clips[i], values[i] = clip, column[clip]
-                    i += 1
+                clips[i] = clip
+                i += inside[clip]
+            for i in range(size):
+                values[i] = column[clips[i]]
         else:
             for i in range(size):
                 j, value = i, column[node[i]]
