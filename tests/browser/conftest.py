@@ -45,6 +45,12 @@ KERNEL_IDLE = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";
 }"""
+# A widget that opens before the page knows what to do with it is lost.
+CLASSIC_READY = """() => {
+  const notebook = window.Jupyter?.notebook, kernel = notebook?.kernel;
+  return notebook?._fully_loaded && !notebook.kernel_busy && kernel?.is_connected() &&
+    kernel.info_reply?.protocol_version && kernel.comm_manager.targets["jupyter.widget"];
+}"""
 
 
 def _run(command: list[str]) -> str:
@@ -242,7 +248,7 @@ def run_all(notebook: Notebook) -> None:
         # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
     elif kind == "classic":
-        page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected?.()")
+        page.wait_for_function(CLASSIC_READY)
         page.evaluate("Jupyter.notebook.execute_all_cells()")
     page.locator("pre.mirror").wait_for(timeout=60_000)
     page.locator(".cry-player canvas").wait_for()
