@@ -1,0 +1,89 @@
+"""A pytest plugin beside nbval: a place of its own for runs, and a count of what is compared.
+
+A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
+each must have at least five cells with text that is compared, and half of those with text.
+A figure alone doesn't count: nbval does not compare pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+LEAST_CELLS = 5
+LEAST_SHARE = 0.5
+
+_scratch = pytest.StashKey[tempfile.TemporaryDirectory]()
+_with_text: Counter[str] = Counter()
+_compared: Counter[str] = Counter()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the kernels an empty cache, a run folder of their own, and no way to real data."""
+    config.stash[_scratch] = tempfile.TemporaryDirectory()
+    home = Path(config.stash[_scratch].name)
+    os.environ |= {
+        "CRYUTILS_RUN_DIR": str(home / "run"),
+        "CRYUTILS_CACHE_DIR": str(home / "cache"),
+        "CRYUTILS_OFFLINE": "1",
+    }
+    os.environ.pop("CRYUTILS_DATA_DIR", None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the kernels wrote."""
+    config.stash[_scratch].cleanup()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Count a cell once it has run and passed."""
+    report = (yield).get_result()
+    cell = getattr(item, "cell", None)
+    if cell is None or report.when != "call" or not any(map(_has_text, cell.outputs)):
+        return
+    name = item.parent.name if item.parent else "?"
+    _with_text[name] += 1
+    # nbval itself reads the tags into these options.
+    _compared[name] += bool(report.passed and item.options["check"])  # type: ignore[attr-defined]
+
+
+def _has_text(output: dict) -> bool:  # type: ignore[type-arg]
+    if output.get("output_type") == "stream":
+        return bool(output["text"].strip())
+    data = output.get("data", {})
+    return "image/png" not in data and bool(set(data) & {"text/plain", "text/html"})
+
+
+def _vacuous() -> list[str]:
+    return [
+        name
+        for name, total in _with_text.items()
+        if _compared[name] < LEAST_CELLS or _compared[name] < LEAST_SHARE * total
+    ]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run that compared too little."""
+    if exitstatus == 0 and (_vacuous() or not _compared):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cells were compared, notebook by notebook."""
+    for name in sorted(_with_text):
+        terminalreporter.write_line(
+            f"{name}: {_compared[name]} of {_with_text[name]} cells with text compared"
+        )
+    terminalreporter.write_line(
+        f"nbval compared the text of {_compared.total()} cells in {len(_with_text)} notebooks."
+    )
+    for name in _vacuous():
+        terminalreporter.write_line(
+            f"FAILED {name}: at least {LEAST_CELLS} cells and {LEAST_SHARE:.0%} of those with text "
+            "must be compared."
+        )

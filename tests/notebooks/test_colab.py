@@ -1,0 +1,41 @@
+"""Notebooks 00-03 run with Colab's versions, in the environment of `make test-colab`."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from cryutils import course
+
+HERE = Path(__file__).parent
+PINNED = dict(
+    line.split("==") for line in (HERE / "colab.txt").read_text().splitlines() if "==" in line
+)
+NOTEBOOKS = course.notebooks(HERE.parents[1] / "notebooks")
+
+pytestmark = pytest.mark.skipif(
+    metadata.version("ipywidgets") != PINNED["ipywidgets"],
+    reason="needs the environment that `make test-colab` makes",
+)
+
+
+@pytest.mark.parametrize("package", sorted(PINNED))
+def test_installing_the_course_changed_none_of_colabs_versions(package: str) -> None:
+    assert metadata.version(package) == PINNED[package]
+
+
+@pytest.mark.parametrize("name", list(NOTEBOOKS)[:4])
+def test_notebook_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.delenv("CRYUTILS_DATA_DIR", raising=False)
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    NotebookClient(notebook, timeout=900, kernel_name="python3").execute(
+        cwd=str(HERE.parents[1] / "notebooks")
+    )
+    assert (tmp_path / "run" / "results" / f"{name}.json").is_file()

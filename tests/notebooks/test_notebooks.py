@@ -1,0 +1,134 @@
+"""Every notebook has the form that readers, the runner and the lecturer rely on."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cryutils import course, worker
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = course.notebooks(ROOT / "notebooks")
+
+
+@pytest.fixture(params=sorted(NOTEBOOKS), name="notebook")
+def read_notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    notebook = nbformat.read(NOTEBOOKS[request.param], as_version=4)
+    nbformat.validate(notebook)
+    notebook["name"] = request.param
+    return notebook
+
+
+def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def test_the_first_four_notebooks_are_there() -> None:
+    assert list(NOTEBOOKS)[:4] == [
+        "00_start_here",
+        "01_data_and_playback",
+        "02_audio_features",
+        "03_feature_validation",
+    ]
+
+
+def test_opening_says_what_how_long_which_paper_and_modules(notebook) -> None:
+    opening = notebook.cells[0].source
+    assert opening.startswith(f"# {notebook.name[:2]}")
+    for word in ("What you will learn", "Time", "Paper", "Modules"):
+        assert f"**{word}" in opening, word
+
+
+def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
+    (cell,) = tagged(notebook, "parameters")
+    values = worker.parameters(NOTEBOOKS[notebook.name])
+    assert len(ast.parse(cell.source).body) == len(values)
+    assert {"data", "seed"} <= set(values)
+
+
+def test_results_begin_under_the_notebooks_own_name(notebook) -> None:
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    assert re.findall(r'claims\.begin\("(\w+)"', code) == [notebook.name]
+
+
+def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
+    solutions = [c for c in tagged(notebook, "solution") if c.cell_type == "code"]
+    assert 2 <= len(solutions) <= 4
+    for cell in solutions:
+        assert cell.metadata.jupyter.source_hidden is True
+        assert cell.metadata.cellView == "form"
+        assert cell.source.startswith("#@title Solution")
+
+
+def test_ends_with_takeaways_and_the_way_on(notebook) -> None:
+    closing = notebook.cells[-1].source
+    assert "## Takeaways" in closing
+    assert "**Next**" in closing
+
+
+def test_committed_clean_and_executed(notebook) -> None:
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert any(cell.outputs for cell in code)
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags", "jupyter", "cellView"}
+    for number, cell in enumerate(code, start=1):
+        assert cell.execution_count == number
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+def test_every_saved_figure_names_its_data(notebook) -> None:
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    for source in code:
+        if "plots.save(" in source:
+            assert source.count("plots.source(") >= source.count("plots.save(")
+
+
+def test_outputs_are_those_of_synthetic_voices_and_say_so(notebook) -> None:
+    text = NOTEBOOKS[notebook.name].read_text()
+    assert "no evidence about real infants" in text
+
+
+def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
+    tool = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "students", str(tmp_path)]
+    subprocess.run(tool, check=True, capture_output=True)
+    assert sorted(p.stem for p in tmp_path.glob("*.ipynb")) == sorted(NOTEBOOKS)
+    for name, path in NOTEBOOKS.items():
+        stripped = nbformat.read(tmp_path / path.name, as_version=4)
+        nbformat.validate(stripped)
+        for cell in stripped.cells:
+            assert not cell.get("outputs")
+        for cell in tagged(nbformat.read(path, as_version=4), "solution"):
+            assert cell.source not in (tmp_path / path.name).read_text(), name
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ([("print(1)", [])] * 4, 1),
+        ([("print(1)", [])] * 5, 0),
+        ([("print(1)", [])] * 5 + [("print(1)", ["nbval-ignore-output"])] * 6, 1),
+        ([("print(2)", [])] + [("print(1)", [])] * 5, 1),
+    ],
+    ids=["too few compared", "enough", "less than half", "a difference"],
+)
+def test_comparing_too_little_fails(tmp_path: Path, cells: list, code: int) -> None:
+    notebook = nbformat.v4.new_notebook()
+    for source, tags in cells:
+        output = nbformat.v4.new_output("stream", name="stdout", text="1\n")
+        cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
+        cell.metadata["tags"] = tags
+        notebook.cells.append(cell)
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
+    command += ["-p", "tests.notebooks.counting", str(tmp_path / "tiny.ipynb")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout
+    assert "nbval compared the text of" in done.stdout
