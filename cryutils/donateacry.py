@@ -168,26 +168,29 @@ def _download(
     )
     downloader = pooch.HTTPDownloader(timeout=20)
     pool = ThreadPoolExecutor(8)
+    name = ""
     try:
+        # Made here, since pooch's threads would collide in making the same one.
+        for folder in {(root / name).parent for name in hashes}:
+            folder.mkdir(parents=True, exist_ok=True)
         pending = {pool.submit(source.fetch, name, downloader=downloader): name for name in hashes}
         for done, future in enumerate(as_completed(pending), start=1):
-            try:
-                future.result()
-            except requests.RequestException as error:
-                cause = f"{base_url}: {type(error).__name__}"
-                raise InputError(f"DonateACry can't be downloaded ({cause}): {hint}.") from error
-            except ValueError as error:  # pooch's word for a sha256 that differs
-                raise InputError(
-                    f"{pending[future]}: what {base_url} sent isn't the recording (its sha256 "
-                    f"differs), so it was not kept; {hint}."
-                ) from error
-            except OSError as error:
-                raise InputError(
-                    f"{root}: DonateACry can't be written there ({error.strerror}); "
-                    "set CRYUTILS_CACHE_DIR to a folder with room."
-                ) from error
+            name = pending[future]
+            future.result()
             if report:
                 report(done, len(pending))
+    except requests.RequestException as error:
+        cause = f"{base_url}: {type(error).__name__}"
+        raise InputError(f"DonateACry can't be downloaded ({cause}): {hint}.") from error
+    except ValueError as error:  # pooch's word for a sha256 that differs
+        raise InputError(
+            f"{name}: what {base_url} sent has another sha256, so it was not kept; {hint}."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{root}: DonateACry can't be written there ({error.strerror}); "
+            "set CRYUTILS_CACHE_DIR to a folder with room."
+        ) from error
     finally:
         # Whoever stops the download, by Ctrl-C too, need not wait for hundreds of files.
         pool.shutdown(cancel_futures=True)

@@ -1,0 +1,120 @@
+"""Where things are read from and written to, that files are written whole, and near misses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cryutils import locations
+from cryutils.errors import InputError, near_miss
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+
+def test_a_relative_path_means_the_folder_where_the_command_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_START_DIR", str(tmp_path / "start"))
+    assert locations.resolve("own/cries") == tmp_path / "start" / "own" / "cries"
+    assert locations.resolve(tmp_path / "there") == tmp_path / "there"
+
+
+def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert locations.resolve("~/cries") == tmp_path / "home" / "cries"
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"),
+    [
+        ("CRYUTILS_DATA_DIR", locations.data_dir),
+        ("CRYUTILS_CACHE_DIR", locations.cache_dir),
+        ("CRYUTILS_OUTPUTS_DIR", locations.outputs_dir),
+        ("CRYUTILS_PROJECT_DIR", locations.project_dir),
+    ],
+)
+def test_each_variable_moves_its_folder(
+    variable: str, folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "elsewhere")
+    assert folder() == tmp_path / "elsewhere"
+
+
+def test_without_variables_the_clone_and_the_users_cache_are_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CRYUTILS_OUTPUTS_DIR")
+    monkeypatch.delenv("CRYUTILS_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    clone = Path(__file__).resolve().parent.parent
+    assert locations.data_dir() is None
+    assert locations.project_dir() == clone
+    assert locations.outputs_dir() == clone / "outputs"
+    assert tmp_path in locations.cache_dir().parents
+    assert locations.cache_dir().name == "cryutils"
+
+
+def test_writing_makes_the_folder_and_leaves_the_file_alone(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "results.json"
+    with locations.writing(target) as part:
+        assert part.suffix == ".json"
+        part.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with locations.writing(tmp_path / "written") as part:
+        part.write_text("")
+    assert (tmp_path / "written").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "results.json"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), locations.writing(target) as part:
+        part.write_text("ne")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_and_nothing_that_a_reader_finds(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "results.json"
+    target.write_text("old")
+    script = (
+        "import os, signal, sys; from pathlib import Path; from cryutils.locations import writing\n"
+        "with writing(Path(sys.argv[1])) as part:\n"
+        "    part.write_text('ne'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
+    assert killed.returncode == -9
+    assert target.read_text() == "old"
+    assert list(tmp_path.glob("*.json")) == [target]
+
+
+def test_parallel_writers_of_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
+    target = tmp_path / "shared.txt"
+    with locations.writing(target) as first, locations.writing(target) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_near_miss_is_suggested_and_else_the_known_names_are_listed() -> None:
+    assert near_miss("tset_size", ["seed", "test_size"]) == " Did you mean test_size?"
+    assert near_miss("zzz", ["seed", "kind"]) == " Known: kind, seed."
+    assert near_miss("zzz", []) == ""
+
+
+def test_an_input_error_is_a_value_error() -> None:
+    assert issubclass(InputError, ValueError)

@@ -1,0 +1,97 @@
+"""What a media file holds, and that a damaged one is told in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cryutils.errors import InputError
+from cryutils.media import MediaInfo, probe
+
+Writer = Callable[..., Path]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a", ".3gp", ".caf"])
+def test_a_sound_has_its_duration_and_rate(suffix: str, tmp_path: Path, sound: Writer) -> None:
+    info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
+    assert (info.has_audio, info.has_video, info.sr) == (True, False, 16000)
+    # Lossy codecs pad by up to three frames of their own.
+    assert 0.5 <= info.duration_s <= 0.5 + 3 * 1152 / 16000
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".ogg"])
+def test_opus_of_a_browser_is_sound_alone(suffix: str, tmp_path: Path, sound: Writer) -> None:
+    info = probe(sound(tmp_path / f"a{suffix}", seconds=0.5))
+    assert (info.has_audio, info.has_video, info.sr) == (True, False, 48000)
+    assert info.duration_s == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_film_has_both(tmp_path: Path, sound: Writer) -> None:
+    info = probe(sound(tmp_path / "a.mp4", seconds=0.5))
+    assert info.has_audio
+    assert info.has_video
+    assert info.duration_s == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_suffix_may_be_upper_case(tmp_path: Path, sound: Writer, still: Writer) -> None:
+    assert probe(sound(tmp_path / "a.wav").rename(tmp_path / "A.WAV")).has_audio
+    assert probe(still(tmp_path / "a.png").rename(tmp_path / "A.PNG")).has_video
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png"])
+def test_a_still_has_no_duration(suffix: str, tmp_path: Path, still: Writer) -> None:
+    assert probe(still(tmp_path / f"a{suffix}")) == MediaInfo(0.0, 0, False, True)
+
+
+def one_line(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        probe(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "no such file" in one_line(tmp_path / "absent.wav")
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    assert "empty" in one_line(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".caf", ".mp4", ".webm"])
+def test_a_text_with_a_sounds_suffix(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{suffix}").write_text("Monday: cried at three.\n" * 20)
+    assert "can't be decoded" in one_line(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".mp4", ".flac", ".ogg"])
+def test_a_file_cut_off_in_its_head(suffix: str, tmp_path: Path, sound: Writer) -> None:
+    path = sound(tmp_path / f"a{suffix}")
+    path.write_bytes(path.read_bytes()[:30])
+    one_line(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_damaged_picture(suffix: str, tmp_path: Path, still: Writer) -> None:
+    path = still(tmp_path / f"a{suffix}")
+    path.write_bytes(path.read_bytes()[:20])
+    assert "picture" in one_line(path)
+
+
+def test_a_container_with_neither_sound_nor_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"1\n00:00:00,000 --> 00:00:01,000\nA subtitle\n\n")
+    one_line(tmp_path / "a.mp4")
+
+
+def test_a_header_without_a_length_is_counted(tmp_path: Path, sound: Writer) -> None:
+    """A recorder that was stopped hard leaves the length of its Matroska file empty."""
+    path = sound(tmp_path / "a.webm", seconds=0.5)
+    content = path.read_bytes()
+    at = content.index(b"\x44\x89\x88")  # Duration, an 8-byte float
+    path.write_bytes(content[:at] + b"\xec\x89" + content[at + 2 :])  # Void in its place
+    assert probe(path).duration_s == pytest.approx(0.5, abs=0.1)
