@@ -166,7 +166,7 @@ def test_a_signal_is_found_under_both_protocols() -> None:
 def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_often() -> None:
     """At no signal and full identity, blocks keep 10 %; labels shuffled clip by clip do not."""
     rng = np.random.default_rng(20)
-    tried, by_blocks, freely = 150, 0, 0
+    tried, by_blocks, freely = 100, 0, 0
     for trial in range(tried):
         corpus, X = voices(rng, signal=0)
         cells = {"m": (Remembers(), X)}
@@ -214,6 +214,23 @@ def test_processes_change_nothing_and_progress_is_told() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(alone.null, together.null)
     assert told == [(10, 25), (20, 25), (25, 25)] * 2
+
+
+def test_features_of_a_training_part_are_prepared_once_for_all_cells_that_share_them() -> None:
+    corpus, X = voices(np.random.default_rng(2), signal=1)
+    asked = []
+
+    def prepared(train: np.ndarray) -> np.ndarray:
+        asked.append(len(train))
+        return X - X[train].mean(axis=0)
+
+    cells = {"a": (KNeighborsClassifier(3), prepared), "b": (GaussianNB(), prepared)}
+    result = permutation_test(cells, corpus, "paper", permutations=2, n_splits=3, jobs=1)
+    assert len(asked) == 3 * (1 + 2)
+    # Neither model minds an offset, so plain features must give the same.
+    plain = {"a": (KNeighborsClassifier(3), X), "b": (GaussianNB(), X)}
+    same = permutation_test(plain, corpus, "paper", permutations=2, n_splits=3, jobs=1)
+    np.testing.assert_allclose(result.null, same.null)
 
 
 def test_the_observed_statistic_is_the_plain_pooled_balanced_accuracy() -> None:
