@@ -1,0 +1,334 @@
+"""The cry player's state and what it sends to a page, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cryutils.app import CryPlayer, Sound
+from cryutils.app.clip_view import envelope, spectrogram, wav_bytes
+from cryutils.errors import InputError
+
+SR = 8000
+
+
+def tone(hz: float, seconds: float, sr: int = SR) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hz * np.arange(int(seconds * sr)) / sr)).astype(np.float32)
+
+
+@pytest.fixture
+def player() -> CryPlayer:
+    sounds = [
+        ("low", "hungry", tone(500, 1.0), SR),
+        ("middle", "tired", tone(1000, 2.0), SR),
+        Sound("high", "hungry", tone(2000, 0.5), SR),
+    ]
+    return CryPlayer(sounds, data="tones, not an infant")
+
+
+def decoded(data: bytes) -> tuple[np.ndarray, int]:
+    with wave.open(io.BytesIO(data)) as file:
+        frames = file.readframes(file.getnframes())
+        return np.frombuffer(frames, "<i2") / 32767, file.getframerate()
+
+
+# ---- what the page gets
+
+
+def test_the_page_gets_the_clip_as_sound(player: CryPlayer) -> None:
+    samples, sr = decoded(player._clip["wav"])
+
+    assert sr == SR
+    np.testing.assert_allclose(samples, tone(500, 1.0), atol=0.5 / 32767 + 1e-7)
+
+
+def test_wav_bytes_clip_what_is_too_loud() -> None:
+    samples, _ = decoded(wav_bytes(np.array([-2.0, 0.0, 2.0], np.float32), SR))
+
+    assert samples.tolist() == [-1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("hz", [500.0, 1000.0, 3000.0])
+def test_a_tone_is_brightest_at_its_frequency(hz: float) -> None:
+    picture = spectrogram(tone(hz, 1.0), SR)
+    middle = picture.pixels[:, picture.pixels.shape[1] // 2]
+
+    rows = len(middle) - 1
+    assert middle.argmax() / rows * picture.top_hz == pytest.approx(hz, abs=picture.top_hz / rows)
+    assert picture.pixels.max() == 255
+
+
+def test_the_spectrogram_ends_at_8_khz_and_stays_small() -> None:
+    picture = spectrogram(tone(440, 20.0, sr=44100), 44100)
+
+    assert picture.top_hz <= 8000
+    assert picture.pixels.shape[1] <= 901
+
+
+def test_silence_is_blank() -> None:
+    assert not spectrogram(np.zeros(SR, np.float32), SR).pixels.any()
+
+
+def test_the_envelope_of_a_known_signal() -> None:
+    bounds = envelope(np.array([0.0, 0.5, -0.5, 0.25, 1.0, -1.0], np.float32), columns=3)
+
+    assert bounds.tolist() == [[0.0, 0.5], [-0.5, 0.25], [-1.0, 1.0]]
+
+
+@given(arrays(np.float32, st.integers(1, 400), elements=st.floats(-1, 1, width=32)))
+def test_the_envelope_loses_no_peak(samples: np.ndarray) -> None:
+    bounds = envelope(samples, columns=50)
+
+    assert bounds[:, 0].min() == samples.min()
+    assert bounds[:, 1].max() == samples.max()
+    assert len(bounds) == min(50, len(samples))
+
+
+# ---- stepping and selecting
+
+
+def test_next_and_previous_go_round(player: CryPlayer) -> None:
+    seen = []
+    for step in (player.next, player.next, player.next, player.previous):
+        step()
+        seen.append(player.index)
+
+    assert seen == [1, 2, 0, 2]
+
+
+def test_stepping_keeps_to_the_chosen_class(player: CryPlayer) -> None:
+    player.choose_class("hungry")
+    player.next()
+
+    assert player.index == 2
+    assert (player._clip["number"], player._clip["count"]) == (2, 2)
+
+
+def test_a_class_that_lacks_the_clip_shows_its_own_first(player: CryPlayer) -> None:
+    player.choose_class("tired")
+
+    assert player.sound.name == "middle"
+
+
+def test_an_index_outside_the_chosen_class_lets_the_class_go(player: CryPlayer) -> None:
+    player.choose_class("hungry")
+    player.index = 1
+
+    assert player.chosen_class == ""
+    assert (player._clip["number"], player._clip["count"]) == (2, 3)
+
+
+def test_another_clip_begins_at_its_start(player: CryPlayer) -> None:
+    player.select(0.2, 0.4)
+    player.playing = True
+    player.position_s = 0.3
+    player.next()
+
+    assert (player.playing, player.position_s, player.selection) == (False, 0.0, [])
+
+
+def test_the_selected_part_as_samples(player: CryPlayer) -> None:
+    player.select(0.25, 0.75)
+
+    np.testing.assert_array_equal(player.selected, tone(500, 1.0)[2000:6000])
+
+
+def test_what_the_page_says_is_kept_inside_the_clip(player: CryPlayer) -> None:
+    player.set_state({"position_s": 7.0, "selection": [0.5, 9.0]})
+
+    assert player.position_s == 1.0
+    assert player.selection == [0.5, 1.0]
+
+
+def test_the_page_can_step(player: CryPlayer) -> None:
+    player._handle_custom_msg({"type": "next"}, [])
+    assert player.index == 1
+    player._handle_custom_msg({"type": "previous"}, [])
+    assert player.index == 0
+
+
+def test_a_view_can_follow_each_trait(player: CryPlayer) -> None:
+    seen: list[str] = []
+    player.observe(lambda change: seen.append(change["name"]), ["playing", "selection"])
+    player.playing = True
+    player.select(0.1, 0.2)
+
+    assert seen == ["playing", "selection"]
+
+
+# ---- files
+
+
+@dataclass(frozen=True)
+class FileClip:
+    id: str
+    path: Path
+    label: str
+    infant: str
+
+
+class Files(list):
+    note = "two tones (no infants)"
+    licence = "CC0"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    clips = Files()
+    for name, hz in (("a", 500), ("b", 1000)):
+        path = tmp_path / f"{name}.wav"
+        path.write_bytes(wav_bytes(tone(hz, 0.5), SR))
+        clips.append(FileClip(name, path, "hungry", f"infant-{name}"))
+    return clips
+
+
+def test_a_corpus_is_read_one_clip_at_a_time(files: Files) -> None:
+    files[1].path.unlink()  # so that reading it too early, or at all, would raise
+    player = CryPlayer(files)
+
+    assert player.sound.sr == SR
+    assert player._clip["infant"] == "infant-a"
+    np.testing.assert_allclose(player.sound.samples, tone(500, 0.5), atol=1e-4)
+
+
+def test_a_clip_that_cannot_be_read_is_said_to_the_person(files: Files) -> None:
+    files[1].path.write_bytes(b"not a sound")
+    player = CryPlayer(files)
+
+    with pytest.raises(InputError, match=r"b\.wav"):
+        player.next()
+    assert "b.wav" in player.notice
+
+
+def test_files_are_read_at_the_rate_that_was_asked_for(files: Files) -> None:
+    player = CryPlayer(files, sr=4000)
+
+    assert player.sound.sr == 4000
+    assert player.sound.samples.size == 2000
+
+
+def test_a_corpus_says_where_its_sound_comes_from(files: Files) -> None:
+    assert CryPlayer(files)._about["data"] == "two tones (no infants), CC0"
+
+
+# ---- what stands in the notebook
+
+
+def test_the_text_is_the_same_at_each_run(player: CryPlayer) -> None:
+    assert repr(player) == "CryPlayer(clip 1 of 3: low, hungry, 1.00 s)"
+
+
+def test_everything_but_the_widgets_id_is_the_same_at_each_run() -> None:
+    def bundle() -> dict[str, Any]:
+        data, _ = CryPlayer([("low", "hungry", tone(500, 1.0), SR)])._repr_mimebundle_()
+        assert data.pop("application/vnd.jupyter.widget-view+json")["model_id"]
+        return data
+
+    first = bundle()
+    assert first == bundle()
+    assert set(first) == {"text/plain", "text/html"}
+
+
+def test_the_still_picture_plays_without_kernel_or_network() -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 44100 * 20).astype(np.float32)
+    player = CryPlayer([("a & b", "hungry", noise, 44100)], data="noise <not an infant>")
+    page = player._repr_mimebundle_()[0]["text/html"]
+    sound = re.search(r'<audio controls src="data:audio/wav;base64,([^"]+)"', page)
+
+    assert sound is not None
+    samples, sr = decoded(base64.b64decode(sound.group(1)))
+    assert (sr, len(samples) / sr) == (8000, 8.0)
+    assert "(the first 8 s)" in page
+    assert "a &amp; b" in page and "noise &lt;not an infant&gt;" in page
+    assert "http" not in page
+    assert len(page) < 300_000  # the worst case: noise packs badly and fills all 8 s
+
+
+def test_colab_keeps_to_the_live_widget(player: CryPlayer, monkeypatch: Any) -> None:
+    import sys
+    from types import ModuleType
+
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+
+    assert "text/html" not in player._repr_mimebundle_()[0]
+
+
+# ---- mistakes
+
+
+def test_no_clips() -> None:
+    with pytest.raises(InputError, match="no clips"):
+        CryPlayer([])
+
+
+def test_a_class_that_is_not_there_names_the_near_miss(player: CryPlayer) -> None:
+    with pytest.raises(InputError, match="Did you mean hungry"):
+        player.choose_class("hungri")
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.5, 0.5), (0.6, 0.5), (-0.1, 0.5), (0.5, 1.5)])
+def test_a_part_that_is_none(player: CryPlayer, start: float, stop: float) -> None:
+    with pytest.raises(InputError, match="no part of this clip"):
+        player.select(start, stop)
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_an_index_beyond_the_clips(player: CryPlayer, index: int) -> None:
+    with pytest.raises(InputError, match="clips 0 to 2"):
+        player.index = index
+    with pytest.raises(InputError, match="clips 0 to 0"):
+        CryPlayer([("low", "hungry", tone(500, 1.0), SR)], index=index or 1)
+
+
+@pytest.mark.parametrize("rate", [0.1, 2.0])
+def test_a_speed_out_of_range(player: CryPlayer, rate: float) -> None:
+    with pytest.raises(traitlets.TraitError):
+        player.rate = rate
+
+
+@pytest.mark.parametrize(
+    ("samples", "sr", "said"),
+    [
+        (np.zeros((2, 8)), SR, "one row"),
+        (np.zeros(0), SR, "one row"),
+        (np.array([0.0, np.nan]), SR, "NaN"),
+        (np.zeros(8), 0, "sampling rate"),
+    ],
+)
+def test_a_sound_that_is_none(samples: np.ndarray, sr: int, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Sound("odd", "hungry", samples, sr)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "said"),
+    [
+        ([[0.5, 0.5]], r"need \(3, 2\)"),
+        ([[0.5, 0.6]] * 3, "sum to 1"),
+        ([[-0.5, 1.5]] * 3, "sum to 1"),
+    ],
+)
+def test_probabilities_that_do_not_fit(probabilities: list, said: str) -> None:
+    sounds = [(name, name, tone(500, 0.1), SR) for name in ("a", "b", "a")]
+
+    with pytest.raises(InputError, match=said):
+        CryPlayer(sounds, probabilities=probabilities)
+
+
+def test_probabilities_stand_beside_their_classes() -> None:
+    sounds = [(name, name, tone(500, 0.1), SR) for name in ("tired", "hungry")]
+    player = CryPlayer(sounds, probabilities=[[0.25, 0.75], [0.5, 0.5]])
+
+    assert player._clip["probabilities"] == [("hungry", 0.25), ("tired", 0.75)]
