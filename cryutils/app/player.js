@@ -23,6 +23,7 @@ const ICONS = {
 };
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const toMs = (value) => Math.round(1000 * value) / 1000;
 const seconds = (value) => value.toFixed(2);
 const floats = (view) => new Float32Array(bytes(view).slice().buffer);
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -86,9 +87,10 @@ function makeEngine(model) {
   }
 
   function seek(value) {
-    audio.currentTime = clamp(value, 0, duration());
+    const place = clamp(toMs(value), 0, duration());
+    audio.currentTime = place;
     reported = performance.now();
-    report({ position_s: audio.currentTime });
+    report({ position_s: place });
     paint();
   }
 
@@ -170,10 +172,13 @@ function rgba(colour) {
   return context.getImageData(0, 0, 1, 1).data;
 }
 
-function isDark(node) {
+function isDark(style, node) {
+  const dark = ([red, green, blue]) => 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+  const given = style.getPropertyValue("--jp-layout-color0").trim();
+  if (given) return dark(rgba(given));
   for (let at = node; at; at = at.parentElement) {
-    const [red, green, blue, alpha] = rgba(getComputedStyle(at).backgroundColor);
-    if (alpha > 127) return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+    const colour = rgba(getComputedStyle(at).backgroundColor);
+    if (colour[3] > 127) return dark(colour);
   }
   return false; // nothing painted behind it: a browser's page is white
 }
@@ -415,8 +420,10 @@ function makeView(model, el, engine) {
 
   function paintPlots() {
     if (!root.isConnected) return; // the observer below paints once it has a place and a size
-    root.dataset.theme = isDark(el.parentElement ?? el) ? "dark" : "light";
-    drawPlots(canvas, clip(), getComputedStyle(root), root.dataset.theme === "dark");
+    const style = getComputedStyle(root);
+    const dark = isDark(style, root.parentElement);
+    root.dataset.theme = dark ? "dark" : "light";
+    drawPlots(canvas, clip(), style, dark);
   }
 
   function paintClip() {
@@ -434,12 +441,12 @@ function makeView(model, el, engine) {
 
   // ---- from the person to the state
   const toggle = (what) => engine.tell({ [what]: !get(what) });
-  const step = (type) => {
+  const step = (type, more = {}) => {
     if (get("playing")) engine.tell({ playing: false });
-    model.send({ type });
+    model.send({ type, ...more });
   };
   const select = (from, to) => {
-    const [start, stop] = [from, to].sort((a, b) => a - b).map((value) => clamp(value, 0, clip().duration_s));
+    const [start, stop] = [from, to].sort((a, b) => a - b).map((value) => clamp(toMs(value), 0, clip().duration_s));
     engine.tell({ selection: stop - start >= 0.01 ? [start, stop] : [] });
   };
 
@@ -452,7 +459,7 @@ function makeView(model, el, engine) {
     graph.focus();
   });
   rate.addEventListener("change", () => engine.tell({ rate: Number(rate.value) }));
-  classes.addEventListener("change", () => engine.tell({ playing: false, chosen_class: classes.value }));
+  classes.addEventListener("change", () => step("choose_class", { label: classes.value }));
 
   let anchor = 0; // the end of the selection that stays where it is while the other moves
   function moveSelection(by) {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,15 @@ class CryPlayer(anywidget.AnyWidget):
             self.index = members[0]
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
-        {"next": self.next, "previous": self.previous}[content["type"]]()
+        # A clip that can't be read is said in `notice`; a traceback would land in the page.
+        with suppress(InputError):
+            match content["type"]:
+                case "next":
+                    self.next()
+                case "previous":
+                    self.previous()
+                case "choose_class":
+                    self.choose_class(content["label"])
 
     @traitlets.validate("index")
     def _valid_index(self, proposal: Any) -> int:

@@ -159,6 +159,12 @@ def test_the_page_can_step(player: CryPlayer) -> None:
     assert player.index == 0
 
 
+def test_the_page_can_choose_a_class(player: CryPlayer) -> None:
+    player._handle_custom_msg({"type": "choose_class", "label": "tired"}, [])
+
+    assert (player.chosen_class, player.index) == ("tired", 1)
+
+
 def test_a_view_can_follow_each_trait(player: CryPlayer) -> None:
     seen: list[str] = []
     player.observe(lambda change: seen.append(change["name"]), ["playing", "selection"])
@@ -209,6 +215,16 @@ def test_a_clip_that_cannot_be_read_is_said_to_the_person(files: Files) -> None:
 
     with pytest.raises(InputError, match=r"b\.wav"):
         player.next()
+    assert "b.wav" in player.notice
+    player._handle_custom_msg({"type": "previous"}, [])
+    assert player.notice == ""
+
+
+def test_a_page_that_asks_for_a_damaged_clip_gets_a_line_not_a_traceback(files: Files) -> None:
+    files[1].path.write_bytes(b"not a sound")
+    player = CryPlayer(files)
+    player._handle_custom_msg({"type": "next"}, [])
+
     assert "b.wav" in player.notice
 
 

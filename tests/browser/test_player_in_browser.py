@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import PAGES, Notebook, Server, _watch, notebook_from
+from frontends import PAGES, Notebook, Server, notebook_from, watch
 from playwright.sync_api import Browser, Locator
 
 FALLING_S = 1.5
@@ -25,6 +25,21 @@ DRAWN = """canvas => {
     counts.set(colour, (counts.get(colour) ?? 0) + 1);
   }
   return 1 - Math.max(...counts.values()) / (data.length / 4);
+}"""
+SET_THEME = """([paper, ink, theme]) => {
+  document.body.style.setProperty("--jp-layout-color0", paper);
+  document.body.style.setProperty("--jp-ui-font-color1", ink);
+  document.body.setAttribute("theme", theme);
+}"""
+CONTRAST = """(player, name) => {
+  const light = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+      .map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const text = light(getComputedStyle(player.querySelector("." + name)).color);
+  const paper = light(getComputedStyle(player).backgroundColor);
+  return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
 }"""
 PICTURE = "canvas => canvas.toDataURL()"
 
@@ -219,6 +234,23 @@ def test_it_fits_a_narrow_window(notebook: Notebook) -> None:
     notebook.page.set_viewport_size(size)
 
 
+@pytest.mark.parametrize(
+    ("paper", "ink", "theme"), [("#111111", "#e8e8e8", "dark"), ("#ffffff", "#212121", "light")]
+)
+def test_it_follows_the_theme_and_can_be_read(
+    notebook: Notebook, paper: str, ink: str, theme: str
+) -> None:
+    """Every text has the 4.5 : 1 contrast that WCAG 2 asks for, as computed by its formula."""
+    notebook.page.evaluate(SET_THEME, [paper, ink, theme])
+    player = notebook.page.locator(f".cry-player[data-theme={theme}]")
+    player.wait_for()
+    texts = ["cry-title", "cry-label", "cry-name", "cry-data", "cry-time", "cry-given"]
+    contrasts = {name: player.evaluate(CONTRAST, name) for name in texts}
+    notebook.page.evaluate(SET_THEME, ["", "", ""])
+
+    assert min(contrasts.values()) >= 4.5, contrasts
+
+
 def test_nothing_went_wrong_and_nothing_left_this_machine(notebook: Notebook) -> None:
     # Voilà's own page template asks a CDN for icons, with or without a player in it.
     icons = "https://cdn.jsdelivr.net/npm/@fortawesome/"
@@ -246,7 +278,7 @@ def test_a_saved_notebook_plays_without_its_widget(
     nbformat.write(saved, server.root / "saved.ipynb")
     page = chromium.new_page()
     watched = Notebook(page, server)
-    _watch(watched)
+    watch(watched)
     page.goto(server.url("saved.ipynb"))
     picture = page.locator("img[alt^='Waveform and spectrogram']")
     picture.wait_for()

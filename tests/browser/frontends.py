@@ -1,0 +1,245 @@
+"""A real browser, a real Jupyter server and a real kernel, for the player's tests.
+
+`CRYUTILS_TEST_FRONTENDS` names the servers to try ("lab,voila"; "classic" where Notebook 6
+and ipywidgets 7 are installed, which is what Colab's widgets are built on).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, Playwright
+
+FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
+INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+]
+PAGES = Path(__file__).with_name("pages")
+TOKEN = "player-test"
+# The page keeps each element that plays, since the player's is in no document.
+KEEP_AUDIO = """
+window.audios = [];
+const play = HTMLMediaElement.prototype.play;
+HTMLMediaElement.prototype.play = function () { window.audios.push(this); return play.call(this); };
+"""
+# The notebook is the current tab and its kernel has answered.
+KERNEL_IDLE = """() => {
+  const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+  return session?.isReady && session.session?.kernel?.status === "idle";
+}"""
+# A widget that opens before the page knows what to do with it is lost.
+CLASSIC_READY = """() => {
+  const notebook = window.Jupyter?.notebook, kernel = notebook?.kernel;
+  return notebook?._fully_loaded && !notebook.kernel_busy && kernel?.is_connected() &&
+    kernel.info_reply?.protocol_version && kernel.comm_manager.targets["jupyter.widget"];
+}"""
+
+
+def _run(command: list[str]) -> str:
+    """Run a command; return "" when it worked, else the last line it said."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
+    return "" if done.returncode == 0 else f"{' '.join(command)}: {said[-1]}"
+
+
+def _installed() -> str | None:
+    return next((path for name in INSTALLED if (path := shutil.which(name))), None)
+
+
+def find_chromium(playwright: Playwright) -> str:
+    """Return a Chromium's path: installed, else Playwright's own, else Debian's; or fail."""
+    if path := _installed():
+        return path
+    own = Path(playwright.chromium.executable_path)
+    reasons = ["none of " + ", ".join(INSTALLED) + " is installed"]
+    if not own.exists():
+        reasons.append(_run([sys.executable, "-m", "playwright", "install", "chromium"]))
+    if own.exists():
+        return str(own)
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        reasons.append(_run(["apt-get", "update"]))
+        reasons.append(_run(["apt-get", "install", "-y", "chromium"]))
+        if path := _installed():
+            return path
+    else:
+        reasons.append("Debian's package needs root and apt-get")
+    pytest.fail("no Chromium for the browser tests: " + "; ".join(filter(None, reasons)))
+
+
+def notebook_from(source: Path) -> nbformat.NotebookNode:
+    """Return the notebook whose cells are the parts of a Python file between `# %%` lines."""
+    cells = source.read_text().split("\n# %%\n")[1:]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = kernel
+    return notebook
+
+
+@dataclass
+class Server:
+    """A running Jupyter server (`kind` lab, voila or classic) over the folder `root`."""
+
+    kind: str
+    root: Path
+    port: int
+    log: Path
+
+    def url(self, notebook: str) -> str:
+        base = f"http://127.0.0.1:{self.port}"
+        path = {
+            "lab": f"/lab/tree/{notebook}?token={TOKEN}&reset",
+            "classic": f"/notebooks/{notebook}?token={TOKEN}",
+            "voila": "/",
+        }[self.kind]
+        return base + path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _command(kind: str, root: Path, port: int) -> list[str]:
+    common = ["--no-browser", f"--port={port}"]
+    if kind == "lab":
+        options = [
+            f"--ServerApp.root_dir={root}",
+            f"--IdentityProvider.token={TOKEN}",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.allow_root=True",
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.expose_app_in_browser=True",
+            f"--LabApp.user_settings_dir={root / 'settings'}",
+            f"--LabApp.workspaces_dir={root / 'workspaces'}",
+        ]
+        return [sys.executable, "-m", "jupyterlab", *common, *options]
+    if kind == "voila":
+        options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
+        return [sys.executable, "-m", "voila", str(root / "player.ipynb"), *common, *options]
+    if kind == "classic":
+        options = [
+            f"--NotebookApp.notebook_dir={root}",
+            f"--NotebookApp.token={TOKEN}",
+            "--NotebookApp.ip=127.0.0.1",
+            "--NotebookApp.allow_root=True",
+        ]
+        return [sys.executable, "-m", "notebook", *common, *options]
+    raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is none of lab, voila, classic")
+
+
+def _quiet_lab(root: Path, theme: str) -> None:
+    """Write the settings that keep JupyterLab from asking the network for news."""
+    folder = root / "settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True)
+    news = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator[Server]:
+    """Start a server over `root` with the player's notebook in it, and stop it in the end."""
+    nbformat.write(notebook_from(PAGES / "player.py"), root / "player.ipynb")
+    _quiet_lab(root, theme)
+    server = Server(kind, root, _free_port(), root / "server.log")
+    folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    environment = os.environ | {f"JUPYTER_{name}": str(root / name.lower()) for name in folders}
+    environment |= {"IPYTHONDIR": str(root / "ipython"), "CRYUTILS_CACHE_DIR": str(root / "cache")}
+    with server.log.open("w") as log:
+        process = subprocess.Popen(
+            _command(kind, root, server.port), cwd=root, env=environment, stdout=log, stderr=log
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not _listens(server.port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"{kind} did not start: {server.log.read_text()[-2000:]}")
+                time.sleep(0.1)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@dataclass
+class Notebook:
+    """The player's notebook in a page, its cells run, with what went wrong in the page."""
+
+    page: Page
+    server: Server
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def state(self) -> dict[str, Any]:
+        """Return what Python holds, as the mirror cell shows it."""
+        return json.loads(self.page.locator("pre.mirror").inner_text())
+
+    def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        """Wait until Python's state satisfies `true` and return it; fail naming `what`."""
+        deadline = time.monotonic() + 15
+        while not true(state := self.state()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"never came true in Python: {what}; it holds {state}")
+            self.page.wait_for_timeout(40)
+        return state
+
+
+def watch(notebook: Notebook) -> None:
+    """Note each error of the page and each address outside this machine that it asks for."""
+
+    def on_console(message: Any) -> None:
+        if message.type == "error":
+            notebook.errors.append(message.text)
+
+    def on_request(request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+            notebook.strangers.append(request.url)
+
+    notebook.page.on("console", on_console)
+    notebook.page.on("pageerror", lambda error: notebook.errors.append(str(error)))
+    notebook.page.on("request", on_request)
+
+
+def run_all(notebook: Notebook) -> None:
+    """Open the notebook and run all its cells, the way its frontend does it."""
+    page, kind = notebook.page, notebook.server.kind
+    page.goto(notebook.server.url("player.ipynb"))
+    if kind == "lab":
+        page.wait_for_function(KERNEL_IDLE)
+        # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
+        page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    elif kind == "classic":
+        page.wait_for_function(CLASSIC_READY)
+        page.evaluate("Jupyter.notebook.execute_all_cells()")
+    page.locator("pre.mirror").wait_for(timeout=60_000)
+    page.locator(".cry-player canvas").wait_for()
