@@ -35,11 +35,10 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     clips = _with_stills([outcome for outcome in outcomes if isinstance(outcome, Clip)])
     if not clips:
-        first = f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
-        raise InputError(
-            f"{root}: no usable recording; expected <label>/<infant>/<file>."
-            f"{first if problems else ''}"
-        )
+        first = ""
+        if problems:
+            first = f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
+        raise InputError(f"{root}: no usable recording; expected <label>/<infant>/<file>.{first}")
     problems += _copies(clips)
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads

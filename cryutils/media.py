@@ -59,15 +59,20 @@ def _probe_stream(path: Path) -> MediaInfo:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
             audio = next(iter(container.streams.audio), None)
             video = next((s for s in container.streams.video if not _is_cover(s)), None)
-            for stream in (audio, video):
-                if stream is not None:
-                    container.seek(0)
-                    if next(container.decode(stream), None) is None:
-                        raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
-            if audio is None and video is None:
+            silent = {stream for stream in (audio, video) if stream is not None}
+            if not silent:
                 raise InputError(f"{path}: it holds neither sound nor pictures.")
+            duration_s = _duration_s(container, audio or video)
+            # Not sought back between streams: FFmpeg can't in a FLAC file of one block.
+            for packet in container.demux(*silent):
+                if packet.stream in silent and packet.decode():
+                    silent.remove(packet.stream)
+                if not silent:
+                    break
+            if silent:
+                raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
             return MediaInfo(
-                duration_s=_duration_s(container, audio or video),
+                duration_s=_counted_s(path) if duration_s is None else duration_s,
                 sr=audio.codec_context.sample_rate if audio else 0,
                 has_audio=audio is not None,
                 has_video=video is not None,
@@ -84,18 +89,20 @@ def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _duration_s(container, stream) -> float:  # type: ignore[no-untyped-def]
+def _duration_s(container, stream) -> float | None:  # type: ignore[no-untyped-def]
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    if container.duration:
-        return container.duration / 1e6
-    # Some recorders leave the header's length empty, so count what is there.
-    container.seek(0)
+    return container.duration / 1e6 if container.duration else None
+
+
+def _counted_s(path: Path) -> float:
+    """Return the end of the last frame: some recorders leave the header's length empty."""
+    import av
+
     seconds = 0.0
-    for frame in container.decode(stream):
-        seconds = (
-            frame.time + frame.samples / frame.sample_rate
-            if stream.type == "audio"
-            else (frame.time or 0.0)
-        )
+    with av.open(str(path)) as container:
+        stream = next(iter(container.streams.audio), None) or container.streams.video[0]
+        for frame in container.decode(stream):
+            length = frame.samples / frame.sample_rate if stream.type == "audio" else 0.0
+            seconds = (frame.time or 0.0) + length
     return seconds

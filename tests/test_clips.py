@@ -1,0 +1,150 @@
+"""The contract of a corpus: a sequence of clips that can be counted, selected and drawn from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cryutils.clips import Clip, Corpus, Problem
+from cryutils.errors import InputError
+
+
+def clip(name: str, label: str, infant: str, *, session: int = 1, seconds: float = 6.0) -> Clip:
+    return Clip(
+        id=name,
+        path=Path(f"{name}.wav"),
+        label=label,
+        infant=infant,
+        session=f"{infant}/{session}",
+        start_s=None,
+        duration_s=seconds,
+        has_audio=True,
+        has_video=False,
+    )
+
+
+CLIPS = [
+    clip("a", "tired", "anna"),
+    clip("b", "hungry", "anna", session=2),
+    clip("c", "hungry", "anna", session=2),
+    clip("d", "hungry", "bo", seconds=18.0),
+    clip("e", "tired", "cleo"),
+    clip("f", "burping", "bo"),
+]
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    return Corpus(
+        CLIPS,
+        name="made",
+        note="made by hand",
+        problems=[Problem("left out", "x.wav", "the file is empty")],
+        citation="A reference.",
+        licence="a licence",
+    )
+
+
+def test_a_clip_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CLIPS[0].label = "hungry"  # type: ignore[misc]
+
+
+def test_a_corpus_is_a_sequence_of_clips(corpus: Corpus) -> None:
+    assert isinstance(corpus, Sequence)
+    assert (len(corpus), corpus[0], corpus[-1]) == (6, CLIPS[0], CLIPS[5])
+    assert list(corpus) == CLIPS
+    assert corpus[1:3] == tuple(CLIPS[1:3])
+    assert CLIPS[3] in corpus
+    assert corpus.index(CLIPS[3]) == 3
+    with pytest.raises(IndexError):
+        corpus[6]
+
+
+def test_labels_infants_and_classes(corpus: Corpus) -> None:
+    assert corpus.labels.tolist() == ["tired", "hungry", "hungry", "hungry", "tired", "burping"]
+    assert corpus.infants.tolist() == ["anna", "anna", "anna", "bo", "cleo", "bo"]
+    assert corpus.classes == ("burping", "hungry", "tired")
+
+
+def test_its_name_says_what_it_holds(corpus: Corpus) -> None:
+    assert repr(corpus) == "<Corpus made: 6 clips, 3 infants, 3 classes, 1 problems>"
+    assert (corpus.cite(), corpus.licence) == ("A reference.", "a licence")
+
+
+def test_problems_are_a_table(corpus: Corpus) -> None:
+    wanted = pd.DataFrame({"kind": ["left out"], "item": ["x.wav"], "what": ["the file is empty"]})
+    pd.testing.assert_frame_equal(corpus.problems(), wanted)
+    empty = Corpus([], name="none", note="").problems()
+    assert (len(empty), list(empty.columns)) == (0, ["kind", "item", "what"])
+
+
+def test_description_by_hand(corpus: Corpus) -> None:
+    table = corpus.describe()
+    assert list(table.index) == ["burping", "hungry", "tired", "all"]
+    assert table.clips.tolist() == [1, 3, 2, 6]
+    assert table.infants.tolist() == [1, 2, 2, 3]
+    # Kish, (sum n)^2 / sum n^2: hungry 9 / (4 + 1), all 36 / (9 + 4 + 1).
+    assert table.effective_infants.tolist() == [1.0, 1.8, 2.0, 2.6]
+    assert table.largest_infant.tolist() == [1, 2, 1, 3]
+    assert table.sessions.tolist() == [1, 2, 2, 4]
+    assert table.minutes.tolist() == [0.1, 0.5, 0.2, 0.8]
+
+
+def test_the_frame_has_a_row_a_clip(corpus: Corpus) -> None:
+    frame = corpus.frame()
+    assert frame.id.tolist() == list("abcdef")
+    assert {"label", "infant", "session", "start_s", "duration_s", "reason"} <= set(frame)
+
+
+def test_take_keeps_order_and_source(corpus: Corpus) -> None:
+    part = corpus.take(np.array([4, 0]))
+    assert [c.id for c in part] == ["e", "a"]
+    assert (part.name, part.licence, part.cite()) == (corpus.name, corpus.licence, corpus.cite())
+    assert part.problems().equals(corpus.problems())
+
+
+def test_where_keeps_what_the_condition_keeps(corpus: Corpus) -> None:
+    assert [c.id for c in corpus.where(lambda c: c.infant == "bo")] == ["d", "f"]
+
+
+def test_select_keeps_classes(corpus: Corpus) -> None:
+    part = corpus.select(["tired", "burping"])
+    assert [c.id for c in part] == ["a", "e", "f"]
+    assert part.classes == ("burping", "tired")
+
+
+def test_an_absent_class_is_a_near_miss(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match=r"made has no class 'hungyr'. Did you mean hungry\?"):
+        corpus.select(["tired", "hungyr"])
+    with pytest.raises(InputError, match="Did you mean hungry"):
+        corpus.subsample({"hungyr": 2}, seed=0)
+
+
+def test_a_subsample_has_the_counts_asked_for_and_no_other_class(corpus: Corpus) -> None:
+    part = corpus.subsample({"hungry": 2, "burping": 5}, seed=0)
+    assert part.labels.tolist().count("hungry") == 2
+    assert part.labels.tolist().count("burping") == 1
+    assert part.classes == ("burping", "hungry")
+    assert len({c.id for c in part}) == 3
+
+
+def test_a_subsample_is_drawn_by_seed_whatever_the_order_of_its_counts(corpus: Corpus) -> None:
+    counts = {"hungry": 2, "tired": 1}
+    drawn = {tuple(c.id for c in corpus.subsample(counts, seed=seed)) for seed in range(40)}
+    assert len(drawn) == 6, "three pairs of hungry clips times two tired ones"
+    for seed in range(5):
+        once = list(corpus.subsample(counts, seed=seed))
+        assert once == list(corpus.subsample(dict(reversed(counts.items())), seed=seed))
+
+
+def test_a_subsample_of_nothing_is_empty_and_of_less_is_refused(corpus: Corpus) -> None:
+    assert len(corpus.subsample({}, seed=0)) == 0
+    assert len(corpus.subsample({"tired": 0}, seed=0)) == 0
+    with pytest.raises(InputError, match="-1 clips of tired"):
+        corpus.subsample({"tired": -1}, seed=0)

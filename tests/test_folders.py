@@ -1,0 +1,267 @@
+"""Any folder of recordings becomes clips, and whatever can't is one line in `problems()`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryutils.clips import Corpus
+from cryutils.datasets import load
+from cryutils.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("apart")
+Writer = Callable[..., Path]
+
+UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
+
+
+@pytest.fixture
+def root(apart: Path, sound: Writer) -> Path:
+    """A folder with two good recordings, one a class, to which a test adds what it tests."""
+    sound(apart / "own" / "hungry" / "anna" / "1.wav", seed=1)
+    sound(apart / "own" / "tired" / "bo" / "2.wav", seed=2)
+    return apart / "own"
+
+
+def left_out(corpus: Corpus) -> dict[str, str]:
+    rows = corpus.problems()
+    rows = rows[rows.kind == "left out"]
+    assert rows.item.is_unique
+    assert not rows.what.str.contains("\n").any()
+    return dict(zip(rows.item, rows.what, strict=True))
+
+
+@pytest.mark.parametrize(
+    "suffix", [".wav", ".mp3", ".flac", ".m4a", ".ogg", ".3gp", ".caf", ".webm"]
+)
+def test_label_and_infant_come_from_the_folders(suffix: str, root: Path, sound: Writer) -> None:
+    sound(root / "sleepy" / "cleo" / f"x{suffix}", seconds=0.5)
+    corpus = load(root)
+    clip = next(c for c in corpus if c.infant == "cleo")
+    assert (clip.id, clip.label) == (f"sleepy/cleo/x{suffix}", "sleepy")
+    assert (clip.has_audio, clip.has_video, clip.still) == (True, False, None)
+    assert (clip.start_s, clip.reason, clip.sex, clip.age) == (None, None, None, None)
+    assert clip.duration_s == pytest.approx(0.5, abs=0.25)
+    assert clip.path.is_file()
+    assert corpus.name == "own"
+    assert len(corpus.problems()) == 0
+
+
+def test_a_film_has_sound_and_pictures(root: Path, sound: Writer) -> None:
+    sound(root / "tired" / "bo" / "film.mp4")
+    clip = next(c for c in load(root) if c.id.endswith("mp4"))
+    assert (clip.has_audio, clip.has_video, clip.still) == (True, True, None)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png"])
+def test_a_still_alone_is_a_clip_without_sound(suffix: str, root: Path, still: Writer) -> None:
+    still(root / "tired" / "bo" / f"face{suffix}")
+    clip = next(c for c in load(root) if "face" in c.id)
+    assert (clip.has_audio, clip.has_video, clip.duration_s) == (False, True, 0.0)
+
+
+def test_a_still_belongs_to_the_sound_of_its_stem(root: Path, still: Writer) -> None:
+    picture = still(root / "tired" / "bo" / "2.png")
+    still(root / "tired" / "bo" / "1.png", seed=1)  # a 1.wav exists, but elsewhere
+    corpus = load(root)
+    assert sorted(c.id for c in corpus) == ["hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav"]
+    clip = next(c for c in corpus if c.id == "tired/bo/2.wav")
+    assert (clip.still, clip.has_audio, clip.has_video) == (picture, True, True)
+
+
+def test_a_film_keeps_its_own_pictures(root: Path, sound: Writer, still: Writer) -> None:
+    sound(root / "tired" / "bo" / "film.mp4")
+    still(root / "tired" / "bo" / "film.png")
+    corpus = load(root)
+    assert {c.id for c in corpus} >= {"tired/bo/film.mp4", "tired/bo/film.png"}
+    assert all(c.still is None for c in corpus)
+
+
+def test_the_still_of_a_damaged_sound_is_a_clip_of_its_own(root: Path, still: Writer) -> None:
+    (root / "tired" / "bo" / "3.wav").write_text("no sound")
+    still(root / "tired" / "bo" / "3.png")
+    corpus = load(root)
+    assert "tired/bo/3.png" in {c.id for c in corpus}
+    assert list(left_out(corpus)) == ["tired/bo/3.wav"]
+
+
+def test_a_damaged_still_leaves_its_sound_alone(root: Path) -> None:
+    (root / "tired" / "bo" / "2.png").write_bytes(b"\x89PNG nothing more")
+    corpus = load(root)
+    assert next(c for c in corpus if c.id == "tired/bo/2.wav").has_video is False
+    assert list(left_out(corpus)) == ["tired/bo/2.png"]
+
+
+def test_infants_of_one_name_are_one_infant_across_labels(root: Path, sound: Writer) -> None:
+    sound(root / "tired" / "anna" / "3.wav", seed=3)
+    corpus = load(root)
+    assert [c.infant for c in corpus] == ["anna", "anna", "bo"]
+
+
+def test_deeper_folders_belong_to_the_infant(root: Path, sound: Writer) -> None:
+    sound(root / "tired" / "bo" / "monday" / "3.wav", seed=3)
+    clip = next(c for c in load(root) if "monday" in c.id)
+    assert (clip.label, clip.infant) == ("tired", "bo")
+
+
+def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -> None:
+    (root / "tired" / "cleo").mkdir()
+    (root / "tired" / "bo" / "empty.wav").touch()
+    (root / "tired" / "bo" / "text.wav").write_text("not a sound")
+    (root / "tired" / "bo" / "notes.txt").write_text("cried at three")
+    cut = sound(root / "tired" / "bo" / "cut.m4a")
+    cut.write_bytes(cut.read_bytes()[:200])
+    sound(root / "stray.wav", seed=4)
+    sound(root / "tired" / "label-only.wav", seed=5)
+    what = left_out(load(root))
+    assert set(what) == {
+        "tired/cleo", "tired/bo/empty.wav", "tired/bo/text.wav", "tired/bo/notes.txt",
+        "tired/bo/cut.m4a", "stray.wav", "tired/label-only.wav",
+    }  # fmt: skip
+    assert what["tired/cleo"] == "an empty folder"
+    assert what["tired/bo/empty.wav"] == "the file is empty"
+    assert "can't be decoded" in what["tired/bo/text.wav"]
+    assert "can't be decoded" in what["tired/bo/cut.m4a"]
+    assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
+    for item in ("stray.wav", "tired/label-only.wav"):
+        assert "<label>/<infant>/" in what[item]
+    assert not any(str(root) in line for line in what.values())
+
+
+def test_hidden_files_are_the_systems_own(root: Path, sound: Writer) -> None:
+    (root / ".DS_Store").write_text("")
+    sound(root / "tired" / "bo" / "._2.wav")
+    sound(root / ".cache" / "anna" / "1.wav")
+    corpus = load(root)
+    assert (len(corpus), len(corpus.problems())) == (2, 0)
+
+
+def test_a_folder_with_hidden_files_alone_is_empty(root: Path) -> None:
+    (root / "tired" / "cleo").mkdir()
+    (root / "tired" / "cleo" / ".DS_Store").write_text("")
+    assert left_out(load(root)) == {"tired/cleo": "an empty folder"}
+
+
+def test_equal_bytes_are_a_contradiction(root: Path) -> None:
+    shutil.copy(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
+    corpus = load(root)
+    rows = corpus.problems()
+    assert len(corpus) == 3
+    assert rows.values.tolist() == [
+        ["contradiction", "hungry/anna/copy.wav", "the same bytes as tired/bo/2.wav"]
+    ]
+
+
+def test_a_known_name_in_a_label_folder_gives_its_infant(root: Path, sound: Writer) -> None:
+    sound(root / "tired" / f"{UUID}-1430742197-1.0-m-04-hu.wav", seed=3)
+    corpus = load(root)
+    clip = next(c for c in corpus if UUID in c.id)
+    assert (clip.label, clip.reason, clip.infant) == ("tired", "hungry", UUID.lower())
+    assert (clip.start_s, clip.sex, clip.age) == (1430742197.0, "m", "0-4 weeks")
+    assert corpus.problems().what.tolist() == ["folder says tired, its name says hungry"]
+
+
+def test_a_known_name_in_the_root_gives_its_label_too(apart: Path, sound: Writer) -> None:
+    sound(apart / "flat" / f"{UUID}-1430742197-1.0-m-04-lo.wav")
+    (clip,) = load("flat")
+    assert (clip.label, clip.infant) == ("lonely", UUID.lower())
+
+
+def test_folders_outrank_a_known_name(root: Path, sound: Writer) -> None:
+    sound(root / "tired" / "cleo" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=3)
+    assert "cleo" in load(root).infants
+
+
+def test_an_empty_root_says_what_is_expected(apart: Path) -> None:
+    (apart / "own").mkdir()
+    with pytest.raises(InputError, match="own: no usable recording; expected <label>/<infant>/"):
+        load("own")
+
+
+def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path) -> None:
+    (apart / "own" / "tired" / "bo").mkdir(parents=True)
+    (apart / "own" / "tired" / "bo" / "1.wav").write_text("text")
+    with pytest.raises(InputError) as caught:
+        load("own")
+    assert "First of 1 problems: tired/bo/1.wav: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_may_be_a_mistyped_corpus(apart: Path) -> None:
+    with pytest.raises(InputError, match="no such folder.* Did you mean donateacry"):
+        load("donatecry")
+    with pytest.raises(InputError, match="no such folder"):
+        load(apart / "absent")
+
+
+def test_a_file_is_no_folder(root: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        load(root / "tired" / "bo" / "2.wav")
+
+
+def test_a_folder_takes_no_dials(root: Path) -> None:
+    with pytest.raises(InputError, match="a folder takes no options, got signal"):
+        load(root, signal=1.0)
+
+
+KINDS = (".wav", ".flac", ".png", "broken.caf", "broken.jpg", ".txt", "empty.mp3")
+
+
+class Samples(dict[str, bytes]):
+    def __repr__(self) -> str:
+        return "Samples()"  # hypothesis would print every byte
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writer) -> Samples:
+    home = tmp_path_factory.mktemp("samples")
+    return Samples(
+        {
+            ".wav": sound(home / "a.wav", seconds=0.05).read_bytes(),
+            ".flac": sound(home / "a.flac", seconds=0.05).read_bytes(),  # of a single block
+            ".png": still(home / "a.png").read_bytes(),
+            "broken.caf": b"caff and no more",
+            "broken.jpg": b"\xff\xd8 and no more",
+            ".txt": b"a diary",
+            "empty.mp3": b"",
+        }
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    files=st.sets(
+        st.tuples(
+            st.sampled_from(["tired", "hungry/anna", "hungry/bo", "tired/anna/deep", ""]),
+            st.sampled_from(["1", "2"]),
+            st.sampled_from(KINDS),
+        ),
+        max_size=8,
+    )
+)
+def test_no_file_is_ever_dropped_in_silence(
+    samples: Samples, files: set[tuple[str, str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        for folder, stem, kind in files:
+            path = Path(home, folder, stem + kind.removeprefix("broken").removeprefix("empty"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(samples[kind])
+        written = {p.relative_to(home).as_posix() for p in Path(home).rglob("*") if p.is_file()}
+        try:
+            corpus = load(home)
+        except InputError as error:
+            assert "no usable recording" in str(error)
+            assert not any("/" in f and k in (".wav", ".flac", ".png") for f, _, k in files)
+            return
+        clips = {clip.id for clip in corpus}
+        stills = {c.still.relative_to(home).as_posix() for c in corpus if c.still}
+        told = set(left_out(corpus))
+        assert clips | stills | told == written
+        assert len(clips) + len(stills) + len(told) == len(written)
