@@ -4,7 +4,7 @@ Notebook 03 prints these beside every score that rebuilds Paper A's Tables 1 and
 paper gives an interval. The unit that is drawn anew is the infant, so the jackknife deletes
 infants, and few infants mean a wide interval. Import these names from `cryutils.evaluation`.
 
-The degrees of freedom were chosen by simulation (`benchmarks/coverage.py`): for scores of 0.25
+The degrees of freedom were chosen by simulation (`benchmarks/intervals.py`): for scores of 0.25
 to 0.85 on DonateACry's classes and donors, where one infant gave half of a class, quantiles with
 (infants - 1) degrees cover 87-95 % where 95 % are promised, with (infants of a class - 1) 88-96 %,
 those used here 91-98 %. Near 1 all of them fall short, which `measured_coverage` tells.

@@ -1,0 +1,46 @@
+"""How long do the notebooks take in `quick`, one after the other, and how much memory?
+
+    cryutils bench notebooks
+
+The rival is the course's own budget (90 s for 00-03 on 2 cores, below 3 GiB).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BUDGET_S = {"00-03": 90}
+BUDGET_MIB = 3 * 1024
+
+
+def main() -> None:
+    """Run every notebook afresh, with empty caches, and print times, memory and budgets."""
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        command = [str(Path(sys.executable).with_name("cryutils")), "run", "--profile", "quick"]
+        command += ["--jobs", "1", "--fresh", "--outputs", str(home / "outputs")]
+        environment = {"CRYUTILS_CACHE_DIR": str(home / "cache"), "CRYUTILS_OFFLINE": "1"}
+        subprocess.run(command, check=True, env=_environment() | environment)
+        states = sorted((home / "outputs" / "quick" / "state").glob("*.json"))
+        found = {path.stem: json.loads(path.read_text()) for path in states}
+    for name, state in found.items():
+        print(f"{name}: {state['seconds']:.0f} s, {state['peak_mib']:.0f} MiB")
+    for span, budget in BUDGET_S.items():
+        first, last = span.split("-")
+        total = sum(s["seconds"] for name, s in found.items() if first <= name[:2] <= last)
+        print(f"notebooks {span}: {total:.0f} s of {budget} s, {budget / total:.1f} times within")
+    peak = max(state["peak_mib"] for state in found.values())
+    print(f"peak memory: {peak:.0f} MiB of {BUDGET_MIB} MiB")
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k != "CRYUTILS_DATA_DIR"}
+
+
+if __name__ == "__main__":
+    main()
