@@ -1,4 +1,4 @@
-"""Does the interval hold what it promises, and the permutation test? `cryutils bench coverage`.
+"""Does the interval hold what it promises, and the permutation test? `cryutils bench intervals`.
 
 Simulated infants are as many, with as many clips a class, as in the structures below; each
 has its own share of clips predicted right (beta-binomial). First the coverage of three ways to

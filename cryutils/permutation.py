@@ -3,7 +3,7 @@
 Notebook 03 gives these p-values for every cell (model x feature x protocol) of Paper A's
 Table 2, under both protocols. Labels are not permuted clip by clip: an infant mostly cries for
 one reason and sounds like itself, so free shuffling breaks a bond that exists without any
-signal. Where a true null should be rejected in 5 % of corpora, `benchmarks/coverage.py` finds
+signal. Where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py` finds
 10 % so under the leak-free protocol and 93 % under the paper's (by blocks: 5 and 4 %). Shuffling
 within infants alone moves almost nothing. What may be exchanged are whole label vectors of
 infants with equally many clips (block permutation), and clips within an infant. Import these
