@@ -340,7 +340,7 @@ function makeView(model, el, engine) {
     "details",
     { className: "cry-keys" },
     element("summary", {}, "Keys"),
-    "Space plays and pauses · ← → move the cursor · Shift + ← → select · drag selects · " +
+    "Space plays and pauses · ← → Home and End move the cursor · Shift + ← → select · drag selects · " +
       "Esc clears the selection · L loops · N and P step through the clips",
   );
   const root = element(
@@ -429,7 +429,9 @@ function makeView(model, el, engine) {
   function paintClip() {
     const now = clip();
     label.textContent = now.label;
-    name.textContent = now.infant ? `${now.name} · infant ${now.infant}` : now.name;
+    // DonateACry's file names begin with the infant: once is enough.
+    const known = now.name.toLowerCase().includes(now.infant.toLowerCase());
+    name.textContent = known ? now.name : `${now.name} · infant ${now.infant}`;
     number.textContent = `${now.number} of ${now.count}`;
     graph.setAttribute("aria-valuemax", seconds(now.duration_s));
     spoken.textContent = `Clip ${now.number} of ${now.count}: ${now.label}, ${now.name}, ${seconds(now.duration_s)} seconds`;
