@@ -91,14 +91,16 @@ def mel_spectrogram(
     return ax
 
 
-def cepstrogram(coefficients: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
+def cepstrogram(
+    coefficients: Array, ax: Axes, *, sr: int, hop_length: int, limit: float | None = None
+) -> Axes:
     """Draw MFCC, float (frames, coefficients); 0, the level, would drown the rest and is left out.
 
-    Colours reach to the 99th percentile of what is drawn, alike to both sides of 0.
+    Colours reach from -limit to limit (None: the 99th percentile of what is drawn).
     """
     shown = coefficients[:, 1:] if coefficients.shape[1] > 1 else coefficients
     first = coefficients.shape[1] - shown.shape[1]
-    limit = max(float(np.percentile(np.abs(shown), 99)), 1e-6)
+    limit = limit or max(float(np.percentile(np.abs(shown), 99)), 1e-6)
     image = _picture(
         shown, ax, seconds=len(shown) * hop_length / sr, bottom=first - 0.5,
         top=coefficients.shape[1] - 0.5, limits=(-limit, limit), cmap="RdBu_r",
@@ -126,7 +128,7 @@ def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
         khz = np.linspace(0, sr / 2000, len(level))
         ax.plot(khz, level, color=INK[number % len(INK)], lw=1.3, label=name)
     ax.set(xlim=(0, sr / 2000), xlabel="frequency in kHz", ylabel="level in dB")
-    ax.legend(loc="upper right")
+    ax.legend(loc="best")
     return ax
 
 

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = {
@@ -45,9 +48,21 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 output.execution_count = count
             if "metadata" in output:
                 output.metadata = {}
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = smaller(output.data["image/png"])
             # A view without its kernel shows nothing; the picture beside it stays.
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     return notebook
+
+
+def smaller(png: str) -> str:
+    """Return a base64 PNG with a palette of 256 colours: a third of the size, equal to the eye."""
+    image = Image.open(io.BytesIO(base64.b64decode(png)))
+    if image.mode == "P":
+        return png
+    buffer = io.BytesIO()
+    image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def refresh(path: Path) -> None:
