@@ -40,7 +40,7 @@ notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean
 	$(BIN)/python tools/notebooks.py refresh
 
 test-colab: $(COLAB)/.installed  ## Run notebooks 00-03 and the player with Colab's versions
-	$(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/browser
+	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/app tests/browser
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@test -x $(COLAB)/bin/python || $(PYTHON) -m venv $(COLAB)
