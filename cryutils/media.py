@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryutils.errors import InputError
 
@@ -20,6 +20,7 @@ __all__ = ["SOUND", "STILL", "VIDEO", "MediaInfo", "probe"]
 SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
 VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
 STILL = frozenset({".jpg", ".jpeg", ".png"})
+LOCAL = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _probe_stream(path: Path) -> MediaInfo:
     import av
 
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options=LOCAL) as container:
             audio = next(iter(container.streams.audio), None)
             video = next((s for s in container.streams.video if not _is_cover(s)), None)
             silent = {stream for stream in (audio, video) if stream is not None}
@@ -89,7 +90,7 @@ def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _duration_s(container, stream) -> float | None:  # type: ignore[no-untyped-def]
+def _duration_s(container: Any, stream: Any) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1e6 if container.duration else None
@@ -100,8 +101,9 @@ def _counted_s(path: Path) -> float:
     import av
 
     seconds = 0.0
-    with av.open(str(path)) as container:
-        stream = next(iter(container.streams.audio), None) or container.streams.video[0]
+    frame: Any
+    with av.open(str(path), options=LOCAL) as container:
+        stream: Any = next(iter(container.streams.audio), None) or container.streams.video[0]
         for frame in container.decode(stream):
             length = frame.samples / frame.sample_rate if stream.type == "audio" else 0.0
             seconds = (frame.time or 0.0) + length

@@ -194,7 +194,7 @@ def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path) -> None:
 
 
 def test_a_missing_folder_may_be_a_mistyped_corpus(apart: Path) -> None:
-    with pytest.raises(InputError, match="no such folder.* Did you mean donateacry"):
+    with pytest.raises(InputError, match=r"no such folder.* Did you mean donateacry"):
         load("donatecry")
     with pytest.raises(InputError, match="no such folder"):
         load(apart / "absent")

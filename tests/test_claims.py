@@ -1,0 +1,189 @@
+"""The results store: what is recorded comes back, whole, and nothing else gets in."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import claims, locations
+from cryutils.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run in which no notebook has begun."""
+    monkeypatch.setattr(claims, "_current", None)
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "outputs" / "quick"))
+    return apart / "outputs" / "quick"
+
+
+def stored(run: Path, notebook: str) -> list[dict[str, object]]:
+    return json.loads((run / "results" / f"{notebook}.json").read_text())
+
+
+def test_a_result_is_stored_with_all_that_the_contract_names(run: Path) -> None:
+    claims.begin("03_feature_validation", seed=7)
+    claims.record(
+        "feature_validation.stft.svm.accuracy", 0.4583, low=0.2, high=0.7, n=23, n_infants=11,
+        protocol="leak_free", data="donateacry",
+    )  # fmt: skip
+    assert stored(run, "03_feature_validation") == [
+        {
+            "key": "feature_validation.stft.svm.accuracy", "value": 0.4583, "low": 0.2,
+            "high": 0.7, "n": 23, "n_infants": 11, "protocol": "leak_free",
+            "data": "donateacry", "notebook": "03_feature_validation", "seed": 7,
+        }
+    ]  # fmt: skip
+
+
+def test_numbers_of_numpy_are_stored_as_plain_ones(run: Path) -> None:
+    claims.begin("a")
+    claims.record("k", np.float32(0.5), low=np.float64(0.25), n=np.int64(3), data="synthetic")
+    (row,) = stored(run, "a")
+    assert (row["value"], row["low"], row["n"]) == (0.5, 0.25, 3)
+    assert (row["high"], row["protocol"], row["seed"]) == (None, None, None)
+
+
+def test_a_key_is_kept_once_for_each_protocol_and_corpus(run: Path) -> None:
+    claims.begin("a")
+    for value, protocol, data in (
+        (0.1, "paper", "x"), (0.2, "leak_free", "x"), (0.3, "paper", "y"), (0.4, "paper", "x"),
+    ):  # fmt: skip
+        claims.record("k", value, protocol=protocol, data=data)
+    assert [row["value"] for row in stored(run, "a")] == [0.4, 0.2, 0.3]
+
+
+def test_beginning_again_forgets_what_was_measured_before(run: Path) -> None:
+    claims.begin("a")
+    claims.record("old", 1, data="synthetic")
+    claims.begin("a")
+    assert stored(run, "a") == []
+    assert claims.current() == "a"
+
+
+def test_loading_gives_every_notebooks_rows(run: Path) -> None:
+    for notebook in ("a", "b"):
+        claims.begin(notebook, seed=1)
+        claims.record(f"of.{notebook}", 1.5, data="synthetic")
+    table = claims.load_results()
+    assert list(table.columns) == list(claims.Result.__slots__)
+    assert table.key.tolist() == ["of.a", "of.b"]
+    assert table.equals(claims.load_results("quick"))
+    assert table.equals(claims.load_results(run))
+
+
+def test_loading_an_absent_run_names_the_folder() -> None:
+    with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
+        claims.load_results("real")
+
+
+def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
+    for notebook in ("a", "b", "c"):
+        claims.begin(notebook)
+        claims.record(f"of.{notebook}", 1.0, data="synthetic")
+    merged = claims.merge(run, ["a", "c"])
+    assert merged == run / "results.json"
+    assert [row["key"] for row in json.loads(merged.read_text())] == ["of.a", "of.c"]
+    assert len(json.loads(claims.merge(run).read_text())) == 3
+
+
+def test_a_writer_that_fails_leaves_the_old_results(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims.begin("a")
+    claims.record("k", 1.0, data="synthetic")
+    before = (run / "results" / "a.json").read_bytes()
+
+    def fail(self: Path, text: str) -> None:
+        with self.open("w") as half:
+            half.write(text[: len(text) // 2])
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "write_text", fail)
+        with pytest.raises(OSError, match="full"):
+            claims.record("other", 2.0, data="synthetic")
+    assert (run / "results" / "a.json").read_bytes() == before
+    assert claims.load_results().key.tolist() == ["k"]
+
+
+def test_what_a_killed_writer_left_is_never_read(run: Path) -> None:
+    claims.begin("a")
+    claims.record("k", 1.0, data="synthetic")
+    writer = locations.writing(run / "results" / "b.json")
+    part = writer.__enter__()  # and never left, as by a process that was killed
+    part.write_text('[{"key": ')
+    assert claims.load_results().key.tolist() == ["k"]
+    assert len(json.loads(claims.merge(run).read_text())) == 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["value", "low", "high"])
+def test_only_finite_numbers_are_results(run: Path, bad: float, where: str) -> None:
+    claims.begin("a")
+    numbers = {"value": 0.5, "low": 0.1, "high": 0.9, where: bad}
+    with pytest.raises(InputError, match=r"k: .* isn't finite"):
+        claims.record("k", **numbers, data="synthetic")
+    assert stored(run, "a") == []
+
+
+def test_another_protocol_is_refused() -> None:
+    claims.begin("a")
+    with pytest.raises(InputError, match="'leakfree' is neither 'paper' nor 'leak_free'"):
+        claims.record("k", 0.5, protocol="leakfree", data="synthetic")
+
+
+def test_recording_before_beginning_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match=r"claims\.begin"):
+        claims.record("k", 0.5, data="synthetic")
+    assert not run.exists()
+    assert claims.current() == ""
+
+
+def test_by_hand_results_go_to_a_run_of_their_own(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CRYUTILS_RUN_DIR")
+    assert claims.run_dir() == apart / "outputs" / "manual"
+    figure = claims.figure_path("f1")
+    assert figure == apart / "outputs" / "manual" / "figures" / "f1.png"
+    assert figure.parent.is_dir()
+
+
+# The papers' figures, typed from the paper a second time.
+
+TABLE_1 = {  # class: clips in the corpus, clips used
+    "pain": (38, 20), "belly_pain": (16, 16), "discomfort": (27, 20), "tired": (24, 20),
+}  # fmt: skip
+TABLE_2 = {  # classifier: STFT, MFCC, in percent as printed
+    "svm": (45.83, 66.67), "nb": (75.83, 77.50), "rf": (79.17, 83.33),
+    "dt": (79.17, 79.17), "knn": (54.17, 50.00), "dnn": (85.59, 84.49),
+}  # fmt: skip
+
+
+def test_the_ledger_holds_table_1_of_paper_a() -> None:
+    rows = claims.published()
+    rows = rows[(rows.paper == "A") & (rows["where"] == "Table 1")].set_index("key")
+    assert len(rows) == 8
+    for name, (count, used) in TABLE_1.items():
+        assert rows.value[f"table1.{name}.count"] == count
+        assert rows.value[f"table1.{name}.test_count"] == used
+
+
+def test_the_ledger_holds_table_2_of_paper_a() -> None:
+    rows = claims.published()
+    rows = rows[(rows.paper == "A") & (rows["where"] == "Table 2")].set_index("key")
+    assert len(rows) == 12
+    for model, percents in TABLE_2.items():
+        for feature, percent in zip(("stft", "mfcc"), percents, strict=True):
+            share = rows.value[f"feature_validation.{feature}.{model}.accuracy"]
+            assert share == pytest.approx(percent / 100, abs=1e-12)
+            assert rows.unit[f"feature_validation.{feature}.{model}.accuracy"] == "share"
+
+
+def test_every_claim_has_an_id_of_its_own() -> None:
+    assert claims.published().id.is_unique
