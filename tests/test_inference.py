@@ -191,3 +191,11 @@ def test_coverage_of_an_interval_that_does_not_exist_is_nan() -> None:
     assert np.isnan(measured_coverage(labels, infants, value=0.5))
     with pytest.raises(InputError, match="value=50"):
         measured_coverage(labels, infants, value=50)
+
+
+def test_an_interval_is_written_with_its_bounds_or_the_reason_for_none() -> None:
+    labels, infants = ["a", "a", "b", "b"], ["1", "2", "3", "3"]
+    few = interval(np.array([0, 0, 1, 0]), labels, infants)
+    assert str(few) == f"0.75 (no interval: {few.reason})"
+    enough = interval(np.array([0, 1, 1, 0]), labels, ["1", "2", "3", "4"])
+    assert str(enough) == f"{enough.value:.2f} [{enough.low:.2f}, {enough.high:.2f}]"
