@@ -59,6 +59,11 @@ class Interval:
     estimand: str
     reason: str = ""
 
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f} (no interval: {self.reason})"
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def interval(
     predicted: NDArray[np.integer[Any]],
