@@ -1,0 +1,226 @@
+"""The classifiers of Table 2, above all that networks trained side by side stay apart.
+
+The one test module that imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from cryutils.models import (
+    CLASSIFIERS,
+    DeepNeuralNetwork,
+    _stack,
+    _standardised,
+    table2_classifiers,
+)
+
+N, FEATURES = 60, 4
+
+
+@pytest.fixture
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Three classes, each apart from the others along one feature, float32 (60, 4)."""
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % 3
+    x = rng.normal(0, 1, (N, FEATURES))
+    x[np.arange(N), y] += 8
+    return (x * [1, 100, 1, 0.01] + [0, 5000, 0, 0]).astype(np.float32), y
+
+
+def halves(n: int = N) -> list[tuple[np.ndarray, np.ndarray]]:
+    first, second = np.arange(n // 2), np.arange(n // 2, n)
+    return [(first, second), (second, first)]
+
+
+def network(**options) -> DeepNeuralNetwork:
+    """A network that learns fast: 30 clips give one step an epoch."""
+    settings = {"units": (16,), "epochs": 60, "learning_rate": 0.01, **options}
+    return DeepNeuralNetwork(**settings)
+
+
+# Table 2
+
+
+def test_the_six_classifiers_of_table_2_in_the_papers_order() -> None:
+    assert list(CLASSIFIERS) == ["svm", "nb", "rf", "dt", "knn", "dnn"]
+    assert CLASSIFIERS["nb"] == "Naïve Bayes"
+    for scaling in ("signal", "features"):
+        assert list(table2_classifiers(scaling=scaling)) == list(CLASSIFIERS)
+
+
+def test_scaled_features_are_standardised_then_brought_to_0_and_1() -> None:
+    models = table2_classifiers(scaling="features")
+    for name in ("svm", "nb", "knn"):
+        steps = [step for step, _ in models[name].steps]
+        assert steps[:2] == ["standardscaler", "minmaxscaler"]
+    assert not any(hasattr(m, "steps") for m in table2_classifiers(scaling="signal").values())
+
+
+def test_feature_scaling_is_fitted_on_training_data_alone() -> None:
+    train = np.array([[0.0], [10.0], [20.0]])
+    model = table2_classifiers(scaling="features")["knn"].set_params(
+        kneighborsclassifier__n_neighbors=1
+    )
+    model.fit(train, [0, 1, 2])
+    scaled = model[:-1].transform([[0.0], [20.0], [40.0]])
+    np.testing.assert_allclose(scaled, [[0], [1], [2]], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["svm", "nb", "knn"])
+def test_each_classical_model_learns_what_is_separable(name: str, data) -> None:
+    x, y = data
+    model = table2_classifiers(scaling="features")[name]
+    (train, test), _ = halves()
+    assert (model.fit(x[train], y[train]).predict(x[test]) == y[test]).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["rf", "dt"])
+def test_each_forest_learns_what_is_separable(name: str, data) -> None:
+    x, y = data
+    folds = halves()
+    predicted = table2_classifiers(seed=1)[name].predict_folds(x, y, folds)
+    for (_, test), found in zip(folds, predicted, strict=True):
+        assert (found == y[test]).mean() > 0.8
+
+
+# The network
+
+
+def test_every_fold_learns_what_is_separable(data) -> None:
+    x, y = data
+    folds = [*halves(), (np.arange(0, N, 2), np.arange(1, N, 2))]
+    predicted = network().predict_folds(x, y, folds)
+    assert [p.shape for p in predicted] == [(30,)] * 3
+    for (_, test), found in zip(folds, predicted, strict=True):
+        assert (found == y[test]).mean() > 0.9
+
+
+def test_folds_of_unequal_size_get_their_own_clips_back(data) -> None:
+    x, y = data
+    folds = [
+        (np.arange(45), np.arange(45, N)),
+        (np.arange(18, N), np.arange(18)),
+        (np.arange(7, N), np.arange(7)),
+    ]
+    predicted = network().predict_folds(x, y, folds)
+    assert [len(p) for p in predicted] == [15, 18, 7]
+    for (_, test), found in zip(folds, predicted, strict=True):
+        assert (found == y[test]).mean() > 0.85
+
+
+def test_a_folds_labels_never_reach_another_fold(data) -> None:
+    """Shapes, and so all that is drawn at random, stay equal; only fold 1's labels change."""
+    x, y = data
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=x.shape).astype(np.float32)  # nothing to learn, so every clip wavers
+    x = np.vstack([x, x])
+    folds = [(train + i * N, test + i * N) for i in (0, 1) for train, test in halves()]
+    twice = np.concatenate([y, y])
+    changed = np.concatenate([y, rng.permutation(y)])
+    one = network(epochs=10).predict_folds(x, twice, folds)
+    other = network(epochs=10).predict_folds(x, changed, folds)
+    for fold in (0, 1):
+        np.testing.assert_array_equal(one[fold], other[fold])
+    assert any((one[fold] != other[fold]).any() for fold in (2, 3))
+
+
+def test_test_clips_never_reach_training(data) -> None:
+    """Other test clips, and no labels for them: the rest is predicted as before."""
+    x, y = data
+    x = np.random.default_rng(4).normal(size=x.shape).astype(np.float32)
+    train, test = np.arange(40), np.arange(40, N)
+    before = network(epochs=10).predict_folds(x, y, [(train, test)])[0]
+    other_x, other_y = x.copy(), y.copy()
+    other_x[50:] = 1e3
+    other_y[40:] = 0
+    after = network(epochs=10).predict_folds(other_x, other_y, [(train, test)])[0]
+    np.testing.assert_array_equal(before[:10], after[:10])
+
+
+def test_what_pads_a_short_fold_weighs_nothing(data) -> None:
+    """Rubbish in the padding leaves every weight of every network as it was."""
+    x, y = data
+    folds = [(np.arange(50), np.arange(50, N)), (np.arange(20), np.arange(20, N))]
+    inputs, targets, weights = _stack([x, x], y, folds)
+    padding = weights == 0
+    np.testing.assert_array_equal(padding.sum(axis=0), [0, 30])
+    np.testing.assert_array_equal(inputs[:20, 1], x[:20])
+    np.testing.assert_array_equal(targets[:20, 1], y[:20])
+
+    def trained(inputs: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        model = network(dropout=0.0)._build(folds=2, inputs=FEATURES, classes=3)
+        model.fit(inputs, targets, sample_weight=weights, batch_size=16, epochs=3, verbose=0)
+        return model.get_weights()
+
+    inputs = (inputs - inputs.mean()) / inputs.std()
+    kept = trained(inputs, targets)
+    rubbish = np.random.default_rng(1).normal(size=inputs.shape).astype(np.float32)
+    spoilt = trained(
+        np.where(padding[..., None], rubbish, inputs), np.where(padding, (targets + 1) % 3, targets)
+    )
+    for one, other in zip(kept, spoilt, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_network_among_others_learns_as_it_does_alone(data) -> None:
+    """Plain gradient descent without dropout: side by side or alone, the same steps."""
+    import keras
+
+    x, y = data
+    x = _standardised(x, np.arange(N))
+    folds = halves()
+    inputs, targets, weights = _stack([x, x], y, folds)
+    together = network(dropout=0.0)._build(folds=2, inputs=FEATURES, classes=3)
+    start = together.get_weights()
+    fit = {"batch_size": 30, "epochs": 5, "shuffle": False, "verbose": 0}
+    together.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    together.fit(inputs, targets, sample_weight=weights, **fit)
+    for fold, (train, _) in enumerate(folds):
+        alone = network(dropout=0.0)._build(folds=1, inputs=FEATURES, classes=3)
+        alone.set_weights([w[[fold]] for w in start])
+        alone.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        alone.fit(x[train][:, None], y[train][:, None], **fit)
+        for one, other in zip(together.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_allclose(one[[fold]], other, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_answers(data) -> None:
+    x, y = data
+    x = np.random.default_rng(5).normal(size=x.shape).astype(np.float32)
+    runs = [network(epochs=10, seed=seed).predict_folds(x, y, halves()) for seed in (1, 1, 2)]
+    same = [np.array_equal(np.concatenate(a), np.concatenate(b)) for a, b in pairwise(runs)]
+    assert same == [True, False]
+
+
+def test_features_may_depend_on_the_training_set(data) -> None:
+    """As `design.FoldFeatures` does: each fold is trained and tested on its own matrix."""
+    x, y = data
+    asked = []
+
+    def prepared(train: np.ndarray) -> np.ndarray:
+        asked.append(train[0])
+        return x if train[0] == 0 else x[:, ::-1]
+
+    given = network().predict_folds(prepared, y, halves())
+    assert asked == [0, 30]
+    for (_, test), found in zip(halves(), given, strict=True):
+        assert (found == y[test]).mean() > 0.9
+
+
+def test_inputs_are_standardised_on_the_training_set(data) -> None:
+    x, _ = data
+    train = np.arange(20)
+    z = _standardised(x, train)
+    np.testing.assert_allclose(z[train].mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(z[train].std(axis=0), 1, atol=1e-3)
+    wanted = (x[50] - x[train].mean(axis=0)) / x[train].std(axis=0)
+    np.testing.assert_allclose(z[50], wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_constant_feature_is_no_division_by_zero() -> None:
+    z = _standardised(np.full((5, 2), 3.0, np.float32), np.arange(3))
+    np.testing.assert_array_equal(z, 0)
