@@ -43,7 +43,6 @@ __all__ = [
     "class_sizes",
     "clips_per_infant",
     "confusion",
-    
     "dial",
     "donors",
     "framing",

@@ -1,0 +1,304 @@
+"""Every figure shows the numbers that it was given, with units, and hands its ax back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from PIL import Image
+
+from cryutils import claims, plots, spectral
+
+SR = 8000
+RNG = np.random.default_rng(0)
+TONE = np.sin(2 * np.pi * 1000 * np.arange(SR) / SR).astype(np.float32)  # 1 s of 1 kHz
+
+
+@pytest.fixture
+def ax() -> Iterator[Axes]:
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+def widths(ax: Axes) -> list[float]:
+    return [patch.get_width() for patch in ax.patches]
+
+
+def heights(ax: Axes) -> list[float]:
+    return [patch.get_height() for patch in ax.patches]
+
+
+def labels(ax: Axes) -> tuple[str, str]:
+    return ax.get_xlabel(), ax.get_ylabel()
+
+
+def legend(ax: Axes) -> list[str]:
+    found = ax.get_legend()
+    return [] if found is None else [text.get_text() for text in found.get_texts()]
+
+
+# What every figure shares
+
+
+def test_save_writes_the_picture_under_its_key_with_its_title(apart: Path) -> None:
+    claims.begin("01_test")
+    figure, ax = plt.subplots()
+    ax.set_title("One title", loc="left")
+    assert plots.save(figure, "part.figure") is figure
+    with Image.open(claims.figure_path("part.figure")) as picture:
+        assert picture.info["Title"] == "One title"
+        assert picture.info["Source"] == "01_test"
+    plt.close(figure)
+
+
+def test_source_writes_what_the_figure_was_made_from(ax: Axes) -> None:
+    figure = ax.figure
+    assert plots.source(figure, "synthetic voices, 3 clips") is figure
+    assert [text.get_text() for text in figure.texts] == ["Data: synthetic voices, 3 clips"]
+
+
+def test_style_gives_one_resolution_and_titles_on_the_left() -> None:
+    with plt.rc_context():
+        plots.style()
+        assert plt.rcParams["figure.dpi"] == 100
+        assert plt.rcParams["axes.titlelocation"] == "left"
+
+
+# Sound
+
+
+def test_waveform_draws_each_sample_at_its_time(ax: Axes) -> None:
+    assert plots.waveform(TONE, ax, sr=SR) is ax
+    time, drawn = ax.lines[0].get_data()
+    np.testing.assert_array_equal(drawn, TONE)
+    assert time[800] == pytest.approx(0.1)
+    assert labels(ax) == ("time in s", "amplitude")
+    assert ax.get_xlim() == (0, 1)
+
+
+def test_waveforms_share_an_axis_in_ms(ax: Axes) -> None:
+    x, y = TONE[:80], 0.5 * TONE[:80]
+    assert plots.waveforms({"x": x, "half": y}, ax, sr=SR, start_s=2.0) is ax
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), y)
+    assert ax.lines[0].get_xdata()[[0, 8]] == pytest.approx([2000, 2001])
+    assert legend(ax) == ["x", "half"]
+    assert ax.get_xlabel() == "time in ms"
+
+
+def test_spectrogram_shows_a_tone_at_its_frequency_and_0_db(ax: Axes) -> None:
+    level = spectral.stft_db(TONE, n_fft=512, hop_length=128)
+    assert plots.spectrogram(level, ax, sr=SR, hop_length=128) is ax
+    image = ax.images[0]
+    _, right, bottom, top = image.get_extent()
+    loudest = np.asarray(image.get_array())[:, len(level) // 2].argmax()
+    shown_khz = bottom + (top - bottom) * loudest / (level.shape[1] - 1)
+    assert shown_khz == pytest.approx(1.0, abs=0.01)
+    assert right == pytest.approx(len(level) * 128 / SR)
+    assert np.asarray(image.get_array()).max() == 0
+    assert image.get_clim() == (-70, 0)
+    assert image.origin == "lower"
+    assert labels(ax) == ("time in s", "frequency in kHz")
+    assert [other.get_ylabel() for other in ax.figure.axes[1:]] == ["level in dB"]
+
+
+def test_mel_spectrogram_is_marked_in_hz_up_to_half_the_rate(ax: Axes) -> None:
+    level = spectral.mel_db(TONE, sr=SR, n_fft=512, hop_length=128, n_mels=40)
+    assert plots.mel_spectrogram(level, ax, sr=SR, hop_length=128) is ax
+    ticks = [text.get_text() for text in ax.get_yticklabels()]
+    assert ticks == ["0", "250", "500", "1000", "2000", "4000"]
+    assert ax.get_yticks()[3] == pytest.approx(15)  # 1 kHz is 15 mel
+    assert ax.get_ylim()[1] == pytest.approx(float(spectral.hz_to_mel(4000)))
+    assert labels(ax) == ("time in s", "frequency in Hz, mel scale")
+
+
+def test_cepstrogram_leaves_the_level_out_and_centres_colours_on_zero(ax: Axes) -> None:
+    coefficients = RNG.normal(size=(50, 13)).astype(np.float32)
+    coefficients[:, 0] = -500
+    assert plots.cepstrogram(coefficients, ax, sr=SR, hop_length=80) is ax
+    image = ax.images[0]
+    np.testing.assert_array_equal(image.get_array(), coefficients[:, 1:].T)
+    assert tuple(image.get_extent()) == pytest.approx((0, 0.5, 0.5, 12.5))
+    low, high = image.get_clim()
+    assert -low == high < 10
+    assert labels(ax) == ("time in s", "MFCC number")
+
+
+def test_cepstrogram_keeps_to_a_limit_that_it_is_given(ax: Axes) -> None:
+    plots.cepstrogram(np.ones((5, 4), np.float32), ax, sr=SR, hop_length=80, limit=30.0)
+    assert ax.images[0].get_clim() == (-30, 30)
+
+
+def test_level_change_is_drawn_in_db_alike_to_both_sides(ax: Axes) -> None:
+    change = RNG.normal(size=(10, 257)).astype(np.float32)
+    assert plots.level_change(change, ax, sr=SR, hop_length=128) is ax
+    np.testing.assert_array_equal(ax.images[0].get_array(), change.T)
+    assert ax.images[0].get_clim() == (-60, 60)
+    assert ax.images[0].get_extent()[3] == pytest.approx(4.0)
+
+
+def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
+    level = RNG.normal(size=257)
+    assert plots.spectra({"before": level, "after": level + 3}, ax, sr=SR) is ax
+    khz, drawn = ax.lines[1].get_data()
+    np.testing.assert_allclose(drawn, level + 3)
+    assert (khz[0], khz[-1]) == (0, 4)
+    assert legend(ax) == ["before", "after"]
+    assert labels(ax) == ("frequency in kHz", "level in dB")
+
+
+def test_bin_levels_stand_side_by_side(ax: Axes) -> None:
+    one, two = np.array([1.0, 2, 3]), np.array([4.0, 5, 6])
+    assert plots.bin_levels({"one": one, "two": two}, ax) is ax
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), two)
+    left, right = (line.get_xdata() for line in ax.lines)
+    assert (right > left).all()
+    np.testing.assert_array_equal(np.round(left), [0, 1, 2])
+    assert labels(ax) == ("STFT bin", "level in dB")
+
+
+def test_framing_draws_one_window_a_frame_a_hop_apart(ax: Axes) -> None:
+    assert plots.framing(TONE, ax, sr=SR, frame_length=400, hop_length=80, frames=3) is ax
+    signal, *windows = ax.lines
+    assert len(windows) == 3
+    assert len(signal.get_ydata()) == 2 * 80 + 400
+    assert [line.get_xdata()[0] for line in windows] == pytest.approx([0, 10, 20])
+    np.testing.assert_allclose(windows[0].get_ydata(), spectral.window(400))
+
+
+def test_framing_a_silence_still_draws(ax: Axes) -> None:
+    plots.framing(np.zeros(1000, np.float32), ax, sr=SR, frame_length=400, hop_length=200)
+    assert np.isfinite(ax.lines[0].get_ydata()).all()
+
+
+def test_mel_filter_bank_draws_every_second_triangle(ax: Axes) -> None:
+    filters = spectral.mel_filters(sr=SR, n_fft=512, n_mels=40)
+    assert plots.mel_filter_bank(filters, ax, sr=SR, every=2) is ax
+    assert len(ax.lines) == 20
+    khz, weight = ax.lines[10].get_data()
+    # Each triangle has unit area over Hz, as the bank is defined; so over kHz and 1/kHz.
+    assert weight.sum() * (khz[1] - khz[0]) == pytest.approx(1, abs=0.05)
+    assert labels(ax) == ("frequency in kHz", "weight in 1/kHz")
+
+
+def test_mel_lines_name_the_bands_centres(ax: Axes) -> None:
+    line = np.arange(40.0)
+    assert plots.mel_lines({"up": line}, ax, sr=SR, ylabel="level in dB") is ax
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), line)
+    ticks = [text.get_text() for text in ax.get_xticklabels()]
+    centres = spectral.mel_to_hz(np.linspace(0, float(spectral.hz_to_mel(4000)), 42)[1:-1])
+    assert ticks[0] == f"0\n{centres[0]:.0f} Hz"
+    assert ticks[-1] == f"39\n{centres[-1]:.0f} Hz"
+    assert ax.get_ylabel() == "level in dB"
+
+
+# A corpus
+
+CLIPS = pd.DataFrame(
+    {
+        "infant": ["a", "a", "a", "b", "c"],
+        "label": ["hungry", "hungry", "tired", "tired", "hungry"],
+        "age": ["0-4 weeks", "0-4 weeks", None, "over 2 years", "0-4 weeks"],
+        "sex": ["f", "m", None, "f", "f"],
+    }
+)
+
+
+def test_clips_per_infant_stacks_labels_largest_infant_first(ax: Axes) -> None:
+    assert plots.clips_per_infant(CLIPS, ax) is ax
+    hungry, tired = ([bar.get_height() for bar in group] for group in ax.containers)
+    assert hungry == [2, 0, 1]
+    assert tired == [1, 1, 0]
+    assert [bar.get_y() for bar in ax.containers[1]] == hungry
+    assert legend(ax) == ["hungry", "tired"]
+
+
+def test_class_sizes_draws_and_writes_every_number(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"clips": [16, 8], "infants": [7, 7], "effective_infants": [3.3, 6.4]},
+        index=["belly_pain", "burping"],
+    )
+    assert plots.class_sizes(table, ax) is ax
+    assert widths(ax) == [16, 8, 7, 7, 3.3, 6.4]
+    assert sorted(t.get_text() for t in ax.texts) == sorted(["16", "8", "7", "7", "3.3", "6.4"])
+    assert ax.get_xscale() == "log"
+    belly_pain, burping = ax.get_yticks()
+    assert belly_pain > burping  # the first class on top
+
+
+def test_ages_counts_each_band_by_sex_and_keeps_the_unknown(ax: Axes) -> None:
+    assert plots.ages(CLIPS, ax, order=["0-4 weeks", "4-8 weeks", "over 2 years"]) is ax
+    assert [t.get_text() for t in ax.get_xticklabels()] == [
+        "0-4 weeks", "over 2 years", "not stated"
+    ]  # fmt: skip
+    assert legend(ax) == ["girls", "boys", "sex not stated"]
+    girls, boys, unknown = ([bar.get_height() for bar in group] for group in ax.containers[:3])
+    assert (girls, boys, unknown) == ([2, 1, 0], [1, 0, 0], [0, 0, 1])
+
+
+def test_neighbours_draws_measured_beside_chance(ax: Axes) -> None:
+    table = pd.DataFrame({"measured": [0.61, 0.38], "chance": [0.03, 0.23]}, index=["i", "l"])
+    assert plots.neighbours(table, ax) is ax
+    assert widths(ax) == [0.61, 0.38, 0.03, 0.23]
+    assert [t.get_text() for t in ax.texts] == ["61%", "38%", "3%", "23%"]
+    assert legend(ax) == ["measured", "chance"]
+
+
+# Scores
+
+
+def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"protocol": ["paper"] * 3 + ["leak_free"] * 2, "accuracy": [0.7, 0.8, 0.9, 0.2, 0.3]}
+    )
+    assert plots.split_accuracies(table, ax, chance=0.25) is ax
+    leak_free, leak_free_mean, paper, paper_mean, chance = ax.lines
+    assert list(leak_free.get_xdata()) == [0.2, 0.3]
+    assert list(paper.get_xdata()) == [0.7, 0.8, 0.9]
+    assert leak_free_mean.get_xdata()[0] == pytest.approx(0.25)
+    assert paper_mean.get_xdata()[0] == pytest.approx(0.8)
+    assert chance.get_xdata()[0] == 0.25
+    assert max(leak_free.get_ydata()) < min(paper.get_ydata())
+
+
+def test_protocol_scores_puts_published_and_both_protocols_in_a_row(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "published": [0.46, np.nan],
+            "paper": [0.6, 0.7], "paper_low": [0.5, 0.6], "paper_high": [0.7, 0.8],
+            "leak_free": [0.3, 0.4], "leak_free_low": [0.2, 0.3], "leak_free_high": [0.4, 0.5],
+        },
+        index=["SVM", "k-NN"],
+    )  # fmt: skip
+    assert plots.protocol_scores(table, ax, chance=0.28) is ax
+    drawn = {line.get_label(): list(line.get_xdata()) for line in ax.lines}
+    assert drawn["paper's protocol"] == [0.6, 0.7]
+    assert drawn["leak-free"] == [0.3, 0.4]
+    assert drawn["published"][0] == 0.46
+    assert drawn["commonest class"][0] == 0.28
+    intervals = [path[:, 0].tolist() for c in ax.collections for path in c.get_segments()]
+    assert intervals == [[0.5, 0.7], [0.6, 0.8], [0.2, 0.4], [0.3, 0.5]]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["SVM", "k-NN"]
+
+
+def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) -> None:
+    rows = [
+        {"classifier": name, "protocol": protocol, "accuracy": base + 0.01 * i, "published": base}
+        for name, base in (("SVM", 0.4), ("k-NN", 0.5))
+        for protocol in ("paper", "leak_free")
+        for i in range(10)
+    ]
+    assert plots.holdout_scores(pd.DataFrame(rows), ax, chance=0.28) is ax
+    marks = next(line for line in ax.lines if line.get_label() == "published")
+    assert list(marks.get_xdata()) == [0.4, 0.5]
+    assert list(marks.get_ydata()) == [0, 1]
+    assert "leak-free" in legend(ax)
