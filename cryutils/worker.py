@@ -120,6 +120,7 @@ def execute(
             _literal(unfinished),
             parameters=values,
             kernel_name="python3",
+            language="python",  # else a notebook that doesn't name its language is refused
             engine_name="cryutils",
             cwd=str(source.parent),
             progress_bar=False,

@@ -1,0 +1,487 @@
+"""Profiles, parameters, fingerprints; notebooks run in parallel, fail, are killed and resume.
+
+Two tiny notebooks stand in for the course; kernels, processes and signals are real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from cryutils import cli, course, worker
+from cryutils.errors import InputError
+
+CLONE = Path(__file__).resolve().parent.parent
+
+PARAMETERS = """\
+test_size = 0.3
+classes = ["hungry", "tired"]
+seed = 0
+fast = True
+data = "synthetic"
+text = "plain"
+anything = None
+"""
+RECORD = """\
+import os
+from pathlib import Path
+from cryutils import claims
+tally = Path(os.environ["TALLY"], "{name}")
+tally.write_text((tally.read_text() if tally.exists() else "") + "x")
+claims.begin("{name}", seed=seed)
+claims.record("made.{name}", test_size, data="made")
+"""
+WAIT = """\
+import os, time
+from pathlib import Path
+while not Path(os.environ["GATE"]).exists():
+    time.sleep(0.02)
+"""
+
+
+def notebook(path: Path, *cells: str, parameters: str = PARAMETERS, title: str = "Tiny") -> Path:
+    first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    made = new_notebook(
+        cells=[new_markdown_cell(f"# {title}"), first, *map(new_code_cell, cells)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(made, path)
+    return path
+
+
+@pytest.fixture
+def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course of two notebooks, 01_first and 02_second, with a profile `quick`."""
+    home = apart / "project"
+    for name in ("01_first", "02_second"):
+        notebook(home / "notebooks" / f"{name}.ipynb", RECORD.format(name=name))
+    (home / "data" / "profiles").mkdir(parents=True)
+    shutil.copy(CLONE / "data" / "claims.csv", home / "data")
+    profile(home, "quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(home))
+    monkeypatch.setenv("TALLY", str(apart / "tally"))
+    monkeypatch.setenv("GATE", str(apart / "gate"))
+    monkeypatch.setenv("IPYTHONDIR", str(apart / "ipython"))
+    (apart / "tally").mkdir()
+    return home
+
+
+def profile(home: Path, name: str, text: str) -> None:
+    (home / "data" / "profiles" / f"{name}.yml").write_text(text)
+
+
+def tally(apart: Path) -> dict[str, int]:
+    return {path.name: len(path.read_text()) for path in sorted((apart / "tally").iterdir())}
+
+
+def planned(**options: Any) -> dict[str, course.Job]:
+    jobs, _ = course.plan(course.load_profile("quick"), **options)
+    return {job.name: job for job in jobs}
+
+
+# Values and profiles
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001), ("0.2", 0.2), ("3", 3), ("-3", -3), ("hungry", "hungry"),
+        ('["hungry","tired"]', ["hungry", "tired"]), ('{"tired": 20}', {"tired": 20}),
+        ("true", True), ("True", True), ("False", False), ("null", None), ("None", None),
+        ('"3"', "3"), ("", ""), ("a=b", "a=b"), ("[1, 2", "[1, 2"),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_as_it_is_meant(text: str, value: object) -> None:
+    found = course.read_value(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_profile_has_parameters_and_what_it_skips(project: Path) -> None:
+    text = "about: Real.\ndata: donateacry\nskip: {02_second: needs pictures}\n"
+    profile(project, "real", text)
+    found = course.load_profile("real")
+    assert (found.name, found.about, found.data) == ("real", "Real.", "donateacry")
+    assert found.skip == {"02_second": "needs pictures"}
+    assert found.parameters == {}
+
+
+@pytest.mark.parametrize("name", ["quick", "real", "paper"])
+def test_the_courses_own_profiles_can_be_planned(name: str, apart: Path) -> None:
+    jobs, skipped = course.plan(course.load_profile(name))
+    assert {job.name for job in jobs} | set(skipped) == set(course.notebooks())
+
+
+def test_an_unknown_profile_is_a_near_miss(project: Path) -> None:
+    with pytest.raises(InputError, match=r"no profile 'quik'. Did you mean quick\?"):
+        course.load_profile("quik")
+
+
+def test_notebooks_are_found_in_reading_order(project: Path) -> None:
+    notebook(project / "notebooks" / "10_last.ipynb")
+    notebook(project / "notebooks" / "draft.ipynb")
+    assert list(course.notebooks()) == ["01_first", "02_second", "10_last"]
+
+
+def test_parameters_are_those_of_the_tagged_cell(project: Path) -> None:
+    assert worker.parameters(course.notebooks()["01_first"]) == {
+        "test_size": 0.3, "classes": ["hungry", "tired"], "seed": 0, "fast": True,
+        "data": "synthetic", "text": "plain", "anything": None,
+    }  # fmt: skip
+
+
+def test_a_notebook_without_parameters_is_named(project: Path) -> None:
+    path = project / "notebooks" / "03_bare.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
+    with pytest.raises(InputError, match=r"03_bare.ipynb: no cell is tagged 'parameters'"):
+        planned()
+
+
+# Plans
+
+
+def test_given_parameters_override_the_profiles(project: Path) -> None:
+    assert planned()["01_first"].parameters == {"seed": 3}
+    jobs = planned(given={"seed": 5, "test_size": 0.2})
+    assert jobs["01_first"].parameters == {"seed": 5, "test_size": 0.2}
+    assert jobs["02_second"].parameters == {"seed": 5, "test_size": 0.2}
+
+
+def test_a_parameter_goes_to_the_notebooks_that_have_it(project: Path) -> None:
+    notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
+    jobs = planned(given={"own": 2})
+    assert jobs["03_other"].parameters == {"own": 2}
+    assert jobs["02_second"].parameters == {}
+
+
+def test_only_the_named_notebooks_run_in_reading_order(project: Path) -> None:
+    assert list(planned(only=["02_second"])) == ["02_second"]
+    assert list(planned(only=["02_second", "01_first"])) == ["01_first", "02_second"]
+
+
+def test_what_a_profile_skips_is_given_with_the_reason(project: Path) -> None:
+    profile(project, "quick", "about: Small.\nskip: {02_second: needs pictures}\n")
+    jobs, skipped = course.plan(course.load_profile("quick"))
+    assert [job.name for job in jobs] == ["01_first"]
+    assert skipped == {"02_second": "needs pictures"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": ["01_frist"]}, r"no notebook '01_frist'. Did you mean 01_first\?"),
+        ({"given": {"tset_size": 0.3}}, r"tset_size is no parameter of any chosen notebook. "
+                                        r"Did you mean test_size\?"),
+        ({"given": {"zzz": 1}, "only": ["01_first"]}, r"zzz is no parameter of 01_first. Known: "),
+        ({"given": {"test_size": "big"}}, r"test_size='big' of 01_first must be float, like 0.3"),
+        ({"given": {"classes": "hungry"}}, r"classes='hungry' of 01_first must be list, like \["),
+        ({"given": {"seed": 1.5}}, r"seed=1.5 of 01_first must be int"),
+        ({"given": {"seed": True}}, r"seed=True of 01_first must be int"),
+        ({"given": {"fast": 1}}, r"fast=1 of 01_first must be bool, like True"),
+        ({"given": {"text": 3}}, r"text=3 of 01_first must be str"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_mend(
+    options: dict[str, Any], message: str, project: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        planned(**options)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"test_size": 1}, {"classes": ["tired"]}, {"classes": []}, {"fast": False},
+        {"anything": 3}, {"anything": "x"}, {"seed": None}, {"text": ""},
+    ],
+)  # fmt: skip
+def test_a_value_of_the_right_kind_is_taken(given: dict[str, Any], project: Path) -> None:
+    assert planned(given=given, only=["02_second"])["02_second"].parameters == given
+
+
+def test_a_mistyped_parameter_of_a_profile_is_told_too(project: Path) -> None:
+    profile(project, "quick", "about: Small.\nparameters: {01_first: {tset_size: 0.3}}\n")
+    with pytest.raises(InputError, match="tset_size is no parameter of 01_first"):
+        planned()
+
+
+def test_a_run_is_named_after_profile_and_folder(project: Path, apart: Path) -> None:
+    assert planned()["01_first"].folder == apart / "outputs" / "quick"
+    job = planned(data="my cries", outputs=apart / "o")["01_first"]
+    assert job.folder == apart / "o" / "my cries-quick"
+    assert job.parameters["data"] == str(apart / "my cries")
+
+
+# Fingerprints
+
+
+def fingerprints(**options: Any) -> dict[str, str]:
+    return {name: job.fingerprint for name, job in planned(**options).items()}
+
+
+def test_a_fingerprint_stays_while_nothing_changes(project: Path) -> None:
+    assert fingerprints() == fingerprints()
+
+
+def test_outputs_and_metadata_are_no_part_of_it(project: Path) -> None:
+    before = fingerprints()
+    path = project / "notebooks" / "01_first.ipynb"
+    content = nbformat.read(path, as_version=4)
+    content.cells[2]["outputs"] = [nbformat.v4.new_output("stream", text="42")]
+    content.cells[2]["execution_count"] = 7
+    content.metadata["language_info"] = {"name": "python"}
+    nbformat.write(content, path)
+    assert fingerprints() == before
+
+
+def test_a_changed_cell_changes_its_notebook_alone(project: Path) -> None:
+    before = fingerprints()
+    notebook(project / "notebooks" / "01_first.ipynb", RECORD.format(name="01_first") + "#")
+    after = fingerprints()
+    assert after["01_first"] != before["01_first"]
+    assert after["02_second"] == before["02_second"]
+
+
+def test_a_changed_parameter_changes_it(project: Path) -> None:
+    assert fingerprints(given={"seed": 9}) != fingerprints(given={"seed": 8})
+
+
+def test_changed_recordings_change_it(project: Path, apart: Path, sound: Callable) -> None:
+    sound(apart / "own" / "tired" / "bo" / "1.wav")
+    before = fingerprints(data="own")
+    assert fingerprints(data="own") == before
+    assert before != fingerprints()
+    sound(apart / "own" / "tired" / "bo" / "2.wav", seed=1)
+    assert fingerprints(data="own") != before
+
+
+def test_recordings_named_by_a_parameter_count_too(
+    project: Path, apart: Path, sound: Callable
+) -> None:
+    sound(apart / "own" / "tired" / "bo" / "1.wav")
+    before = fingerprints(given={"data": "own"})
+    sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.4)
+    assert fingerprints(given={"data": "own"}) != before
+
+
+# Runs
+
+
+def results(folder: Path) -> dict[str, float]:
+    rows = json.loads((folder / "results.json").read_text())
+    return {row["key"]: row["value"] for row in rows}
+
+
+def command(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_a_run_executes_keeps_and_repeats_what_changed(
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", "--jobs", "2") == 0
+    folder = apart / "outputs" / "quick"
+    assert tally(apart) == {"01_first": 1, "02_second": 1}
+    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
+    rows = json.loads((folder / "results.json").read_text())
+    assert [(row["notebook"], row["seed"]) for row in rows] == [("01_first", 3), ("02_second", 0)]
+    state = json.loads((folder / "state" / "01_first.json").read_text())
+    assert state["parameters"] == {"seed": 3}
+    assert state["seconds"] > 0
+    assert state["peak_mib"] > 20
+    assert {"numpy", "pandas", "python"} <= set(state["versions"])
+    assert (folder / "report.html").is_file()
+    said = capsys.readouterr()
+    assert "01_first: started" in said.err
+    assert "02_second: done" in said.err
+    assert "Report: outputs/quick/report.html" in said.out
+
+    assert command("run") == 0
+    assert tally(apart) == {"01_first": 1, "02_second": 1}
+    assert capsys.readouterr().err.count("finished before, kept") == 2
+
+    assert command("run", "02_second", "-p", "test_size=0.2") == 0
+    assert tally(apart) == {"01_first": 1, "02_second": 2}
+    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.2}
+
+    assert command("run", "01_first", "--fresh") == 0
+    assert tally(apart) == {"01_first": 2, "02_second": 2}
+
+
+def test_progress_is_reported_as_cells_are_done(project: Path, apart: Path) -> None:
+    told: list[tuple[str, str, float]] = []
+    jobs = list(planned(only=["01_first"]).values())
+    assert course.run(jobs, report=lambda *news: told.append(news)) == {}
+    shares = [share for _, what, share in told if what == "running"]
+    assert shares[0] == 0.0
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert told[-1] == ("01_first", "done", 1.0)
+    told.clear()
+    assert course.run(jobs, report=lambda *news: told.append(news)) == {}
+    assert told == [("01_first", "kept", 1.0)]
+
+
+def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = project / "notebooks"
+    broken = "raise ValueError('the cause\\nand more of it')"
+    user = "from cryutils import InputError\nraise InputError('x.wav: the file is empty.')"
+    killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    notebook(home / "01_first.ipynb", "1 + 1", broken)
+    notebook(home / "03_user.ipynb", user)
+    notebook(home / "04_killed.ipynb", killed)
+    assert command("run", "--jobs", "2") == 1
+    folder = apart / "outputs" / "quick"
+    lines = [line for line in capsys.readouterr().err.splitlines() if "(kept as " in line]
+    assert len(lines) == 3
+    by_name = {line.split(":")[0]: line for line in lines}
+    assert "ValueError: the cause (kept as" in by_name["01_first"]
+    assert "x.wav: the file is empty." in by_name["03_user"]
+    assert "InputError" not in by_name["03_user"]
+    assert "kernel died" in by_name["04_killed"]
+    for name in ("01_first", "03_user", "04_killed"):
+        kept = folder / "notebooks" / f"{name}.failed.ipynb"
+        assert str(kept) in by_name[name]
+        nbformat.read(kept, as_version=4)
+        assert not (folder / "state" / f"{name}.json").exists()
+    assert results(folder) == {"made.02_second": 0.3}
+
+    notebook(home / "01_first.ipynb", RECORD.format(name="01_first"))
+    assert command("run", "01_first") == 0
+    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
+    assert not (folder / "notebooks" / "01_first.failed.ipynb").exists()
+    assert (folder / "notebooks" / "01_first.ipynb").is_file()
+
+
+def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
+    notebook(
+        project / "notebooks" / "01_first.ipynb",
+        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
+    )
+    failed = course.run(list(planned(only=["01_first"]).values()))
+    assert "killed" in failed["01_first"]
+    assert "01_first.log" in failed["01_first"]
+
+
+def test_a_path_with_braces_and_spaces_is_no_template(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = apart / "my {seed} course"
+    project.rename(odd)
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(odd))
+    jobs = planned(only=["02_second"], outputs=apart / "{out}")
+    assert course.run(list(jobs.values())) == {}
+    assert (apart / "{out}" / "quick" / "notebooks" / "02_second.ipynb").is_file()
+
+
+# Killed in the middle
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Every process that was started, however indirectly, with this mark in its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("CRYUTILS_TEST_MARK") == mark:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def until(condition: Callable[[], bool], what: str, *, patience_s: float = 90.0) -> None:
+    """Wait for something that will come about; the patience is for machines under load."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, f"{what} never came about"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def started(project: Path, apart: Path) -> Any:
+    """The command in a process group of its own; 02_second waits for the gate to open."""
+    waiting = RECORD.format(name="02_second")
+    notebook(project / "notebooks" / "02_second.ipynb", waiting, WAIT)
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cryutils.cli", "run", "--jobs", "2"],
+        env={**os.environ, "CRYUTILS_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    folder = apart / "outputs" / "quick"
+    first, second = folder / "state" / "01_first.json", apart / "tally" / "02_second"
+    until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
+    assert process.poll() is None, process.communicate()
+    assert len(marked(mark)) >= 3, "the command, a worker and a kernel"
+    yield process, mark, folder
+    for left in marked(mark):
+        left.kill()
+    process.communicate()
+
+
+def check_all_parse(folder: Path) -> None:
+    """Every file that a reader may find is whole."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    seen = [path for path in files if not any(p.startswith(".") for p in path.parts)]
+    for path in seen:
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".ipynb":
+            nbformat.validate(nbformat.read(path, as_version=4))
+    assert folder / "notebooks" / "01_first.ipynb" in seen
+    assert folder / "notebooks" / "02_second.ipynb" not in seen
+
+
+def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
+    started: Any, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process, mark, folder = started
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: not marked(mark), "the end of every worker and kernel")
+    check_all_parse(folder)
+    assert not (folder / "state" / "02_second.json").exists()
+
+    (apart / "gate").touch()
+    assert command("run", "--jobs", "2") == 0
+    assert tally(apart) == {"01_first": 1, "02_second": 2}
+    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
+    assert "01_first: finished before, kept" in capsys.readouterr().err
+    assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "kill -INT"])
+def test_a_stopped_run_says_so_in_a_line_and_leaves_no_process(started: Any, to_all: bool) -> None:
+    process, mark, folder = started
+    if to_all:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "cryutils: stopped; the same command goes on where it was."
+    assert "Traceback" not in err
+    until(lambda: not marked(mark), "the end of every worker and kernel")
+    check_all_parse(folder)
