@@ -100,17 +100,17 @@ def source(figure: Figure, note: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, key: str) -> Figure:
-    """Write `figure` to the run's `figures/<key>.png` and return it.
+def save(figure: Figure, key: str) -> None:
+    """Write `figure` to the run's `figures/<key>.png`.
 
-    The picture carries its title and its notebook, which the report shows beside it.
+    The picture carries its title and its notebook, which the report shows beside it. Nothing
+    is returned, for a notebook would show the figure a second time.
     """
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
     title = figure.get_suptitle() or next((text for text in titles if text), key)
     figure.savefig(
         figure_path(key), bbox_inches="tight", metadata={"Title": title, "Source": current()}
     )
-    return figure
 
 
 def protocol_scores(

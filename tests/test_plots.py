@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from cryutils import claims, plots, spectral
+from cryutils.clips import Clip, Corpus
 
 SR = 8000
 RNG = np.random.default_rng(0)
@@ -54,7 +55,7 @@ def test_save_writes_the_picture_under_its_key_with_its_title(apart: Path) -> No
     claims.begin("01_test")
     figure, ax = plt.subplots()
     ax.set_title("One title", loc="left")
-    assert plots.save(figure, "part.figure") is figure
+    plots.save(figure, "part.figure")
     with Image.open(claims.figure_path("part.figure")) as picture:
         assert picture.info["Title"] == "One title"
         assert picture.info["Source"] == "01_test"
@@ -302,3 +303,51 @@ def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) 
     assert list(marks.get_xdata()) == [0.4, 0.5]
     assert list(marks.get_ydata()) == [0, 1]
     assert "leak-free" in legend(ax)
+
+
+def test_donors_draws_one_block_an_infant_largest_first(ax: Axes) -> None:
+    corpus = Corpus(
+        [
+            Clip(f"{i}", Path(f"{i}.wav"), row.label, row.infant, "", None, 1.0, True, False)
+            for i, row in enumerate(CLIPS.itertuples())
+        ],
+        name="test",
+        note="test",
+    )
+    assert plots.donors(corpus, ax) is ax
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["tired", "hungry"]
+    assert widths(ax) == [1, 1, 2, 1]
+    assert [bar.get_x() for bar in ax.patches] == [0, 1, 0, 2]
+    assert ax.get_xlabel() == "clips"
+
+
+def test_with_and_without_joins_both_scores_of_a_cell(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"cell": ["SVM"] * 2, "protocol": ["paper", "leak_free"],
+         "with": [0.6, 0.4], "without": [0.5, 0.3]}
+    )  # fmt: skip
+    assert plots.with_and_without(table, ax, chance=0.25) is ax
+    drawn = [line.get_xdata()[0] for line in ax.lines]
+    assert drawn == [0.6, 0.5, 0.4, 0.3, 0.25]
+    joined = [path[:, 0].tolist() for c in ax.collections for path in c.get_segments()]
+    assert joined == [[0.6, 0.5], [0.4, 0.3]]
+
+
+def test_confusion_writes_shares_of_each_true_class(ax: Axes) -> None:
+    matrix = np.array([[3, 1], [0, 0]])
+    assert plots.confusion(matrix, ["hungry", "belly_pain"], ax) is ax
+    assert [text.get_text() for text in ax.texts] == ["0.75", "0.25", "0.00", "0.00"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["hungry", "belly pain"]
+    assert labels(ax) == ("predicted", "true")
+
+
+def test_dial_draws_a_line_a_protocol_over_signal(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"signal": [0.0, 1.0] * 2, "protocol": ["paper"] * 2 + ["leak_free"] * 2,
+         "score": [0.7, 0.9, 0.2, 0.9], "low": 0.1, "high": 1.0}
+    )  # fmt: skip
+    assert plots.dial(table, ax, chance=0.25) is ax
+    drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+    assert drawn["paper's protocol"] == [0.7, 0.9]
+    assert drawn["leak-free"] == [0.2, 0.9]
+    assert drawn["chance"][0] == 0.25
