@@ -1,16 +1,18 @@
 """Infant-cry classification, rebuilt from two papers and measured honestly.
 
-`load` gives a corpus; `audio`, `evaluation`, `models` and `plots` do the rest, each
-imported when first touched, so that `import cryutils` costs little more than pandas.
+`load` gives a corpus; `audio`, `evaluation`, `models` and `plots` do the rest. Each is
+imported when first touched, so that a command or a worker that needs none pays for none.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from cryutils.datasets import load
 from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from cryutils.datasets import load
 
 __all__ = ["InputError", "load"]
 __version__ = "0.1.0"
@@ -18,11 +20,13 @@ __version__ = "0.1.0"
 _MODULES = ("app", "audio", "claims", "course", "evaluation", "models", "plots", "synth")
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        return importlib.import_module("cryutils.datasets").load
     if name in _MODULES:
         return importlib.import_module(f"cryutils.{name}")
     raise AttributeError(f"module 'cryutils' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted([*globals(), "load", *_MODULES])

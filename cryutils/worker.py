@@ -8,6 +8,7 @@ kernel with it.
 from __future__ import annotations
 
 import ast
+import json
 import multiprocessing
 import os
 import re
@@ -55,9 +56,16 @@ def _end_with_parent() -> None:
 
 def source_text(path: Path) -> str:
     """Return the text of all cells of the notebook at `path`, without outputs."""
-    import nbformat
+    return "\n\n".join(source for source, _ in _cells(path))
 
-    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+
+def _cells(path: Path) -> list[tuple[str, list[str]]]:
+    """Return text and tags of each cell; read as the JSON it is, since nbformat takes a second."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
 def parameters(path: Path) -> dict[str, Any]:
@@ -65,13 +73,11 @@ def parameters(path: Path) -> dict[str, Any]:
 
     Raises InputError where it has no cell tagged `parameters`.
     """
-    import nbformat
-
-    for cell in nbformat.read(path, as_version=4).cells:
-        if "parameters" in cell.metadata.get("tags", []):
+    for source, tags in _cells(path):
+        if "parameters" in tags:
             return {
                 target.id: ast.literal_eval(line.value)
-                for line in ast.parse(cell.source).body
+                for line in ast.parse(source).body
                 if isinstance(line, ast.Assign)
                 for target in line.targets
                 if isinstance(target, ast.Name)

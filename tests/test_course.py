@@ -36,12 +36,14 @@ data = "synthetic"
 text = "plain"
 anything = None
 """
-RECORD = """\
+COUNT = """\
 import os
 from pathlib import Path
-from cryutils import claims
 tally = Path(os.environ["TALLY"], "{name}")
 tally.write_text((tally.read_text() if tally.exists() else "") + "x")
+"""
+RECORD = """\
+from cryutils import claims
 claims.begin("{name}", seed=seed)
 claims.record("made.{name}", test_size, data="made")
 """
@@ -51,6 +53,11 @@ from pathlib import Path
 while not Path(os.environ["GATE"]).exists():
     time.sleep(0.02)
 """
+
+
+def tiny(name: str, *between: str) -> list[str]:
+    """The cells of a notebook that counts its executions and records one number."""
+    return [COUNT.format(name=name), *between, RECORD.format(name=name)]
 
 
 def notebook(path: Path, *cells: str, parameters: str = PARAMETERS, title: str = "Tiny") -> Path:
@@ -69,7 +76,7 @@ def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A course of two notebooks, 01_first and 02_second, with a profile `quick`."""
     home = apart / "project"
     for name in ("01_first", "02_second"):
-        notebook(home / "notebooks" / f"{name}.ipynb", RECORD.format(name=name))
+        notebook(home / "notebooks" / f"{name}.ipynb", *tiny(name))
     (home / "data" / "profiles").mkdir(parents=True)
     shutil.copy(CLONE / "data" / "claims.csv", home / "data")
     profile(home, "quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
@@ -143,6 +150,12 @@ def test_parameters_are_those_of_the_tagged_cell(project: Path) -> None:
         "test_size": 0.3, "classes": ["hungry", "tired"], "seed": 0, "fast": True,
         "data": "synthetic", "text": "plain", "anything": None,
     }  # fmt: skip
+
+
+def test_a_damaged_notebook_is_named(project: Path) -> None:
+    (project / "notebooks" / "01_first.ipynb").write_text("<<<<<<< HEAD")
+    with pytest.raises(InputError, match=r"01_first.ipynb: not a notebook"):
+        planned()
 
 
 def test_a_notebook_without_parameters_is_named(project: Path) -> None:
@@ -251,7 +264,7 @@ def test_outputs_and_metadata_are_no_part_of_it(project: Path) -> None:
 
 def test_a_changed_cell_changes_its_notebook_alone(project: Path) -> None:
     before = fingerprints()
-    notebook(project / "notebooks" / "01_first.ipynb", RECORD.format(name="01_first") + "#")
+    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", "# a remark"))
     after = fingerprints()
     assert after["01_first"] != before["01_first"]
     assert after["02_second"] == before["02_second"]
@@ -325,14 +338,13 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
     assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
-def test_progress_is_reported_as_cells_are_done(project: Path, apart: Path) -> None:
+def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
+    notebook(project / "notebooks" / "01_first.ipynb", "1", "2")
     told: list[tuple[str, str, float]] = []
     jobs = list(planned(only=["01_first"]).values())
     assert course.run(jobs, report=lambda *news: told.append(news)) == {}
     shares = [share for _, what, share in told if what == "running"]
-    assert shares[0] == 0.0
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
+    assert shares == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of five cells, the injected one too"
     assert told[-1] == ("01_first", "done", 1.0)
     told.clear()
     assert course.run(jobs, report=lambda *news: told.append(news)) == {}
@@ -365,7 +377,7 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
         assert not (folder / "state" / f"{name}.json").exists()
     assert results(folder) == {"made.02_second": 0.3}
 
-    notebook(home / "01_first.ipynb", RECORD.format(name="01_first"))
+    notebook(home / "01_first.ipynb", *tiny("01_first"))
     assert command("run", "01_first") == 0
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
     assert not (folder / "notebooks" / "01_first.failed.ipynb").exists()
@@ -385,6 +397,7 @@ def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
 def test_a_path_with_braces_and_spaces_is_no_template(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    notebook(project / "notebooks" / "02_second.ipynb", "1")
     odd = apart / "my {seed} course"
     project.rename(odd)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(odd))
@@ -419,8 +432,7 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 90.0)
 @pytest.fixture
 def started(project: Path, apart: Path) -> Any:
     """The command in a process group of its own; 02_second waits for the gate to open."""
-    waiting = RECORD.format(name="02_second")
-    notebook(project / "notebooks" / "02_second.ipynb", waiting, WAIT)
+    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [sys.executable, "-m", "cryutils.cli", "run", "--jobs", "2"],
@@ -472,16 +484,31 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "kill -INT"])
-def test_a_stopped_run_says_so_in_a_line_and_leaves_no_process(started: Any, to_all: bool) -> None:
+def test_a_run_stopped_by_ctrl_c_says_so_in_a_line_and_leaves_no_process(started: Any) -> None:
     process, mark, folder = started
-    if to_all:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=90)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "cryutils: stopped; the same command goes on where it was."
     assert "Traceback" not in err
     until(lambda: not marked(mark), "the end of every worker and kernel")
     check_all_parse(folder)
+
+
+def test_whatever_stops_a_run_stops_its_workers(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody but this process is told, and no more notebook begins."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("CRYUTILS_TEST_MARK", mark)
+    notebook(project / "notebooks" / "01_first.ipynb", "1", WAIT)
+
+    def stop(name: str, what: str, share: float) -> None:
+        assert name == "01_first"
+        if share > 0.5:
+            assert len(marked(mark)) >= 2, "a worker and a kernel"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        course.run(list(planned().values()), processes=1, report=stop)
+    until(lambda: not marked(mark), "the end of worker and kernel")
