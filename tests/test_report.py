@@ -1,0 +1,308 @@
+"""The page and the scoreboard show what a run wrote, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cryutils import report
+from cryutils.claims import Result
+from cryutils.errors import InputError
+from cryutils.models import CLASSIFIERS
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+VOID = {"meta", "link", "br", "img", "line", "circle", "path", "input", "hr"}
+
+
+def row(key: str, value: float, *, protocol: str | None = None, **rest: Any) -> dict[str, Any]:
+    given = {"low": None, "high": None, "n": None, "n_infants": None, "data": "donateacry",
+             "notebook": "03_feature_validation", "seed": 0, **rest}  # fmt: skip
+    return {"key": key, "value": value, "protocol": protocol, **given}
+
+
+def cell(feature: str, model: str, paper: float, free: float, p: float, **rest: Any) -> list[Any]:
+    key = f"feature_validation.{feature}.{model}"
+    return [
+        row(f"{key}.accuracy", paper, protocol="paper", low=paper - 0.1, high=paper + 0.1, **rest),
+        row(f"{key}.accuracy", free, protocol="leak_free", low=free - 0.2, high=free + 0.2, **rest),
+        row(f"{key}.balanced_accuracy", 0.25, protocol="leak_free", **rest),
+        row(f"{key}.p_value", p, protocol="leak_free", **rest),
+    ]
+
+
+MAJORITY = "feature_validation.majority.accuracy"
+TWO = [
+    *cell("stft", "svm", 0.60, 0.30, 0.04),
+    *cell("mfcc", "dnn", 0.80, 0.40, 0.50),
+    row(MAJORITY, 0.36, protocol="paper"),
+    row(MAJORITY, 0.355, protocol="leak_free"),
+]
+
+
+@pytest.fixture
+def run(apart: Path) -> Path:
+    return apart / "outputs" / "real"
+
+
+def made(run: Path, rows: list[dict[str, Any]]) -> Path:
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "results.json").write_text(json.dumps(rows))
+    return run
+
+
+def results(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(Result.__slots__))
+
+
+class Page(HTMLParser):
+    """The page's text, and each tag with its attributes; fails where tags don't match."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attrs for tag, attrs in self.tags if tag == name]
+
+
+# Tables
+
+
+def test_table_2_stands_beside_what_the_paper_printed() -> None:
+    first, second = report.table2(results(TWO))
+    assert (first.feature, first.classifier, first.published) == ("stft", "svm", 0.4583)
+    assert first.paper is not None
+    assert first.leak_free is not None
+    assert (first.paper["value"], first.leak_free["value"], first.p_value) == (0.60, 0.30, 0.04)
+    assert (second.feature, second.classifier, second.published) == ("mfcc", "dnn", 0.8449)
+
+
+def test_a_cell_that_was_not_measured_is_left_out() -> None:
+    only_paper = [row("feature_validation.stft.nb.accuracy", 0.5, protocol="paper")]
+    (found,) = report.table2(results(only_paper))
+    assert (found.classifier, found.leak_free, found.p_value) == ("nb", None, None)
+    assert report.table2(results([])) == []
+
+
+def test_numbers_of_two_corpora_are_never_mixed() -> None:
+    rows = [*cell("stft", "svm", 0.6, 0.3, 0.04),
+            *cell("stft", "svm", 0.9, 0.8, 0.001, data="synthetic")]  # fmt: skip
+    found = report.table2(results(rows))
+    assert [(c.data, c.paper and c.paper["value"], c.p_value) for c in found] == [
+        ("donateacry", 0.6, 0.04), ("synthetic", 0.9, 0.001),
+    ]  # fmt: skip
+
+
+def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted() -> None:
+    table = report.table1(results([
+        row("table1.tired.count", 24), row("table1.tired.test_count", 19),
+        row("table1.hungry.count", 382),
+    ]))  # fmt: skip
+    assert table.loc["tired"].tolist() == [24, 24, 20, 19]
+    assert table.loc["hungry", "count"] == 382
+    assert table.loc["hungry"].isna().tolist() == [True, False, True, True]
+    assert len(report.table1(results([]))) == 0
+
+
+def test_the_summary_by_hand() -> None:
+    found = report._summary(report.table2(results(TWO)), 0.355)
+    assert found == {
+        "published": (0.4583, 0.8449), "paper": (0.60, 0.80), "leak_free": (0.30, 0.40),
+        "majority": 0.355, "significant": 1, "tested": 2, "cells": 2,
+    }  # fmt: skip
+    assert report._summary([], None) is None
+
+
+# The page
+
+
+def test_the_page_is_whole_and_needs_no_other_file(run: Path) -> None:
+    made(run, TWO)
+    page = Page(report.write(run))
+    assert page.source.lower().startswith("<!doctype html>")
+    assert [tag for tag, _ in page.tags[:2]] == ["html", "head"]
+    assert not page.all("link")
+    assert not page.all("script")
+    for _, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "data", "poster"):
+            assert not re.match(r"(https?:)?//", attributes.get(name) or "")
+    assert "url(" not in page.source
+    assert "@import" not in page.source
+
+
+def test_the_page_says_what_was_measured(run: Path) -> None:
+    made(run, TWO)
+    text = Page(report.write(run)).text
+    assert "Run real on donateacry" in text
+    assert "46 % to 84 %" in text  # published
+    assert "60 % to 80 %" in text
+    assert "30 % to 40 %" in text
+    assert "36 %" in text
+    assert "1 of 2" in text
+    assert "60 % [50, 70] 30 % [10, 50] 0.040" in text
+    assert "DNN" in text
+    assert CLASSIFIERS["nb"] not in text, "a row that nothing measured"
+
+
+def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
+    made(run, [r for f in report.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)])
+    page = Page(report.write(run))
+    pictures = [attributes["aria-label"] for attributes in page.all("svg")]
+    assert len(pictures) == 12
+    assert pictures[0] == "published 46 %, paper's protocol 50 %, leak-free 40 %"
+    for line in page.all("line"):
+        assert 0 <= float(line["x1"] or "nan") <= 240
+
+
+def test_missing_intervals_and_protocols_are_gaps(run: Path) -> None:
+    made(run, [
+        row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper"),
+        row("feature_validation.stft.nb.accuracy", 0.5, protocol="leak_free"),
+    ])  # fmt: skip
+    page = Page(report.write(run))
+    assert "46 % 60 % – –" in page.text
+    assert "76 % – 50 % –" in page.text
+    assert "nan" not in page.source.lower()
+    assert "None" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("corpora", "banner"),
+    [
+        (["donateacry"], None),
+        (["synthetic"], "These results test the method"),
+        (["donateacry", "synthetic"], "Results whose data is “synthetic” test the method"),
+    ],
+)
+def test_synthetic_voices_are_no_evidence_and_only_they(
+    corpora: list[str], banner: str | None, run: Path
+) -> None:
+    made(run, [r for data in corpora for r in cell("stft", "svm", 0.5, 0.4, 0.2, data=data)])
+    text = Page(report.write(run)).text
+    assert ("never evidence about real infants" in text) == (banner is not None)
+    if banner:
+        assert banner in text
+
+
+def test_figures_stand_in_the_page_with_their_titles(run: Path) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    made(run, TWO)
+    said = PngInfo()
+    said.add_text("Title", "Who cries <often>")
+    said.add_text("Source", "01_data_and_playback")
+    (run / "figures").mkdir()
+    Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=said)
+    (run / "figures" / "plain.png").write_bytes(PIXEL)
+    page = Page(report.write(run))
+    pictures = {attributes["alt"]: attributes["src"] for attributes in page.all("img")}
+    assert set(pictures) == {"Who cries <often>", "plain"}
+    head, _, content = (pictures["plain"] or "").partition(",")
+    assert head == "data:image/png;base64"
+    assert base64.b64decode(content) == PIXEL
+    assert "Figures of 01_data_and_playback" in page.text
+
+
+def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:
+    run = apart / "outputs" / "<b>&cries-quick"
+    made(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries"))
+    (run / "state").mkdir()
+    (run / "state" / "03_x.json").write_text(
+        json.dumps({"parameters": {"text": "</td><script>"}, "seconds": 1, "peak_mib": 2,
+                    "versions": {}})
+    )  # fmt: skip
+    page = Page(report.write(run))
+    assert not page.all("script")
+    assert "<b>&cries" in page.text
+    assert "text = </td><script>" in page.text
+
+
+def test_how_it_was_made_lists_what_ran(run: Path) -> None:
+    made(run, TWO)
+    (run / "state").mkdir()
+    (run / "state" / "03_feature_validation.json").write_text(
+        json.dumps({"parameters": {"repeats": 10}, "seconds": 61.2, "peak_mib": 812,
+                    "versions": {"numpy": "2.4.1"}})
+    )  # fmt: skip
+    text = Page(report.write(run)).text
+    assert "03_feature_validation 61 s 812 MiB repeats = 10" in text
+    assert "numpy 2.4.1" in text
+
+
+def test_every_result_is_listed(run: Path) -> None:
+    made(run, [row("any.key", 0.123456, n=12, n_infants=5, seed=None), row("other", 2)])
+    text = Page(report.write(run)).text
+    assert "All 2 results" in text
+    assert "any.key 0.1235" in text
+    assert "12 5" in text
+
+
+def test_a_run_without_results_still_has_a_page(run: Path) -> None:
+    made(run, [])
+    assert "nothing yet" in Page(report.write(run)).text
+
+
+def test_a_damaged_results_file_is_named(run: Path) -> None:
+    run.mkdir(parents=True)
+    (run / "results.json").write_text('[{"key": ')
+    with pytest.raises(InputError, match=r"results\.json: no JSON.*run again"):
+        report.write(run)
+
+
+# The scoreboard
+
+
+def test_the_scoreboard_prints_every_run(
+    apart: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, TWO)
+    quick = made(apart / "outputs" / "quick", cell("stft", "nb", 0.9, 0.8, 0.01, data="synthetic"))
+    empty = made(apart / "outputs" / "my [red] cries-quick", [])
+    report.print_scoreboard([run, quick, empty])
+    out = capsys.readouterr().out
+    lines = [re.sub(r"\s+", " ", re.sub(r"[│┃]", " ", line)).strip() for line in out.splitlines()]
+    assert "STFT SVM 46 % 60 % [50, 70] 30 % [10, 50] 0.040" in lines
+    assert "MFCC DNN 84 % 80 % [70, 90] 40 % [20, 60] 0.500" in lines
+    assert "STFT Naïve Bayes 76 % 90 % [80, 100] 80 % [60, 100] 0.010" in lines
+    assert out.count("no evidence about real infants") == 1
+    assert "commonest class: 36 %" in re.sub(r"\s+", " ", out)
+    assert "no row of Table 2 was measured in this run" in out
+
+
+def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(run, [row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper")])
+    report.print_scoreboard([run])
+    out = re.sub(r"[│┃\s]+", " ", capsys.readouterr().out)
+    assert "SVM 46 % 60 % – –" in out
