@@ -1,0 +1,73 @@
+"""The notebook tool keeps what the lesson needs and drops what differs from run to run."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import io
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "notebooks.py"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("notebooks_tool", TOOL)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def picture(colours: int) -> str:
+    values = np.random.default_rng(0).integers(0, colours, (60, 80, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def opened(png: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(png)))
+
+
+def test_pictures_get_smaller_and_stay_of_one_size(tool: ModuleType) -> None:
+    before = picture(256)
+    after = tool.smaller(before)
+    assert len(after) < 0.6 * len(before)
+    assert opened(after).size == opened(before).size
+
+
+def test_few_colours_stay_exactly_as_they_are(tool: ModuleType) -> None:
+    before = picture(4)  # at most 64 colours
+    np.testing.assert_array_equal(
+        np.asarray(opened(tool.smaller(before)).convert("RGB")), np.asarray(opened(before))
+    )
+
+
+def test_making_smaller_twice_changes_nothing_more(tool: ModuleType) -> None:
+    once = tool.smaller(picture(256))
+    assert tool.smaller(once) == once
+
+
+def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleType) -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "W"}
+    cell = nbformat.v4.new_code_cell("1", metadata={"tags": ["a"], "papermill": {"duration": 1}})
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="noise"),
+        nbformat.v4.new_output("stream", name="stdout", text="lesson"),
+        nbformat.v4.new_output("display_data", data=view),
+        nbformat.v4.new_output("display_data", data={"image/png": picture(4)}),
+    ]
+    cleaned = tool.clean(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"x": 1}}))
+    (kept,) = cleaned.cells
+    assert kept.metadata == {"tags": ["a"]}
+    assert "widgets" not in cleaned.metadata
+    assert [o.get("text") for o in kept.outputs] == ["lesson", None, None]
+    assert list(kept.outputs[1].data) == ["text/plain"]
+    assert list(kept.outputs[2].data) == ["image/png"]
