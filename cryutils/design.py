@@ -45,6 +45,7 @@ class FoldFeatures:
     _matrices: dict[tuple[float, float] | None, npt.NDArray[np.float32]] = field(
         default_factory=dict, repr=False
     )
+    _stats: npt.NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
@@ -54,7 +55,9 @@ class FoldFeatures:
         """Return the scaler that the clips at `train` teach, None where signals stay unscaled."""
         if self.scaling != "signal":
             return None
-        return SignalScaler.from_stats(audio.signal_stats(self.corpus, sr=self.sr)[train])
+        if self._stats is None:
+            self._stats = audio.signal_stats(self.corpus, sr=self.sr)
+        return SignalScaler.from_stats(self._stats[train])
 
     def __call__(self, train: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """Return the features of all clips, float32 (clips, 2 * coefficients)."""
