@@ -214,6 +214,12 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("cryutils: stopped; the same command goes on where it was.", err=True)
         sys.exit(130)
+    except BrokenPipeError:  # as `cryutils ... | head` does; what else is printed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"cryutils: {error.filename}: {error.strerror}.", err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

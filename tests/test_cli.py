@@ -1,0 +1,323 @@
+"""The command: help with examples, exit codes, and one line on stderr for each mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import cryutils as package
+from cryutils import cli, donateacry
+from cryutils.errors import near_miss
+
+CLONE = Path(__file__).resolve().parent.parent
+UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
+
+Said = tuple[int, str, str]
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Command:
+    """`command("data", "list")` gives the exit code and what was printed, in this process."""
+
+    def call(*arguments: str) -> Said:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(arguments))
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, found in group.commands.items():
+        if isinstance(found, click.Group):
+            yield from commands(found, *names, name)
+        else:
+            yield (*names, name)
+
+
+# Help
+
+
+def test_the_commands_are_those_of_the_readme() -> None:
+    assert {" ".join(names) for names in commands()} == {
+        "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
+        "report", "bench",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("names", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_each_help_has_an_example_of_its_own(
+    names: tuple[str, ...], option: str, command: Command
+) -> None:
+    code, out, err = command(*names, option)
+    assert (code, err) == (0, "")
+    examples = re.findall(r"^ +(cryutils .+)$", out.split("Example")[1], re.MULTILINE)
+    assert examples
+    assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
+
+
+@pytest.mark.parametrize("names", [(), ("data",)])
+def test_a_group_alone_shows_its_help(names: tuple[str, ...], command: Command) -> None:
+    code, out, err = command(*names)
+    assert (code, err) == (0, "")
+    assert out == command(*names, "--help")[1]
+
+
+def test_the_version_is_the_packages(command: Command) -> None:
+    assert package.__version__ in command("--version")[1]
+
+
+# Mistakes
+
+
+def mistaken(said: Said) -> str:
+    """The one line of a user's mistake."""
+    code, out, err = said
+    assert (code, out) == (2, "")
+    assert err.startswith("cryutils: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mend"),
+    [
+        ("rnu", "no command 'rnu'. Did you mean run?"),
+        ("data ftech", "no command 'ftech'. Did you mean fetch?"),
+        ("zzz", "no command 'zzz'. Known: bench, data, doctor, report, run."),
+        ("run --profil quick", "--profil"),
+        ("run --jobs two", "'two'"),
+        ("run --jobs 0", "0"),
+        ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
+        ("run 03_feature_validaton", "Did you mean 03_feature_validation?"),
+        ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
+        ("run 03_feature_validation -p test_size=big", "must be float"),
+        ("run 03_feature_validation -p test_size", "write it as key=value"),
+        ("run 03_feature_validation -p =3", "write it as key=value"),
+        ("run 03_feature_validation --data absent", "absent: no such folder"),
+        ("run 03_feature_validation --data empty", "empty: no usable recording"),
+        ("run 03_feature_validation --data file", "file: no such folder"),
+        ("run --outputs file", "file/quick: can't be written to"),
+        ("run -p", "-p"),
+        ("report", "outputs: no run has finished here; start one with `cryutils run`"),
+        ("report --outputs absent", "absent: no run has finished here"),
+        ("report extra", "extra"),
+        ("bench imprts", "no benchmark 'imprts'. Did you mean imports?"),
+        ("data fetch", "NAME"),
+        ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
+        ("data fetch synthetic", "nothing to fetch"),
+        ("data check donatecry", "Did you mean donateacry?"),
+        ("data check synthetic", "nothing to check"),
+        ("data describe donatecry", "donatecry: no such folder, and no corpus of that name. "
+                                    "Did you mean donateacry?"),
+        ("data describe empty", "empty: no usable recording; expected <label>/<infant>/<file>."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_with_its_mend(
+    arguments: str, mend: str, command: Command, apart: Path
+) -> None:
+    (apart / "empty").mkdir()
+    (apart / "file").write_text("no folder")
+    assert mend in mistaken(command(*arguments.split()))
+
+
+def test_a_corpus_that_cannot_be_had_names_both_ways(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    for arguments in (
+        ["data", "fetch", "donateacry"], ["data", "check", "donateacry"],
+        ["data", "describe", "donateacry"], ["run", "--profile", "real"],
+    ):  # fmt: skip
+        said = mistaken(command(*arguments))
+        assert "CRYUTILS_DATA_DIR" in said
+        assert "cryutils data fetch donateacry" in said
+
+
+def test_a_damaged_result_is_a_mistake_that_names_the_file(command: Command, apart: Path) -> None:
+    (apart / "outputs" / "quick").mkdir(parents=True)
+    (apart / "outputs" / "quick" / "results.json").write_text("[{")
+    assert "outputs/quick/results.json: no JSON" in mistaken(command("report"))
+
+
+def test_the_installed_command_ends_the_same_way(apart: Path) -> None:
+    """Once through a real shell's eyes: the script, its exit codes, its two streams."""
+    script = Path(sys.executable).with_name("cryutils")
+    wrong = subprocess.run(
+        [script, "run", "03_feature_validation", "-p", "tset_size=0.3"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Did you mean test_size?" in mistaken((wrong.returncode, wrong.stdout, wrong.stderr))
+    right = subprocess.run([script, "data", "list"], capture_output=True, text=True, check=False)
+    assert (right.returncode, right.stderr) == (0, "")
+
+
+def test_a_reader_that_leaves_is_no_error(apart: Path, sound: Callable) -> None:
+    """As in `cryutils data describe own --problems | head -1`."""
+    sound(apart / "own" / "tired" / "bo" / "1.wav")
+    for i in range(3000):
+        (apart / "own" / f"{i:04}-{'x' * 100}.txt").touch()
+    arguments = [sys.executable, "-m", "cryutils.cli", "data", "describe", "own", "--problems"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+# What the commands do
+
+
+def test_relative_paths_start_where_the_command_did(
+    command: Command, apart: Path, sound: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound(apart / "home" / "own" / "tired" / "bo" / "1.wav")
+    monkeypatch.setenv("CRYUTILS_START_DIR", str(apart / "home"))
+    code, out, err = command("data", "describe", "own")
+    assert (code, err) == (0, "")
+    assert "folder own" in out
+
+
+def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound: Callable) -> None:
+    sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.6)
+    sound(apart / "own" / "tired" / "bo" / "2.wav", seed=1)
+    sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=2)
+    (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
+    code, out, err = command("data", "describe", "own")
+    assert (code, err) == (0, "")
+    assert "Problems: 1 left out, 1 contradiction." in out
+    assert "broken.mp3" not in out
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
+    assert rows["tired"][:2] == ["2", "1"]
+    assert rows["all"][:2] == ["3", "2"]
+    _, out, _ = command("data", "describe", "own", "--problems")
+    assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
+    assert "folder says hungry, its name says tired" in out
+
+
+def test_list_says_what_there_is_and_where(command: Command, apart: Path) -> None:
+    code, out, err = command("data", "list")
+    assert (code, err) == (0, "")
+    assert "donateacry  457 real recordings" in out
+    assert "not on this machine: cryutils data fetch donateacry" in out
+    assert "no evidence about real infants" in out
+
+
+def test_the_real_corpus_is_found_checked_and_described(command: Command, donateacry: Path) -> None:
+    assert str(donateacry) in command("data", "list")[1]
+    code, out, err = command("data", "fetch", "donateacry")
+    assert (code, err) == (0, "")
+    assert f"DonateACry: {donateacry}\nLicence: Open Database License" in out
+    assert "Cite: Veres, G. (2015)" in out
+    code, out, err = command("data", "check", "donateacry")
+    assert (code, err) == (0, "")
+    assert out == f"457 files verified in {donateacry}, 0 wrong or missing.\n"
+    code, out, err = command("data", "describe", "donateacry")
+    assert (code, err) == (0, "")
+    assert re.search(r"^hungry +382 +205 ", out, re.MULTILINE)
+    assert re.search(r"^all +457 +221 ", out, re.MULTILINE)
+
+
+def test_a_damaged_copy_ends_in_1_and_names_the_file(
+    command: Command, donateacry: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = apart / "data" / "donateacry"
+    shutil.copytree(donateacry, copy)
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", "data")
+    damaged, gone = sorted(copy.glob("tired/*.wav"))[:2]
+    content = bytearray(damaged.read_bytes())
+    content[1000] ^= 1
+    damaged.write_bytes(content)
+    gone.unlink()
+    code, out, err = command("data", "check", "donateacry")
+    assert code == 1
+    assert out == f"455 files verified in {copy}, 2 wrong or missing.\n"
+    assert f"{damaged}: the sha256 differs" in err
+    assert f"{gone}: missing" in err
+    assert "cryutils data fetch donateacry" in err
+
+
+def test_report_prints_the_scoreboard_and_writes_each_page(command: Command, apart: Path) -> None:
+    for run in ("quick", "real"):
+        (apart / "outputs" / run).mkdir(parents=True)
+        (apart / "outputs" / run / "results.json").write_text("[]")
+    code, out, err = command("report")
+    assert (code, err) == (0, "")
+    assert "quick: no row of Table 2" in out
+    for run in ("quick", "real"):
+        assert f"Report: outputs/{run}/report.html" in out
+        assert (apart / "outputs" / run / "report.html").is_file()
+
+
+def test_bench_runs_the_named_script_and_hands_its_failure_on(
+    command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart))
+    (apart / "benchmarks").mkdir()
+    (apart / "benchmarks" / "fast.py").write_text("print('3.0 times')")
+    (apart / "benchmarks" / "slow.py").write_text("print('0.9 times'); raise SystemExit(1)")
+    assert command("bench", "fast") == (0, "3.0 times\n", "")
+    code, out, err = command("bench")
+    assert (code, err) == (1, "failed: slow\n")
+    assert out == "3.0 times\n0.9 times\n"
+
+
+def test_corpora_of_the_command_are_those_that_load_takes() -> None:
+    from cryutils.cli_data import CORPORA
+
+    assert near_miss("donatecry", CORPORA) == " Did you mean donateacry?"
+    assert "donateacry" in donateacry.BASE_URL
+
+
+# What an import costs
+
+HEAVY = {"tensorflow", "keras", "librosa", "sklearn", "matplotlib", "seaborn", "av", "numba",
+         "cv2", "scipy", "joblib", "pooch", "papermill", "IPython"}  # fmt: skip
+
+
+def imported_by(statement: str) -> set[str]:
+    script = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_loading_the_package_imports_nothing_heavy() -> None:
+    imported = imported_by("from cryutils import load")
+    assert not imported & HEAVY
+    assert {"cryutils", "numpy"} <= imported
+
+
+def test_the_command_answers_without_pandas() -> None:
+    script = "from cryutils.cli import main\ntry: main(['rnu'])\nexcept SystemExit: pass"
+    assert not imported_by(script) & (HEAVY | {"pandas", "numpy"})
+
+
+def test_modules_are_imported_when_first_touched() -> None:
+    assert package.audio.__name__ == "cryutils.audio"
+    assert {"load", "InputError", "audio", "evaluation"} <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'adio'"):
+        package.adio  # noqa: B018
+
+
+def test_the_environment_of_the_caller_stays(apart: Path, command: Command) -> None:
+    before = dict(os.environ)
+    command("data", "list")
+    assert dict(os.environ) == before

@@ -1,0 +1,102 @@
+"""The doctor says what is ready, what will be missing, and what must be mended."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from cryutils import cli, doctor
+from cryutils.doctor import Finding
+
+
+@pytest.fixture(autouse=True)
+def _apart(apart: Path) -> None:
+    pass
+
+
+def findings() -> dict[str, Finding]:
+    return {finding.what: finding for finding in doctor.examine()}
+
+
+def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
+    found = findings()
+    assert set(found) == {
+        "Python", "packages", "kernel", "processor", "memory", "cache", "outputs", "DonateACry",
+    }  # fmt: skip
+    for what in ("Python", "packages", "kernel", "processor", "cache", "outputs"):
+        assert found[what].state == "ok", found[what]
+    assert str(apart / "cache") in found["cache"].detail
+    assert not (apart / "cache").exists(), "looking makes nothing"
+
+
+def test_an_absent_corpus_is_missing_not_bad() -> None:
+    found = findings()["DonateACry"]
+    assert found.state == "missing"
+    assert "cryutils data fetch donateacry" in found.detail
+    assert "CRYUTILS_DATA_DIR" not in found.detail
+
+
+def test_a_data_folder_without_the_corpus_is_named(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
+    found = findings()["DonateACry"]
+    assert found.state == "missing"
+    assert f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/" in found.detail
+
+
+def test_the_real_corpus_is_found(donateacry: Path) -> None:
+    assert findings()["DonateACry"] == Finding("ok", "DonateACry", str(donateacry))
+
+
+def test_a_place_that_cannot_be_written_is_bad(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (apart / "file").write_text("")
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "file/outputs")
+    assert findings()["outputs"].state == "bad"
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = metadata.requires("cryutils") or []
+    asked = [*needed, "no-such-package>=1", 'no-such-extra>=1; extra == "lab"']
+    monkeypatch.setattr(metadata, "requires", lambda name: asked)
+    found = findings()["packages"]
+    assert found.state == "bad"
+    assert "no-such-package" in found.detail
+    assert "no-such-extra" not in found.detail
+
+
+@pytest.mark.parametrize(("gib", "state"), [(2.0, "bad"), (3.8, "ok"), (16.0, "ok")])
+def test_memory_is_judged_with_room_for_the_system(
+    gib: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"SC_PHYS_PAGES": round(gib * 2**30 / 4096), "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(doctor.os, "sysconf", pages.__getitem__)
+    monkeypatch.setattr(doctor.os, "sysconf_names", pages)
+    assert findings()["memory"].state == state
+
+
+def test_a_full_disk_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 2**28})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    assert findings()["cache"].state == "bad"
+
+
+@pytest.mark.parametrize(("states", "code"), [(["ok", "missing"], 0), (["ok", "bad", "bad"], 1)])
+def test_only_what_is_bad_fails_the_command(
+    states: list[str], code: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = [Finding(state, f"thing {i}", "a detail") for i, state in enumerate(states)]
+    monkeypatch.setattr(doctor, "examine", lambda: iter(made))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor"])
+    out, err = capsys.readouterr()
+    assert ended.value.code == code
+    assert [line.split()[0] for line in out.splitlines()] == [
+        state if state != "bad" else "BAD" for state in states
+    ]
+    assert ("2 of these must be mended" in err) == bool(code)
