@@ -444,13 +444,15 @@ def started(project: Path, apart: Path) -> Any:
     )
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "tally" / "02_second"
-    until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
-    assert process.poll() is None, process.communicate()
-    assert len(marked(mark)) >= 3, "the command, a worker and a kernel"
-    yield process, mark, folder
-    for left in marked(mark):
-        left.kill()
-    process.communicate()
+    try:
+        until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
+        assert process.poll() is None, process.communicate()
+        assert len(marked(mark)) >= 3, "the command, a worker and a kernel"
+        yield process, mark, folder
+    finally:
+        for left in marked(mark):
+            left.kill()
+        process.communicate()
 
 
 def check_all_parse(folder: Path) -> None:
@@ -496,7 +498,7 @@ def test_a_run_stopped_by_ctrl_c_says_so_in_a_line_and_leaves_no_process(started
 
 
 def test_whatever_stops_a_run_stops_its_workers(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody but this process is told, and no more notebook begins."""
     mark = uuid.uuid4().hex
@@ -509,6 +511,9 @@ def test_whatever_stops_a_run_stops_its_workers(
             assert len(marked(mark)) >= 2, "a worker and a kernel"
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        course.run(list(planned().values()), processes=1, report=stop)
-    until(lambda: not marked(mark), "the end of worker and kernel")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            course.run(list(planned().values()), processes=1, report=stop)
+        until(lambda: not marked(mark), "the end of worker and kernel")
+    finally:
+        (apart / "gate").touch()  # else what is left would wait for ever
