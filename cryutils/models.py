@@ -101,14 +101,16 @@ class DeepNeuralNetwork:
         prepared = [_standardised(X, train) for train, _ in folds]
         inputs, targets, weights = _stack(prepared, y, folds)
         model = self._build(folds=len(folds), inputs=inputs.shape[2], classes=int(y.max()) + 1)
-        model.fit(
-            inputs,
-            targets,
-            sample_weight=weights,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            verbose=0,
+        import tensorflow as tf
+
+        # One pass over the repeated data: an epoch of its own would cost Keras more than its steps.
+        batches = (
+            tf.data.Dataset.from_tensor_slices((inputs, targets, weights))
+            .shuffle(len(inputs), seed=self.seed)
+            .batch(self.batch_size)
+            .repeat(self.epochs)
         )
+        model.fit(batches, verbose=0)
         return self._predict(model, prepared, folds)
 
     def _build(self, *, folds: int, inputs: int, classes: int) -> Any:
@@ -124,6 +126,7 @@ class DeepNeuralNetwork:
         model.compile(
             optimizer=keras.optimizers.RMSprop(self.learning_rate),
             loss="sparse_categorical_crossentropy",
+            jit_compile=False,  # compiling takes longer than these few steps
         )
         return model
 
