@@ -110,7 +110,7 @@ def execute(
     }
     target = folder / "notebooks" / f"{name}.ipynb"
     failed = target.with_suffix(".failed.ipynb")
-    # papermill writes after every cell, so a killed run leaves this one half done.
+    # A killed run leaves this one, which nothing takes for a finished notebook.
     unfinished = target.with_name(f".{name}.running.ipynb")
     log = folder / "logs" / f"{name}.log"
     for path in (target, log):
@@ -159,8 +159,15 @@ def _announce(report: Callable[[float], None]) -> None:
                 report(((cell_index or 0) + 1) / len(nb_man.nb.cells))
 
             nb_man.cell_complete = cell_complete
+            save = nb_man.save
+            # Written twice a cell, a notebook full of pictures costs seconds, and a run that
+            # is killed starts this notebook anew anyway; papermill writes it once at its end.
+            nb_man.save = lambda **_: None
             report(0.0)
-            return super().execute_managed_notebook(nb_man, *args, **options)
+            try:
+                return super().execute_managed_notebook(nb_man, *args, **options)
+            finally:
+                nb_man.save = save
 
     papermill_engines.register("cryutils", Engine)
 
