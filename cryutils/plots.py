@@ -79,6 +79,7 @@ def style() -> None:
         {
             "figure.dpi": 100,
             "savefig.dpi": 150,
+            "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike
             "font.size": 10,
             "axes.labelsize": 11,
             "axes.titlesize": 11,

@@ -162,9 +162,10 @@ def _summary(cells: Sequence[Cell], majority: float | None) -> dict[str, Any] | 
 
 
 def _figures(folder: Path) -> dict[str, list[dict[str, str]]]:
-    """Return the run's figures by notebook: title, and the picture as a data address."""
+    """Return the run's figures by notebook, as drawn: title, and the picture as a data address."""
     by_notebook: dict[str, list[dict[str, str]]] = {}
-    for path in sorted((folder / "figures").glob("*.png")):
+    drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+    for path in drawn:
         said = _png_text(path)
         picture = base64.b64encode(path.read_bytes()).decode()
         by_notebook.setdefault(said.get("Source", ""), []).append(
