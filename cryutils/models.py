@@ -110,7 +110,7 @@ class DeepNeuralNetwork:
             .batch(self.batch_size)
             .repeat(self.epochs)
         )
-        model.fit(batches, verbose=0)
+        model.fit(batches, shuffle=False, verbose=0)  # the dataset shuffles itself
         return self._predict(model, prepared, folds)
 
     def _build(self, *, folds: int, inputs: int, classes: int) -> Any:

@@ -6,6 +6,7 @@ No module of its own: it holds together what would otherwise drift apart in sile
 from __future__ import annotations
 
 import csv
+import json
 import re
 import subprocess
 import tomllib
@@ -349,3 +350,25 @@ def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() 
     assert python == ["3.11", "3.13"]
     assert all(tested.contains(version) for version in python)
     assert not tested.contains("3.10") and not tested.contains("3.14")
+
+
+def test_readme_says_what_the_reference_run_measured() -> None:
+    rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
+    table2 = [row for row in rows if row["key"].startswith("feature_validation.")]
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for protocol, words in (("paper", "with the paper's protocol"), ("leak_free", "leak-free")):
+        shares = [
+            round(100 * row["value"])
+            for row in table2
+            if re.fullmatch(r"feature_validation\.(stft|mfcc)\.\w+\.accuracy", row["key"])
+            and row["protocol"] == protocol
+        ]
+        assert len(shares) == 12
+        assert f"between {min(shares)} % and {max(shares)} % {words}" in said
+    p_values = [
+        row["value"]
+        for row in table2
+        if row["key"].endswith(".p_value") and row["protocol"] == "leak_free"
+    ]
+    assert min(p_values) > 0.05
+    assert f"smallest adjusted p {min(p_values):.2f}" in said
