@@ -23,7 +23,8 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     ' Did you mean test_size?'
     """
     options = sorted(known)
-    close = difflib.get_close_matches(name, options, n=1)
+    longer = [option for option in options if name and option.startswith(name)]
+    close = longer or difflib.get_close_matches(name, options, n=1)
     if close:
         return f" Did you mean {close[0]}?"
     return f" Known: {', '.join(options)}." if options else ""
