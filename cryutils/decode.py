@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
+from cryutils.media import LOCAL
 
 if TYPE_CHECKING:
     import av
@@ -82,8 +83,7 @@ def _decode_any(path: Path) -> tuple[int, Array]:
     import av
 
     try:
-        # Only files: a playlist that calls itself .wav must not reach for the network.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options=LOCAL) as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None:
                 raise InputError(no_sound(path))

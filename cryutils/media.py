@@ -15,7 +15,7 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     from av import VideoStream
 
-__all__ = ["SOUND", "STILL", "VIDEO", "MediaInfo", "probe"]
+__all__ = ["LOCAL", "SOUND", "STILL", "VIDEO", "MediaInfo", "probe"]
 
 SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
 VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
