@@ -201,7 +201,9 @@ class Notebook:
 
     def state(self) -> dict[str, Any]:
         """Return what Python holds, as the mirror cell shows it."""
-        return json.loads(self.page.locator("pre.mirror").inner_text())
+        # The page empties the mirror for a moment while it replaces its text.
+        mirrored = "() => document.querySelector('pre.mirror')?.innerText || null"
+        return json.loads(self.page.wait_for_function(mirrored).json_value())
 
     def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
         """Wait until Python's state satisfies `true` and return it; fail naming `what`."""

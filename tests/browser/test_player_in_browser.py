@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 from frontends import PAGES, Notebook, Server, notebook_from, watch
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 
 FALLING_S = 1.5
 RISING_S = 2.0
@@ -74,9 +74,9 @@ def test_a_clip_is_drawn_and_named(notebook: Notebook) -> None:
     canvas = notebook.page.locator(".cry-player canvas")
 
     assert canvas.evaluate(DRAWN) > 0.05
-    assert part(notebook, "label").inner_text() == "hungry"
-    assert part(notebook, "number").inner_text() == "1 of 3"
-    assert "generated tones, not a real infant" in part(notebook, "data").inner_text()
+    expect(part(notebook, "label")).to_have_text("hungry")
+    expect(part(notebook, "number")).to_have_text("1 of 3")
+    expect(part(notebook, "data")).to_contain_text("generated tones, not a real infant")
     assert part(notebook, "class").locator("option").all_inner_texts() == [
         "all classes (3)",
         "hungry (2)",
@@ -151,8 +151,8 @@ def test_next_shows_and_announces_another_clip(notebook: Notebook) -> None:
 
     assert state["selection"] == []
     part(notebook, "name").get_by_text("falling").wait_for()
-    assert part(notebook, "spoken").inner_text() == "Clip 2 of 3: hungry, falling, 1.50 seconds"
-    assert part(notebook, "value").all_inner_texts() == ["40 %", "60 %"]
+    expect(part(notebook, "spoken")).to_have_text("Clip 2 of 3: hungry, falling, 1.50 seconds")
+    expect(part(notebook, "value")).to_have_text(["40 %", "60 %"])
     assert canvas.evaluate(PICTURE) != before
 
 
