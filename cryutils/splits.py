@@ -1,10 +1,10 @@
 """Who is trained on and who is tested: the paper's split and the honest one.
 
-Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols side by
-side (Paper A, section 3.3; both papers split clips at random). Under the paper's protocol
-clips of one infant lie on both sides; the leak-free one keeps every infant whole. `Protocol`
-is the one place that maps a name to its split and its folds. Import these names from
-`cryutils.evaluation`.
+Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols side by side
+(Paper A, section 3.3). Neither paper says more of its split than the shares; it is read here
+as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
+keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
+folds. Import these names from `cryutils.evaluation`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Labelled(Interface):
 
 
 class Protocol(StrEnum):
-    """How clips are divided: at random, as in the papers, or with every infant whole.
+    """How clips are divided: at random, as the papers are read here, or with every infant whole.
 
     >>> Protocol("paper") is Protocol.PAPER
     True
@@ -113,10 +113,11 @@ def effective_infants(infants: Sequence[str]) -> float:
 
 
 def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-    """Return (train, test) indices, int64: clips at random, stratified by class, as published.
+    """Return (train, test) indices, int64: clips at random, stratified by class.
 
     Clips of one infant land on both sides, so a classifier may recognise the infant and be
-    credited for the state (Paper A, section 3.3; Paper B's split is of this kind too).
+    credited for the state. Paper A (section 3.3) says 70/30 and no more; that clips are split,
+    and stratified by class, is how it is read here.
 
     Args:
         corpus: has `labels`.
