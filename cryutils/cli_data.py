@@ -8,9 +8,7 @@ from cryutils.cli_group import SuggestingGroup
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting
 
-__all__ = ["CORPORA", "data"]
-
-CORPORA = ("donateacry", "synthetic")
+__all__ = ["data"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -52,8 +50,7 @@ def data_fetch(name: str) -> None:
     """
     from cryutils import donateacry
 
-    if _corpus_name(name) == "synthetic":
-        raise InputError("synthetic: it is generated when it is used; nothing to fetch.")
+    _must_be_downloaded(name, "fetch")
     with counting("Downloading", "files") as report:
         folder = donateacry.fetch(report=report)
     click.echo(f"DonateACry: {folder}")
@@ -72,8 +69,7 @@ def data_check(name: str) -> None:
     """
     from cryutils import donateacry
 
-    if _corpus_name(name) == "synthetic":
-        raise InputError("synthetic: it is generated when it is used; nothing to check.")
+    _must_be_downloaded(name, "check")
     folder = donateacry.find() or donateacry.fetch()
     with counting("Verifying", "files") as report:
         wrong = donateacry.check(folder, report=report)
@@ -110,7 +106,11 @@ def data_describe(name: str, problems: bool) -> None:
             click.echo(f"{row.kind}  {row.item}: {row.what}")
 
 
-def _corpus_name(name: str) -> str:
+def _must_be_downloaded(name: str, what: str) -> None:
+    """Raise InputError where there is nothing to `what`: no such corpus, or a generated one."""
+    from cryutils.datasets import CORPORA
+
     if name not in CORPORA:
         raise InputError(f"no corpus {name!r}.{near_miss(name, CORPORA)}")
-    return name
+    if name == "synthetic":
+        raise InputError(f"synthetic: it is generated when it is used; nothing to {what}.")

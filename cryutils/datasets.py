@@ -19,8 +19,9 @@ from cryutils.errors import InputError, near_miss
 from cryutils.folders import index
 from cryutils.locations import resolve
 
-__all__ = ["SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
+__all__ = ["CORPORA", "SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
 
+CORPORA = ("donateacry", "synthetic")  # what `load` knows by name
 SESSION_GAP_S = 600.0  # a pause of more than ten minutes starts a new session
 
 
@@ -41,7 +42,7 @@ def load(name: str | Path, **dials: Any) -> Corpus:
         raise InputError(f"{name}: a folder takes no options, got {', '.join(dials)}.")
     root = resolve(name)
     if not root.is_dir():
-        known = near_miss(str(name), ("donateacry", "synthetic"))
+        known = near_miss(str(name), CORPORA)
         raise InputError(f"{root}: no such folder, and no corpus of that name.{known}")
     return _load_folder(root)
 

@@ -279,7 +279,7 @@ def test_bench_runs_the_named_script_and_hands_its_failure_on(
 
 
 def test_corpora_of_the_command_are_those_that_load_takes() -> None:
-    from cryutils.cli_data import CORPORA
+    from cryutils.datasets import CORPORA
 
     assert near_miss("donatecry", CORPORA) == " Did you mean donateacry?"
     assert "donateacry" in donateacry.BASE_URL
