@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils import jackknife
 from cryutils.errors import InputError, near_miss
 from cryutils.splits import Protocol, class_indices
 
@@ -30,11 +31,8 @@ __all__ = [
     "paired_interval",
 ]
 
-Metric = Literal["balanced_accuracy", "accuracy"]
+Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 
-# The share of a clip's variance that is its infant's, in the working model for the degrees
-# of freedom: halfway between clips that tell all and an infant that tells once.
-_WORKING_ICC = 0.5
 # The share assumed where coverage is simulated; clips minutes apart are much alike.
 _SIMULATED_ICC = 0.3
 
@@ -84,22 +82,24 @@ def interval(
     number of infants stands in.
 
     Args:
-        predicted: class indices, integer `(repeats, clips)` or `(clips,)`.
+        predicted: class indices, integer `(repeats, clips)` or `(clips,)`; -1 where there is
+            no prediction, which is wrong.
         y: true labels, or their class indices, `(clips,)`.
         infants: one a clip.
-        metric: "balanced_accuracy" (mean of the classes' recalls) or "accuracy".
+        metric: "balanced_accuracy" (mean of the classes' recalls), "accuracy" or "macro_f1",
+            for whose degrees of freedom and bounds balanced accuracy stands in.
         protocol: how the predictions came about; it only changes the estimand's words.
         level: confidence, between 0 and 1.
 
     Raises:
         InputError: lengths differ, or no such metric.
     """
-    truth, right, names = _correctness(predicted, y, infants)
+    sample = _sample(predicted, y, infants)
     words = (
         f"{_in_words(metric, protocol)}, of models trained on about as many infants as here;"
         " how the score varies with the training set is seen only through the repeats"
     )
-    return _jackknife(right, truth, names, infants, metric, level, words, (0.0, 1.0))
+    return _jackknife(sample, None, metric, level, words)
 
 
 def paired_interval(
@@ -117,11 +117,9 @@ def paired_interval(
     The same jackknife as `interval`, on the differences; for use where folds lack a class, or
     where a fold is no fair unit. Arguments as there; A and B may differ in their repeats.
     """
-    truth, right_a, names = _correctness(predicted_a, y, infants)
-    _, right_b, _ = _correctness(predicted_b, y, infants)
+    a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
     words = f"model A's less model B's {_in_words(metric, protocol)}"
-    difference = right_a - right_b
-    return _jackknife(difference, truth, names, infants, metric, level, words, (-1.0, 1.0))
+    return _jackknife(a, b, metric, level, words)
 
 
 def measured_coverage(
@@ -145,7 +143,7 @@ def measured_coverage(
         labels: one a clip.
         infants: one a clip.
         value: the true score, between 0 and 1; the observed one is the natural choice.
-        metric: as in `interval`.
+        metric: "balanced_accuracy" or "accuracy".
         level: confidence promised.
         icc: correlation of two clips of one infant, 0 to below 1.
         simulations: draws; 2000 give a standard error of 0.5 % at 95 %.
@@ -154,11 +152,13 @@ def measured_coverage(
     Returns:
         A share between 0 and 1; nan where `interval` gives none (a class with one infant).
     """
+    if metric == "macro_f1":
+        raise InputError("metric='macro_f1': coverage is simulated for accuracies only")
     if not 0 <= value <= 1 or not 0 <= icc < 1:
         raise InputError(f"value={value} and icc={icc} must be shares, icc below 1")
     y, _ = class_indices(np.asarray(labels).astype(str))
-    counts = _clips_by_infant(y, infants, metric)
-    if _lone_class(counts) is not None:
+    counts = jackknife.clips_by_infant(y, infants, by_class=metric == "balanced_accuracy")
+    if jackknife.lone_class(counts) is not None:
         return float("nan")
     rng = np.random.default_rng(seed)
     share = np.full((simulations, len(counts), 1), float(value))
@@ -166,14 +166,15 @@ def measured_coverage(
         a, b = (p * (1 - icc) / icc for p in (value, 1 - value))
         share = rng.beta(a, b, size=share.shape)
     right = rng.binomial(counts.astype(int), np.broadcast_to(share, (simulations, *counts.shape)))
-    score, se = _score_and_error(right.astype(float), counts)
-    low, high = _bounds(score, se, counts, level, (0.0, 1.0))
+    score, se = jackknife.score_and_error(right.astype(float), counts)
+    low, high = jackknife.bounds(score, se, counts, level, (0.0, 1.0))
     return float(np.mean((low <= value + 1e-12) & (value <= high + 1e-12)))
 
 
 _WORDS: dict[str, str] = {
     "balanced_accuracy": "expected balanced accuracy",
     "accuracy": "expected accuracy at these class shares",
+    "macro_f1": "expected macro F1 at these class shares",
 }
 
 
@@ -186,10 +187,18 @@ def _in_words(metric: str, protocol: Protocol | str) -> str:
     return f"{_WORDS[metric]} on clips of infants like these who are mostly heard in training too"
 
 
-def _correctness(
+class _Sample(NamedTuple):
+    """What was predicted for clips of known label and infant."""
+
+    truth: NDArray[np.int64]
+    predicted: NDArray[Any]
+    infants: Sequence[str]
+    names: list[str]
+
+
+def _sample(
     predicted: NDArray[Any], y: Sequence[str] | NDArray[Any], infants: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
-    """Return class indices, the share of repeats that got each clip right, the classes' names."""
+) -> _Sample:
     given = np.asarray(y)
     if given.dtype.kind in "iu":
         truth, names = given.astype(np.int64), [str(k) for k in range(int(given.max()) + 1)]
@@ -201,100 +210,50 @@ def _correctness(
             f"predictions {rows.shape}, labels ({len(truth)},) and infants ({len(infants)},)"
             " do not belong together; give (repeats, clips), (clips,) and (clips,)"
         )
-    return truth, (rows == truth).mean(axis=0), names
+    return _Sample(truth, rows, infants, names)
 
 
-def _clips_by_infant(
-    y: NDArray[np.int64], infants: Sequence[str], metric: str, values: NDArray[Any] | None = None
-) -> NDArray[np.float64]:
-    """Return clips, or the sum of `values` over them, by infant and class (one for accuracy)."""
-    group = np.unique(np.asarray(infants), return_inverse=True)[1]
-    column = np.unique(y, return_inverse=True)[1] if metric == "balanced_accuracy" else 0 * y
-    table = np.zeros((group.max() + 1, column.max() + 1))
-    np.add.at(table, (group, column), 1.0 if values is None else values)
-    return table
-
-
-def _lone_class(counts: NDArray[np.float64]) -> int | None:
-    """Return the first class that fewer than two infants have, or None."""
-    lone = np.flatnonzero((counts > 0).sum(axis=0) < 2)
-    return int(lone[0]) if len(lone) else None
-
-
-def _jackknife(
-    right: NDArray[np.float64],
-    y: NDArray[np.int64],
-    names: list[str],
-    infants: Sequence[str],
-    metric: Metric,
-    level: float,
-    words: str,
-    limits: tuple[float, float],
-) -> Interval:
+def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
+    """Return A's score, or A's less B's, with its interval."""
     if not 0 < level < 1:
         raise InputError(f"level={level} is no confidence; use one between 0 and 1, such as 0.95")
-    counts = _clips_by_infant(y, infants, metric)
-    sums = _clips_by_infant(y, infants, metric, right)
-    n, n_infants = len(y), len(counts)
-    lone = _lone_class(counts)
+    counts = jackknife.clips_by_infant(a.truth, a.infants, by_class=metric != "accuracy")
+    score, se = (_macro_f1 if metric == "macro_f1" else _share_right)(a, b, metric)
+    n, n_infants = len(a.truth), len(counts)
+    lone = jackknife.lone_class(counts)
     if lone is not None:
-        value = float((sums.sum(axis=0) / counts.sum(axis=0)).mean())
-        present = np.unique(y)
         which = (
-            "all clips come" if metric == "accuracy" else f"class {names[present[lone]]!r} comes"
+            "all clips come"
+            if metric == "accuracy"
+            else f"class {a.names[np.unique(a.truth)[lone]]!r} comes"
         )
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        return Interval(value, None, None, None, None, n, n_infants, level, words, reason)
-    score, se = _score_and_error(sums, counts)
-    low, high = _bounds(score, se, counts, level, limits)
-    df = _degrees_of_freedom(counts)
+        return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
+    low, high = jackknife.bounds(score, se, counts, level, (0.0 if b is None else -1.0, 1.0))
+    df = jackknife.degrees_of_freedom(counts)
     return Interval(
         float(score), float(low), float(high), df, float(se), n, n_infants, level, words
     )
 
 
-def _score_and_error(
-    sums: NDArray[np.float64], counts: NDArray[np.float64]
+def _share_right(
+    a: _Sample, b: _Sample | None, metric: Metric
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the score and its jackknife standard error; `sums` may have leading dimensions."""
-    total, size = sums.sum(axis=-2, keepdims=True), counts.sum(axis=0)
-    score = (total / size).mean(axis=-1)[..., 0]
-    without = ((total - sums) / (size - counts)).mean(axis=-1)
-    n_infants = counts.shape[0]
-    se = np.sqrt((n_infants - 1) * without.var(axis=-1))
-    # Rounding leaves 1e-17 where no deletion changes anything.
-    return score, np.where(se < 1e-9, 0.0, se)
+    by_class = metric == "balanced_accuracy"
+    right = (a.predicted == a.truth).mean(axis=0)
+    if b is not None:
+        right = right - (b.predicted == b.truth).mean(axis=0)
+    counts = jackknife.clips_by_infant(a.truth, a.infants, by_class=by_class)
+    sums = jackknife.clips_by_infant(a.truth, a.infants, right, by_class=by_class)
+    return jackknife.score_and_error(sums, counts)
 
 
-def _degrees_of_freedom(counts: NDArray[np.float64]) -> float:
-    """Return the Satterthwaite degrees of freedom of the jackknife variance; at least 1.
-
-    Each deletion's effect is linear in the infants' deviations from their classes' means, so
-    the variance is a quadratic form e'Be; with S the covariance of e in the working model,
-    df = tr(BS)^2 / tr(BSBS).
-    """
-    n_infants = len(counts)
-    centre = np.eye(n_infants) - 1 / n_infants
-    spread = np.zeros((n_infants, n_infants))
-    for clips in counts.T:
-        effect = (np.eye(n_infants) - clips[:, None] / clips.sum()) / (clips.sum() - clips)[:, None]
-        effect = centre @ effect * np.sqrt(clips * (1 + (clips - 1) * _WORKING_ICC))
-        spread += effect @ effect.T
-    return max(1.0, float(np.trace(spread) ** 2 / np.sum(spread**2)))
-
-
-def _bounds(
-    score: NDArray[np.float64],
-    se: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    level: float,
-    limits: tuple[float, float],
+def _macro_f1(
+    a: _Sample, b: _Sample | None, metric: Metric
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the interval's ends, clipped to what the score can be."""
-    from scipy import stats
-
-    half = stats.t.ppf((1 + level) / 2, _degrees_of_freedom(counts)) * se
-    weight = (counts / counts.sum(axis=0)).mean(axis=1)
-    exact = 1 - ((1 - level) / 2) ** np.sum(weight**2)
-    half = np.where(se == 0, exact, half)
-    return np.clip(score - half, *limits), np.clip(score + half, *limits)
+    tables = [
+        jackknife.confusions_by_infant(s.truth, s.predicted, s.infants, len(s.names))
+        for s in (a, b)
+        if s is not None
+    ]
+    return jackknife.macro_f1_and_error(*tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import f1_score
 
 from cryutils.errors import InputError
 from cryutils.evaluation import interval, measured_coverage, paired_interval
@@ -199,3 +200,40 @@ def test_an_interval_is_written_with_its_bounds_or_the_reason_for_none() -> None
     assert str(few) == f"0.75 (no interval: {few.reason})"
     enough = interval(np.array([0, 1, 1, 0]), labels, ["1", "2", "3", "4"])
     assert str(enough) == f"{enough.value:.2f} [{enough.low:.2f}, {enough.high:.2f}]"
+
+
+def test_macro_f1_is_scikit_learns_and_its_jackknife_by_hand() -> None:
+    y = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 0])
+    infants = np.array(list("aabbccabcd"))
+    predicted = np.array([0, 1, 1, 1, 2, 0, 0, 2, 2, 0])
+    found = interval(predicted, y, infants, metric="macro_f1")
+    names = sorted(set(infants))
+    without = [
+        f1_score(y[infants != name], predicted[infants != name], labels=[0, 1, 2], average="macro")
+        for name in names
+    ]
+    assert found.value == pytest.approx(f1_score(y, predicted, average="macro"))
+    assert found.reason or found.se == pytest.approx(np.sqrt(3 * np.var(without)))
+
+
+def test_paired_macro_f1_is_the_difference_and_no_prediction_counts_as_wrong() -> None:
+    rng = np.random.default_rng(0)
+    infants = np.repeat(np.arange(12), 4).astype(str)
+    y = np.tile([0, 1, 2, 3], 12)
+    a, b = (np.where(rng.random(48) < share, y, (y + 1) % 4) for share in (0.9, 0.5))
+    gain = paired_interval(a, b, y, infants, metric="macro_f1")
+    score = [interval(p, y, infants, metric="macro_f1").value for p in (a, b)]
+    assert gain.value == pytest.approx(score[0] - score[1])
+    assert gain.low is not None and gain.high is not None
+    assert gain.low < gain.value < gain.high
+    silent = np.where(np.arange(48) < 12, -1, a)
+    by_scikit = f1_score(y, silent, labels=range(4), average="macro")
+    found = interval(silent, y, infants, metric="macro_f1")
+    assert found.value == pytest.approx(by_scikit)
+    same = paired_interval(a, a, y, infants, metric="macro_f1")
+    assert same.value == 0
+
+
+def test_coverage_of_macro_f1_is_refused() -> None:
+    with pytest.raises(InputError, match="accuracies only"):
+        measured_coverage(["a", "b"] * 4, list("aabbccdd"), value=0.5, metric="macro_f1")
