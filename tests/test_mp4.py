@@ -1,0 +1,186 @@
+"""Writing MP4 files: what OpenCV, PyAV and `audio.read` find in them is what was given."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import audio, mp4
+from cryutils.errors import InputError
+
+Frames = Iterator[np.ndarray]
+
+
+def ramps(count: int, height: int = 64, width: int = 96) -> Frames:
+    """Smooth pictures, each of its own brightness, so that none passes for its neighbour."""
+    slope = np.linspace(0, 60, width)[None, :, None] + np.linspace(0, 30, height)[:, None, None]
+    for i in range(count):
+        yield np.broadcast_to(slope + 100 * (i % 2) + i, (height, width, 3)).astype(np.uint8)
+
+
+def tone(seconds: float, sr: int) -> np.ndarray:
+    t = np.arange(round(seconds * sr)) / sr
+    return (0.4 * np.sin(2 * np.pi * 440 * t) * np.hanning(t.size)).astype(np.float32)
+
+
+def decoded(path: Path) -> tuple[list[Fraction], list[np.ndarray]]:
+    import av
+
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        times = [frame.pts * frame.time_base for frame in frames]
+        return times, [frame.to_ndarray(format="rgb24") for frame in frames]
+
+
+@pytest.mark.parametrize("fps", [30, 25.0, 12.5, Fraction(30000, 1001), 7])
+def test_frames_come_back_in_number_size_order_and_time(tmp_path: Path, fps: float) -> None:
+    assert mp4.write(tmp_path / "a.mp4", ramps(21), fps=fps) == 21
+    times, frames = decoded(tmp_path / "a.mp4")
+    assert times == [i / Fraction(fps) for i in range(21)]
+    for read, given in zip(frames, ramps(21), strict=True):
+        assert read.shape == given.shape
+        # Chroma is subsampled and the levels squeezed into 16-235, so not to the last bit.
+        assert np.abs(read.astype(int) - given).mean() < 3
+
+
+def test_opencv_reads_every_frame_at_the_rate_given(tmp_path: Path) -> None:
+    import cv2
+
+    mp4.write(tmp_path / "a.mp4", ramps(40), fps=15, sound=tone(40 / 15, 16000), sr=16000)
+    video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
+    try:
+        assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(15)
+        found = [frame.shape for ok, frame in iter(video.read, (False, None)) if ok]
+    finally:
+        video.release()
+    assert found == [(64, 96, 3)] * 40
+
+
+@pytest.mark.parametrize("sr", [8000, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("fps", [30, 7])
+def test_sound_has_every_sample_where_it_was(tmp_path: Path, sr: int, fps: int) -> None:
+    count = 3 * fps // 2
+    given = tone(count / fps, sr)
+    mp4.write(tmp_path / "a.mp4", ramps(count), fps=fps, sound=given, sr=sr)
+    heard = audio.read(tmp_path / "a.mp4", sr=sr)
+    assert heard.shape == given.shape
+    # A shift by one sample at 8 kHz would leave 0.4 * 2 pi 440 / 8000 = 0.14.
+    assert np.sqrt(np.mean((heard - given) ** 2)) < 0.01
+
+
+def test_a_sound_longer_than_the_pictures_is_written_whole(tmp_path: Path) -> None:
+    mp4.write(tmp_path / "a.mp4", ramps(3), fps=10, sound=tone(1.5, 8000), sr=8000)
+    assert audio.read(tmp_path / "a.mp4", sr=8000).shape == (12000,)
+
+
+def test_frames_are_taken_one_at_a_time(tmp_path: Path) -> None:
+    alive: list[int] = []
+
+    class Frame(np.ndarray):
+        def __del__(self) -> None:
+            alive.append(-1)
+
+    def stream() -> Frames:
+        for frame in ramps(200):
+            assert len(alive) - 2 * alive.count(-1) <= 1, "more than the frame before is held"
+            alive.append(1)
+            yield frame.view(Frame)
+            del frame
+
+    assert mp4.write(tmp_path / "a.mp4", stream(), fps=30) == 200
+
+
+def test_an_odd_size_is_padded_by_one(tmp_path: Path) -> None:
+    mp4.write(tmp_path / "a.mp4", ramps(4, height=33, width=47), fps=10)
+    _, frames = decoded(tmp_path / "a.mp4")
+    given = next(ramps(1, height=33, width=47))
+    assert frames[0].shape == (34, 48, 3)
+    assert np.abs(frames[0][:33, :47].astype(int) - given).mean() < 3
+
+
+def test_less_crf_is_more_bytes(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    sizes = []
+    for crf in (10, 30, 45):
+        mp4.write(tmp_path / "a.mp4", noise, fps=10, crf=crf)
+        sizes.append((tmp_path / "a.mp4").stat().st_size)
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+SAME_BYTES = """
+import hashlib, pathlib, sys
+import numpy as np
+from cryutils import mp4
+frame = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
+frame = frame.repeat(16, 0).repeat(16, 1)
+for _ in range(2):
+    mp4.write(sys.argv[1], (np.roll(frame, i, 1) for i in range(30)), fps=30)
+    print(hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest())
+"""
+
+
+def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path: Path) -> None:
+    said = set()
+    for fill in ("0", "85"):
+        # glibc fills what it hands out with this byte; elsewhere it only runs twice.
+        env = os.environ | {"MALLOC_PERTURB_": fill, "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+        out = subprocess.run(
+            [sys.executable, "-c", SAME_BYTES, str(tmp_path / "a.mp4")],
+            env=env, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        said |= set(out.stdout.split())
+    assert len(said) == 1
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    mp4.write(path, ramps(3), fps=10)
+    before = hashlib.sha256(path.read_bytes()).digest()
+
+    def broken() -> Frames:
+        yield from ramps(5)
+        raise RuntimeError("the camera fell")
+
+    with pytest.raises(RuntimeError, match="camera"):
+        mp4.write(path, broken(), fps=10, sound=tone(1.0, 8000), sr=8000)
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+GREY = np.full((32, 32, 3), 99, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fps": 0}, "fps=0"),
+        ({"fps": float("nan")}, "fps=nan"),
+        ({"crf": 52}, "crf=52"),
+        ({"preset": "veryfats"}, "Did you mean veryfast"),
+        ({"frames": []}, "no frame"),
+        ({"frames": [GREY.astype(float)]}, "frame 0 is float64"),
+        ({"frames": [GREY[:, :, 0]]}, r"frame 0 is uint8 \(32, 32\)"),
+        ({"frames": [GREY, GREY[:16]]}, r"frame 1 is \(16, 32, 3\)"),
+        ({"sound": tone(1, 8000)}, "sound and sr"),
+        ({"sr": 8000}, "sound and sr"),
+        ({"sound": tone(1, 8000), "sr": 9000}, "sr=9000"),
+        ({"sound": tone(1, 8000)[:, None], "sr": 8000}, r"\(8000, 1\)"),
+        ({"sound": np.float32([np.nan]), "sr": 8000}, "finite"),
+    ],
+)
+def test_bad_values_are_named_in_one_line(
+    given: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    arguments = {"frames": [GREY] * 3, "fps": 10, **given}
+    with pytest.raises(InputError, match=message) as caught:
+        mp4.write(tmp_path / "a.mp4", **arguments)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
