@@ -8,7 +8,7 @@ in silence. `datasets.load` makes one; notebook 01_data_and_playback walks it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -167,6 +167,20 @@ class Corpus(Sequence[Clip]):
                 )
         return self.where(lambda clip: clip.label in classes)
 
+    def relabel(self, names: Mapping[str, str]) -> Corpus:
+        """Return the corpus with labels renamed, `{"belly_pain": "pain"}`, which `note` then says.
+
+        Paper B's *pain* has no clip in DonateACry, where belly pain stands for it. Raises
+        InputError for a label that the corpus doesn't hold, or a name it already has.
+        """
+        for label, name in names.items():
+            self.select([label])
+            if name in self.classes:
+                raise InputError(f"{self.name} has a class {name!r} already; drop one of the two.")
+        words = [f"{label} stands for {name}" for label, name in names.items()]
+        clips = (replace(clip, label=names.get(clip.label, clip.label)) for clip in self)
+        return self._with(clips, note="; ".join([self.note, *words]))
+
     def subsample(self, counts: Mapping[str, int], *, seed: int) -> Corpus:
         """Return at most `counts[label]` clips of each label in `counts`, drawn at random.
 
@@ -181,8 +195,8 @@ class Corpus(Sequence[Clip]):
             chosen.append(rng.permutation(np.flatnonzero(labels == label))[: counts[label]])
         return self.take(np.sort(np.concatenate(chosen)))
 
-    def _with(self, clips: Iterable[Clip]) -> Corpus:
+    def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
         return Corpus(
-            clips, name=self.name, note=self.note, problems=self._problems,
+            clips, name=self.name, note=note or self.note, problems=self._problems,
             citation=self._citation, licence=self.licence,
         )  # fmt: skip

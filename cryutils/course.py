@@ -12,7 +12,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -27,6 +26,9 @@ from cryutils.errors import InputError, near_miss
 from cryutils.locations import data_dir, outputs_dir, project_dir, resolve, writing
 
 __all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "read_value", "run"]
+
+# 06 takes up the networks that 04 and 05 train; beside them it would train them once more.
+AFTER = {"06_full": ("04_cry2", "05_image")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def run(
     What finished before is kept unless `fresh`. `report(notebook, what, share)` is called as
     work goes on: `what` is "kept", "running", "done" or "failed", `share` of cells done, 0-1.
     """
-    waiting: deque[Job] = deque()
+    waiting: list[Job] = []
     for job in jobs:
         if job.is_done() and not fresh:
             report(job.name, "kept", 1.0)
@@ -230,12 +232,16 @@ def run(
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < (processes or os.cpu_count() or 1):
-                job = waiting.popleft()
-                receiver, process = _start(job)
-                running[receiver] = job, process
-            for ready in wait(list(running)):
-                receiver = cast(Connection, ready)
+            while len(running) < (processes or os.cpu_count() or 1):
+                busy = {job.name for job, _ in running.values()} | {job.name for job in waiting}
+                ready = [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]
+                if not ready:
+                    break
+                waiting.remove(ready[0])
+                receiver, process = _start(ready[0])
+                running[receiver] = ready[0], process
+            for end in wait(list(running)):
+                receiver = cast(Connection, end)
                 job, process = running[receiver]
                 news = _receive(receiver, job)
                 if not isinstance(news, worker.Outcome):

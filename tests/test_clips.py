@@ -148,3 +148,19 @@ def test_a_subsample_of_nothing_is_empty_and_of_less_is_refused(corpus: Corpus) 
     assert len(corpus.subsample({"tired": 0}, seed=0)) == 0
     with pytest.raises(InputError, match="-1 clips of tired"):
         corpus.subsample({"tired": -1}, seed=0)
+
+
+def test_relabel_says_what_stands_for_what_and_keeps_the_reason(corpus: Corpus) -> None:
+    renamed = corpus.relabel({"burping": "pain"})
+    assert renamed.classes == ("hungry", "pain", "tired")
+    assert renamed.labels.tolist() == ["tired", "hungry", "hungry", "hungry", "tired", "pain"]
+    assert renamed.note == "made by hand; burping stands for pain"
+    assert corpus.note == "made by hand"
+    assert renamed.infants.tolist() == corpus.infants.tolist()
+
+
+def test_relabel_refuses_an_unknown_label_and_a_name_that_is_taken(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="no class 'burpin'"):
+        corpus.relabel({"burpin": "pain"})
+    with pytest.raises(InputError, match="has a class 'tired' already"):
+        corpus.relabel({"burping": "tired"})

@@ -351,6 +351,20 @@ def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
     assert told == [("01_first", "kept", 1.0)]
 
 
+def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
+    jobs, _ = course.plan(course.load_profile("quick"))
+    told: list[tuple[str, str]] = []
+    failed = course.run(
+        jobs, processes=2, report=lambda name, what, share: told.append((name, what))
+    )
+    assert failed == {}
+    first = min(k for k, (name, _) in enumerate(told) if name == "01_first")
+    assert ("02_second", "done") in told[:first]
+
+
 def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
