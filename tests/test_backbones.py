@@ -1,0 +1,237 @@
+"""Frozen backbones by name: their pixels, their weights files, what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cryutils import backbones, weights
+from cryutils.errors import InputError
+
+SMALL = "MobileNetV3Small"
+SHAPE = (32, 32, 3)
+
+
+@pytest.fixture(autouse=True)
+def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without weights and without a network."""
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    return apart
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    return backbones._keras()
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+
+
+def name_of_file(keras: Any, name: str) -> str:
+    """Return the name of the file that Keras itself would download."""
+    asked: list[weights.Published] = []
+
+    def choose(published: weights.Published) -> Path:
+        asked.append(published)
+        raise weights.NotHad
+
+    with pytest.raises(weights.NotHad), weights.supplying(choose):
+        getattr(keras.applications, name)(include_top=False, weights="imagenet")
+    return asked[0].file
+
+
+def write_notop(path: Path, model: Any) -> Path:
+    """Write the weights as the published files hold them: a group a layer, names as attributes."""
+    import h5py
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.weights, strict=True):
+                group.create_dataset(name, data=np.asarray(weight))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(keras: Any) -> Any:
+    """A small application whose weights are none that any initialiser gives."""
+    model = getattr(keras.applications, SMALL)(include_top=False, weights=None, input_shape=SHAPE)
+    rng = np.random.default_rng(7)
+    model.set_weights([rng.uniform(0.01, 0.1, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.fixture
+def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that CRYUTILS_WEIGHTS_DIR names."""
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
+    (bare / "own").mkdir()
+    return bare / "own"
+
+
+@pytest.mark.parametrize("name", [
+    "ResNet50", "ResNet50V2", "VGG16", "DenseNet121", "InceptionV3", "InceptionResNetV2",
+    "Xception", "MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0",
+    "EfficientNetV2B0", "ConvNeXtTiny", "NASNetMobile",
+])  # fmt: skip
+def test_preprocessing_is_the_applications_own(keras: Any, name: str, pixels: np.ndarray) -> None:
+    module = getattr(keras.applications, name).__module__.rpartition(".")[2]
+    wanted = getattr(keras.applications, module).preprocess_input(pixels.astype(np.float32))
+    symbol = keras.Input(SHAPE)
+    layers = keras.Model(symbol, backbones._prepared(symbol, backbones._preprocessing(name)))
+    np.testing.assert_allclose(np.asarray(layers(pixels)), wanted, atol=1e-6, rtol=0)
+
+
+def test_a_published_file_in_the_users_folder_gives_its_own_weights(
+    keras: Any, trained: Any, named: Path, pixels: np.ndarray
+) -> None:
+    path = write_notop(named / name_of_file(keras, SMALL), trained)
+    found = backbones.base(SMALL, input_shape=SHAPE)
+    wanted = np.asarray(trained(pixels.astype(np.float32), training=False))
+    np.testing.assert_allclose(np.asarray(found.model(pixels)), wanted, rtol=1e-5)
+    assert (
+        found.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
+    )
+    assert not found.pretrained
+
+
+def test_resnet50_reads_keras_published_format(keras: Any, named: Path, pixels: np.ndarray) -> None:
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=SHAPE)
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
+    write_notop(named / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", model)
+    found = backbones.base("ResNet50", input_shape=SHAPE, weights="imagenet")
+    prepared = keras.applications.resnet.preprocess_input(pixels.astype(np.float32))
+    wanted = np.asarray(model(prepared, training=False))
+    np.testing.assert_allclose(np.asarray(found.model(pixels)), wanted, rtol=1e-5)
+    assert found.preprocessing == "caffe"
+
+
+def test_a_file_may_be_named_itself(trained: Any, bare: Path) -> None:
+    write_notop(bare / "mine.h5", trained)
+    found = backbones.base(SMALL, input_shape=SHAPE, weights="mine.h5")
+    assert found.weights == "mine.h5 (not the file that Keras publishes)"
+    for ours, theirs in zip(found.model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "another model", "another width"])
+def test_a_wrong_or_damaged_file_is_one_line(
+    keras: Any, trained: Any, bare: Path, damage: str
+) -> None:
+    path = bare / "mine.h5"
+    if damage == "another model":
+        other = keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(4, 3)])
+        write_notop(path, other)
+    elif damage == "another width":
+        narrow = keras.applications.MobileNetV3Small(
+            include_top=False, weights=None, input_shape=SHAPE, alpha=0.75
+        )
+        write_notop(path, narrow)
+    elif damage == "text":
+        path.write_text("no weights at all")
+    else:
+        write_notop(path, trained)
+        path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"mine\.h5: damaged, or not weights of") as error:
+        backbones.base(SMALL, input_shape=SHAPE, weights=path)
+    assert "\n" not in str(error.value)
+
+
+def test_auto_falls_back_to_random_weights_and_says_so() -> None:
+    found = backbones.base(SMALL, input_shape=SHAPE)
+    assert found.words == f"{SMALL}, random weights (seed 0; ImageNet's can't be had here)"
+    assert found.cause == "CRYUTILS_OFFLINE is set"
+    assert not found.pretrained
+
+
+def test_imagenet_raises_and_names_both_ways(keras: Any) -> None:
+    wanted = f"{name_of_file(keras, SMALL)} into the folder that CRYUTILS_WEIGHTS_DIR names, or run"
+    with pytest.raises(InputError, match=wanted):
+        backbones.base(SMALL, input_shape=SHAPE, weights="imagenet")
+
+
+def test_random_weights_come_from_the_seed_alone(keras: Any) -> None:
+    first = backbones.base(SMALL, input_shape=SHAPE, weights="random", seed=3)
+    keras.utils.set_random_seed(99)
+    again = backbones.base(SMALL, input_shape=SHAPE, weights="random", seed=3)
+    other = backbones.base(SMALL, input_shape=SHAPE, weights="random", seed=4)
+    assert first.digest == again.digest != other.digest
+    assert first.weights == "random weights (seed 3)"
+
+
+def test_random_kernels_follow_glorots_rule() -> None:
+    kernel = backbones._glorot(np.random.default_rng(0), np.zeros((3, 3, 40, 60), np.float32))
+    limit = np.sqrt(6 / (9 * (40 + 60)))
+    assert kernel.dtype == np.float32
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
+    assert abs(kernel.var() / (limit**2 / 3) - 1) < 0.05
+
+
+def test_a_backbone_is_frozen_even_in_training_mode(pixels: np.ndarray) -> None:
+    found = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
+    assert found.model.trainable_weights == []
+    before = found.digest
+    training = np.asarray(found.model(pixels, training=True))
+    np.testing.assert_array_equal(training, np.asarray(found.model(pixels, training=False)))
+    fresh = backbones.Backbone(found.model, found.name, "", found.preprocessing, False)
+    assert fresh.digest == before  # no moving average moved
+
+
+def test_whole_and_fractional_pixels_give_the_same(pixels: np.ndarray) -> None:
+    model = backbones.base(SMALL, input_shape=SHAPE, weights="random").model
+    np.testing.assert_array_equal(
+        np.asarray(model(pixels)), np.asarray(model(pixels.astype(np.float32)))
+    )
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "DenseNet121", "MobileNetV2"])
+def test_a_saved_model_loads_without_custom_code(
+    keras: Any, name: str, bare: Path, pixels: np.ndarray
+) -> None:
+    symbol = keras.Input(SHAPE)  # the layers that are ours; the application's are Keras' own
+    mode = backbones._preprocessing(name)
+    model = keras.Model(symbol, backbones._prepared(symbol, mode))
+    model.save(bare / "model.keras")
+    again = keras.models.load_model(bare / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(np.asarray(again(pixels)), np.asarray(model(pixels)))
+
+
+def test_a_whole_backbone_is_saved_and_loaded_frozen(
+    keras: Any, bare: Path, pixels: np.ndarray
+) -> None:
+    model = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random").model
+    model.save(bare / "model.keras")
+    again = keras.models.load_model(bare / "model.keras", safe_mode=True)
+    assert again.trainable_weights == []
+    np.testing.assert_array_equal(np.asarray(again(pixels)), np.asarray(model(pixels)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "Resnet50"}, "there is no backbone 'Resnet50'. Did you mean ResNet50?"),
+        ({"weights": "imagnet"}, "weights='imagnet': no such file. Did you mean imagenet?"),
+        ({"weights": "gone.h5"}, "weights='gone.h5': no such file"),
+        ({"input_shape": (32, 32)}, "give (height, width, 3)"),
+        ({"input_shape": (32, 32, 1)}, "give (height, width, 3)"),
+        ({"input_shape": (16, 16, 3), "weights": "random"}, "Input size must be at least 32x32"),
+        ({"input_shape": (16, 16, 3)}, "Input size must be at least 32x32"),
+    ],
+)
+def test_what_is_wrong_is_named(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        backbones.base(**{"name": SMALL, "input_shape": SHAPE, **wrong})
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,167 @@
+"""Where pretrained weights are looked for; the host is a stand-in on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cryutils import weights
+from cryutils.errors import InputError
+from cryutils.weights import Found, NotHad, Published
+
+FILE = "tiny_notop.h5"
+BYTES = b"weights, or what passes for them here" * 100
+MD5 = hashlib.md5(BYTES).hexdigest()
+SHA256 = hashlib.sha256(BYTES).hexdigest()
+NOWHERE = "http://127.0.0.1:9/models/tiny_notop.h5"
+
+
+@pytest.fixture(autouse=True)
+def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without weights: an empty Keras cache and no folder named."""
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    return apart
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[str]:
+    """The address of a host that has the file, as a URL without the file's name."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    (folder / FILE).write_bytes(BYTES)
+    (folder / "other.h5").write_bytes(b"a page of a hotel's network")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def put(folder: Path, data: bytes = BYTES) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_bytes(data)
+    return folder / FILE
+
+
+@pytest.mark.parametrize("digest", [MD5, SHA256])
+def test_the_file_in_keras_own_cache_is_found(bare: Path, digest: str) -> None:
+    path = put(bare / "keras" / "models")
+    assert weights.fetch(Published(FILE, NOWHERE, digest)) == Found(path, "ImageNet", True)
+
+
+def test_a_damaged_file_in_keras_cache_is_refused(bare: Path) -> None:
+    put(bare / "keras" / "models", BYTES[:-1])
+    with pytest.raises(InputError, match=r"tiny_notop\.h5: damaged.*delete"):
+        weights.fetch(Published(FILE, NOWHERE, MD5))
+
+
+def test_the_folder_that_the_user_named_comes_first(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bare / "keras" / "models")
+    own = put(bare / "own")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")  # relative to where the command started
+    assert weights.fetch(Published(FILE, NOWHERE, MD5)) == Found(own, "ImageNet", True)
+
+
+def test_another_file_in_the_users_folder_is_taken_but_not_called_imagenet(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bare / "own", b"the user's own")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
+    found = weights.fetch(Published(FILE, NOWHERE, MD5))
+    assert not found.imagenet
+    assert found.words == f"{FILE} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
+
+
+def test_words_say_when_there_is_no_hash_to_check_by(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bare / "own")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
+    found = weights.fetch(Published(FILE, NOWHERE, ""))
+    assert found.imagenet
+    assert "publishes no hash" in found.words
+
+
+def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
+    with pytest.raises(InputError, match=r"CRYUTILS_WEIGHTS_DIR: .*nowhere is no folder"):
+        weights.fetch(Published(FILE, NOWHERE, MD5))
+
+
+def test_a_named_file_is_told_by_its_hash(bare: Path) -> None:
+    put(bare)
+    assert weights.given(FILE, Published("x.h5", NOWHERE, MD5)).words == "ImageNet"
+    assert not weights.given(FILE, Published("x.h5", NOWHERE, MD5[::-1])).imagenet
+
+
+@pytest.mark.parametrize("digest", [MD5, ""])
+def test_a_download_is_kept_and_found_again(bare: Path, host: str, digest: str) -> None:
+    first = weights.fetch(Published(FILE, f"{host}/{FILE}", digest), progress=True)
+    assert first.path.read_bytes() == BYTES
+    assert first.path.is_relative_to(bare / "cache")
+    assert weights.fetch(Published(FILE, NOWHERE, digest)) == first
+
+
+def test_a_download_with_another_hash_is_not_kept(bare: Path, host: str) -> None:
+    with pytest.raises(NotHad, match="another hash"):
+        weights.fetch(Published(FILE, f"{host}/other.h5", MD5))
+    assert not list(bare.rglob("cache/**/*.h5"))
+
+
+def test_a_file_that_the_host_lacks_cannot_be_had(host: str) -> None:
+    with pytest.raises(NotHad, match="HTTPError"):
+        weights.fetch(Published(FILE, f"{host}/gone.h5", MD5))
+
+
+def test_no_host_is_asked_when_offline(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    with pytest.raises(NotHad, match="CRYUTILS_OFFLINE is set"):
+        weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_CONNECT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{FILE}"
+        begun = time.monotonic()
+        with pytest.raises(NotHad, match="can't be reached"):
+            weights.fetch(Published(FILE, url, MD5))
+        assert time.monotonic() - begun < 60  # not how fast: that it ends at all
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    bare: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / "file").write_text("in the way")
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(bare / "file"))
+    with pytest.raises(InputError, match="set CRYUTILS_CACHE_DIR"):
+        weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+
+
+def test_keras_gets_its_own_function_back() -> None:
+    from cryutils.models import _keras
+
+    _keras()
+    from keras.src.utils import file_utils
+
+    before = file_utils.get_file
+    with pytest.raises(NotHad), weights.supplying(lambda published: put(Path("x"))):
+        assert file_utils.get_file is not before
+        raise NotHad
+    assert file_utils.get_file is before
