@@ -11,13 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +42,7 @@ from cryutils.spectral import (
     summarise,
     window,
 )
+from cryutils.work import Identity, Work, identities
 
 __all__ = [
     "FEATURE_VERSION",
@@ -130,7 +128,7 @@ def signals(
 
     Decoded on `jobs` threads (None: all cores) and kept in the cache.
     """
-    return _signals(_identities(corpus), sr=sr, work=_Work("sound", progress, jobs))
+    return _signals(_identities(corpus), sr=sr, work=Work("sound", progress, jobs))
 
 
 def features(
@@ -167,13 +165,13 @@ def features(
         # Even the STFT needs one rate: a bin is a frequency only with it.
         rate = _common_rate(files) if sr is None else sr
         known = {} if kind == "stft" else {"sr": rate}
-        sound = _signals(files, sr=sr, work=_Work("sound", progress, jobs))
+        sound = _signals(files, sr=sr, work=Work("sound", progress, jobs))
 
         def one(x: Array) -> Array:
             scaled = x if scaler is None else scaler.transform(x)
             return _TRANSFORMS[kind](scaled, **options, **known)
 
-        return _Work(kind, progress, jobs).each(one, sound)
+        return Work(kind, progress, jobs).each(one, sound)
 
     limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]
     return ragged.cached(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
@@ -188,37 +186,17 @@ def signal_stats(corpus: Iterable[HasPath], *, sr: int | None = None) -> npt.NDA
     return _signal_stats(_identities(corpus), sr).copy()
 
 
-class _Identity(NamedTuple):
-    """What tells a file from any other and from itself before it was changed."""
-
-    path: str
-    size: int
-    modified_ns: int
+def _identities(corpus: Iterable[HasPath]) -> tuple[Identity, ...]:
+    return identities(clip.path for clip in corpus)
 
 
-def _identities(corpus: Iterable[HasPath]) -> tuple[_Identity, ...]:
-    files = tuple(_identity(clip.path) for clip in corpus)
-    if not files:
-        raise InputError("the corpus is empty: give at least one clip.")
-    return files
-
-
-def _identity(path: Path) -> _Identity:
-    absolute = os.path.abspath(path)  # noqa: PTH100 - ten times faster than Path.absolute
-    try:
-        stat = os.stat(absolute)  # noqa: PTH116
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file.") from error
-    return _Identity(absolute, stat.st_size, stat.st_mtime_ns)
-
-
-def _stem(files: tuple[_Identity, ...], **settings: Any) -> Path:
+def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
     key = json.dumps([FEATURE_VERSION, settings, files], sort_keys=True)
     return cache_dir() / "features" / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=8)
-def _common_rate(files: tuple[_Identity, ...]) -> int:
+def _common_rate(files: tuple[Identity, ...]) -> int:
     rates: dict[int, str] = {}
     for file in files:
         rates.setdefault(native_rate(file.path), file.path)
@@ -228,7 +206,7 @@ def _common_rate(files: tuple[_Identity, ...]) -> int:
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
 
 
-def _signals(files: tuple[_Identity, ...], *, sr: int | None, work: _Work) -> list[Array]:
+def _signals(files: tuple[Identity, ...], *, sr: int | None, work: Work) -> list[Array]:
     return ragged.cached(
         _stem(files, kind="signal", sr=sr),
         lambda: work.each(lambda file: read(file.path, sr=sr), files),
@@ -236,46 +214,6 @@ def _signals(files: tuple[_Identity, ...], *, sr: int | None, work: _Work) -> li
 
 
 @lru_cache(maxsize=8)
-def _signal_stats(files: tuple[_Identity, ...], sr: int | None) -> npt.NDArray[np.float64]:
-    sound = _signals(files, sr=sr, work=_Work("sound", False, None))
+def _signal_stats(files: tuple[Identity, ...], sr: int | None) -> npt.NDArray[np.float64]:
+    sound = _signals(files, sr=sr, work=Work("sound", False, None))
     return np.array([stats_row(x) for x in sound])
-
-
-class _Work(NamedTuple):
-    """How work on many clips is spread and shown."""
-
-    name: str
-    progress: bool
-    jobs: int | None
-
-    def each(self, function: Callable[[Any], Array], items: Any) -> Iterator[Array]:
-        """Yield function(item) in order, computed by threads, a few items ahead and no more.
-
-        Threads, because decoding and transforms leave Python's lock alone, and a process
-        would pay for its own imports and for sending every array back. Each matrix product
-        keeps to its thread: BLAS's own threads under ours took ten times as long.
-        """
-        threads = os.cpu_count() or 1 if self.jobs is None else self.jobs
-        if threads < 1:
-            raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
-        from threadpoolctl import threadpool_limits
-
-        waiting: deque[Future[Array]] = deque()
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            for item in self._shown(items):
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > 4 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-
-    def _shown(self, items: Any) -> Iterable[Any]:
-        if not self.progress:
-            return items
-        if not sys.stderr.isatty():
-            print(f"{self.name} of {len(items)} clips", flush=True)
-            return items
-        from rich.console import Console
-        from rich.progress import track
-
-        return track(items, self.name, console=Console(stderr=True), transient=True)

@@ -2,7 +2,7 @@
 
 Walked by no notebook: it is why the second look at a corpus is quick. One list is two
 files: `<stem>.bin`, the arrays' bytes one after the other, and `<stem>.json`, their
-lengths and a checksum. The JSON is written last, so bytes without it do not count.
+lengths, type and a checksum. The JSON is written last, so bytes without it do not count.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,27 +20,29 @@ from cryutils.locations import writing
 
 __all__ = ["cached", "load", "save"]
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 _WORD = 8
 
 
-def cached(stem: Path, compute: Callable[[], Iterator[Array]]) -> list[Array]:
+def cached(
+    stem: Path, compute: Callable[[], Iterator[Array]], *, dtype: npt.DTypeLike = np.float32
+) -> list[Array]:
     """Return the list kept at `stem`; where there is none, or a damaged one, compute and keep it.
 
-    The arrays are float32 views of one memory-mapped file, private to this process: changing
-    one changes neither the file nor what others read.
+    The arrays are `dtype` views of one memory-mapped file, private to this process: changing
+    one changes neither the file nor what others read. `dtype` may be a structured one.
     """
-    arrays = load(stem)
+    arrays = load(stem, dtype=dtype)
     if arrays is None:
-        save(stem, compute())
-        arrays = load(stem)
+        save(stem, compute(), dtype=dtype)
+        arrays = load(stem, dtype=dtype)
     if arrays is None:
         raise InputError(f"{stem}.bin does not read back as written: check that disk.")
     return arrays
 
 
-def save(stem: Path, arrays: Iterable[Array]) -> None:
-    """Write float32 arrays that agree in all axes but the first, as they come."""
+def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float32) -> None:
+    """Write arrays that agree in all axes but the first, as `dtype`, as they come."""
     lengths: list[int] = []
     tail: list[int] = []
     data = stem.with_name(stem.name + ".bin")
@@ -50,11 +52,14 @@ def save(stem: Path, arrays: Iterable[Array]) -> None:
                 for array in arrays:
                     lengths.append(len(array))
                     tail = list(array.shape[1:])
-                    _write(file, array)
+                    _write(file, array, dtype)
                 file.write(b"\0" * (-file.tell() % _WORD))
             checksum = _checksum(part)
         with writing(stem.with_name(stem.name + ".json")) as part:
-            about = {"lengths": lengths, "tail": tail, "checksum": checksum}
+            about = {
+                "lengths": lengths, "tail": tail, "checksum": checksum,
+                "dtype": str(np.dtype(dtype)),
+            }  # fmt: skip
             part.write_text(json.dumps(about), encoding="utf-8")
     except OSError as error:
         raise InputError(
@@ -63,14 +68,16 @@ def save(stem: Path, arrays: Iterable[Array]) -> None:
         ) from error
 
 
-def load(stem: Path) -> list[Array] | None:
-    """Return the list kept at `stem`, or None where there is none or it is damaged."""
+def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None:
+    """Return the list kept at `stem`; None where there is none, or it is damaged or no `dtype`."""
     try:
         about = json.loads(stem.with_name(stem.name + ".json").read_text(encoding="utf-8"))
         lengths, tail, checksum = about["lengths"], about["tail"], about["checksum"]
+        if about.get("dtype", "float32") != str(np.dtype(dtype)):
+            return None
         data = stem.with_name(stem.name + ".bin")
         cells = sum(lengths) * int(np.prod(tail, dtype=np.int64))
-        size = cells * np.dtype(np.float32).itemsize
+        size = cells * np.dtype(dtype).itemsize
         if data.stat().st_size != size + -size % _WORD or _checksum(data) != checksum:
             return None
     except (
@@ -82,14 +89,15 @@ def load(stem: Path) -> list[Array] | None:
         TypeError,
     ):
         return None
-    flat = np.asarray(np.memmap(data, np.float32, mode="c"))[:cells]
-    whole = flat.reshape(sum(lengths), *tail)
+    # No system maps an empty file.
+    held = np.asarray(np.memmap(data, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
+    whole = held[:size].view(dtype).reshape(sum(lengths), *tail)
     ends = np.cumsum(lengths)
     return [whole[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def _write(file: BinaryIO, array: Array) -> None:
-    file.write(np.ascontiguousarray(array, dtype=np.float32).data)
+def _write(file: BinaryIO, array: Array, dtype: npt.DTypeLike) -> None:
+    file.write(np.ascontiguousarray(array, dtype=dtype).data)
 
 
 def _checksum(path: Path) -> int:

@@ -37,6 +37,57 @@ def test_arrays_come_back_as_they_were(tmp_path: Path, arrays: list[np.ndarray])
         np.testing.assert_array_equal(ours, theirs)
 
 
+ROW = np.dtype([("crop", np.uint8, (3, 3)), ("box", np.float32, 4), ("time_s", np.float64)])
+
+
+def some_rows() -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    made = []
+    for n in (2, 0, 5):
+        rows = np.zeros(n, ROW)
+        rows["crop"] = rng.integers(0, 256, (n, 3, 3))
+        rows["box"] = rng.normal(size=(n, 4))
+        rows["time_s"] = np.arange(n) / 7
+        made.append(rows)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("dtype", "arrays"),
+    [
+        (np.uint8, [np.full((n, 2, 2, 3), n, np.uint8) for n in (3, 0, 1)]),
+        (np.float64, [np.full((n, 2), 1 / 3) for n in (1, 4)]),
+        (ROW, some_rows()),
+    ],
+    ids=["uint8", "float64", "structured"],
+)
+def test_other_types_come_back_as_they_were(
+    tmp_path: Path, dtype: np.dtype, arrays: list[np.ndarray]
+) -> None:
+    back = ragged.cached(tmp_path / "list", lambda: iter(arrays), dtype=dtype)
+    for ours, theirs in zip(back, arrays, strict=True):
+        assert ours.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_list_of_another_type_does_not_count(tmp_path: Path) -> None:
+    ragged.save(tmp_path / "list", [np.ones(8, np.float64)], dtype=np.float64)
+    assert ragged.load(tmp_path / "list") is None
+
+
+def test_nothing_but_empty_arrays(tmp_path: Path) -> None:
+    back = ragged.cached(tmp_path / "list", lambda: iter([np.zeros((0, 3), np.float32)] * 2))
+    assert [a.shape for a in back] == [(0, 3), (0, 3)]
+
+
+def test_lists_that_were_kept_before_types_were_named_still_count(tmp_path: Path) -> None:
+    ragged.save(tmp_path / "list", some_arrays())
+    about = json.loads((tmp_path / "list.json").read_text())
+    assert about.pop("dtype") == "float32"
+    (tmp_path / "list.json").write_text(json.dumps(about))
+    assert ragged.load(tmp_path / "list") is not None
+
+
 def test_what_was_never_saved_is_none(tmp_path: Path) -> None:
     assert ragged.load(tmp_path / "list") is None
 
