@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "record", "run_dir",
+    "published", "record", "run_dir", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -158,5 +158,40 @@ def _write(notebook: _Notebook) -> None:
 
 
 def published() -> pd.DataFrame:
-    """Return every figure of the papers in `data/claims.csv`, one row each, with its result key."""
+    """Return every figure and claim of the papers in `data/claims.csv`, with its result key."""
     return pd.read_csv(project_dir() / "data" / "claims.csv")
+
+
+def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
+    """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
+
+    The rule and margin of a claim stand in `data/claims.csv`, written before any run: "low >
+    margin" asks that the whole interval lies above, "high < margin" that it lies below. A claim
+    *holds* where it does, is *contradicted* where the interval lies wholly on the other side, and
+    is otherwise *not shown*; with synthetic data each of these is said of the simulation only.
+    Columns: claim, value, low, high, data, verdict, and the key as index.
+    """
+    ledger = published()
+    ledger = ledger[(ledger.paper == paper) & ledger.rule.notna()].set_index("key")
+    measured = results[(results.protocol == "leak_free") & results.key.isin(ledger.index)]
+    rows = {}
+    for result in measured.to_dict("records"):
+        said = ledger.loc[result["key"]]
+        rows[result["key"]] = {
+            "claim": said.claim,
+            **{name: result[name] for name in ("value", "low", "high", "data")},
+            "verdict": _verdict(result, said.rule, float(said.margin)),
+        }
+    columns = ["claim", "value", "low", "high", "data", "verdict"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _verdict(result: Mapping[Any, Any], rule: str, margin: float) -> str:
+    where = " in simulation" if str(result["data"]).startswith("synthetic") else ""
+    low, high = result["low"], result["high"]
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return "cannot be tested (no interval)"
+    sides = {"low > margin": (low > margin, high < margin)}
+    sides["high < margin"] = sides["low > margin"][::-1]
+    holds, contradicted = sides[rule]
+    return ("holds" if holds else "contradicted" if contradicted else "not shown") + where

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cryutils.claims import current, figure_path
+from cryutils.palette import COLOURS, MODALITIES, NAMES
 from cryutils.plots_audio import (
     bin_levels,
     cepstrogram,
@@ -27,6 +28,16 @@ from cryutils.plots_audio import (
     waveforms,
 )
 from cryutils.plots_corpus import ages, class_sizes, clips_per_infant, neighbours
+from cryutils.plots_models import (
+    architecture,
+    decisions,
+    gains,
+    learning_curves,
+    model_scores,
+    per_class,
+    pictures,
+    stress,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,37 +47,42 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "MODALITIES",
     "NAMES",
     "ages",
+    "architecture",
     "bin_levels",
     "cepstrogram",
     "class_sizes",
     "clips_per_infant",
     "confusion",
+    "decisions",
     "dial",
     "donors",
     "framing",
+    "gains",
     "holdout_scores",
+    "learning_curves",
     "level_change",
     "mel_filter_bank",
     "mel_lines",
     "mel_spectrogram",
+    "model_scores",
     "neighbours",
+    "per_class",
+    "pictures",
     "protocol_scores",
     "save",
     "source",
     "spectra",
     "spectrogram",
     "split_accuracies",
+    "stress",
     "style",
     "waveform",
     "waveforms",
     "with_and_without",
 ]  # fmt: skip
-
-# Okabe and Ito's palette: told apart by people with any colour vision.
-COLOURS = {"published": "#000000", "paper": "#D55E00", "leak_free": "#0072B2", "chance": "#7F7F7F"}
-NAMES = {"paper": "paper's protocol", "leak_free": "leak-free"}
 
 
 def style() -> None:

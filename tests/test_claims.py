@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cryutils import claims, locations
@@ -187,3 +188,35 @@ def test_the_ledger_holds_table_2_of_paper_a() -> None:
 
 def test_every_claim_has_an_id_of_its_own() -> None:
     assert claims.published().id.is_unique
+
+
+def result(key: str, value: float, low: float | None, high: float | None, data: str) -> dict:
+    row = dict.fromkeys(claims.Result.__slots__)
+    given = {"key": key, "value": value, "low": low, "high": high, "data": data}
+    return row | given | {"protocol": "leak_free"}
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high", "data", "verdict"),
+    [
+        ("full.gain.audio.macro_f1", 0.01, 0.2, "mine", "holds"),
+        ("full.gain.audio.macro_f1", 0.0, 0.2, "mine", "not shown"),
+        ("full.gain.audio.macro_f1", -0.3, -0.1, "synthetic", "contradicted in simulation"),
+        ("full.stability.flicker_gain.audio", -9.0, -1.0, "synthetic", "holds in simulation"),
+        ("full.stability.flicker_gain.audio", 1.0, 9.0, "mine", "contradicted"),
+        ("full.gain.audio.macro_f1", None, None, "mine", "cannot be tested (no interval)"),
+    ],
+)
+def test_a_claim_is_judged_by_the_rule_it_was_given(key, low, high, data, verdict) -> None:
+    results = pd.DataFrame([result(key, 0.0, low, high, data), result("other", 1, 1, 1, data)])
+    judged = claims.verdicts(results, paper="B")
+    assert judged.verdict.to_dict() == {key: verdict}
+    assert claims.verdicts(results, paper="A").empty
+
+
+def test_every_rule_in_the_ledger_can_be_judged() -> None:
+    ledger = claims.published()
+    ruled = ledger[ledger.rule.notna()]
+    assert len(ruled)
+    assert set(ruled.rule) <= {"low > margin", "high < margin"}
+    assert ruled.margin.notna().all()

@@ -1,0 +1,213 @@
+"""Figures of trained networks: architecture, curves, faces, gains of fusion, stress, flicker.
+
+Walked by notebooks 04_cry2, 05_image and 06_full; Paper B promises these where its Figures 3 to 6
+show screenshots. Import them from `cryutils.plots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils.palette import COLOURS, MODALITIES, NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "architecture",
+    "decisions",
+    "gains",
+    "learning_curves",
+    "model_scores",
+    "per_class",
+    "pictures",
+    "stress",
+]
+
+_TRAIN, _VALIDATION = "#999999", "#0072B2"
+_KINDS = {
+    "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
+    "MaxPooling2D": "#C9E3D4", "Dropout": "#F3E2C0", "Dense": "#F0C9B8",
+}  # fmt: skip
+
+
+def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw a network as a row of blocks, input to output.
+
+    `table` has one row a layer: `layer` (kind), `output` (shape as text), `parameters` (int).
+    """
+    for k, row in enumerate(table.to_dict("records")):
+        kind = str(row["layer"])
+        ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
+        ax.text(k, 0.5, kind, rotation=90, ha="center", va="center", fontsize=8.5)
+        ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
+        if row["parameters"]:
+            ax.text(
+                k, -0.05, f"{row['parameters']:,}", rotation=60, ha="right", va="top", fontsize=7.5
+            )
+        if k:
+            ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops={"arrowstyle": "->"})
+    ax.text(-0.9, 1.05, "output", ha="right", va="bottom", fontsize=8, color="#555555")
+    ax.text(-0.9, -0.05, "parameters", ha="right", va="top", fontsize=8, color="#555555")
+    ax.set(xlim=(-1, len(table)), ylim=(-0.5, 1.9))
+    ax.axis("off")
+    return ax
+
+
+def learning_curves(
+    history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()
+) -> Axes:
+    """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
+
+    `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`; `best` marks the epochs
+    whose weights were kept. The mean ends where fewer than half of the folds go on.
+    """
+    for column, colour, words in (
+        (what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation"),
+    ):  # fmt: skip
+        for _, fold in history.groupby("fold"):
+            ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
+        by_epoch = history.groupby("epoch")[column]
+        mean = by_epoch.mean()[by_epoch.size() * 2 >= history.fold.nunique()]
+        ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
+    for k, epoch in enumerate(best):
+        ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
+    ax.set(xlabel="epoch", ylabel=what.replace("loss", "loss (cross-entropy, nats)"))
+    if what == "accuracy":
+        ax.set_ylim(0, 1.02)
+    ax.locator_params(axis="x", integer=True)
+    ax.legend(loc="best", fontsize=8)
+    return ax
+
+
+def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> Axes:
+    """Draw precision, recall and F1 of each class, and their macro means, as grouped points.
+
+    `table` has an index of classes (the last may be "macro mean") and columns `precision`,
+    `recall`, `f1`, shares 0-1.
+    """
+    rows = np.arange(len(table))[::-1]
+    marks = {"precision": "<", "recall": ">", "f1": "o"}
+    colours = {"precision": "#CC79A7", "recall": "#56B4E9", "f1": "#000000"}
+    for name, mark in marks.items():
+        ax.plot(table[name], rows, mark, color=colours[name], ms=7, label=name.replace("f1", "F1"))
+    spread = table[list(marks)]
+    ax.hlines(rows, spread.min(axis=1), spread.max(axis=1), color="#BBBBBB", lw=1, zorder=0)
+    if chance is not None:
+        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
+    names = [str(name).replace("_", " ") for name in table.index]
+    ax.set(yticks=rows, yticklabels=names, xlim=(-0.02, 1.02), xlabel="share")
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def model_scores(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
+) -> Axes:
+    """Draw each model's score under both protocols with its interval, one row a model.
+
+    `table` has an index of names and, for `paper` and `leak_free`, `<protocol>`,
+    `<protocol>_low` and `<protocol>_high`; shares 0-1.
+    """
+    rows = np.arange(len(table))[::-1]
+    for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
+        ends = (table[f"{protocol}_low"], table[f"{protocol}_high"])
+        ax.hlines(rows + offset, *ends, color=COLOURS[protocol], lw=3, alpha=0.35)
+        ax.plot(
+            table[protocol], rows + offset, "o", color=COLOURS[protocol], ms=6,
+            label=NAMES[protocol],
+        )  # fmt: skip
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(
+        yticks=rows, yticklabels=list(table.index), xlim=(0, 1.02), xlabel=xlabel,
+        ylim=(-0.6, len(table) - 0.4),
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
+    """Draw differences between two models with their paired intervals, one row a comparison.
+
+    `table` has an index of names and columns `value`, `low`, `high`. An interval that holds 0
+    shows no difference, and is drawn open.
+    """
+    rows = np.arange(len(table))[::-1]
+    for row, item in zip(rows, table.to_dict("records"), strict=True):
+        low, high = item["low"], item["high"]
+        shown = low > 0 or high < 0
+        colour = MODALITIES["fused"]
+        ax.hlines(row, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot([item["value"]], [row], "o", color=colour, mfc=colour if shown else "white", ms=7)
+    ax.axvline(0, color="#000000", lw=1)
+    ax.set(yticks=rows, yticklabels=list(table.index), xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def stress(
+    table: pd.DataFrame, ax: Axes, *, xlabel: str, chance: float, falling: bool = False
+) -> Axes:
+    """Draw macro F1 against the level of a disturbance, one line a modality.
+
+    `table` has columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`; levels
+    are drawn evenly spaced, the mildest first (`falling`: the largest is the mildest).
+    """
+    levels = sorted(table.level.unique(), reverse=falling)
+    for name, colour in MODALITIES.items():
+        part = table[table.modality == name].set_index("level").macro_f1.reindex(levels)
+        ax.plot(range(len(levels)), part, "o-", color=colour, label=name, lw=2)
+    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    words = ["none" if np.isinf(level) else f"{level:g}" for level in levels]
+    ax.set(xticks=range(len(levels)), xticklabels=words, xlabel=xlabel, ylim=(0, 1.02))
+    ax.set_ylabel("macro F1")
+    return ax
+
+
+def decisions(
+    timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *,
+    step_s: float,
+) -> Axes:  # fmt: skip
+    """Draw what each model would have said at every moment of a recording, one strip a model.
+
+    timelines: by name, float32 (moments, classes) of probabilities `step_s` seconds apart. A
+    strip's colour is the most probable state, pale where it is unsure.
+    """
+    from matplotlib import colormaps
+    from matplotlib.patches import Patch
+
+    colours = np.array([colormaps["Set2"](k)[:3] for k in range(len(classes))])
+    for row, p in enumerate(reversed(list(timelines.values()))):
+        sure = (p.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
+        shade = 1 - (1 - colours[p.argmax(axis=1)]) * np.clip(sure, 0.15, 1)[:, None]
+        extent = (0.0, len(p) * step_s, row - 0.4, row + 0.4)
+        ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
+    longest = max(len(p) for p in timelines.values()) * step_s
+    ax.set(
+        xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)",
+        yticks=range(len(timelines)), yticklabels=list(timelines)[::-1],
+    )  # fmt: skip
+    ax.grid(visible=False)
+    handles = [
+        Patch(color=colour, label=name.replace("_", " "))
+        for name, colour in zip(classes, colours, strict=True)
+    ]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
+    return ax
+
+
+def pictures(
+    images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """Draw RGB pictures, uint8 (height, width, 3), one an ax, each with its title."""
+    for ax in axes:
+        ax.axis("off")
+    for image, title, ax in zip(images, titles, axes, strict=False):
+        ax.imshow(image, interpolation="nearest")
+        ax.set_title(title, fontsize=8, loc="center")
+    return axes
