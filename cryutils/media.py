@@ -1,26 +1,35 @@
-"""What a media file holds, read from its header and first frames.
+"""What a media file holds, read from its header, its first frames and a look at the rest.
 
 `datasets` uses it to index folders and to find damaged files before a long run
-does; `audio.read` and the video reader decode what it reports. No notebook walks it.
+does; `audio.read` and `video.frames` decode what it reports. No notebook walks it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryutils import pictures
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
-    from av import VideoStream
+    from av import Packet, VideoStream
+    from av.container import InputContainer
 
-__all__ = ["LOCAL", "SOUND", "STILL", "VIDEO", "MediaInfo", "probe"]
+__all__ = [
+    "LOCAL", "SOUND", "STILL", "VIDEO", "MediaInfo", "damaged_within", "picture_stream", "probe",
+    "whole",
+]  # fmt: skip
 
 SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
 VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
 STILL = frozenset({".jpg", ".jpeg", ".png"})
 LOCAL = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach the network
+
+# Coders of pictures that never write the zeros of `pictures.BLANKED`; others pad with them.
+_DENSE = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "mjpeg"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class MediaInfo:
 def probe(path: Path) -> MediaInfo:
     """Return what the file at `path` holds, after decoding its first audio and video frame.
 
+    The rest of a video is looked through for blanked blocks, not decoded.
+
     Raises InputError, in one line that names the file, when nothing in it can be decoded.
     """
     if not path.is_file():
@@ -45,11 +56,43 @@ def probe(path: Path) -> MediaInfo:
     return _probe_still(path) if path.suffix.lower() in STILL else _probe_stream(path)
 
 
-def _probe_still(path: Path) -> MediaInfo:
-    import cv2
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """Return the first video of a file; the picture on a sound file's sleeve is none."""
+    return next((s for s in container.streams.video if not _is_cover(s)), None)
 
-    if cv2.imread(str(path)) is None:
-        raise InputError(f"{path}: this picture can't be decoded; is it damaged?")
+
+def whole(packets: Iterator[Packet[Any]], path: Path) -> Iterator[Packet[Any]]:
+    """Yield `packets` up to a blanked one of the pictures, which may end a file.
+
+    Raises InputError where others follow it: decoders invent what they show from there on.
+    """
+    blanked = False
+    for packet in packets:
+        if packet.size and packet.stream.type == "video":
+            if blanked and not _is_blanked(packet):
+                raise InputError(damaged_within(path))
+            blanked = blanked or _is_blanked(packet)
+        if not (blanked and packet.size and packet.stream.type == "video"):
+            yield packet
+
+
+def damaged_within(path: Path) -> str:
+    """Return the message for a file that is damaged before its end."""
+    return f"{path}: it is damaged in the middle; copy or record it again."
+
+
+def _is_blanked(packet: Packet[Any]) -> bool:
+    codec = packet.stream.codec_context
+    if codec is None or codec.name not in _DENSE:
+        return False
+    content = bytes(packet)
+    # Cameras pad the pictures of motion JPEG to round sizes.
+    coded = content.rstrip(b"\0") if codec.name == "mjpeg" else content
+    return not coded or pictures.BLANKED in coded
+
+
+def _probe_still(path: Path) -> MediaInfo:
+    pictures.read(path)
     return MediaInfo(duration_s=0.0, sr=0, has_audio=False, has_video=True)
 
 
@@ -59,19 +102,12 @@ def _probe_stream(path: Path) -> MediaInfo:
     try:
         with av.open(str(path), options=LOCAL) as container:
             audio = next(iter(container.streams.audio), None)
-            video = next((s for s in container.streams.video if not _is_cover(s)), None)
-            silent = {stream for stream in (audio, video) if stream is not None}
-            if not silent:
+            video = picture_stream(container)
+            streams = [stream for stream in (audio, video) if stream is not None]
+            if not streams:
                 raise InputError(f"{path}: it holds neither sound nor pictures.")
             duration_s = _duration_s(container, audio or video)
-            # Not sought back between streams: FFmpeg can't in a FLAC file of one block.
-            for packet in container.demux(*silent):
-                if packet.stream in silent and packet.decode():
-                    silent.remove(packet.stream)
-                if not silent:
-                    break
-            if silent:
-                raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
+            _look_through(container, streams, path)
             return MediaInfo(
                 duration_s=_counted_s(path) if duration_s is None else duration_s,
                 sr=audio.codec_context.sample_rate if audio else 0,
@@ -81,6 +117,19 @@ def _probe_stream(path: Path) -> MediaInfo:
     except (av.FFmpegError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: it can't be decoded ({reason}); is it damaged?") from error
+
+
+def _look_through(container: InputContainer, streams: list[Any], path: Path) -> None:
+    silent = set(streams)
+    has_video = any(stream.type == "video" for stream in streams)
+    # Not sought back between streams: FFmpeg can't in a FLAC file of one block.
+    for packet in whole(container.demux(*streams), path):
+        if packet.stream in silent and packet.decode():
+            silent.remove(packet.stream)
+        if not silent and not has_video:
+            break
+    if silent:
+        raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
 
 
 def _is_cover(stream: VideoStream) -> bool:
