@@ -30,6 +30,7 @@ LOCAL = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach 
 
 # Coders of pictures that never write the zeros of `pictures.BLANKED`; others pad with them.
 _DENSE = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "mjpeg"})
+_LONG_END = 16  # zeros at the end of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +63,19 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
 
 def whole(packets: Iterator[Packet[Any]], path: Path) -> Iterator[Packet[Any]]:
-    """Yield `packets` up to a blanked one of the pictures, which may end a file.
+    """Yield `packets` without one of the pictures that was cut or blanked: it may end a file.
 
-    Raises InputError where others follow it: decoders invent what they show from there on.
+    Raises InputError where whole ones follow: decoders invent what they show from there on.
     """
-    blanked = False
+    lost = False
     for packet in packets:
         if packet.size and packet.stream.type == "video":
-            if blanked and not _is_blanked(packet):
+            if packet.is_corrupt or _is_blanked(packet):
+                lost = True
+                continue
+            if lost:
                 raise InputError(damaged_within(path))
-            blanked = blanked or _is_blanked(packet)
-        if not (blanked and packet.size and packet.stream.type == "video"):
-            yield packet
+        yield packet
 
 
 def damaged_within(path: Path) -> str:
@@ -86,9 +88,12 @@ def _is_blanked(packet: Packet[Any]) -> bool:
     if codec is None or codec.name not in _DENSE:
         return False
     content = bytes(packet)
-    # Cameras pad the pictures of motion JPEG to round sizes.
-    coded = content.rstrip(b"\0") if codec.name == "mjpeg" else content
-    return not coded or pictures.BLANKED in coded
+    if codec.name != "mjpeg":
+        return pictures.BLANKED in content
+    # Cameras pad its pictures to round sizes with zeros, but after their end.
+    coded = content.rstrip(b"\0")
+    is_cut = len(content) - len(coded) >= _LONG_END and not coded.endswith(pictures.JPEG_END)
+    return is_cut or not coded or pictures.BLANKED in coded
 
 
 def _probe_still(path: Path) -> MediaInfo:

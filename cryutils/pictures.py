@@ -21,13 +21,14 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["BLANKED", "on_white", "read"]
+__all__ = ["BLANKED", "JPEG_END", "on_white", "read"]
 
 Pixels = npt.NDArray[np.uint8]
 
 BLANKED = bytes(256)  # no coder writes so many zeros in a row; a disk that lost a sector does
 _KINDS = ("JPEG", "PNG", "WEBP", "BMP")  # whatever the suffix says; none that starts a program
-_SCAN, _END = b"\xff\xda", b"\xff\xd9"  # JPEG's markers around the coded pixels
+JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = b"\xff\xda"  # from this marker to the end stand the coded pixels
 
 
 def read(path: str | os.PathLike[str]) -> Pixels:
@@ -72,6 +73,6 @@ def _rgb(picture: Image) -> Pixels:
 
 def _is_blanked(jpeg: bytes) -> bool:
     """Return whether zeros stand among the coded pixels, where no decoder complains of them."""
-    start = jpeg.rfind(_SCAN)
-    end = jpeg.find(_END, start)
+    start = jpeg.rfind(_JPEG_SCAN)
+    end = jpeg.find(JPEG_END, start)
     return BLANKED in jpeg[start : end if end >= 0 else len(jpeg)]

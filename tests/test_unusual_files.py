@@ -1,0 +1,575 @@
+"""Unusual and damaged files: each is read right, or refused in one line, never anything else.
+
+Every file is made here and known: picture i of a film has the colour `PALETTE[i % 8]` with a
+white corner at the top left, so that number, order, times, colour and orientation can be
+told. What is refused must be refused by both `video` and `audio`, and be listed when a folder
+of such files is loaded.
+"""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import cryutils
+from cryutils import audio, video
+from cryutils.errors import InputError
+
+PALETTE = np.array(
+    [(200, 40, 40), (40, 160, 60), (50, 60, 190), (190, 170, 40), (150, 40, 160), (40, 150, 170),
+     (110, 110, 110), (220, 130, 60)], np.uint8,
+)  # fmt: skip
+SR = 16000
+NO_PICTURES = "it holds no pictures"
+NO_SOUND = "it holds no sound"
+UNDECODABLE = "can't be decoded"
+MIDDLE = "damaged in the middle"
+EMPTY = "the file is empty"
+MISSING = "no such file"
+PICTURE = "this picture can't be decoded"
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a damaged film of 48 pictures at 25 a second: at least so many, not all."""
+
+    least: int
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A file, and what `video` and `audio` must make of it.
+
+    pictures: the numbers of those that it shows, `Left`, or why it shows none. sound_s: its
+    length, or why there is none. corner: where the white is shown.
+    """
+
+    name: str
+    make: Callable[[Path], Any]
+    pictures: Sequence[int] | Left | str = NO_PICTURES
+    sound_s: float | str = NO_SOUND
+    times_s: Sequence[float] | None = None
+    size: tuple[int, int] | None = None  # height, width
+    corner: str | None = "top left"
+    grey: bool = False
+    seen_only_in_decoding: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        return isinstance(self.pictures, str) and isinstance(self.sound_s, str)
+
+
+def picture(i: int, height: int = 48, width: int = 64) -> np.ndarray:
+    made = np.empty((height, width, 3), np.uint8)
+    made[:] = PALETTE[i % 8]
+    made[: height // 2, : width // 2] = 255
+    return made
+
+
+def tone(seconds: float) -> np.ndarray:
+    t = np.arange(round(seconds * SR)) / SR
+    return (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+
+
+def film(
+    codec: str = "libx264", *, count: int = 16, height: int = 48, width: int = 64,
+    rate: Fraction | int = 25, ticks: Iterable[int] | None = None, pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None, format: str | None = None, turn: float | None = None,
+    mirror: bool = False, sound: np.ndarray | None = None, sound_codec: str = "aac",
+    noisy: bool = False, **container: Any,
+) -> Callable[[Path], None]:  # fmt: skip
+    """Return what writes a film; `ticks` are the pictures' times in ms instead of a rate."""
+
+    def write(path: Path) -> None:
+        with av.open(str(path), "w", format=format, **container) as out:
+            made: Any = out.add_stream(codec, rate=1000 if ticks else rate, options=options or {})
+            made.height, made.width, made.pix_fmt = height, width, pix_fmt
+            made.codec_context.thread_count = 1
+            if turn is not None or mirror:
+                made.set_display_rotation(turn or 0, hflip=mirror)
+            track = None
+            if sound is not None:
+                track = out.add_stream(sound_codec, rate=SR, layout="mono")
+            times = list(ticks) if ticks else range(count)
+            rng = np.random.default_rng(0)
+            for i, at in enumerate(times):
+                values = picture(i, height, width)
+                if noisy:  # so that a file has something to lose
+                    values[height // 2 :, : width // 2] = rng.integers(
+                        0, 256, (height - height // 2, width // 2, 3)
+                    )
+                kind = "rgba" if pix_fmt in ("argb", "rgba") else "rgb24"
+                if kind == "rgba":
+                    opaque = np.full((height, width, 1), 255, np.uint8)
+                    opaque[: height // 2, : width // 2] = 0
+                    values[: height // 2, : width // 2] = 0  # black, but nothing of it shows
+                    values = np.concatenate([values, opaque], axis=2)
+                frame = av.VideoFrame.from_ndarray(values, format=kind)
+                frame.pts = at
+                frame.time_base = Fraction(1, 1000) if ticks else 1 / Fraction(rate)
+                out.mux(made.encode(frame))
+            out.mux(made.encode(None))
+            if track is not None and sound is not None:
+                block = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
+                block.sample_rate, block.pts = SR, 0
+                out.mux(track.encode(block))
+                out.mux(track.encode(None))
+
+    return write
+
+
+def sound_alone(
+    codec: str, *, cover: bool = False, seconds: float = 0.5, **options: Any
+) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with av.open(str(path), "w", **options) as out:
+            track: Any = out.add_stream(codec, rate=48000 if codec == "libopus" else SR)
+            track.layout = "mono"
+            sleeve = None
+            if cover:
+                from av.stream import Disposition
+
+                sleeve = out.add_stream("png", rate=1)
+                sleeve.height, sleeve.width, sleeve.pix_fmt = 48, 64, "rgb24"
+                sleeve.disposition = Disposition.attached_pic
+                frame = av.VideoFrame.from_ndarray(picture(0), format="rgb24")
+                out.mux(sleeve.encode(frame))
+                out.mux(sleeve.encode(None))
+            block = av.AudioFrame.from_ndarray(tone(seconds)[None], "fltp", "mono")
+            block.sample_rate, block.pts = SR, 0
+            resampler = av.AudioResampler(track.format, "mono", track.rate)
+            for piece in [*resampler.resample(block), *resampler.resample(None)]:
+                out.mux(track.encode(piece))
+            out.mux(track.encode(None))
+
+    return write
+
+
+def wav(samples: np.ndarray) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SR)
+            file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+    return write
+
+
+def changed(
+    make: Callable[[Path], Any], change: Callable[[bytes], bytes], *, suffix: str
+) -> Callable[[Path], None]:
+    """Return what writes a file, under a name with `suffix`, and leaves `change` of its bytes."""
+
+    def write(path: Path) -> None:
+        first = path.with_name(f"{path.stem}-before{suffix}")
+        make(first)
+        path.write_bytes(change(first.read_bytes()))
+        first.unlink()
+
+    return write
+
+
+def keep(share: float) -> Callable[[bytes], bytes]:
+    return lambda data: data[: round(share * len(data))]
+
+
+def blank(start: float, end: float) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        low, high = round(start * len(data)), round(end * len(data))
+        return data[:low] + bytes(high - low) + data[high:]
+
+    return change
+
+
+def noise(start: float, end: float) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        low, high = round(start * len(data)), round(end * len(data))
+        return data[:low] + np.random.default_rng(0).bytes(high - low) + data[high:]
+
+    return change
+
+
+def long_wait(data: bytes) -> bytes:
+    """Give the first picture of an MP4 a length of days."""
+    at = data.index(b"stts") + 4 + 4 + 4 + 4
+    return data[:at] + (2**31 - 1).to_bytes(4, "big") + data[at + 4 :]
+
+
+def still(mode: str = "RGB", **options: Any) -> Callable[[Path], None]:
+    """Return what writes a picture with Pillow; `exif` is the orientation, `kind` the format."""
+
+    def write(path: Path) -> None:
+        kind = options.get("kind") or {".jpg": "JPEG", ".png": "PNG"}[path.suffix.lower()]
+        pixels = options.get("pixels", picture(0))
+        made = Image.fromarray(pixels)
+        if mode == "P":
+            made = made.quantize(16)
+            made.info["transparency"] = made.getpixel((0, 0))  # the white corner
+        elif mode != made.mode:
+            made = made.convert(mode)
+        extra: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+        if "exif" in options:
+            exif = Image.Exif()
+            exif[0x0112] = options["exif"]
+            extra["exif"] = exif
+        if options.get("progressive"):
+            extra["progressive"] = True
+        if mode == "P":
+            extra["transparency"] = made.info["transparency"]
+        made.save(path, kind, **extra)
+
+    return write
+
+
+def stored(turn: int) -> np.ndarray:
+    """Return the pixels that EXIF orientation `turn` shows as `picture(0)`."""
+    upright = picture(0)
+    return np.ascontiguousarray({
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+        5: upright.transpose(1, 0, 2), 6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(upright, -1),
+    }[turn])  # fmt: skip
+
+
+def deep(pixels: np.ndarray) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        assert cv2.imwrite(str(path), (pixels.astype(np.uint16) * 257)[..., ::-1].squeeze())
+
+    return write
+
+
+def with_alpha() -> np.ndarray:
+    """`picture(0)`, whose white corner is black that doesn't show."""
+    rgba = np.concatenate([picture(0), np.full((48, 64, 1), 255, np.uint8)], axis=2)
+    rgba[:24, :32] = 0
+    return rgba
+
+
+def text(content: str) -> Callable[[Path], Any]:
+    return lambda path: path.write_text(content, encoding="utf-8")
+
+
+def grain() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+def grey_of(pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+
+
+UNEVEN_MS = [0, 40, 80, 200, 210, 220, 500, 540, 1000]
+SHARP = {"crf": "12"}
+HTML = "<!DOCTYPE html><html><head><title>404</title></head><body>Not found</body></html>\n" * 9
+PLAYLIST = "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/cry.ts\n#EXT-X-ENDLIST\n"
+SUBTITLES = "1\n00:00:00,000 --> 00:00:01,000\nA cry\n\n"
+BUSY: dict[str, Any] = {"count": 48, "noisy": True, "height": 96, "width": 128}
+FIRST: dict[str, Any] = {"container_options": {"movflags": "faststart"}}  # the index, that is
+FRAGMENTS: dict[str, Any] = {
+    "container_options": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "8"},
+}  # fmt: skip
+HEVC: dict[str, Any] = {"codec": "libx265", "options": {"x265-params": "log-level=none"}}
+MOTION_JPEG: dict[str, Any] = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
+ALL = range(16)
+REFUSED: dict[str, Any] = {"pictures": UNDECODABLE, "sound_s": UNDECODABLE}
+
+CASES = [
+    # containers and codecs
+    Case("h264.mp4", film(options=SHARP), ALL, size=(48, 64)),
+    Case("mpeg4.mp4", film("mpeg4"), ALL),
+    Case("hevc.mp4", film(**HEVC), ALL),
+    Case("h264.mov", film(options=SHARP), ALL),
+    Case("vp8.webm", film("libvpx"), ALL),
+    Case("vp9.webm", film("libvpx-vp9"), ALL),
+    Case("mjpeg.avi", film(**MOTION_JPEG), ALL),
+    Case("mpeg4.avi", film("mpeg4"), ALL),
+    Case("prores.mov", film("prores_ks", pix_fmt="yuv422p10le"), ALL),
+    Case("a mov called.avi", film(options=SHARP, format="mov"), ALL),
+    Case("a matroska called.webm", film(options=SHARP, format="matroska"), ALL),
+    Case("UPPER.MP4", film(options=SHARP, format="mp4"), ALL),
+    Case("fragmented.mp4", film(**FRAGMENTS), ALL),
+    Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
+    # alpha, grey, depth, range
+    Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
+    Case("alpha png.mov", film("png", pix_fmt="rgba"), ALL),
+    Case("grey.mp4", film(pix_fmt="gray", options=SHARP), ALL, grey=True),
+    Case("grey 16 bit.avi", film("ffv1", pix_fmt="gray16le"), ALL, grey=True),
+    Case("10 bit.mp4", film(pix_fmt="yuv420p10le", options=SHARP), ALL),
+    Case("4-4-4.mp4", film(pix_fmt="yuv444p", options=SHARP), ALL),
+    # rotated and mirrored
+    Case("turned 90.mp4", film(turn=90, options=SHARP), ALL, size=(64, 48),
+         corner="bottom left"),
+    Case("turned 180.mp4", film(turn=180, options=SHARP), ALL, size=(48, 64),
+         corner="bottom right"),
+    Case("turned 270.mov", film(turn=270, options=SHARP), ALL, size=(64, 48),
+         corner="top right"),
+    Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64),
+         corner="top right"),
+    # rates and times
+    Case("23.976.mp4", film(rate=Fraction(24000, 1001)), ALL,
+         times_s=[i * 1.001 / 24 for i in ALL]),
+    Case("59.94.webm", film("libvpx", rate=Fraction(60000, 1001)), ALL,
+         times_s=[i * 1.001 / 60 for i in ALL]),
+    Case("1 fps.mp4", film(rate=1, count=3), range(3), times_s=[0, 1, 2]),
+    Case("1000 fps.mp4", film(rate=1000, count=32), range(32),
+         times_s=[i / 1000 for i in range(32)]),
+    Case("1000 fps.avi", film(**MOTION_JPEG, rate=1000), ALL,
+         times_s=[i / 1000 for i in ALL]),
+    Case("uneven.mp4", film(ticks=UNEVEN_MS), range(9), times_s=[t / 1000 for t in UNEVEN_MS]),
+    Case("uneven.webm", film("libvpx", ticks=UNEVEN_MS), range(9),
+         times_s=[t / 1000 for t in UNEVEN_MS]),
+    Case("starts late.mp4", film(ticks=[700 + 40 * i for i in ALL]), ALL,
+         times_s=[0.04 * i for i in ALL]),
+    Case("starts late.webm", film("libvpx", ticks=[700 + 40 * i for i in ALL]), ALL,
+         times_s=[0.04 * i for i in ALL]),
+    Case("waits for days.mp4", changed(film(), long_wait, suffix=".mp4"), "jump by",
+         seen_only_in_decoding=True),
+    # sizes
+    Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
+    Case("one picture.webm", film("libvpx", count=1), [0], times_s=[0]),
+    Case("two by two.mp4", film(height=2, width=2, pix_fmt="yuv444p",
+                                     options={"crf": "1"}), ALL, size=(2, 2)),
+    Case("two by two.avi", film("ffv1", pix_fmt="yuv444p", height=2, width=2), ALL, size=(2, 2)),
+    Case("tall.mp4", film(height=256, width=16, options=SHARP), ALL, size=(256, 16)),
+    Case("wide.webm", film("libvpx", height=16, width=256), ALL, size=(16, 256)),
+    Case("odd.webm", film("libvpx", height=47, width=63), ALL, size=(47, 63)),
+    # with sound
+    Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
+    Case("both.mov", film(sound=tone(0.64), sound_codec="pcm_s16le"), ALL, 0.64),
+    Case("silence.mp4", film(sound=np.zeros(10240, np.float32)), ALL, 0.64),
+    Case("short sound.mp4", film(sound=tone(0.2)), ALL, 0.2),
+    # sound alone
+    Case("sound.wav", wav(tone(0.5)), sound_s=0.5),
+    Case("silence.wav", wav(np.zeros(8000, np.float32)), sound_s=0.5),
+    Case("no samples.wav", wav(np.zeros(0, np.float32)), sound_s="no sound is left"),
+    Case("sound.mp3", sound_alone("libmp3lame"), sound_s=0.5),
+    Case("sound.ogg", sound_alone("libopus"), sound_s=0.5),
+    Case("sound.flac", sound_alone("flac"), sound_s=0.5),
+    Case("sound.m4a", sound_alone("aac"), sound_s=0.5),
+    Case("sound alone.mp4", sound_alone("aac"), sound_s=0.5),
+    Case("sound alone.webm", sound_alone("libopus"), sound_s=0.5),
+    Case("sleeve.mp3", sound_alone("libmp3lame", cover=True), sound_s=0.5),
+    Case("sleeve.flac", sound_alone("flac", cover=True), sound_s=0.5),
+    Case("sleeve.m4a", sound_alone("aac", cover=True, format="mp4"), sound_s=0.5),
+    # stills
+    Case("plain.png", still(), [0], size=(48, 64)),
+    Case("alpha.png", still("RGBA", pixels=with_alpha()), [0]),
+    Case("alpha grey.png", still("LA", pixels=with_alpha()), [0], grey=True),
+    Case("palette.png", still("P"), [0]),
+    Case("grey.png", still("L"), [0], grey=True),
+    Case("grey 16 bit.png", deep(grey_of(picture(0))[..., None]), [0], grey=True),
+    Case("16 bit.png", deep(picture(0)), [0]),
+    Case("cmyk.jpg", still("CMYK"), [0]),
+    Case("progressive.jpg", still(progressive=True), [0]),
+    Case("a png called.jpg", still(kind="PNG"), [0]),
+    Case("one pixel.png", still(pixels=PALETTE[:1, None]), [0], size=(1, 1), corner=None),
+    *(Case(f"exif {turn}.jpg", still(pixels=stored(turn), exif=turn), [0],
+           size=(48, 64)) for turn in range(1, 9)),
+    Case("exif 6.png", still(pixels=stored(6), exif=6), [0], size=(48, 64)),
+    # cut short: what is left is shown
+    Case("cut early.mp4", changed(film(**BUSY, **FIRST), keep(0.3), suffix=".mp4"), Left(6)),
+    Case("cut half.mp4", changed(film(**BUSY, **FIRST), keep(0.5), suffix=".mp4"), Left(12)),
+    Case("cut late.mp4", changed(film(**BUSY, **FIRST), keep(0.95), suffix=".mp4"), Left(24)),
+    Case("cut half.mov", changed(film("mpeg4", **BUSY, **FIRST), keep(0.5), suffix=".mov"),
+         Left(8)),
+    Case("cut 8.webm", changed(film("libvpx", **BUSY), keep(0.5), suffix=".webm"), Left(12)),
+    Case("cut 9.webm", changed(film("libvpx-vp9", **BUSY), keep(0.5), suffix=".webm"), Left(12)),
+    Case("cut half.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.5), suffix=".avi"), Left(8)),
+    Case("cut mpeg4.avi", changed(film("mpeg4", **BUSY), keep(0.5), suffix=".avi"), Left(8)),
+    Case("cut hevc.mp4", changed(film(**HEVC, **BUSY, **FIRST), keep(0.5), suffix=".mp4"),
+         Left(12)),
+    Case("cut fragments.mp4", changed(film(**BUSY, **FRAGMENTS), keep(0.5), suffix=".mp4"),
+         Left(12)),
+    Case("cut with sound.mp4",
+         changed(film(**BUSY, **FIRST, sound=tone(1.92)), keep(0.5), suffix=".mp4"), Left(12), 0.9),
+    Case("end blank.mp4", changed(film(**BUSY, **FIRST), blank(0.7, 1), suffix=".mp4"), Left(20)),
+    Case("end blank.webm", changed(film("libvpx", **BUSY), blank(0.7, 1), suffix=".webm"),
+         Left(20)),
+    Case("end blank.avi", changed(film(**MOTION_JPEG, **BUSY), blank(0.7, 1), suffix=".avi"),
+         Left(16)),
+    # WebM starts anew at its next whole cluster, a key frame, with the right time
+    Case("hole.webm", changed(film("libvpx", **BUSY), blank(0.45, 0.55), suffix=".webm"), Left(24)),
+    Case("noise within.webm", changed(film("libvpx", **BUSY), noise(0.45, 0.55), suffix=".webm"),
+         Left(24)),
+    # cut where nothing is left, or where the index was still to come
+    Case("unfinished.mp4", changed(film(**BUSY), keep(0.9), suffix=".mp4"), **REFUSED),
+    Case("cut head.mp4", changed(film(**BUSY), keep(0.001), suffix=".mp4"), **REFUSED),
+    Case("cut head.webm", changed(film("libvpx", **BUSY), keep(0.002), suffix=".webm"), **REFUSED),
+    Case("cut head.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.002), suffix=".avi"),
+         **REFUSED),
+    Case("cut picture.jpg", changed(still(), keep(0.6), suffix=".jpg"), PICTURE),
+    Case("cut picture.png", changed(still(), keep(0.6), suffix=".png"), PICTURE),
+    # blanked or overwritten within
+    Case("hole.mp4", changed(film(**BUSY, **FIRST), blank(0.45, 0.55), suffix=".mp4"), MIDDLE),
+    Case("hole with sound.mp4",
+         changed(film(**BUSY, **FIRST, sound=tone(1.92)), blank(0.45, 0.55), suffix=".mp4"),
+         MIDDLE, MIDDLE),
+    Case("hole.mov", changed(film("mpeg4", **BUSY), blank(0.45, 0.55), suffix=".mov"), MIDDLE),
+    Case("hole.avi", changed(film(**MOTION_JPEG, **BUSY), blank(0.45, 0.55), suffix=".avi"),
+         MIDDLE),
+    Case("hole mpeg4.avi", changed(film("mpeg4", **BUSY), blank(0.45, 0.55), suffix=".avi"),
+         MIDDLE),
+    Case("hole hevc.mp4", changed(film(**HEVC, **BUSY), blank(0.45, 0.55), suffix=".mp4"), MIDDLE),
+    Case("hole picture.jpg", changed(still(pixels=grain()), blank(0.5, 0.7), suffix=".jpg"),
+         PICTURE),
+    Case("hole picture.png", changed(still(pixels=grain()), blank(0.5, 0.7), suffix=".png"),
+         PICTURE),
+    Case("noise within.mp4", changed(film(**BUSY, **FIRST), noise(0.45, 0.55), suffix=".mp4"),
+         MIDDLE, seen_only_in_decoding=True),
+    Case("noise within.mov", changed(film("mpeg4", **BUSY), noise(0.45, 0.55), suffix=".mov"),
+         MIDDLE, seen_only_in_decoding=True),
+    Case("noise within.avi", changed(film("mpeg4", **BUSY), noise(0.45, 0.55), suffix=".avi"),
+         MIDDLE, seen_only_in_decoding=True),
+    Case("noise first.mp4", changed(film(**BUSY, **FIRST), noise(0, 0.01), suffix=".mp4"),
+         **REFUSED),
+    Case("noise first.webm", changed(film("libvpx", **BUSY), noise(0, 0.01), suffix=".webm"),
+         **REFUSED),
+    Case("blank first.mp4", changed(film(**BUSY, **FIRST), blank(0, 0.01), suffix=".mp4"),
+         **REFUSED),
+    Case("blank first.avi", changed(film("mpeg4", **BUSY), blank(0, 0.01), suffix=".avi"), MIDDLE),
+    Case("all blank.mp4", lambda path: path.write_bytes(bytes(5000)), **REFUSED),
+    Case("all noise.webm", changed(film(), noise(0, 1), suffix=".mp4"), **REFUSED),
+    # something else under such a name
+    Case("text.mov", text("Monday: cried at three.\n" * 20), **REFUSED),
+    Case("page.mp4", text(HTML), **REFUSED),
+    Case("page.webm", text(HTML), **REFUSED),
+    Case("page.mp3", text(HTML), **REFUSED),
+    Case("page.jpg", text(HTML), PICTURE),
+    Case("answer.mp4", text('{"error": "not found"}'), **REFUSED),
+    Case("playlist.mp4", text(PLAYLIST), **REFUSED),
+    Case("list of files.mp4", text("ffconcat version 1.0\nfile '/etc/passwd'\n"), **REFUSED),
+    Case("subtitles.mp4", text(SUBTITLES)),
+    Case("one byte.mp4", lambda path: path.write_bytes(b"\0"), **REFUSED),
+    Case("empty.mp4", Path.touch, EMPTY, EMPTY),
+    Case("empty.wav", Path.touch, EMPTY, EMPTY),
+    Case("empty.png", Path.touch, EMPTY, EMPTY),
+    Case("a folder.mp4", Path.mkdir, MISSING, MISSING),
+    Case("never made.mp4", lambda path: None, MISSING, MISSING),
+    Case("a png called.mp4", still(kind="PNG"), [0], size=(48, 64)),
+    Case("a jpg called.mov", still(kind="JPEG"), [0], size=(48, 64)),
+    Case("an mp4 called.png", film(format="mp4"), PICTURE),
+    Case("an mp4 called.wav", film(options=SHARP, format="mp4"), ALL),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    """`made(case)` writes the case's file once and returns its path, in a folder of its kind."""
+    root = tmp_path_factory.mktemp("unusual")
+
+    def write(case: Case) -> Path:
+        path = root / "hungry" / f"infant {CASES.index(case)}" / case.name
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            case.make(path)
+        return path
+
+    return write
+
+
+each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+def refusal(path: Path, reading: Callable[[], Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        reading()
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert message.endswith((".", "?"))
+    return message
+
+
+def check(shown: np.ndarray, number: int, case: Case) -> None:
+    """Hold a picture against the one of that number: its colour, and where its corner is."""
+    height, width = shown.shape[:2]
+    rows = {"top": slice(0, (height + 3) // 4), "bottom": slice(-((height + 3) // 4), None)}
+    columns = {"left": slice(0, (width + 3) // 4), "right": slice(-((width + 3) // 4), None)}
+    upright, side = (case.corner or "top left").split()
+    across = {"top": "bottom", "bottom": "top"}[upright], {"left": "right", "right": "left"}[side]
+    colour = PALETTE[number % 8].astype(float)
+    if case.grey:
+        colour = np.full(3, float(grey_of(PALETTE[number % 8][None, None])[0, 0]))
+    opposite = shown[rows[across[0]], columns[across[1]]].mean(axis=(0, 1))
+    np.testing.assert_allclose(opposite, colour, atol=12, err_msg=f"picture {number}")
+    if case.corner:
+        assert shown[rows[upright], columns[side]].mean() > 230, f"corner of picture {number}"
+
+
+def test_there_are_fifty_and_all_have_names_of_their_own() -> None:
+    assert len(CASES) >= 50
+    assert len({case.name.lower() for case in CASES}) == len(CASES)
+
+
+@each_case
+def test_pictures_are_read_right_or_refused(case: Case, made: Callable[[Case], Path]) -> None:
+    path = made(case)
+    if isinstance(case.pictures, str):
+        assert case.pictures in refusal(path, lambda: list(video.frames(path)))
+        assert case.pictures in refusal(path, lambda: video.track(path, fps=None))
+        return
+    shown = list(video.frames(path))
+    track = video.track(path, fps=None, size=8)
+    assert len(track) == len(shown)
+    assert all(picture.dtype == np.uint8 and picture.ndim == 3 for picture in shown)
+    if isinstance(case.pictures, Left):
+        numbers = np.round(track.times_s * 25).astype(int)
+        assert case.pictures.least <= len(numbers) < 48
+        assert (np.diff(numbers) > 0).all()
+    else:
+        numbers = np.array(case.pictures)
+        assert len(shown) == len(numbers)
+    for picture, number in zip(shown, numbers, strict=True):
+        check(picture, number, case)
+        assert case.size in (None, picture.shape[:2])
+    if case.times_s is not None:
+        # WebM rounds to milliseconds, and the first picture's time with the others'.
+        np.testing.assert_allclose(track.times_s, case.times_s, atol=1.01e-3)
+
+
+@each_case
+def test_sound_is_read_right_or_refused(case: Case, made: Callable[[Case], Path]) -> None:
+    path = made(case)
+    if isinstance(case.sound_s, str):
+        assert case.sound_s in refusal(path, lambda: audio.read(path))
+        return
+    x = audio.read(path, sr=SR)
+    assert x.size / SR == pytest.approx(case.sound_s, abs=0.03)
+    assert np.isfinite(x).all()
+
+
+def test_a_folder_of_them_all_lists_what_is_refused(made: Callable[[Case], Path]) -> None:
+    """Damage in the middle that isn't blank shows only when every picture is decoded."""
+    for case in CASES:
+        root = made(case).parents[2]
+    corpus = cryutils.load(root)
+    problems = corpus.problems()
+    listed = {Path(item).name for item in problems.item[problems.kind == "left out"]}
+    refused = {case for case in CASES if case.is_refused and not case.seen_only_in_decoding}
+    never_made = next(case for case in CASES if case.name == "never made.mp4")
+    assert listed == {
+        made(case).parent.name if case is never_made else case.name for case in refused
+    }
+    assert {clip.path.name for clip in corpus} == {case.name for case in {*CASES} - refused}
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_films_stand_as_opencv_shows_them(turn: int, tmp_path: Path) -> None:
+    film(turn=turn, options=SHARP)(tmp_path / "a.mp4")
+    reader = cv2.VideoCapture(str(tmp_path / "a.mp4"))
+    for shown in video.frames(tmp_path / "a.mp4"):
+        theirs = reader.read()[1][..., ::-1]
+        assert shown.shape == theirs.shape
+        assert np.abs(shown.astype(int) - theirs).max() <= 4
+    assert not reader.read()[0]
+    reader.release()
