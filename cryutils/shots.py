@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Shot", "sampled", "shots", "turned"]
 
 Pixels = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.int32]
 
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
 _JUMP_S = 600  # a longer gap is a damaged time, and would be filled with copies
@@ -41,6 +42,7 @@ class Shot:
     length_s: Fraction
     _held: Pixels | VideoFrame
     _converter: VideoReformatter | None = None
+    _matrix: Matrix | None = None
 
     def pixels(self) -> Pixels:
         """Return the picture, upright, uint8 (height, width, 3) RGB."""
@@ -52,7 +54,8 @@ class Shot:
         # One converter for all frames: it takes 0.04 ms a frame of 224 px, a fresh one 2 ms.
         values: Any = self._converter.reformat(self._held, format=kind).to_ndarray()
         rgb = pictures.on_white(values) if has_alpha else values
-        return np.ascontiguousarray(_upright(rgb, self._held), np.uint8)
+        upright = rgb if self._matrix is None else turned(rgb, self._matrix)
+        return np.ascontiguousarray(upright, np.uint8)
 
 
 class _Timed(Protocol):
@@ -110,10 +113,13 @@ def _of_video(path: Path) -> Iterator[Shot]:
             if stream.codec_context is None:
                 raise InputError(f"{path}: its pictures have an unknown codec; convert it to MP4.")
             stream.codec_context.thread_count = 1  # clips run in parallel
-            converter, empty = VideoReformatter(), True
+            converter, matrix, empty = VideoReformatter(), None, True
             for start_s, length_s, frame in _timed(container, stream, path):
-                empty = False
-                yield Shot(start_s, length_s, frame, converter)
+                # Of the first alone: a frame that was asked for its side data is part of a
+                # cycle, and waits, pixels and all, until Python looks for such.
+                if empty:
+                    matrix, empty = _display_matrix(frame), False
+                yield Shot(start_s, length_s, frame, converter, matrix)
     except (av.FFmpegError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -171,17 +177,16 @@ def _undamaged(container: InputContainer, stream: VideoStream, path: Path) -> It
             yield frame
 
 
-def _upright(rgb: Pixels, frame: VideoFrame) -> Pixels:
-    """Return the pixels as the display matrix of their frame wants them shown."""
+def _display_matrix(frame: VideoFrame) -> Matrix | None:
+    """Return how a frame wants to be turned, int32 (2, 2), or None."""
     data: Any
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
-            matrix = np.frombuffer(data, np.int32)[:9].reshape(3, 3)
-            return turned(rgb, matrix[:2, :2])
-    return rgb
+            return np.frombuffer(data, np.int32)[:9].reshape(3, 3)[:2, :2].copy()
+    return None
 
 
-def turned(rgb: Pixels, matrix: npt.NDArray[np.int32]) -> Pixels:
+def turned(rgb: Pixels, matrix: Matrix) -> Pixels:
     """Return `rgb` mirrored and turned by quarters, as near as that comes to `matrix` (2, 2).
 
     Row (x, y) times `matrix` is the place where a pixel is shown, as in FFmpeg's display.h.

@@ -256,7 +256,7 @@ def _look(
         if time_s >= due:
             looks.append(float(time_s))
             seen.append(eye.detect(shot.pixels()))
-            due = time_s + _LOOK_S
+            due = (time_s // _LOOK_S + 1) * _LOOK_S
     return times, looks, seen
 
 

@@ -1,0 +1,260 @@
+"""Faces are found where they are, cut out as asked, and the detector says who it is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cryutils import faces
+from cryutils.errors import InputError
+from cryutils.synth import face as drawn
+from cryutils.synth import voice
+
+_NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR")
+
+
+@pytest.fixture
+def yunet(monkeypatch: pytest.MonkeyPatch, _no_model: None) -> Path:
+    """The real model file; skips where there is none."""
+    model = Path(_NAMED or "", faces.YUNET)
+    if not _NAMED or not model.is_file():
+        pytest.skip(f"CRYUTILS_WEIGHTS_DIR holds no {faces.YUNET} here")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", _NAMED)
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+
+
+@pytest.fixture(scope="module")
+def baby() -> np.ndarray:
+    """One frame with a synthetic face, uint8 (224, 224, 3)."""
+    plan = drawn.plan(voice.plan("hungry", infant=1, seed=0, duration_s=0.5), fps=10)
+    return next(iter(drawn.frames(plan, size=224)))
+
+
+def ramp(height: int = 40, width: int = 60) -> np.ndarray:
+    """A picture whose red is the column, green the row, blue 0."""
+    made = np.zeros((height, width, 3), np.uint8)
+    made[..., 0] = np.arange(width)
+    made[..., 1] = np.arange(height)[:, None]
+    return made
+
+
+def test_the_cascade_finds_the_one_face_where_it_is(baby: np.ndarray) -> None:
+    found = faces.detector("haar").detect(baby)
+    assert found.shape == (1, 5)
+    assert found.dtype == np.float32
+    x, y, width, height, score = found[0]
+    assert 0.3 * 224 < width < 0.9 * 224
+    assert abs(x + width / 2 - 112) < 0.2 * 224
+    assert abs(y + height / 2 - 112) < 0.2 * 224
+    assert score >= 3
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
+def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby: np.ndarray, scale: float) -> None:
+    here = faces.detector("haar").detect(baby)
+    there = faces.detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
+    assert len(there) == 1
+    np.testing.assert_allclose(there[0, :4] / scale, here[0, :4], atol=0.08 * 224)
+
+
+def test_two_faces_are_two(baby: np.ndarray) -> None:
+    found = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
+    assert len(found) == 2
+    assert sorted(found[:, 0] // 224) == [0, 1]
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 3), (2, 2, 3), (1, 300, 3), (400, 3, 3)])
+def test_no_face_in_noise_or_in_slivers(shape: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert faces.detector("haar").detect(picture).shape == (0, 5)
+
+
+def test_another_detector_is_a_near_miss() -> None:
+    with pytest.raises(InputError, match="Did you mean haar"):
+        faces.detector("har")
+
+
+def test_auto_is_the_cascade_without_a_model_and_yunet_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert faces.resolve("auto") == "haar"
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
+    assert faces.resolve("auto") == "haar"
+    (tmp_path / faces.YUNET).touch()
+    assert faces.resolve("auto") == "yunet"
+    assert faces.resolve("haar") == "haar"
+
+
+def test_yunet_without_its_model_says_where_to_put_it() -> None:
+    with pytest.raises(InputError, match=f"put {faces.YUNET} into a folder .*CRYUTILS_WEIGHTS_DIR"):
+        faces.detector("yunet")
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_file_that_is_no_model_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
+    (tmp_path / faces.YUNET).write_bytes(content)
+    with pytest.raises(InputError, match="no YuNet model") as caught:
+        faces.detector("yunet")
+    assert "\n" not in str(caught.value)
+
+
+class Net:
+    """Stands for OpenCV's YuNet: one face over the whole picture, told from its colours."""
+
+    def setInputSize(self, size: tuple[int, int]) -> None:
+        self.size = size
+
+    def detect(self, picture: np.ndarray) -> tuple[int, np.ndarray | None]:
+        assert picture.shape[1::-1] == self.size
+        blue, _, red = picture[0, 0]
+        if red < blue:
+            return 0, None
+        face = np.zeros((1, 15), np.float32)
+        face[0, :4], face[0, -1] = (0, 0, *self.size), 0.9
+        return 1, face
+
+
+def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
+    (tmp_path / faces.YUNET).touch()
+    asked: list[str] = []
+
+    class Factory:
+        @staticmethod
+        def create(model: str, *args: object, **options: object) -> Net:
+            asked.append(model)
+            return Net()
+
+    monkeypatch.setattr(cv2, "FaceDetectorYN", Factory)
+    eye = faces.detector()
+    assert (eye.name, asked) == ("yunet", [str(tmp_path / faces.YUNET)])
+    red = np.zeros((400, 640, 3), np.uint8)
+    red[..., 0] = 255
+    np.testing.assert_allclose(eye.detect(red), [[0, 0, 640, 400, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(eye.detect(red[:80, :100]), [[0, 0, 100, 80, 0.9]], rtol=1e-6)
+    assert eye.detect(red[..., ::-1]).shape == (0, 5)
+
+
+def test_the_real_yunet_finds_the_face_too(baby: np.ndarray, yunet: Path) -> None:
+    found = faces.detector("yunet").detect(baby)
+    assert len(found) == 1
+    there = faces.detector("haar").detect(baby)[0]
+    centre = found[0, :2] + found[0, 2:4] / 2
+    np.testing.assert_allclose(centre, there[:2] + there[2:4] / 2, atol=0.15 * 224)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "square"),
+    [(40, 60, (10, 0, 40, 40)), (60, 40, (0, 10, 40, 40)), (5, 5, (0, 0, 5, 5))],
+)
+def test_the_centre_is_the_largest_square(height: int, width: int, square: tuple[int, ...]) -> None:
+    np.testing.assert_array_equal(faces.centre(height, width), square)
+
+
+def test_a_crop_of_the_same_size_is_the_pixels_themselves() -> None:
+    cut = faces.crop(ramp(), np.array([20, 10, 16, 16], np.float32), size=16)
+    np.testing.assert_array_equal(cut, ramp()[10:26, 20:36])
+
+
+def test_a_crop_is_square_about_the_middle_of_its_box() -> None:
+    cut = faces.crop(ramp(), np.array([22, 10, 12, 16], np.float32), size=16)
+    np.testing.assert_array_equal(cut, ramp()[10:26, 20:36])
+
+
+def test_a_margin_is_added_on_every_side() -> None:
+    cut = faces.crop(ramp(), np.array([20, 10, 16, 16], np.float32), size=24, margin=0.25)
+    np.testing.assert_array_equal(cut, ramp()[6:30, 16:40])
+
+
+def test_outside_the_frame_the_edge_is_repeated() -> None:
+    cut = faces.crop(ramp(), np.array([-4, 30, 16, 16], np.float32), size=16)
+    np.testing.assert_array_equal(cut[0, :5, 0], [0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(cut[0, 4:, 0], np.arange(12))
+    np.testing.assert_array_equal(cut[:, 0, 1], [*range(30, 40), *[39] * 6])
+
+
+def test_shrinking_averages_the_area() -> None:
+    checks = np.indices((32, 32)).sum(axis=0) % 2 * 255
+    frame = np.repeat(checks[..., None], 3, axis=2).astype(np.uint8)
+    cut = faces.crop(frame, faces.centre(32, 32), size=16)
+    assert set(np.unique(cut)) <= {127, 128}
+
+
+@pytest.mark.parametrize(
+    "box", [(-500, -500, 10, 10), (900, 900, 10, 10), (0, 0, 0, 0), (5, 5, 900, 2)]
+)
+def test_a_crop_has_its_size_wherever_the_box_lies(box: tuple[int, ...]) -> None:
+    cut = faces.crop(ramp(), np.array(box, np.float32), size=8, margin=0.1)
+    assert cut.shape == (8, 8, 3)
+    assert cut.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("picture", "is_blank"),
+    [
+        (np.zeros((32, 32, 3)), True),
+        (np.full((32, 32, 3), (200, 30, 90)), True),
+        (np.random.default_rng(0).normal(8, 2, (32, 32, 3)), True),  # a covered lens
+        (np.random.default_rng(0).normal(90, 20, (32, 32, 3)), False),
+        (ramp() * 2, False),
+    ],
+    ids=["black", "one colour", "noise in the dark", "noise", "ramp"],
+)
+def test_blank_is_what_shows_nothing(picture: np.ndarray, is_blank: bool) -> None:
+    assert faces.is_blank(np.clip(picture, 0, 255).astype(np.uint8)) is is_blank
+
+
+def test_a_face_is_not_blank(baby: np.ndarray) -> None:
+    assert not faces.is_blank(baby)
+
+
+def test_opencv_gets_its_threads_back_when_the_last_block_ends() -> None:
+    before = cv2.getNumThreads()
+    inner, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with faces.single_threaded():
+            inner.set()
+            assert done.wait(10)
+
+    beside = threading.Thread(target=other)
+    try:
+        cv2.setNumThreads(3)
+        with faces.single_threaded():
+            beside.start()
+            assert inner.wait(10)
+            assert cv2.getNumThreads() == 1
+        assert cv2.getNumThreads() == 1
+        done.set()
+        beside.join(10)
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_it_gets_them_back_after_an_error() -> None:
+    before = cv2.getNumThreads()
+    with pytest.raises(InputError), faces.single_threaded():
+        raise InputError("no.")
+    assert cv2.getNumThreads() == before
+
+
+def test_opencv_without_cascades_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
+    with pytest.raises(InputError, match="pip install"):
+        faces.detector("haar")

@@ -1,0 +1,415 @@
+"""Frames at their times, a face followed through them, crops of a corpus kept on disk."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryutils import faces, mp4, video
+from cryutils.errors import InputError
+from cryutils.shots import sampled, turned
+from cryutils.synth import face as drawn
+from cryutils.synth import voice
+
+Writer = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+
+
+def grey(level: int, *, height: int = 32, width: int = 48) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def levels(pictures: Iterator[np.ndarray]) -> list[int]:
+    """The number that `numbered` gave each picture."""
+    return [round((float(picture.mean()) - 20) / 10) for picture in pictures]
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty pictures at 10 a second, told apart by their grey."""
+    path = tmp_path_factory.mktemp("numbered") / "a.mp4"
+    mp4.write(path, (grey(20 + 10 * i) for i in range(20)), fps=10, crf=5)
+    return path
+
+
+@pytest.fixture(scope="module")
+def baby(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a synthetic face at 20 a second."""
+    path = tmp_path_factory.mktemp("baby") / "baby.mp4"
+    mp4.write(path, drawn_frames(), fps=20)
+    return path
+
+
+def drawn_frames() -> list[np.ndarray]:
+    plan = drawn.plan(voice.plan("hungry", infant=1, seed=0, duration_s=2.0), fps=20)
+    return list(drawn.frames(plan, size=160))
+
+
+# --- times -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    start_s: Fraction
+    length_s: Fraction
+    name: int
+
+
+def series(starts: list[Fraction], last: Fraction) -> list[Shown]:
+    ends = [*starts[1:], starts[-1] + last]
+    return [Shown(a, b - a, i) for i, (a, b) in enumerate(zip(starts, ends, strict=True))]
+
+
+@given(
+    st.lists(st.fractions(0, 1, max_denominator=90), max_size=20),
+    st.fractions(Fraction(1, 60), 1, max_denominator=60),
+    st.fractions(Fraction(1, 2), 60, max_denominator=12),
+)
+def test_a_sample_is_the_last_picture_that_began_by_then(
+    gaps: list[Fraction], last: Fraction, rate: Fraction
+) -> None:
+    starts = [Fraction(0)]
+    for gap in gaps:
+        starts.append(starts[-1] + gap)
+    got = list(sampled(series(starts, last), rate))
+    assert [time for time, _ in got] == [k / rate for k in range(len(got))]
+    rounding = Fraction(1, 2000)
+    for time, shown in got:
+        assert shown.name == max(i for i, at in enumerate(starts) if at <= time + rounding)
+    end = starts[-1] + last
+    assert len(got) == 1 or (len(got) - 1) / rate < end
+    assert len(got) / rate >= end - rounding
+
+
+def test_an_empty_series_has_no_samples() -> None:
+    assert list(sampled([], Fraction(5))) == []
+
+
+@pytest.mark.parametrize(
+    ("fps", "numbers"),
+    [
+        (None, list(range(20))),
+        (10, list(range(20))),
+        (5, list(range(0, 20, 2))),
+        (4, [0, 2, 5, 7, 10, 12, 15, 17]),
+        (20, [i // 2 for i in range(40)]),
+        (0.4, [0]),
+        (Fraction(10, 3), [0, 3, 6, 9, 12, 15, 18]),
+    ],
+)
+def test_frames_at_a_rate(numbered: Path, fps: float | None, numbers: list[int]) -> None:
+    assert levels(video.frames(numbered, fps=fps)) == numbers
+
+
+@pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(24000, 1001), 15, 30, 60])
+def test_fifteen_seconds_at_five_are_seventy_five(rate: Fraction | int, tmp_path: Path) -> None:
+    count = int(15 * rate)
+    mp4.write(tmp_path / "a.mp4", (grey(i % 200, height=16, width=16) for i in range(count)),
+              fps=rate, preset="ultrafast")  # fmt: skip
+    assert len(list(video.frames(tmp_path / "a.mp4", fps=5))) == 75
+
+
+def test_webms_rounded_times_repeat_and_miss_nothing(tmp_path: Path) -> None:
+    """At 30 a second WebM says 0, 33, 67 ms: 67 is later than 2 / 30 s, and yet picture 2."""
+    import av
+
+    with av.open(str(tmp_path / "a.webm"), "w") as out:
+        made = out.add_stream("libvpx", rate=30)
+        made.height, made.width, made.pix_fmt = 32, 48, "yuv420p"
+        for i in range(20):
+            out.mux(made.encode(av.VideoFrame.from_ndarray(grey(20 + 10 * i), format="rgb24")))
+        out.mux(made.encode(None))
+    assert levels(video.frames(tmp_path / "a.webm", fps=30)) == list(range(20))
+    assert levels(video.frames(tmp_path / "a.webm", fps=10)) == list(range(0, 20, 3))
+
+
+def test_an_uneven_rate_keeps_its_times(tmp_path: Path) -> None:
+    import av
+
+    begin_ms = [0, 100, 150, 160, 800]
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        made = out.add_stream("libx264", rate=1000, options={"crf": "5"})
+        made.height, made.width, made.pix_fmt = 32, 48, "yuv420p"
+        for i, ms in enumerate(begin_ms):
+            frame = av.VideoFrame.from_ndarray(grey(20 + 10 * i), format="rgb24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            out.mux(made.encode(frame))
+        out.mux(made.encode(None))
+    assert levels(video.frames(tmp_path / "a.mp4", fps=10))[:9] == [0, 1, 3, 3, 3, 3, 3, 3, 4]
+
+
+def test_a_still_is_one_picture_at_any_rate(tmp_path: Path, still: Writer) -> None:
+    path = still(tmp_path / "a.png")
+    for fps in (None, 2, 30):
+        (shown,) = video.frames(path, fps=fps)
+        np.testing.assert_array_equal(shown, cv2.imread(str(path))[..., ::-1])
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1001, 1e-6])
+def test_a_rate_that_is_none_is_refused_at_once(numbered: Path, fps: float) -> None:
+    with pytest.raises(InputError, match="is no frame rate"):
+        video.frames(numbered, fps=fps)
+
+
+def test_a_path_may_be_text(numbered: Path) -> None:
+    assert len(list(video.frames(str(numbered)))) == 20
+
+
+def test_frames_are_not_held(numbered: Path) -> None:
+    """Not even until Python looks for cycles: a minute of HD would be gigabytes by then."""
+    import av
+
+    gc.collect()
+    gc.disable()
+    try:
+        held = [
+            sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            for _ in video.frames(numbered)
+        ]
+    finally:
+        gc.enable()
+    assert len(held) == 20
+    assert max(held) <= 6
+
+
+# As EXIF numbers them: what a viewer does to the stored pixels.
+TURNS = [
+    ((1, 0, 0, 1), lambda x: x),
+    ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
+    ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
+    ((1, 0, 0, -1), lambda x: x[::-1]),
+    ((0, 1, 1, 0), lambda x: x.transpose(1, 0, 2)),
+    ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
+    ((0, -1, -1, 0), lambda x: np.rot90(x, 2).transpose(1, 0, 2)),
+    ((0, -1, 1, 0), lambda x: np.rot90(x, 1)),
+    ((0, 0, 0, 0), lambda x: x),
+]
+
+
+@pytest.mark.parametrize(("matrix", "expected"), TURNS)
+def test_a_display_matrix_turns_by_quarters(
+    matrix: tuple[int, ...], expected: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    fixed = (np.array(matrix, np.int32) * 65536).reshape(2, 2)
+    np.testing.assert_array_equal(turned(pixels, fixed), expected(pixels))
+
+
+# --- the face --------------------------------------------------------------------------------
+
+
+def test_a_face_is_followed_through_every_frame(baby: Path) -> None:
+    track = video.track(baby, fps=None)
+    assert track.detector == "haar"
+    assert len(track) == 40
+    assert track.crops.shape == (40, 64, 64, 3)
+    assert track.crops.dtype == np.uint8
+    assert track.found.all()
+    assert not track.blank.any()
+    np.testing.assert_allclose(track.times_s, np.arange(40) / 20)
+    eye = faces.detector("haar")
+    for frame, box in zip(video.frames(baby), track.boxes, strict=True):
+        (seen,) = eye.detect(frame)
+        middle = box[:2] + box[2:] / 2
+        np.testing.assert_allclose(middle, seen[:2] + seen[2:4] / 2, atol=0.1 * box[2])
+        assert box[2] == pytest.approx(seen[2], rel=0.25)
+
+
+def test_crops_are_what_the_boxes_say(baby: Path) -> None:
+    track = video.track(baby, fps=10, size=48, margin=0.3)
+    for frame, box, cut in zip(video.frames(baby, fps=10), track.boxes, track.crops, strict=True):
+        np.testing.assert_array_equal(cut, faces.crop(frame, box, size=48, margin=0.3))
+
+
+def test_a_track_is_the_same_again(baby: Path) -> None:
+    first, second = video.track(baby), video.track(baby)
+    np.testing.assert_array_equal(first.crops, second.crops)
+    np.testing.assert_array_equal(first.boxes, second.boxes)
+
+
+def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path: Path) -> None:
+    scene = np.random.default_rng(0).integers(60, 200, (40, 60, 3), dtype=np.uint8)
+    mp4.write(tmp_path / "a.mp4", [scene] * 10, fps=10)
+    track = video.track(tmp_path / "a.mp4", fps=5, size=20)
+    assert not track.found.any()
+    assert not track.blank.any()
+    np.testing.assert_array_equal(track.boxes, [(10, 0, 40, 40)] * 5)
+    (first, *_) = video.frames(tmp_path / "a.mp4")
+    expected = cv2.resize(first[:, 10:50], (20, 20), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(track.crops[0], expected)
+
+
+def test_black_frames_are_blank_and_not_found(tmp_path: Path) -> None:
+    shown = drawn_frames()
+    black = np.zeros_like(shown[0])
+    mp4.write(tmp_path / "a.mp4", [*shown[:20], *[black] * 20, *shown[20:]], fps=20)
+    track = video.track(tmp_path / "a.mp4", fps=10)
+    dark = (track.times_s >= 1) & (track.times_s < 2)
+    np.testing.assert_array_equal(track.blank, dark)
+    np.testing.assert_array_equal(track.found, ~dark)
+
+
+def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path: Path) -> None:
+    shown = drawn_frames()
+    wall = np.random.default_rng(0).integers(60, 200, shown[0].shape, dtype=np.uint8)
+    mp4.write(tmp_path / "a.mp4", [*[wall] * 40, *shown], fps=20)
+    track = video.track(tmp_path / "a.mp4", fps=10)
+    np.testing.assert_array_equal(track.found, track.times_s >= 1.5)  # half a second before
+    np.testing.assert_array_equal(track.boxes[:20], np.tile(track.boxes[20], (20, 1)))
+
+
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (2, 2), (7, 7), (40, 40), (99, 40)])
+def test_a_limit_takes_frames_evenly_over_the_length(baby: Path, limit: int, count: int) -> None:
+    whole, part = video.track(baby, fps=None), video.track(baby, fps=None, limit=limit)
+    assert len(part) == count
+    chosen = np.searchsorted(whole.times_s, part.times_s)
+    np.testing.assert_array_equal(part.crops, whole.crops[chosen])
+    np.testing.assert_array_equal(part.boxes, whole.boxes[chosen])
+    assert part.times_s[0] == 0
+    if count > 1:
+        assert part.times_s[-1] == whole.times_s[-1]
+        gaps = np.diff(chosen)
+        assert gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size=0"),
+        ({"margin": -0.1}, "margin=-0.1"),
+        ({"limit": 0}, "limit=0"),
+        ({"detector": "yunett"}, "Did you mean yunet"),
+        ({"fps": 0}, "fps=0"),
+    ],
+)
+def test_wrong_options_are_named(baby: Path, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        video.track(baby, **options)
+
+
+def test_a_still_has_a_track_of_one(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), drawn_frames()[0][..., ::-1])
+    track = video.track(tmp_path / "a.png")
+    assert (len(track), track.found.tolist(), track.times_s.tolist()) == (1, [True], [0.0])
+
+
+# --- a corpus --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recording:
+    path: Path
+    has_video: bool = True
+    still: Path | None = None
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, baby: Path, numbered: Path, sound: Writer) -> list[Recording]:
+    """A face, no face, sound alone, and sound with a still."""
+    picture = tmp_path / "still.png"
+    cv2.imwrite(str(picture), drawn_frames()[0][..., ::-1])
+    noise = sound(tmp_path / "a.wav")
+    return [
+        Recording(baby), Recording(numbered), Recording(noise, has_video=False),
+        Recording(noise, has_video=True, still=picture),
+    ]  # fmt: skip
+
+
+def same(ours: video.FaceTrack, theirs: video.FaceTrack) -> None:
+    for name in ("crops", "boxes", "found", "blank", "times_s"):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        assert mine.dtype == other.dtype
+        np.testing.assert_array_equal(mine, other)
+    assert ours.detector == theirs.detector
+
+
+def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus: list[Recording]) -> None:
+    assert corpus[3].still is not None
+    alone = [video.track(path, fps=2) for path in (corpus[0].path, corpus[1].path, corpus[3].still)]
+    for _ in ("computed", "from the cache"):
+        tracks = video.crops(corpus, fps=2, jobs=2)
+        assert [len(track) for track in tracks] == [4, 4, 0, 1]
+        for track, expected in zip([tracks[0], tracks[1], tracks[3]], alone, strict=True):
+            same(track, expected)
+        assert tracks[2].crops.shape == (0, 64, 64, 3)
+
+
+def test_the_second_look_decodes_nothing(
+    corpus: list[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video.crops(corpus, fps=2)
+    monkeypatch.setattr(video, "shots", lambda path: pytest.fail(f"{path} is read again"))
+    video.crops(corpus, fps=2)
+    with pytest.raises(pytest.fail.Exception):
+        video.crops(corpus, fps=2, size=32)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fps": 3}, {"size": 32}, {"margin": 0.3}, {"limit": 2}, {"fps": None}],
+    ids=lambda change: str(*change),
+)
+def test_every_setting_has_its_own_place_in_the_cache(
+    corpus: list[Recording], change: dict
+) -> None:
+    video.crops(corpus, fps=2)
+    settings = {"fps": 2} | change
+    same(video.crops(corpus, **settings)[0], video.track(corpus[0].path, **settings))
+
+
+def test_opencv_keeps_its_threads(corpus: list[Recording]) -> None:
+    before = cv2.getNumThreads()
+    video.crops(corpus, fps=2)
+    assert cv2.getNumThreads() == before
+
+
+def test_a_damaged_file_in_a_corpus_is_named(corpus: list[Recording], tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_text("no film")
+    with pytest.raises(InputError, match=r"bad\.mp4: it can't be decoded"):
+        video.crops([*corpus, Recording(tmp_path / "bad.mp4")], fps=2)
+
+
+def test_an_empty_corpus_is_refused() -> None:
+    with pytest.raises(InputError, match="the corpus is empty"):
+        video.crops([])
+
+
+def test_progress_is_one_line_where_there_is_no_terminal(
+    corpus: list[Recording], capsys: pytest.CaptureFixture[str]
+) -> None:
+    video.crops(corpus, fps=2, progress=True)
+    assert capsys.readouterr().out == "faces of 4 clips\n"
+
+
+def test_the_report_counts(corpus: list[Recording]) -> None:
+    tracks = video.crops(corpus, fps=2)
+    table = video.report(tracks)
+    assert table.index.tolist() == ["all"]
+    assert table.loc["all"].to_dict() == {
+        "clips": 4, "without_pictures": 1, "without_face": 1, "frames": 9, "blank": 4,
+        "with_face": 5 / 9,
+    }  # fmt: skip
+    by_label = video.report([*tracks, None], groups=["b", "a", "b", "a", "c"])
+    assert by_label.index.tolist() == ["a", "b", "c", "all"]
+    assert by_label["clips"].tolist() == [2, 2, 1, 5]
+    assert by_label["without_pictures"].tolist() == [0, 1, 1, 2]
+    np.testing.assert_allclose(by_label["with_face"], [1 / 5, 1, np.nan, 5 / 9])
+
+
+def test_frames_of_a_corpus_are_in_order_of_time(corpus: list[Recording]) -> None:
+    for track in video.crops(corpus, fps=None):
+        assert all(a < b for a, b in pairwise(track.times_s))
