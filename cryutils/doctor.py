@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from cryutils.locations import cache_dir, data_dir, outputs_dir
@@ -28,7 +29,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what was found about Python, packages, kernel, disk, memory and data."""
+    """Yield what was found about Python, packages, kernel, disk, memory, data and faces."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("ok" if fits else "bad", "Python", f"{version} (3.11 to 3.13 are tested)")
@@ -39,6 +40,7 @@ def examine() -> Iterator[Finding]:
     for what, folder in (("cache", cache_dir()), ("outputs", outputs_dir())):
         yield _disk(what, folder)
     yield _corpus()
+    yield _face_detector()
 
 
 def _packages() -> Finding:
@@ -94,3 +96,22 @@ def _corpus() -> Finding:
         "missing", "DonateACry", f"{named}`cryutils data fetch donateacry` gets it (50 MB); "
         "without it, only the synthetic voices run",
     )  # fmt: skip
+
+
+def _face_detector() -> Finding:
+    from cryutils import faces
+    from cryutils.errors import InputError
+
+    what = "face detector"
+    if find_spec("cv2") is None:
+        return Finding("bad", what, "OpenCV is not installed; run `make`")
+    try:
+        faces.cascade_file()
+        model = faces.yunet_file()
+    except InputError as error:
+        return Finding("bad", what, str(error).rstrip("."))
+    if model is not None:
+        return Finding("ok", what, f"YuNet ({model})")
+    return Finding(
+        "ok", what, f"the Haar cascade of OpenCV (YuNet with {faces.YUNET} in CRYUTILS_WEIGHTS_DIR)"
+    )

@@ -24,6 +24,7 @@ def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
     found = findings()
     assert set(found) == {
         "Python", "packages", "kernel", "processor", "memory", "cache", "outputs", "DonateACry",
+        "face detector",
     }  # fmt: skip
     for what in ("Python", "packages", "kernel", "processor", "cache", "outputs"):
         assert found[what].state == "ok", found[what]
@@ -57,6 +58,28 @@ def test_a_place_that_cannot_be_written_is_bad(
     (apart / "file").write_text("")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "file/outputs")
     assert findings()["outputs"].state == "bad"
+
+
+def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    found = findings()["face detector"]
+    assert found.state == "ok"
+    assert found.detail.startswith("the Haar cascade")
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(apart))
+    (apart / "face_detection_yunet_2023mar.onnx").touch()
+    assert findings()["face detector"].detail.startswith("YuNet (")
+
+
+def test_opencv_without_cascades_and_a_weights_folder_that_is_none_are_bad(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
+    assert findings()["face detector"].state == "bad"
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR")
+    monkeypatch.setattr("cv2.data.haarcascades", str(apart))
+    found = findings()["face detector"]
+    assert found.state == "bad"
+    assert "opencv-python>=4.10,<5" in found.detail
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
