@@ -28,7 +28,7 @@ SOUND_RATES = (
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
-SOUND_BITS = 64_000  # a second; the mean MFCC of a cry at 16 kHz stay as they were
+SOUND_BITS = 64_000  # a second; at 48,000 a cry's mean MFCC move 2.5 times as far
 
 
 def write(

@@ -1,1 +1,1 @@
-"""The synthetic corpus: cry voices that are generated on the spot, never evidence."""
+"""The synthetic corpus: cries and faces that are generated on the spot, never evidence."""

@@ -1,9 +1,10 @@
-"""The synthetic corpus: who cries when and why, and the WAV files, made once and kept.
+"""The synthetic corpus: the WAV or MP4 files of everyone in `schedule.py`, made once and kept.
 
-Walked by notebook 01 (data and playback); `cryutils.load("synthetic", **dials)` reads what
-`build` returns. It has the structure that makes or breaks an evaluation, in DonateACry as in
-Paper A's videos (§2): several clips an infant, most of them with the same label, in sessions of
-a few minutes. It is NEVER evidence about real infants; see `states.py` for what is assumed.
+Walked by notebooks 01 (data and playback) and 05 (image); `cryutils.load("synthetic", **dials)`
+reads what `build` returns. It has the structure that makes or breaks an evaluation, in DonateACry
+as in Paper A's videos (§2): several clips an infant, most of them with the same label, in
+sessions of a few minutes. It is NEVER evidence about real infants; see `states.py` and
+`face_states.py` for what is assumed.
 """
 
 from __future__ import annotations
@@ -12,106 +13,42 @@ import hashlib
 import json
 import os
 import sys
-import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryutils import locations
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 from cryutils.synth import voice
+from cryutils.synth.files import Picture, write_mp4, write_wav
+from cryutils.synth.schedule import AGES, CLASSES, PlannedClip, plan
 
-__all__ = ["CLASSES", "VERSION", "PlannedClip", "build", "plan"]
+__all__ = ["AGES", "CLASSES", "FACES", "VERSION", "PlannedClip", "build", "plan"]
 
-CLASSES = ("discomfort", "hungry", "pain", "tired")  # Paper B's four
-AGES = ("0-4 weeks", "4-8 weeks", "2-6 months", "7 months-2 years")  # in DonateACry's words
-
-EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
 PARALLEL_FROM_S = 60.0  # less sound than this is not worth a second thread
 
 
-def _version() -> str:
-    """A digest of the generator's source, so that a changed voice can't be read from the cache."""
-    names = ("states.py", "source_filter.py", "voice.py", "corpus.py")
+def _version(*names: str) -> str:
+    """A digest of the generator's source, so that nothing outdated can be read from the cache."""
     digest = hashlib.sha256()
     for name in names:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+        digest.update(Path(__file__).parent.joinpath(name).read_bytes())
     return digest.hexdigest()[:12]
 
 
-VERSION = _version()
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedClip:
-    """One clip before it sounds; `voice_seed` is its infant's voice, `seed` its own noise."""
-
-    id: str
-    label: str
-    infant: str
-    session: str
-    start_s: float
-    sex: str
-    age: str
-    voice_seed: int
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """Where its file lies, below the corpus folder."""
-        return f"{self.label}/{self.infant}/{self.id}.wav"
-
-
-def plan(
-    classes: Sequence[str] = CLASSES,
-    *,
-    infants: int = 24,
-    clips_per_infant: int = 5,
-    mostly: float = 0.85,
-    duration_s: float = 7.0,
-    seed: int = 0,
-) -> list[PlannedClip]:
-    """Return the clips of a corpus: infants, labels, sessions and seeds, without any sound.
-
-    classes: names in `voice.STATES`. infants: how many, at least two a class. clips_per_infant:
-    at least 1. mostly: share of all clips that have their infant's main label, in [0, 1]; the
-    rest go to the classes that have fewest. duration_s: seconds of a clip. seed: draws the corpus.
-    Raises InputError for anything else.
-
-    >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
-    12
-    """
-    _check(classes, infants=infants, clips=clips_per_infant, mostly=mostly, seed=seed)
-    rng = np.random.default_rng([seed, 3])
-    kinds = list(classes)
-    labels = _labels(len(kinds), infants, clips_per_infant, mostly, rng)
-    sexes = rng.permutation(np.arange(infants) % 2)
-    ages = rng.permutation(np.arange(infants) % len(AGES))
-    seeds = rng.permutation(2 * infants * (clips_per_infant + 1)) + int(rng.integers(2**40))
-    clips = []
-    for i in range(infants):
-        infant = f"infant-{i:03d}"
-        own, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
-        sessions = _sessions(clips_per_infant, duration_s, rng)
-        for j, (session, start_s) in enumerate(sessions):
-            clips.append(
-                PlannedClip(
-                    id=f"{infant}-{j:02d}",
-                    label=kinds[labels[i][j]],
-                    infant=infant,
-                    session=f"{infant}-session-{session}",
-                    start_s=start_s,
-                    sex="fm"[sexes[i]],
-                    age=AGES[ages[i]],
-                    voice_seed=own,
-                    seed=noise[j],
-                )
-            )
-    return clips
+# Apart, so that a changed face makes no new voices.
+VERSION = _version(
+    "states.py", "source_filter.py", "voice.py", "schedule.py", "corpus.py", "files.py"
+)
+FACES = _version(
+    "face_states.py", "relief.py", "features.py", "sprites.py", "scene.py", "face.py",
+    "../mp4.py",
+)  # fmt: skip
 
 
 def build(
@@ -125,15 +62,23 @@ def build(
     duration_s: float = 7.0,
     sr: int = 16000,
     seed: int = 0,
+    video: bool = False,
+    fps: float = 30,
+    size: int = 224,
+    face_signal: float | None = None,
+    face_identity: float | None = None,
     progress: bool = True,
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Return the folder of a synthetic corpus and a row for each clip, making what is missing.
 
     The 16-bit WAV files are `<label>/<infant>/<id>.wav` below the returned folder, which is
     named after everything that shaped them; each is written whole, so a killed build resumes.
-    signal, identity: dials in [0, 1], see `voice.plan`. sr: samples a second. progress: show a
-    bar on a terminal. The others as in `plan`. A row has `id, path, label, infant, session,
-    start_s, duration_s, sex, age`, with `path` relative to the folder.
+    signal, identity: dials in [0, 1], see `voice.plan`. sr: samples a second. video: MP4 files
+    with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
+    side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
+    the voice's; with others its mouth no longer moves with the sound (see `files.write_mp4`).
+    progress: show a bar on a terminal. The others as in `plan`. A row has `id, path, label,
+    infant, session, start_s, duration_s, sex, age`, with `path` relative to the folder.
     Raises InputError for a value outside its range or a class that is unknown.
     """
     clips = plan(
@@ -147,7 +92,7 @@ def build(
     dials = {"signal": float(signal), "identity": float(identity), "duration_s": float(duration_s)}
     voice.check(clips[0].label, infant=0, seed=0, **dials)
     voice.check_rate(sr)
-    shaped = {
+    shaped: dict[str, Any] = {
         "version": VERSION,
         "numpy": np.__version__,
         "classes": list(classes),
@@ -158,79 +103,64 @@ def build(
         "seed": seed,
         **dials,
     }
+    own = {"signal": face_signal, "identity": face_identity}
+    picture = _picture(own, dials, video=video, fps=fps, size=size, sr=sr)
+    if picture:
+        shaped |= {"faces": FACES, "picture": asdict(picture), **_codecs()}
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = locations.cache_dir() / "synthetic" / key
-    missing = [clip for clip in clips if not (root / clip.path).is_file()]
-    _write_all(missing, root, sr=sr, progress=progress, **dials)
-    rows = [_row(clip, duration_s) for clip in clips]
+    write = partial(write_mp4, picture=picture) if picture else write_wav
+    rows = [_row(clip, clip.path(".mp4" if picture else ".wav"), duration_s) for clip in clips]
+    jobs = [
+        partial(
+            write, root / row["path"], clip.label, infant=clip.voice_seed, seed=clip.seed, sr=sr,
+            **dials,
+        )
+        for clip, row in zip(clips, rows, strict=True)
+        if not (root / row["path"]).is_file()
+    ]  # fmt: skip
+    alone = not picture and len(jobs) * duration_s < PARALLEL_FROM_S
+    _do(jobs, "synthetic videos" if picture else "synthetic cries", alone=alone, progress=progress)
     index = root / "index.json"
-    if missing or not index.is_file():
+    if jobs or not index.is_file():
         with locations.writing(index) as path:
             path.write_text(json.dumps({"shaped_by": shaped, "clips": rows}, indent=1))
     return root, rows
 
 
-def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, seed: int) -> None:
-    if isinstance(classes, str) or not classes:
-        raise InputError(f"classes={classes!r} is not a list of states; try {list(CLASSES)}")
-    for name in classes:
-        if name not in voice.STATES:
-            raise InputError(f"No state {name!r}.{near_miss(str(name), voice.STATES)}")
-    if len(set(classes)) < len(classes):
-        raise InputError(f"classes={list(classes)} names a state twice")
-    if infants < 2 * len(classes):
-        raise InputError(
-            f"infants={infants} is too few: {len(classes)} classes need {2 * len(classes)} or more,"
-            " two a class, for one infant to be held out"
-        )
-    if clips < 1:
-        raise InputError(f"clips_per_infant={clips} leaves no clip; use 1 or more")
-    if not 0.0 <= mostly <= 1.0:
-        raise InputError(f"mostly={mostly} is no share; use a number from 0 to 1")
-    if seed < 0:
-        raise InputError(f"seed={seed} is negative; use 0 or more")
+def _picture(
+    own: dict[str, float | None],
+    dials: dict[str, float],
+    *,
+    video: bool,
+    fps: float,
+    size: int,
+    sr: int,
+) -> Picture | None:
+    """How the clips are filmed, if they are: with the face's own dials, else with the voice's."""
+    if not video:
+        for name, dial in own.items():
+            if dial is not None:
+                raise InputError(f"face_{name}={dial} shapes a face; give video=True as well")
+        return None
+    face = {name: dials[name] if dial is None else float(dial) for name, dial in own.items()}
+    picture = Picture(fps=float(fps), size=size, **face)
+    picture.check(sr=sr)
+    return picture
 
 
-def _labels(
-    classes: int, infants: int, clips: int, mostly: float, rng: np.random.Generator
-) -> list[list[int]]:
-    """Class indices, a list for each infant; classes come out as even as whole clips allow."""
-    share = mostly if classes > 1 else 1.0
-    by_class = sorted(range(infants), key=lambda i: i % classes)
-    # Steps of a rounded running sum: the total is right although each infant has few clips.
-    steps = np.diff(np.floor(share * clips * np.arange(infants + 1) + 0.5)).astype(int)
-    labels: list[list[int]] = [[] for _ in range(infants)]
-    for i, step in zip(by_class, steps, strict=True):
-        labels[i] = [i % classes] * int(step)
-    counts = np.bincount([kind for own in labels for kind in own], minlength=classes)
-    for i, own in enumerate(labels):
-        while len(own) < clips:
-            others = [kind for kind in range(classes) if kind != i % classes]
-            rarest = min(others, key=lambda kind: int(counts[kind]))
-            counts[rarest] += 1
-            own.append(rarest)
-    return [[own[j] for j in rng.permutation(clips)] for own in labels]
+def _codecs() -> dict[str, str]:
+    """What else shapes a video's bytes."""
+    import av
+    import cv2
+
+    return {"av": av.__version__, "opencv": cv2.__version__}
 
 
-def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """A session number and a unix time for each clip: one to three clips, minutes apart."""
-    start = EPOCH_S + rng.uniform(0, 300 * 86400)
-    session, left = 0, int(rng.integers(1, 4))
-    times = []
-    for _ in range(clips):
-        if left == 0:
-            session, left = session + 1, int(rng.integers(1, 4))
-            start += rng.uniform(0.15, 5) * 86400
-        times.append((session, round(start, 1)))
-        left -= 1
-        start += duration_s + rng.uniform(20, 300)
-    return times
-
-
-def _row(clip: PlannedClip, duration_s: float) -> dict[str, Any]:
+def _row(clip: PlannedClip, path: str, duration_s: float) -> dict[str, Any]:
     return {
         "id": clip.id,
-        "path": clip.path,
+        "path": path,
         "label": clip.label,
         "infant": clip.infant,
         "session": clip.session,
@@ -241,37 +171,18 @@ def _row(clip: PlannedClip, duration_s: float) -> dict[str, Any]:
     }
 
 
-def _write_all(
-    clips: list[PlannedClip],
-    root: Path,
-    *,
-    sr: int,
-    progress: bool,
-    **dials: float,
-) -> None:
-    if not clips:
+def _do(jobs: Sequence[Callable[[], None]], what: str, *, alone: bool, progress: bool) -> None:
+    """Do all jobs, with a bar on a terminal."""
+    if not jobs:
         return
     from rich.console import Console
     from rich.progress import track
 
-    def make(clip: PlannedClip) -> None:
-        _write(clip, root / clip.path, sr=sr, **dials)
-
-    # Threads, because NumPy lets go of the interpreter's lock and a new process would spend
-    # longer on its imports than on its share of the sound.
-    alone = len(clips) * dials["duration_s"] < PARALLEL_FROM_S
+    # Threads, because NumPy, OpenCV and the codecs let go of the interpreter's lock; processes
+    # were no faster, and a script without a main guard can't start them.
     quiet = not (progress and sys.stderr.isatty())
     console = Console(stderr=True)
     with ThreadPoolExecutor(1 if alone else os.cpu_count()) as pool:
-        made = pool.map(make, clips)
-        for _ in track(made, "synthetic cries", len(clips), console=console, disable=quiet):
+        done = pool.map(lambda job: job(), jobs)
+        for _ in track(done, what, len(jobs), console=console, disable=quiet):
             pass
-
-
-def _write(clip: PlannedClip, path: Path, *, sr: int, **dials: float) -> None:
-    sound = voice.cry(clip.label, infant=clip.voice_seed, seed=clip.seed, sr=sr, **dials)
-    with locations.writing(path) as part, wave.open(str(part), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sr)
-        file.writeframes(np.round(sound * 32767).astype("<i2").tobytes())

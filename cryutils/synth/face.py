@@ -22,7 +22,7 @@ from cryutils.synth.scene import GRAINS, HEAD, MIDDLE, backdrop, grains
 from cryutils.synth.sprites import SPAN, Sprites
 from cryutils.synth.voice import CryPlan
 
-__all__ = ["STATES", "Face", "FacePlan", "check_picture", "frames", "plan"]
+__all__ = ["STATES", "Face", "FacePlan", "check", "frames", "plan"]
 
 Contour = npt.NDArray[np.float32]
 Frame = npt.NDArray[np.uint8]
@@ -78,7 +78,7 @@ def plan(cry: CryPlan, *, fps: float = 30, signal: float = 1.0, identity: float 
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
     30
     """
-    _check(fps, signal, identity)
+    check(fps=fps, signal=signal, identity=identity)
     rng = np.random.default_rng([cry.seed, 5])
     face = blend(cry.state, infant=cry.infant, signal=signal, identity=identity, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
@@ -111,14 +111,19 @@ def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
 
     size: pixels of a side, even, 64 to 1024, else InputError.
     """
-    check_picture(size)
+    check(size=size)
     return _drawn(plan, size)
 
 
-def check_picture(size: int) -> None:
-    """Raise InputError where a picture's side `size`, in pixels, can't be drawn or encoded."""
+def check(*, fps: float = 30, size: int = 224, signal: float = 1.0, identity: float = 1.0) -> None:
+    """Raise InputError where `plan` or `frames` could not use these arguments."""
+    if not 1 <= fps <= 120:
+        raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
     if not 64 <= size <= 1024 or size % 2:
         raise InputError(f"size={size} is no side of a picture; use an even number, 64 to 1024")
+    for name, dial in (("signal", signal), ("identity", identity)):
+        if not 0.0 <= dial <= 1.0:
+            raise InputError(f"face_{name}={dial} is outside the dial; use a number from 0 to 1")
 
 
 def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
@@ -153,14 +158,6 @@ def _placed(plan: FacePlan, i: int, size: int) -> npt.NDArray[np.float64]:
     return np.array(
         [[c, -s, to_x - c * neck_x + s * neck_y], [s, c, to_y - s * neck_x - c * neck_y]]
     )
-
-
-def _check(fps: float, signal: float, identity: float) -> None:
-    if not 1 <= fps <= 120:
-        raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
-    for name, dial in (("signal", signal), ("identity", identity)):
-        if not 0.0 <= dial <= 1.0:
-            raise InputError(f"{name}={dial} is outside the dial; use a number from 0 to 1")
 
 
 def _frozen(values: npt.NDArray[np.float64]) -> Contour:
