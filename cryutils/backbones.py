@@ -10,32 +10,41 @@ every table and figure repeats that, since one with random weights carries almos
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cryutils.errors import InputError, near_miss
-from cryutils.locations import resolve
-from cryutils.models import _keras
-from cryutils.weights import Found, NotHad, Published, fetch, given, supplying
+from cryutils import engines, ragged
+from cryutils.applications import build, names, prepared, preprocessing
+from cryutils.backend import keras
+from cryutils.errors import InputError
+from cryutils.locations import cache_dir
+from cryutils.progress import counting
 
-__all__ = ["Backbone", "base", "names"]
+__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "names"]
 
-_WEIGHTS = ("auto", "imagenet", "random")
+Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+Source = Frames | Callable[[], Frames | Iterable[Frames]]
+
+EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
+_POOLINGS = ("avg", "max", None)
 
 
 @dataclass(frozen=True)
 class Backbone:
     """A frozen network, pixels in and feature maps out, and what is to be said of it.
 
-    `weights` says in words what it holds, `pretrained` whether those are ImageNet's, and
-    `cause`, for random weights that were not asked for, why there are no others.
+    `weights` says in words which weights, `imagenet` whether they are ImageNet's, and `cause`,
+    for random ones that were not asked for, why there are no others.
     `preprocessing` is Keras' name for what is done to the pixels first: "caffe" (BGR minus
     ImageNet's mean), "tf" (to [-1, 1]), "torch" (standardised) or "none" (the network itself
     does it).
@@ -45,7 +54,7 @@ class Backbone:
     name: str
     weights: str
     preprocessing: str
-    pretrained: bool
+    imagenet: bool
     cause: str = ""
 
     @property
@@ -63,12 +72,6 @@ class Backbone:
         return found.hexdigest()
 
 
-def names() -> list[str]:
-    """Return the names of all backbones that the installed Keras has, such as "ResNet50"."""
-    applications = _keras().applications
-    return sorted(name for name in dir(applications) if name[0].isupper())
-
-
 def base(
     name: str,
     *,
@@ -77,7 +80,7 @@ def base(
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:
-    """Return the application `name` of Keras without its classifier, frozen.
+    """Return the backbone `name`: an application of Keras without its classifier, frozen.
 
     The model takes RGB of `input_shape` (height, width, 3), uint8 or float32 (n, height, width,
     3) from 0 to 255, and gives float32 (n, h, w, features). It is not trainable and its batch
@@ -92,27 +95,20 @@ def base(
     >>> base("ResNet50", weights="random").weights              # doctest: +SKIP
     'random weights (seed 0)'
     """
-    keras = _keras()
-    if name not in names():
-        raise InputError(f"there is no backbone {name!r}.{near_miss(name, names())}")
     shape = _checked_shape(input_shape)
-    if weights not in _WEIGHTS and not resolve(weights).is_file():
-        hint = near_miss(str(weights), [*_WEIGHTS, "a weights file"])
-        raise InputError(f"weights={str(weights)!r}: no such file.{hint}")
-    application, found, cause = _application(name, shape, weights, seed=seed, progress=progress)
-    mode = _preprocessing(name)
+    application, found, cause = build(name, shape, weights, seed=seed, progress=progress)
+    mode = preprocessing(name)
     application.trainable = False
-    pixels = keras.Input(shape, name="pixels")
+    pixels = keras().Input(shape, name="pixels")
     # Not in training mode, or the batch normalisation of a base that is made trainable later
     # would forget ImageNet's statistics.
-    maps = application(_prepared(pixels, mode), training=False)
-    model = keras.Model(pixels, maps, name=f"frozen_{application.name}")
+    maps = application(prepared(pixels, mode), training=False)
+    model = keras().Model(pixels, maps, name=f"frozen_{application.name}")
     model.trainable = False
     if found is not None:
         return Backbone(model, name, found.words, mode, found.imagenet)
     why = "; ImageNet's can't be had here" if cause else ""
-    words = f"random weights (seed {seed}{why})"
-    return Backbone(model, name, words, mode, False, cause)
+    return Backbone(model, name, f"random weights (seed {seed}{why})", mode, False, cause)
 
 
 def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
@@ -122,110 +118,140 @@ def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _application(
-    name: str,
-    shape: tuple[int, int, int],
-    weights: str | os.PathLike[str],
-    *,
-    seed: int,
-    progress: bool,
-) -> tuple[Any, Found | None, str]:
-    """Return the application with its weights, their file if any, and why there is none."""
-    if weights == "random":
-        return _random(name, shape, seed), None, ""
-    asked: list[Published] = []
-    found: list[Found] = []
+def head_input(backbone: Backbone, *, pooling: str | None = "avg") -> Any:
+    """Return the Keras model from pixels to what `embeddings` keeps, pooled or feature maps.
 
-    def choose(published: Published) -> Path:
-        asked.append(published)
-        named = weights not in _WEIGHTS
-        found.append(given(weights, published) if named else fetch(published, progress=progress))
-        return found[0].path
-
-    try:
-        with supplying(choose):
-            return _build(name, shape, "imagenet"), found[0], ""
-    except NotHad as cause:
-        if weights == "imagenet":
-            raise InputError(
-                f"{name}'s ImageNet weights can't be had ({cause}): put {asked[0].file} into "
-                "the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
-            ) from cause
-        return _random(name, shape, seed), None, str(cause)
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        if not found:
-            raise
-        raise InputError(
-            f"{found[0].path}: damaged, or not weights of {name} without its classifier."
-        ) from error
-
-
-def _build(name: str, shape: tuple[int, int, int], weights: str | None) -> Any:
-    keras = _keras()
-    with warnings.catch_warnings():
-        # MobileNet warns that its weights for 224 px are taken for other sizes too.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            return getattr(keras.applications, name)(
-                include_top=False, weights=weights, input_shape=shape
-            )
-        except ValueError as error:
-            # Keras' first words on a shape that is too small; the rest are about weights files.
-            if not str(error).startswith("Input size must be"):
-                raise
-            raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
-
-
-def _random(name: str, shape: tuple[int, int, int], seed: int) -> Any:
-    """Return the application with kernels by Glorot's rule, Keras' default, from `seed`.
-
-    Keras would draw them from Python's own random state, which is everybody's.
+    A head that was trained on embeddings stands behind it unchanged, end to end. `pooling` is
+    "avg" or "max" over the whole map, giving (n, features), or None, giving (n, h, w, features).
     """
-    application = _build(name, shape, None)
-    rng = np.random.default_rng(seed)
-    application.set_weights([_glorot(rng, array) for array in application.get_weights()])
-    return application
+    if pooling not in _POOLINGS:
+        raise InputError(f'pooling={pooling!r}: give "avg", "max" or None for feature maps.')
+    if pooling is None:
+        return backbone.model
+    layers = keras().layers
+    layer = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}[pooling]
+    return keras().Model(backbone.model.input, layer()(backbone.model.output))
 
 
-def _glorot(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
-    if array.ndim < 2:  # biases and normalisation start as they are
-        return array
-    field = int(np.prod(array.shape[:-2]))
-    limit = np.sqrt(6 / (field * (array.shape[-2] + array.shape[-1])))
-    return ((2 * rng.random(array.shape, dtype=np.float32) - 1) * limit).astype(array.dtype)
+def embeddings(
+    clips: Iterable[tuple[str, Source]],
+    backbone: Backbone,
+    *,
+    engine: str = "keras",
+    pooling: str | None = "avg",
+    batch_size: int = 32,
+    calibration: Frames | None = None,
+    progress: bool = False,
+) -> list[Array]:
+    """Return what the backbone makes of each clip's frames, float32 (frames, features) a clip.
+
+    `clips` gives (key, frames): frames are uint8 (n, height, width, 3) in the backbone's size,
+    or a function that returns them, at once or as an iterator of frames or such arrays, and is
+    called only where the cache lacks the clip. The key says whatever shaped the pixels
+    (`file_key`); "" stands for the content of frames that are given as an array.
+
+    The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
+    its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
+    goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
+    `engine`, `batch_size` and `calibration` as in `engines.ready`; `progress` shows a bar on a
+    terminal. `pooling=None` keeps feature maps, which are some 50 times larger.
+
+    Raises InputError for frames of another size or type, and as `engines.ready` does.
+
+    >>> embeddings([("", frames)], base("ResNet50"))[0].shape       # doctest: +SKIP
+    (450, 2048)
+    """
+    made: list[engines.Engine] = []
+
+    def run(frames: Frames) -> Array:
+        if not made:  # converting takes seconds, so not where the cache has everything
+            made.append(
+                engines.ready(
+                    head_input(backbone, pooling=pooling),
+                    engine=engine,
+                    batch_size=batch_size,
+                    calibration=calibration,
+                )
+            )
+        return made[0].run(frames)
+
+    shape = backbone.model.input_shape[1:]
+    folder = _folder(backbone, engine, pooling, calibration)
+    nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
+    total = len(clips) if isinstance(clips, Sized) else None
+    shown = counting(f"{backbone.name} embeddings", "clips") if progress else nullcontext()
+    kept = []
+    with shown as report:
+        for done, (key, source) in enumerate(clips, start=1):
+            stem = folder / _digest((key or _content(source)).encode())
+            chunks = _chunks(source, shape, 4 * batch_size)
+            kept += ragged.cached(stem, partial(_whole, run, chunks, nothing))
+            if report:
+                report(done, total or done)
+    return kept
 
 
-def _preprocessing(name: str) -> str:
-    """Return Keras' name for the application's preprocessing, found by comparing results."""
-    applications = _keras().applications
-    module = getattr(applications, name).__module__.rpartition(".")[2]
-    pixels = np.linspace(0, 255, 12, dtype=np.float32).reshape(1, 2, 2, 3)
-    wanted = getattr(applications, module).preprocess_input(pixels.copy())
-    for mode in ("caffe", "tf", "torch"):
-        if np.array_equal(
-            wanted, applications.imagenet_utils.preprocess_input(pixels.copy(), mode=mode)
-        ):
-            return mode
-    if np.array_equal(wanted, pixels):
-        return "none"
-    raise InputError(f"{name}: its preprocessing is none that is known here; choose another.")
+def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
+    """Return a key for the frames of a file: its content, and the `settings` that shaped them.
+
+    >>> file_key("cry.mp4", fps=5, size=224) != file_key("cry.mp4", fps=1)  # doctest: +SKIP
+    True
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = hashlib.file_digest(file, "blake2b").hexdigest()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    return json.dumps([content, settings], sort_keys=True, default=str)
 
 
-def _prepared(pixels: Any, mode: str) -> Any:
-    """Return the pixels after `preprocess_input`, computed by layers that a saved model keeps."""
-    keras = _keras()
-    if mode == "none":
-        return pixels
-    if mode == "tf":
-        return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)
-    if mode == "torch":
-        mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-        scale, offset = 1 / (255 * deviation), -mean / deviation
-        layer = keras.layers.Rescaling(scale.tolist(), offset=offset.tolist(), name="standardise")
-        return layer(pixels)
-    offset = [-103.939, -116.779, -123.68]  # ImageNet's mean in BGR
-    return keras.layers.Rescaling(1.0, offset=offset, name="minus_mean")(
-        keras.ops.flip(pixels, axis=-1)
+def _folder(
+    backbone: Backbone, engine: str, pooling: str | None, calibration: Frames | None
+) -> Path:
+    known = engines.setting(engine)
+    quantised = engine == "openvino-int8" and calibration is not None
+    told = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(known)]
+    key = json.dumps([*told, _content(calibration) if quantised else ""])
+    return cache_dir() / "embeddings" / f"{backbone.name}-{_digest(key.encode())}"
+
+
+def _content(source: Any) -> str:
+    if not isinstance(source, np.ndarray):
+        raise InputError('frames that a function gives need a key, not "": see file_key.')
+    return f"{source.shape} {_digest(np.ascontiguousarray(source).data)}"
+
+
+def _digest(data: Any) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _whole(
+    run: Callable[[Frames], Array], chunks: Iterable[Frames], nothing: Frames
+) -> Iterator[Array]:
+    parts = [run(frames) for frames in chunks]
+    yield np.concatenate(parts) if parts else run(nothing)
+
+
+def _chunks(source: Source, shape: Sequence[int | None], size: int) -> Iterator[Frames]:
+    """Yield all frames in arrays of at least `size`, but for the last, however they come."""
+    frames = source() if callable(source) else source
+    waiting: list[Frames] = []
+    for some in [frames] if isinstance(frames, np.ndarray) else frames:
+        waiting.append(_checked(some if some.ndim == 4 else some[None], shape))
+        if sum(map(len, waiting)) >= size:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def _checked(frames: Frames, shape: Sequence[int | None]) -> Frames:
+    fits = frames.ndim == 4 and all(
+        want in (None, side) for side, want in zip(frames.shape[1:], shape, strict=True)
     )
+    if not fits or frames.dtype != np.uint8:
+        raise InputError(
+            f"frames are {frames.dtype} {frames.shape}; "
+            f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
+        )
+    return frames

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import backbones, weights
+from cryutils import applications, backbones, backend, engines, weights
 from cryutils.errors import InputError
 
 SMALL = "MobileNetV3Small"
@@ -26,7 +26,7 @@ def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def keras() -> Any:
-    return backbones._keras()
+    return backend.keras()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_preprocessing_is_the_applications_own(keras: Any, name: str, pixels: np
     module = getattr(keras.applications, name).__module__.rpartition(".")[2]
     wanted = getattr(keras.applications, module).preprocess_input(pixels.astype(np.float32))
     symbol = keras.Input(SHAPE)
-    layers = keras.Model(symbol, backbones._prepared(symbol, backbones._preprocessing(name)))
+    layers = keras.Model(symbol, applications.prepared(symbol, applications.preprocessing(name)))
     np.testing.assert_allclose(np.asarray(layers(pixels)), wanted, atol=1e-6, rtol=0)
 
 
@@ -103,7 +103,7 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(
     assert (
         found.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
     )
-    assert not found.pretrained
+    assert not found.imagenet
 
 
 def test_resnet50_reads_keras_published_format(keras: Any, named: Path, pixels: np.ndarray) -> None:
@@ -153,7 +153,7 @@ def test_auto_falls_back_to_random_weights_and_says_so() -> None:
     found = backbones.base(SMALL, input_shape=SHAPE)
     assert found.words == f"{SMALL}, random weights (seed 0; ImageNet's can't be had here)"
     assert found.cause == "CRYUTILS_OFFLINE is set"
-    assert not found.pretrained
+    assert not found.imagenet
 
 
 def test_imagenet_raises_and_names_both_ways(keras: Any) -> None:
@@ -172,7 +172,7 @@ def test_random_weights_come_from_the_seed_alone(keras: Any) -> None:
 
 
 def test_random_kernels_follow_glorots_rule() -> None:
-    kernel = backbones._glorot(np.random.default_rng(0), np.zeros((3, 3, 40, 60), np.float32))
+    kernel = applications._glorot(np.random.default_rng(0), np.zeros((3, 3, 40, 60), np.float32))
     limit = np.sqrt(6 / (9 * (40 + 60)))
     assert kernel.dtype == np.float32
     assert 0.99 * limit < np.abs(kernel).max() <= limit
@@ -201,8 +201,8 @@ def test_a_saved_model_loads_without_custom_code(
     keras: Any, name: str, bare: Path, pixels: np.ndarray
 ) -> None:
     symbol = keras.Input(SHAPE)  # the layers that are ours; the application's are Keras' own
-    mode = backbones._preprocessing(name)
-    model = keras.Model(symbol, backbones._prepared(symbol, mode))
+    mode = applications.preprocessing(name)
+    model = keras.Model(symbol, applications.prepared(symbol, mode))
     model.save(bare / "model.keras")
     again = keras.models.load_model(bare / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(np.asarray(again(pixels)), np.asarray(model(pixels)))
@@ -235,3 +235,165 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], message: str) -> None:
         backbones.base(**{"name": SMALL, "input_shape": SHAPE, **wrong})
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def small() -> backbones.Backbone:
+    """A backbone whose features are of the order of 1; Glorot's rule alone leaves 1e-12 here."""
+    found = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
+    weights = found.model.get_weights()
+    found.model.set_weights([2.5 * w if w.ndim > 1 else w for w in weights])
+    return found
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many frames each call of an engine was given."""
+    calls: list[int] = []
+    ready = engines.ready
+
+    def counting(*args: Any, **options: Any) -> engines.Engine:
+        engine = ready(*args, **options)
+
+        def run(frames: np.ndarray) -> np.ndarray:
+            calls.append(len(frames))
+            return engine.run(frames)
+
+        return engines.Engine(engine.setting, run)
+
+    monkeypatch.setattr(engines, "ready", counting)
+    return calls
+
+
+def test_embeddings_are_the_pooled_maps(small: backbones.Backbone, pixels: np.ndarray) -> None:
+    maps = np.asarray(small.model(pixels))
+    (average,) = backbones.embeddings([("", pixels)], small)
+    assert average.dtype == np.float32
+    np.testing.assert_allclose(average, maps.mean(axis=(1, 2)), atol=1e-5)
+    (largest,) = backbones.embeddings([("", pixels)], small, pooling="max")
+    np.testing.assert_allclose(largest, maps.max(axis=(1, 2)), atol=1e-5)
+    (whole,) = backbones.embeddings([("", pixels)], small, pooling=None)
+    np.testing.assert_allclose(whole, maps, atol=1e-5)
+
+
+def test_a_head_on_embeddings_equals_the_whole_network(
+    keras: Any, small: backbones.Backbone, pixels: np.ndarray
+) -> None:
+    (kept,) = backbones.embeddings([("", pixels)], small)
+    head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(3, "softmax")])
+    head.layers[0].kernel.assign(np.random.default_rng(0).normal(size=(1280, 3)))
+    front = backbones.head_input(small)
+    whole = keras.Model(front.input, head(front.output))
+    probabilities = np.asarray(whole(pixels))
+    assert probabilities.std(axis=0).max() > 1e-4  # frames differ, so the comparison can fail
+    np.testing.assert_allclose(np.asarray(head(kept)), probabilities, atol=1e-5)
+
+
+def test_the_frozen_part_runs_once_a_frame(
+    small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
+) -> None:
+    clips = [("", pixels), ("", pixels[:2])]
+    first = backbones.embeddings(clips, small)
+    again = backbones.embeddings(clips, small)
+    assert counted == [4, 2]
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_frames_that_a_function_gives_are_asked_for_once(
+    small: backbones.Backbone, pixels: np.ndarray
+) -> None:
+    asked: list[str] = []
+
+    def one_by_one() -> Any:
+        asked.append("decoded")
+        return iter(pixels)
+
+    (streamed,) = backbones.embeddings([("a key", one_by_one)], small)
+    (whole,) = backbones.embeddings([("", pixels)], small)
+    backbones.embeddings([("a key", one_by_one)], small)
+    assert asked == ["decoded"]
+    np.testing.assert_allclose(streamed, whole, atol=1e-5)
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
+) -> None:
+    def pulled_plug() -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backbones.embeddings([("one", lambda: pixels), ("two", pulled_plug)], small)
+    both = backbones.embeddings([("one", lambda: pixels), ("two", lambda: pixels[:1])], small)
+    assert counted == [4, 1]
+    assert [len(clip) for clip in both] == [4, 1]
+
+
+def test_a_long_clip_is_taken_in_parts(
+    small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
+) -> None:
+    (kept,) = backbones.embeddings(
+        [("long", lambda: (pixels[i % 4] for i in range(11)))], small, batch_size=1
+    )
+    assert counted == [4, 4, 3]
+    np.testing.assert_allclose(kept[4:8], kept[:4], atol=1e-5)
+
+
+def test_a_clip_without_frames_has_no_rows(small: backbones.Backbone) -> None:
+    (kept,) = backbones.embeddings([("empty", lambda: iter(()))], small)
+    assert kept.shape == (0, 1280)
+
+
+def test_other_weights_and_settings_are_kept_apart(
+    bare: Path, small: backbones.Backbone, pixels: np.ndarray
+) -> None:
+    other = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random", seed=1)
+    (a,) = backbones.embeddings([("", pixels)], small)
+    (b,) = backbones.embeddings([("", pixels)], other)
+    assert not np.allclose(a, b, atol=0)
+    backbones.embeddings([("", pixels)], small, pooling="max")
+    assert len(list((bare / "cache" / "embeddings").iterdir())) == 3
+
+
+def test_openvino_embeddings_are_near_and_kept_apart(
+    small: backbones.Backbone, pixels: np.ndarray
+) -> None:
+    try:
+        engines.setting("openvino-bf16")
+    except InputError as error:
+        pytest.skip(str(error))
+    (keras_s,) = backbones.embeddings([("", pixels)], small)
+    (openvinos,) = backbones.embeddings([("", pixels)], small, engine="openvino-bf16")
+    assert engines.agreement(keras_s, openvinos).lowest > 0.9
+    assert not np.array_equal(keras_s, openvinos)
+
+
+def test_the_key_of_a_file_is_its_content_and_settings(tmp_path: Path) -> None:
+    for name, content in (("a.mp4", b"one"), ("b.mp4", b"one"), ("c.mp4", b"two")):
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (backbones.file_key(tmp_path / name, fps=5) for name in ("a.mp4", "b.mp4", "c.mp4"))
+    assert a == b != c
+    assert a != backbones.file_key(tmp_path / "a.mp4", fps=6)
+    with pytest.raises(InputError, match="no such file"):
+        backbones.file_key(tmp_path / "d.mp4")
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((2, 32, 31, 3), np.uint8), "this backbone takes uint8 (n, 32, 32, 3)"),
+        (np.zeros((2, *SHAPE), np.float32), "frames are float32 (2, 32, 32, 3)"),
+        (lambda: [], 'need a key, not ""'),
+    ],
+)
+def test_frames_that_do_not_fit_are_named(
+    small: backbones.Backbone, frames: Any, message: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        backbones.embeddings([("", frames)], small)
+    assert message in str(error.value)
+
+
+def test_an_unknown_pooling_is_named(small: backbones.Backbone, pixels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="pooling='mean'"):
+        backbones.embeddings([("", pixels)], small, pooling="mean")

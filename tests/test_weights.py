@@ -155,9 +155,9 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 
 def test_keras_gets_its_own_function_back() -> None:
-    from cryutils.models import _keras
+    from cryutils.backend import keras
 
-    _keras()
+    keras()
     from keras.src.utils import file_utils
 
     before = file_utils.get_file

@@ -1,0 +1,86 @@
+"""Frames to embeddings of ResNet-50 on the processor: OpenVINO against Keras.
+
+    cryutils bench backbone
+
+In turns, in one run: `keras.Model.predict` with batches of 32, then each engine of
+`engines.ready`, on the same rendered faces of 224 px, everything compiled before. Beside the
+speed stands what it costs: the cosine with Keras' embeddings after their mean is taken away,
+and the share of equal predictions of a head that was trained on Keras' embeddings of other
+infants. The int8 network is calibrated on those other infants too.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+
+import numpy as np
+
+from cryutils import backbones, engines
+from cryutils.errors import InputError
+from cryutils.synth import face, voice
+
+FRAMES, CALIBRATION, ROUNDS, BATCH = 96, 96, 3, 32
+STATES = ("hungry", "tired", "pain", "discomfort")
+
+
+def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
+    """Measure, print one line an engine, and return how many times faster each is."""
+    backbone = backbones.base("ResNet50", progress=True)
+    model = backbones.head_input(backbone)
+    known, states = faces(CALIBRATION, first=0)
+    pixels, _ = faces(frames, first=CALIBRATION)
+    ways = {"Model.predict": lambda x: model.predict(x, batch_size=BATCH, verbose=0)}
+    for name in engines.ENGINES:
+        try:
+            engine = engines.ready(model, engine=name, batch_size=BATCH, calibration=known)
+        except InputError as error:
+            print(f"  {name} is left out: {error}")
+            continue
+        ways[engine.setting.words] = engine.run
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    made = {name: np.asarray(run(pixels)) for name, run in ways.items()}  # and compiled
+    for _ in range(rounds):
+        for name, run in ways.items():
+            begun = time.perf_counter()
+            run(pixels)
+            seconds[name].append(time.perf_counter() - begun)
+    head = trained_head(ways["Model.predict"](known), states)
+    print(f"{backbone.words}, {frames} frames, {os.cpu_count()} cores, medians of {rounds} rounds")
+    took = {name: statistics.median(times) for name, times in seconds.items()}
+    ratios = {name: took["Model.predict"] / spent for name, spent in took.items()}
+    for name, ratio in ratios.items():
+        near = engines.agreement(made["Model.predict"], made[name], head=head)
+        print(
+            f"backbone: {name}, {frames / took[name]:.1f} frames a second, {ratio:.2f} times as "
+            f"fast as Model.predict; centred cosine {near.cosine:.4f} (least {near.lowest:.4f}), "
+            f"{100 * near.equal:.1f} % equal predictions"
+        )
+    return ratios
+
+
+def faces(count: int, *, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rendered faces, one frame an infant, uint8 (count, 224, 224, 3), and their states."""
+    pictures = []
+    for infant in range(first, first + count):
+        cry = voice.plan(STATES[infant % 4], infant=infant, seed=infant, duration_s=1.0)
+        pictures.append(next(face.frames(face.plan(cry, fps=1))))
+    return np.stack(pictures), np.arange(first, first + count) % 4
+
+
+def trained_head(known: np.ndarray, states: np.ndarray):
+    """Return a head, embeddings in and class scores out: standardised, then logistic."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return (
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+        .fit(known, states)
+        .predict_proba
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Engines: each gives what Keras gives, as nearly as its precision allows, and says what it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cryutils import backend, engines
+from cryutils.errors import InputError
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    """Smooth pictures, more than one batch of them and no whole number of batches."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (37, 4, 4, 3), dtype=np.uint8)
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """A small network of the kinds of layers that backbones have, pixels in and features out."""
+    keras = backend.keras()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    pixels = keras.Input((SIDE, SIDE, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(keras.ops.flip(pixels, axis=-1))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(16, 3, strides=2)(x)))
+    x = layers.ReLU()(layers.Conv2D(32, 3, strides=2)(x))
+    return keras.Model(pixels, layers.GlobalAveragePooling2D()(x))
+
+
+@pytest.fixture(scope="module")
+def wanted(model: Any, frames: np.ndarray) -> np.ndarray:
+    return np.asarray(model(frames.astype(np.float32), training=False))
+
+
+def engine_or_skip(name: str) -> str:
+    try:
+        engines.setting(name)
+    except InputError as error:
+        pytest.skip(f"{error}")
+    return name
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 37, 64])
+def test_keras_gives_the_models_own_output(
+    model: Any, frames: np.ndarray, wanted: np.ndarray, batch_size: int
+) -> None:
+    got = engines.ready(model, batch_size=batch_size).run(frames)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    # bfloat16 keeps 8 bits of a number; int8 has 256 steps over a layer's whole range.
+    ("name", "steps"),
+    [("openvino-bf16", 2**8), ("openvino-int8", 2**5)],
+)
+def test_openvino_is_as_near_as_its_precision(
+    apart: Path, model: Any, frames: np.ndarray, wanted: np.ndarray, name: str, steps: int
+) -> None:
+    engine = engines.ready(
+        model, engine=engine_or_skip(name), batch_size=8, calibration=frames[:16]
+    )
+    got = engine.run(frames)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, wanted, atol=np.abs(wanted).max() / steps)
+    if engine.setting.precision != "float32":
+        assert not np.allclose(got, wanted, atol=1e-7)  # so it is not Keras under another name
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_no_frames_give_no_rows(apart: Path, model: Any, frames: np.ndarray, name: str) -> None:
+    engine = engines.ready(model, engine=engine_or_skip(name), calibration=frames[:4])
+    assert engine.run(frames[:0]).shape == (0, 32)
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_the_order_of_frames_is_kept(
+    apart: Path, model: Any, frames: np.ndarray, name: str
+) -> None:
+    engine = engines.ready(model, engine=engine_or_skip(name), batch_size=4, calibration=frames[:4])
+    together, backwards = engine.run(frames), engine.run(frames[::-1])
+    np.testing.assert_allclose(backwards[::-1], together, atol=1e-5)
+
+
+def test_a_quantised_network_is_kept_and_gives_the_same_again(
+    apart: Path, model: Any, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = engine_or_skip("openvino-int8")
+    first = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "_quantise", lambda *_: pytest.fail("quantised again"))
+        again = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+    np.testing.assert_array_equal(first, again)
+    (kept,) = apart.glob("cache/engines/*.xml")
+    kept.write_text("cut sho")
+    mended = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+    np.testing.assert_array_equal(first, mended)
+
+
+def test_other_calibration_gives_another_network(
+    apart: Path, model: Any, frames: np.ndarray
+) -> None:
+    name = engine_or_skip("openvino-int8")
+    for some in (frames[:4], frames[4:8]):
+        engines.ready(model, engine=name, calibration=some)
+    assert len(list(apart.glob("cache/engines/*.xml"))) == 2
+
+
+def test_int8_without_calibration_names_what_it_needs(model: Any) -> None:
+    with pytest.raises(InputError, match="needs calibration=, some frames of training clips"):
+        engines.ready(model, engine=engine_or_skip("openvino-int8"))
+
+
+def test_a_mistyped_engine_names_the_near_miss(model: Any) -> None:
+    with pytest.raises(InputError, match="Did you mean openvino-int8"):
+        engines.ready(model, engine="openvino-int")
+
+
+def test_a_batch_of_nothing_is_refused(model: Any) -> None:
+    with pytest.raises(InputError, match="batch_size=0"):
+        engines.ready(model, batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("absent", "name"),
+    [("openvino", "openvino-bf16"), ("openvino", "openvino-int8"), ("nncf", "openvino-int8")],
+)
+def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, name: str) -> None:
+    if absent == "nncf":
+        engine_or_skip("openvino-bf16")
+    monkeypatch.setitem(sys.modules, absent, None)  # what a missing package looks like
+    with pytest.raises(InputError, match=r"not installed; install the extra with .*\[openvino\]"):
+        engines.setting(name)
+
+
+def test_settings_tell_engines_apart() -> None:
+    names = [engine_or_skip(name) for name in engines.ENGINES]
+    assert len({engines.setting(name) for name in names}) == len(names)
+
+
+def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino", reason="the extra [openvino] is not installed")
+
+    class Plain:
+        def get_property(self, *_: str) -> list[str]:
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino, "Core", Plain)
+    assert engines.setting("openvino-bf16").precision == "float32"
+    assert "no bfloat16" in engines.setting("openvino-bf16").words
+
+
+def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
+    import subprocess
+
+    engine_or_skip("openvino-bf16")
+    script = (
+        "import sys; from cryutils import engines; engines.setting('openvino-bf16');"
+        "from openvino.tools.ovc import telemetry_utils as t; print(t.tm.__name__)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_agreement_of_a_thing_with_itself_is_whole(wanted: np.ndarray) -> None:
+    same = engines.agreement(wanted, wanted, head=lambda x: x[:, :4])
+    assert (same.cosine, same.lowest, same.equal) == (pytest.approx(1), pytest.approx(1), 1.0)
+
+
+def test_agreement_by_hand() -> None:
+    # Mean (10, 10); around it, the second frame is turned by 90 degrees and the others kept.
+    mean = np.array([10, 10], np.float32)
+    reference = mean + np.array([[1, 0], [0, 1], [-1, -1], [0, 0]], np.float32)
+    other = mean + np.array([[2, 0], [1, 0], [-1, -1], [0, 0]], np.float32)
+    found = engines.agreement(reference, other, head=lambda x: x - mean)
+    assert found.cosine == pytest.approx(3 / 4)
+    assert found.lowest == pytest.approx(0)
+    assert found.equal == pytest.approx(3 / 4)
+
+
+def test_a_shift_that_plain_cosine_hides_shows() -> None:
+    rng = np.random.default_rng(0)
+    reference = (100 + rng.normal(size=(50, 8))).astype(np.float32)
+    unrelated = (100 + rng.normal(size=(50, 8))).astype(np.float32)
+    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(unrelated, axis=1)
+    assert ((reference * unrelated).sum(axis=1) / lengths).mean() > 0.99
+    assert engines.agreement(reference, unrelated).cosine < 0.3
+
+
+def test_agreement_of_other_frames_is_refused(wanted: np.ndarray) -> None:
+    with pytest.raises(InputError, match="give embeddings of equal frames"):
+        engines.agreement(wanted, wanted[:5])
