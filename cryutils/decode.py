@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
-from cryutils.media import LOCAL
+from cryutils.media import OPENING
 
 if TYPE_CHECKING:
     import av
@@ -83,7 +83,7 @@ def _decode_any(path: Path) -> tuple[int, Array]:
     import av
 
     try:
-        with av.open(str(path), options=LOCAL) as container:
+        with av.open(str(path), **OPENING) as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None:
                 raise InputError(no_sound(path))

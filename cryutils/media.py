@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
-    "LOCAL", "SOUND", "STILL", "VIDEO", "MediaInfo", "damaged_within", "picture_stream", "probe",
-    "whole",
+    "OPENING", "SOUND", "STILL", "VIDEO", "MediaInfo", "damaged_within", "picture_stream", "probe",
+    "undecodable", "whole",
 ]  # fmt: skip
 
 SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
 VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
 STILL = frozenset({".jpg", ".jpeg", ".png"})
-LOCAL = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach the network
+# Of `av.open`: a playlist in disguise must not reach the network, nor a title in bytes of some
+# other encoding hide the recording.
+OPENING: dict[str, Any] = {
+    "options": {"protocol_whitelist": "file"}, "metadata_errors": "replace",
+}  # fmt: skip
 
 # Coders of pictures that never write the zeros of `pictures.BLANKED`; others pad with them.
 _DENSE = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "mjpeg"})
@@ -83,6 +87,12 @@ def damaged_within(path: Path) -> str:
     return f"{path}: it is damaged in the middle; copy or record it again."
 
 
+def undecodable(path: Path, error: Exception) -> str:
+    """Return the message for a file at which FFmpeg gives up."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{path}: it can't be decoded ({reason}); give an undamaged recording."
+
+
 def _is_blanked(packet: Packet[Any]) -> bool:
     codec = packet.stream.codec_context
     if codec is None or codec.name not in _DENSE:
@@ -105,7 +115,7 @@ def _probe_stream(path: Path) -> MediaInfo:
     import av
 
     try:
-        with av.open(str(path), options=LOCAL) as container:
+        with av.open(str(path), **OPENING) as container:
             audio = next(iter(container.streams.audio), None)
             video = picture_stream(container)
             streams = [stream for stream in (audio, video) if stream is not None]
@@ -120,8 +130,7 @@ def _probe_stream(path: Path) -> MediaInfo:
                 has_video=video is not None,
             )
     except (av.FFmpegError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: it can't be decoded ({reason}); is it damaged?") from error
+        raise InputError(undecodable(path, error)) from error
 
 
 def _look_through(container: InputContainer, streams: list[Any], path: Path) -> None:
@@ -156,7 +165,7 @@ def _counted_s(path: Path) -> float:
 
     seconds = 0.0
     frame: Any
-    with av.open(str(path), options=LOCAL) as container:
+    with av.open(str(path), **OPENING) as container:
         stream: Any = next(iter(container.streams.audio), None) or container.streams.video[0]
         for frame in container.decode(stream):
             length = frame.samples / frame.sample_rate if stream.type == "audio" else 0.0

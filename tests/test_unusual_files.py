@@ -256,6 +256,18 @@ def with_alpha() -> np.ndarray:
     return rgba
 
 
+def titled(path: Path) -> None:
+    """Write a film whose title is in an encoding of some other decade."""
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "Weinen XX"
+        made: Any = out.add_stream("libx264", rate=25, options=SHARP)
+        made.height, made.width, made.pix_fmt = 48, 64, "yuv420p"
+        for i in ALL:
+            out.mux(made.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+        out.mux(made.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"Weinen XX", b"Weinen \xe4\xff"))
+
+
 def text(content: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(content, encoding="utf-8")
 
@@ -299,6 +311,7 @@ CASES = [
     Case("UPPER.MP4", film(options=SHARP, format="mp4"), ALL),
     Case("fragmented.mp4", film(**FRAGMENTS), ALL),
     Case("ünïcode name 哭.mp4", film(options=SHARP), ALL),
+    Case("title of old.mp4", titled, ALL),
     # alpha, grey, depth, range
     Case("alpha qtrle.mov", film("qtrle", pix_fmt="argb"), ALL),
     Case("alpha png.mov", film("png", pix_fmt="rgba"), ALL),
