@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, data, run, report, bench.
+"""The `cryutils` command: doctor, data, run, report, predict, bench.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -15,6 +15,7 @@ import click
 
 from cryutils.cli_data import data
 from cryutils.cli_group import SuggestingGroup
+from cryutils.cli_predict import predict
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting, watching
 
@@ -53,6 +54,7 @@ def doctor() -> None:
 
 
 cryutils.add_command(data)
+cryutils.add_command(predict)
 
 
 @cryutils.command()

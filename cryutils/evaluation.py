@@ -31,7 +31,14 @@ from cryutils.crossval import (
     out_of_fold,
 )
 from cryutils.errors import InputError
-from cryutils.inference import Interval, Metric, interval, measured_coverage, paired_interval
+from cryutils.inference import (
+    Interval,
+    Metric,
+    interval,
+    mean_interval,
+    measured_coverage,
+    paired_interval,
+)
 from cryutils.permutation import (
     PermutationTest,
     fixed_prediction_test,
@@ -73,6 +80,7 @@ __all__ = [
     "infant_split",
     "interval",
     "majority_baseline",
+    "mean_interval",
     "measured_coverage",
     "out_of_fold",
     "paired_interval",

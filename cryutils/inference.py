@@ -27,6 +27,7 @@ __all__ = [
     "Interval",
     "Metric",
     "interval",
+    "mean_interval",
     "measured_coverage",
     "paired_interval",
 ]
@@ -120,6 +121,37 @@ def paired_interval(
     a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
     words = f"model A's less model B's {_in_words(metric, protocol)}"
     return _jackknife(a, b, metric, level, words)
+
+
+def mean_interval(
+    values: NDArray[np.floating[Any]], infants: Sequence[str], *, level: float = 0.95
+) -> Interval:
+    """Return the mean of `values`, one a clip, with its jackknife interval over infants.
+
+    Clips with NaN are left out, and `n` counts what remains. Raises InputError where none does.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    if given.shape != (len(infants),):
+        raise InputError(f"{given.shape} values and {len(infants)} infants do not belong together")
+    there = np.isfinite(given)
+    if not there.any():
+        raise InputError("every value is missing, so there is no mean")
+    given, whose = given[there], np.asarray(infants)[there]
+    everyone = np.zeros(len(given), dtype=np.int64)
+    counts = jackknife.clips_by_infant(everyone, whose, by_class=False)
+    sums = jackknife.clips_by_infant(everyone, whose, given, by_class=False)
+    score, se = jackknife.score_and_error(sums, counts)
+    n, n_infants = len(given), len(counts)
+    words = "expected value on clips of infants like these"
+    if n_infants < 2:
+        reason = "all clips come from one infant, so nothing tells how infants differ"
+        return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
+    df = jackknife.degrees_of_freedom(counts)
+    half = jackknife.t_quantile(df, level) * se
+    return Interval(
+        float(score), float(score - half), float(score + half), df, float(se), n, n_infants,
+        level, words,
+    )  # fmt: skip
 
 
 def measured_coverage(

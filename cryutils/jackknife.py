@@ -18,8 +18,10 @@ __all__ = [
     "confusions_by_infant",
     "degrees_of_freedom",
     "lone_class",
+    "macro_f1",
     "macro_f1_and_error",
     "score_and_error",
+    "t_quantile",
 ]
 
 # The share of a clip's variance that is its infant's, in the working model for the degrees
@@ -123,10 +125,15 @@ def bounds(
     limits: tuple[float, float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the interval's ends, clipped to what the score can be."""
-    from scipy import stats
-
-    half = stats.t.ppf((1 + level) / 2, degrees_of_freedom(counts)) * se
+    half = t_quantile(degrees_of_freedom(counts), level) * se
     weight = (counts / counts.sum(axis=0)).mean(axis=1)
     exact = 1 - ((1 - level) / 2) ** np.sum(weight**2)
     half = np.where(se == 0, exact, half)
     return np.clip(score - half, *limits), np.clip(score + half, *limits)
+
+
+def t_quantile(df: float, level: float) -> float:
+    """Return how many standard errors an interval of confidence `level` reaches either way."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + level) / 2, df))

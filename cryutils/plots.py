@@ -31,11 +31,13 @@ from cryutils.plots_corpus import ages, class_sizes, clips_per_infant, neighbour
 from cryutils.plots_models import (
     architecture,
     decisions,
+    face_boxes,
     gains,
     learning_curves,
     model_scores,
     per_class,
     pictures,
+    probabilities,
     stress,
 )
 
@@ -59,6 +61,7 @@ __all__ = [
     "decisions",
     "dial",
     "donors",
+    "face_boxes",
     "framing",
     "gains",
     "holdout_scores",
@@ -71,6 +74,7 @@ __all__ = [
     "neighbours",
     "per_class",
     "pictures",
+    "probabilities",
     "protocol_scores",
     "save",
     "source",

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = [
     "architecture",
     "decisions",
+    "face_boxes",
     "gains",
     "learning_curves",
     "model_scores",
     "per_class",
     "pictures",
+    "probabilities",
     "stress",
 ]
 
@@ -39,10 +41,10 @@ _KINDS = {
 def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a network as a row of blocks, input to output.
 
-    `table` has one row a layer: `layer` (kind), `output` (shape as text), `parameters` (int).
+    `table` is `networks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
     """
     for k, row in enumerate(table.to_dict("records")):
-        kind = str(row["layer"])
+        kind = str(row["kind"])
         ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
         ax.text(k, 0.5, kind, rotation=90, ha="center", va="center", fontsize=8.5)
         ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
@@ -199,6 +201,38 @@ def decisions(
     ]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
     return ax
+
+
+def probabilities(
+    answers: Mapping[str, npt.NDArray[np.float32]],
+    classes: Sequence[str],
+    ax: Axes,
+    *,
+    truth: int | None = None,
+) -> Axes:
+    """Draw the probabilities (classes,) of several models for one clip as grouped bars.
+
+    `truth` is the label's index; its name is set in bold.
+    """
+    width = 0.8 / len(answers)
+    for k, (name, p) in enumerate(answers.items()):
+        at = np.arange(len(classes)) + (k - (len(answers) - 1) / 2) * width
+        ax.bar(at, p, width * 0.92, color=MODALITIES.get(name, "#888888"), label=name)
+    ax.set(xticks=range(len(classes)), ylim=(0, 1))
+    ax.set_xticklabels([name.replace("_", " ") for name in classes], rotation=25)
+    if truth is not None:
+        ax.get_xticklabels()[truth].set_fontweight("bold")
+    ax.grid(axis="x", visible=False)
+    return ax
+
+
+def face_boxes(boxes: npt.NDArray[np.float32], axes: Sequence[Axes]) -> Sequence[Axes]:
+    """Draw a face's box, (n, 4) of x, y, width, height in pixels, on the picture of each ax."""
+    from matplotlib.patches import Rectangle
+
+    for (x, y, width, height), ax in zip(boxes, axes, strict=False):
+        ax.add_patch(Rectangle((x, y), width, height, fill=False, ec=MODALITIES["audio"], lw=1.8))
+    return axes
 
 
 def pictures(

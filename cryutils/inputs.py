@@ -1,0 +1,157 @@
+"""What the networks are given: `SoundInput` and `FaceInput`, and why a recording can't be used.
+
+Walked by notebooks 04_cry2 (sound) and 05_image (faces); 06_full uses both. Paper B §3,
+preprocessing: amplitude normalisation, pre-emphasis, framing and windowing, then MFCC and/or
+mel-spectrogram; face detection, resizing, normalisation. The settings are kept beside a trained
+model, so that whoever predicts later prepares a recording exactly as the training did.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.errors import InputError, near_miss
+from cryutils.examples import Examples, windows
+from cryutils.spectral import condition, mel_db, mfcc
+
+if TYPE_CHECKING:
+    from cryutils.video import FaceTrack
+
+__all__ = ["KINDS", "FaceInput", "SoundInput", "picture_problem", "sound_problem"]
+
+Array = npt.NDArray[np.float32]
+
+KINDS = ("mel", "mfcc", "mel+mfcc")
+SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
+SHORTEST_S = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundInput:
+    """How a sound becomes windows of its spectrogram.
+
+    sr: Hz. kind: "mel" (levels in dB), "mfcc", or "mel+mfcc" (side by side). n_fft, hop_length:
+    samples of a frame and between frames. window_s, step_s: seconds of one window and from one
+    to the next.
+    """
+
+    sr: int = 8000
+    kind: str = "mel"
+    n_fft: int = 512
+    hop_length: int = 256
+    n_mels: int = 40
+    n_mfcc: int = 20
+    window_s: float = 2.0
+    step_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"no feature {self.kind!r}.{near_miss(self.kind, KINDS)}")
+        if self.window_s < SHORTEST_S or self.step_s <= 0:
+            raise InputError(
+                f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"
+                " or more, and the next one starts later."
+            )
+
+    @property
+    def frames(self) -> int:
+        """Frames in one window."""
+        return 1 + round(self.window_s * self.sr) // self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """What a network sees of one window: (frames, coefficients)."""
+        wide = {"mel": self.n_mels, "mfcc": self.n_mfcc, "mel+mfcc": self.n_mels + self.n_mfcc}
+        return self.frames, wide[self.kind]
+
+    def picture(self, x: Array) -> Array:
+        """Return the features of a sound `x` at `sr` Hz, float32 (frames, coefficients)."""
+        y = condition(x, sr=self.sr)
+        settings = {"sr": self.sr, "n_fft": self.n_fft, "hop_length": self.hop_length}
+        parts = []
+        if "mel" in self.kind:
+            parts.append(mel_db(y, n_mels=self.n_mels, **settings))
+        if "mfcc" in self.kind:
+            parts.append(mfcc(y, n_mels=self.n_mels, n_mfcc=self.n_mfcc, **settings))
+        return np.concatenate(parts, axis=1)
+
+    def windows(self, x: Array) -> Array:
+        """Return the windows of a sound, float32 (windows, frames, coefficients).
+
+        None, (0, frames, coefficients), where `sound_problem` finds it unusable.
+        """
+        if sound_problem(x, self.sr):
+            return np.zeros((0, *self.shape), np.float32)
+        step = max(1, round(self.step_s * self.sr / self.hop_length))
+        return windows(self.picture(x), frames=self.frames, hop=step)
+
+    def examples(self, sounds: Sequence[Array]) -> Examples:
+        """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+            return Examples.of(list(pool.map(self.windows, sounds)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceInput:
+    """How pictures become face crops.
+
+    fps: frames taken a second. size: pixels of a crop's side. limit: at most so many frames
+    of a recording, spread over its length (None: all). detector: see `faces`.
+    """
+
+    fps: float = 2.0
+    size: int = 64
+    limit: int | None = None
+    detector: str = "auto"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What a network sees of one frame: (height, width, RGB)."""
+        return self.size, self.size, 3
+
+    def crops(self, track: FaceTrack) -> npt.NDArray[np.uint8]:
+        """Return the usable crops of a recording, uint8 (frames, size, size, 3).
+
+        Those with a face; none where `picture_problem` finds the recording unusable.
+        """
+        return track.crops[track.found & ~track.blank]
+
+    def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
+        """Return the usable crops of all recordings, clip by clip; None has no pictures."""
+        none = np.zeros((0, *self.shape), np.uint8)
+        return Examples.of([none if track is None else self.crops(track) for track in tracks])
+
+
+def sound_problem(x: Array, sr: int) -> str | None:
+    """Return why a sound can't be judged: missing, too short or silent; None where it can.
+
+    A constant offset is no sound, so the peak is taken about the mean.
+    """
+    if not len(x):
+        return "no sound"
+    if len(x) < SHORTEST_S * sr:
+        return f"only {len(x) / sr:.2f} s of sound"
+    peak = float(np.abs(x - x.mean()).max())
+    if peak < 10 ** (SILENCE_DB / 20):
+        return "silence" if peak == 0 else f"silence (peak {20 * np.log10(peak):.0f} dB)"
+    return None
+
+
+def picture_problem(track: FaceTrack | None) -> str | None:
+    """Return why pictures can't be judged: none, all blank, no face found; None where they can."""
+    if track is None or not len(track.crops):
+        return "no pictures"
+    if track.blank.all():
+        return "black or blank frames"
+    if not (track.found & ~track.blank).any():
+        return f"no face in {len(track.crops)} frames"
+    return None
