@@ -1,0 +1,183 @@
+"""A small backbone that needs no download: `small`, pretrained on rendered faces.
+
+Walked by notebook 07_frames_resnet50, whose `quick` profile puts it in ResNet-50's place where
+ImageNet's weights can't be had. It has learned to tell the parameters of the drawing (how open
+the mouth is, how dark the skin, where the light stands) from the picture of a face. The faces
+are other infants' than any corpus has, and every parameter is drawn by itself between the
+generator's limits, so it has never seen a state nor a label. What it is good for on pictures
+of real infants is not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.applications import start
+from cryutils.backbones import Backbone
+from cryutils.backend import keras
+from cryutils.errors import InputError
+from cryutils.locations import cache_dir, writing
+from cryutils.progress import counting
+from cryutils.synth.face_states import LEAST, MOST, Face
+
+__all__ = ["PARAMETERS", "faces", "small"]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+PRETRAINING_VERSION = 1  # raise it whenever the same settings give another network
+FILTERS = (16, 32, 64, 128)
+MARGIN = 0.1  # around the face, as `video.crops` cuts it out
+BATCH, RATE = 64, 3e-3
+JITTER = 0.06  # how far that may be off, as a share of the box
+# What a crop doesn't show, or what a single frame doesn't.
+_HIDDEN = (
+    "sway", "pace", "near", "left", "up", "roll", "cloth", "sheet", "sheet_tone", "whorl", "gape"
+)  # fmt: skip
+_MOMENT = ("opening", "effort", "blink")
+PARAMETERS = (
+    *_MOMENT, *(f.name for f in fields(Face) if f.name not in _HIDDEN)
+)  # fmt: skip
+_FIRST = 2**41  # corpora number their infants from below 2**40
+
+
+def small(
+    *,
+    size: int = 64,
+    infants: int = 2000,
+    epochs: int = 10,
+    seed: int = 0,
+    progress: bool = False,
+) -> Backbone:
+    """Return a small frozen backbone, pretrained on rendered faces of other infants.
+
+    Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
+    gives float32 (n, size / 16, size / 16, 128). `infants`: how many were drawn, one picture
+    each; `epochs` over them. Made in some seconds, then found in the cache. Raises InputError for a
+    `size` that is no multiple of 16 from 48 to 512, and fewer than 8 infants or 1 epoch.
+    """
+    if size % 16 or not 48 <= size <= 512:
+        raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
+    if infants < 8 or epochs < 1:
+        raise InputError(f"infants={infants}, epochs={epochs}: give at least 8 and 1.")
+    path = _path(size=size, infants=infants, epochs=epochs, seed=seed)
+    model = _kept(path)
+    if model is None:
+        pixels, parameters = faces(infants, size=size, seed=seed, progress=progress)
+        model = _trained(pixels, parameters, epochs=epochs, seed=seed)
+        with writing(path) as part:
+            model.save(part)
+    model.trainable = False
+    words = f"pretrained on {infants} other synthetic infants"
+    return Backbone(model, "small CNN", words, "tf", False)
+
+
+def faces(
+    infants: int, *, size: int = 64, seed: int = 0, progress: bool = False
+) -> tuple[Pixels, Array]:
+    """Return crops of rendered faces, one an infant, and what they were drawn with.
+
+    uint8 (infants, size, size, 3) RGB and float32 (infants, parameters) in the order of
+    `PARAMETERS`, each in [0, 1] between the limits of the generator.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from contextlib import nullcontext
+
+    numbers = range(infants)
+    shown = counting("other infants' faces", "infants") if progress else nullcontext()
+    with shown as report, ThreadPoolExecutor() as pool:
+        drawn = []
+        for done in pool.map(lambda number: _face(number, size=size, seed=seed), numbers):
+            drawn.append(done)
+            if report:
+                report(len(drawn), infants)
+    pixels, parameters = zip(*drawn, strict=True)
+    return np.stack(pixels), np.stack(parameters)
+
+
+def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
+    from cryutils.faces import crop
+    from cryutils.synth import face, voice
+
+    rng = np.random.default_rng([seed, number, 9])
+    infant = _FIRST + number
+    cry = voice.plan("hungry", infant=infant, seed=infant, signal=0.0, duration_s=0.5)
+    told = {name: rng.random() for name in PARAMETERS}
+    told["blink"] = float(told["blink"] < 0.2)
+    moment: dict[str, Any] = {name: np.array([told[name]], np.float32) for name in _MOMENT}
+    plan = replace(face.plan(cry, fps=2, signal=0.0), face=_looks(told, rng), **moment)
+    side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
+    (picture,) = face.frames(plan, size=side)
+    (box,) = plan.boxes(size=side)
+    box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
+    parameters = np.array([told[name] for name in PARAMETERS], np.float32)
+    return crop(picture, box, size=size, margin=MARGIN), parameters
+
+
+def _looks(told: dict[str, float], rng: np.random.Generator) -> Face:
+    values = {}
+    for name in (field.name for field in fields(Face)):
+        low, high = getattr(LEAST, name), getattr(MOST, name)
+        values[name] = low + (high - low) * (told[name] if name in told else rng.random())
+    return Face(**values)
+
+
+def _trained(pixels: Pixels, parameters: Array, *, epochs: int, seed: int) -> Any:
+    """Return the network from pixels to maps, after it learned to tell the parameters."""
+    import tensorflow as tf
+
+    layers = keras().layers
+    size = pixels.shape[1]
+    maps = _network(size)
+    told = layers.Dense(parameters.shape[1])(layers.GlobalAveragePooling2D()(maps.output))
+    whole = keras().Model(maps.input, told)
+    start(whole, seed=seed)
+    spread = parameters.std(axis=0)
+    targets = (parameters - parameters.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    steps = -(-len(pixels) // BATCH) * epochs
+    rate = keras().optimizers.schedules.CosineDecay(RATE, steps)
+    whole.compile(keras().optimizers.Adam(rate), loss="mse", jit_compile=False)
+    batches = (
+        tf.data.Dataset.from_tensor_slices((pixels, targets))
+        .shuffle(len(pixels), seed=seed)
+        .batch(BATCH)
+        .repeat(epochs)
+    )
+    whole.fit(batches, shuffle=False, verbose=0)  # the dataset shuffles itself
+    return maps
+
+
+def _network(size: int) -> Any:
+    layers = keras().layers
+    pixels = keras().Input((size, size, 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)
+    for filters in FILTERS:
+        x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return keras().Model(pixels, x, name="small_cnn")
+
+
+def _path(**settings: Any) -> Path:
+    from cryutils.synth.corpus import FACES, VERSION
+
+    told = [PRETRAINING_VERSION, FILTERS, FACES, VERSION, keras().__version__, settings]
+    digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=12)
+    return cache_dir() / "backbones" / f"small-{digest.hexdigest()}.keras"
+
+
+def _kept(path: Path) -> Any:
+    """Return the network kept at `path`; None where there is none, or it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return keras().models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,120 @@
+"""The small backbone: what it learns from, that it learns, and that it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import backbones, pretraining
+from cryutils.errors import InputError
+
+SIZE = 48
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that the tests of this file share, since training takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def shared(home: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(home))
+
+
+@pytest.fixture
+def trained() -> backbones.Backbone:
+    return pretraining.small(size=SIZE, infants=200, epochs=5)
+
+
+@pytest.fixture(scope="module")
+def unseen() -> tuple[np.ndarray, np.ndarray]:
+    return pretraining.faces(120, size=SIZE, seed=1)
+
+
+def test_faces_come_with_what_they_were_drawn_with(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+    pixels, parameters = unseen
+    assert (pixels.shape, pixels.dtype) == ((120, SIZE, SIZE, 3), np.uint8)
+    assert (parameters.shape, parameters.dtype) == (
+        (120, len(pretraining.PARAMETERS)), np.float32,
+    )  # fmt: skip
+    assert parameters.min() >= 0
+    assert parameters.max() <= 1
+    # Brightness is the parameter that anybody can check: more light, a brighter picture.
+    light = parameters[:, pretraining.PARAMETERS.index("light")]
+    assert np.corrcoef(light, pixels.mean(axis=(1, 2, 3)))[0, 1] > 0.3
+
+
+def test_no_parameter_tells_of_another() -> None:
+    _, parameters = pretraining.faces(120, size=SIZE, seed=1)
+    correlations = np.corrcoef(parameters.T) - np.eye(parameters.shape[1])
+    # Independent ones stay within 0.45 at 120 faces but once in a thousand times.
+    assert np.abs(correlations).max() < 0.45
+
+
+def test_the_same_seed_draws_the_same_faces() -> None:
+    first, again = (pretraining.faces(3, size=SIZE, seed=2) for _ in range(2))
+    np.testing.assert_array_equal(first[0], again[0])
+    other = pretraining.faces(3, size=SIZE, seed=3)
+    assert not np.array_equal(first[0], other[0])
+
+
+def told(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
+    """How much of a parameter a linear head on the embeddings explains in other faces."""
+    from sklearn.linear_model import Ridge
+
+    (found,) = backbones.embeddings([("", pixels)], backbone)
+    found = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6)
+    half = len(pixels) // 2
+    return float(Ridge(10.0).fit(found[:half], wanted[:half]).score(found[half:], wanted[half:]))
+
+
+def test_it_tells_unseen_faces_apart(
+    trained: backbones.Backbone, unseen: tuple[np.ndarray, np.ndarray]
+) -> None:
+    pixels, parameters = unseen
+    where = parameters[:, pretraining.PARAMETERS.index("light_x")]
+    assert told(trained, pixels, where) > 0.4
+    shuffled = np.random.default_rng(0).permutation(where)
+    assert told(trained, pixels, shuffled) < 0.2
+
+
+def test_it_is_frozen_and_says_what_it_is(trained: backbones.Backbone) -> None:
+    assert trained.model.trainable_weights == []
+    assert trained.words == "small CNN, pretrained on 200 other synthetic infants"
+    assert not trained.imagenet
+    assert trained.model.output_shape == (None, 3, 3, 128)
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(pretraining, "_trained", lambda *_, **__: pytest.fail("trained again"))
+    yield
+
+
+def test_it_is_found_in_the_cache(trained: backbones.Backbone, untrained: None) -> None:
+    again = pretraining.small(size=SIZE, infants=200, epochs=5)
+    assert again.digest == trained.digest
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        pretraining.small(size=SIZE, infants=8, epochs=1, seed=1)
+
+
+def test_a_damaged_one_is_made_again(home: Path) -> None:
+    settings = {"size": SIZE, "infants": 8, "epochs": 1}
+    before = set(home.glob("backbones/*.keras"))
+    pretraining.small(**settings)
+    (kept,) = set(home.glob("backbones/*.keras")) - before
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert pretraining.small(**settings).model.count_params() > 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 50}, {"size": 32}, {"size": 1024}, {"infants": 7}, {"epochs": 0}]
+)
+def test_what_is_wrong_is_named(wrong: dict[str, int]) -> None:
+    (name,) = wrong
+    with pytest.raises(InputError, match=f"{name}={wrong[name]}"):
+        pretraining.small(**wrong)
