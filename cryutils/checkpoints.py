@@ -8,6 +8,7 @@ trained models of a run, `<name>.keras` beside `<name>.json`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -27,7 +28,7 @@ from cryutils.locations import writing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["State", "finish", "finished", "keep", "kept", "load", "save"]
+__all__ = ["State", "digest", "finish", "finished", "keep", "kept", "load", "save"]
 
 Weights = list[npt.NDArray[Any]]
 
@@ -59,6 +60,15 @@ class State:
         first = [name for name in _FIRST_COLUMNS if name in columns]
         order = [*first, *(name for name in columns if name not in first)]
         return pd.DataFrame(self.rows)[order].astype({"epoch": int})
+
+
+def digest(*arrays: npt.NDArray[Any]) -> str:
+    """Return what tells these arrays from any others, for the key of a fit."""
+    found = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def keep(folder: Path, state: State) -> None:
@@ -161,7 +171,7 @@ def save(
 
 
 def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
-    """Return the model that `save` wrote, and what is to be known of it.
+    """Return the model that `save` wrote, ready to predict, and what is to be known of it.
 
     Raises InputError where one of the two files is missing or damaged.
     """
@@ -175,7 +185,7 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     except ValueError as error:
         raise InputError(f"{told}: damaged ({error}); train the model again.") from error
     try:
-        return _keras().models.load_model(network), about
+        return _keras().models.load_model(network, compile=False), about
     except _DAMAGE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{network}: no model that loads ({first}); train it again.") from error

@@ -14,10 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,11 +27,11 @@ import numpy.typing as npt
 
 from cryutils import checkpoints, networks
 from cryutils.backend import keras as _keras
-from cryutils.checkpoints import State, load, save
+from cryutils.checkpoints import State, digest, load, save
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir
 from cryutils.progress import counting
-from cryutils.traced import Traced, architecture, traced
+from cryutils.traced import Traced, architecture, machine, seeded, traced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +68,11 @@ class Settings:
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed}: give 0 or more.")
+        if self.learning_rate <= 0 or self.seed < 0:
+            raise InputError(
+                f"learning_rate={self.learning_rate}, seed={self.seed}: neither is negative,"
+                " and a rate of 0 learns nothing."
+            )
 
 
 # Returns a compiled network: lambda s: networks.cry2(shape, 4, dropout=s.dropout, ...).
@@ -130,16 +132,16 @@ def fit(
     """
     settings = settings or Settings()
     job = _Job(x, np.asarray(y), np.asarray(train), np.asarray(validation), settings)
-    model = _built(build, settings)
+    model = seeded(lambda: build(settings), settings.seed)
     job.check(model)
     networks.adapt(model, x[job.train])
     told = architecture(model)
-    about = {"network": json.loads(told), "start": _digest(*model.get_weights()), **job.about()}
+    about = {"network": json.loads(told), "start": digest(*model.get_weights()), **job.about()}
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
     home = Path(folder or cache_dir() / "training", key)
 
     def copy() -> Traced:
-        return traced(model, lambda: _built(build, settings), told)
+        return traced(model, lambda: seeded(lambda: build(settings), settings.seed), told)
 
     state = checkpoints.finished(home)
     found = state is not None
@@ -185,12 +187,11 @@ class _Job:
         """Return what shapes a fit beside the network, as JSON's types."""
         rows = [(self.x[part], self.y[part]) for part in (self.train, self.validation)]
         return {
-            "examples": _digest(*(array for pair in rows for array in pair)),
+            "examples": digest(*(array for pair in rows for array in pair)),
             "settings": asdict(self.settings),
             "versions": {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+            "machine": machine(),
             "training": TRAINING_VERSION,
-            # TensorFlow's other way to compute, with other roundings.
-            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         }
 
     @property
@@ -292,30 +293,6 @@ def _train(
             verbose=0,
         )
     return state
-
-
-def _built(build: Build, settings: Settings) -> Any:
-    with _python_random(settings.seed):
-        return build(settings)
-
-
-@contextmanager
-def _python_random(seed: int) -> Iterator[None]:
-    """Seed Python's `random`, from which Keras draws the seeds of initial weights, for a while."""
-    kept = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(kept)
-
-
-def _digest(*arrays: Rows) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
 
 
 def counted(

@@ -1,0 +1,387 @@
+"""Cross-fitting: whose examples train which network, and what is said of clips it never saw.
+
+Networks are replaced by recorders here; that they learn is tested with `training`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryutils import crossfit, networks, tuning
+from cryutils.crossfit import (
+    Examples,
+    by_clip,
+    clip_probabilities,
+    cross_fit,
+    examples_from_windows,
+    validation_clips,
+    windows,
+)
+from cryutils.errors import InputError
+from cryutils.splits import Protocol
+from cryutils.training import Settings
+from cryutils.tuning import best, search
+
+CLASSES = ["hungry", "pain", "tired"]
+
+
+@dataclass
+class Cries:
+    """Labels and infants, one a clip; each infant cries mostly for one reason."""
+
+    labels: list[str]
+    infants: list[str]
+
+    @classmethod
+    def of(cls, infants: int = 12, clips: int = 4) -> Cries:
+        names = [f"i{i:02d}" for i in range(infants) for _ in range(clips)]
+        reasons = [
+            CLASSES[(i + (j == clips - 1)) % 3] for i in range(infants) for j in range(clips)
+        ]
+        return cls(reasons, names)
+
+
+CRIES = Cries.of()
+N = len(CRIES.labels)
+
+
+def examples(rows_each: int = 3, without: tuple[int, ...] = ()) -> Examples:
+    """Examples whose value is their clip's number, so that what is seen can be told."""
+    clip = np.repeat([i for i in range(N) if i not in without], rows_each)
+    return Examples(clip[:, None].astype(np.float32), clip)
+
+
+@dataclass
+class Recorder:
+    """Stands for `training.fit`: keeps what it was given, answers with its own number."""
+
+    calls: list[dict[str, Any]]
+
+    def __call__(self, build, x, y, **given: Any) -> Answers:
+        self.calls.append({"x": x, "y": y, **given})
+        return Answers(len(self.calls) - 1, pd.DataFrame({"epoch": [1], "val_loss": [0.5]}), 1)
+
+
+@dataclass
+class Answers:
+    number: int
+    history: pd.DataFrame
+    best_epoch: int
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's number, the example's value, and one more column."""
+        return np.stack([np.full(len(x), self.number), x[:, 0], -x[:, 0]], axis=1)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    recorder = Recorder([])
+    monkeypatch.setattr(crossfit, "fit", recorder)
+    monkeypatch.setattr(tuning, "fit", recorder)
+    return recorder.calls
+
+
+def crossed(protocol: str = "leak_free", given: Examples | None = None, **options):
+    folds = Protocol(protocol).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
+    return cross_fit(
+        lambda settings: None, given or examples(), CRIES.labels, CRIES.infants, folds,
+        protocol=protocol, **options,
+    )  # fmt: skip
+
+
+def infants_of(rows: np.ndarray, given: Examples) -> set[str]:
+    return {CRIES.infants[i] for i in given.clip[rows]}
+
+
+# Who trains, who stops, who is tested
+
+
+def test_no_network_sees_an_infant_that_it_is_tested_on(calls) -> None:
+    given, found = examples(), crossed()
+    flat = [fold for repeat in found.folds for fold in repeat]
+    assert len(calls) == len(flat) == 8
+    for call, (_, test) in zip(calls, flat, strict=True):
+        tested = {CRIES.infants[i] for i in test}
+        trained, stopping = (infants_of(call[part], given) for part in ("train", "validation"))
+        assert not trained & tested and not stopping & tested and not trained & stopping
+
+
+def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) -> None:
+    given, found = examples(), crossed("paper")
+    flat = [fold for repeat in found.folds for fold in repeat]
+    for call, (train, test) in zip(calls, flat, strict=True):
+        fitted, stopping = (set(given.clip[call[part]]) for part in ("train", "validation"))
+        assert fitted | stopping == set(train) and not fitted & stopping
+        assert not (fitted | stopping) & set(test)
+        assert infants_of(call["train"], given) & {CRIES.infants[i] for i in test}
+
+
+def test_every_example_of_a_training_clip_takes_part(calls) -> None:
+    crossed()
+    for call in calls:
+        rows = np.concatenate([call["train"], call["validation"]])
+        assert (
+            np.bincount(call["x"][rows, 0].astype(int))[np.unique(call["x"][rows, 0]).astype(int)]
+            == 3
+        ).all()
+
+
+def test_labels_are_those_of_the_examples_clips(calls) -> None:
+    crossed(classes=CLASSES)
+    named = [CLASSES[k] for k in calls[0]["y"]]
+    assert named == [CRIES.labels[i] for i in examples().clip]
+
+
+def test_folds_that_divide_an_infant_are_refused_under_leak_free(calls) -> None:
+    folds = Protocol("paper").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
+    with pytest.raises(InputError, match="in training and in test"):
+        cross_fit(
+            lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, protocol="leak_free"
+        )
+    assert not calls
+
+
+def test_each_fold_has_a_seed_of_its_own_from_the_one_given(calls) -> None:
+    for seed in (1, 1, 2):
+        crossed(settings=Settings(seed=seed, epochs=7))
+    seeds = [call["settings"].seed for call in calls]
+    assert seeds[:8] == seeds[8:16]
+    assert len({*seeds}) == 16
+    assert {call["settings"].epochs for call in calls} == {7}
+
+
+# What is said of a clip
+
+
+def test_a_clip_is_answered_by_the_network_that_has_not_seen_it_with_the_mean(calls) -> None:
+    values = np.array([0.0, 1.0, 5.0])
+    given = Examples(np.tile(values, N)[:, None], np.repeat(np.arange(N), 3))
+    found = crossed(given=given)
+    assert found.probabilities.shape == (2, N, 3) and found.probabilities.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities[:, :, 1], 2.0)
+    for r, repeat in enumerate(found.folds):
+        for k, (_, test) in enumerate(repeat):
+            assert (found.probabilities[r, test, 0] == 4 * r + k).all()
+
+
+def test_changed_examples_are_answered_by_the_same_networks(calls) -> None:
+    found = crossed()
+    noisy = Examples(examples().x + 100, examples().clip)
+    answer = found.predict(noisy)
+    np.testing.assert_array_equal(answer[..., 0], found.probabilities[..., 0])
+    np.testing.assert_allclose(answer[..., 1], found.probabilities[..., 1] + 100)
+    np.testing.assert_array_equal(found.predict(examples()), found.probabilities)
+    assert len(calls) == 8  # nothing was trained for it
+
+
+def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None:
+    found = crossed(given=examples(without=(0, 5)))
+    missing = np.isnan(found.probabilities).all(axis=2)
+    assert missing[:, [0, 5]].all() and missing.sum() == 4
+    assert not any({0.0, 5.0} & set(call["x"][call["train"], 0]) for call in calls)
+    gone = Examples(np.zeros((0, 1), np.float32), np.zeros(0, int))
+    assert np.isnan(found.predict(gone)).all()
+
+
+def test_one_hold_out_answers_its_test_clips_alone(calls) -> None:
+    train, test = Protocol("leak_free").hold_out(CRIES, seed=1)
+    found = cross_fit(
+        lambda s: None, examples(), CRIES.labels, CRIES.infants, [(train, test)],
+        protocol="leak_free",
+    )  # fmt: skip
+    assert found.probabilities.shape == (1, N, 3)
+    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(found.probabilities[0, :, 0])), test)
+
+
+def test_the_history_tells_repeat_and_fold(calls) -> None:
+    table = crossed().history()
+    assert list(table)[:3] == ["repeat", "fold", "epoch"]
+    assert table[["repeat", "fold"]].to_numpy().tolist() == [
+        [r, k] for r in (0, 1) for k in range(4)
+    ]
+
+
+def test_no_examples_or_folds_at_all_is_said(calls) -> None:
+    with pytest.raises(InputError, match="no clip has an example"):
+        crossed(given=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
+    with pytest.raises(InputError, match="there are no folds"):
+        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, [], protocol="leak_free")
+
+
+def test_real_networks_end_to_end(tmp_path: Path) -> None:
+    """One coefficient is loud by class: three small networks find it in infants never heard."""
+    rng = np.random.default_rng(0)
+    y = np.array([CLASSES.index(label) for label in CRIES.labels])
+    x = rng.normal(-60, 3, (2 * N, 16, 16)).astype(np.float32)
+    clip = np.repeat(np.arange(N), 2)
+    for row, k in enumerate(y[clip]):
+        x[row, :, 5 * k : 5 * k + 4] += 30
+    found = cross_fit(
+        lambda s: networks.cry2((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
+        Examples(x, clip), CRIES.labels, CRIES.infants,
+        Protocol("leak_free").k_folds(CRIES, n_splits=3, repeats=1, seed=0),
+        protocol="leak_free", folder=tmp_path,
+        settings=Settings(epochs=40, batch_size=8, learning_rate=3e-3, patience=15),
+    )  # fmt: skip
+    np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-5)
+    assert (found.probabilities[0].argmax(axis=1) == y).mean() > 0.95
+    np.testing.assert_array_equal(found.predict(Examples(x, clip)), found.probabilities)
+    assert len(found.history()) == sum(one.epochs_run for one in found.fits)
+
+
+# The part that says stop
+
+
+def test_held_back_infants_are_whole_and_every_class_stays() -> None:
+    train = np.arange(4, N)
+    fitting, stopping = validation_clips(train, CRIES.labels, CRIES.infants, protocol="leak_free")
+    np.testing.assert_array_equal(np.sort(np.concatenate([fitting, stopping])), train)
+    assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
+    assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
+    assert len(stopping) == 8  # 2 of 11 infants: the nearest to 20 % of 44 clips
+
+
+def test_clips_are_held_back_by_class_under_the_papers_protocol() -> None:
+    labels = ["a"] * 20 + ["b"] * 10 + ["c"]
+    fitting, stopping = validation_clips(
+        np.arange(31), labels, ["one"] * 31, protocol="paper", share=0.2
+    )
+    assert [labels[i] for i in stopping] == ["a"] * 4 + ["b"] * 2  # the only c stays
+    assert len(fitting) == 25
+
+
+@given(
+    infants=st.lists(st.integers(0, 6), min_size=6, max_size=30),
+    seed=st.integers(0, 100),
+    data=st.data(),
+)
+def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed, data) -> None:
+    labels = data.draw(
+        st.lists(st.sampled_from("abc"), min_size=len(infants), max_size=len(infants))
+    )
+    names = [str(i) for i in infants]
+    owners = {
+        c: {i for i, label in zip(names, labels, strict=True) if label == c} for c in set(labels)
+    }
+    alone = set().union(*(found for found in owners.values() if len(found) == 1))
+    train = np.arange(len(names))
+    try:
+        fitting, stopping = validation_clips(train, labels, names, protocol="leak_free", seed=seed)
+    except InputError:
+        assert alone == set(names)
+        return
+    held = {names[i] for i in stopping}
+    assert held and not held & alone and not held & {names[i] for i in fitting}
+    assert {labels[i] for i in fitting} == set(labels)
+
+
+def test_the_same_seed_holds_back_the_same_and_another_does_not() -> None:
+    parts = [
+        validation_clips(
+            np.arange(N), CRIES.labels, CRIES.infants, protocol="leak_free", seed=seed
+        )[1].tolist()
+        for seed in (1, 1, *range(2, 8))
+    ]
+    assert parts[0] == parts[1] and any(part != parts[0] for part in parts[2:])
+
+
+def test_nothing_to_hold_back_is_said() -> None:
+    with pytest.raises(InputError, match="the only one of a class"):
+        validation_clips(np.arange(2), ["a", "b"], ["x", "y"], protocol="leak_free")
+    with pytest.raises(InputError, match="share=1"):
+        validation_clips(np.arange(2), ["a", "b"], ["x", "y"], protocol="paper", share=1)
+
+
+# Examples
+
+
+def test_windows_start_every_hop_and_the_last_ends_with_the_clip() -> None:
+    features = np.arange(20, dtype=np.float32).reshape(10, 2)
+    found = windows(features, frames=4, hop=4)
+    np.testing.assert_array_equal(found[:, 0, 0] / 2, [0, 4, 6])
+    np.testing.assert_array_equal(found[-1], features[-4:])
+    assert found.shape == (3, 4, 2) and found.dtype == np.float32
+    np.testing.assert_array_equal(windows(features, frames=10, hop=3), features[None])
+
+
+def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
+    features = np.array([[1, 9], [3, 7]], np.float32)
+    np.testing.assert_array_equal(
+        windows(features, frames=4, hop=1), [[[1, 9], [3, 7], [1, 7], [1, 7]]]
+    )
+    assert windows(features[:0], frames=4, hop=1).shape == (0, 4, 2)
+    with pytest.raises(InputError, match="hop=0"):
+        windows(features, frames=4, hop=0)
+
+
+def test_examples_know_their_clips() -> None:
+    features = [np.ones((n, 2), np.float32) * n for n in (10, 0, 3)]
+    found = examples_from_windows(features, frames=4, hop=4)
+    assert found.clip.tolist() == [0, 0, 0, 2]
+    assert found.x.shape == (4, 4, 2)
+    assert found.rows([2, 1]).tolist() == [3] and found.rows([0, 2]).tolist() == [0, 1, 2, 3]
+    with pytest.raises(InputError, match="no clips"):
+        Examples.of([])
+    with pytest.raises(InputError, match="2 examples of 3"):
+        Examples(np.zeros((2, 1)), np.zeros(3, int))
+
+
+def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
+    values = np.array([[1, 0], [0, 1], [0.5, 0.5]])
+    found = by_clip(values, np.array([2, 2, 0]), 4)
+    np.testing.assert_array_equal(found, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
+    assert found.dtype == np.float32
+
+
+def test_a_keras_model_answers_for_clips_without_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    model = networks.cry2((16, 16), 3, filters=(4,))
+    x = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32)
+    found = clip_probabilities(model, Examples(x, np.array([0, 0, 1, 1])), 3)
+    one = np.asarray(model(x, training=False))
+    np.testing.assert_allclose(found[:2], [one[:2].mean(axis=0), one[2:].mean(axis=0)], atol=1e-6)
+    assert np.isnan(found[2]).all()
+    assert capsys.readouterr().out == ""
+
+
+# A small search
+
+
+def test_a_search_looks_at_training_clips_only_and_keeps_infants_whole(calls) -> None:
+    train = np.arange(8, N)
+    table = search(
+        lambda s: None, examples(), CRIES.labels, CRIES.infants, train,
+        grid={"learning_rate": [1e-3, 1e-2], "dropout": [0.2]}, protocol="leak_free",
+        settings=Settings(epochs=9), n_splits=3,
+    )  # fmt: skip
+    assert list(table) == [
+        "learning_rate", "dropout", "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch",
+    ]  # fmt: skip
+    assert table["learning_rate"].tolist() == [1e-3, 1e-2]
+    assert [call["settings"].learning_rate for call in calls] == [1e-3] * 3 + [1e-2] * 3
+    assert {(call["settings"].dropout, call["settings"].epochs) for call in calls} == {(0.2, 9)}
+    for call in calls:
+        fitted, held = (infants_of(call[part], examples()) for part in ("train", "validation"))
+        assert not fitted & held and not (fitted | held) & {"i00", "i01"}
+
+
+def test_the_best_of_a_search_has_the_least_validation_loss() -> None:
+    table = pd.DataFrame(
+        {"dropout": [0.1, 0.2, 0.3], "epochs": [5, 6, 7], "val_loss": [1.0, 0.5, 0.7]}
+    )
+    assert best(table, Settings(seed=4)) == Settings(seed=4, dropout=0.2, epochs=6)
+
+
+def test_a_search_over_what_is_no_setting(calls) -> None:
+    with pytest.raises(InputError, match="Did you mean learning_rate"):
+        search(
+            lambda s: None, examples(), CRIES.labels, CRIES.infants, np.arange(N),
+            grid={"lerning_rate": [1e-3]}, protocol="paper",
+        )  # fmt: skip
