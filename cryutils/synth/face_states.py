@@ -21,7 +21,6 @@ import numpy as np
 __all__ = ["BASE", "CLIP", "INFANT", "LEAST", "MOST", "STATES", "Face", "blend"]
 
 OVERLAP = 0.5  # how much of the infant's own face a fully readable label covers
-EVEN = 1.0  # power of `signal` that spreads accuracy over the dial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ _SPREAD = {
     "sheet": (0.12, 0.35, 0.01, -2.0, 2.0),
     "sheet_tone": (0.7, 0.12, 0.02, 0.45, 0.9),
     "light_x": (-0.35, 0.6, 0.12, -1.0, 1.0),
-    "light": (0.0, 0.16, 0.06, -0.45, 0.35),
+    "light": (0.0, 0.15, 0.06, -0.45, 0.25),
     "candle": (0.1, 0.5, 0.08, -1.0, 1.2),
     "blush": (0.4, 0.16, 0.08, 0.0, 1.2),
     "gape": (0.0, 0.15, 0.1, -0.8, 0.6),
@@ -194,17 +193,16 @@ def blend(
 ) -> Face:
     """Return the parameters of one clip's face.
 
-    base + s * state + identity * (1 - 0.5 s) * infant + clip noise, with s = signal ** EVEN, kept
-    between `LEAST` and `MOST`. state: a name in `STATES`. infant: seeds the infant's own offsets.
+    base + signal * state + identity * (1 - 0.5 signal) * infant + clip noise, kept between `LEAST`
+    and `MOST`. state: a name in `STATES`. infant: seeds the infant's own offsets.
     signal, identity: in [0, 1]. rng: draws the clip noise, always the same amount.
     """
     base, between, within, offset, least, most = (
         np.array(astuple(f)) for f in (BASE, INFANT, CLIP, STATES[state], LEAST, MOST)
     )
-    readable = signal**EVEN
     # Without this factor a label would not be fully readable at signal=1, identity=1.
-    share = identity * (1 - OVERLAP * readable)
+    share = identity * (1 - OVERLAP * signal)
     own = np.random.default_rng([infant, 4]).standard_normal(base.size) * between
     noise = rng.standard_normal(base.size) * within
-    values = np.clip(base + readable * offset + share * own + noise, least, most)
+    values = np.clip(base + signal * offset + share * own + noise, least, most)
     return Face(**{f.name: float(v) for f, v in zip(fields(Face), values, strict=True)})

@@ -60,6 +60,9 @@ def flush(canvas: Canvas) -> None:
     mask = f.blush * (mask + np.float32(0.12))
     mask += 0.45 * f.rims * bell(y, EYE_Y + 0.02, 0.12) * pair(x, EYE_X, 0.2)
     mix(canvas.colours, red, np.minimum(mask, 0.9))
+    # Thin skin over the eyes is darker than its relief: without it, bright light flattens a face.
+    thin = bell(y, EYE_Y - 0.03, 0.12) * pair(x, EYE_X + f.eye_gap, 0.2)
+    mix(canvas.colours, canvas.skin * FOLD, 0.2 * thin)
     mix(canvas.colours, canvas.skin * EAR, 0.6 * step(canvas.ear, 0.2, 0.9) * (canvas.inside <= 0))
 
 

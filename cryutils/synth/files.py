@@ -84,7 +84,8 @@ def write_mp4(
         )
 
     heard = planned(signal, identity)
-    seen = planned(picture.signal, picture.identity)
+    own = (picture.signal, picture.identity)
+    seen = heard if own == (signal, identity) else planned(*own)
     moves = face.plan(seen, fps=picture.fps, signal=picture.signal, identity=picture.identity)
     frames = face.frames(moves, size=picture.size)
     sound = voice.render(heard, sr)

@@ -146,7 +146,7 @@ def _bumps(canvas: Canvas) -> Plane:
     eye_x = EYE_X + f.eye_gap
     squeeze = f.squeeze * pose.effort
     nose, alar = 2.0**f.nose_size, 2.0**f.nose_width
-    z = -0.075 * bell(y, EYE_Y - 0.02, 0.15) * pair(x, eye_x - 0.02, 0.21)  # sockets
+    z = -0.085 * bell(y, EYE_Y - 0.02, 0.15) * pair(x, eye_x - 0.02, 0.21)  # sockets
     z += (0.03 + 0.03 * squeeze) * bell(y, EYE_Y + 0.005, 0.085) * pair(x, eye_x, 0.13)
     z += 0.1 * f.cheek * bell(y, 0.46, 0.23) * pair(x, 0.47, 0.25)
     z += 0.03 * squeeze * bell(y, 0.23, 0.05) * pair(x, 0.4, 0.18)
