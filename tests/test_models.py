@@ -1,7 +1,4 @@
-"""The classifiers of Table 2, above all that networks trained side by side stay apart.
-
-The one test module that imports TensorFlow.
-"""
+"""The classifiers of Table 2, above all that networks trained side by side stay apart."""
 
 from __future__ import annotations
 
@@ -10,11 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from cryutils.evaluation import out_of_fold
 from cryutils.models import (
+    BASELINES,
     CLASSIFIERS,
     DeepNeuralNetwork,
     _stack,
     _standardised,
+    baselines,
     table2_classifiers,
 )
 
@@ -85,6 +85,33 @@ def test_each_forest_learns_what_is_separable(name: str, data) -> None:
     predicted = table2_classifiers(seed=1)[name].predict_folds(x, y, folds)
     for (_, test), found in zip(folds, predicted, strict=True):
         assert (found == y[test]).mean() > 0.8
+
+
+# Beside Paper B's networks
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_each_baseline_learns_what_is_separable(name: str, data) -> None:
+    x, y = data
+    predicted = out_of_fold(baselines(seed=1)[name], x, [str(k) for k in y], [halves()])
+    assert (predicted[0] == y).mean() > 0.8
+
+
+def test_baselines_have_a_name_each_and_their_seed() -> None:
+    models = baselines(seed=3)
+    assert list(models) == list(BASELINES)
+    assert models["forest"].seed == models["boosting"].random_state == 3
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+def test_baselines_that_measure_distances_do_not_mind_units(name: str, data) -> None:
+    x, y = data
+    labels = [str(k) for k in y]
+    plain, scaled = (
+        out_of_fold(baselines()[name], given, labels, [halves()])
+        for given in (x, x * np.float32(1024) - 2)
+    )
+    assert (plain == scaled).mean() > 0.95
 
 
 # The network

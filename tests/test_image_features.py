@@ -1,0 +1,70 @@
+"""Histograms of oriented gradients: held against pictures whose gradients are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cryutils.errors import InputError
+from cryutils.image_features import hog
+
+DIRECTIONS = 9  # of 20 degrees
+
+
+def ramp(axis: int, side: int = 64) -> np.ndarray:
+    """A picture that grows brighter along one axis, uint8 (1, side, side, 3)."""
+    line = np.linspace(0, 252, side).astype(np.uint8)
+    grey = np.broadcast_to(line if axis == 1 else line[:, None], (side, side))
+    return np.repeat(grey[None, ..., None], 3, axis=3)
+
+
+def shares(crops: np.ndarray) -> np.ndarray:
+    """The share of each direction over all cells."""
+    bins = hog(crops).reshape(-1, DIRECTIONS).sum(axis=0)
+    return bins / bins.sum()
+
+
+def test_a_gradient_falls_into_the_bins_of_its_direction() -> None:
+    sideways, down = shares(ramp(1)), shares(ramp(0))
+    # 0 degrees lies between the first and the last bin, 90 degrees in the middle one.
+    assert sideways[[0, -1]].sum() > 0.99
+    assert down[4] > 0.99
+
+
+def test_a_blank_crop_has_no_gradient() -> None:
+    np.testing.assert_array_equal(hog(np.full((2, 64, 64, 3), 90, np.uint8)), 0)
+
+
+def test_every_block_is_normalised() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    blocks = hog(crops).reshape(2, 49, 36)
+    np.testing.assert_allclose(np.linalg.norm(blocks, axis=2), 1, atol=0.02)
+
+
+def test_light_and_size_change_little() -> None:
+    rng = np.random.default_rng(1)
+    small = rng.integers(40, 200, (1, 16, 16), dtype=np.uint8)
+    crop = small.repeat(4, axis=1).repeat(4, axis=2)
+    plain = hog(crop)
+    np.testing.assert_allclose(hog((crop * 0.5).astype(np.uint8)), plain, atol=0.03)
+    assert hog(crop.repeat(2, axis=1).repeat(2, axis=2)).shape == (1, 1764)
+    np.testing.assert_array_equal(hog(crop.repeat(2, axis=1).repeat(2, axis=2)), plain)
+
+
+def test_grey_and_colour_of_the_same_picture_agree_and_none_is_none() -> None:
+    colour = ramp(1)
+    np.testing.assert_array_equal(hog(colour), hog(colour[..., 0]))
+    assert hog(colour[:0]).shape == (0, 1764)
+
+
+@pytest.mark.parametrize(
+    "crops",
+    [
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((64, 64), np.uint8),
+        np.zeros((1, 64, 64, 4), np.uint8),
+    ],
+)
+def test_what_is_no_crop_is_said(crops: np.ndarray) -> None:
+    with pytest.raises(InputError, match="crops are uint8"):
+        hog(crops)
