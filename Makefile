@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,test]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
 	@touch $(STAMP)
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
@@ -39,7 +39,7 @@ lint: $(STAMP)  ## Check format, style and types
 notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
 
-test-colab: $(COLAB)/.installed  ## Run notebooks 00-03 and the player with Colab's versions
+test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions
 	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/app tests/browser
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["InputError", "load"]
 __version__ = "0.1.0"
 
-_MODULES = ("app", "audio", "claims", "course", "evaluation", "models", "plots", "synth")
+_MODULES = (
+    "app", "audio", "claims", "course", "evaluation", "fusion", "models", "plots", "synth", "video",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

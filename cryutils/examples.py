@@ -50,7 +50,8 @@ class Examples:
 def windows(features: Array, *, frames: int, hop: int) -> Array:
     """Return the windows of one clip's features, float32 (windows, frames, coefficients).
 
-    One starts every `hop` frames, and a last one ends with the clip. A clip shorter than one
+    One starts every `hop` frames; a last one ends with the clip where half a hop or more would
+    else be left out. A clip shorter than one
     window is filled up behind with the least value of each coefficient, as quiet as it gets;
     one without a frame has none.
 
@@ -68,7 +69,9 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
         rest = np.broadcast_to(features.min(axis=0), (frames - length, width))
         features = np.concatenate([features, rest])
     last = len(features) - frames
-    starts = sorted({*range(0, last + 1, hop), last})
+    starts = list(range(0, last + 1, hop))
+    if 2 * (last - starts[-1]) >= hop:
+        starts.append(last)
     return np.stack([features[i : i + frames] for i in starts]).astype(np.float32, copy=False)
 
 

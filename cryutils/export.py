@@ -7,6 +7,8 @@ LiteRT runtime takes a fraction of TensorFlow's time and memory.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.backend import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.locations import writing
 
 __all__ = ["Lite", "litert"]
+
+_BATCH = 256  # examples at once, so that memory doesn't grow with a recording's length
 
 
 def litert(model: Any, path: str | os.PathLike[str]) -> Path:
@@ -26,24 +31,28 @@ def litert(model: Any, path: str | os.PathLike[str]) -> Path:
     The number of examples stays open: the file takes (n, ...) as the model does. Raises
     InputError where `path` doesn't end in .tflite.
     """
-    from cryutils.backend import quiet_stderr
-
     target = Path(path)
     if target.suffix != ".tflite":
         raise InputError(f"{target}: a LiteRT file ends in .tflite.")
-    with quiet_stderr():
-        import tensorflow as tf
-
-        # From a function, not from Keras: the layers that only train are left behind.
-        spec = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
-        call = tf.function(lambda x: model(x, training=False), input_signature=[spec])
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [call.get_concrete_function()], model
-        )
-        content = converter.convert()
+    content = _converted(model)
     with writing(target) as part:
         part.write_bytes(content)
     return target
+
+
+def _converted(model: Any) -> bytes:
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        # Keras tells at length what it exports, on stdout.
+        with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+            content: bytes = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    finally:
+        logger.setLevel(level)
+    return content
 
 
 class Lite:
@@ -57,9 +66,12 @@ class Lite:
         if not source.is_file():
             raise InputError(f"{source}: no such file; `cryutils run` trains and writes it.")
         try:
-            self._interpreter = Interpreter(model_path=str(source), num_threads=1)
-        except ValueError as error:
-            raise InputError(f"{source}: no LiteRT network ({error}).") from error
+            with quiet_stderr():
+                self._interpreter = Interpreter(model_path=str(source), num_threads=1)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            words = " ".join(str(error).split())
+            raise InputError(f"{source}: no LiteRT network ({words}).") from error
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 
@@ -68,15 +80,25 @@ class Lite:
         """What one example looks like, without the number of examples."""
         return tuple(int(n) for n in self._input["shape"][1:])
 
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        return int(self._output["shape"][-1])
+
     def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return probabilities float32 (n, classes) of `x` (n, *shape)."""
         given = np.asarray(x, dtype=self._input["dtype"])
         if given.shape[1:] != self.shape:
             raise InputError(f"an example is {self.shape}, not {given.shape[1:]}.")
         if not len(given):
-            return np.zeros((0, int(self._output["shape"][-1])), np.float32)
-        self._interpreter.resize_tensor_input(self._input["index"], given.shape)
-        self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(self._input["index"], given)
+            return np.zeros((0, self.classes), np.float32)
+        parts = [given[i : i + _BATCH] for i in range(0, len(given), _BATCH)]
+        return np.concatenate([self._answers(part) for part in parts])
+
+    def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        with quiet_stderr():  # it announces its delegate each time
+            self._interpreter.resize_tensor_input(self._input["index"], x.shape)
+            self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(self._input["index"], x)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)

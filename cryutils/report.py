@@ -11,7 +11,6 @@ import json
 import struct
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,77 +20,12 @@ from cryutils import claims
 from cryutils.errors import InputError
 from cryutils.locations import writing
 from cryutils.models import CLASSIFIERS
+from cryutils.tables import Cell, ModelRow, majorities, paper_b, table1, table2
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Cell", "print_scoreboard", "table1", "table2", "write"]
-
-FEATURES = ("stft", "mfcc")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One row of Table 2: the published accuracy beside ours under each protocol, shares 0-1."""
-
-    data: str
-    feature: str
-    classifier: str
-    published: float
-    paper: dict[str, Any] | None
-    leak_free: dict[str, Any] | None
-    p_value: float | None
-
-
-def table2(results: pd.DataFrame) -> list[Cell]:
-    """Return Table 2 of Paper A from a run's results, cells that weren't measured left out."""
-    published = _published("Table 2")
-    cells = []
-    for data in sorted(set(results.data)):
-        for feature in FEATURES:
-            for model in CLASSIFIERS:
-                key = f"feature_validation.{feature}.{model}"
-                paper, leak_free = (
-                    _result(results, f"{key}.accuracy", protocol, data)
-                    for protocol in claims.PROTOCOLS
-                )
-                p = _result(results, f"{key}.p_value", "leak_free", data)
-                if paper or leak_free:
-                    share = published[f"{key}.accuracy"]
-                    p_value = float(p["value"]) if p else None
-                    cells.append(Cell(data, feature, model, share, paper, leak_free, p_value))
-    return cells
-
-
-def table1(results: pd.DataFrame) -> pd.DataFrame:
-    """Return Table 1 of Paper A beside a run's counts: one row a class, clips, NaN for none."""
-    published = _published("Table 1")
-    rows: dict[str, dict[str, float]] = {}
-    for key, value in zip(results.key, results.value, strict=True):
-        if key.startswith("table1."):
-            _, label, what = key.split(".")
-            row = rows.setdefault(label, {})
-            row[what] = float(value)
-            row[f"published_{what}"] = published.get(key, float("nan"))
-    columns = ["published_count", "count", "published_test_count", "test_count"]
-    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns, dtype=float)
-
-
-def _published(where: str) -> dict[str, float]:
-    figures = claims.published()
-    figures = figures[figures["where"] == where]
-    return dict(zip(figures.key, figures.value.astype(float), strict=True))
-
-
-def _result(results: pd.DataFrame, key: str, protocol: str, data: str) -> dict[str, Any] | None:
-    found = results[(results.key == key) & (results.protocol == protocol) & (results.data == data)]
-    return None if found.empty else {str(k): v for k, v in found.iloc[-1].items()}
-
-
-def _majorities(results: pd.DataFrame) -> dict[str, float]:
-    key = "feature_validation.majority.accuracy"
-    found = {data: _result(results, key, "leak_free", data) for data in set(results.data)}
-    return {data: float(result["value"]) for data, result in found.items() if result}
+__all__ = ["print_scoreboard", "write"]
 
 
 def _read(folder: Path) -> pd.DataFrame:
@@ -116,18 +50,27 @@ def write(folder: Path) -> Path:
     )
     environment.filters["share"] = _share
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
-    cells, majorities = table2(results), _majorities(results)
+    cells, commonest = table2(results), majorities(results)
     tables = {
         data: [c for c in cells if c.data == data] for data in sorted({c.data for c in cells})
+    }
+    models = paper_b(results)
+    of_b = {
+        data: {
+            "rows": [row for row in models if row.data == data],
+            "verdicts": claims.verdicts(results[results.data == data], paper="B"),
+        }
+        for data in sorted({row.data for row in models})
     }
     page = environment.get_template("report.html").render(
         run=folder.name,
         corpora=sorted(set(results.data)),
         tables=tables,
-        majorities=majorities,
-        summaries={data: _summary(rows, majorities.get(data)) for data, rows in tables.items()},
+        majorities=commonest,
+        summaries={data: _summary(rows, commonest.get(data)) for data, rows in tables.items()},
         classifiers=CLASSIFIERS,
         table1=table1(results),
+        paper_b=of_b,
         figures=_figures(folder),
         states=_states(folder),
         results=results.astype(object).where(results.notna(), None).to_dict("records"),
@@ -191,26 +134,50 @@ def _states(folder: Path) -> list[dict[str, Any]]:
 
 
 def print_scoreboard(runs: Sequence[Path]) -> None:
-    """Print Table 2 of every run: published, the paper's protocol, leak-free, p."""
+    """Print Table 2 of Paper A and the models of Paper B of every run."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 100)
     for folder in runs:
         results = _read(folder)
-        cells = table2(results)
-        if not cells:
-            console.print(f"{folder.name}: no row of Table 2 was measured in this run.")
+        cells, models = table2(results), paper_b(results)
+        if not cells and not models:
+            console.print(f"{folder.name}: no table of a paper was measured in this run.")
         for data in sorted({cell.data for cell in cells}):
             rows = [cell for cell in cells if cell.data == data]
-            console.print(_scoreboard(folder.name, data, rows, _majorities(results).get(data)))
+            console.print(_scoreboard(folder.name, data, rows, majorities(results).get(data)))
+        for data in sorted({row.data for row in models}):
+            console.print(_models(folder.name, [row for row in models if row.data == data]))
+
+
+def _models(run: str, rows: Sequence[ModelRow]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    data = rows[0].data
+    table = Table(title=escape(f"{run}: Paper B, balanced accuracy on {data}{_warning(data)}"))
+    table.add_column("model")
+    for column in ("paper's protocol", "leak-free", "leak-free macro F1"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.name,
+            _with_interval(row.balanced_accuracy["paper"]),
+            _with_interval(row.balanced_accuracy["leak_free"]),
+            _with_interval(row.macro_f1["leak_free"]),
+        )
+    return table
+
+
+def _warning(data: str) -> str:
+    return " — no evidence about real infants" if data == "synthetic" else ""
 
 
 def _scoreboard(run: str, data: str, cells: Sequence[Cell], majority: float | None) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    warning = " — no evidence about real infants" if data == "synthetic" else ""
-    table = Table(title=escape(f"{run}: Paper A, Table 2, accuracy on {data}{warning}"))
+    table = Table(title=escape(f"{run}: Paper A, Table 2, accuracy on {data}{_warning(data)}"))
     for column in ("feature", "classifier"):
         table.add_column(column)
     for column in ("published", "paper's protocol", "leak-free", "p"):

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cryutils import report
+from cryutils import report, tables
 from cryutils.claims import Result
 from cryutils.errors import InputError
 from cryutils.models import CLASSIFIERS
@@ -100,7 +100,7 @@ class Page(HTMLParser):
 
 
 def test_table_2_stands_beside_what_the_paper_printed() -> None:
-    first, second = report.table2(results(TWO))
+    first, second = tables.table2(results(TWO))
     assert (first.feature, first.classifier, first.published) == ("stft", "svm", 0.4583)
     assert first.paper is not None
     assert first.leak_free is not None
@@ -110,33 +110,33 @@ def test_table_2_stands_beside_what_the_paper_printed() -> None:
 
 def test_a_cell_that_was_not_measured_is_left_out() -> None:
     only_paper = [row("feature_validation.stft.nb.accuracy", 0.5, protocol="paper")]
-    (found,) = report.table2(results(only_paper))
+    (found,) = tables.table2(results(only_paper))
     assert (found.classifier, found.leak_free, found.p_value) == ("nb", None, None)
-    assert report.table2(results([])) == []
+    assert tables.table2(results([])) == []
 
 
 def test_numbers_of_two_corpora_are_never_mixed() -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04),
             *cell("stft", "svm", 0.9, 0.8, 0.001, data="synthetic")]  # fmt: skip
-    found = report.table2(results(rows))
+    found = tables.table2(results(rows))
     assert [(c.data, c.paper and c.paper["value"], c.p_value) for c in found] == [
         ("donateacry", 0.6, 0.04), ("synthetic", 0.9, 0.001),
     ]  # fmt: skip
 
 
 def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted() -> None:
-    table = report.table1(results([
+    table = tables.table1(results([
         row("table1.tired.count", 24), row("table1.tired.test_count", 19),
         row("table1.hungry.count", 382),
     ]))  # fmt: skip
     assert table.loc["tired"].tolist() == [24, 24, 20, 19]
     assert table.loc["hungry", "count"] == 382
     assert table.loc["hungry"].isna().tolist() == [True, False, True, True]
-    assert len(report.table1(results([]))) == 0
+    assert len(tables.table1(results([]))) == 0
 
 
 def test_the_summary_by_hand() -> None:
-    found = report._summary(report.table2(results(TWO)), 0.355)
+    found = report._summary(tables.table2(results(TWO)), 0.355)
     assert found == {
         "published": (0.4583, 0.8449), "paper": (0.60, 0.80), "leak_free": (0.30, 0.40),
         "majority": 0.355, "significant": 1, "tested": 2, "cells": 2,
@@ -176,7 +176,7 @@ def test_the_page_says_what_was_measured(run: Path) -> None:
 
 
 def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
-    made(run, [r for f in report.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)])
+    made(run, [r for f in tables.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)])
     page = Page(report.write(run))
     pictures = [attributes["aria-label"] for attributes in page.all("svg")]
     assert len(pictures) == 12
@@ -298,7 +298,7 @@ def test_the_scoreboard_prints_every_run(
     assert "STFT Naïve Bayes 76 % 90 % [80, 100] 80 % [60, 100] 0.010" in lines
     assert out.count("no evidence about real infants") == 1
     assert "commonest class: 36 %" in re.sub(r"\s+", " ", out)
-    assert "no row of Table 2 was measured in this run" in out
+    assert "no table of a paper was measured in this run" in out
 
 
 def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -306,3 +306,49 @@ def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixt
     report.print_scoreboard([run])
     out = re.sub(r"[│┃\s]+", " ", capsys.readouterr().out)
     assert "SVM 46 % 60 % – –" in out
+
+
+# Paper B
+
+
+def of_paper_b(data: str = "mine") -> list[dict[str, Any]]:
+    rows = []
+    for key, value in (("cry2", 0.5), ("full", 0.6), ("baseline.audio.svm", 0.45)):
+        for protocol, more in (("paper", 0.2), ("leak_free", 0.0)):
+            for metric in ("balanced_accuracy", "macro_f1"):
+                rows.append(
+                    row(
+                        f"{key}.{metric}", value + more, low=value + more - 0.1,
+                        high=value + more + 0.1, protocol=protocol, data=data,
+                    )
+                )  # fmt: skip
+    gain = row("full.gain.audio.macro_f1", 0.1, low=0.02, high=0.18, protocol="leak_free")
+    return [*rows, {**gain, "data": data}]
+
+
+def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -> None:
+    rows = tables.paper_b(results(of_paper_b()))
+    assert [r.name for r in rows] == ["cry2 (sound)", "full (late fusion)", "SVM, on sound"]
+    paper, free = (rows[1].balanced_accuracy[protocol] for protocol in ("paper", "leak_free"))
+    assert paper is not None and free is not None
+    assert (paper["value"], free["value"]) == (pytest.approx(0.8), 0.6)
+
+
+def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
+    made(run, of_paper_b())
+    page = Page(report.write(run))
+    assert "Paper B: cry2, image and full, on mine" in page.text
+    assert "Late fusion beats the sound model: gain in macro F1" in page.text
+    assert "holds" in page.text
+    labels = [attributes["aria-label"] for attributes in page.all("svg")]
+    assert labels[0] == "paper's protocol 70 %, leak-free 50 %"
+
+
+def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, of_paper_b("synthetic"))
+    report.print_scoreboard([run])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Paper B" in out and "no evidence about real infants" in out
+    assert "cry2 (sound)" in out and "50 % [40, 60]" in out

@@ -1,4 +1,4 @@
-"""Notebooks 00-03 run with Colab's versions, in the environment of `make test-colab`."""
+"""The notebooks run with Colab's versions, in the environment of `make test-colab`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_installing_the_course_changed_none_of_colabs_versions(package: str) -> 
     assert metadata.version(package) == PINNED[package]
 
 
-@pytest.mark.parametrize("name", list(NOTEBOOKS)[:4])
+@pytest.mark.parametrize("name", list(NOTEBOOKS))
 def test_notebook_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
