@@ -185,10 +185,14 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     except ValueError as error:
         raise InputError(f"{told}: damaged ({error}); train the model again.") from error
     try:
-        return _keras().models.load_model(network, compile=False), about
+        model = _keras().models.load_model(network, compile=False)
     except _DAMAGE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{network}: no model that loads ({first}); train it again.") from error
+    if len(model.inputs) == len(model.outputs) == 1:
+        # Keras 3.10 takes a loaded model's input for a list, and warns at each array.
+        model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
+    return model, about
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class Traced:
         self._optimizer_start = self.optimizer_state()
         self._seeds = [v for v in model.variables if v.path.endswith("seed_generator_state")]
         spec = tf.TensorSpec((None, *model.input_shape[1:]), model.inputs[0].dtype)
-        self._answer = tf.function(lambda x: model(x, training=False), input_signature=[spec])
+        answer = tf.function(lambda x: model(x, training=False))
+        self._answer = answer.get_concrete_function(spec)
 
     def reset(self, like: Any) -> None:
         """Take the weights and the learning rate of the model `like`; forget the last fit."""
@@ -84,9 +85,11 @@ class Traced:
 
     def predict(self, model: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return what `model` answers to `x`, float32 (rows, classes)."""
+        import tensorflow as tf
+
         self.model.set_weights(model.get_weights())
         x = np.asarray(x, self.model.inputs[0].dtype)
-        parts = [np.asarray(self._answer(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
+        parts = [self._answer(tf.constant(x[i : i + _BATCH])).numpy() for i in range(0, len(x), _BATCH)]
         return np.concatenate(parts or [np.zeros((0, model.output_shape[-1]), np.float32)])
 
 

@@ -51,16 +51,18 @@ _VALIDATION_BATCH = 256
 class Settings:
     """How a network is trained; every one of them belongs to the key of a kept fit.
 
-    `patience`: epochs without a better validation loss after which it stops. `class_weights`:
-    each class weighs the same in the loss, however many examples it has. `learning_rate` and
-    `dropout` are for `Build` to use.
+    `patience`: epochs without a better validation loss after which it stops; `warm_up`: epochs
+    before the first that counts, since batch normalisation's averages must settle first.
+    `class_weights`: each class weighs the same in the loss, however many examples it has.
+    `learning_rate` and `dropout` are for `Build` to use.
     """
 
     epochs: int = 30
     batch_size: int = 32
     learning_rate: float = 1e-3
     dropout: float = 0.3
-    patience: int = 6
+    patience: int = 8
+    warm_up: int = 4
     class_weights: bool = True
     seed: int = 0
 
@@ -68,6 +70,8 @@ class Settings:
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
+        if not 0 <= self.warm_up < self.epochs:
+            raise InputError(f"warm_up={self.warm_up} of {self.epochs} epochs: leave one to count.")
         if self.learning_rate <= 0 or self.seed < 0:
             raise InputError(
                 f"learning_rate={self.learning_rate}, seed={self.seed}: neither is negative,"
@@ -207,6 +211,8 @@ class _Job:
         from sklearn.utils.class_weight import compute_sample_weight
 
         settings, y = self.settings, self.y[self.train]
+        # Batches of one size, give or take a row: a last one of few would sway the normalisation.
+        edges = np.arange(self.steps + 1) * len(y) // self.steps
         weight = compute_sample_weight("balanced" if settings.class_weights else None, y)
         orders = [
             np.random.default_rng([settings.seed, epoch]).permutation(len(y)).astype(np.int32)
@@ -218,10 +224,10 @@ class _Job:
                 tf.constant(y, tf.int32),
                 tf.constant(weight, tf.float32),
             )
-            one_epoch = tf.data.Dataset.from_tensor_slices
+            batches = tf.data.Dataset.from_tensor_slices((edges[:-1], edges[1:]))
             return (
-                one_epoch(np.stack(orders))
-                .flat_map(lambda order: one_epoch(order).batch(settings.batch_size))
+                tf.data.Dataset.from_tensor_slices(np.stack(orders))
+                .flat_map(lambda order: batches.map(lambda start, end: order[start:end]))
                 .map(lambda rows: tuple(tf.gather(array, rows) for array in data))
             )
 
@@ -252,13 +258,17 @@ def _train(
         copy.restore(state.weights, state.optimizer)
     state = state or State()
     stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", mode="min", patience=settings.patience, restore_best_weights=True
+        monitor="val_loss",
+        mode="min",
+        patience=settings.patience,
+        start_from_epoch=settings.warm_up,
+        restore_best_weights=True,
     )
     written = time.monotonic()
 
     def take_up(logs: Any = None) -> None:
         # After Keras' own `on_train_begin`, which forgets all of it.
-        if state.rows:
+        if state.best is not None:
             stopping.best, stopping.wait = state.best, state.wait
             stopping.best_epoch, stopping.best_weights = state.best_epoch - 1, state.best_weights
 
@@ -268,8 +278,9 @@ def _train(
     def end(epoch: int, logs: dict[str, float]) -> None:
         nonlocal written
         state.rows.append({"epoch": epoch + 1, **logs})
-        state.best, state.wait = stopping.best, stopping.wait
-        state.best_epoch, state.best_weights = stopping.best_epoch + 1, stopping.best_weights
+        if stopping.best is not None:
+            state.best, state.wait = stopping.best, stopping.wait
+            state.best_epoch, state.best_weights = stopping.best_epoch + 1, stopping.best_weights
         state.stopped = copy.model.stop_training
         report(epoch + 1, settings.epochs)
         if time.monotonic() - written >= checkpoint_s:

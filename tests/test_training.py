@@ -55,7 +55,7 @@ def sound_network(settings: Settings):
     )  # fmt: skip
 
 
-SHORT = Settings(epochs=6, batch_size=8, patience=6, seed=3)
+SHORT = Settings(epochs=6, batch_size=8, patience=6, warm_up=2, seed=3)
 
 
 def trained(folder: Path, settings: Settings = SHORT, **options) -> Fitted:
@@ -122,7 +122,7 @@ def test_it_stops_by_the_validation_loss_and_returns_the_best_epochs_weights(
     settings = replace(SHORT, epochs=60, patience=4, learning_rate=0.01)
     fitted = trained(tmp_path, settings)
     losses = fitted.history["val_loss"].to_numpy()
-    assert fitted.best_epoch == losses.argmin() + 1
+    assert fitted.best_epoch == losses[2:].argmin() + 3  # two epochs warm up
     assert fitted.epochs_run == fitted.best_epoch + 4 < 60
     assert len(every_epoch) == fitted.epochs_run
     best = every_epoch[fitted.best_epoch - 1]
@@ -152,7 +152,9 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
     model = picture_network(SHORT)
 
     def weights(settings: Settings) -> dict[int, set[float]]:
-        job = training._Job(x, y, np.arange(10), np.arange(1), replace(settings, epochs=1))
+        job = training._Job(
+            x, y, np.arange(10), np.arange(1), replace(settings, epochs=1, warm_up=0)
+        )
         found: dict[int, set[float]] = {}
         for _, labels, weight in job.batches(model, 0).as_numpy_iterator():
             for k, w in zip(labels, weight, strict=True):
@@ -164,14 +166,22 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
     assert weights(replace(SHORT, class_weights=False)) == {0: {1.0}, 1: {1.0}, 2: {1.0}}
 
 
+@pytest.mark.parametrize(("rows", "sizes"), [(28, [7] * 4), (25, [6, 6, 6, 7]), (17, [5, 6, 6])])
+def test_no_batch_is_left_with_a_few_rows(rows: int, sizes: list[int]) -> None:
+    x, y = faces()
+    job = training._Job(x, y, np.arange(rows), VALIDATION, replace(SHORT, epochs=5, warm_up=0))
+    batches = job.batches(picture_network(SHORT), 4).as_numpy_iterator()
+    assert [len(labels) for _, labels, _ in batches] == sizes and job.steps == len(sizes)
+
+
 def test_an_epoch_has_every_training_row_once_and_the_next_another_order() -> None:
     x, y = np.arange(N * 768).reshape(N, 16, 16, 3).astype(np.uint8), np.arange(N) % 3
     x[:, 0, 0, 0] = np.arange(N)
-    job = training._Job(x, y, TRAIN, VALIDATION, replace(SHORT, epochs=2))
+    job = training._Job(x, y, TRAIN, VALIDATION, replace(SHORT, epochs=2, warm_up=0))
     rows = [
         batch[0][:, 0, 0, 0] for batch in job.batches(picture_network(SHORT), 0).as_numpy_iterator()
     ]
-    assert [len(part) for part in rows] == [8, 8, 8, 4] * 2 and job.steps == 4
+    assert [len(part) for part in rows] == [7, 7, 7, 7] * 2 and job.steps == 4
     first, second = np.concatenate(rows[:4]), np.concatenate(rows[4:])
     np.testing.assert_array_equal(np.sort(first), TRAIN)
     np.testing.assert_array_equal(np.sort(second), TRAIN)
@@ -246,6 +256,7 @@ def on_other(row: int, label: bool = False) -> Callable[[Path], Fitted]:
         changed(seed=4),
         changed(epochs=5),
         changed(patience=5),
+        changed(warm_up=1),
         changed(batch_size=7),
         changed(learning_rate=2e-3),
         changed(dropout=0.2),
@@ -427,7 +438,14 @@ def test_a_network_that_is_not_compiled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"batch_size": 0}, {"patience": 0}, {"seed": -1}, {"learning_rate": 0.0}],
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"seed": -1},
+        {"learning_rate": 0.0},
+        {"warm_up": 30},
+    ],
 )
 def test_settings_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(InputError, match=f"{next(iter(wrong))}="):
