@@ -1,0 +1,94 @@
+"""The controls that every result of Paper B stands on: all to learn, and nothing to learn.
+
+At `signal=1` both networks must read the state of infants that they have never met, and fusion
+must not be shown to lose; at `signal=0` the leak-free test must not find what isn't there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cryutils
+from cryutils import audio, crossfit, evaluation, fusion, networks, recognition, training, video
+from cryutils.inputs import FaceInput, SoundInput
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+
+def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_to_lose(
+    apart: Path,
+) -> None:
+    corpus = cryutils.load(
+        "synthetic", video=True, classes=list(recognition.STATES), signal=1.0, identity=1.0,
+        infants=24, clips_per_infant=5, duration_s=4.0, fps=10, size=128, seed=1,
+    )  # fmt: skip
+    hearing, seeing = SoundInput(kind="mel+mfcc"), FaceInput(fps=2, size=48, limit=4)
+    examples = {
+        "audio": hearing.examples(audio.signals(corpus, sr=8000)),
+        "image": seeing.examples(video.crops(corpus, fps=2, size=48, limit=4)),
+    }
+    build = {
+        "audio": lambda s: networks.cry2(hearing.shape, 4, learning_rate=s.learning_rate),
+        "image": lambda s: networks.image(seeing.shape, 4, learning_rate=s.learning_rate),
+    }
+    (folds,) = evaluation.Protocol("leak_free").k_folds(corpus, n_splits=3, repeats=1, seed=1)
+    settings = training.Settings(epochs=25, learning_rate=2e-3)
+    answers = {
+        name: crossfit.cross_fit(
+            build[name], examples[name], corpus.labels, corpus.infants, folds,
+            protocol="leak_free", settings=settings,
+        ).probabilities[0]
+        for name in build
+    }  # fmt: skip
+    answers["fused"] = fusion.late_fusion(answers["audio"], answers["image"]).probabilities
+    scored = {k: recognition.Scored.of(p, corpus, protocol="leak_free") for k, p in answers.items()}
+    scores = {k: s.scores.balanced_accuracy for k, s in scored.items()}
+    assert scores["audio"] >= 0.80, scores
+    assert scores["image"] >= 0.80, scores
+    best = max(("audio", "image"), key=lambda k: scores[k])
+    gain = evaluation.paired_interval(
+        scored["fused"].predicted, scored[best].predicted, corpus.labels, corpus.infants
+    )
+    assert gain.high is not None
+    assert gain.high >= 0, (scores, gain)
+
+
+def test_without_signal_the_leak_free_test_seldom_finds_anything_while_leaky_folds_score(
+    apart: Path,
+) -> None:
+    import null
+
+    found = [null.one_corpus(seed) for seed in range(4)]
+    for modality in ("sound", "face"):
+        p, honest, leaky = np.array([answers[modality] for answers in found]).T
+        # Four rejections of four happen by chance once in 160,000 runs, three once in 2,000.
+        assert (p <= 0.05).sum() <= 2
+        assert honest.mean() < 0.40
+        assert leaky.mean() > honest.mean() + 0.1
+
+
+@pytest.mark.parametrize("modality", ["sound", "face"])
+def test_a_modality_can_be_made_to_know_nothing_while_the_other_does(
+    modality: str, apart: Path
+) -> None:
+    dials = {"sound": {"signal": 0.0, "face_signal": 1.0}, "face": {"face_signal": 0.0}}[modality]
+    corpora = [
+        cryutils.load(
+            "synthetic", video=True, infants=8, clips_per_infant=1, duration_s=1.0, fps=4, size=64,
+            classes=list(order), mostly=1.0, seed=3, **dials,
+        )
+        for order in (["hungry", "pain"], ["pain", "hungry"])
+    ]  # fmt: skip
+    # The same infants with the labels exchanged: what doesn't depend on the label stays.
+    for one, other in zip(*corpora, strict=True):
+        assert one.label != other.label
+        if modality == "sound":
+            same = np.array_equal(audio.read(one.path, sr=8000), audio.read(other.path, sr=8000))
+        else:
+            pairs = zip(video.frames(one.path), video.frames(other.path), strict=True)
+            same = all(np.array_equal(a, b) for a, b in pairs)
+        assert same
