@@ -36,25 +36,28 @@ _INK, _PAPER, _QUIET = (30, 30, 30), (255, 255, 255), (120, 120, 120)
 _BAR, _FACE = (0, 114, 178), (230, 159, 0)
 
 
-def annotate(prediction: Prediction, folder: Path, *, note: str = "") -> Path:
+def annotate(
+    prediction: Prediction, folder: Path, *, note: str = "", name: str | None = None
+) -> Path:
     """Write the file of `prediction` into `folder` with the answer drawn in; return its path.
 
     A video becomes an MP4 at 25 frames a second with its sound, a picture a PNG. `note` says
-    what the models were trained on. Raises InputError for a sound, which has no picture.
+    what the models were trained on, `name` the file without its suffix (None: the recording's).
+    Raises InputError for a sound, which has no picture, and for the recording's own folder.
     """
     source = prediction.file
     info = media.probe(source)
     if not info.has_video:
         raise InputError(f"{source}: a sound has no picture to draw in.")
-    if source.suffix.lower() in media.STILL:
-        target = folder / f"{source.stem}.png"
+    if folder.resolve() in (source.parent.resolve(), source.resolve().parent):
+        raise InputError(f"{folder}: the recording itself is in there; choose another folder.")
+    is_still = source.suffix.lower() in media.STILL
+    target = folder / f"{name or source.stem}{'.png' if is_still else '.mp4'}"
+    if is_still:
         drawn = next(_drawn(prediction, video.frames(source), note))
         with writing(target) as part:
             _write_png(part, drawn)
         return target
-    target = folder / f"{source.stem}.mp4"
-    if target.resolve() == source.resolve():
-        raise InputError(f"{target}: it would overwrite the recording; choose another folder.")
     sound = audio.read(source, sr=SOUND_SR) if info.has_audio else None
     frames = _drawn(prediction, video.frames(source, fps=FPS), note)
     mp4.write(target, frames, fps=FPS, sound=sound, sr=None if sound is None else SOUND_SR)
@@ -101,15 +104,20 @@ def _drawn(prediction: Prediction, frames: Iterator[Pixels], note: str) -> Itera
     words = [f"Whole recording: {whole}"]
     if prediction.used in by:
         words[0] += f", by {by[prediction.used]}"
-    words += [*prediction.why, note, "No medical device."]
+    # The note comes last: it alone may be too long for the panel.
+    words += [*prediction.why, "No medical device.", note]
+    is_still = prediction.file.suffix.lower() in media.STILL
     for number, frame in enumerate(frames):
         time_s = number / FPS
+        heading = "picture" if is_still else f"at {int(time_s)} s"
         shares, box = _at(prediction, time_s)
-        picture = _with_box(frame, box)
-        width = round(frame.shape[1] * HEIGHT / frame.shape[0])
-        picture = cv2.resize(picture, (max(1, width), HEIGHT), interpolation=cv2.INTER_AREA)
+        width = max(1, round(frame.shape[1] * HEIGHT / frame.shape[0]))
+        picture = np.asarray(
+            cv2.resize(_with_box(frame, box), (width, HEIGHT), interpolation=cv2.INTER_AREA),
+            np.uint8,
+        )
         yield np.concatenate(
-            [picture, _panel(tuple(shares.items()), f"at {time_s:.0f} s", tuple(words))], axis=1
+            [picture, _panel(tuple(shares.items()), heading, tuple(words))], axis=1
         )
 
 
@@ -149,7 +157,8 @@ def _with_box(frame: Pixels, box: Any) -> Pixels:
         return frame
     x, y, width, height = (round(float(value)) for value in box)
     thick = max(1, round(min(frame.shape[:2]) / 120))
-    return cv2.rectangle(frame.copy(), (x, y), (x + width, y + height), _FACE, thick)
+    drawn = cv2.rectangle(frame.copy(), (x, y), (x + width, y + height), _FACE, thick)
+    return np.asarray(drawn, np.uint8)
 
 
 @lru_cache(maxsize=8)

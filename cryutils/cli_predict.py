@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,38 +48,60 @@ def predict(
     click.echo(
         f"Models: {predictor.run.name}, trained on {predictor.note}. No medical device.", err=True
     )
-    folder = resolve(annotate) if annotate else None
+    artist = _Artist(resolve(annotate), predictor.note) if annotate else None
     rows: list[dict[str, Any]] = []
-    done: list[Prediction] = []
-    failed = 0
+    failed = False
     for name in _shown(files):
+        row: dict[str, Any] = {"file": name}
+        rows.append(row)
         try:
             prediction = predictor(resolve(name))
-            row = {**prediction.row(), "file": name}
-            if folder is not None:
-                row["annotated"] = _annotated(prediction, folder, predictor.note)
-            done.append(prediction)
+            row |= {**prediction.row(), "file": name}
+            if artist is not None:
+                row["annotated"] = None  # a prediction that can't be drawn is one nevertheless
+                row["annotated"] = artist.draw(prediction)
         except InputError as error:
-            failed += 1
-            row = {"file": name, "error": str(error)}
+            failed = True
+            if "state" not in row:
+                row["error"] = str(error)
             click.echo(f"cryutils: {error}", err=True)
-        rows.append(row)
+    done = [row for row in rows if "error" not in row]
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=1))
     elif done:
-        _print_table([row for row in rows if "error" not in row], predictor.classes)
+        _print_table(done, predictor.classes)
     if failed:
         raise SystemExit(1 if done else 2)
 
 
-def _annotated(prediction: Prediction, folder: Path, note: str) -> str | None:
-    from cryutils.annotate import annotate
-    from cryutils.media import probe
+class _Artist:
+    """Writes predictions into one folder, a file each, though recordings may share a name."""
 
-    if not probe(prediction.file).has_video:
-        click.echo(f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True)
-        return None
-    return str(annotate(prediction, folder, note=f"Trained on {note}."))
+    def __init__(self, folder: Path, note: str) -> None:
+        self.folder, self.note = folder, f"Trained on {note}."
+        self.taken: set[str] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--annotate {folder}: can't be written to ({error.strerror}); name another folder."
+            ) from error
+
+    def draw(self, prediction: Prediction) -> str | None:
+        """Return the path of what was written; None, and a line on stderr, for a sound."""
+        from cryutils.annotate import annotate
+        from cryutils.media import probe
+
+        if not probe(prediction.file).has_video:
+            click.echo(
+                f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True
+            )
+            return None
+        stem = prediction.file.stem
+        numbered = (f"{stem}-{k}" for k in count(2))
+        name = next(name for name in chain([stem], numbered) if name.casefold() not in self.taken)
+        self.taken.add(name.casefold())
+        return str(annotate(prediction, self.folder, note=self.note, name=name))
 
 
 def _shown(files: Sequence[str]) -> Any:

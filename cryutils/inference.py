@@ -133,6 +133,7 @@ def mean_interval(
     given = np.asarray(values, dtype=np.float64)
     if given.shape != (len(infants),):
         raise InputError(f"{given.shape} values and {len(infants)} infants do not belong together")
+    _check_level(level)
     there = np.isfinite(given)
     if not there.any():
         raise InputError("every value is missing, so there is no mean")
@@ -247,8 +248,7 @@ def _sample(
 
 def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
     """Return A's score, or A's less B's, with its interval."""
-    if not 0 < level < 1:
-        raise InputError(f"level={level} is no confidence; use one between 0 and 1, such as 0.95")
+    _check_level(level)
     counts = jackknife.clips_by_infant(a.truth, a.infants, by_class=metric != "accuracy")
     score, se = (_macro_f1 if metric == "macro_f1" else _share_right)(a, b, metric)
     n, n_infants = len(a.truth), len(counts)
@@ -266,6 +266,11 @@ def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, word
     return Interval(
         float(score), float(low), float(high), df, float(se), n, n_infants, level, words
     )
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InputError(f"level={level} is no confidence; use one between 0 and 1, such as 0.95")
 
 
 def _share_right(

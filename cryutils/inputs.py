@@ -71,6 +71,21 @@ class SoundInput:
         wide = {"mel": self.n_mels, "mfcc": self.n_mfcc, "mel+mfcc": self.n_mels + self.n_mfcc}
         return self.frames, wide[self.kind]
 
+    @property
+    def hop(self) -> int:
+        """Frames from the start of one window to that of the next."""
+        return max(1, round(self.step_s * self.sr / self.hop_length))
+
+    def starts_s(self, rows: int, samples: int | None = None) -> npt.NDArray[np.float64]:
+        """Return when each of a sound's `rows` windows starts, in s, float64 (rows,).
+
+        The last one may start early, to end with a sound of so many `samples` (None: unknown).
+        """
+        starts = np.arange(rows) * self.hop
+        if samples is not None:
+            starts = np.minimum(starts, max(0, 1 + samples // self.hop_length - self.frames))
+        return starts * self.hop_length / self.sr
+
     def picture(self, x: Array) -> Array:
         """Return the features of a sound `x` at `sr` Hz, float32 (frames, coefficients)."""
         y = condition(x, sr=self.sr)
@@ -89,8 +104,7 @@ class SoundInput:
         """
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
-        step = max(1, round(self.step_s * self.sr / self.hop_length))
-        return windows(self.picture(x), frames=self.frames, hop=step)
+        return windows(self.picture(x), frames=self.frames, hop=self.hop)
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
         """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""

@@ -6,6 +6,7 @@ show screenshots. Import them from `cryutils.plots`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,17 @@ def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     for k, row in enumerate(table.to_dict("records")):
         kind = str(row["kind"])
         ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
-        ax.text(k, 0.5, kind, rotation=90, ha="center", va="center", fontsize=8.5)
+        # Long names are broken between their words, so that they stay within the block.
+        words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "\n", kind)
+        ax.text(k, 0.5, words, rotation=90, ha="center", va="center", fontsize=7.5)
         ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
         if row["parameters"]:
             ax.text(
                 k, -0.05, f"{row['parameters']:,}", rotation=60, ha="right", va="top", fontsize=7.5
             )
         if k:
-            ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops={"arrowstyle": "->"})
+            arrow = {"arrowstyle": "->", "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops=arrow)
     ax.text(-0.9, 1.05, "output", ha="right", va="bottom", fontsize=8, color="#555555")
     ax.text(-0.9, -0.05, "parameters", ha="right", va="top", fontsize=8, color="#555555")
     ax.set(xlim=(-1, len(table)), ylim=(-0.5, 1.9))
@@ -66,16 +70,19 @@ def learning_curves(
 ) -> Axes:
     """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
 
-    `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`; `best` marks the epochs
-    whose weights were kept. The mean ends where fewer than half of the folds go on.
+    `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`, and may have `repeat`;
+    `best` marks the epochs whose weights were kept. The mean ends where fewer than half of the
+    folds go on.
     """
+    one_fit = [name for name in ("repeat", "fold") if name in history]
+    fits = history.groupby(one_fit)
     for column, colour, words in (
         (what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation"),
     ):  # fmt: skip
-        for _, fold in history.groupby("fold"):
+        for _, fold in fits:
             ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
         by_epoch = history.groupby("epoch")[column]
-        mean = by_epoch.mean()[by_epoch.size() * 2 >= history.fold.nunique()]
+        mean = by_epoch.mean()[by_epoch.size() * 2 >= fits.ngroups]
         ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
     for k, epoch in enumerate(best):
         ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
@@ -103,7 +110,10 @@ def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> 
     if chance is not None:
         ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
     names = [str(name).replace("_", " ") for name in table.index]
-    ax.set(yticks=rows, yticklabels=names, xlim=(-0.02, 1.02), xlabel="share")
+    ax.set(
+        yticks=rows, yticklabels=names, xlim=(-0.02, 1.02), xlabel="share",
+        ylim=(-0.6, len(table) - 0.4),
+    )  # fmt: skip
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -137,10 +147,10 @@ def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
     """Draw differences between two models with their paired intervals, one row a comparison.
 
     `table` has an index of names and columns `value`, `low`, `high`. An interval that holds 0
-    shows no difference, and is drawn open.
+    shows no difference, and is drawn open; so is a value without one (None or NaN).
     """
     rows = np.arange(len(table))[::-1]
-    for row, item in zip(rows, table.to_dict("records"), strict=True):
+    for row, item in zip(rows, table.astype(float).to_dict("records"), strict=True):
         low, high = item["low"], item["high"]
         shown = low > 0 or high < 0
         colour = MODALITIES["fused"]
@@ -165,7 +175,7 @@ def stress(
         part = table[table.modality == name].set_index("level").macro_f1.reindex(levels)
         ax.plot(range(len(levels)), part, "o-", color=colour, label=name, lw=2)
     ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    words = ["none" if np.isinf(level) else f"{level:g}" for level in levels]
+    words = ["no noise" if np.isinf(level) else f"{level:g}" for level in levels]
     ax.set(xticks=range(len(levels)), xticklabels=words, xlabel=xlabel, ylim=(0, 1.02))
     ax.set_ylabel("macro F1")
     return ax
@@ -178,15 +188,21 @@ def decisions(
     """Draw what each model would have said at every moment of a recording, one strip a model.
 
     timelines: by name, float32 (moments, classes) of probabilities `step_s` seconds apart. A
-    strip's colour is the most probable state, pale where it is unsure.
+    strip's colour is the most probable state, pale where it is unsure; a row of NaN, no answer,
+    leaves a gap.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Patch
 
     colours = np.array([colormaps["Set2"](k)[:3] for k in range(len(classes))])
     for row, p in enumerate(reversed(list(timelines.values()))):
-        sure = (p.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
-        shade = 1 - (1 - colours[p.argmax(axis=1)]) * np.clip(sure, 0.15, 1)[:, None]
+        if not len(p):
+            continue
+        answered = ~np.isnan(p).any(axis=1, keepdims=True)
+        known = np.where(answered, p, 0)
+        sure = (known.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
+        strength = np.where(answered, np.clip(sure, 0.15, 1)[:, None], 0)
+        shade = 1 - (1 - colours[known.argmax(axis=1)]) * strength
         extent = (0.0, len(p) * step_s, row - 0.4, row + 0.4)
         ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
     longest = max(len(p) for p in timelines.values()) * step_s
@@ -219,7 +235,10 @@ def probabilities(
         at = np.arange(len(classes)) + (k - (len(answers) - 1) / 2) * width
         ax.bar(at, p, width * 0.92, color=MODALITIES.get(name, "#888888"), label=name)
     ax.set(xticks=range(len(classes)), ylim=(0, 1))
-    ax.set_xticklabels([name.replace("_", " ") for name in classes], rotation=25)
+    ax.set_xticklabels(
+        [name.replace("_", " ") for name in classes],
+        rotation=25, ha="right", rotation_mode="anchor",
+    )  # fmt: skip
     if truth is not None:
         ax.get_xticklabels()[truth].set_fontweight("bold")
     ax.grid(axis="x", visible=False)

@@ -8,7 +8,6 @@ It runs the LiteRT files, so TensorFlow is never imported. It is no medical devi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ __all__ = ["MODELS", "Prediction", "Predictor", "Timeline", "runs_with_models"]
 Array = npt.NDArray[np.float32]
 
 MODELS = ("cry2", "image", "full")
+_INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
 _PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
 
 
@@ -81,6 +81,16 @@ def runs_with_models(model: str = "full") -> list[Path]:
     return sorted(found, key=lambda run: found[run], reverse=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One model of a run, how a recording is prepared for it, and what it was trained on."""
+
+    network: Lite
+    given: SoundInput | FaceInput
+    classes: tuple[str, ...]
+    note: str
+
+
 class Predictor:
     """The models of one run, ready for any file.
 
@@ -97,14 +107,16 @@ class Predictor:
         if model not in MODELS:
             raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
         self.run = _run(model, run)
+        folder = self.run / "models"
+        self._wanted = _PARTS[model]
         self._parts = {
-            part: _open(self.run / "models" / f"{part}.tflite")
-            for part in _PARTS[model]
-            if (self.run / "models" / f"{part}.tflite").is_file()
+            part: _open(folder, part)
+            for part in self._wanted
+            if (folder / f"{part}.tflite").is_file()
         }
         if not self._parts:
             raise InputError(f"{self.run}: no model {model!r} here; `cryutils run` trains it.")
-        orders = {tuple(about["classes"]) for _, about in self._parts.values()}
+        orders = {part.classes for part in self._parts.values()}
         if len(orders) > 1:
             raise InputError(f"{self.run}: cry2 and image know different states; run both again.")
         self.classes = orders.pop()
@@ -112,7 +124,7 @@ class Predictor:
     @property
     def note(self) -> str:
         """What the models were trained on, in words."""
-        notes = dict.fromkeys(about["note"] for _, about in self._parts.values())
+        notes = dict.fromkeys(part.note for part in self._parts.values())
         return "; ".join(notes)
 
     def __call__(self, path: Path) -> Prediction:
@@ -122,8 +134,8 @@ class Predictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        sound = self._hear(path, info.has_audio, why) if "cry2" in self._parts else None
-        face = self._look(path, info.has_video, why) if "image" in self._parts else None
+        sound = self._hear(path, info.has_audio, why) if "cry2" in self._wanted else None
+        face = self._look(path, info.has_video, why) if "image" in self._wanted else None
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
@@ -142,22 +154,24 @@ class Predictor:
         )
 
     def _hear(self, path: Path, has_audio: bool, why: list[str]) -> Timeline | None:
-        network, about = self._parts["cry2"]
-        settings = SoundInput(**about["input"])
+        part = self._parts.get("cry2")
+        if part is None or not isinstance(part.given, SoundInput):
+            why.append(f"sound: {'no model of it in this run' if has_audio else 'no sound'}")
+            return None
+        settings = part.given
         x = audio.read(path, sr=settings.sr) if has_audio else np.zeros(0, np.float32)
         if problem := sound_problem(x, settings.sr):
             why.append(f"sound: {problem}")
             return None
         rows = settings.windows(x)
-        times = np.minimum(
-            np.arange(len(rows)) * settings.step_s,
-            max(0.0, len(x) / settings.sr - settings.window_s),
-        )
-        return Timeline(times, network.predict(rows))
+        return Timeline(settings.starts_s(len(rows), len(x)), part.network.predict(rows))
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> Timeline | None:
-        network, about = self._parts["image"]
-        settings = FaceInput(**about["input"])
+        part = self._parts.get("image")
+        if part is None or not isinstance(part.given, FaceInput):
+            why.append(f"picture: {'no model of it in this run' if has_video else 'no pictures'}")
+            return None
+        settings = part.given
         track = (
             video.track(
                 path,
@@ -173,9 +187,8 @@ class Predictor:
             why.append(f"picture: {problem}")
             return None
         usable = track.found & ~track.blank
-        return Timeline(
-            track.times_s[usable], network.predict(settings.crops(track)), track.boxes[usable]
-        )
+        answers = part.network.predict(settings.crops(track))
+        return Timeline(track.times_s[usable], answers, track.boxes[usable])
 
     def _mean(self, timeline: Timeline | None) -> Array:
         if timeline is None:
@@ -199,11 +212,19 @@ def _run(model: str, run: str | Path | None) -> Path:
     return folder
 
 
-def _open(path: Path) -> tuple[Lite, Mapping[str, Any]]:
-    about = path.with_suffix(".json")
+def _open(folder: Path, name: str) -> _Part:
+    path, about = folder / f"{name}.tflite", folder / f"{name}.json"
+    network = Lite(path)
     try:
-        return Lite(path), json.loads(about.read_text(encoding="utf-8"))
+        told = json.loads(about.read_text(encoding="utf-8"))
+        given = _INPUTS[name](**told["input"])
+        part = _Part(network, given, tuple(told["classes"]), str(told["note"]))
     except FileNotFoundError as error:
         raise InputError(f"{about}: missing, so nothing tells how to use {path.name}.") from error
-    except ValueError as error:
-        raise InputError(f"{about}: no JSON ({error}); run its notebook again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{about}: it doesn't tell how to use {path.name} ({error}); run its notebook again."
+        ) from error
+    if network.shape != given.shape or network.classes != len(part.classes):
+        raise InputError(f"{about}: it isn't of {path.name}; run its notebook again.")
+    return part

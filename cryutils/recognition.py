@@ -8,7 +8,7 @@ like ("identical test splits").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ Array = npt.NDArray[np.float32]
 
 STATES = ("discomfort", "hungry", "pain", "tired")
 _SUMMARY = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
-_WITH_INTERVAL = ("accuracy", "balanced_accuracy", "macro_f1")
+_WITH_INTERVAL: tuple[evaluation.Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
@@ -65,11 +65,11 @@ class Scored:
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
         self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
-        self.intervals = {
+        self.intervals: dict[str, evaluation.Interval] = {
             metric: evaluation.interval(
                 self.predicted,
                 corpus.labels,
-                corpus.infants,
+                corpus.infants.tolist(),
                 metric=metric,
                 protocol=protocol,
             )
@@ -91,7 +91,8 @@ class Scored:
         cls, corpus: Corpus, folds: Sequence[Sequence[evaluation.Fold]], *, protocol: str
     ) -> Scored:
         """Return the scores of always saying the training part's commonest class."""
-        return cls(evaluation.majority_baseline(corpus.labels, folds), corpus, protocol=protocol)
+        predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
+        return cls(predicted, corpus, protocol=protocol)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -167,7 +168,11 @@ def deploy(
     """
     clips = np.unique(examples.clip)
     fitting, stopping = validation_clips(
-        clips, corpus.labels, corpus.infants, protocol="leak_free", seed=settings.seed
+        clips,
+        corpus.labels.tolist(),
+        corpus.infants.tolist(),
+        protocol="leak_free",
+        seed=settings.seed,
     )
     truth, classes = evaluation.class_indices(corpus.labels)
     fitted = training.fit(
@@ -176,7 +181,7 @@ def deploy(
         truth[examples.clip],
         train=examples.rows(fitting),
         validation=examples.rows(stopping),
-        settings=replace(settings, seed=settings.seed),
+        settings=settings,
     )
     about = {
         "classes": classes,
@@ -217,7 +222,7 @@ def moments(
     for k, track in enumerate(tracks):
         audio, image = rows_heard[sounds.rows([k])], rows_seen[faces.rows([k])]
         times = track.times_s[track.found & ~track.blank]
-        at = np.arange(len(audio)) * hearing.step_s
+        at = hearing.starts_s(len(audio))
         at_face = np.full_like(audio, np.nan)
         for row, start in enumerate(at):
             within = np.flatnonzero((times >= start) & (times < start + hearing.window_s))
