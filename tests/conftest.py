@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import wave
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from cryutils.locations import resolve
+
+if TYPE_CHECKING:
+    from cryutils.clips import Corpus
+    from cryutils.inputs import FaceInput, SoundInput
 
 # Read once, before any test changes the environment or the folder.
 _NAMED = os.environ.get("CRYUTILS_DATA_DIR")
@@ -105,3 +112,94 @@ def still() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run whose folder holds both of Paper B's networks, and what they were made from."""
+
+    outputs: Path
+    run: Path
+    corpus: Corpus
+    hearing: SoundInput
+    seeing: FaceInput
+    models: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run with both networks as files, as notebooks 04 and 05 leave them.
+
+    They are as they were drawn at random: nothing here asks how good they are. Their last
+    layer is turned up, so that different inputs get clearly different answers.
+    """
+    import cryutils
+    from cryutils import checkpoints, export, networks
+    from cryutils.inputs import FaceInput, SoundInput
+    from cryutils.recognition import STATES
+    from cryutils.traced import seeded
+
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(home / "cache"))
+        corpus = cryutils.load(
+            "synthetic", classes=list(STATES), video=True, infants=8, clips_per_infant=2,
+            duration_s=2.0, fps=8, size=96, progress=False,
+        )  # fmt: skip
+    hearing, seeing = SoundInput(kind="mel+mfcc", window_s=1.0), FaceInput(size=32, limit=3)
+    run, models = home / "outputs" / "quick", {}
+    sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
+    for name, given in (("cry2", hearing), ("image", seeing)):
+        build = getattr(networks, name)
+        model = seeded(lambda build=build, s=given.shape: build(s, len(STATES), filters=(4, 8)), 1)
+        if name == "cry2":
+            networks.adapt(model, sounds)
+        last = model.layers[-1]
+        last.set_weights([4 * values for values in last.get_weights()])
+        about = {
+            "classes": list(STATES), "input": asdict(given), "data": corpus.name,
+            "note": corpus.note, "seed": 1,
+        }  # fmt: skip
+        checkpoints.save(model, run / "models", name, about)
+        export.litert(model, run / "models" / f"{name}.tflite")
+        models[name] = model
+    return Trained(run.parent, run, corpus, hearing, seeing, models)
+
+
+@pytest.fixture
+def quick(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """That run, found by the library as the newest; the test starts in a folder of its own."""
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    return trained
+
+
+@pytest.fixture(scope="session")
+def recordings(
+    trained: Trained, tmp_path_factory: pytest.TempPathFactory, sound: Callable[..., Path]
+) -> Path:
+    """A folder of what people may ask about: good, half good and bad files."""
+    import cv2
+
+    from cryutils import audio, mp4, video
+
+    folder, cry = tmp_path_factory.mktemp("recordings"), trained.corpus[0].path
+    faces, heard = list(video.frames(cry)), audio.read(cry, sr=16000)
+    black = [np.zeros_like(face) for face in faces]
+    ramp = np.linspace(40, 200, 96).astype(np.uint8)
+    empty_room = [np.broadcast_to(ramp[:, None, None], (96, 96, 3)).copy() for _ in faces]
+    silent = np.zeros_like(heard)
+    (folder / "cry.mp4").write_bytes(cry.read_bytes())
+    for name, frames, x in (
+        ("mute", faces, None), ("silent", faces, silent), ("dark", black, heard),
+        ("faceless", empty_room, heard), ("nothing", black, silent), ("neither", empty_room, None),
+    ):  # fmt: skip
+        sr = None if x is None else 16000
+        mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12)
+    with wave.open(str(folder / "cry.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((heard * 32767).astype("<i2").tobytes())
+    sound(folder / "short.wav", seconds=0.1)
+    cv2.imwrite(str(folder / "face.png"), faces[4][..., ::-1])
+    (folder / "notes.txt").write_text(json.dumps({"a": "text"}))
+    (folder / "empty.wav").write_bytes(b"")
+    return folder

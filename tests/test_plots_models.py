@@ -1,0 +1,299 @@
+"""Figures of trained networks: each shows the numbers that it was given, on any Axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
+
+from cryutils import plots
+
+STATES = ["discomfort", "hungry", "pain", "tired"]
+
+
+@pytest.fixture
+def ax() -> Iterator[Axes]:
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+@pytest.fixture
+def axes() -> Iterator[np.ndarray]:
+    figure, found = plt.subplots(1, 3)
+    yield found
+    plt.close(figure)
+
+
+def points(ax: Axes, label: str) -> tuple[list[float], list[float]]:
+    """The x and y of what the legend calls `label`."""
+    (line,) = [line for line in ax.lines if line.get_label() == label]
+    x, y = line.get_data()
+    return [float(v) for v in x], [float(v) for v in y]
+
+
+def spans(ax: Axes) -> list[list[tuple[float, float]]]:
+    """From where to where each set of horizontal lines reaches."""
+    found = []
+    for lines in ax.collections:
+        ends = [segment[:, 0] for segment in lines.get_segments() if len(segment)]
+        found.append([(float(a), float(b)) for a, b in ends])
+    return found
+
+
+def words(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def ticks(ax: Axes, axis: str) -> list[str]:
+    return [text.get_text() for text in getattr(ax, f"get_{axis}ticklabels")()]
+
+
+# The network
+
+
+def test_architecture_is_a_block_a_layer_with_its_output_and_parameters(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "kind": ["InputLayer", "Conv2D", "ReLU", "BatchNormalization"],
+            "output": ["63 x 60", "32 x 30 x 16", "32 x 30 x 16", "4"],
+            "parameters": [0, 14400, 0, 64],
+        }
+    )
+    assert plots.architecture(table, ax) is ax
+    assert len(ax.patches) == 4
+    blocks = ["Input\nLayer", "Conv2D", "ReLU", "Batch\nNormalization"]
+    assert [text for text in words(ax) if text in blocks] == blocks
+    assert [text for text in words(ax) if text in set(table.output)] == table.output.tolist()
+    # A layer without parameters says nothing; the conv block stands where its parameters do.
+    counts = {t.get_text(): t.get_position()[0] for t in ax.texts if t.get_text()[:1].isdigit()}
+    assert counts["14,400"] == 1 and counts["64"] == 3 and "0" not in counts
+
+
+def test_an_architectures_words_stay_within_their_blocks() -> None:
+    figure, ax = plt.subplots(figsize=(10, 3.4))
+    kinds = ["BatchNormalization", "AveragePooling2D", "MaxPooling2D"] * 6
+    table = pd.DataFrame({"kind": kinds, "output": "4", "parameters": 0})
+    plots.architecture(table, ax)
+    figure.canvas.draw()
+    inside = [text for text in ax.texts if text.get_rotation() == 90]
+    assert len(inside) == len(kinds)
+    for text, block in zip(inside, ax.patches, strict=True):
+        drawn, box = text.get_window_extent(), block.get_window_extent()
+        assert box.x0 <= drawn.x0 and drawn.x1 <= box.x1
+        assert box.y0 <= drawn.y0 and drawn.y1 <= box.y1
+    plt.close(figure)
+
+
+# Curves
+
+
+def history(folds: dict[tuple[int, int], list[float]]) -> pd.DataFrame:
+    """A row an epoch; validation is a half more."""
+    return pd.DataFrame(
+        [
+            {"repeat": r, "fold": k, "epoch": e, "loss": v, "val_loss": v + 0.5}
+            for (r, k), values in folds.items()
+            for e, v in enumerate(values, start=1)
+        ]
+    )
+
+
+def thin(ax: Axes) -> list[Line2D]:
+    return [line for line in ax.lines if line.get_alpha() == 0.35]
+
+
+def test_learning_curves_are_each_fold_and_their_mean(ax: Axes) -> None:
+    given = history({(0, 0): [1.0, 0.5], (0, 1): [2.0, 1.5]}).drop(columns="repeat")
+    assert plots.learning_curves(given, ax, best=[2, 1]) is ax
+    assert points(ax, "training") == ([1, 2], [1.5, 1.0])
+    assert points(ax, "validation") == ([1, 2], [2.0, 1.5])
+    assert [list(line.get_ydata()) for line in thin(ax)[:2]] == [[1.0, 0.5], [2.0, 1.5]]
+    kept = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert kept == [2, 1]
+    assert ax.get_ylabel() == "loss (cross-entropy, nats)"
+
+
+def test_the_mean_curve_ends_where_most_folds_have_stopped(ax: Axes) -> None:
+    folds = {(0, 0): [1.0], (0, 1): [1.0, 0.8], (0, 2): [1.0, 0.6, 0.3]}
+    plots.learning_curves(history(folds), ax)
+    assert points(ax, "training") == ([1, 2], [1.0, pytest.approx(0.7)])
+
+
+def test_repeats_are_curves_of_their_own_and_never_joined(ax: Axes) -> None:
+    plots.learning_curves(history({(0, 0): [1.0, 0.5], (1, 0): [0.9, 0.4]}), ax)
+    # Two trainings, each with its training and its validation part.
+    assert [list(line.get_xdata()) for line in thin(ax)] == [[1, 2]] * 4
+
+
+def test_accuracy_is_drawn_as_a_share(ax: Axes) -> None:
+    given = pd.DataFrame({"fold": 0, "epoch": [1, 2], "accuracy": 0.5, "val_accuracy": 0.4})
+    plots.learning_curves(given, ax, what="accuracy")
+    assert ax.get_ylim() == (0, 1.02)
+    assert ax.get_ylabel() == "accuracy"
+
+
+# Scores
+
+
+def test_per_class_draws_three_scores_a_class_from_above(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"precision": [0.5, 0.9], "recall": [0.4, 0.8], "f1": [0.44, 0.85]},
+        index=["belly_pain", "macro mean"],
+    )
+    assert plots.per_class(table, ax, chance=0.25) is ax
+    for name, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+        assert points(ax, label) == (table[name].tolist(), [1, 0])
+    assert spans(ax) == [[(0.4, 0.5), (0.8, 0.9)]]
+    assert points(ax, "chance (recall)")[0] == [0.25, 0.25]
+    assert ticks(ax, "y") == ["belly pain", "macro mean"]
+    low, high = ax.get_ylim()
+    assert low < 0 and high > 1  # no mark on the frame
+
+
+def test_model_scores_are_both_protocols_with_their_intervals(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "paper": [0.9, 0.7], "paper_low": [0.8, 0.6], "paper_high": [0.95, 0.8],
+            "leak_free": [0.5, 0.3], "leak_free_low": [0.4, 0.3], "leak_free_high": [0.6, 0.3],
+        },
+        index=["cry2", "SVM"],
+    )  # fmt: skip
+    assert plots.model_scores(table, ax, chance=0.25, xlabel="macro F1") is ax
+    assert points(ax, "paper's protocol")[0] == [0.9, 0.7]
+    assert points(ax, "leak-free")[0] == [0.5, 0.3]
+    assert spans(ax) == [[(0.8, 0.95), (0.6, 0.8)], [(0.4, 0.6), (0.3, 0.3)]]
+    assert points(ax, "chance")[0] == [0.25, 0.25]
+    assert ticks(ax, "y") == ["cry2", "SVM"]
+    assert ax.get_xlabel() == "macro F1"
+
+
+def test_gains_are_open_where_the_interval_holds_0_or_there_is_none(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "value": [0.1, 0.02, -0.2, 0.3],
+            "low": [0.05, -0.05, -0.3, None],
+            "high": [0.15, 0.09, -0.1, None],
+        },
+        index=["a", "b", "c", "d"],
+    )
+    assert plots.gains(table, ax, xlabel="gain") is ax
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in marks] == [0.1, 0.02, -0.2, 0.3]
+    assert [float(line.get_ydata()[0]) for line in marks] == [3, 2, 1, 0]
+    is_open = [to_hex(line.get_markerfacecolor()) == "#ffffff" for line in marks]
+    assert is_open == [False, True, False, True]
+    assert [span[0] for span in spans(ax)[:3]] == [(0.05, 0.15), (-0.05, 0.09), (-0.3, -0.1)]
+    assert ticks(ax, "y") == ["a", "b", "c", "d"]
+
+
+def test_gains_without_a_single_interval_are_drawn_too(ax: Axes) -> None:
+    table = pd.DataFrame({"value": [0.3], "low": [None], "high": [None]}, index=["a"])
+    plots.gains(table, ax, xlabel="gain")
+    assert [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "o"] == [0.3]
+
+
+def test_stress_runs_from_mild_to_hard_with_a_line_a_modality(ax: Axes) -> None:
+    scores = {"audio": [0.8, 0.6, 0.3], "image": [0.5, 0.5, 0.5], "fused": [0.9, 0.7, 0.4]}
+    table = pd.DataFrame(
+        [
+            {"level": level, "modality": name, "macro_f1": row[k]}
+            for name, row in scores.items()
+            for k, level in enumerate((np.inf, 10, -10))
+        ]
+    ).sample(frac=1, random_state=0)
+    assert plots.stress(table, ax, xlabel="SNR", chance=0.25, falling=True) is ax
+    for name, row in scores.items():
+        assert points(ax, name) == ([0, 1, 2], row)
+    assert ticks(ax, "x") == ["no noise", "10", "-10"]
+    assert points(ax, "chance")[1] == [0.25, 0.25]
+    assert ax.get_ylabel() == "macro F1"
+
+
+def test_stress_by_a_growing_share_starts_at_none_lost(ax: Axes) -> None:
+    table = pd.DataFrame({"level": [1.0, 0.0, 0.5], "modality": "audio", "macro_f1": [0.1, 0.8, 0]})
+    plots.stress(table, ax, xlabel="lost", chance=0.25)
+    assert ticks(ax, "x") == ["0", "0.5", "1"]
+    assert points(ax, "audio")[1] == [0.8, 0, 0.1]
+
+
+# One recording
+
+
+def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt(ax: Axes) -> None:
+    sure, unsure, none = [0, 1, 0, 0], [0.24, 0.28, 0.24, 0.24], [np.nan] * 4
+    timelines = {
+        "sound": np.array([sure, unsure, none], np.float32),
+        "face": np.array([[0, 0, 0, 1]], np.float32),
+        "neither": np.zeros((0, 4), np.float32),
+    }
+    with np.errstate(all="raise"):
+        assert plots.decisions(timelines, STATES, ax, step_s=0.5) is ax
+    face, sound = (np.asarray(image.get_array(), float)[0] for image in ax.images)
+    legend = {t.get_text(): p for t, p in zip(*_legend(ax), strict=True)}
+    np.testing.assert_allclose(sound[0], legend["hungry"], atol=1e-6)
+    np.testing.assert_allclose(face[0], legend["tired"], atol=1e-6)
+    np.testing.assert_allclose(sound[1], 1 - 0.15 * (1 - np.array(legend["hungry"])), atol=1e-6)
+    np.testing.assert_array_equal(sound[2], 1)  # no answer, no colour
+    assert ax.images[1].get_extent() == [0, 1.5, 1.6, 2.4]  # the first strip lies on top
+    assert ax.get_xlim() == (0, 1.5)
+    assert ticks(ax, "y") == ["neither", "face", "sound"]
+
+
+def _legend(ax: Axes) -> tuple[list, list]:
+    found = ax.get_legend()
+    assert found is not None
+    return found.get_texts(), [patch.get_facecolor()[:3] for patch in found.get_patches()]
+
+
+def test_probabilities_are_bars_by_state_and_model_with_the_label_in_bold(ax: Axes) -> None:
+    answers = {"audio": [0.7, 0.1, 0.1, 0.1], "image": [0.1, 0.2, 0.3, 0.4]}
+    given = {name: np.array(p, np.float32) for name, p in answers.items()}
+    assert plots.probabilities(given, STATES, ax, truth=2) is ax
+    for bars, (name, p) in zip(ax.containers, answers.items(), strict=True):
+        assert bars.get_label() == name
+        assert [bar.get_height() for bar in bars] == pytest.approx(p)
+    left, right = (bars[1].get_x() + bars[1].get_width() / 2 for bars in ax.containers)
+    assert (left + right) / 2 == pytest.approx(1) and left < right
+    bold = [text.get_text() for text in ax.get_xticklabels() if text.get_fontweight() == "bold"]
+    assert bold == ["pain"]
+    assert ax.get_ylim() == (0, 1)
+
+
+def test_a_model_without_an_answer_has_no_bars(ax: Axes) -> None:
+    plots.probabilities({"audio": np.full(4, np.nan, np.float32)}, STATES, ax)
+    ax.figure.canvas.draw()
+    assert np.isnan([bar.get_height() for bar in ax.containers[0]]).all()
+
+
+# Pictures
+
+
+def test_pictures_are_shown_as_they_are_with_their_titles(axes: np.ndarray) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
+    assert plots.pictures(images, ["one", "two"], axes) is axes
+    for ax, image, title in zip(axes, images, ["one", "two"], strict=False):
+        np.testing.assert_array_equal(np.asarray(ax.images[0].get_array()), image)
+        assert ax.get_title() == title
+    assert not axes[2].images and not axes[2].axison
+
+
+def test_face_boxes_lie_where_the_faces_are(axes: np.ndarray) -> None:
+    boxes = np.array([[1, 2, 10, 20], [3, 4, 5, 6]], np.float32)
+    assert plots.face_boxes(boxes, axes) is axes
+    found = [ax.patches[0] for ax in axes[:2]]
+    assert [(b.get_x(), b.get_y(), b.get_width(), b.get_height()) for b in found] == [
+        (1, 2, 10, 20), (3, 4, 5, 6),
+    ]  # fmt: skip
+    assert not any(box.get_fill() for box in found)
+    assert not axes[2].patches

@@ -1,0 +1,267 @@
+"""The trained models on files: what they are given, what they say, and when they say nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Trained
+
+from cryutils import audio, video
+from cryutils.errors import InputError
+from cryutils.inputs import SoundInput
+from cryutils.predict import Prediction, Predictor, runs_with_models
+
+
+def by_hand(run: Trained, path: Path, *, heard: bool, seen: bool) -> np.ndarray:
+    """What Keras' own models say of a file: each model's mean, and the mean of both."""
+    parts = []
+    if heard:
+        rows = run.hearing.windows(audio.read(path, sr=run.hearing.sr))
+        parts.append(run.models["cry2"].predict(rows, verbose=0).mean(axis=0))
+    if seen:
+        track = video.track(path, fps=run.seeing.fps, size=run.seeing.size, limit=run.seeing.limit)
+        crops = track.crops[track.found & ~track.blank]
+        parts.append(run.models["image"].predict(crops, verbose=0).mean(axis=0))
+    return np.mean(parts, axis=0)
+
+
+def check(said: Prediction, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(list(said.probabilities.values()), expected, atol=1e-4)
+    assert said.state == list(said.probabilities)[int(expected.argmax())]
+
+
+# What they say
+
+
+def test_a_video_is_the_mean_of_both_of_keras_models(quick: Trained, recordings: Path) -> None:
+    said = Predictor()(recordings / "cry.mp4")
+    check(said, by_hand(quick, recordings / "cry.mp4", heard=True, seen=True))
+    assert (said.used, said.why) == ("both", ())
+    assert list(said.probabilities) == ["discomfort", "hungry", "pain", "tired"]
+
+
+def test_the_models_tell_different_clips_apart(quick: Trained) -> None:
+    # Else a model that says the same of everything would pass every other test here.
+    predictor = Predictor()
+    answers = [list(predictor(clip.path).probabilities.values()) for clip in quick.corpus[:6]]
+    assert np.ptp(answers, axis=0).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "heard", "seen", "used", "why"),
+    [
+        ("cry.wav", True, False, "audio", ["picture: no pictures"]),
+        ("mute.mp4", False, True, "image", ["sound: no sound"]),
+        ("silent.mp4", False, True, "image", ["sound: silence"]),
+        ("dark.mp4", True, False, "audio", ["picture: black or blank frames"]),
+        ("faceless.mp4", True, False, "audio", ["picture: no face in 3 frames"]),
+        ("face.png", False, True, "image", ["sound: no sound"]),
+    ],
+)
+def test_without_one_half_the_other_answers_alone_and_says_why(
+    name: str, heard: bool, seen: bool, used: str, why: list[str],
+    quick: Trained, recordings: Path,
+) -> None:  # fmt: skip
+    said = Predictor()(recordings / name)
+    check(said, by_hand(quick, recordings / name, heard=heard, seen=seen))
+    assert said.used == used
+    assert list(said.why) == why
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nothing.mp4", ["sound: silence", "picture: black or blank frames"]),
+        ("neither.mp4", ["sound: no sound", "picture: no face in 3 frames"]),
+        ("short.wav", ["sound: only 0.10 s of sound", "picture: no pictures"]),
+    ],
+)
+def test_without_both_there_is_no_prediction_and_never_a_guess(
+    name: str, why: list[str], quick: Trained, recordings: Path
+) -> None:
+    said = Predictor()(recordings / name)
+    assert (said.state, said.probabilities, said.used) == (None, {}, "none")
+    assert list(said.why) == why
+    assert (said.sound, said.face) == (None, None)
+
+
+def test_one_model_alone_says_nothing_of_the_other_half(quick: Trained, recordings: Path) -> None:
+    for model, half in (("cry2", "sound"), ("image", "face")):
+        said = Predictor(model)(recordings / "cry.mp4")
+        check(
+            said, by_hand(quick, recordings / "cry.mp4", heard=half == "sound", seen=half == "face")
+        )
+        assert said.why == ()
+        assert (said.sound is None, said.face is None) == (half != "sound", half != "face")
+
+
+def test_asked_for_what_the_file_lacks_a_single_model_gives_no_answer(
+    quick: Trained, recordings: Path
+) -> None:
+    said = Predictor("image")(recordings / "cry.wav")
+    assert said.state is None
+    assert said.why == ("picture: no pictures",)
+
+
+# When it said what
+
+
+def test_the_timeline_of_sound_starts_each_window_where_it_was_cut(
+    quick: Trained, recordings: Path
+) -> None:
+    timeline = Predictor()(recordings / "cry.mp4").sound
+    assert timeline is not None
+    # 2 s in windows of 1 s (32 frames of 32 ms), a start each second (31 frames).
+    np.testing.assert_allclose(timeline.times_s, [0, 31 * 0.032])
+    assert timeline.probabilities.shape == (2, 4)
+    assert timeline.boxes is None
+
+
+def test_the_times_of_a_long_sound_do_not_drift() -> None:
+    given = SoundInput(window_s=2.0, step_s=1.0)
+    long = np.random.default_rng(0).normal(0, 1e-4, 600 * given.sr).astype(np.float32)
+    long[590 * given.sr] = 1  # a click, 590 s after the start
+    windows = given.windows(long)
+    starts = given.starts_s(len(windows), len(long))
+    loudness = windows.mean(axis=2)
+    holding = np.flatnonzero(loudness.max(axis=1) > loudness.max() - 3)
+    assert len(holding) >= 2
+    clicks = starts[holding] + loudness[holding].argmax(axis=1) * given.hop_length / given.sr
+    np.testing.assert_allclose(clicks, 590, atol=given.n_fft / given.sr)
+
+
+def test_the_timeline_of_faces_has_their_boxes(quick: Trained, recordings: Path) -> None:
+    timeline = Predictor()(recordings / "cry.mp4").face
+    assert timeline is not None and timeline.boxes is not None
+    track = video.track(recordings / "cry.mp4", fps=2, size=32, limit=3)
+    np.testing.assert_array_equal(timeline.boxes, track.boxes)
+    np.testing.assert_array_equal(timeline.times_s, track.times_s)
+
+
+def test_a_row_is_json_as_it_stands(quick: Trained, recordings: Path) -> None:
+    row = Predictor()(recordings / "cry.wav").row()
+    assert json.loads(json.dumps(row)) == row
+    assert row["file"] == str(recordings / "cry.wav")
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_bad_files_are_refused_in_one_line(quick: Trained, recordings: Path) -> None:
+    predictor = Predictor()
+    for name in ("notes.txt", "empty.wav", "gone.mp4", "."):
+        with pytest.raises(InputError) as caught:
+            predictor(recordings / name)
+        assert str(recordings / name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+# Which models
+
+
+@pytest.fixture
+def runs(quick: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An outputs folder of this test's own: "old" holds both models, "new" the sound's alone."""
+    outputs = apart / "outputs"
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    shutil.copytree(quick.run, outputs / "old")
+    (outputs / "new" / "models").mkdir(parents=True)
+    for suffix in (".tflite", ".json"):
+        shutil.copy(quick.run / "models" / f"cry2{suffix}", outputs / "new" / "models")
+    for k, run in enumerate(("old", "new")):
+        for path in (outputs / run / "models").iterdir():
+            os.utime(path, (1e9 + k, 1e9 + k))
+    return outputs
+
+
+def test_the_newest_run_that_has_the_model_is_asked(runs: Path) -> None:
+    assert Predictor().run == runs / "new"
+    assert Predictor("image").run == runs / "old"
+    assert Predictor(run="old").run == runs / "old"
+    assert Predictor(run=runs / "old").run == runs / "old"
+    assert runs_with_models("full") == [runs / "new", runs / "old"]
+
+
+def test_a_run_without_a_picture_model_says_so(runs: Path, recordings: Path) -> None:
+    predictor = Predictor(run="new")
+    said = predictor(recordings / "cry.mp4")
+    assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
+    still = predictor(recordings / "face.png")
+    assert still.state is None
+    assert still.why == ("sound: no sound", "picture: no model of it in this run")
+
+
+def test_a_run_without_a_sound_model_says_so(runs: Path, recordings: Path) -> None:
+    (runs / "old" / "models" / "cry2.tflite").unlink()
+    said = Predictor(run="old")(recordings / "cry.mp4")
+    assert (said.used, said.why) == ("image", ("sound: no model of it in this run",))
+
+
+def test_what_the_models_were_trained_on_is_said_once(quick: Trained) -> None:
+    assert Predictor().note == quick.corpus.note
+
+
+def test_before_any_run_one_line_says_how_to_start_one(apart: Path) -> None:
+    with pytest.raises(InputError, match="no run has trained 'full' yet; start one with"):
+        Predictor()
+
+
+def test_near_misses_of_models_and_runs(runs: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean image"):
+        Predictor("imag")
+    with pytest.raises(InputError, match=r"no models here\. Did you mean old"):
+        Predictor(run="odl")
+    with pytest.raises(InputError, match="no model 'image' here"):
+        Predictor("image", run="new")
+
+
+def told(runs: Path, **changes: object) -> Path:
+    """Change what stands beside the sound model of run "new"; None takes a part away."""
+    path = runs / "new" / "models" / "cry2.json"
+    about = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in about.items() if v is not None}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"input": None}, "doesn't tell how to use cry2.tflite"),
+        ({"input": {"sampling": 8000}}, "doesn't tell how to use cry2.tflite"),
+        ({"input": {"kind": "mell"}}, "Did you mean mel"),
+        ({"note": None}, "doesn't tell how to use cry2.tflite"),
+        ({"classes": ["pain", "tired"]}, "isn't of cry2.tflite"),
+        ({"input": {"kind": "mfcc"}}, "isn't of cry2.tflite"),
+    ],
+)
+def test_settings_that_are_not_the_models_are_refused_at_once(
+    changes: dict[str, object], words: str, runs: Path
+) -> None:
+    path = told(runs, **changes)
+    with pytest.raises(InputError, match=words) as caught:
+        Predictor(run="new")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_damaged_files_of_a_model_are_named(runs: Path) -> None:
+    about = runs / "new" / "models" / "cry2.json"
+    about.write_text("{")
+    with pytest.raises(InputError, match=r"cry2\.json: it doesn't tell"):
+        Predictor(run="new")
+    about.unlink()
+    with pytest.raises(InputError, match=r"cry2\.json: missing"):
+        Predictor(run="new")
+    about.with_suffix(".tflite").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"cry2\.tflite: no LiteRT network"):
+        Predictor(run="new")
+
+
+def test_two_models_of_different_states_are_not_fused(runs: Path) -> None:
+    path = runs / "old" / "models" / "cry2.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"classes": about["classes"][::-1]}))
+    with pytest.raises(InputError, match="know different states"):
+        Predictor(run="old")
