@@ -132,4 +132,5 @@ def _print_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> None
             *(f"{shares[name]:.0%}" if shares else "–" for name in classes),
             USED[row["used"]], escape("; ".join(row["why"])),
         )  # fmt: skip
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    # Off a terminal as wide as it needs, so that a file is one line for whoever reads it there.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)

@@ -1,0 +1,245 @@
+"""Videos and pictures with the answer drawn in: they play, keep their sound, tell what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Trained
+from PIL import Image
+
+from cryutils import audio, media, mp4, video
+from cryutils.annotate import HEIGHT, PANEL, annotate, panel
+from cryutils.errors import InputError
+from cryutils.predict import Prediction, Predictor, Timeline
+
+BLUE, PALE, ORANGE = (0, 114, 178), (150, 190, 215), (230, 159, 0)
+STATES = ("discomfort", "hungry", "pain", "tired")
+
+
+@pytest.fixture
+def said(quick: Trained, recordings: Path) -> Prediction:
+    return Predictor()(recordings / "cry.mp4")
+
+
+def is_colour(pixels: np.ndarray, colour: tuple[int, int, int], *, within: int = 0) -> np.ndarray:
+    return (np.abs(pixels.astype(int) - colour) <= within).all(axis=-1)
+
+
+def bars(strip: np.ndarray) -> list[int]:
+    """How long the filled part of each state's bar is, in pixels, from above."""
+    filled = is_colour(strip, BLUE) | is_colour(strip, PALE)
+    lengths = filled.sum(axis=1)
+    starts = np.flatnonzero((lengths[1:] > 0) & (lengths[:-1] == 0)) + 1
+    return [int(lengths[start + 2]) for start in starts]
+
+
+def plays(path: Path) -> tuple[float, list[np.ndarray]]:
+    """The frames of a video as PyAV shows them, and how long they last."""
+    import av
+
+    with av.open(str(path)) as container:
+        frames: list = list(container.decode(video=0))
+        rate = float(container.streams.video[0].average_rate)
+    return frames[-1].time + 1 / rate, [frame.to_ndarray(format="rgb24") for frame in frames]
+
+
+# Files
+
+
+def test_a_video_keeps_its_length_and_grows_by_the_panel(said: Prediction, tmp_path: Path) -> None:
+    path = annotate(said, tmp_path / "drawn")
+    assert path == tmp_path / "drawn" / "cry.mp4"
+    seconds, frames = plays(path)
+    assert seconds == pytest.approx(plays(said.file)[0], abs=1 / 25)
+    assert frames[0].shape == (HEIGHT, HEIGHT + PANEL, 3)  # the recording is a square
+
+
+def test_a_videos_sound_is_kept(said: Prediction, tmp_path: Path) -> None:
+    path = annotate(said, tmp_path)
+    x, y = (audio.read(p, sr=8000) for p in (said.file, path))
+    assert len(y) == pytest.approx(len(x), abs=8000 / 25)
+    n = min(len(x), len(y))
+    assert np.corrcoef(x[:n], y[:n])[0, 1] > 0.95
+
+
+def test_a_video_without_sound_gets_none(quick: Trained, recordings: Path, tmp_path: Path) -> None:
+    path = annotate(Predictor()(recordings / "mute.mp4"), tmp_path)
+    assert not media.probe(path).has_audio
+
+
+def test_the_recording_is_seen_beside_the_panel_at_its_own_time(
+    said: Prediction, tmp_path: Path
+) -> None:
+    _, drawn = plays(annotate(said, tmp_path))
+    _, given = plays(said.file)  # at 8 frames a second
+    import cv2
+
+    for at_s in (0.0, 1.0, 1.75):
+        shown = drawn[round(at_s * 25)][:, :HEIGHT]
+        apart = [
+            np.abs(cv2.resize(frame, (HEIGHT, HEIGHT)).astype(int) - shown).mean()
+            for frame in given
+        ]
+        assert int(np.argmin(apart)) == round(at_s * 8)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (97, 51)])
+def test_any_shape_of_picture_is_drawn(
+    size: tuple[int, int], quick: Trained, tmp_path: Path
+) -> None:
+    height, width = size
+    frames = [np.full((height, width, 3), 40 * k, np.uint8) for k in range(3)]
+    mp4.write(tmp_path / "odd.mp4", frames, fps=12.5)
+    _, drawn = plays(annotate(Predictor()(tmp_path / "odd.mp4"), tmp_path / "drawn"))
+    rows, columns = (side + side % 2 for side in size)
+    assert drawn[0].shape[0] == HEIGHT
+    assert drawn[0].shape[1] == pytest.approx(HEIGHT * columns / rows + PANEL, abs=2)
+
+
+def test_a_still_becomes_a_png(quick: Trained, recordings: Path, tmp_path: Path) -> None:
+    path = annotate(Predictor()(recordings / "face.png"), tmp_path)
+    assert path == tmp_path / "face.png"
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("PNG", (HEIGHT + PANEL, HEIGHT))
+
+
+def test_a_sound_has_nothing_to_draw_in(quick: Trained, recordings: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a sound has no picture to draw in"):
+        annotate(Predictor()(recordings / "cry.wav"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cry.mp4", "face.png"])
+def test_the_recordings_own_folder_is_refused(
+    name: str, quick: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    linked = tmp_path / name
+    linked.symlink_to(recordings / name)
+    for source, folder in ((recordings / name, recordings), (linked, tmp_path),
+                           (linked, recordings)):  # fmt: skip
+        with pytest.raises(InputError, match="choose another folder"):
+            annotate(Predictor()(source), folder)
+
+
+def test_another_name_may_be_given(quick: Trained, recordings: Path, tmp_path: Path) -> None:
+    path = annotate(Predictor()(recordings / "face.png"), tmp_path, name="monday-2")
+    assert path == tmp_path / "monday-2.png"
+
+
+# What is drawn
+
+
+@pytest.fixture
+def still(recordings: Path) -> Path:
+    return recordings / "face.png"
+
+
+def drawn(file: Path, folder: Path, **parts) -> np.ndarray:
+    """The annotated picture of a made-up prediction on a still."""
+    answer = Prediction(file=file, **{"why": (), "sound": None, "face": None, **parts})
+    with Image.open(annotate(answer, folder)) as picture:
+        return np.asarray(picture)
+
+
+def test_bars_are_as_long_as_their_shares() -> None:
+    shares = dict(zip(STATES, (0.5, 0.25, 1.0, 0.1), strict=True))
+    lengths = bars(panel(shares, heading="", lines=[]))
+    assert lengths == pytest.approx([share * (PANEL - 32) for share in shares.values()], abs=1.5)
+
+
+def test_only_the_likeliest_state_is_dark() -> None:
+    strip = panel(dict(zip(STATES, (0.2, 0.5, 0.2, 0.1), strict=True)), heading="", lines=[])
+    rows = np.flatnonzero(is_colour(strip, BLUE).any(axis=1))
+    pale = np.flatnonzero(is_colour(strip, PALE).any(axis=1))
+    assert np.ptp(rows) < 20  # one bar
+    assert (pale < rows.min()).any() and (pale > rows.max()).any()
+
+
+def test_without_answers_there_are_no_bars_but_the_words() -> None:
+    with_words = panel({}, heading="picture", lines=["no prediction"])
+    without = panel({}, heading="picture", lines=[])
+    assert bars(with_words) == []
+    assert (with_words != without).any()
+    assert with_words.shape == (HEIGHT, PANEL, 3)
+
+
+def test_long_lines_are_broken_within_the_panel() -> None:
+    strip = panel({}, heading="", lines=["a long reason " * 12])
+    assert (strip[:, -8:] == 255).all()
+    inked = (strip < 200).any(axis=(1, 2))
+    assert np.count_nonzero(inked[1:] & ~inked[:-1]) >= 4
+
+
+def test_the_box_lies_on_the_judged_face(quick: Trained, still: Path, tmp_path: Path) -> None:
+    said = Predictor("image")(still)
+    assert said.face is not None and said.face.boxes is not None
+    x, y, width, height = said.face.boxes[0] * HEIGHT / 96
+    with Image.open(annotate(said, tmp_path)) as picture:
+        orange = is_colour(np.asarray(picture)[:, :HEIGHT], ORANGE, within=12)
+    rows, columns = np.flatnonzero(orange.any(axis=1)), np.flatnonzero(orange.any(axis=0))
+    # A pixel of the recording is nearly four of the drawn picture.
+    np.testing.assert_allclose([columns.min(), rows.min()], [x, y], atol=6)
+    np.testing.assert_allclose([columns.max(), rows.max()], [x + width, y + height], atol=6)
+
+
+def test_without_a_face_no_box_is_drawn(still: Path, tmp_path: Path) -> None:
+    shares = dict(zip(STATES, (0.7, 0.1, 0.1, 0.1), strict=True))
+    sound = Timeline(np.zeros(1), np.array([list(shares.values())], np.float32))
+    picture = drawn(
+        still, tmp_path, state="discomfort", probabilities=shares, used="audio", sound=sound
+    )
+    assert not is_colour(picture[:, :HEIGHT], ORANGE, within=2).any()
+
+
+def test_sound_and_face_of_the_moment_are_fused(still: Path, tmp_path: Path) -> None:
+    heard, seen = np.array([0.8, 0.2, 0, 0]), np.array([0.2, 0.4, 0.4, 0])
+    picture = drawn(
+        still, tmp_path, state="discomfort", probabilities=dict.fromkeys(STATES, 0.25),
+        used="both", sound=Timeline(np.zeros(1), heard[None].astype(np.float32)),
+        face=Timeline(np.zeros(1), seen[None].astype(np.float32), np.array([[9, 9, 50, 50.0]])),
+    )  # fmt: skip
+    mean = [0.5, 0.3, 0.2]  # the fourth has no bar
+    assert bars(picture[:, HEIGHT:]) == pytest.approx([p * (PANEL - 32) for p in mean], abs=1.5)
+
+
+def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
+    frames: Iterator[np.ndarray] = (np.full((64, 64, 3), 99, np.uint8) for _ in range(20))
+    mp4.write(tmp_path / "grey.mp4", frames, fps=10)
+    over_time = np.array([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0]], np.float32)
+    said = Prediction(
+        file=tmp_path / "grey.mp4", state="hungry", why=(), used="audio", face=None,
+        probabilities=dict(zip(STATES, (0.55, 0.45, 0, 0), strict=True)),
+        sound=Timeline(np.array([0.0, 1.0]), over_time),
+    )  # fmt: skip
+    shown = list(video.frames(annotate(said, tmp_path / "drawn")))
+    for at_s, expected in ((0.5, 0.9), (0.96, 0.9), (1.0, 0.2), (1.9, 0.2)):
+        first = shown[round(at_s * 25)][72:82, HEIGHT + 16 : -16]  # the bar of the first state
+        dark = first.mean(axis=2) < 225  # its ground is lighter, whatever the codec did
+        assert dark.mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
+    still: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cryutils import annotate as module
+
+    given: list[list[str]] = []
+    monkeypatch.setattr(
+        module, "panel", lambda shares, *, heading, lines: given.append([heading, *lines]) or
+        np.zeros((HEIGHT, PANEL, 3), np.uint8),
+    )  # fmt: skip
+    module._panel.cache_clear()
+    nothing = Prediction(
+        file=still, state=None, probabilities={}, used="none", sound=None, face=None,
+        why=("sound: no sound", "picture: no face in 1 frames"),
+    )  # fmt: skip
+    annotate(nothing, tmp_path, note="Trained on synthetic voices.")
+    module._panel.cache_clear()
+    assert given == [
+        [
+            "picture", "Whole recording: no prediction", "sound: no sound",
+            "picture: no face in 1 frames", "No medical device.", "Trained on synthetic voices.",
+        ]
+    ]  # fmt: skip
