@@ -1,0 +1,127 @@
+"""LiteRT files: they say what Keras says, of any number of examples, without TensorFlow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Trained
+
+from cryutils import networks
+from cryutils.errors import InputError
+from cryutils.export import Lite, litert
+
+
+def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
+    """Windows or crops of the shapes of notebooks 04 and 05."""
+    rng = np.random.default_rng(seed)
+    if name == "cry2":
+        return rng.normal(-40, 15, (n, 63, 60)).astype(np.float32)
+    return rng.integers(0, 256, (n, 48, 48, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=["cry2", "image"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory) -> tuple[str, Any, Lite]:
+    """A network as the notebooks build it, with averages that training has moved, and its file."""
+    name = request.param
+    rows = examples(name, 64, seed=1)
+    model = getattr(networks, name)(rows.shape[1:], 4)
+    if name == "cry2":
+        networks.adapt(model, rows)
+    model.fit(rows, np.arange(64) % 4, batch_size=32, epochs=1, verbose=0)
+    path = litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite")
+    return name, model, Lite(path)
+
+
+@pytest.mark.parametrize("n", [1, 3, 64, 300])
+def test_it_equals_keras_within_1e_4(pair: tuple[str, Any, Lite], n: int) -> None:
+    name, model, light = pair
+    x = examples(name, n)
+    expected = model.predict(x, verbose=0)
+    assert np.ptp(expected) > 0.01  # else a constant would do
+    found = light.predict(x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_sizes_may_change_from_call_to_call(pair: tuple[str, Any, Lite]) -> None:
+    name, _, light = pair
+    x = examples(name, 5)
+    all_at_once = light.predict(x)
+    one_by_one = np.concatenate([light.predict(x[k : k + 1]) for k in range(5)])
+    np.testing.assert_allclose(one_by_one, all_at_once, atol=1e-5)
+    np.testing.assert_array_equal(light.predict(x), all_at_once)
+
+
+def test_it_tells_its_shape_and_number_of_classes(pair: tuple[str, Any, Lite]) -> None:
+    name, model, light = pair
+    assert light.shape == model.input_shape[1:]
+    assert light.classes == 4
+    assert light.predict(examples(name, 0)).shape == (0, 4)
+
+
+def test_a_wrong_shape_is_refused_in_one_line(pair: tuple[str, Any, Lite]) -> None:
+    _, _, light = pair
+    with pytest.raises(InputError, match=r"an example is \(.*\), not \(5, 5\)") as caught:
+        light.predict(np.zeros((2, 5, 5)))
+    assert "\n" not in str(caught.value)
+
+
+def test_another_suffix_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.keras: a LiteRT file ends in \.tflite"):
+        litert(None, tmp_path / "model.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_file_says_who_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
+        Lite(tmp_path / "cry2.tflite")
+
+
+def test_a_folder_is_no_network(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        Lite(tmp_path)
+
+
+def test_damaged_files_are_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
+    good = (trained.run / "models" / "cry2.tflite").read_bytes()
+    contents = {
+        "empty": b"",
+        "text": b"no network\n" * 99,
+        "start": good[:100],
+        "half": good[: len(good) // 2],
+        "without its end": good[:-10],
+        "blanked within": good[:2000] + bytes(3000) + good[5000:],
+    }
+    for name, content in contents.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="no LiteRT network") as caught:
+            Lite(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_writing_and_asking_say_nothing(
+    trained: Trained, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = litert(trained.models["cry2"], tmp_path / "cry2.tflite")
+    Lite(path).predict(np.zeros((2, *trained.hearing.shape), np.float32))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_asking_needs_no_tensorflow(trained: Trained) -> None:
+    path = trained.run / "models" / "cry2.tflite"
+    script = f"""
+import sys, numpy as np
+from cryutils.export import Lite
+light = Lite({str(path)!r})
+print(light.predict(np.zeros((2, *light.shape))).shape, "tensorflow" in sys.modules)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "(2, 4) False\n"

@@ -1,0 +1,181 @@
+"""What networks are given: shapes, windows and crops, and the reason where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryutils.errors import InputError
+from cryutils.examples import windows
+from cryutils.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
+from cryutils.spectral import condition, mel_db, mfcc
+from cryutils.video import FaceTrack
+
+SR = 8000
+RNG = np.random.default_rng(0)
+
+
+def noise(seconds: float, level: float = 0.1) -> np.ndarray:
+    return (level * RNG.standard_normal(round(seconds * SR))).astype(np.float32)
+
+
+def track(found: list[int], blank: list[int], size: int = 8) -> FaceTrack:
+    """A track whose crop k is all of colour k + 1."""
+    n = len(found)
+    crops = np.zeros((n, size, size, 3), np.uint8) + np.arange(1, n + 1)[:, None, None, None]
+    return FaceTrack(
+        crops.astype(np.uint8), np.ones((n, 4), np.float32), np.array(found, bool),
+        np.array(blank, bool), np.arange(n) / 2, "haar",
+    )  # fmt: skip
+
+
+# Sound: pictures and windows
+
+
+@pytest.mark.parametrize(("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60)])
+def test_a_window_has_the_shape_that_is_promised(kind: str, wide: int) -> None:
+    asked = SoundInput(kind=kind)
+    assert asked.shape == (63, wide)  # 2 s, a frame each 32 ms, both ends
+    assert asked.windows(noise(5)).shape == (4, 63, wide)
+    assert asked.windows(noise(5)).dtype == np.float32
+    assert kind in KINDS
+
+
+def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
+    x = noise(3)
+    settings = {"sr": SR, "n_fft": 512, "hop_length": 256, "n_mels": 40}
+    expected = (mel_db(condition(x, sr=SR), **settings),
+                mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
+    found = SoundInput(kind="mel+mfcc").picture(x)
+    np.testing.assert_array_equal(found, np.concatenate(expected, axis=1))
+
+
+def test_windows_start_a_step_apart_and_the_last_ends_with_the_sound() -> None:
+    asked = SoundInput(kind="mel", window_s=1.024, step_s=0.512)  # 33 and 16 frames
+    x = noise(3)
+    picture, cut = asked.picture(x), asked.windows(x)
+    starts = np.round(asked.starts_s(len(cut), len(x)) * SR / 256).astype(int)
+    assert starts[:-1].tolist() == [16 * k for k in range(len(starts) - 1)]
+    assert starts[-1] == len(picture) - 33
+    for window, start in zip(cut, starts, strict=True):
+        np.testing.assert_array_equal(window, picture[start : start + 33])
+
+
+@given(st.floats(0.25, 8), st.floats(0.25, 3), st.floats(0.05, 4))
+def test_starts_are_where_the_windows_were_cut(
+    seconds: float, window_s: float, step_s: float
+) -> None:
+    asked = SoundInput(kind="mel", window_s=window_s, step_s=step_s, n_mels=4, n_fft=256)
+    x = np.arange(round(seconds * SR), dtype=np.float32)
+    frames = 1 + len(x) // asked.hop_length
+    marks = np.arange(max(frames, asked.frames))[:, None]  # a feature that says which frame it is
+    cut = windows(marks[:frames].astype(np.float32), frames=asked.frames, hop=asked.hop)
+    np.testing.assert_allclose(
+        asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR
+    )
+
+
+def test_a_short_recording_is_one_window_filled_up_with_quiet() -> None:
+    asked, x = SoundInput(kind="mel"), noise(0.5)
+    (window,) = asked.windows(x)
+    picture = asked.picture(x)
+    np.testing.assert_array_equal(window[: len(picture)], picture)
+    filled = np.broadcast_to(picture.min(axis=0), (63 - len(picture), 40))
+    np.testing.assert_array_equal(window[len(picture) :], filled)
+    assert asked.starts_s(1, len(x)).tolist() == [0]
+
+
+def test_loudness_says_nothing() -> None:
+    x = noise(2)
+    quiet, loud = (SoundInput().windows(level * x) for level in (0.01, 1))
+    np.testing.assert_allclose(quiet, loud, atol=1e-3)
+
+
+def test_examples_belong_to_their_clips_and_unusable_ones_have_none() -> None:
+    asked = SoundInput()
+    sounds = [noise(4), np.zeros(SR, np.float32), np.zeros(0, np.float32), noise(2)]
+    examples = asked.examples(sounds)
+    assert examples.clip.tolist() == [0, 0, 0, 3]
+    np.testing.assert_array_equal(examples.x[:3], asked.windows(sounds[0]))
+    np.testing.assert_array_equal(examples.x[3:], asked.windows(sounds[3]))
+
+
+def test_what_is_no_setting_is_refused_in_one_line() -> None:
+    for changes, words in (
+        ({"kind": "mfc"}, "no feature 'mfc'. Did you mean mfcc"),
+        ({"window_s": 0.1}, "window_s=0.1"),
+        ({"step_s": 0.0}, "step_s=0.0"),
+    ):
+        with pytest.raises(InputError) as caught:
+            SoundInput(**changes)
+        assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Sound: reasons
+
+
+@pytest.mark.parametrize(
+    ("x", "why"),
+    [
+        (np.zeros(0), "no sound"),
+        (noise(0.2), "only 0.20 s of sound"),
+        (np.zeros(SR), "silence"),
+        (np.full(SR, 0.4), "silence"),  # a constant offset can't be heard
+        (0.4 + noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
+        (noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
+    ],
+)
+def test_why_a_sound_cannot_be_judged(x: np.ndarray, why: str) -> None:
+    found = sound_problem(x.astype(np.float32), SR)
+    assert found is not None and found.startswith(why)
+    assert len(SoundInput().windows(x.astype(np.float32))) == 0
+
+
+def test_the_peak_of_near_silence_is_in_db_below_full_scale() -> None:
+    x = np.zeros(SR, np.float32)
+    x[::2], x[1::2] = 1e-4, -1e-4
+    assert sound_problem(x, SR) == "silence (peak -80 dB)"
+
+
+@pytest.mark.parametrize("x", [noise(0.25), noise(5, 1e-2), 0.5 + noise(1, 1e-2)])
+def test_what_can_be_heard_has_no_problem(x: np.ndarray) -> None:
+    assert sound_problem(x, SR) is None
+    assert len(SoundInput().windows(x)) >= 1
+
+
+# Faces
+
+
+def test_only_crops_with_a_face_that_shows_something_are_used() -> None:
+    seen = track(found=[1, 0, 1, 0, 1], blank=[0, 0, 1, 1, 0])
+    crops = FaceInput(size=8).crops(seen)
+    assert crops[:, 0, 0, 0].tolist() == [1, 5]
+    assert crops.dtype == np.uint8
+
+
+def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
+    asked = FaceInput(size=8)
+    given = [track([1, 1], [0, 0]), None, track([0], [0]), track([0, 1], [0, 0])]
+    examples = asked.examples(given)
+    assert examples.clip.tolist() == [0, 0, 3]
+    assert examples.x.shape[1:] == asked.shape == (8, 8, 3)
+    assert examples.x[:, 0, 0, 0].tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (None, "no pictures"),
+        (track([], []), "no pictures"),
+        (track([0, 0], [1, 1]), "black or blank frames"),
+        (track([0, 0, 0], [0, 1, 0]), "no face in 3 frames"),
+        (track([1, 0], [1, 0]), "no face in 2 frames"),  # the one with a face is blank
+        (track([0, 1], [1, 0]), None),
+    ],
+)
+def test_why_pictures_cannot_be_judged(seen: FaceTrack | None, why: str | None) -> None:
+    assert picture_problem(seen) == why
+    usable = 0 if seen is None else len(FaceInput(size=8).crops(seen))
+    assert (usable == 0) == (why is not None)
