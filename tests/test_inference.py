@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from cryutils.errors import InputError
-from cryutils.evaluation import interval, measured_coverage, paired_interval
+from cryutils.evaluation import interval, mean_interval, measured_coverage, paired_interval
 
 
 def clips(right: dict[str, list[tuple[int, int, int]]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -237,3 +237,61 @@ def test_paired_macro_f1_is_the_difference_and_no_prediction_counts_as_wrong() -
 def test_coverage_of_macro_f1_is_refused() -> None:
     with pytest.raises(InputError, match="accuracies only"):
         measured_coverage(["a", "b"] * 4, list("aabbccdd"), value=0.5, metric="macro_f1")
+
+
+def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(5, 1, (7, 3)) + rng.normal(0, 2, (7, 1))
+    infants = np.repeat([f"i{k}" for k in range(7)], 3)
+    found = mean_interval(values.ravel(), infants)
+    means = values.mean(axis=1)
+    expected = stats.t.interval(0.95, 6, loc=means.mean(), scale=stats.sem(means))
+    assert found.value == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.df == pytest.approx(6)
+    assert (found.n, found.n_infants, found.level) == (21, 7, 0.95)
+    shuffled = rng.permutation(21)
+    again = mean_interval(values.ravel()[shuffled], infants[shuffled])
+    assert (again.low, again.high) == pytest.approx((found.low, found.high))
+
+
+def test_the_mean_of_unequal_clusters_by_hand() -> None:
+    # a: 2, 4; b: 9; c: 3, 3, 3. All 24/6; without a 18/4, without b 15/5, without c 15/3.
+    found = mean_interval(np.array([2.0, 4, 9, 3, 3, 3]), list("aabccc"))
+    left = np.array([18 / 4, 15 / 5, 15 / 3])
+    assert found.value == pytest.approx(4)
+    assert found.se == pytest.approx(np.sqrt(2 / 3 * np.sum((left - left.mean()) ** 2)))
+    assert found.df is not None and 1 <= found.df <= 2
+    half = stats.t.ppf(0.975, found.df) * found.se
+    assert (found.low, found.high) == pytest.approx((4 - half, 4 + half))
+
+
+def test_a_mean_is_not_held_to_what_a_share_can_be() -> None:
+    found = mean_interval(np.array([-80.0, 90, 200, -10]), list("abcd"))
+    assert found.low is not None and found.high is not None
+    assert found.low < 0 and found.high > 200
+
+
+def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
+    values = np.array([1.0, np.nan, 3, 5, np.nan, np.nan])
+    found = mean_interval(values, list("aabbcc"))
+    there = mean_interval(np.array([1.0, 3, 5]), list("abb"))
+    assert (found.value, found.low, found.high) == (there.value, there.low, there.high)
+    assert (found.n, found.n_infants) == (3, 2)
+
+
+def test_the_mean_of_one_infant_has_no_interval_and_says_why() -> None:
+    found = mean_interval(np.array([1.0, 2, np.nan]), ["a", "a", "b"])
+    assert found.value == pytest.approx(1.5)
+    assert (found.low, found.high, found.se, found.df) == (None, None, None, None)
+    assert "all clips come from one infant" in found.reason
+    assert str(found) == f"1.50 (no interval: {found.reason})"
+
+
+def test_wrong_input_for_a_mean_is_one_line() -> None:
+    with pytest.raises(InputError, match="do not belong together"):
+        mean_interval(np.ones(3), ["a", "b"])
+    with pytest.raises(InputError, match="every value is missing"):
+        mean_interval(np.full(2, np.nan), ["a", "b"])
+    with pytest.raises(InputError, match="level=95"):
+        mean_interval(np.ones(2), ["a", "b"], level=95)
