@@ -65,6 +65,19 @@ class CrossFit:
         """
         return _answers(self.fits, self.folds, examples, self.probabilities.shape)
 
+    def rows(self, examples: Examples) -> Array:
+        """Return the answers to every single example, float32 (repeats, rows, classes).
+
+        As `predict`, but before the mean over a clip's examples: what was said when.
+        """
+        found = np.full((len(self.folds), len(examples.x), len(self.classes)), np.nan, np.float32)
+        remaining = iter(self.fits)
+        for answers, repeat in zip(found, self.folds, strict=True):
+            for _, test in repeat:
+                rows = examples.rows(test)
+                answers[rows] = next(remaining).predict(examples.x[rows])
+        return found
+
     def history(self) -> pd.DataFrame:
         """Return the histories of all fits with their repeat and fold, both from 0."""
         import pandas as pd

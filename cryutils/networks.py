@@ -85,7 +85,7 @@ def image(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
     augment: bool = True,
-    l2: float = 3e-3,
+    l2: float = 1e-2,
     backbone: str | Backbone | None = None,
     weights: str = "auto",
 ) -> Any:
@@ -240,27 +240,6 @@ def _blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
         h = layers.ReLU(name=f"relu{number}")(h)
         h = layers.MaxPooling2D(name=f"pool{number}")(h)
     return h
-
-
-def _local_contrast(pixels: Any) -> Any:
-    """Return pixels less their local mean, over their local standard deviation, by channel.
-
-    Local contrast normalisation (Jarrett et al. 2009), over squares of a quarter of the side.
-    """
-    keras = _keras()
-    layers = keras.layers
-    side = min(pixels.shape[1:3]) // 8 * 2 + 1
-
-    def mean(h: Any, name: str) -> Any:
-        # Down, then across: the same mean over a square at a fourth of the time.
-        h = layers.AveragePooling2D((side, 1), strides=1, padding="same", name=f"{name}_down")(h)
-        return layers.AveragePooling2D((1, side), strides=1, padding="same", name=name)(h)
-
-    h = layers.Rescaling(1 / 255, name="to_one")(pixels)
-    h = layers.Subtract(name="centred")([h, mean(h, "local_mean")])
-    power = mean(layers.Multiply(name="squared")([h, h]), "local_power")
-    # What varies by less than 2.5 % of the range, a blank wall, is not blown up.
-    return keras.ops.divide(h, keras.ops.sqrt(power + 0.025**2))
 
 
 def _compiled(

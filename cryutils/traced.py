@@ -89,7 +89,8 @@ class Traced:
 
         self.model.set_weights(model.get_weights())
         x = np.asarray(x, self.model.inputs[0].dtype)
-        parts = [self._answer(tf.constant(x[i : i + _BATCH])).numpy() for i in range(0, len(x), _BATCH)]
+        batches = (tf.constant(x[i : i + _BATCH]) for i in range(0, len(x), _BATCH))
+        parts = [self._answer(batch).numpy() for batch in batches]
         return np.concatenate(parts or [np.zeros((0, model.output_shape[-1]), np.float32)])
 
 

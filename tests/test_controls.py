@@ -35,8 +35,8 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         "audio": lambda s: networks.cry2(hearing.shape, 4, learning_rate=s.learning_rate),
         "image": lambda s: networks.image(seeing.shape, 4, learning_rate=s.learning_rate),
     }
-    (folds,) = evaluation.Protocol("leak_free").k_folds(corpus, n_splits=3, repeats=1, seed=1)
-    settings = training.Settings(epochs=25, learning_rate=2e-3)
+    (folds,) = evaluation.Protocol("leak_free").k_folds(corpus, n_splits=4, repeats=1, seed=1)
+    settings = training.Settings(epochs=30, learning_rate=3e-3)
     answers = {
         name: crossfit.cross_fit(
             build[name], examples[name], corpus.labels, corpus.infants, folds,

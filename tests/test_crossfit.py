@@ -312,6 +312,14 @@ def test_windows_start_every_hop_and_the_last_ends_with_the_clip() -> None:
     np.testing.assert_array_equal(windows(features, frames=10, hop=3), features[None])
 
 
+def test_a_last_window_that_would_say_the_same_again_is_left_out() -> None:
+    features = np.arange(13, dtype=np.float32).reshape(13, 1)
+    starts = windows(features, frames=4, hop=8)[:, 0, 0]
+    np.testing.assert_array_equal(starts, [0, 8])  # one frame is left over, of a hop of eight
+    starts = windows(features, frames=4, hop=5)[:, 0, 0]
+    np.testing.assert_array_equal(starts, [0, 5, 9])  # four frames of five are
+
+
 def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
     features = np.array([[1, 9], [3, 7]], np.float32)
     np.testing.assert_array_equal(

@@ -155,33 +155,6 @@ def test_mirrored_alone_is_the_picture_or_its_mirror_image() -> None:
     assert (kept ^ mirrored).all() and 5 < kept.sum() < 35
 
 
-def local_contrast(pixels: np.ndarray) -> np.ndarray:
-    import keras
-
-    inputs = keras.Input(pixels.shape[1:])
-    model = keras.Model(inputs, networks._local_contrast(inputs))
-    return np.asarray(model(pixels.astype(np.float32)))
-
-
-def test_each_pixel_is_set_against_its_surroundings() -> None:
-    out, x = local_contrast(CROPS), CROPS / 255
-    for row, column in ((0, 0), (15, 15), (31, 20)):
-        # Squares of 9 pixels, a quarter of 32 made odd; at the edge, what of them there is.
-        near = (slice(None), slice(max(row - 4, 0), row + 5), slice(max(column - 4, 0), column + 5))
-        wanted = x[:, row, column] - x[near].mean(axis=(1, 2))
-        np.testing.assert_allclose(
-            np.sign(out[:, row, column]), np.sign(wanted) * (np.abs(wanted) > 1e-6)
-        )
-    mean, away = (out.mean(), out.std())
-    assert abs(mean) < 0.05 and 0.9 < away < 1.1
-
-
-def test_light_and_the_colour_of_the_whole_say_little() -> None:
-    darker = local_contrast(CROPS * np.float32(0.5) + [10.0, 40.0, 90.0])
-    np.testing.assert_allclose(darker, local_contrast(CROPS), atol=0.05)
-    np.testing.assert_allclose(local_contrast(np.full((1, 32, 32, 3), 70.0)), 0, atol=1e-3)
-
-
 def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
     model = networks.image((32, 32, 3), 3, backbone="MobileNetV2", weights="random")
     table = networks.describe(model)
