@@ -97,12 +97,13 @@ def run(
         data=data,
         outputs=home,
     )
+    if todo:
+        _look_for_recordings(resolve(data) if data else chosen.data)
     for name, why in skipped.items():
         click.echo(f"{name}: skipped, {why}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     folder = todo[0].folder
-    _look_for_recordings(resolve(data) if data else chosen.data)
     _make(folder)
     with watching([job.name for job in todo], title=folder.name) as show:
         failed = course.run(todo, processes=jobs, fresh=fresh, report=show)

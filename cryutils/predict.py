@@ -72,13 +72,12 @@ class Prediction:
 
 
 def runs_with_models(model: str = "full") -> list[Path]:
-    """Return the runs that hold a part of `model` as files, newest first."""
-    found = {
-        path.parent.parent: path.stat().st_mtime_ns
-        for part in _PARTS[model]
-        for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite"))
-    }
-    return sorted(found, key=lambda run: found[run], reverse=True)
+    """Return the runs that hold a part of `model` as files: all parts before some, then newest."""
+    found: dict[Path, list[int]] = {}
+    for part in _PARTS[model]:
+        for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
+            found.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
+    return sorted(found, key=lambda run: (len(found[run]), max(found[run])), reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,8 @@ class Predictor:
     """
 
     def __init__(self, model: str = "full", *, run: str | Path | None = None) -> None:
-        """Open `model`: "cry2", "image" or "full", of `run` (a name or folder; None: the newest).
+        """Open `model`: "cry2", "image" or "full", of `run` (a name or folder; None: the
+        newest, one that holds both parts before one that doesn't).
 
         "full" makes do with one of the two where a run has but one. Raises InputError where the
         run has none.

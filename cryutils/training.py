@@ -70,8 +70,8 @@ class Settings:
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
-        if not 0 <= self.warm_up < self.epochs:
-            raise InputError(f"warm_up={self.warm_up} of {self.epochs} epochs: leave one to count.")
+        if self.warm_up < 0:
+            raise InputError(f"warm_up={self.warm_up}: give 0 or more.")
         if self.learning_rate <= 0 or self.seed < 0:
             raise InputError(
                 f"learning_rate={self.learning_rate}, seed={self.seed}: neither is negative,"
@@ -261,7 +261,7 @@ def _train(
         monitor="val_loss",
         mode="min",
         patience=settings.patience,
-        start_from_epoch=settings.warm_up,
+        start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last one counts
         restore_best_weights=True,
     )
     written = time.monotonic()

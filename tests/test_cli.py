@@ -53,7 +53,7 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 def test_the_commands_are_those_of_the_readme() -> None:
     assert {" ".join(names) for names in commands()} == {
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "bench",
+        "report", "predict", "bench",
     }  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def mistaken(said: Said) -> str:
     [
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
-        ("zzz", "no command 'zzz'. Known: bench, data, doctor, report, run."),
+        ("zzz", "no command 'zzz'. Known: bench, data, doctor, predict, report, run."),
         ("run --profil quick", "--profil"),
         ("run --jobs two", "'two'"),
         ("run --jobs 0", "0"),
@@ -259,7 +259,7 @@ def test_report_prints_the_scoreboard_and_writes_each_page(command: Command, apa
         (apart / "outputs" / run / "results.json").write_text("[]")
     code, out, err = command("report")
     assert (code, err) == (0, "")
-    assert "quick: no row of Table 2" in out
+    assert "quick: no table of a paper" in out
     for run in ("quick", "real"):
         assert f"Report: outputs/{run}/report.html" in out
         assert (apart / "outputs" / run / "report.html").is_file()

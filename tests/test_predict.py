@@ -177,12 +177,13 @@ def runs(quick: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return outputs
 
 
-def test_the_newest_run_that_has_the_model_is_asked(runs: Path) -> None:
-    assert Predictor().run == runs / "new"
+def test_a_run_that_has_the_whole_model_is_asked_and_of_these_the_newest(runs: Path) -> None:
+    assert Predictor().run == runs / "old"
+    assert Predictor("cry2").run == runs / "new"
     assert Predictor("image").run == runs / "old"
     assert Predictor(run="old").run == runs / "old"
     assert Predictor(run=runs / "old").run == runs / "old"
-    assert runs_with_models("full") == [runs / "new", runs / "old"]
+    assert runs_with_models("full") == [runs / "old", runs / "new"]
 
 
 def test_a_run_without_a_picture_model_says_so(runs: Path, recordings: Path) -> None:

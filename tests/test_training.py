@@ -444,7 +444,7 @@ def test_a_network_that_is_not_compiled(tmp_path: Path) -> None:
         {"patience": 0},
         {"seed": -1},
         {"learning_rate": 0.0},
-        {"warm_up": 30},
+        {"warm_up": -1},
     ],
 )
 def test_settings_that_cannot_be(wrong: dict) -> None:
