@@ -8,7 +8,7 @@ like ("identical test splits").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,14 @@ class Scored:
     ) -> Scored:
         """Return the scores of always saying the training part's commonest class."""
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
-        return cls(predicted, corpus, protocol=protocol)
+        scored = cls(predicted, corpus, protocol=protocol)
+        # It knows nothing that could be sure or unsure: no interval would mean anything.
+        reason = "always the same answer"
+        scored.intervals = {
+            metric: replace(found, low=None, high=None, df=None, se=None, reason=reason)
+            for metric, found in scored.intervals.items()
+        }
+        return scored
 
     @property
     def table(self) -> pd.DataFrame:

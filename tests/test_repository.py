@@ -374,3 +374,17 @@ def test_readme_says_what_the_reference_run_measured() -> None:
     ]
     assert min(p_values) > 0.05
     assert f"smallest adjusted p {min(p_values):.2f}" in said
+
+
+def test_readme_says_what_the_reference_run_measured_of_paper_b() -> None:
+    rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
+    found = {(row["key"], row["protocol"]): row for row in rows}
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for protocol in ("paper", "leak_free"):
+        row = found["cry2.balanced_accuracy", protocol]
+        share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
+        assert f"{share} % [{low}, {high}]" in said
+    accuracy = round(100 * found["cry2.accuracy", "leak_free"]["value"])
+    commonest = round(100 * found["baseline.audio.majority.accuracy", "leak_free"]["value"])
+    assert f"its leak-free accuracy is {accuracy} %" in said
+    assert f"always saying *hungry* has {commonest} %" in said

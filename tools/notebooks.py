@@ -65,15 +65,17 @@ def smaller(png: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def refresh(path: Path) -> None:
-    """Execute the notebook at `path` as the tests do and write it back, clean."""
+def refresh(path: Path, scratch: str) -> None:
+    """Execute the notebook at `path` as the tests do and write it back, clean.
+
+    Results and caches lie in `scratch`, where one notebook finds what another has trained.
+    """
     notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
-        os.environ.pop("CRYUTILS_DATA_DIR", None)
-        os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
-        client = NotebookClient(notebook, timeout=900, kernel_name="python3")
-        client.execute(cwd=str(path.parent))
+    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
+    os.environ.pop("CRYUTILS_DATA_DIR", None)
+    os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3")
+    client.execute(cwd=str(path.parent))
     nbformat.write(clean(notebook), path)
 
 
@@ -98,14 +100,15 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments
     names = [] if command == "students" else rest
     paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    for path in [p for p in paths if not names or p.stem in names]:
-        print(path.stem, flush=True)
-        if command == "refresh":
-            refresh(path)
-        elif command == "clean":
-            nbformat.write(clean(nbformat.read(path, as_version=4)), path)
-        else:
-            students(path, Path(rest[0]))
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in [p for p in paths if not names or p.stem in names]:
+            print(path.stem, flush=True)
+            if command == "refresh":
+                refresh(path, scratch)
+            elif command == "clean":
+                nbformat.write(clean(nbformat.read(path, as_version=4)), path)
+            else:
+                students(path, Path(rest[0]))
     return 0
 
 
