@@ -32,6 +32,7 @@ Pixels = npt.NDArray[np.uint8]
 FPS = 25.0
 HEIGHT, PANEL = 360, 280  # pixels of the picture's height and of the width beside it
 SOUND_SR = 44100
+BOX_S = 1.0  # a box is drawn no longer after its face was seen
 _INK, _PAPER, _QUIET = (30, 30, 30), (255, 255, 255), (120, 120, 120)
 _BAR, _FACE = (0, 114, 178), (230, 159, 0)
 
@@ -138,8 +139,10 @@ def _at(prediction: Prediction, time_s: float) -> tuple[dict[str, float], Any]:
         missing if sound is None else sound, missing if face is None else face
     ).probabilities[0]
     shares = dict(zip(prediction.probabilities, (float(p) for p in row), strict=True))
-    boxes = prediction.face.boxes if prediction.face is not None else None
-    return shares, None if boxes is None or index is None else boxes[index]
+    if prediction.face is None or prediction.face.boxes is None or index is None:
+        return shares, None
+    seen_s = abs(float(prediction.face.times_s[index]) - time_s)
+    return shares, prediction.face.boxes[index] if seen_s <= BOX_S else None
 
 
 def _latest(timeline: Timeline | None, time_s: float) -> tuple[Any, int | None]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError, near_miss
 from cryutils.examples import Examples, windows
-from cryutils.spectral import condition, mel_db, mfcc
+from cryutils.spectral import condition, mel_db, mfcc, summarise
 
 if TYPE_CHECKING:
     from cryutils.video import FaceTrack
@@ -105,6 +105,17 @@ class SoundInput:
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
         return windows(self.picture(x), frames=self.frames, hop=self.hop)
+
+    def summary(self, sounds: Sequence[Array]) -> Array:
+        """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
+
+        What classical models are given; a row of NaN where `sound_problem` finds it unusable.
+        """
+        rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
+        for k, x in enumerate(sounds):
+            if not sound_problem(x, self.sr):
+                rows[k] = summarise([self.picture(x)])[0]
+        return rows
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
         """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""

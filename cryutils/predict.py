@@ -177,7 +177,6 @@ class Predictor:
                 path,
                 fps=settings.fps,
                 size=settings.size,
-                limit=settings.limit,
                 detector=settings.detector,
             )
             if has_video

@@ -21,7 +21,7 @@ from cryutils.clips import Corpus
 from cryutils.crossfit import CrossFit, validation_clips
 from cryutils.errors import InputError
 from cryutils.examples import Examples
-from cryutils.fusion import decide, late_fusion
+from cryutils.fusion import NO_PREDICTION, decide, late_fusion
 from cryutils.inputs import FaceInput, SoundInput
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Scored:
             )
             for metric in _WITH_INTERVAL
         }
+        if len(np.unique(self.predicted)) == 1:
+            self._forget_intervals()
 
     @classmethod
     def of(
@@ -93,13 +95,49 @@ class Scored:
         """Return the scores of always saying the training part's commonest class."""
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         scored = cls(predicted, corpus, protocol=protocol)
-        # It knows nothing that could be sure or unsure: no interval would mean anything.
-        reason = "always the same answer"
-        scored.intervals = {
-            metric: replace(found, low=None, high=None, df=None, se=None, reason=reason)
-            for metric, found in scored.intervals.items()
-        }
+        scored._forget_intervals()
         return scored
+
+    @classmethod
+    def rival(
+        cls,
+        model: Any,
+        features: npt.NDArray[np.floating[Any]],
+        corpus: Corpus,
+        folds: Sequence[Sequence[evaluation.Fold]],
+        *,
+        protocol: str,
+    ) -> Scored:
+        """Return the scores of a classical model on the same folds.
+
+        A clip whose row of `features` (clips, n) holds NaN trains nothing and gets no answer,
+        which counts as wrong, as it does for a network.
+        """
+        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        place = np.full(len(corpus), -1)
+        place[usable] = np.arange(len(usable))
+        inside = [
+            [
+                (place[np.intersect1d(train, usable)], place[np.intersect1d(test, usable)])
+                for train, test in repeat
+                if np.isin(test, usable).any()
+            ]
+            for repeat in folds
+        ]
+        labels = [str(corpus.labels[k]) for k in usable]
+        predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
+        predicted[:, usable] = evaluation.out_of_fold(
+            model, features[usable], labels, inside, classes=corpus.classes
+        )
+        return cls(predicted, corpus, protocol=protocol)
+
+    def _forget_intervals(self) -> None:
+        # What always says the same knows nothing that could be sure or unsure.
+        reason = "always the same answer"
+        self.intervals = {
+            metric: replace(found, low=None, high=None, df=None, se=None, reason=reason)
+            for metric, found in self.intervals.items()
+        }
 
     @property
     def table(self) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """What a home does to a recording: noise of a given signal-to-noise ratio, a modality dropped.
 
 Walked by notebook 06_full. Paper B §4 says that fusion gives "more reliable predictions in
-situations with acoustic noise or visual occlusion"; here both are made on purpose, in known
-amounts. Pure functions: the random generator is an argument.
+situations with acoustic noise or visual occlusion"; here noise is made on purpose, in known
+amounts, and a modality taken away altogether, as the worst occlusion does. Pure functions: the
+random generator is an argument.
 """
 
 from __future__ import annotations

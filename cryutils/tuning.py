@@ -120,5 +120,5 @@ def _score(
     )
     seen = Examples(examples.x[rows], examples.clip[rows])
     answer = clip_probabilities(fitted, seen, len(y))[held].argmax(axis=1)
-    loss = float(fitted.history["val_loss"].min())
+    loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
     return loss, balanced_accuracy(y[held], answer), fitted.best_epoch

@@ -32,7 +32,7 @@ from cryutils.work import Identity, Work, identity
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FPS", "MARGIN", "SIZE", "FaceTrack", "crops", "frames", "report", "track"]
+__all__ = ["FPS", "MARGIN", "SIZE", "FaceTrack", "crops", "frame_at", "frames", "report", "track"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -97,6 +97,21 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     """
     rate = _rate(fps)
     return (shot.pixels() for _, shot in _timed(Path(path), rate))
+
+
+def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
+    """Return the picture shown `time_s` seconds after the first, uint8 (height, width, 3) RGB.
+
+    The last one where the recording is shorter. Raises InputError as `frames` does.
+    """
+    shown = None
+    for start_s, shot in _timed(Path(path), None):
+        if shown is not None and start_s > time_s:
+            break
+        shown = shot
+    if shown is None:
+        raise InputError(f"{path}: it holds no pictures.")
+    return shown.pixels()
 
 
 def track(

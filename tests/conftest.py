@@ -6,18 +6,14 @@ import json
 import os
 import wave
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from trained_run import Trained
 
 from cryutils.locations import resolve
-
-if TYPE_CHECKING:
-    from cryutils.clips import Corpus
-    from cryutils.inputs import FaceInput, SoundInput
 
 # Read once, before any test changes the environment or the folder.
 _NAMED = os.environ.get("CRYUTILS_DATA_DIR")
@@ -112,18 +108,6 @@ def still() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A run whose folder holds both of Paper B's networks, and what they were made from."""
-
-    outputs: Path
-    run: Path
-    corpus: Corpus
-    hearing: SoundInput
-    seeing: FaceInput
-    models: dict[str, Any]
 
 
 @pytest.fixture(scope="session")

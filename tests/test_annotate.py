@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Trained
 from PIL import Image
+from trained_run import Trained
 
 from cryutils import audio, media, mp4, video
 from cryutils.annotate import HEIGHT, PANEL, annotate, panel

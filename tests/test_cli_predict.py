@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Trained
 from PIL import Image
+from trained_run import Trained
 
 from cryutils import cli, media
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Trained
+from trained_run import Trained
 
 from cryutils import networks
 from cryutils.errors import InputError

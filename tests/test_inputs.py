@@ -179,3 +179,14 @@ def test_why_pictures_cannot_be_judged(seen: FaceTrack | None, why: str | None) 
     assert picture_problem(seen) == why
     usable = 0 if seen is None else len(FaceInput(size=8).crops(seen))
     assert (usable == 0) == (why is not None)
+
+
+def test_a_summary_is_mean_and_deviation_and_nan_where_nothing_can_be_heard() -> None:
+    hearing = SoundInput(kind="mel+mfcc")
+    x = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    rows = hearing.summary([x, np.zeros(16000, np.float32), x[:0]])
+    picture = hearing.picture(x)
+    expected = np.concatenate([picture.mean(axis=0), picture.std(axis=0)])
+    np.testing.assert_allclose(rows[0], expected, rtol=1e-4, atol=1e-4)
+    assert np.isnan(rows[1:]).all()
+    assert rows.shape == (3, 2 * hearing.shape[1])

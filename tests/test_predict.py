@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Trained
+from trained_run import Trained
 
 from cryutils import audio, video
 from cryutils.errors import InputError
@@ -24,7 +24,7 @@ def by_hand(run: Trained, path: Path, *, heard: bool, seen: bool) -> np.ndarray:
         rows = run.hearing.windows(audio.read(path, sr=run.hearing.sr))
         parts.append(run.models["cry2"].predict(rows, verbose=0).mean(axis=0))
     if seen:
-        track = video.track(path, fps=run.seeing.fps, size=run.seeing.size, limit=run.seeing.limit)
+        track = video.track(path, fps=run.seeing.fps, size=run.seeing.size)
         crops = track.crops[track.found & ~track.blank]
         parts.append(run.models["image"].predict(crops, verbose=0).mean(axis=0))
     return np.mean(parts, axis=0)
@@ -59,7 +59,7 @@ def test_the_models_tell_different_clips_apart(quick: Trained) -> None:
         ("mute.mp4", False, True, "image", ["sound: no sound"]),
         ("silent.mp4", False, True, "image", ["sound: silence"]),
         ("dark.mp4", True, False, "audio", ["picture: black or blank frames"]),
-        ("faceless.mp4", True, False, "audio", ["picture: no face in 3 frames"]),
+        ("faceless.mp4", True, False, "audio", ["picture: no face in 4 frames"]),
         ("face.png", False, True, "image", ["sound: no sound"]),
     ],
 )
@@ -77,7 +77,7 @@ def test_without_one_half_the_other_answers_alone_and_says_why(
     ("name", "why"),
     [
         ("nothing.mp4", ["sound: silence", "picture: black or blank frames"]),
-        ("neither.mp4", ["sound: no sound", "picture: no face in 3 frames"]),
+        ("neither.mp4", ["sound: no sound", "picture: no face in 4 frames"]),
         ("short.wav", ["sound: only 0.10 s of sound", "picture: no pictures"]),
     ],
 )
@@ -138,7 +138,7 @@ def test_the_times_of_a_long_sound_do_not_drift() -> None:
 def test_the_timeline_of_faces_has_their_boxes(quick: Trained, recordings: Path) -> None:
     timeline = Predictor()(recordings / "cry.mp4").face
     assert timeline is not None and timeline.boxes is not None
-    track = video.track(recordings / "cry.mp4", fps=2, size=32, limit=3)
+    track = video.track(recordings / "cry.mp4", fps=2, size=32)
     np.testing.assert_array_equal(timeline.boxes, track.boxes)
     np.testing.assert_array_equal(timeline.times_s, track.times_s)
 

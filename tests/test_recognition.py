@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Trained
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     confusion_matrix,
     precision_recall_fscore_support,
 )
+from trained_run import Trained
 
 from cryutils import audio, checkpoints, claims, evaluation, networks, recognition, training, video
 from cryutils.clips import Clip, Corpus
@@ -365,7 +365,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     np.testing.assert_allclose(list(said.probabilities.values()), mine, atol=1e-4)
 
 
-def test_a_deployed_picture_model_is_asked_with_the_training_crops(
+def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     trained: Trained, apart: Path
 ) -> None:
     given, cries = trained.seeing, trained.corpus
@@ -381,6 +381,46 @@ def test_a_deployed_picture_model_is_asked_with_the_training_crops(
     folder = apart / "outputs" / "manual"
     network, _ = checkpoints.load(folder / "models", "image")
     said = Predictor("image", run=folder)(cries[0].path)
-    mine = network.predict(examples.x[examples.clip == 0], verbose=0).mean(axis=0)
+    # Training took a few of each clip; whoever asks later is judged by every look.
+    track = video.track(cries[0].path, fps=given.fps, size=given.size)
+    assert len(track) > given.limit
+    mine = network.predict(given.crops(track), verbose=0).mean(axis=0)
     np.testing.assert_allclose(list(said.probabilities.values()), mine, atol=1e-4)
     assert pd.Series(said.probabilities).idxmax() == said.state
+
+
+# Rivals on the same folds
+
+
+def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is_known() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    labels = ["hungry", "pain"] * 12
+    cries = corpus(labels, [f"i{k // 2}" for k in range(24)])
+    features = rng.normal(size=(24, 3)) + np.array([[0], [3]] * 12)
+    folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    model = LogisticRegression()
+    whole = Scored.rival(model, features, cries, folds, protocol="leak_free")
+    np.testing.assert_array_equal(
+        whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
+    )
+    features[[4, 11]] = np.nan
+    found = Scored.rival(model, features, cries, folds, protocol="leak_free")
+    assert (found.predicted[:, [4, 11]] == -1).all()
+    others = np.setdiff1d(np.arange(24), [4, 11])
+    assert (found.predicted[:, others] >= 0).all()
+    # By hand: the first fold of the first repeat, without the clips of which nothing is known.
+    train, test = (np.setdiff1d(part, [4, 11]) for part in folds[0][0])
+    truth = found.truth
+    by_hand = LogisticRegression().fit(features[train], truth[train]).predict(features[test])
+    np.testing.assert_array_equal(found.predicted[0][test], by_hand)
+
+
+def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
+    cries = corpus(["hungry", "pain"] * 4)
+    found = Scored(np.zeros(8, int), cries, protocol="leak_free")
+    assert found.scores.balanced_accuracy == 0.5
+    interval = found.intervals["balanced_accuracy"]
+    assert (interval.value, interval.low, interval.high) == (0.5, None, None)
+    assert "always the same answer" in str(interval)

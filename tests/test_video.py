@@ -413,3 +413,11 @@ def test_the_report_counts(corpus: list[Recording]) -> None:
 def test_frames_of_a_corpus_are_in_order_of_time(corpus: list[Recording]) -> None:
     for track in video.crops(corpus, fps=None):
         assert all(a < b for a, b in pairwise(track.times_s))
+
+
+def test_the_picture_at_a_time_is_the_one_shown_then_or_the_last(numbered: Path) -> None:
+    pictures = list(video.frames(numbered))
+    shown = list(video.frames(numbered, fps=2))
+    for k, picture in enumerate(shown):
+        np.testing.assert_array_equal(video.frame_at(numbered, k / 2), picture)
+    np.testing.assert_array_equal(video.frame_at(numbered, 1e6), pictures[-1])
