@@ -47,8 +47,7 @@ def annotate(
     Raises InputError for a sound, which has no picture, and for the recording's own folder.
     """
     source = prediction.file
-    info = media.probe(source)
-    if not info.has_video:
+    if not prediction.info.has_video:
         raise InputError(f"{source}: a sound has no picture to draw in.")
     if folder.resolve() in (source.parent.resolve(), source.resolve().parent):
         raise InputError(f"{folder}: the recording itself is in there; choose another folder.")
@@ -59,7 +58,7 @@ def annotate(
         with writing(target) as part:
             _write_png(part, drawn)
         return target
-    sound = audio.read(source, sr=SOUND_SR) if info.has_audio else None
+    sound = audio.read(source, sr=SOUND_SR) if prediction.info.has_audio else None
     frames = _drawn(prediction, video.frames(source, fps=FPS), note)
     mp4.write(target, frames, fps=FPS, sound=sound, sr=None if sound is None else SOUND_SR)
     return target

@@ -90,9 +90,8 @@ class _Artist:
     def draw(self, prediction: Prediction) -> str | None:
         """Return the path of what was written; None, and a line on stderr, for a sound."""
         from cryutils.annotate import annotate
-        from cryutils.media import probe
 
-        if not probe(prediction.file).has_video:
+        if not prediction.info.has_video:
             click.echo(
                 f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True
             )

@@ -37,6 +37,7 @@ __all__ = [
     "clip_probabilities",
     "cross_fit",
     "examples_from_windows",
+    "fit_clips",
     "validation_clips",
     "windows",
 ]
@@ -63,20 +64,15 @@ class CrossFit:
 
         Each clip is answered by the network that has not seen it, as in `probabilities`.
         """
-        return _answers(self.fits, self.folds, examples, self.probabilities.shape)
+        n_clips = self.probabilities.shape[1]
+        return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
 
     def rows(self, examples: Examples) -> Array:
         """Return the answers to every single example, float32 (repeats, rows, classes).
 
         As `predict`, but before the mean over a clip's examples: what was said when.
         """
-        found = np.full((len(self.folds), len(examples.x), len(self.classes)), np.nan, np.float32)
-        remaining = iter(self.fits)
-        for answers, repeat in zip(found, self.folds, strict=True):
-            for _, test in repeat:
-                rows = examples.rows(test)
-                answers[rows] = next(remaining).predict(examples.x[rows])
-        return found
+        return _answers(self.fits, self.folds, examples, len(self.classes))
 
     def history(self) -> pd.DataFrame:
         """Return the histories of all fits with their repeat and fold, both from 0."""
@@ -141,20 +137,37 @@ def cross_fit(
                 train[usable[train]], labels, infants, protocol=protocol,
                 share=validation_share, seed=seed,
             )  # fmt: skip
-            fits.append(
-                fit(
-                    build,
-                    examples.x,
-                    y[examples.clip],
-                    train=examples.rows(fitting),
-                    validation=examples.rows(stopping),
-                    settings=replace(settings, seed=seed),
-                    folder=folder,
-                )
-            )
+            own = replace(settings, seed=seed)
+            fits.append(fit_clips(build, examples, y, fitting, stopping, own, folder=folder))
             report(len(fits), len(flat))
-    shape = (len(repeats), len(y), len(names))
-    return CrossFit(_answers(fits, repeats, examples, shape), fits, repeats, names)
+    answers = _answers(fits, repeats, examples, len(names))
+    probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
+    return CrossFit(probabilities, fits, repeats, names)
+
+
+def fit_clips(
+    build: Build,
+    examples: Examples,
+    y: Indices,
+    fitting: Indices,
+    stopping: Indices,
+    settings: Settings,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+) -> Fitted:
+    """Return `training.fit` on all examples of some clips, stopped by those of others.
+
+    y: class of each clip, int (clips,). fitting, stopping: clip numbers. The rest as there.
+    """
+    return fit(
+        build,
+        examples.x,
+        y[examples.clip],
+        train=examples.rows(fitting),
+        validation=examples.rows(stopping),
+        settings=settings,
+        folder=folder,
+    )
 
 
 def validation_clips(
@@ -228,16 +241,18 @@ def _answers(
     fits: Sequence[Fitted],
     repeats: Sequence[Sequence[Fold]],
     examples: Examples,
-    shape: tuple[int, ...],
+    classes: int,
 ) -> Array:
-    """Return each fit's answers to the test clips of its fold, float32 of `shape`, else NaN."""
-    found = np.full(shape, np.nan, np.float32)
+    """Return each fit's answers to the examples of its fold's test clips, else NaN.
+
+    float32 (repeats, rows, classes).
+    """
+    found = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
     remaining = iter(fits)
     for answers, repeat in zip(found, repeats, strict=True):
         for _, test in repeat:
             rows = examples.rows(test)
-            part = Examples(examples.x[rows], examples.clip[rows])
-            answers[test] = clip_probabilities(next(remaining), part, shape[1])[test]
+            answers[rows] = next(remaining).predict(examples.x[rows])
     return found
 
 

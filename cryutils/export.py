@@ -96,9 +96,10 @@ class Lite:
         return np.concatenate([self._answers(part) for part in parts])
 
     def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        with quiet_stderr():  # it announces its delegate each time
-            self._interpreter.resize_tensor_input(self._input["index"], x.shape)
-            self._interpreter.allocate_tensors()
+        if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
+            with quiet_stderr():  # it announces its delegate each time
+                self._interpreter.resize_tensor_input(self._input["index"], x.shape)
+                self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(self._input["index"], x)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)

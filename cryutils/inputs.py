@@ -8,9 +8,7 @@ model, so that whoever predicts later prepares a recording exactly as the traini
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ import numpy.typing as npt
 from cryutils.errors import InputError, near_miss
 from cryutils.examples import Examples, windows
 from cryutils.spectral import condition, mel_db, mfcc, summarise
+from cryutils.work import Work
 
 if TYPE_CHECKING:
     from cryutils.video import FaceTrack
@@ -119,10 +118,7 @@ class SoundInput:
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
         """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            return Examples.of(list(pool.map(self.windows, sounds)))
+        return Examples.of(list(Work("windows", False, None).each(self.windows, sounds)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +144,7 @@ class FaceInput:
 
         Those with a face; none where `picture_problem` finds the recording unusable.
         """
-        return track.crops[track.found & ~track.blank]
+        return track.crops[track.usable]
 
     def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
         """Return the usable crops of all recordings, clip by clip; None has no pictures."""
@@ -177,6 +173,6 @@ def picture_problem(track: FaceTrack | None) -> str | None:
         return "no pictures"
     if track.blank.all():
         return "black or blank frames"
-    if not (track.found & ~track.blank).any():
+    if not track.usable.any():
         return f"no face in {len(track.crops)} frames"
     return None

@@ -30,6 +30,7 @@ from cryutils.plots_audio import (
 from cryutils.plots_corpus import ages, class_sizes, clips_per_infant, neighbours
 from cryutils.plots_models import (
     architecture,
+    by_protocol,
     decisions,
     face_boxes,
     gains,
@@ -147,23 +148,13 @@ def protocol_scores(
     protocol, `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
     `chance` is the accuracy of always saying the commonest class.
     """
-    rows = np.arange(len(table))[::-1]
-    for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
-        value = table[protocol].to_numpy(float)
-        low = table[f"{protocol}_low"].to_numpy(float)
-        high = table[f"{protocol}_high"].to_numpy(float)
-        ax.hlines(rows + offset, low, high, color=COLOURS[protocol], lw=3, alpha=0.35)
-        ax.plot(value, rows + offset, "o", color=COLOURS[protocol], ms=6, label=NAMES[protocol])
+    rows = by_protocol(table, ax)
     ax.plot(
         table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
         label="published",
     )  # fmt: skip
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
-    ax.set(
-        yticks=rows, yticklabels=list(table.index), xlim=(0, 1), xlabel=xlabel,
-        ylim=(-0.6, len(table) - 0.4),
-    )  # fmt: skip
-    ax.grid(axis="y", visible=False)
+    ax.set(xlim=(0, 1), xlabel=xlabel)
     return ax
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "architecture",
+    "by_protocol",
     "decisions",
     "face_boxes",
     "gains",
@@ -126,21 +127,24 @@ def model_scores(
     `table` has an index of names and, for `paper` and `leak_free`, `<protocol>`,
     `<protocol>_low` and `<protocol>_high`; shares 0-1.
     """
+    by_protocol(table, ax)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(xlim=(0, 1.02), xlabel=xlabel)
+    return ax
+
+
+def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
+    """Draw what `model_scores` says of both protocols; return the height of each row, (rows,)."""
     rows = np.arange(len(table))[::-1]
     for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
-        ends = (table[f"{protocol}_low"], table[f"{protocol}_high"])
-        ax.hlines(rows + offset, *ends, color=COLOURS[protocol], lw=3, alpha=0.35)
-        ax.plot(
-            table[protocol], rows + offset, "o", color=COLOURS[protocol], ms=6,
-            label=NAMES[protocol],
-        )  # fmt: skip
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
-    ax.set(
-        yticks=rows, yticklabels=list(table.index), xlim=(0, 1.02), xlabel=xlabel,
-        ylim=(-0.6, len(table) - 0.4),
-    )  # fmt: skip
+        value, low, high = (
+            table[f"{protocol}{end}"].to_numpy(float) for end in ("", "_low", "_high")
+        )
+        ax.hlines(rows + offset, low, high, color=COLOURS[protocol], lw=3, alpha=0.35)
+        ax.plot(value, rows + offset, "o", color=COLOURS[protocol], ms=6, label=NAMES[protocol])
+    ax.set(yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4))
     ax.grid(axis="y", visible=False)
-    return ax
+    return rows
 
 
 def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:

@@ -47,11 +47,13 @@ class Timeline:
 class Prediction:
     """What the models say of one file.
 
-    `state` is None where nothing in it was usable; `used` is "both", "audio", "image" or "none";
+    `info` is what the file holds. `state` is None where nothing in it was usable; `used` is
+    "both", "audio", "image" or "none";
     `probabilities` by state; `why` says what of the file could not be used, and why.
     """
 
     file: Path
+    info: media.MediaInfo
     state: str | None
     probabilities: dict[str, float]
     used: str
@@ -141,6 +143,7 @@ class Predictor:
         answers = used != "none"
         return Prediction(
             file=path,
+            info=info,
             state=self.classes[int(probabilities.argmax())] if answers else None,
             probabilities={
                 name: float(p) for name, p in zip(self.classes, probabilities, strict=True)
@@ -185,9 +188,8 @@ class Predictor:
         if (problem := picture_problem(track)) or track is None:
             why.append(f"picture: {problem}")
             return None
-        usable = track.found & ~track.blank
         answers = part.network.predict(settings.crops(track))
-        return Timeline(track.times_s[usable], answers, track.boxes[usable])
+        return Timeline(track.times_s[track.usable], answers, track.boxes[track.usable])
 
     def _mean(self, timeline: Timeline | None) -> Array:
         if timeline is None:

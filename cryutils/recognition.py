@@ -18,7 +18,7 @@ import pandas as pd
 
 from cryutils import checkpoints, claims, evaluation, export, training
 from cryutils.clips import Corpus
-from cryutils.crossfit import CrossFit, validation_clips
+from cryutils.crossfit import CrossFit, fit_clips, validation_clips
 from cryutils.errors import InputError
 from cryutils.examples import Examples
 from cryutils.fusion import NO_PREDICTION, decide, late_fusion
@@ -220,14 +220,7 @@ def deploy(
         seed=settings.seed,
     )
     truth, classes = evaluation.class_indices(corpus.labels)
-    fitted = training.fit(
-        build,
-        examples.x,
-        truth[examples.clip],
-        train=examples.rows(fitting),
-        validation=examples.rows(stopping),
-        settings=settings,
-    )
+    fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
     about = {
         "classes": classes,
         "input": asdict(given),
@@ -266,7 +259,7 @@ def moments(
     rows_heard, rows_seen = heard.rows(sounds)[0], seen.rows(faces)[0]
     for k, track in enumerate(tracks):
         audio, image = rows_heard[sounds.rows([k])], rows_seen[faces.rows([k])]
-        times = track.times_s[track.found & ~track.blank]
+        times = track.times_s[track.usable]
         at = hearing.starts_s(len(audio))
         at_face = np.full_like(audio, np.nan)
         for row, start in enumerate(at):

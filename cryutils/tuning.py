@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryutils.crossfit import fit_clips
 from cryutils.crossval import balanced_accuracy
 from cryutils.errors import InputError, near_miss
 from cryutils.examples import Examples, clip_probabilities
 from cryutils.splits import Fold, Indices, Protocol, class_indices, folds
-from cryutils.training import Build, Settings, counted, fit
+from cryutils.training import Build, Settings, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,15 +110,7 @@ def _score(
     """Return validation loss, balanced accuracy of clips and best epoch on one fold."""
     fitting, held = part
     rows = examples.rows(held)
-    fitted = fit(
-        build,
-        examples.x,
-        y[examples.clip],
-        train=examples.rows(fitting),
-        validation=rows,
-        settings=settings,
-        folder=folder,
-    )
+    fitted = fit_clips(build, examples, y, fitting, held, settings, folder=folder)
     seen = Examples(examples.x[rows], examples.clip[rows])
     answer = clip_probabilities(fitted, seen, len(y))[held].argmax(axis=1)
     loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])

@@ -78,6 +78,11 @@ class FaceTrack:
     def __len__(self) -> int:
         return len(self.times_s)
 
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """Which frames a model may be given, bool (n,): a face found, and not blank."""
+        return self.found & ~self.blank
+
     def __repr__(self) -> str:
         return f"<FaceTrack: {len(self)} frames, {int(self.found.sum())} with a face>"
 

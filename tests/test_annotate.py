@@ -138,7 +138,9 @@ def still(recordings: Path) -> Path:
 
 def drawn(file: Path, folder: Path, **parts) -> np.ndarray:
     """The annotated picture of a made-up prediction on a still."""
-    answer = Prediction(file=file, **{"why": (), "sound": None, "face": None, **parts})
+    answer = Prediction(
+        file=file, info=media.probe(file), **{"why": (), "sound": None, "face": None, **parts}
+    )
     with Image.open(annotate(answer, folder)) as picture:
         return np.asarray(picture)
 
@@ -209,7 +211,8 @@ def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
     mp4.write(tmp_path / "grey.mp4", frames, fps=10)
     over_time = np.array([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0]], np.float32)
     said = Prediction(
-        file=tmp_path / "grey.mp4", state="hungry", why=(), used="audio", face=None,
+        file=tmp_path / "grey.mp4", info=media.probe(tmp_path / "grey.mp4"),
+        state="hungry", why=(), used="audio", face=None,
         probabilities=dict(zip(STATES, (0.55, 0.45, 0, 0), strict=True)),
         sound=Timeline(np.array([0.0, 1.0]), over_time),
     )  # fmt: skip
@@ -232,7 +235,8 @@ def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
     )  # fmt: skip
     module._panel.cache_clear()
     nothing = Prediction(
-        file=still, state=None, probabilities={}, used="none", sound=None, face=None,
+        file=still, info=media.probe(still), state=None, probabilities={}, used="none",
+        sound=None, face=None,
         why=("sound: no sound", "picture: no face in 1 frames"),
     )  # fmt: skip
     annotate(nothing, tmp_path, note="Trained on synthetic voices.")

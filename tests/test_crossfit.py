@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import crossfit, networks, tuning
+from cryutils import crossfit, networks
 from cryutils.crossfit import (
     Examples,
     by_clip,
@@ -85,7 +85,6 @@ class Answers:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     recorder = Recorder([])
     monkeypatch.setattr(crossfit, "fit", recorder)
-    monkeypatch.setattr(tuning, "fit", recorder)
     return recorder.calls
 
 

@@ -17,7 +17,16 @@ from sklearn.metrics import (
 )
 from trained_run import Trained
 
-from cryutils import audio, checkpoints, claims, evaluation, networks, recognition, training, video
+from cryutils import (
+    audio,
+    checkpoints,
+    claims,
+    crossfit,
+    evaluation,
+    networks,
+    training,
+    video,
+)
 from cryutils.clips import Clip, Corpus
 from cryutils.crossfit import CrossFit
 from cryutils.errors import InputError
@@ -326,9 +335,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     examples = given.examples(audio.signals(cries, sr=given.sr))
     calls: list[dict] = []
     fit = training.fit
-    monkeypatch.setattr(
-        recognition.training, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k)
-    )
+    monkeypatch.setattr(crossfit, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
     truth, _ = evaluation.class_indices(cries.labels)
     scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, protocol="leak_free")
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
