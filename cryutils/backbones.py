@@ -29,7 +29,7 @@ from cryutils.errors import InputError
 from cryutils.locations import cache_dir
 from cryutils.progress import counting
 
-__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "names"]
+__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept", "names"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -180,15 +180,31 @@ def embeddings(
     nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
     total = len(clips) if isinstance(clips, Sized) else None
     shown = counting(f"{backbone.name} embeddings", "clips") if progress else nullcontext()
-    kept = []
+    found = []
     with shown as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
             chunks = _chunks(source, shape, 4 * batch_size)
-            kept += ragged.cached(stem, partial(_whole, run, chunks, nothing))
+            found += ragged.cached(stem, partial(_whole, run, chunks, nothing))
             if report:
                 report(done, total or done)
-    return kept
+    return found
+
+
+def kept(
+    keys: Iterable[str],
+    backbone: Backbone,
+    *,
+    engine: str = "keras",
+    pooling: str | None = "avg",
+    calibration: Frames | None = None,
+) -> list[bool]:
+    """Return for each key whether `embeddings` has kept a clip under it, settings being the same.
+
+    Nothing is read, so a damaged one counts.
+    """
+    folder = _folder(backbone, engine, pooling, calibration)
+    return [(folder / f"{_digest(key.encode())}.json").is_file() for key in keys]
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:

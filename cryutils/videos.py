@@ -1,0 +1,295 @@
+"""Paper A's data: videos of three states, their frames, and the embeddings of all of them.
+
+Walked by notebook 07_frames_resnet50; 09_ensemble uses it at the paper's full size (Paper A
+§3.1-3.2 and §3.5: 800 videos of 15 s at 30 frames a second, 360,000 frames, each of which passes
+ResNet-50 once). Frames are a stream: one clip's embeddings and a few hundred frames are in
+memory, whatever the number of clips. `embed` keeps each clip as soon as it is done, so what was
+killed goes on where it was; `disk_need` and `check_disk` say beforehand whether there is room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from math import ceil, isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import backbones, faces, ragged, video
+from cryutils.clips import Clip, Corpus
+from cryutils.errors import InputError, near_miss
+from cryutils.locations import cache_dir
+from cryutils.work import identity
+
+if TYPE_CHECKING:
+    from cryutils.backbones import Backbone
+
+__all__ = [
+    "CROPS",
+    "STATES",
+    "WORDS",
+    "FrameInput",
+    "calibration",
+    "check_disk",
+    "disk_need",
+    "embed",
+    "three_states",
+]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+STATES = ("hug", "hungry", "sleepy")
+WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
+CROPS = ("frame", "centre", "face")
+
+_STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
+_FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
+_CALIBRATION = 96
+_CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many times ahead of the network
+_VIDEO_BITS = 0.09  # a pixel of a synthetic video, measured; its sound adds little
+_SOUND_BYTES = 64_000  # a second: float32 at 16 kHz, as `audio.signals` keeps it
+_SPARE = 2**28  # for models, tables and figures
+
+
+def three_states(corpus: Corpus) -> Corpus:
+    """Return the clips of Paper A's three states, under the names of `STATES`.
+
+    Where the corpus has no such name, "tired" stands for sleepy, and "lonely" and "hugging" for
+    hug. DonateACry's cleaned files hold two of the three (nobody is lonely there), its original
+    uploads all. Raises InputError where fewer than two occur.
+    """
+    names = {
+        other: state
+        for state, others in _STAND_INS.items()
+        for other in others
+        if state not in corpus.classes and other in corpus.classes
+    }
+    corpus = corpus.relabel(names) if names else corpus
+    found = [state for state in STATES if state in corpus.classes]
+    if len(found) < 2:
+        raise InputError(
+            f"{corpus.name}: of {', '.join(STATES)} it holds {', '.join(found) or 'none'};"
+            " name the folders after at least two of them."
+        )
+    return corpus.select(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameInput:
+    """How a video becomes the frames that a backbone is given.
+
+    fps: frames a second; frame k is what is shown at k / fps s. size: pixels of a side.
+    crop: "frame", the whole picture's centred square, which is what Paper A gives ResNet-50;
+    "centre", of that square the middle `share`; "face", the face that `video.track` follows,
+    found by `detector` (see `faces`). The paper's faces are centred, so nothing is detected
+    there. A synthetic face's box has 0.65 of the picture's side, and 0.78 with the margin that
+    `pretraining.small` has learned with; `share` is a little more, since heads move.
+    """
+
+    fps: float = 30.0
+    size: int = 224
+    crop: str = "frame"
+    share: float = 0.8
+    detector: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
+        if self.size < 1:
+            raise InputError(f"size={self.size}: a frame has at least one pixel.")
+        if not 0 < self.share <= 1:
+            raise InputError(f"share={self.share}: give a share of the picture's side, up to 1.")
+        if not (isfinite(self.fps) and 0.001 <= self.fps <= 1000):
+            raise InputError(f"fps={self.fps} is no frame rate; use 0.001 to 1000.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What a backbone sees of one frame: (height, width, RGB)."""
+        return self.size, self.size, 3
+
+    def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
+        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
+
+        None is left out, so that time keeps its pace; blank ones are given as they are. With
+        "face", a frame without a face shows where it was last or will be next, and the centred
+        square where the whole recording has none; that crop alone holds all of a file's crops
+        at once. Raises InputError as `video.frames` does.
+        """
+        if self.crop == "face":
+            yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
+            return
+        kept = self.share if self.crop == "centre" else 1.0
+        for picture in video.frames(path, fps=self.fps):
+            x, y, side, _ = faces.centre(*picture.shape[:2])
+            rim = side * (1 - kept) / 2
+            box = np.array([x + rim, y + rim, side * kept, side * kept], np.float32)
+            yield faces.crop(picture, box, size=self.size)
+
+    def times_s(self, count: int) -> npt.NDArray[np.float64]:
+        """Return when each of a clip's `count` frames is shown, in s, float64 (count,)."""
+        return np.arange(count) / self.fps
+
+    def key(self, path: str | os.PathLike[str]) -> str:
+        """Return what tells a file's frames from any others: its content and these settings."""
+        told: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
+        if self.crop == "centre":
+            told["share"] = float(self.share)
+        if self.crop == "face":
+            found = faces.resolve(self.detector)
+            model = faces.yunet_file() if found == "yunet" else None
+            told |= {"detector": found, "model": None if model is None else identity(model)}
+        return backbones.file_key(path, frames=_FRAMES_VERSION, **told)
+
+
+def embed(
+    corpus: Iterable[Clip],
+    backbone: Backbone,
+    given: FrameInput,
+    *,
+    engine: str = "keras",
+    progress: bool = False,
+) -> list[Array]:
+    """Return what the frozen backbone makes of each clip's frames, float32 (frames, features).
+
+    One array a clip, memory-mapped; (0, features) for one without pictures. Through
+    `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
+    the clip where it was. The next frames are decoded while the network works. `engine` as in
+    `engines.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
+    `progress` shows the time left on a terminal, and a line a minute elsewhere.
+
+    Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
+    is missing (before it starts), and as `FrameInput.frames` and `engines.ready` do.
+    """
+    clips = list(corpus)
+    wanted = backbone.model.input_shape[1:]
+    if any(side not in (None, have) for side, have in zip(wanted, given.shape, strict=True)):
+        raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
+    paths = [_pictures(clip) for clip in clips]
+    keys = ["no pictures" if path is None else given.key(path) for path in paths]
+    known = calibration(given.size) if engine == "openvino-int8" else None
+    there = backbones.kept(keys, backbone, engine=engine, calibration=known)
+    missing = [n for n, path in enumerate(paths) if path is not None and not there[n]]
+    if missing:
+        frames = sum(ceil(clips[n].duration_s * given.fps) or 1 for n in missing)
+        check_disk(4 * frames * backbone.model.output_shape[-1])
+    with faces.single_threaded(), _Ahead({n: paths[n] for n in missing}, given) as ahead:
+        sources = [(key, partial(ahead.frames, n, paths[n])) for n, key in enumerate(keys)]
+        return backbones.embeddings(
+            sources, backbone, engine=engine, calibration=known, progress=progress
+        )
+
+
+def calibration(size: int) -> Pixels:
+    """Return faces from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
+
+    They are those of `pretraining.faces`: other synthetic infants, in no state and in no corpus,
+    so nothing of a test clip gets into the network.
+    """
+    from cryutils import pretraining
+    from cryutils.synth.corpus import FACES, VERSION
+
+    told = json.dumps([pretraining.PRETRAINING_VERSION, FACES, VERSION, _CALIBRATION, size])
+    name = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+    def drawn() -> Iterator[Pixels]:
+        yield pretraining.faces(_CALIBRATION, size=size)[0]
+
+    (pixels,) = ragged.cached(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
+    return pixels
+
+
+def disk_need(
+    clips: int,
+    duration_s: float,
+    *,
+    fps: float,
+    features: Sequence[int] = (),
+    side: int | None = None,
+) -> int:
+    """Return the bytes of the cache that so many clips need: about, and rather too many.
+
+    Args:
+        clips: how many.
+        duration_s: of each.
+        fps: frames a second, of the videos and those taken.
+        features: an embedding's width, for each backbone (2048 is ResNet-50's).
+        side: pixels of a synthetic video's side; None where the videos are there already.
+    """
+    frames = clips * ceil(duration_s * fps)
+    made = 0 if side is None else frames * side**2 * _VIDEO_BITS / 8
+    return ceil(made + clips * duration_s * _SOUND_BYTES + 4 * frames * sum(features))
+
+
+def check_disk(needed: int) -> str:
+    """Return in words that the cache's disk has room for `needed` bytes more.
+
+    Raises InputError, in one line, where it hasn't.
+    """
+    folder = cache_dir()
+    at = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(at).free
+    words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
+    if free < needed + _SPARE:
+        raise InputError(
+            f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
+        )
+    return words
+
+
+def _pictures(clip: Clip) -> Path | None:
+    return clip.still if clip.still is not None else clip.path if clip.has_video else None
+
+
+class _Ahead:
+    """The frames of some clips in order, decoded by a thread a little ahead of who takes them."""
+
+    def __init__(self, paths: dict[int, Path | None], given: FrameInput) -> None:
+        self._paths, self._given = paths, given
+        self._stream = self._decoded()
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[tuple[int, Pixels | None] | None]] = deque()
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def frames(self, number: int, path: Path | None) -> Iterator[Pixels]:
+        """Yield the frames of clip `number`, (n, size, size, 3); ask in the order of numbers."""
+        if number not in self._paths:  # it has none, or what was kept of it is damaged
+            yield from self._given.frames(path) if path is not None else ()
+            return
+        while (item := self._next()) is not None:
+            which, some = item
+            if which != number:  # another's, which the cache had when its turn came
+                continue
+            if some is None:
+                return
+            yield some
+
+    def _next(self) -> tuple[int, Pixels | None] | None:
+        while len(self._waiting) < _AHEAD:
+            self._waiting.append(self._pool.submit(next, self._stream, None))
+        return self._waiting.popleft().result()
+
+    def _decoded(self) -> Iterator[tuple[int, Pixels | None]]:
+        """Yield (clip number, frames), and (clip number, None) where a clip ends."""
+        for number, path in self._paths.items():
+            if path is not None:
+                frames = self._given.frames(path)
+                while some := list(islice(frames, _CHUNK)):
+                    yield number, np.stack(some)
+            yield number, None
