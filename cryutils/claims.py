@@ -17,12 +17,13 @@ from typing import Any
 
 import pandas as pd
 
+from cryutils.arithmetic import evaluate
 from cryutils.errors import InputError
 from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "record", "run_dir", "verdicts",
+    "published", "record", "run_dir", "together", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -162,28 +163,63 @@ def published() -> pd.DataFrame:
     return pd.read_csv(project_dir() / "data" / "claims.csv")
 
 
-def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
+def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.DataFrame:
     """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
 
     The rule and margin of a claim stand in `data/claims.csv`, written before any run: "low >
     margin" asks that the whole interval lies above, "high < margin" that it lies below. A claim
     *holds* where it does, is *contradicted* where the interval lies wholly on the other side, and
     is otherwise *not shown*; with synthetic data each of these is said of the simulation only.
+    With `every`, two kinds of row that need no measurement come along: a claim that nothing
+    measured *cannot be tested*, and a figure that the paper's own other figures don't come to
+    within the margin is *internally inconsistent* (`value` is what they come to).
     Columns: claim, value, low, high, data, verdict, and the key as index.
     """
     ledger = published()
     ledger = ledger[(ledger.paper == paper) & ledger.rule.notna()].set_index("key")
-    measured = results[(results.protocol == "leak_free") & results.key.isin(ledger.index)]
+    tested = ledger[ledger.kind == "claim"]
+    measured = results[(results.protocol == "leak_free") & results.key.isin(tested.index)]
     rows = {}
     for result in measured.to_dict("records"):
-        said = ledger.loc[result["key"]]
+        said = tested.loc[result["key"]]
         rows[result["key"]] = {
             "claim": said.claim,
             **{name: result[name] for name in ("value", "low", "high", "data")},
             "verdict": _verdict(result, said.rule, float(said.margin)),
         }
+    if every:
+        rows = {key: rows.get(key) or _unmeasured(said) for key, said in ledger.iterrows()}
     columns = ["claim", "value", "low", "high", "data", "verdict"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def together(judged: pd.DataFrame) -> str:
+    """Return the verdict on a claim of several comparisons, the rows of `judged` from `verdicts`.
+
+    "In every comparison" holds only if each one does; one contradicted row contradicts it.
+    """
+    said = list(judged.verdict)
+    where = " in simulation" if any(one.endswith(" in simulation") for one in said) else ""
+    if any(one.startswith("contradicted") for one in said):
+        return "contradicted" + where
+    if not said or any(one.startswith("cannot be tested") for one in said):
+        return "cannot be tested (some comparison is missing)"
+    return ("holds" if all(one.startswith("holds") for one in said) else "not shown") + where
+
+
+def _unmeasured(said: pd.Series[Any]) -> dict[str, Any]:
+    if said.kind != "arithmetic":
+        needs = said.data_required
+        why = f"needs {needs}" if isinstance(needs, str) else "not measured in this run"
+        return {"claim": said.claim, "verdict": f"cannot be tested ({why})"}
+    figures = published()
+    value = evaluate(said.rule, dict(zip(figures.key, figures.value, strict=True)))
+    agrees = abs(value - said.value) <= said.margin
+    return {
+        "claim": said.claim,
+        "value": value,
+        "verdict": f"internally {'consistent' if agrees else 'inconsistent'}",
+    }
 
 
 def _verdict(result: Mapping[Any, Any], rule: str, margin: float) -> str:

@@ -217,6 +217,64 @@ def test_a_claim_is_judged_by_the_rule_it_was_given(key, low, high, data, verdic
 def test_every_rule_in_the_ledger_can_be_judged() -> None:
     ledger = claims.published()
     ruled = ledger[ledger.rule.notna()]
-    assert len(ruled)
-    assert set(ruled.rule) <= {"low > margin", "high < margin"}
+    assert set(ruled.kind) == {"claim", "arithmetic"}
+    assert set(ruled[ruled.kind == "claim"].rule) <= {"low > margin", "high < margin"}
     assert ruled.margin.notna().all()
+    assert ruled[ruled.kind == "arithmetic"].value.notna().all()
+    assert ledger.key.is_unique
+
+
+TABLE_3 = {  # in percent as printed: SVM, AE+DNN, proposed
+    "sleepy_hungry": (80.92, 97.14, 97.14), "sleepy_hugging": (68.42, 100, 100),
+    "hugging_hungry": (66.66, 80, 86.67), "total": (65.51, 93.75, 97.41),
+}  # fmt: skip
+
+
+def test_the_ledger_holds_table_3_of_paper_a() -> None:
+    rows = claims.published()
+    rows = rows[(rows.paper == "A") & (rows["where"] == "Table 3")].set_index("key")
+    assert len(rows) == 12
+    for pair, percents in TABLE_3.items():
+        for model, percent in zip(("svm", "ae_dnn", "proposed"), percents, strict=True):
+            share = rows.value[f"table3.{pair}.{model}.accuracy"]
+            assert share == pytest.approx(percent / 100, abs=1e-12)
+            assert rows.unit[f"table3.{pair}.{model}.accuracy"] == "share"
+
+
+def test_figures_that_contradict_each_other_are_found_without_a_run() -> None:
+    nothing = pd.DataFrame(columns=list(claims.Result.__slots__))
+    judged = claims.verdicts(nothing, paper="A", every=True)
+    assert judged.verdict["table3.stated_gain.ae_dnn"] == "internally inconsistent"
+    assert judged.value["table3.stated_gain.ae_dnn"] == pytest.approx(0.0366)
+    assert judged.verdict["table3.stated_gain.svm"] == "internally consistent"
+    assert judged.verdict["dataset.frames"] == "internally consistent"
+    assert claims.verdicts(nothing, paper="A").empty
+
+
+def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
+    key = "table3.gain.svm.total.accuracy"
+    results = pd.DataFrame([result(key, 0.3, 0.2, 0.4, "synthetic")])
+    judged = claims.verdicts(results, paper="A", every=True)
+    said = judged.verdict.to_dict()
+    assert said[key] == "holds in simulation"
+    assert said["frozen_vs_finetuned.gain.accuracy"] == (
+        "cannot be tested (needs ImageNet's weights)"
+    )
+    assert said["denoise.gain.snr_gain_db"] == "cannot be tested (not measured in this run)"
+    ledger = claims.published()
+    assert list(judged.index) == list(ledger[(ledger.paper == "A") & ledger.rule.notna()].key)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "whole"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds in simulation", "not shown in simulation"], "not shown in simulation"),
+        (["holds", "contradicted", "cannot be tested (no interval)"], "contradicted"),
+        (["holds", "cannot be tested (no interval)"], "cannot be tested"),
+        ([], "cannot be tested"),
+    ],
+)
+def test_every_comparison_means_each_one(verdicts: list[str], whole: str) -> None:
+    said = claims.together(pd.DataFrame({"verdict": verdicts}))
+    assert said.split(" (")[0] == whole
