@@ -1,0 +1,256 @@
+"""Networks trained side by side: each as Keras trains it alone, and as alone as in company."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cryutils import dense, side_by_side
+from cryutils.backend import keras
+from cryutils.dense import DenseSettings, Task
+from cryutils.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+
+
+def blobs(rows=120, d=6, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % classes
+    centres = 2 * rng.standard_normal((classes, d))
+    x = 5 + 3 * (centres[y] + rng.standard_normal((rows, d)))
+    return x.astype(np.float32), y
+
+
+def parts(rows, every=4):
+    numbers = np.arange(rows)
+    return numbers[numbers % every != 0], numbers[numbers % every == 0]
+
+
+def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    settings = DenseSettings(
+        units=(8,), dropout=0.0, epochs=3, batch_size=16, patience=9, class_weights=False
+    )
+    found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+
+    layers = keras().layers
+    model = keras().Sequential(
+        [keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")]
+    )
+    start = list(side_by_side._start([6, 8, 3], 1, 0))
+    model.set_weights([a[0] if a.shape[1] > 1 else a[0, 0] for a in start])
+    model.compile(keras().optimizers.RMSprop(1e-3), "sparse_categorical_crossentropy")
+    standard = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
+    losses = []
+    for epoch in range(3):
+        order = np.random.default_rng([0, epoch]).permutation(len(train))
+        edges = np.arange(7) * len(train) // 6
+        for a, b in itertools.pairwise(edges):
+            model.train_on_batch(standard[train[order[a:b]]], y[train[order[a:b]]])
+        losses.append(model.evaluate(standard[validation], y[validation], verbose=0))
+    assert found.history.val_loss.to_numpy() == pytest.approx(losses, rel=1e-4)
+    best = int(np.argmin(losses)) + 1
+    assert found.best_epoch[0] == best == 3  # still learning, so Keras' weights are the best ones
+    assert found.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
+
+
+def test_a_network_is_the_same_alone_and_beside_others() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    several = [
+        Task(train[:50], validation),
+        Task(train, validation[:9]),
+        Task(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2)),
+        Task(train, validation, inputs=np.arange(6) < 2),
+    ]
+    settings = DenseSettings(units=(8, 5), epochs=6, batch_size=16, patience=2, noise=0.1)
+    together = dense.fit(x, y, several, classes=3, settings=settings)
+    for k, task in enumerate(several):
+        alone = dense.fit(x, y, [task], classes=3, settings=settings)
+        assert alone.best_epoch[0] == together.best_epoch[k]
+        assert alone.predict(0, x) == pytest.approx(together.predict(k, x), abs=1e-5)
+
+
+def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
+    x, y = blobs(rows=240)
+    train, validation = parts(len(x))
+    for monitor in ("loss", "accuracy"):
+        settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
+        found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+        history = found.history.set_index("epoch")
+        column = history[f"val_{monitor}"]
+        assert found.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
+        answers = found.predict(0, x[validation])
+        right = np.mean(answers.argmax(axis=1) == y[validation])
+        assert right == pytest.approx(history.val_accuracy[found.best_epoch[0]])
+        assert right > 0.8
+        assert answers.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_patience_stops_each_network_by_itself() -> None:
+    x, y = blobs()
+    rng = np.random.default_rng(1)
+    train, validation = parts(len(x))
+    noise = np.where(rng.random(len(y)) < 0.5, rng.integers(0, 3, len(y)), y)
+    noise[validation] = rng.permutation(noise[validation])
+    settings = DenseSettings(units=(32,), epochs=60, patience=3, dropout=0.0, learning_rate=1e-2)
+    tasks = [Task(train, validation), Task(train[:20], validation)]
+    found = dense.fit(x, noise, tasks, classes=3, settings=settings)
+    last = found.history.groupby("task").epoch.max().to_numpy()
+    assert (last == found.best_epoch + 3).all()
+    assert (last < 60).all()
+
+
+def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> None:
+    x, y = blobs()
+    train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
+    found = dense.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
+    answers = found.predict(0, x)
+    assert (answers[:, 1] == 0).all()
+    assert answers.sum(axis=1) == pytest.approx(1.0)
+    assert found.keras(0).predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
+
+
+def test_inputs_that_it_may_not_use_change_nothing() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    task = Task(train, validation, inputs=np.arange(6) != 3)
+    found = dense.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
+    other = x.copy()
+    other[:, 3] = 1e3
+    assert (found.predict(0, other) == found.predict(0, x)).all()
+
+
+def test_groups_are_seen_by_their_own_tasks() -> None:
+    x, y = blobs()
+    other, _ = blobs(seed=9)
+    train, validation = parts(len(x))
+    settings = DenseSettings(epochs=3)
+    both = dense.fit(
+        np.stack([x, other]), y, [Task(train, validation), Task(train, validation, group=1)],
+        classes=3, settings=settings,
+    )  # fmt: skip
+    for group, rows in enumerate((x, other)):
+        alone = dense.fit(rows, y, [Task(train, validation)], classes=3, settings=settings)
+        assert both.predict(group, rows) == pytest.approx(alone.predict(0, rows), abs=1e-5)
+
+
+def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -> None:
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((600, 2)) @ rng.standard_normal((2, 8))
+    x = (10 + x + 0.3 * rng.standard_normal(x.shape)).astype(np.float32)
+    train, validation = parts(len(x))
+    settings = DenseSettings(
+        units=(2,), linear=(0,), dropout=0.0, epochs=200, learning_rate=3e-3, patience=200
+    )
+    found = dense.fit(x, x, [Task(train, validation)], settings=settings)
+    scale = x[train].std(axis=0)
+    z = (x - x[train].mean(axis=0)) / scale
+    plane = PCA(2).fit(z[train])
+    least = np.mean((plane.inverse_transform(plane.transform(z)) - z)[train] ** 2)
+    errors = (found.predict(0, x) - x) ** 2 / scale**2
+    assert least <= np.mean(errors[train]) < 1.1 * least
+    assert found.history.val_loss.min() == pytest.approx(np.mean(errors[validation]), rel=1e-3)
+    assert found.hidden(0, x).shape == (600, 2)
+
+
+def test_hidden_layers_are_those_of_the_keras_model() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    settings = DenseSettings(units=(9, 4, 7), linear=(1,), epochs=2)
+    found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    model = found.keras(0)
+    for layer in range(3):
+        inner = keras().Model(model.input, model.layers[1 + layer].output)
+        assert found.hidden(0, x, layer=layer) == pytest.approx(
+            inner.predict(x, verbose=0), rel=1e-4, abs=1e-4
+        )
+    assert (found.hidden(0, x, layer=1) < 0).any()
+    assert (found.hidden(0, x, layer=-1) == found.hidden(0, x, layer=2)).all()
+    with pytest.raises(InputError, match="3 hidden layers"):
+        found.hidden(0, x, layer=3)
+
+
+def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
+    x, y = blobs()
+    x[:, 0] = 7.0
+    x[:, 1] += 1e4
+    train, validation = parts(len(x))
+    found = dense.fit(x, y, [Task(train, validation)], classes=3)
+    assert np.isfinite(found.predict(0, x)).all()
+    mean, deviation = side_by_side._moments(x[None], [Task(train, validation)])
+    assert mean[0] == pytest.approx(x[train].mean(axis=0, dtype=np.float64), rel=1e-6)
+    assert deviation[0, 1:] == pytest.approx(x[train].std(axis=0, dtype=np.float64)[1:], rel=1e-3)
+    assert deviation[0, 0] == 1
+
+
+def test_classes_weigh_alike_in_the_loss() -> None:
+    rng = np.random.default_rng(3)
+    y = (np.arange(400) % 10 == 0).astype(int)
+    x = (rng.standard_normal((400, 2)) + y[:, None] * 0.7).astype(np.float32)
+    train, validation = parts(len(x), every=3)
+    recall = {}
+    for weights in (True, False):
+        settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
+        found = dense.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
+        recall[weights] = np.mean(found.predict(0, x[y == 1]).argmax(axis=1))
+    assert recall[True] > recall[False] + 0.2
+
+
+def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    tasks = [Task(train[k:], validation) for k in range(5)]
+    settings = DenseSettings(epochs=2)
+    whole = dense.fit(x, y, tasks, classes=3, settings=settings)
+    monkeypatch.setattr(dense, "_AT_ONCE", 2 * 64 * 32)
+    calls = []
+    train_ = side_by_side.train
+    monkeypatch.setattr(side_by_side, "train", lambda *a: calls.append(len(a[2])) or train_(*a))
+    stacked = dense.fit(x, y, tasks, classes=3, settings=settings)
+    assert calls == [2, 2, 1]
+    assert stacked.history.task.unique().tolist() == [0, 1, 2, 3, 4]
+    for k in range(5):
+        assert stacked.predict(k, x) == pytest.approx(whole.predict(k, x), abs=1e-5)
+    again = dense.fit(x, y, tasks, classes=3, settings=settings)
+    assert calls == [2, 2, 1]
+    assert (again.predict(4, x) == stacked.predict(4, x)).all()
+    assert again.history.equals(stacked.history)
+
+
+def test_a_damaged_file_is_made_anew(tmp_path) -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    first = dense.fit(x, y, [Task(train, validation)], classes=3)
+    (path,) = (tmp_path / "dense").glob("*.npz")
+    path.write_bytes(path.read_bytes()[:-200])
+    again = dense.fit(x, y, [Task(train, validation)], classes=3)
+    assert (again.predict(0, x) == first.predict(0, x)).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        (Task(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
+        (Task(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
+        (Task(np.array([0]), np.array([], int)), "validation: give rows"),
+        (Task(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
+        (Task(np.array([0]), np.array([1]), classes=(0, 2)), "it tells \\[0, 2\\]"),
+    ],
+)
+def test_tasks_that_ask_for_what_is_not_there_are_refused(task, told) -> None:
+    x, y = blobs()
+    with pytest.raises(InputError, match=told):
+        dense.fit(x, y, [task], classes=3)
+
+
+def test_settings_are_checked() -> None:
+    for wrong in ({"epochs": 0}, {"dropout": 1.0}, {"units": (0,)}, {"monitor": "f1"}):
+        with pytest.raises(InputError):
+            DenseSettings(**wrong)
