@@ -28,6 +28,13 @@ from cryutils.plots_audio import (
     waveforms,
 )
 from cryutils.plots_corpus import ages, class_sizes, clips_per_infant, neighbours
+from cryutils.plots_ensemble import (
+    ablation,
+    ensemble_curves,
+    proposed_model,
+    submodel_curves,
+    table3,
+)
 from cryutils.plots_models import (
     architecture,
     by_protocol,
@@ -52,6 +59,7 @@ __all__ = [
     "COLOURS",
     "MODALITIES",
     "NAMES",
+    "ablation",
     "ages",
     "architecture",
     "bin_levels",
@@ -62,6 +70,7 @@ __all__ = [
     "decisions",
     "dial",
     "donors",
+    "ensemble_curves",
     "face_boxes",
     "framing",
     "gains",
@@ -76,6 +85,7 @@ __all__ = [
     "per_class",
     "pictures",
     "probabilities",
+    "proposed_model",
     "protocol_scores",
     "save",
     "source",
@@ -84,6 +94,8 @@ __all__ = [
     "split_accuracies",
     "stress",
     "style",
+    "submodel_curves",
+    "table3",
     "waveform",
     "waveforms",
     "with_and_without",

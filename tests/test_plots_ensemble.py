@@ -1,0 +1,178 @@
+"""Figures of Paper A's ensemble: each shows the numbers that it was given, on any Axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from cryutils import plots
+
+STATES = ["hug", "hungry", "sleepy"]
+
+
+@pytest.fixture
+def axes() -> Iterator[np.ndarray]:
+    figure, found = plt.subplots(1, 3, figsize=(12, 5))
+    yield found
+    plt.close(figure)
+
+
+@pytest.fixture
+def ax(axes: np.ndarray) -> Axes:
+    return axes[0]
+
+
+def points(ax: Axes, label: str) -> tuple[list[float], list[float]]:
+    (line,) = [line for line in ax.lines if line.get_label() == label]
+    x, y = line.get_data()
+    return [float(v) for v in x], [float(v) for v in y]
+
+
+def blocks(ax: Axes) -> list[str]:
+    """What stands in the blocks, breaks taken as spaces."""
+    boxes = [patch.get_bbox() for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    centres = {(round(b.x0 + b.width / 2, 6), round(b.y0 + b.height / 2, 6)) for b in boxes}
+    found = [t for t in ax.texts if tuple(round(v, 6) for v in t.get_position()) in centres]
+    assert len(found) == len(boxes)
+    return [" ".join(text.get_text().split()) for text in found]
+
+
+def drawn(ax: Axes, **changed: object) -> list[str]:
+    given = {"encoder": (256, 48, 16), "dnn": (64, 32), "image": 40, "hidden": 24}
+    assert plots.proposed_model(ax, **given, classes=STATES, **changed) is ax
+    return blocks(ax)
+
+
+def test_the_proposed_model_is_drawn_with_its_sizes(ax: Axes) -> None:
+    found = drawn(ax, backbone="EfficientNetB0", weights="random", rolling=12)
+    assert found.count("encoder 256 → 48") == found.count("bottleneck 16") == 2
+    assert found.count("dense, ReLU 64 → 32") == 2
+    assert found.count("softmax, 3") == 4
+    for words in (
+        "MFCC of a window", "STFT of a window", "face frames", "EfficientNetB0 (random, frozen)",
+        "pooling, flatten", "dense, ReLU 40", "rolling average of 12 frames", "concatenate",
+        "flatten", "dense, ReLU, 24",
+    ):  # fmt: skip
+        assert found.count(words) == 1, words
+    assert "hug\nhungry\nsleepy" in [text.get_text() for text in ax.texts]
+
+
+def test_a_deque_of_the_whole_clip_says_so(ax: Axes) -> None:
+    assert "rolling average of all frames" in drawn(ax)
+
+
+def test_what_is_concatenated_is_where_the_arrows_start(axes: np.ndarray) -> None:
+    starts = {}
+    for ax, what in zip(axes, ("features", "probabilities"), strict=False):
+        drawn(ax, ensemble_input=what)
+        into = [text for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
+        starts[what] = sorted(a.get_position()[0] for a in into if a.xy[0] == pytest.approx(5.03))
+    assert len(starts["features"]) == len(starts["probabilities"]) == 3
+    dense_right, softmax_right = 3.74, 4.79
+    assert starts["features"] == pytest.approx([dense_right] * 3)
+    assert starts["probabilities"] == pytest.approx([softmax_right] * 3)
+
+
+def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
+    rows = [
+        ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "paper", 0.6, 0.5, 0.7),
+        ("total", "svm", "leak_free", 0.4, np.nan, np.nan),
+        ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
+        ("total", "proposed", "paper", 0.7, 0.6, 0.8),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["pair", "model", "protocol", "value", "low", "high"])
+    published = {("total", "svm"): 0.6551, ("total", "proposed"): 0.9741, ("total", "ae_dnn"): 0.9}
+    found = plots.table3(table, ax, published=published, majority={"total": 0.35})
+    assert found is ax
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == ["SVM", "ensemble"] * 2
+    order = [(pair, model) for pair in ("sleepy_hungry", "total") for model in ("svm", "proposed")]
+    rows_at = dict(zip(order, ax.get_yticks(), strict=True))
+    assert points(ax, "split by frame")[0] == [0.9]
+    x, y = points(ax, "split by clip")
+    assert dict(zip(x, y, strict=True)) == {
+        0.6: rows_at["total", "svm"], 0.7: rows_at["total", "proposed"],
+    }  # fmt: skip
+    assert points(ax, "leak-free")[0] == [0.4, 0.5]
+    x, y = points(ax, "published")
+    assert dict(zip(x, y, strict=True)) == {
+        0.6551: rows_at["total", "svm"], 0.9741: rows_at["total", "proposed"],
+    }  # fmt: skip
+    headings = [text.get_text() for text in ax.texts]
+    assert headings == ["sleepy & hungry", "all three states"]
+    (tick,) = [
+        lines for lines in ax.collections if lines.get_linestyle()[0][1] is not None
+    ]  # the dashed one
+    (segment,) = tick.get_segments()
+    assert segment[:, 0].tolist() == [0.35, 0.35]
+    low, high = sorted(segment[:, 1])
+    assert low < rows_at["total", "proposed"] < rows_at["total", "svm"] < high
+    assert high < rows_at["sleepy_hungry", "proposed"]
+
+
+def test_intervals_of_table_3_reach_as_far_as_given(ax: Axes) -> None:
+    rows = [("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "paper", 0.6, 0.5, 0.7)]
+    table = pd.DataFrame(rows, columns=["pair", "model", "protocol", "value", "low", "high"])
+    plots.table3(table, ax, published={}, majority={})
+    spans = [s[:, 0].tolist() for lines in ax.collections for s in lines.get_segments() if len(s)]
+    assert spans == [[0.88, 0.92], [0.5, 0.7]]
+
+
+def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
+    table = pd.DataFrame(
+        [
+            ("mfcc+stft+image", "paper", 0.9, 0.8, 1.0), ("mfcc+image", "paper", 0.8, 0.7, 0.9),
+            ("stft", "paper", 0.6, 0.5, 0.7), ("stft", "leak_free", 0.4, 0.3, 0.5),
+            ("mfcc+image", "leak_free", 0.45, 0.4, 0.5),
+            ("mfcc+stft+image", "leak_free", 0.5, 0.4, 0.6),
+        ],
+        columns=["subset", "protocol", "value", "low", "high"],
+    )  # fmt: skip
+    assert plots.ablation(table, ax, chance=1 / 3) is ax
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == ["STFT", "MFCC + image", "MFCC + STFT + image"]
+    assert points(ax, "paper's protocol")[0] == [0.6, 0.8, 0.9]
+    assert points(ax, "leak-free")[0] == [0.4, 0.45, 0.5]
+    assert points(ax, "chance")[0] == pytest.approx([1 / 3] * 2)
+
+
+def history(fold: str, epochs: int) -> pd.DataFrame:
+    steps = np.arange(1, epochs + 1)
+    return pd.DataFrame(
+        {
+            fold: 0, "epoch": steps, "loss": 1 / steps, "val_loss": 2 / steps,
+            "accuracy": 1 - 1 / (1 + steps), "val_accuracy": 1 - 1 / steps,
+        }
+    )  # fmt: skip
+
+
+def test_figure_3_is_a_panel_a_submodel(axes: np.ndarray) -> None:
+    histories = {name: history("task", n) for name, n in (("mfcc", 5), ("stft", 6), ("image", 3))}
+    assert plots.submodel_curves(histories, axes, published={"image": 10}) is axes
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in axes]
+    assert titles == ["MFCC submodel", "STFT submodel", "image submodel"]
+    for ax, n in zip(axes, (5, 6, 3), strict=True):
+        epochs = list(range(1, n + 1))
+        assert points(ax, "training") == (epochs, pytest.approx([1 / k for k in epochs]))
+        assert points(ax, "validation") == (epochs, pytest.approx([2 / k for k in epochs]))
+    assert points(axes[2], "paper stops (10)")[0] == [10, 10]
+    labels = [line.get_label() for line in axes[0].lines]
+    assert not any(str(label).startswith("paper stops") for label in labels)
+
+
+def test_figure_4_is_loss_and_accuracy_of_the_final_model(axes: np.ndarray) -> None:
+    panels = axes[:2]
+    assert plots.ensemble_curves(history("fold", 4), panels, published=100) is panels
+    assert points(panels[0], "training")[1] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+    assert points(panels[1], "validation")[1] == pytest.approx([0, 1 / 2, 2 / 3, 3 / 4])
+    assert [points(ax, "paper stops (100)")[0] for ax in panels] == [[100, 100]] * 2
