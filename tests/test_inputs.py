@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from cryutils.errors import InputError
 from cryutils.examples import windows
 from cryutils.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
-from cryutils.spectral import condition, mel_db, mfcc
+from cryutils.spectral import condition, mel_db, mfcc, stft_db
 from cryutils.video import FaceTrack
 
 SR = 8000
@@ -34,7 +36,9 @@ def track(found: list[int], blank: list[int], size: int = 8) -> FaceTrack:
 # Sound: pictures and windows
 
 
-@pytest.mark.parametrize(("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60)])
+@pytest.mark.parametrize(
+    ("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60), ("stft", 257)]
+)
 def test_a_window_has_the_shape_that_is_promised(kind: str, wide: int) -> None:
     asked = SoundInput(kind=kind)
     assert asked.shape == (63, wide)  # 2 s, a frame each 32 ms, both ends
@@ -50,6 +54,43 @@ def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
                 mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
     found = SoundInput(kind="mel+mfcc").picture(x)
     np.testing.assert_array_equal(found, np.concatenate(expected, axis=1))
+
+
+def test_the_stft_is_the_librarys_own() -> None:
+    x = noise(3)
+    found = SoundInput(kind="stft", n_fft=256, hop_length=128).picture(x)
+    np.testing.assert_array_equal(found, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset: float) -> None:
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    x = noise(1) + np.float32(offset)
+    letter = MinMaxScaler().fit_transform(StandardScaler().fit_transform(x[:, None]))[:, 0]
+    found = SoundInput(scaling="recording").scaled(x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, letter - letter.mean(), atol=1e-6)
+
+
+def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
+    t = np.arange(SR) / SR
+    loud, quiet = np.sin(2 * np.pi * 1000 * t), 10 ** (-70 / 20) * np.sin(2 * np.pi * 3000 * t)
+    x = (0.02 * np.where(t % 0.5 < 0.25, loud, 0) + 0.02 * quiet).astype(np.float32)
+    x[SR // 2] = 0.5  # one click, as when a microphone is touched
+    asked = SoundInput(kind="stft", scaling="recording")
+    bin_of = round(3000 * 512 / SR)
+    kept = asked.picture(x)
+    lost = stft_db(asked.scaled(x) + np.float32(0.5), n_fft=512, hop_length=256)
+    frame = 20  # of loud and quiet alone, far from both the click and the ends
+    assert kept[frame, bin_of] > kept.min() + 3
+    assert lost[frame, bin_of] == lost.min()
+
+
+def test_settings_of_older_models_still_say_the_same() -> None:
+    told = asdict(SoundInput(kind="mfcc"))
+    del told["scaling"]
+    assert SoundInput(**told) == SoundInput(kind="mfcc", scaling="conditioned")
 
 
 def test_windows_start_a_step_apart_and_the_last_ends_with_the_sound() -> None:
@@ -107,6 +148,7 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         ({"kind": "mfc"}, "no feature 'mfc'. Did you mean mfcc"),
         ({"window_s": 0.1}, "window_s=0.1"),
         ({"step_s": 0.0}, "step_s=0.0"),
+        ({"scaling": "recordings"}, "no scaling 'recordings'. Did you mean recording"),
     ):
         with pytest.raises(InputError) as caught:
             SoundInput(**changes)
