@@ -23,7 +23,8 @@ from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "record", "run_dir", "together", "verdicts",
+    "published", "record", "run_dir", "together",
+    "unstated", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -161,6 +162,15 @@ def _write(notebook: _Notebook) -> None:
 def published() -> pd.DataFrame:
     """Return every figure and claim of the papers in `data/claims.csv`, with its result key."""
     return pd.read_csv(project_dir() / "data" / "claims.csv")
+
+
+def unstated() -> pd.DataFrame:
+    """Return every setting that Paper A leaves open, with the choice made here, from `data`.
+
+    Columns: setting, where, says (what the paper says of it), choice, notebook and parameter
+    (which notebook's parameter sets it; empty where the code does).
+    """
+    return pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
 
 
 def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.DataFrame:

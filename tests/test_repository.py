@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import cryutils
-from cryutils import cli, course, worker
+from cryutils import claims, cli, course, worker
 from cryutils.claims import Result
 from cryutils.donateacry import parse_name
 
@@ -172,18 +172,35 @@ def test_readme_counts_clips_and_donors_as_the_registry_does() -> None:
     }
 
 
-def test_claims_table_has_the_columns_that_its_page_describes() -> None:
+@pytest.mark.parametrize("name", ["claims.csv", "unstated.csv"])
+def test_a_table_has_the_columns_that_its_page_describes(name: str) -> None:
     page = (ROOT / "data" / "README.md").read_text()
-    section = page.split("## claims.csv")[1].split("## ")[0]
+    section = page.split(f"## {name}")[1].split("## ")[0]
     described = [
-        name
+        column
         for row in re.findall(r"^\| (`.+?`) \|", section, flags=re.MULTILINE)
-        for name in re.findall(r"`(\w+)`", row)
+        for column in re.findall(r"`(\w+)`", row)
     ]
-    with (ROOT / "data" / "claims.csv").open(newline="") as lines:
+    with (ROOT / "data" / name).open(newline="") as lines:
         header, *rows = csv.reader(lines)
     assert header == described
     assert len({row[0] for row in rows}) == len(rows)
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_every_choice_that_names_a_parameter_names_one_that_exists() -> None:
+    there = course.notebooks()
+    named = [row for row in claims.unstated().to_dict("records") if row["parameter"]]
+    assert {row["notebook"] for row in named} <= {*there, *PLANNED}
+    written = [row for row in named if row["notebook"] in there]
+    if not written:
+        pytest.skip("none of the notebooks that the choices are made in is here yet")
+    known = {name: worker.parameters(there[name]) for name in {r["notebook"] for r in written}}
+    assert not [
+        f"{row['setting']}: {row['notebook']} has no parameter {row['parameter']!r}"
+        for row in written
+        if row["parameter"] not in known[row["notebook"]]
+    ]
 
 
 def test_no_recording_is_in_the_repository() -> None:
