@@ -154,7 +154,8 @@ def embeddings(
     its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
     goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
     `engine`, `batch_size` and `calibration` as in `engines.ready`; `progress` shows a bar on a
-    terminal. `pooling=None` keeps feature maps, which are some 50 times larger.
+    terminal and prints a line a minute elsewhere. `pooling=None` keeps feature maps, which are
+    some 50 times larger.
 
     Raises InputError for frames of another size or type, and as `engines.ready` does.
 
@@ -179,7 +180,8 @@ def embeddings(
     folder = _folder(backbone, engine, pooling, calibration)
     nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
     total = len(clips) if isinstance(clips, Sized) else None
-    shown = counting(f"{backbone.name} embeddings", "clips") if progress else nullcontext()
+    what = f"{backbone.name} embeddings"
+    shown = counting(what, "clips", lines=True) if progress else nullcontext()
     found = []
     with shown as report:
         for done, (key, source) in enumerate(clips, start=1):

@@ -1,4 +1,4 @@
-"""Progress for the command: bars on a terminal, plain lines or silence elsewhere.
+"""Progress: bars with the time left on a terminal, plain lines or silence elsewhere.
 
 Everything goes to stderr, so that what a command prints can be piped. No notebook walks it.
 """
@@ -6,25 +6,68 @@ Everything goes to stderr, so that what a command prints can be piped. No notebo
 from __future__ import annotations
 
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 __all__ = ["counting", "watching"]
 
 
+_LINE_S = 60.0  # from one plain line to the next
+_LATEST = 12  # reports whose pace counts: the first ones may have been found in the cache
+
+
 @contextmanager
-def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Give `report(done, total)`: one bar on a terminal that goes away, nothing elsewhere."""
+def counting(what: str, unit: str, *, lines: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Give `report(done, total)`: one bar on a terminal that goes away, nothing elsewhere.
+
+    With `lines`, one line a minute elsewhere: how much is done, and the time left at the latest
+    pace.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
+    if lines and not console.is_terminal:
+        yield _now_and_then(what, unit)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, TextColumn(unit), console=console, transient=True, disable=not console.is_terminal
+        *columns,
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _now_and_then(what: str, unit: str) -> Callable[[int, int], None]:
+    told_s = time.monotonic()
+    latest: deque[tuple[float, int]] = deque(maxlen=_LATEST)
+
+    def report(done: int, total: int) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        latest.append((now_s, done))
+        first_s, first = latest[0]
+        if now_s - told_s < _LINE_S or done == first:
+            return
+        left_min = (total - done) * (now_s - first_s) / (done - first) / 60
+        line = f"{what}: {done} of {total} {unit}, about {left_min:.0f} min left"
+        print(line, file=sys.stderr, flush=True)
+        told_s = now_s
+
+    return report
 
 
 @contextmanager
