@@ -27,8 +27,11 @@ from cryutils.locations import data_dir, outputs_dir, project_dir, resolve, writ
 
 __all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "read_value", "run"]
 
-# 06 takes up the networks that 04 and 05 train; beside them it would train them once more.
-AFTER = {"06_full": ("04_cry2", "05_image")}
+# These take up networks that others train; beside them they would train them once more.
+AFTER = {
+    "06_full": ("04_cry2", "05_image"),
+    "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
+}
 
 
 @dataclass(frozen=True, slots=True)

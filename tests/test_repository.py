@@ -225,6 +225,11 @@ def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
             assert set(values) <= set(worker.parameters(there[notebook]))
 
 
+def test_notebooks_wait_only_for_notebooks_of_the_course() -> None:
+    named = {name for waiting, first in course.AFTER.items() for name in (waiting, *first)}
+    assert named <= {*WRITTEN, *PLANNED}
+
+
 # Documents
 
 
