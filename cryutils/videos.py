@@ -58,8 +58,9 @@ _STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _CALIBRATION = 96
 _CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many times ahead of the network
-_VIDEO_BITS = 0.09  # a pixel of a synthetic video, measured; its sound adds little
-_SOUND_BYTES = 64_000  # a second: float32 at 16 kHz, as `audio.signals` keeps it
+# Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
+_VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
+_SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
 
 
@@ -218,18 +219,19 @@ def disk_need(
     features: Sequence[int] = (),
     side: int | None = None,
 ) -> int:
-    """Return the bytes of the cache that so many clips need: about, and rather too many.
+    """Return the bytes that so many clips, their sound and embeddings take in the cache, about.
 
     Args:
         clips: how many.
         duration_s: of each.
-        fps: frames a second, of the videos and those taken.
+        fps: frames taken a second.
         features: an embedding's width, for each backbone (2048 is ResNet-50's).
         side: pixels of a synthetic video's side; None where the videos are there already.
     """
+    seconds = clips * duration_s
+    made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
     frames = clips * ceil(duration_s * fps)
-    made = 0 if side is None else frames * side**2 * _VIDEO_BITS / 8
-    return ceil(made + clips * duration_s * _SOUND_BYTES + 4 * frames * sum(features))
+    return ceil(made + seconds * _SOUND_BYTES + 4 * frames * sum(features))
 
 
 def check_disk(needed: int) -> str:

@@ -1,0 +1,388 @@
+"""Videos of three states: their frames, their embeddings, and the room that they need."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_backbones import name_of_file, write_notop
+
+from cryutils import backbones, backend, faces, mp4, pretraining, video, videos
+from cryutils.backbones import Backbone
+from cryutils.clips import Clip, Corpus
+from cryutils.errors import InputError
+from cryutils.videos import FrameInput
+
+SIZE, FPS = 48, 4.0
+SEEN = FrameInput(fps=FPS, size=SIZE)
+
+
+def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
+    return Clip(
+        id=path.stem, path=path, label=label, infant="i", session="i/1", start_s=None,
+        duration_s=2.0, has_audio=True, has_video=has_video,
+    )  # fmt: skip
+
+
+def corpus_of(*labels: str) -> Corpus:
+    made = [clip(Path(f"{n}.mp4"), label) for n, label in enumerate(labels)]
+    return Corpus(made, name="made", note="made here")
+
+
+def write(path: Path, *, height: int = 64, width: int = 96, seed: int = 0, count: int = 8) -> Path:
+    """A video of `count` pictures at 4 a second, each a smooth pattern of its own."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
+    pictures = [np.kron(c, np.ones((height // 4, width // 6, 1), np.uint8)) for c in coarse]
+    mp4.write(path, pictures, fps=FPS, sound=None, sr=None, crf=10)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    return apart
+
+
+@pytest.fixture(scope="module")
+def mean_colour() -> Backbone:
+    """A backbone whose embedding of a frame is its mean colour, so that everybody can check."""
+    keras = backend.keras()
+    pixels = keras.Input((SIZE, SIZE, 3))
+    model = keras.Model(pixels, keras.layers.Rescaling(1.0)(pixels))
+    return Backbone(model, "mean colour", "no weights", "none", False)
+
+
+@pytest.fixture
+def three(bare: Path) -> list[Clip]:
+    return [clip(write(bare / f"{n}.mp4", seed=n)) for n in range(3)]
+
+
+def colours(clips: list[Clip]) -> list[np.ndarray]:
+    return [np.stack([frame.mean(axis=(0, 1)) for frame in SEEN.frames(one.path)]) for one in clips]
+
+
+# The three states
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (("hungry", "tired", "lonely", "burping"), ("hungry", "sleepy", "hug")),
+        (("hungry", "tired", "belly_pain"), ("hungry", "sleepy")),
+        (("hugging", "lonely", "sleepy"), ("hug", "hug", "sleepy")),
+        (("sleepy", "tired", "hug", "lonely"), ("sleepy", "hug")),  # its own names are there
+        (("hug", "hungry", "sleepy"), ("hug", "hungry", "sleepy")),
+    ],
+)
+def test_three_states_by_the_papers_names(labels: tuple[str, ...], found: tuple[str, ...]) -> None:
+    chosen = videos.three_states(corpus_of(*labels))
+    assert tuple(chosen.labels) == found
+    assert set(chosen.classes) <= set(videos.STATES) == set(videos.WORDS)
+
+
+def test_what_stands_for_what_is_said() -> None:
+    assert "tired stands for sleepy" in videos.three_states(corpus_of("tired", "hungry")).note
+
+
+def test_a_corpus_of_one_state_is_refused() -> None:
+    with pytest.raises(InputError, match="of hug, hungry, sleepy it holds hungry;"):
+        videos.three_states(corpus_of("hungry", "pain"))
+
+
+# Frames
+
+
+def test_the_whole_frame_is_its_centred_square(bare: Path) -> None:
+    path = write(bare / "wide.mp4")
+    given = FrameInput(fps=FPS, size=64)
+    for frame, picture in zip(given.frames(path), video.frames(path, fps=FPS), strict=True):
+        np.testing.assert_array_equal(frame, picture[:, 16:80])
+
+
+def test_the_centre_is_the_middle_share_of_that_square(bare: Path) -> None:
+    path = write(bare / "tall.mp4", height=96, width=48)
+    given = FrameInput(fps=FPS, size=24, crop="centre", share=0.5)
+    for frame, picture in zip(given.frames(path), video.frames(path, fps=FPS), strict=True):
+        np.testing.assert_array_equal(frame, picture[36:60, 12:36])
+
+
+def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
+    import cryutils
+
+    corpus = cryutils.load(
+        "synthetic", classes=["hug", "hungry"], video=True, infants=8, clips_per_infant=1,
+        duration_s=1.0, fps=8, size=96, progress=False,
+    )  # fmt: skip
+    frames = np.stack(list(FrameInput(fps=8, size=32, crop="face").frames(corpus[0].path)))
+    track = video.track(corpus[0].path, fps=8, size=32)
+    np.testing.assert_array_equal(frames, track.crops)
+    assert track.found.any()
+
+
+def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
+    path = write(bare / "room.mp4")
+    given = FrameInput(fps=FPS, size=64)
+    face = replace(given, crop="face")
+    assert not video.track(path, fps=FPS, size=64).found.any()
+    np.testing.assert_array_equal(list(face.frames(path)), list(given.frames(path)))
+
+
+def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() -> None:
+    from cryutils.synth import face, voice
+
+    sides = []
+    for infant in range(20):
+        cry = voice.plan("hungry", infant=infant, seed=infant, duration_s=1.0)
+        sides += list(face.plan(cry, fps=2).boxes(size=100)[:, 2])
+    learned = np.median(sides) / 100 * (1 + 2 * pretraining.MARGIN)
+    assert learned < FrameInput().share < learned * (1 + pretraining.JITTER)
+
+
+def test_frames_are_a_stream(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, decoded = write(bare / "a.mp4"), []
+    own = faces.crop
+    monkeypatch.setattr(faces, "crop", lambda *a, **k: decoded.append(0) or own(*a, **k))
+    frames = SEEN.frames(path)
+    assert decoded == []
+    next(frames)
+    assert len(decoded) == 1
+
+
+def test_frame_k_is_shown_k_over_fps_seconds_after_the_first() -> None:
+    assert FrameInput(fps=30).times_s(4).tolist() == [0, 1 / 30, 2 / 30, 3 / 30]
+
+
+def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> None:
+    path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
+    keys = {given.key(path) for given in (
+        SEEN, replace(SEEN, fps=5.0), replace(SEEN, size=32), replace(SEEN, crop="face"),
+        replace(SEEN, crop="centre"), replace(SEEN, crop="centre", share=0.5),
+    )}  # fmt: skip
+    assert len(keys) == 6
+    assert SEEN.key(other) not in keys
+    assert replace(SEEN, share=0.5, detector="haar").key(path) == SEEN.key(path)
+    assert replace(SEEN, fps=4).key(path) == SEEN.key(path)
+    by_name = replace(SEEN, crop="face", detector="haar").key(path)
+    assert by_name == replace(SEEN, crop="face").key(path)  # no YuNet here
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"crop": "center"}, "no crop 'center'. Did you mean centre"),
+        ({"size": 0}, "size=0"), ({"share": 1.1}, "share=1.1"), ({"fps": 0.0}, "fps=0.0"),
+    ],
+)  # fmt: skip
+def test_what_is_no_setting_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        FrameInput(**wrong)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Embeddings
+
+
+def test_each_clip_is_given_what_the_backbone_makes_of_its_frames(
+    three: list[Clip], mean_colour: Backbone
+) -> None:
+    found = videos.embed(three, mean_colour, SEEN)
+    assert [one.dtype for one in found] == [np.float32] * 3
+    for one, wanted in zip(found, colours(three), strict=True):
+        np.testing.assert_allclose(one, wanted, rtol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1  # the clips differ, so that could have failed
+
+
+def test_a_clip_without_pictures_has_no_rows(
+    bare: Path, three: list[Clip], mean_colour: Backbone
+) -> None:
+    heard = clip(bare / "sound.wav", has_video=False)
+    found = videos.embed([three[0], heard, three[1]], mean_colour, SEEN)
+    assert [one.shape for one in found] == [(8, 3), (0, 3), (8, 3)]
+
+
+def test_a_still_is_one_frame(bare: Path, still: Any, mean_colour: Backbone) -> None:
+    with_still = replace(clip(bare / "a.wav", has_video=False), still=still(bare / "a.png"))
+    (found,) = videos.embed([with_still], mean_colour, SEEN)
+    assert found.shape == (1, 3)
+
+
+def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
+    bare: Path, three: list[Clip], mean_colour: Backbone
+) -> None:
+    wanted = [one.copy() for one in videos.embed(three[:1], mean_colour, SEEN)]
+    (kept,) = bare.glob("cache/embeddings/*/*.bin")
+    kept.write_bytes(b"damaged")
+    found = videos.embed([three[0], three[1], three[1], three[2]], mean_colour, SEEN)
+    np.testing.assert_array_equal(found[0], wanted[0])
+    expected = colours([three[1], three[1], three[2]])
+    for one, other in zip(found[1:], expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of the files that were decoded."""
+    names: list[str] = []
+    own = video.frames
+
+    def counted(path: Path, **options: Any) -> Iterator[np.ndarray]:
+        names.append(Path(path).name)
+        return own(path, **options)
+
+    monkeypatch.setattr(video, "frames", counted)
+    yield names
+
+
+def test_nothing_is_decoded_twice(
+    three: list[Clip], mean_colour: Backbone, opened: list[str]
+) -> None:
+    first = videos.embed(three, mean_colour, SEEN)
+    again = videos.embed([three[2], three[0]], mean_colour, SEEN)
+    assert opened == ["0.mp4", "1.mp4", "2.mp4"]
+    np.testing.assert_array_equal(again[0], first[2])
+    np.testing.assert_array_equal(again[1], first[0])
+
+
+def test_what_was_stopped_goes_on_where_it_was(
+    bare: Path, three: list[Clip], mean_colour: Backbone, opened: list[str]
+) -> None:
+    good = three[1].path.read_bytes()
+    three[1].path.write_bytes(good[: len(good) // 4])
+    with pytest.raises(InputError, match=r"1\.mp4"):
+        videos.embed(three, mean_colour, SEEN)
+    three[1].path.write_bytes(good)
+    opened.clear()
+    found = videos.embed(three, mean_colour, SEEN)
+    assert opened == ["1.mp4", "2.mp4"]
+    for one, wanted in zip(found, colours(three), strict=True):
+        np.testing.assert_allclose(one, wanted, rtol=1e-5)
+
+
+def test_few_frames_wait_for_the_network(
+    bare: Path, mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(videos, "_CHUNK", 2)
+    decoded, taken, most = 0, 0, 0
+    own = faces.crop
+
+    def counted(*a: Any, **k: Any) -> np.ndarray:
+        nonlocal decoded, most
+        decoded += 1
+        most = max(most, decoded - taken)
+        return own(*a, **k)
+
+    monkeypatch.setattr(faces, "crop", counted)
+    paths = {n: write(bare / f"{n}.mp4", seed=n) for n in range(4)}
+    with videos._Ahead(paths, SEEN) as ahead:
+        for number, path in paths.items():
+            for some in ahead.frames(number, path):
+                taken += len(some)
+    assert decoded == taken == 32
+    assert most <= 2 * (videos._AHEAD + 1)
+
+
+def test_frames_of_another_size_than_the_backbones_are_refused(
+    three: list[Clip], mean_colour: Backbone
+) -> None:
+    with pytest.raises(InputError, match="size=64: mean colour takes 48 x 48"):
+        videos.embed(three, mean_colour, FrameInput(size=64))
+
+
+def test_int8_is_calibrated_on_faces_of_nobodys_clip(
+    three: list[Clip], mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(backbones, "kept", lambda keys, *_, **__: [False for _ in keys])
+    monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
+    videos.embed(three, mean_colour, SEEN, engine="openvino-int8")
+    drawn = pretraining.faces(96, size=SIZE)[0]
+    np.testing.assert_array_equal(asked[0]["calibration"], drawn)
+    monkeypatch.setattr(pretraining, "faces", lambda *_, **__: pytest.fail("drawn again"))
+    np.testing.assert_array_equal(videos.calibration(SIZE), drawn)
+
+
+def test_weights_as_keras_publishes_them_reach_the_embeddings(
+    bare: Path, three: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras = backend.keras()
+    model = keras.applications.ResNet50(
+        include_top=False, weights=None, input_shape=SEEN.shape, pooling="avg"
+    )
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
+    (bare / "own").mkdir()
+    write_notop(bare / "own" / name_of_file(keras, "ResNet50"), model)
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
+    backbone = backbones.base("ResNet50", input_shape=SEEN.shape)
+    assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words
+    found = videos.embed(three[:2], backbone, SEEN)
+    for one, its in zip(three, found, strict=False):
+        frames = np.stack(list(SEEN.frames(one.path))).astype(np.float32)
+        pixels = keras.applications.resnet.preprocess_input(frames)
+        wanted = np.asarray(model(pixels, training=False))
+        np.testing.assert_allclose(its, wanted, rtol=1e-4)
+    assert found[0].shape == (8, 2048)
+
+
+# Room
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes the disk says are free: its one element."""
+    left = [2**40]
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(videos.shutil, "disk_usage", lambda _: usage(2**41, 0, left[0]))
+    return left
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_decoded(
+    bare: Path, three: list[Clip], mean_colour: Backbone, free: list[int], opened: list[str]
+) -> None:
+    videos.embed(three[:2], mean_colour, SEEN)
+    opened.clear()
+    free[0] = 2**20
+    with pytest.raises(InputError) as caught:
+        videos.embed(three, mean_colour, SEEN)
+    said = str(caught.value)
+    assert opened == [] and "\n" not in said
+    assert (
+        str(bare / "cache") in said and "CRYUTILS_CACHE_DIR" in said and "0.0 GiB are free" in said
+    )
+    videos.embed(three[:2], mean_colour, SEEN)  # needs nothing more
+
+
+def test_a_disk_with_room_says_so(free: list[int]) -> None:
+    free[0] = 8 * 2**30
+    assert videos.check_disk(3 * 2**30) == "3.0 GiB are needed, 8.0 GiB are free"
+
+
+def test_the_papers_size_needs_its_embeddings_and_its_sound() -> None:
+    found = videos.disk_need(800, 15.0, fps=30, features=[2048, 128])
+    assert found == 360_000 * 2176 * 4 + 800 * 15 * 64_000
+
+
+def test_the_need_covers_what_is_really_written(bare: Path, mean_colour: Backbone) -> None:
+    import cryutils
+    from cryutils import audio
+
+    corpus = cryutils.load(
+        "synthetic", classes=["hug", "hungry"], video=True, infants=8, clips_per_infant=1,
+        duration_s=2.0, fps=FPS, size=96, progress=False,
+    )  # fmt: skip
+    audio.signals(corpus, sr=16000)
+    videos.embed(corpus, mean_colour, SEEN)
+    written = sum(
+        path.stat().st_size for path in (bare / "cache").rglob("*") if path.suffix != ".json"
+        and path.is_file()
+    )  # fmt: skip
+    need = videos.disk_need(len(corpus), 2.0, fps=FPS, features=[3], side=96)
+    assert written < need < 1.5 * written
