@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ __all__ = ["PARAMETERS", "faces", "small"]
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-PRETRAINING_VERSION = 1  # raise it whenever the same settings give another network
+PRETRAINING_VERSION = 2  # raise it whenever the same settings give another network
 FILTERS = (16, 32, 64, 128)
 MARGIN = 0.1  # around the face, as `video.crops` cuts it out
 BATCH, RATE = 64, 3e-3
@@ -46,14 +46,15 @@ _MOMENT = ("opening", "effort", "blink")
 PARAMETERS = (
     *_MOMENT, *(f.name for f in fields(Face) if f.name not in _HIDDEN)
 )  # fmt: skip
+_SIDED = ("light_x", "turn")  # parameters that a mirror turns about
 _FIRST = 2**41  # corpora number their infants from below 2**40
 
 
 def small(
     *,
     size: int = 64,
-    infants: int = 2000,
-    epochs: int = 10,
+    infants: int = 1200,
+    epochs: int = 8,
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:
@@ -61,8 +62,9 @@ def small(
 
     Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
     gives float32 (n, size / 16, size / 16, 128). `infants`: how many were drawn, one picture
-    each; `epochs` over them. Made in some seconds, then found in the cache. Raises InputError for a
-    `size` that is no multiple of 16 from 48 to 512, and fewer than 8 infants or 1 epoch.
+    each, which is shown mirrored as well; `epochs` over both. Made in some seconds, then found
+    in the cache. Raises InputError for a `size` that is no multiple of 16 from 48 to 512, and
+    fewer than 8 infants or 1 epoch.
     """
     if size % 16 or not 48 <= size <= 512:
         raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
@@ -72,7 +74,7 @@ def small(
     model = _kept(path)
     if model is None:
         pixels, parameters = faces(infants, size=size, seed=seed, progress=progress)
-        model = _trained(pixels, parameters, epochs=epochs, seed=seed)
+        model = _trained(*_mirrored(pixels, parameters), epochs=epochs, seed=seed)
         with writing(path) as part:
             model.save(part)
     model.trainable = False
@@ -88,15 +90,17 @@ def faces(
     uint8 (infants, size, size, 3) RGB and float32 (infants, parameters) in the order of
     `PARAMETERS`, each in [0, 1] between the limits of the generator.
     """
-    from concurrent.futures import ThreadPoolExecutor
     from contextlib import nullcontext
 
-    numbers = range(infants)
+    from cryutils.faces import single_threaded
+
     shown = counting("other infants' faces", "infants") if progress else nullcontext()
-    with shown as report, ThreadPoolExecutor() as pool:
-        drawn = []
-        for done in pool.map(lambda number: _face(number, size=size, seed=seed), numbers):
-            drawn.append(done)
+    drawn = []
+    # One after the other: so small a picture is drawn in many short steps, which threads of
+    # Python or of OpenCV would only wait for.
+    with shown as report, single_threaded():
+        for number in range(infants):
+            drawn.append(_face(number, size=size, seed=seed))
             if report:
                 report(len(drawn), infants)
     pixels, parameters = zip(*drawn, strict=True)
@@ -105,15 +109,19 @@ def faces(
 
 def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     from cryutils.faces import crop
-    from cryutils.synth import face, voice
+    from cryutils.synth import face
 
     rng = np.random.default_rng([seed, number, 9])
     infant = _FIRST + number
-    cry = voice.plan("hungry", infant=infant, seed=infant, signal=0.0, duration_s=0.5)
     told = {name: rng.random() for name in PARAMETERS}
     told["blink"] = float(told["blink"] < 0.2)
-    moment: dict[str, Any] = {name: np.array([told[name]], np.float32) for name in _MOMENT}
-    plan = replace(face.plan(cry, fps=2, signal=0.0), face=_looks(told, rng), **moment)
+    looks = _looks(told, rng)
+    held = {
+        "roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
+        **{name: told[name] for name in _MOMENT},
+    }  # fmt: skip
+    moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
+    plan = face.FacePlan(state="", infant=infant, seed=infant, fps=1.0, face=looks, **moment)
     side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
     (picture,) = face.frames(plan, size=side)
     (box,) = plan.boxes(size=side)
@@ -128,6 +136,18 @@ def _looks(told: dict[str, float], rng: np.random.Generator) -> Face:
         low, high = getattr(LEAST, name), getattr(MOST, name)
         values[name] = low + (high - low) * (told[name] if name in told else rng.random())
     return Face(**values)
+
+
+def _mirrored(pixels: Pixels, parameters: Array) -> tuple[Pixels, Array]:
+    """Return the pictures and, behind them, their mirror images with what those show.
+
+    As good as twice the infants for how alike heads are, and drawing is what takes long.
+    """
+    turned = parameters.copy()
+    for name in _SIDED:  # from -limit to limit, so 0 to 1 is turned about its middle
+        turned[:, PARAMETERS.index(name)] *= -1
+        turned[:, PARAMETERS.index(name)] += 1
+    return np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([parameters, turned])
 
 
 def _trained(pixels: Pixels, parameters: Array, *, epochs: int, seed: int) -> Any:

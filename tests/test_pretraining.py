@@ -62,6 +62,21 @@ def test_the_same_seed_draws_the_same_faces() -> None:
     assert not np.array_equal(first[0], other[0])
 
 
+def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+    pixels, parameters = unseen
+    both, told = pretraining._mirrored(pixels, parameters)
+    np.testing.assert_array_equal(both[: len(pixels)], pixels)
+    np.testing.assert_array_equal(both[len(pixels) :], pixels[:, :, ::-1])
+    names = list(pretraining.PARAMETERS)
+    turned = [names[k] for k in np.flatnonzero((told[len(pixels) :] != parameters).any(axis=0))]
+    assert turned == ["light_x", "turn"]
+    # Where the light stands is seen as which half is the brighter, in the mirror too.
+    half = pixels.shape[2] // 2
+    left, right = both[:, :, :half].mean(axis=(1, 2, 3)), both[:, :, half:].mean(axis=(1, 2, 3))
+    light = told[:, names.index("light_x")]
+    assert np.corrcoef(light, right - left)[0, 1] > 0.5
+
+
 def told(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
     """How much of a parameter a linear head on the embeddings explains in other faces."""
     from sklearn.linear_model import Ridge
