@@ -206,8 +206,9 @@ def fit(
 
     Args:
         x: float32 (rows, d), or (groups, rows, d) where tasks see the rows differently.
-        y: class indices, int (rows,); or float32 like x, what is to be reconstructed, then
-            the loss is the mean squared error in standardised units (eq. 1).
+        y: class indices, int (rows,), or (groups, rows) where groups are of other rows; or
+            float32 like x, what is to be reconstructed, then the loss is the mean squared
+            error in standardised units (eq. 1).
         tasks: at least one.
         classes: how many there are, for class indices.
         settings: see `DenseSettings`.
@@ -219,7 +220,7 @@ def fit(
     settings = settings or DenseSettings()
     grouped = x if x.ndim == 3 else x[None]
     check(grouped, y, tasks, classes)
-    softmax = y.ndim == 1
+    softmax = y.dtype.kind in "iu"
     allowed = np.ones((len(tasks), max(classes, 1)), bool)
     for k, task in enumerate(tasks):
         if task.classes is not None:
@@ -257,12 +258,18 @@ def fit(
 Part = tuple[list[tuple[Array, Array]], list[dict[str, float]], npt.NDArray[np.int64]]
 
 
+def of_group(y: npt.NDArray[Any], task: Task) -> npt.NDArray[Any]:
+    """Return the class of each row that a task sees, int (rows,)."""
+    return y if y.ndim == 1 else y[task.group]
+
+
 def check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], classes: int) -> None:
     """Raise InputError where tasks ask for what x (groups, rows, d) and y don't hold."""
     if x.ndim != 3 or not tasks:
         raise InputError(f"x is {x.shape} for {len(tasks)} tasks: give (rows, d), and a task.")
     rows = x.shape[1]
-    if y.shape[-1 if y.ndim == 1 else -2] != rows:
+    whole = y.dtype.kind in "iu"
+    if y.shape[-1 if whole else -2] != rows:
         raise InputError(f"{rows} rows of x and y {y.shape} do not belong together.")
     for k, task in enumerate(tasks):
         if not 0 <= task.group < len(x):
@@ -274,9 +281,9 @@ def check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], class
         both = np.intersect1d(task.train, task.validation)
         if len(both):
             raise InputError(f"task {k}: row {both[0]} is in train and in validation.")
-        if y.ndim > 1:
+        if not whole:
             continue
-        told = np.unique(y[np.concatenate([task.train, task.validation])])
+        told = np.unique(of_group(y, task)[np.concatenate([task.train, task.validation])])
         known = range(classes) if task.classes is None else task.classes
         if not set(told) <= set(known):
             raise InputError(f"task {k}: rows of classes {told.tolist()}, it tells {[*known]}.")

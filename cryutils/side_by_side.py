@@ -92,7 +92,8 @@ class _Stack:
         with tf.device("cpu"):
             self.x = tf.constant(x.reshape(groups * rows, d), tf.float32)
             if self.softmax:
-                self.y = tf.constant(np.tile(y, groups), tf.int32)
+                every = np.broadcast_to(y, (groups, rows)).reshape(-1)
+                self.y = tf.constant(every, tf.int32)
             else:
                 self.y = self.x if y is x else tf.constant(y.reshape(groups * rows, d), tf.float32)
         self.scale = tf.constant((used / deviation)[:, None], tf.float32)
@@ -287,8 +288,10 @@ def _start(sizes: Sequence[int], tasks: int, seed: int) -> Iterator[Array]:
 
 def _class_weights(y: npt.NDArray[Any], task: Task, settings: DenseSettings) -> Array:
     """Return the weight of each training row; their mean is 1."""
-    if y.ndim > 1 or not settings.class_weights:
+    if y.dtype.kind == "f" or not settings.class_weights:
         return np.ones(len(task.train), np.float32)
     from sklearn.utils.class_weight import compute_sample_weight
 
-    return compute_sample_weight("balanced", y[task.train]).astype(np.float32)
+    from cryutils.dense import of_group
+
+    return compute_sample_weight("balanced", of_group(y, task)[task.train]).astype(np.float32)

@@ -1,0 +1,360 @@
+"""Paper A's ensemble: three submodels, and the network that joins them, from `fit`.
+
+Walked by notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
+submodels, then come flatten, a dense layer with ReLU, and softmax). An ensemble that is trained
+on answers to the very clips its submodels learned by heart trusts them too much; so inner folds
+answer each training clip by networks that have not seen it, and the test clips are answered by
+all of these, in the mean. The paper's simpler way stands beside it, and shows the difference.
+Everything is trained for each split, each fold, all states and each pair of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, combinations
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import autoencoders, dense
+from cryutils.autoencoders import AUTOENCODER
+from cryutils.autoencoders import DNN as AUDIO
+from cryutils.dense import Dense, DenseSettings, Task
+from cryutils.examples import by_clip
+from cryutils.nested import Nested, divide, unit_of
+from cryutils.splits import Indices
+from cryutils.streams import IMAGE, Streams
+
+__all__ = ["Ensemble", "Job", "Settings", "cells", "fit", "subsets"]
+
+Array = npt.NDArray[np.float32]
+Kind = Literal["features", "probabilities"]
+KINDS: tuple[Kind, ...] = ("features", "probabilities")
+JOINT = "ae_dnn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the parts are trained; epochs are upper limits, see `dense.DenseSettings`.
+
+    encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
+    audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
+    DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
+    last hidden layer's "features" or "probabilities". n_inner: inner folds.
+    """
+
+    encoder: DenseSettings = AUTOENCODER
+    patch: int = 8
+    per_window: int = 4
+    audio: DenseSettings = AUDIO
+    image: DenseSettings = field(
+        default_factory=lambda: DenseSettings(units=(64,), epochs=10, batch_size=64, patience=10)
+    )
+    joint: DenseSettings = AUDIO
+    final: DenseSettings = field(
+        default_factory=lambda: DenseSettings(units=(32,), epochs=100, patience=20)
+    )
+    kind: Kind = "features"
+    n_folds: int = 5
+    n_inner: int = 3
+    seed: int = 0
+
+
+class Job(NamedTuple):
+    """One network's place: split, outer fold, states told apart, and inner fold (None: outer)."""
+
+    scheme: str
+    fold: int
+    states: tuple[int, ...]
+    inner: int | None = None
+
+
+class Trained(NamedTuple):
+    """The network of a job: a task of a `Dense`."""
+
+    network: Dense
+    task: int
+
+
+def cells(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Return the rows of Table 3 that the classes allow: pairs by name, then "total".
+
+    >>> list(cells(["hug", "hungry", "sleepy"]))
+    ['sleepy_hungry', 'sleepy_hugging', 'hugging_hungry', 'total']
+    """
+    pairs = {
+        "sleepy_hungry": ("sleepy", "hungry"),
+        "sleepy_hugging": ("sleepy", "hug"),
+        "hugging_hungry": ("hug", "hungry"),
+    }
+    place = {name: k for k, name in enumerate(classes)}
+    found = {
+        row: tuple(sorted(place[name] for name in pair))
+        for row, pair in pairs.items()
+        if set(pair) <= set(classes)
+    }
+    return found | {"total": tuple(range(len(classes)))}
+
+
+def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return all subsets of the streams but the empty one, the largest last."""
+    return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
+
+
+class Ensemble:
+    """All networks of `fit`, and what they answer to units that they have not seen.
+
+    `folds`: by split, a list of `Nested`. `encoders`: by stream. `submodel(stream, job)`,
+    `joint(job)` and `final(job, ...)` give the network of a place.
+    """
+
+    def __init__(self, streams: Streams, settings: Settings, schemes: Sequence[str]) -> None:
+        """Divide the units; `fit` does the rest."""
+        self.streams, self.settings = streams, settings
+        self.units = {s: streams.units(unit_of(s)) for s in schemes}
+        self.folds: dict[str, list[Nested]] = {
+            s: divide(
+                self.units[s], s, n_folds=settings.n_folds, n_inner=settings.n_inner,
+                seed=settings.seed,
+            )
+            for s in schemes
+        }  # fmt: skip
+        self.places = [(s, k) for s in schemes for k in range(settings.n_folds)]
+        self.cells = cells(streams.corpus.classes)
+        self.classes = len(streams.corpus.classes)
+        self.encoders: dict[str, Dense] = {}
+        self._codes: dict[str, Array] = {}
+        self._networks: dict[Any, Trained] = {}
+
+    # ---- which rows -------------------------------------------------------------------------
+
+    def moments(self, job: Job, part: Indices) -> Indices:
+        """Return the moments of some units of a job's split, those of its states alone."""
+        inside = np.isin(self.units[job.scheme].of_moment, part)
+        return np.flatnonzero(inside & np.isin(self.streams.y, job.states))
+
+    def _parts(self, job: Job) -> tuple[Indices, Indices]:
+        """Return the moments that a job's submodel is trained on, and that stop it."""
+        nested = self.folds[job.scheme][job.fold]
+        fit = nested.fit
+        if job.inner is not None:
+            fit = np.setdiff1d(fit, nested.inner[job.inner])
+        return self.moments(job, fit), self.moments(job, nested.stop)
+
+    def _rows(self, stream: str, moments: Indices) -> Indices:
+        """Return the rows of a stream's training data that belong to some moments."""
+        if stream != IMAGE:
+            return moments
+        assert self.streams.moment is not None
+        return np.flatnonzero(np.isin(self.streams.moment, moments))
+
+    def inner(self, job: Job) -> list[Job]:
+        """Return the jobs of a job's inner folds."""
+        count = len(self.folds[job.scheme][job.fold].inner)
+        return [job._replace(inner=k) for k in range(count)]
+
+    # ---- training ---------------------------------------------------------------------------
+
+    def encode(self, progress: bool) -> None:
+        """Train an autoencoder for each stream of sound and each fold, on all states."""
+        everything = self.cells["total"]
+        tasks = []
+        for scheme, fold in self.places:
+            train, stop = self._parts(Job(scheme, fold, everything))
+            tasks.append(Task(train, stop))
+        own = self.settings
+        for name, windows in self.streams.windows.items():
+            self.encoders[name] = found = autoencoders.fit(
+                windows, tasks, patch=own.patch, per_window=own.per_window, settings=own.encoder,
+                progress=progress,
+            )  # fmt: skip
+            self._codes[name] = np.stack(
+                [autoencoders.codes(found, k, windows) for k in range(len(tasks))]
+            )
+
+    def train_submodels(self, stream: str, progress: bool) -> None:
+        """Train a stream's submodel for every job, outer and inner."""
+        outer = [Job(s, k, states) for s, k in self.places for states in self.cells.values()]
+        jobs = [one for job in outer for one in (job, *self.inner(job))]
+        x = self.streams.frames if stream == IMAGE else self._codes[stream]
+        assert x is not None
+        y = self.streams.y if stream != IMAGE else self.streams.y[self.streams.moment]
+        tasks = []
+        for job in jobs:
+            train, stop = (self._rows(stream, part) for part in self._parts(job))
+            group = 0 if stream == IMAGE else self.places.index((job.scheme, job.fold))
+            tasks.append(Task(train, stop, group=group, classes=job.states))
+        own = self.settings.image if stream == IMAGE else self.settings.audio
+        self._train([(stream, job) for job in jobs], x, y, tasks, own, progress)
+
+    def train_joint(self, progress: bool) -> None:
+        """Train the single autoencoder and DNN on all inputs, and the DNN of each cell."""
+        x = self.streams.joint()
+        tasks = [Task(*self._parts(Job(s, k, self.cells["total"]))) for s, k in self.places]
+        own = replace(self.settings.encoder, seed=self.settings.seed)
+        self.encoders[JOINT] = found = dense.fit(x, x, tasks, settings=own, progress=progress)
+        self._codes[JOINT] = np.stack(
+            [found.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
+        )
+        jobs = [Job(s, k, states) for s, k in self.places for states in self.cells.values()]
+        of_each = [
+            Task(*self._parts(job), group=self.places.index(job[:2]), classes=job.states)
+            for job in jobs
+        ]
+        names = [(JOINT, job) for job in jobs]
+        self._train(
+            names, self._codes[JOINT], self.streams.y, of_each, self.settings.joint, progress
+        )
+
+    def train_finals(self, kind: Kind, *, out_of_fold: bool, progress: bool) -> None:
+        """Train the ensembles that are given `kind`: all subsets for `settings.kind`, else one."""
+        main = kind == self.settings.kind and out_of_fold
+        chosen = subsets(self.streams.names)
+        names: list[Any] = []
+        tasks: list[Task] = []
+        xs: list[Array] = []
+        ys: list[Indices] = []
+        for scheme, fold in self.places:
+            for row, states in self.cells.items():
+                if row != "total" and not main:
+                    continue
+                job = Job(scheme, fold, states)
+                x, y, train, stop = self._design(job, kind, out_of_fold)
+                for subset in chosen if row == "total" and main else chosen[-1:]:
+                    used = np.repeat(
+                        [name in subset for name in self.streams.names],
+                        [self._width(name, kind) for name in self.streams.names],
+                    )
+                    names.append((kind, out_of_fold, subset, job))
+                    tasks.append(Task(train, stop, group=len(xs), classes=states, inputs=used))
+                xs.append(x)
+                ys.append(y)
+        longest = max(map(len, xs))
+        x = np.stack([np.pad(one, ((0, longest - len(one)), (0, 0))) for one in xs])
+        y = np.stack([np.pad(one, (0, longest - len(one))) for one in ys])
+        self._train(names, x, y, tasks, self.settings.final, progress)
+
+    def _train(
+        self,
+        names: Sequence[Any],
+        x: Array,
+        y: Indices,
+        tasks: Sequence[Task],
+        settings: DenseSettings,
+        progress: bool,
+    ) -> None:
+        """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
+        by_accuracy = np.array(
+            [self.folds[n[-1].scheme][n[-1].fold].stops_on_test for n in names], bool
+        )
+        own = replace(settings, monitor="accuracy"), replace(settings, monitor="loss")
+        for chosen, some in zip(own, (by_accuracy, ~by_accuracy), strict=True):
+            places = np.flatnonzero(some).tolist()
+            if not places:
+                continue
+            found = dense.fit(
+                x, y, [tasks[place] for place in places], classes=self.classes, settings=chosen,
+                progress=progress,
+            )  # fmt: skip
+            for k, place in enumerate(places):
+                self._networks[names[place]] = Trained(found, k)
+
+    # ---- answers ----------------------------------------------------------------------------
+
+    def network(self, *name: Any) -> Trained:
+        """Return a network: (stream or "ae_dnn", job), or (kind, out_of_fold, subset, job)."""
+        return self._networks[name]
+
+    def outputs(self, stream: str, job: Job, moments: Indices, kind: Kind) -> Array:
+        """Return what a submodel gives for some moments, float32 (moments, n)."""
+        network, task = self._networks[stream, job]
+        answer = network.hidden if kind == "features" else network.predict
+        if stream != IMAGE:
+            group = self.places.index((job.scheme, job.fold))
+            return answer(task, self._codes[stream][group, moments])
+        assert self.streams.frames is not None and self.streams.moment is not None
+        rows = self._rows(stream, moments)
+        given = answer(task, self.streams.frames[rows])
+        return by_clip(given, np.searchsorted(moments, self.streams.moment[rows]), len(moments))
+
+    def answers(self, name: Any, scheme: str, states: tuple[int, ...]) -> Array:
+        """Return out-of-fold probabilities, float32 (units, classes); NaN for other states.
+
+        name: a stream, "ae_dnn", or (kind, out_of_fold, subset) for an ensemble.
+        """
+        units = self.units[scheme]
+        found = np.full((len(self.streams), self.classes), np.nan, np.float32)
+        for fold, nested in enumerate(self.folds[scheme]):
+            job = Job(scheme, fold, states)
+            test = self.moments(job, nested.test)
+            if len(test):
+                found[test] = self._answer(name, job, test)
+        there = np.flatnonzero(~np.isnan(found[:, 0]))
+        return by_clip(found[there], units.of_moment[there], len(units.labels))
+
+    def _answer(self, name: Any, job: Job, test: Indices) -> Array:
+        if name == JOINT:
+            network, task = self._networks[JOINT, job]
+            group = self.places.index((job.scheme, job.fold))
+            return network.predict(task, self._codes[JOINT][group, test])
+        if isinstance(name, str):
+            return self.outputs(name, job, test, "probabilities")
+        kind, out_of_fold, subset = name
+        network, task = self._networks[kind, out_of_fold, subset, job]
+        given = self.inner(job) if out_of_fold else [job]
+        parts = [network.predict(task, self._concatenated(one, test, kind)) for one in given]
+        return np.mean(parts, axis=0, dtype=np.float32)
+
+    def _concatenated(self, job: Job, moments: Indices, kind: Kind) -> Array:
+        parts = [self.outputs(name, job, moments, kind) for name in self.streams.names]
+        return np.concatenate(parts, axis=1)
+
+    def _width(self, stream: str, kind: Kind) -> int:
+        if kind == "probabilities":
+            return self.classes
+        return (self.settings.image if stream == IMAGE else self.settings.audio).units[-1]
+
+    def _design(
+        self, job: Job, kind: Kind, out_of_fold: bool
+    ) -> tuple[Array, Indices, Indices, Indices]:
+        """Return an ensemble's inputs, their classes, and its rows to train on and to stop by."""
+        nested = self.folds[job.scheme][job.fold]
+        stop = self.moments(job, nested.stop)
+        blocks = list(self._blocks(job, nested, out_of_fold))
+        held = [(one, stop) for one in (self.inner(job) if out_of_fold else [job])]
+        x = np.concatenate([self._concatenated(*block, kind) for block in (*blocks, *held)])
+        rows = np.concatenate([moments for _, moments in (*blocks, *held)])
+        trained = sum(len(moments) for _, moments in blocks)
+        return x, self.streams.y[rows], np.arange(trained), np.arange(trained, len(rows))
+
+    def _blocks(self, job: Job, nested: Nested, out_of_fold: bool) -> Iterator[tuple[Job, Indices]]:
+        if not out_of_fold:
+            yield job, self.moments(job, nested.fit)
+            return
+        for one, part in zip(self.inner(job), nested.inner, strict=True):
+            yield one, self.moments(job, part)
+
+
+def fit(
+    streams: Streams,
+    *,
+    settings: Settings | None = None,
+    schemes: Sequence[str] = ("frame", "clip", "leak_free"),
+    progress: bool = False,
+) -> Ensemble:
+    """Return the ensemble with all its parts, trained under each split of `schemes`.
+
+    Beside the one that `settings.kind` asks for stand the other kind, and the paper's simpler
+    way without inner folds, both on all states. What was trained before is found in the cache.
+    """
+    found = Ensemble(streams, settings or Settings(), schemes)
+    found.encode(progress)
+    for stream in streams.names:
+        found.train_submodels(stream, progress)
+    found.train_joint(progress)
+    for kind in KINDS:
+        found.train_finals(kind, out_of_fold=True, progress=progress)
+    found.train_finals(found.settings.kind, out_of_fold=False, progress=progress)
+    return found
