@@ -14,19 +14,13 @@ import pandas as pd
 
 from cryutils.palette import COLOURS
 from cryutils.plots_models import learning_curves, model_scores
+from cryutils.tables import ENSEMBLES, PAIRS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["ablation", "ensemble_curves", "proposed_model", "submodel_curves", "table3"]
 
-PAIRS = {
-    "sleepy_hungry": "sleepy & hungry",
-    "sleepy_hugging": "sleepy & hugging",
-    "hugging_hungry": "hugging & hungry",
-    "total": "all three states",
-}
-MODELS = {"svm": "SVM", "ae_dnn": "AE+DNN", "proposed": "ensemble"}
 SPLITS = {  # protocol: colour and words
     "frame": ("#CC79A7", "split by frame"),
     "paper": (COLOURS["paper"], "split by clip"),
@@ -157,7 +151,7 @@ def table3(
         majority: the share of each pair's commonest class, drawn as a tick.
     """
     pairs = [pair for pair in PAIRS if pair in set(table.pair)]
-    models = [model for model in MODELS if model in set(table.model)]
+    models = [model for model in ENSEMBLES if model in set(table.model)]
     step = len(models) + 0.9
     height = {
         (pair, model): -(i * step + k)
@@ -183,7 +177,7 @@ def table3(
             words = "" if i else "commonest class"
             colour = COLOURS["chance"]
             ax.vlines(majority[pair], *ends, color=colour, ls="--", lw=1.2, label=words)
-    names = [MODELS[model] for _, model in height]
+    names = [ENSEMBLES[model] for _, model in height]
     ax.set(
         yticks=list(height.values()), yticklabels=names, xlim=(0, 1.03), xlabel="accuracy",
         ylim=(-(len(pairs) * step) + 1.2, 1.1),

@@ -20,7 +20,16 @@ from cryutils import claims
 from cryutils.errors import InputError
 from cryutils.locations import writing
 from cryutils.models import CLASSIFIERS
-from cryutils.tables import Cell, ModelRow, majorities, paper_b, table1, table2
+from cryutils.tables import (
+    Cell,
+    EnsembleRow,
+    ModelRow,
+    majorities,
+    paper_b,
+    table1,
+    table2,
+    table3,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,7 +63,14 @@ def write(folder: Path) -> Path:
     tables = {
         data: [c for c in cells if c.data == data] for data in sorted({c.data for c in cells})
     }
-    models = paper_b(results)
+    ensembles, models = table3(results), paper_b(results)
+    of_a = {
+        data: {
+            "rows": [row for row in ensembles if row.data == data],
+            "verdicts": claims.verdicts(results[results.data == data], paper="A", every=True),
+        }
+        for data in sorted({row.data for row in ensembles})
+    }
     of_b = {
         data: {
             "rows": [row for row in models if row.data == data],
@@ -70,6 +86,7 @@ def write(folder: Path) -> Path:
         summaries={data: _summary(rows, commonest.get(data)) for data, rows in tables.items()},
         classifiers=CLASSIFIERS,
         table1=table1(results),
+        table3=of_a,
         paper_b=of_b,
         figures=_figures(folder),
         states=_states(folder),
@@ -134,20 +151,40 @@ def _states(folder: Path) -> list[dict[str, Any]]:
 
 
 def print_scoreboard(runs: Sequence[Path]) -> None:
-    """Print Table 2 of Paper A and the models of Paper B of every run."""
+    """Print Tables 2 and 3 of Paper A and the models of Paper B of every run."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 100)
     for folder in runs:
         results = _read(folder)
-        cells, models = table2(results), paper_b(results)
-        if not cells and not models:
+        cells, ensembles, models = table2(results), table3(results), paper_b(results)
+        if not cells and not ensembles and not models:
             console.print(f"{folder.name}: no table of a paper was measured in this run.")
         for data in sorted({cell.data for cell in cells}):
             rows = [cell for cell in cells if cell.data == data]
             console.print(_scoreboard(folder.name, data, rows, majorities(results).get(data)))
+        for data in sorted({row.data for row in ensembles}):
+            console.print(_ensembles(folder.name, [row for row in ensembles if row.data == data]))
         for data in sorted({row.data for row in models}):
             console.print(_models(folder.name, [row for row in models if row.data == data]))
+
+
+def _ensembles(run: str, rows: Sequence[EnsembleRow]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    data = rows[0].data
+    table = Table(title=escape(f"{run}: Paper A, Table 3, accuracy on {data}{_warning(data)}"))
+    for column in ("states", "model"):
+        table.add_column(column)
+    for column in ("published", "split by frame", "split by clip", "leak-free"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.pair, row.model, _share(row.published),
+            *(_with_interval(found) for found in (row.frame, row.paper, row.leak_free)),
+        )  # fmt: skip
+    return table
 
 
 def _models(run: str, rows: Sequence[ModelRow]) -> Table:

@@ -1,7 +1,7 @@
 """The tables that reports and scoreboards show, drawn from a run's results: nothing is computed.
 
-Paper A's Tables 1 and 2, and for Paper B one row a model. Walked by no notebook; `report` and the
-command `cryutils report` show them.
+Paper A's Tables 1, 2 and 3, and for Paper B one row a model. Walked by no notebook; `report` and
+the command `cryutils report` show them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,19 @@ import pandas as pd
 from cryutils import claims
 from cryutils.models import BASELINES, CLASSIFIERS
 
-__all__ = ["Cell", "ModelRow", "majorities", "paper_b", "table1", "table2"]
+__all__ = [
+    "ENSEMBLES", "PAIRS", "Cell", "EnsembleRow", "ModelRow", "majorities", "paper_b", "table1",
+    "table2", "table3",
+]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
+PAIRS = {  # the rows of Table 3
+    "sleepy_hungry": "sleepy & hungry",
+    "sleepy_hugging": "sleepy & hugging",
+    "hugging_hungry": "hugging & hungry",
+    "total": "all three states",
+}
+ENSEMBLES = {"svm": "SVM", "ae_dnn": "AE+DNN", "proposed": "ensemble"}
 PAPER_B = {"cry2": "cry2 (sound)", "image": "image (face)", "full": "full (late fusion)"}
 
 
@@ -52,6 +62,46 @@ def table2(results: pd.DataFrame) -> list[Cell]:
                     p_value = float(p["value"]) if p else None
                     cells.append(Cell(data, feature, model, share, paper, leak_free, p_value))
     return cells
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleRow:
+    """One cell of Table 3: the published accuracy beside ours under each split, shares 0-1.
+
+    `frame` is the paper's protocol with frames divided, `paper` with clips; `majority` the
+    leak-free share of the commonest class.
+    """
+
+    data: str
+    pair: str
+    model: str
+    published: float
+    frame: dict[str, Any] | None
+    paper: dict[str, Any] | None
+    leak_free: dict[str, Any] | None
+    majority: float | None
+
+
+def table3(results: pd.DataFrame) -> list[EnsembleRow]:
+    """Return Table 3 of Paper A from a run's results, cells that weren't measured left out."""
+    published = _published("Table 3")
+    rows = []
+    for data in sorted(set(results.data)):
+        for pair in PAIRS:
+            commonest = _result(results, f"table3.{pair}.majority.accuracy", "leak_free", data)
+            majority = float(commonest["value"]) if commonest else None
+            for model in ENSEMBLES:
+                key = f"table3.{pair}.{model}"
+                frame = _result(results, f"{key}.frame_split.accuracy", "paper", data)
+                paper, leak_free = (
+                    _result(results, f"{key}.accuracy", protocol, data)
+                    for protocol in claims.PROTOCOLS
+                )
+                if frame or paper or leak_free:
+                    share = published[f"{key}.accuracy"]
+                    names = PAIRS[pair], ENSEMBLES[model]
+                    rows.append(EnsembleRow(data, *names, share, frame, paper, leak_free, majority))
+    return rows
 
 
 def table1(results: pd.DataFrame) -> pd.DataFrame:

@@ -352,3 +352,62 @@ def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
     out = " ".join(capsys.readouterr().out.split())
     assert "Paper B" in out and "no evidence about real infants" in out
     assert "cry2 (sound)" in out and "50 % [40, 60]" in out
+
+
+# Paper A's ensemble
+
+
+def of_table_3(data: str = "mine") -> list[dict[str, Any]]:
+    rows = [
+        row(f"table3.total.{model}.{unit}accuracy", value, low=value - 0.1, high=value + 0.1,
+            protocol=protocol, data=data)
+        for model, value in (("svm", 0.5), ("proposed", 0.6))
+        for unit, protocol in (("frame_split.", "paper"), ("", "paper"), ("", "leak_free"))
+    ]  # fmt: skip
+    gain = {"low": 0.02, "high": 0.18, "protocol": "leak_free", "data": data}
+    return [
+        *rows,
+        row("table3.total.majority.accuracy", 0.4, protocol="leak_free", data=data),
+        row("table3.gain.svm.total.accuracy", 0.1, **gain),
+        row("table3.sleepy_hungry.svm.accuracy", 0.7, protocol="leak_free", data=data),
+    ]
+
+
+def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> None:
+    rows = tables.table3(results(of_table_3()))
+    assert [(r.pair, r.model, r.published) for r in rows] == [
+        ("sleepy & hungry", "SVM", 0.8092), ("all three states", "SVM", 0.6551),
+        ("all three states", "ensemble", 0.9741),
+    ]  # fmt: skip
+    assert (rows[0].frame, rows[0].paper, rows[0].majority) == (None, None, None)
+    found = (rows[2].frame, rows[2].paper, rows[2].leak_free)
+    assert [one["value"] for one in found if one] == [0.6] * 3
+    assert rows[2].majority == 0.4
+
+
+def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> None:
+    made(run, of_table_3())
+    page = Page(report.write(run))
+    assert "Paper A, Table 3, on mine" in page.text
+    labels = [attributes["aria-label"] for attributes in page.all("svg")]
+    assert labels[2] == "published 97 %, split by clip 60 %, leak-free 60 %"
+    said = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
+    assert said.split()[:5] == ["0.10", "0.02", "to", "0.18", "holds"]
+    said = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
+    assert said.split()[:4] == ["0.0366", "–", "internally", "inconsistent"]
+    assert "cannot be tested (needs ImageNet's weights)" in page.text
+    assert "nan" not in page.text
+
+
+def test_a_run_without_table_3_judges_nothing_of_it(run: Path) -> None:
+    made(run, TWO)
+    assert "internally inconsistent" not in Page(report.write(run)).text
+
+
+def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(run, of_table_3())
+    report.print_scoreboard([run])
+    out = " ".join(re.sub(r"[│┃]", " ", capsys.readouterr().out).split())
+    assert "Paper A, Table 3, accuracy on mine" in out
+    assert "ensemble 97 % 60 % [50, 70] 60 % [50, 70] 60 % [50, 70]" in out
+    assert "sleepy & hungry SVM 81 % – – 70 %" in out
