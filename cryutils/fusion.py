@@ -1,13 +1,18 @@
-"""Late fusion at the level of probabilities: `late_fusion`, and what it does without a modality.
+"""Means of probabilities: over models, `late_fusion`, and over time, `RollingAverage`.
 
 Walked by notebook 06_full. Paper B §3: the final prediction is the arithmetic mean of the two
 softmax vectors, and the system "can revert to the current input and gracefully accommodate
 missing modalities". Here a missing modality is a row of NaN: the other one then answers alone,
 and `used` says so. Where both are missing there is no prediction, never a guess.
+
+Notebook 07_frames_resnet50 walks the second: Paper A §3.5 keeps the predictions of past frames
+in a deque and chooses the class of the largest mean, so that the label of a video doesn't
+flicker. How many frames its deque holds the paper doesn't say.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +22,15 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 
-__all__ = ["NO_PREDICTION", "Fused", "decide", "late_fusion"]
+__all__ = [
+    "NO_PREDICTION",
+    "Fused",
+    "RollingAverage",
+    "decide",
+    "last_value",
+    "late_fusion",
+    "rolling_average",
+]
 
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
@@ -68,6 +81,81 @@ def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
     p = np.asarray(probabilities)
     missing = np.isnan(p).any(axis=-1)
     return np.where(missing, NO_PREDICTION, np.where(np.isnan(p), 0, p).argmax(axis=-1))
+
+
+class RollingAverage:
+    """The mean of the last `n` frames' predictions, for a camera that goes on (Paper A §3.5).
+
+    >>> rolling = RollingAverage(2)
+    >>> [rolling.push(p).tolist() for p in ([1.0, 0.0], [0.0, 1.0], [0.0, 1.0])]
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+
+    def __init__(self, n: int) -> None:
+        """Keep at most `n` predictions. Raises InputError for fewer than 1."""
+        self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=_checked_length(n))
+
+    def push(self, p: npt.ArrayLike) -> Probabilities:
+        """Return the mean of this and the predictions before it, float32 (classes,).
+
+        p: probabilities (classes,); NaN where the frame had no face: it is passed over, and
+        the mean stays as it was. NaN before the first prediction. Raises InputError where the
+        number of classes changes or only some are NaN.
+        """
+        row = np.asarray(p, np.float64)
+        missing = np.isnan(row)
+        if row.ndim != 1 or (self._past and row.shape != self._past[0].shape):
+            raise InputError(f"a frame's probabilities are (classes,), not {row.shape}.")
+        if missing.any() and not missing.all():
+            raise InputError("a frame's probabilities are missing in part; use all NaN.")
+        if not missing.any():
+            self._past.append(row)
+        if not self._past:
+            return row.astype(np.float32)
+        return np.asarray(sum(self._past) / len(self._past), np.float32)
+
+
+def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
+    """Return what `RollingAverage(n)` says at each frame, float32 (frames, classes).
+
+    probabilities: (frames, classes) of one recording, a row of NaN where a frame had no face.
+    With n=1 nothing changes but those rows, which repeat what was said before them. Raises
+    InputError as `RollingAverage` does.
+
+    >>> rolling_average([[1, 0], [0, 1], [0, 1]], 2).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    rows = np.asarray(probabilities, np.float32)
+    if rows.ndim != 2:
+        raise InputError(f"probabilities are (frames, classes), not {rows.shape}.")
+    missing = np.isnan(rows)
+    known = ~missing.any(axis=1)
+    if (missing.any(axis=1) & ~missing.all(axis=1)).any():
+        raise InputError("a frame's probabilities are missing in part; use a row of NaN.")
+    n = min(_checked_length(n), max(1, int(known.sum())))
+    given = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[known]])
+    total = np.zeros((int(known.sum()), rows.shape[1]))
+    for first in range(n):  # from the oldest to the newest, so the sums are the deque's own
+        total += given[first : first + len(total)]
+    held = np.minimum(np.arange(1, len(total) + 1), n)[:, None]
+    means = np.concatenate([rows[:1] * np.nan, total / held]).astype(np.float32)
+    return means[np.cumsum(known)] if len(rows) else rows
+
+
+def last_value(probabilities: npt.ArrayLike) -> Probabilities:
+    """Return the last row that is no NaN, float32 (classes,): what stands when a video ends.
+
+    NaN where there is none.
+    """
+    rows = np.asarray(probabilities, np.float32)
+    known = np.flatnonzero(~np.isnan(rows).any(axis=1))
+    return rows[known[-1]] if len(known) else np.full(rows.shape[1], np.nan, np.float32)
+
+
+def _checked_length(n: int) -> int:
+    if n < 1:
+        raise InputError(f"n={n}: a rolling average holds at least 1 prediction.")
+    return n
 
 
 def _checked(name: str, values: npt.ArrayLike | Sequence[Any]) -> Probabilities:

@@ -1,4 +1,4 @@
-"""Late fusion: exact means, the other modality alone, and no guess where there is nothing."""
+"""Means over models and over time: exact, and no guess where there is nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cryutils.errors import InputError
-from cryutils.fusion import NO_PREDICTION, decide, late_fusion
+from cryutils.fusion import (
+    NO_PREDICTION,
+    RollingAverage,
+    decide,
+    last_value,
+    late_fusion,
+    rolling_average,
+)
+from cryutils.recognition import flicker
 
 logits = arrays(np.float32, (5, 4), elements=st.floats(-20, 20, width=32))
 missing = arrays(np.bool_, (5,))
@@ -83,3 +91,84 @@ def test_what_is_no_distribution_is_refused_in_one_line(audio, image, words) -> 
     with pytest.raises(InputError, match=words) as caught:
         late_fusion(audio, image)
     assert "\n" not in str(caught.value)
+
+
+frames = arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 4)),
+                elements=st.floats(-20, 20, width=32)).map(softmax)  # fmt: skip
+
+
+@given(frames)
+def test_a_window_of_one_frame_changes_nothing_bit_for_bit(p: np.ndarray) -> None:
+    averaged = rolling_average(p, 1)
+    assert averaged.dtype == np.float32
+    np.testing.assert_array_equal(averaged, p)
+
+
+@given(frames, st.integers(0, 5))
+def test_the_whole_clips_window_ends_with_its_mean(p: np.ndarray, more: int) -> None:
+    last = rolling_average(p, len(p) + more)[-1]
+    # What is added up is float64, so nothing but the last rounding is left of it.
+    np.testing.assert_allclose(last, p.mean(axis=0, dtype=np.float64), rtol=1e-6)
+
+
+@given(frames, st.integers(1, 14), st.data())
+def test_a_whole_recording_gives_what_the_deque_gives_live(p, n, data) -> None:
+    p[data.draw(arrays(np.bool_, len(p)))] = np.nan
+    rolling = RollingAverage(n)
+    live = [rolling.push(row) for row in p]
+    np.testing.assert_array_equal(rolling_average(p, n), live)
+
+
+@given(frames, st.integers(1, 14), st.data())
+def test_frames_without_a_face_are_passed_over(p, n, data) -> None:
+    without = data.draw(arrays(np.bool_, len(p)))
+    gaps = np.where(without[:, None], np.nan, p)
+    averaged = rolling_average(gaps, n)
+    np.testing.assert_array_equal(averaged[~without], rolling_average(p[~without], n))
+    for k in np.flatnonzero(without):
+        before = averaged[k - 1] if k else np.full(p.shape[1], np.nan, np.float32)
+        np.testing.assert_array_equal(averaged[k], before)
+
+
+def test_a_window_of_three_by_hand() -> None:
+    hungry, sleepy = [0.75, 0.25], [0.25, 0.75]
+    said = rolling_average([hungry, hungry, sleepy, hungry, sleepy, sleepy], 3)
+    third = [0.75, 0.75, 1.75 / 3, 1.75 / 3, 1.25 / 3, 1.25 / 3]
+    np.testing.assert_allclose(said[:, 0], third, rtol=1e-6)
+    assert decide(said).tolist() == [0, 0, 0, 0, 1, 1]
+
+
+@given(arrays(np.bool_, 40))
+def test_a_window_of_two_frames_flickers_no_more_than_single_ones(sides) -> None:
+    p = np.where(sides[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
+    before, after = (flicker([rolling_average(p, n)], step_s=1.0)[0] for n in (1, 2))
+    changes = int((sides[1:] != sides[:-1]).sum())
+    assert before == pytest.approx(changes * 60 / 39)
+    # The mean of two opposite frames is a tie, which goes to the first class.
+    assert after <= before
+
+
+def test_what_stands_at_the_end_is_the_last_known_row() -> None:
+    nan = [np.nan, np.nan]
+    assert last_value([[0.2, 0.8], [0.6, 0.4], nan]).tolist() == pytest.approx([0.6, 0.4])
+    assert np.isnan(last_value([nan, nan])).all()
+    assert rolling_average(np.zeros((0, 3), np.float32), 5).shape == (0, 3)
+
+
+def test_a_rolling_average_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="n=0: "):
+        RollingAverage(0)
+    with pytest.raises(InputError, match="n=-1: "):
+        rolling_average([[1.0]], -1)
+    with pytest.raises(InputError, match="missing in part"):
+        RollingAverage(2).push([np.nan, 1.0])
+    with pytest.raises(InputError, match="missing in part"):
+        rolling_average([[np.nan, 1.0]], 2)
+    with pytest.raises(InputError, match=r"not \(2, 2\)"):
+        RollingAverage(2).push([[0.5, 0.5], [0.5, 0.5]])
+    with pytest.raises(InputError, match=r"not \(2,\)"):
+        rolling_average([0.5, 0.5], 2)
+    rolling = RollingAverage(2)
+    rolling.push([0.5, 0.5])
+    with pytest.raises(InputError, match=r"not \(3,\)"):
+        rolling.push([0.2, 0.3, 0.5])
