@@ -42,7 +42,9 @@ class Settings:
     encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
     audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
     DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
-    last hidden layer's "features" or "probabilities". n_inner: inner folds.
+    last hidden layer's "features" or "probabilities". out_of_fold: whether it learns from
+    answers to clips that the submodels have not seen; False is the paper's simpler way.
+    n_inner: inner folds.
     """
 
     encoder: DenseSettings = AUTOENCODER
@@ -57,6 +59,7 @@ class Settings:
         default_factory=lambda: DenseSettings(units=(32,), epochs=100, patience=20)
     )
     kind: Kind = "features"
+    out_of_fold: bool = True
     n_folds: int = 5
     n_inner: int = 3
     seed: int = 0
@@ -210,7 +213,7 @@ class Ensemble:
 
     def train_finals(self, kind: Kind, *, out_of_fold: bool, progress: bool) -> None:
         """Train the ensembles that are given `kind`: all subsets for `settings.kind`, else one."""
-        main = kind == self.settings.kind and out_of_fold
+        main = (kind, out_of_fold) == (self.settings.kind, self.settings.out_of_fold)
         chosen = subsets(self.streams.names)
         names: list[Any] = []
         tasks: list[Task] = []
@@ -346,15 +349,16 @@ def fit(
 ) -> Ensemble:
     """Return the ensemble with all its parts, trained under each split of `schemes`.
 
-    Beside the one that `settings.kind` asks for stand the other kind, and the paper's simpler
-    way without inner folds, both on all states. What was trained before is found in the cache.
+    Beside the one that `settings` asks for stand the other `kind`, and the other `out_of_fold`,
+    both on all states. What was trained before is found in the cache.
     """
     found = Ensemble(streams, settings or Settings(), schemes)
     found.encode(progress)
     for stream in streams.names:
         found.train_submodels(stream, progress)
     found.train_joint(progress)
+    own = found.settings
     for kind in KINDS:
-        found.train_finals(kind, out_of_fold=True, progress=progress)
-    found.train_finals(found.settings.kind, out_of_fold=False, progress=progress)
+        found.train_finals(kind, out_of_fold=own.out_of_fold, progress=progress)
+    found.train_finals(own.kind, out_of_fold=not own.out_of_fold, progress=progress)
     return found
