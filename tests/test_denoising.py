@@ -1,0 +1,198 @@
+"""Noise taken out of sounds: what comes back, what is gained, against known answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryutils import denoising, dense
+from cryutils.denoising import Picture
+from cryutils.errors import InputError
+from cryutils.stress import add_noise
+
+SR = 8000
+
+
+def chirps(seed: int = 0, seconds: float = 1.5) -> np.ndarray:
+    """Two short harmonic sounds with silence around them, float32."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * SR)) / SR
+    pitch = rng.uniform(350, 550) * (1 + 0.1 * np.sin(2 * np.pi * rng.uniform(1, 2) * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / SR
+    voice = sum(np.sin(k * phase) / k for k in range(1, 5))
+    sounding = (np.sin(2 * np.pi * t / seconds * 2) > 0).astype(float)
+    return (0.2 * voice * sounding).astype(np.float32)
+
+
+def noisy(x: np.ndarray, snr_db: float, seed: int = 1) -> np.ndarray:
+    return add_noise(x, snr_db=snr_db, rng=np.random.default_rng(seed))
+
+
+def test_the_level_is_librosas_and_stops_at_the_floor() -> None:
+    x, picture = chirps(), Picture(floor_db=40)
+    spectrum = np.abs(librosa.stft(x, n_fft=256, hop_length=64)).T
+    ref = 20 * np.log10(spectrum.max())
+    assert picture.loudest_db(x) == pytest.approx(ref, abs=1e-3)
+    expected = np.maximum(20 * np.log10(np.maximum(spectrum, 1e-6)) - ref, -40)
+    assert picture.level(x, ref_db=picture.loudest_db(x)) == pytest.approx(expected, abs=0.01)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 9))
+def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
+    level = np.random.default_rng(frames).normal(size=(frames, 5)).astype(np.float32)
+    picture = Picture(patch=patch)
+    cut = picture.patches(level)
+    assert cut.shape[1] == 5 * patch
+    assert picture.joined(cut, frames) == pytest.approx(level, abs=1e-6)
+
+
+def test_where_patches_overlap_their_mean_is_taken() -> None:
+    picture = Picture(patch=2)
+    said = np.array([[0, 10], [20, 30]], np.float32)  # one bin; the second starts a frame later
+    assert picture.joined(said, 3).ravel().tolist() == [0, 15, 30]
+
+
+@pytest.mark.parametrize("hop_length", [32, 64, 128])
+def test_a_gain_of_one_gives_the_sound_back_and_of_a_half_half_of_it(hop_length: int) -> None:
+    x, picture = chirps(), Picture(hop_length=hop_length)
+    shape = picture.level(x).shape
+    for gain in (1.0, 0.5):
+        back = denoising.apply_gain(x, np.full(shape, gain), picture)
+        assert back.dtype == np.float32
+        assert back == pytest.approx(gain * x, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"hop_length": 129}, "hop_length=129"), ({"hop_length": 0}, "hop_length=0"),
+     ({"patch": 0}, "patch=0")],
+)  # fmt: skip
+def test_pictures_that_cannot_be_put_together_are_refused(wrong: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Picture(**wrong)
+
+
+@given(st.floats(-20, 40))
+@settings(deadline=None)
+def test_the_ratio_is_that_of_the_noise_that_was_added(snr_db: float) -> None:
+    x = chirps()
+    assert denoising.snr_db(x, noisy(x, snr_db)) == pytest.approx(snr_db, abs=0.02)
+
+
+def test_the_ratio_counts_a_wrong_loudness_as_noise() -> None:
+    x = chirps()
+    assert denoising.snr_db(x, 2 * x) == pytest.approx(0, abs=1e-6)
+    assert denoising.snr_db(x, 0 * x) == pytest.approx(0, abs=1e-6)
+    assert denoising.snr_db(x, x) == float("inf")
+    with pytest.raises(InputError, match="silence"):
+        denoising.snr_db(0 * x, x)
+
+
+def test_gains_are_after_less_before() -> None:
+    clean = [chirps(0), chirps(1)]
+    heard = [noisy(clean[0], 0), noisy(clean[1], 10)]
+    assert denoising.gains_db(clean, heard, lambda y: y) == pytest.approx([0, 0])
+    # Nothing at all has a ratio of 0 dB, whatever it was before.
+    assert denoising.gains_db(clean, heard, np.zeros_like) == pytest.approx([0, -10], abs=0.02)
+
+
+def test_pairs_are_patches_of_one_place_noisy_and_clean() -> None:
+    sounds, picture = [chirps(0), chirps(1)], Picture()
+    rng = np.random.default_rng(5)
+    x, y, of = denoising.pairs(sounds, picture, snr_db=(60, 60), rng=rng, per_sound=30)
+    assert x.shape == y.shape == (60, 4 * 129)
+    assert of.tolist() == [0] * 30 + [1] * 30
+    loud = y > -30
+    assert np.abs(x - y)[loud].max() < 1  # so little noise changes loud cells by next to nothing
+    x, y, _ = denoising.pairs(sounds, picture, snr_db=(0, 0), rng=rng, per_sound=10**6)
+    assert x.max() == pytest.approx(0, abs=1e-4)
+    assert (y.mean(), x.mean()) == pytest.approx((y.mean(), max(x.mean(), y.mean() + 3)))
+
+
+def test_pairs_are_the_same_for_the_same_seed_alone() -> None:
+    draws = [
+        denoising.pairs(
+            [chirps()], Picture(), snr_db=(-5, 15), rng=np.random.default_rng(seed), per_sound=8
+        )[0]
+        for seed in (1, 1, 2)
+    ]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+
+
+def test_the_gate_takes_noise_out_between_the_cries_and_leaves_the_cry() -> None:
+    x = chirps()
+    heard = noisy(x, 10)
+    gated = denoising.spectral_gate(heard, Picture(), threshold_db=9)
+    silent = np.flatnonzero(np.convolve(np.abs(x), np.ones(1400), "same") == 0)
+    assert np.mean(gated[silent] ** 2) < 0.05 * np.mean(heard[silent] ** 2)
+    assert denoising.snr_db(x, gated) > 13
+
+
+def test_a_gate_without_threshold_for_what_is_louder_stays_open() -> None:
+    x = chirps()
+    opened = denoising.spectral_gate(noisy(x, 10), Picture(), threshold_db=-300)
+    assert opened == pytest.approx(noisy(x, 10), abs=1e-5)
+    assert not denoising.spectral_gate(noisy(x, 10), Picture(), threshold_db=300).any()
+
+
+@pytest.mark.parametrize("quiet", [0.0, 1.5])
+def test_a_share_of_frames_that_is_none_is_refused(quiet: float) -> None:
+    with pytest.raises(InputError, match="quiet="):
+        denoising.spectral_gate(chirps(), Picture(), quiet=quiet)
+
+
+@pytest.mark.parametrize("remove", ["gate", "autoencoder"])
+def test_silence_stays_silence(remove: str, trained: dense.Dense) -> None:
+    silence = np.zeros(4000, np.float32)
+    if remove == "gate":
+        assert not denoising.spectral_gate(silence, Picture()).any()
+    else:
+        assert not denoising.autoencoder(silence, trained, 0, Picture()).any()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dense.Dense:
+    sounds = [chirps(seed) for seed in range(24)]
+    x, y, of = denoising.pairs(
+        sounds, Picture(), snr_db=(-5, 10), rng=np.random.default_rng(0), per_sound=50
+    )
+    small = replace(denoising.SETTINGS, units=(96, 32, 96), epochs=20)
+    task = dense.Task(np.flatnonzero(of < 18), np.flatnonzero(of >= 18))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return dense.fit(x, y, [task], settings=small)
+
+
+def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
+    trained: dense.Dense,
+) -> None:
+    clean = [chirps(seed) for seed in range(100, 106)]
+    heard = [noisy(x, 0, seed) for seed, x in enumerate(clean)]
+    found = denoising.gains_db(
+        clean, heard, lambda y: denoising.autoencoder(y, trained, 0, Picture())
+    )
+    assert found.mean() > 4, found
+    assert found.min() > 0, found
+
+
+def test_the_lift_opens_the_gain_and_never_amplifies(trained: dense.Dense) -> None:
+    heard = noisy(chirps(200), 0)
+    shut, opened = (
+        denoising.autoencoder(heard, trained, 0, Picture(), lift_db=lift) for lift in (-300, 300)
+    )
+    assert np.abs(shut).max() < 1e-6
+    assert opened == pytest.approx(heard, abs=1e-5)
+
+
+def test_a_louder_recording_is_treated_alike(trained: dense.Dense, tmp_path: Path) -> None:
+    heard = noisy(chirps(201), 0)
+    one, ten = (denoising.autoencoder(scale * heard, trained, 0, Picture()) for scale in (1, 10))
+    assert ten == pytest.approx(10 * one, abs=1e-3)
