@@ -100,8 +100,7 @@ def base(
     mode = preprocessing(name)
     application.trainable = False
     pixels = keras().Input(shape, name="pixels")
-    # Not in training mode, or the batch normalisation of a base that is made trainable later
-    # would forget ImageNet's statistics.
+    # Frozen batch normalisation keeps to ImageNet's statistics, also while a head is trained.
     maps = application(prepared(pixels, mode), training=False)
     model = keras().Model(pixels, maps, name=f"frozen_{application.name}")
     model.trainable = False

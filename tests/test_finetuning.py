@@ -1,0 +1,177 @@
+"""Frozen and fine-tuned: what learns, what keeps still, and that a head fits its backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cryutils import backbones, backend, finetuning, mp4
+from cryutils.backbones import Backbone
+from cryutils.clips import Clip
+from cryutils.errors import InputError
+from cryutils.examples import Examples
+from cryutils.training import Settings
+from cryutils.videos import FrameInput
+
+SHAPE = (32, 32, 3)
+STATES = ("hug", "hungry", "sleepy")
+
+
+@pytest.fixture(autouse=True)
+def bare(apart: Path) -> Path:
+    return apart
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Backbone:
+    """A frozen backbone with a batch normalisation whose statistics are those of no batch."""
+    keras = backend.keras()
+    layers = keras.layers
+    pixels = keras.Input(SHAPE)
+    h = layers.Conv2D(8, 3, strides=4, use_bias=False)(layers.Rescaling(1 / 127.5, -1.0)(pixels))
+    model = keras.Model(pixels, layers.ReLU()(layers.BatchNormalization()(h)))
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [rng.normal(0, 0.3, w.shape) if w.ndim > 1 else 1 + rng.random(w.shape) / 4
+         for w in model.get_weights()]
+    )  # fmt: skip
+    model.trainable = False
+    return Backbone(model, "tiny", "random weights (seed 0)", "none", False)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Examples, list[str], list[str]]:
+    """18 clips of 6 infants, two frames each; red, green or blue is a little brighter."""
+    rng = np.random.default_rng(1)
+    labels = [STATES[n % 3] for n in range(18)]
+    clips = []
+    for label in labels:
+        x = rng.integers(0, 200, (2, *SHAPE))
+        x[..., STATES.index(label)] += 40
+        clips.append(x.astype(np.uint8))
+    return Examples.of(clips), labels, [f"i{n // 3}" for n in range(18)]
+
+
+SETTINGS = Settings(epochs=12, batch_size=4, learning_rate=3e-3, patience=12, dropout=0.0)
+FOLDS = [
+    (np.arange(6, 18), np.arange(6)), (np.r_[0:6, 12:18], np.arange(6, 12)),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    tiny: Backbone, data: tuple[Examples, list[str], list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:  # fmt: skip
+    folder = tmp_path_factory.mktemp("fits")
+    return finetuning.frozen_and_finetuned(
+        tiny, *data, FOLDS, protocol="leak_free", settings=SETTINGS, units=8, folder=folder
+    )
+
+
+def backbone_weights(model: Any) -> list[np.ndarray]:
+    (inner,) = [layer for layer in model.layers if hasattr(layer, "layers")]
+    return list(inner.get_weights())
+
+
+def test_frozen_keeps_every_weight_and_fine_tuned_changes_the_kernels(
+    tiny: Backbone, fitted: dict[str, Any]
+) -> None:
+    before = tiny.model.get_weights()
+    for one in fitted["frozen"].fits:
+        for ours, theirs in zip(backbone_weights(one.model), before, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for one in fitted["finetuned"].fits:
+        after = backbone_weights(one.model)
+        assert not np.array_equal(after[0], before[0])
+        for ours, theirs in zip(after[1:], before[1:], strict=True):
+            np.testing.assert_array_equal(ours, theirs)  # the batch normalisation's
+
+
+def test_the_given_backbone_stays_as_it_is(tiny: Backbone, fitted: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    first = rng.normal(0, 0.3, tiny.model.get_weights()[0].shape)
+    np.testing.assert_allclose(tiny.model.get_weights()[0], first, rtol=1e-6)
+    assert tiny.model.trainable_weights == []
+
+
+def test_both_learn_what_can_be_seen_and_answer_for_the_same_clips(
+    fitted: dict[str, Any], data: tuple[Examples, list[str], list[str]]
+) -> None:
+    truth = np.array([STATES.index(label) for label in data[1]])
+    for way in ("frozen", "finetuned"):
+        answers = fitted[way].probabilities[0]
+        assert np.isnan(answers[12:]).all() and np.isfinite(answers[:12]).all()
+    right = fitted["frozen"].probabilities[0, :12].argmax(axis=1) == truth[:12]
+    assert right.mean() > 0.6  # chance is a third
+
+
+def test_the_small_rate_is_the_fine_tuned_ones_alone(fitted: dict[str, Any]) -> None:
+    rates = {way: float(f.fits[0].model.optimizer.learning_rate) for way, f in fitted.items()}
+    assert rates == pytest.approx({"frozen": 3e-3, "finetuned": finetuning.SMALL_RATE})
+
+
+@pytest.mark.parametrize("pooling", ["avg", None])
+def test_a_head_trained_on_embeddings_answers_the_same_end_to_end(
+    tiny: Backbone, data: tuple[Examples, list[str], list[str]], pooling: str | None
+) -> None:
+    examples, labels, _ = data
+    y = np.array([STATES.index(label) for label in labels])[examples.clip]
+    (kept,) = backbones.embeddings([("", examples.x)], tiny, pooling=pooling)
+    head = finetuning.head(kept.shape[1:], 3, units=8)
+    head.fit(np.asarray(kept), y, epochs=5, verbose=0)
+    answers = np.asarray(head(kept))
+    assert answers.std(axis=0).min() > 1e-3  # frames differ, so the comparison can fail
+    whole = finetuning.joined(tiny, head)
+    np.testing.assert_allclose(np.asarray(whole(examples.x)), answers, atol=1e-5)
+
+
+def test_a_head_put_into_the_frozen_network_answers_the_same(
+    tiny: Backbone, data: tuple[Examples, list[str], list[str]]
+) -> None:
+    pixels = data[0].x
+    (kept,) = backbones.embeddings([("", pixels)], tiny)
+    head, whole = finetuning.head((8,), 3, units=8), finetuning.network(tiny, 3, units=8)
+    for name in ("dense", "states"):
+        whole.get_layer(name).set_weights(head.get_layer(name).get_weights())
+    found = whole.predict_on_batch(pixels)
+    np.testing.assert_allclose(found, np.asarray(head(kept)), atol=1e-5)
+
+
+def test_the_second_model_is_the_papers() -> None:
+    kinds = [type(layer).__name__ for layer in finetuning.head((4, 4, 8), 3).layers]
+    assert kinds == [
+        "InputLayer", "GlobalAveragePooling2D", "Flatten", "Dense", "Dropout", "Dense",
+    ]  # fmt: skip
+
+
+def test_frames_are_spread_over_each_clip(bare: Path) -> None:
+    pictures = [np.full((32, 32, 3), 20 * n, np.uint8) for n in range(9)]
+    mp4.write(bare / "a.mp4", pictures, fps=4, sound=None, sr=None, crf=1)
+    clips = [
+        Clip("a", bare / "a.mp4", "hungry", "i", "i/1", None, 2.25, False, True),
+        Clip("b", bare / "b.wav", "hungry", "i", "i/1", None, 2.0, True, False),
+    ]
+    given = FrameInput(fps=4, size=32)
+    found = finetuning.frames(clips, given, limit=3)
+    assert (found.x.dtype, found.x.shape) == (np.uint8, (3, *SHAPE))
+    assert found.clip.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(found.x.mean(axis=(1, 2, 3)), [0, 80, 160], atol=2)
+    assert len(finetuning.frames(clips, given, limit=None).x) == 9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: finetuning.head((4, 8), 3), "input_shape=(4, 8)"),
+        (lambda: finetuning.head((8,), 3, dropout=1.0), "dropout=1.0"),
+        (lambda: finetuning.frames([], FrameInput(), limit=0), "limit=0"),
+    ],
+)
+def test_what_is_wrong_is_named(wrong: Any, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        wrong()
+    assert words in str(caught.value)
