@@ -131,12 +131,14 @@ def _at(prediction: Prediction, time_s: float) -> tuple[dict[str, float], Any]:
     """Return the states' probabilities at a time, and the face's box where there is one."""
     sound, _ = _latest(prediction.sound, time_s)
     face, index = _latest(prediction.face, time_s)
+    fused, _ = _latest(prediction.fused, time_s)
     if sound is None and face is None:
         return {}, None
     missing = np.full(len(prediction.probabilities), np.nan, np.float32)
-    row = late_fusion(
+    mean = late_fusion(
         missing if sound is None else sound, missing if face is None else face
     ).probabilities[0]
+    row = mean if fused is None else fused
     shares = dict(zip(prediction.probabilities, (float(p) for p in row), strict=True))
     if prediction.face is None or prediction.face.boxes is None or index is None:
         return shares, None

@@ -1,7 +1,7 @@
 """The command `cryutils predict`: the trained models on any files, a row each.
 
-Walked by notebook 06_full. Rows go to stdout, reasons to stderr; a bad file costs its own row
-only. Exit code 1 where some files were bad, 2 where all were.
+Walked by notebooks 06_full and 09_ensemble. Rows go to stdout, reasons to stderr; a bad file costs
+its own row only. Exit code 1 where some files were bad, 2 where all were.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "–"
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--model", default="full", show_default=True, help="cry2 (sound), image or full.")
+@click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
 @click.option("--run", metavar="NAME", help="The run that trained it (default: the newest).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file.")
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
@@ -40,11 +40,12 @@ def predict(
     Examples:
       cryutils predict cry.wav crying.mp4
       cryutils predict recordings/*.mp4 --annotate drawn --json
+      cryutils predict crying.mp4 --model ensemble
     """
     from cryutils.locations import resolve
-    from cryutils.predict import Predictor
+    from cryutils.predict_ensemble import open_models
 
-    predictor = Predictor(model, run=run)
+    predictor = open_models(model, run=run)
     click.echo(
         f"Models: {predictor.run.name}, trained on {predictor.note}. No medical device.", err=True
     )

@@ -2,7 +2,8 @@
 
 Walked by notebook 06_full. A recording is prepared as in training, with the settings kept beside
 the models, judged by the sound model, the picture model or both, and fused as Paper B §3 says.
-It runs the LiteRT files, so TensorFlow is never imported. It is no medical device.
+It runs the LiteRT files, so TensorFlow is never imported. It is no medical device. Paper A's
+ensemble is asked by `predict_ensemble`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ from cryutils.fusion import late_fusion
 from cryutils.inputs import FaceInput, SoundInput, picture_problem, sound_problem
 from cryutils.locations import outputs_dir
 
-__all__ = ["MODELS", "Prediction", "Predictor", "Timeline", "runs_with_models"]
+__all__ = [
+    "MODELS", "Prediction", "Predictor", "Timeline", "find_run", "no_model", "runs_with_models",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
-MODELS = ("cry2", "image", "full")
+MODELS = ("cry2", "image", "full", "ensemble")
 _INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
-_PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
+_PARTS = {
+    "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), "ensemble": ("ensemble",),
+}  # fmt: skip
+_TRAINED_BY = {"cry2": "04_cry2", "image": "05_image", "full": "04_cry2 05_image"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +55,8 @@ class Prediction:
 
     `info` is what the file holds. `state` is None where nothing in it was usable; `used` is
     "both", "audio", "image" or "none";
-    `probabilities` by state; `why` says what of the file could not be used, and why.
+    `probabilities` by state; `why` says what of the file could not be used, and why. `fused`
+    are the ensemble's answers over time; None where sound and face are averaged as they are.
     """
 
     file: Path
@@ -60,6 +67,7 @@ class Prediction:
     why: tuple[str, ...]
     sound: Timeline | None = field(repr=False)
     face: Timeline | None = field(repr=False)
+    fused: Timeline | None = field(repr=False, default=None)
 
     def row(self) -> dict[str, Any]:
         """Return the prediction as JSON's types."""
@@ -106,9 +114,9 @@ class Predictor:
         "full" makes do with one of the two where a run has but one. Raises InputError where the
         run has none.
         """
-        if model not in MODELS:
-            raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
-        self.run = _run(model, run)
+        if model not in _TRAINED_BY:
+            raise no_model(model)
+        self.run = find_run(model, run)
         folder = self.run / "models"
         self._wanted = _PARTS[model]
         self._parts = {
@@ -197,13 +205,22 @@ class Predictor:
         return timeline.probabilities.mean(axis=0, keepdims=True)
 
 
-def _run(model: str, run: str | Path | None) -> Path:
+def no_model(name: str) -> InputError:
+    """Return what to raise for a model of another name, with the near miss."""
+    return InputError(f"no model {name!r}.{near_miss(name, MODELS)}")
+
+
+def find_run(model: str, run: str | Path | None) -> Path:
+    """Return the folder of `run` (a name or folder), or of the newest that has `model`.
+
+    Raises InputError where there is none.
+    """
     if run is None:
         known = runs_with_models(model)
         if not known:
             raise InputError(
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
-                " `cryutils run 04_cry2 05_image`."
+                f" `cryutils run {_TRAINED_BY.get(model, '09_ensemble')}`."
             )
         return known[0]
     folder = Path(run) if Path(run).is_absolute() else outputs_dir() / run

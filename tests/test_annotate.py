@@ -206,6 +206,18 @@ def test_sound_and_face_of_the_moment_are_fused(still: Path, tmp_path: Path) -> 
     assert bars(picture[:, HEIGHT:]) == pytest.approx([p * (PANEL - 32) for p in mean], abs=1.5)
 
 
+def test_an_ensembles_own_answer_is_shown_and_no_mean(still: Path, tmp_path: Path) -> None:
+    heard, seen = np.eye(4, dtype=np.float32)[:2, None]
+    fused = [[0.1, 0.2, 0.3, 0.4]]
+    picture = drawn(
+        still, tmp_path, state="tired", probabilities=dict.fromkeys(STATES, 0.25), used="both",
+        sound=Timeline(np.zeros(1), heard), face=Timeline(np.zeros(1), seen),
+        fused=Timeline(np.zeros(1), np.array(fused, np.float32)),
+    )  # fmt: skip
+    expected = [p * (PANEL - 32) for p in fused[0]]
+    assert bars(picture[:, HEIGHT:]) == pytest.approx(expected, abs=1.5)
+
+
 def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
     frames: Iterator[np.ndarray] = (np.full((64, 64, 3), 99, np.uint8) for _ in range(20))
     mp4.write(tmp_path / "grey.mp4", frames, fps=10)

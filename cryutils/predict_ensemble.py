@@ -1,0 +1,239 @@
+"""Paper A's ensemble on any recording: `EnsemblePredictor`, behind `predict --model ensemble`.
+
+Walked by notebook 09_ensemble (Paper A §3.5). A recording is cut into moments as in training:
+windows of sound, as MFCC and as STFT, with the frames shown meanwhile. Each submodel looks at
+its own, the ensemble at what the three of them give. Without sound, or without pictures, the
+submodels that have something answer in the mean. It runs the LiteRT files and is no medical
+device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import audio, faces, media, video
+from cryutils.errors import InputError
+from cryutils.examples import by_clip
+from cryutils.export import Lite
+from cryutils.fusion import rolling_average
+from cryutils.inputs import SoundInput, picture_problem, sound_problem
+from cryutils.predict import Prediction, Predictor, Timeline, find_run
+from cryutils.streams import IMAGE, pairs
+from cryutils.videos import FrameInput
+
+__all__ = ["EnsemblePredictor", "open_models"]
+
+Array = npt.NDArray[np.float32]
+
+ENSEMBLE = "ensemble"
+_FACE_FPS = 2.0
+_FRAMES = 16  # given to a backbone at once
+_USED = {
+    (True, True): "both", (True, False): "audio", (False, True): "image", (False, False): "none",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A submodel: its network, how a recording is prepared for it, how many features it gives."""
+
+    network: Lite
+    given: SoundInput | FrameInput
+    features: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What the submodels give over time: times in s (n,), and by part float32 (n, width)."""
+
+    times_s: npt.NDArray[np.float64]
+    outputs: Mapping[str, Array]
+
+
+def open_models(model: str, *, run: str | Path | None = None) -> Predictor | EnsemblePredictor:
+    """Return what answers for `model` ("cry2", "image", "full" or "ensemble") of `run`.
+
+    Raises InputError as `Predictor` does.
+    """
+    return EnsemblePredictor(run=run) if model == ENSEMBLE else Predictor(model, run=run)
+
+
+class EnsemblePredictor:
+    """The ensemble of one run with its submodels, ready for any file.
+
+    >>> EnsemblePredictor(run="quick")(Path("cry.mp4")).state              # doctest: +SKIP
+    'hungry'
+    """
+
+    def __init__(self, *, run: str | Path | None = None) -> None:
+        """Open the ensemble of `run` (a name or folder; None: the newest that has one).
+
+        Raises InputError where the run has none, or its files don't belong together.
+        """
+        self.run = find_run(ENSEMBLE, run)
+        folder = self.run / "models"
+        self._network = Lite(folder / f"{ENSEMBLE}.tflite")
+        about = folder / f"{ENSEMBLE}.json"
+        try:
+            told = json.loads(about.read_text(encoding="utf-8"))
+            self.classes = tuple(str(name) for name in told["classes"])
+            self.note = str(told["note"])
+            self._kind = str(told["ensemble_input"])
+            self._rolling = None if told["rolling"] is None else int(told["rolling"])
+            given = {str(name): _given(str(name), one) for name, one in told["parts"].items()}
+        except FileNotFoundError as error:
+            raise InputError(f"{about}: missing, so nothing tells how to use its model.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{about}: it doesn't tell how to use {ENSEMBLE}.tflite ({error}); run its"
+                " notebook again."
+            ) from error
+        self._parts = {
+            name: _Part(Lite(folder / f"{ENSEMBLE}_{name}.tflite"), *one)
+            for name, one in given.items()
+        }
+        self._check(about)
+
+    def _check(self, about: Path) -> None:
+        """Raise InputError where the files of the run aren't of one ensemble."""
+        states = len(self.classes)
+        fits = all(
+            part.network.shape == part.given.shape
+            and part.network.classes == part.features + states
+            for part in self._parts.values()
+        )
+        wide = {
+            "features": sum(part.features for part in self._parts.values()),
+            "probabilities": states * len(self._parts),
+        }
+        heard = [one.given for one in self._parts.values() if isinstance(one.given, SoundInput)]
+        windows = {(h.sr, h.n_fft, h.hop_length, h.window_s, h.step_s) for h in heard}
+        if (
+            not fits
+            or self._network.shape != (wide.get(self._kind),)
+            or self._network.classes != states
+            or len(windows) != 1
+        ):
+            raise InputError(f"{about}: it isn't of the models beside it; run its notebook again.")
+        self._hearing = heard[0]
+
+    def __call__(self, path: Path) -> Prediction:
+        """Return what the ensemble says of the file at `path`: a sound, a video or a picture.
+
+        Raises InputError, in one line, where it can't be read.
+        """
+        info = media.probe(path)
+        why: list[str] = []
+        heard = self._hear(path, info.has_audio, why)
+        seen = self._look(path, info.has_video, why)
+        sound, pictures = self._sound(heard), self._pictures(seen)
+        fused = self._join(heard, seen)
+        there = [one for one in (sound, pictures) if one is not None]
+        said = [one.probabilities.mean(axis=0) for one in ([fused] if fused else there)]
+        p = np.mean(said, axis=0) if said else None
+        shares = {} if p is None else dict(zip(self.classes, map(float, p), strict=True))
+        return Prediction(
+            file=path,
+            info=info,
+            state=None if p is None else self.classes[int(p.argmax())],
+            probabilities=shares,
+            used=_USED[sound is not None, pictures is not None],
+            why=tuple(why),
+            sound=sound,
+            face=self._rolled(pictures),
+            fused=fused,
+        )
+
+    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Given | None:
+        """Return what the submodels of sound give for each window."""
+        parts = {n: one for n, one in self._parts.items() if n != IMAGE}
+        some = self._hearing
+        x = audio.read(path, sr=some.sr) if has_audio else np.zeros(0, np.float32)
+        if problem := sound_problem(x, some.sr):
+            why.append(f"sound: {problem}")
+            return None
+        outputs = {
+            name: part.network.predict(part.given.windows(x))
+            for name, part in parts.items()
+            if isinstance(part.given, SoundInput)
+        }
+        count = len(next(iter(outputs.values())))
+        return _Given(some.starts_s(count, len(x)), outputs)
+
+    def _look(self, path: Path, has_video: bool, why: list[str]) -> _Given | None:
+        """Return what the submodel of pictures gives for each frame that shows something."""
+        part = self._parts.get(IMAGE)
+        if part is None or not isinstance(part.given, FrameInput):
+            why.append(f"picture: {'no model of it in this run' if has_video else 'no pictures'}")
+            return None
+        # The submodel is given the centred square, as in the paper; whether a face is in the
+        # picture at all is looked for now and then, since an empty room has no state.
+        detector = part.given.detector
+        track = video.track(path, fps=_FACE_FPS, detector=detector) if has_video else None
+        if problem := picture_problem(track):
+            why.append(f"picture: {problem}")
+            return None
+        frames = part.given.frames(path)
+        count, shown, outputs = 0, [], []
+        while some := list(islice(frames, _FRAMES)):
+            clear = [k for k, frame in enumerate(some) if not faces.is_blank(frame)]
+            shown += [count + k for k in clear]
+            count += len(some)
+            if clear:
+                outputs.append(part.network.predict(np.stack([some[k] for k in clear])))
+        if not outputs:
+            why.append("picture: black or blank frames")
+            return None
+        return _Given(part.given.times_s(count)[shown], {IMAGE: np.concatenate(outputs)})
+
+    def _join(self, heard: _Given | None, seen: _Given | None) -> Timeline | None:
+        """Return the ensemble's answer at each moment; None where a submodel has nothing."""
+        if heard is None or (IMAGE in self._parts and seen is None):
+            return None
+        rows = []
+        for name, part in self._parts.items():
+            if name == IMAGE and seen is not None:
+                middles = heard.times_s + self._hearing.window_s / 2
+                frame, moment = pairs(seen.times_s, middles)
+                output = by_clip(seen.outputs[name][frame], moment, len(middles))
+            else:
+                output = heard.outputs[name]
+            cut = slice(part.features) if self._kind == "features" else slice(part.features, None)
+            rows.append(output[:, cut])
+        return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
+
+    def _sound(self, heard: _Given | None) -> Timeline | None:
+        """Return the mean of the submodels of sound at each moment."""
+        if heard is None:
+            return None
+        answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
+        return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
+
+    def _pictures(self, seen: _Given | None) -> Timeline | None:
+        """Return the answer to each frame."""
+        if seen is None:
+            return None
+        return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]))
+
+    def _rolled(self, pictures: Timeline | None) -> Timeline | None:
+        """Return the answers to the frames as the paper shows them: their rolling average."""
+        if pictures is None:
+            return None
+        frames = pictures.probabilities
+        return Timeline(pictures.times_s, rolling_average(frames, self._rolling or len(frames)))
+
+    def _probabilities(self, name: str, output: Array) -> Array:
+        return output[:, self._parts[name].features :]
+
+
+def _given(name: str, told: Mapping[str, Any]) -> tuple[SoundInput | FrameInput, int]:
+    kind = FrameInput if name == IMAGE else SoundInput
+    return kind(**told["input"]), int(told["features"])

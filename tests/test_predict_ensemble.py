@@ -1,0 +1,362 @@
+"""Paper A's ensemble on files: what each submodel is given, and what they say together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from trained_run import Trained
+
+from cryutils import audio, cli, export, predict
+from cryutils.errors import InputError
+from cryutils.inputs import SoundInput
+from cryutils.predict import Prediction, Predictor
+from cryutils.predict_ensemble import EnsemblePredictor, open_models
+from cryutils.videos import STATES, FrameInput
+
+FEATURES = {"mfcc": 4, "stft": 3, "image": 5}
+ROLLING = 3
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run with an ensemble, and what it was made from."""
+
+    run: Path
+    given: dict[str, Any]
+    models: dict[str, Any]
+
+
+def network(shape: tuple[int, ...], features: int, *, seed: int) -> Any:
+    """Return an untrained submodel, [features | probabilities], whose answers vary clearly."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    x = inputs = keras.Input(shape)
+    if len(shape) == 3:
+        x = keras.layers.AveragePooling2D(8)(keras.layers.Rescaling(1 / 64, -1.0)(x))
+    elif len(shape) == 2:
+        x = keras.layers.AveragePooling1D(4)(keras.layers.Rescaling(1 / 40)(x))
+    x = keras.layers.Flatten()(x)
+    hidden = keras.layers.Dense(features, activation="relu")(x)
+    shares = keras.layers.Dense(len(STATES), activation="softmax")(hidden)
+    return keras.Model(inputs, keras.layers.Concatenate()([hidden, shares]))
+
+
+def ensemble(width: int, *, seed: int) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    dense = keras.layers.Dense(len(STATES), activation="softmax")
+    return keras.Sequential([keras.Input((width,)), dense])
+
+
+def write(folder: Path, made: dict[str, Any], given: dict[str, Any], kind: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, model in made.items():
+        file = "ensemble" if name == "ensemble" else f"ensemble_{name}"
+        export.litert(model, folder / f"{file}.tflite")
+    about = {
+        "classes": list(STATES), "note": "nothing", "ensemble_input": kind,
+        "rolling": ROLLING,
+        "parts": {
+            name: {"input": asdict(one), "features": FEATURES[name]} for name, one in given.items()
+        },
+    }  # fmt: skip
+    (folder / "ensemble.json").write_text(json.dumps(about))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A run called "three" with all three parts, whose ensemble takes their features."""
+    hearing = {
+        kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
+                         scaling="recording")
+        for kind in ("mfcc", "stft")
+    }  # fmt: skip
+    given: dict[str, Any] = {**hearing, "image": FrameInput(fps=4.0, size=32)}
+    models = {
+        name: network(one.shape, FEATURES[name], seed=k)
+        for k, (name, one) in enumerate(given.items())
+    }
+    models["ensemble"] = ensemble(sum(FEATURES.values()), seed=7)
+    run = tmp_path_factory.mktemp("ensemble") / "outputs" / "three"
+    write(run / "models", models, given, "features")
+    return Made(run, given, models)
+
+
+@pytest.fixture
+def three(built: Made, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """That run, in an outputs folder of this test's own."""
+    outputs = apart / "outputs"
+    shutil.copytree(built.run, outputs / "three")
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    return Made(outputs / "three", built.given, built.models)
+
+
+def outputs(made: Made, name: str, path: Path) -> np.ndarray:
+    """What Keras gives for each window or frame of a file, (n, features + states)."""
+    given = made.given[name]
+    if name == "image":
+        rows = np.stack(list(given.frames(path)))
+    else:
+        rows = given.windows(audio.read(path, sr=given.sr))
+    return made.models[name].predict(rows, verbose=0)
+
+
+def by_moment(made: Made, path: Path) -> np.ndarray:
+    """The image submodel's output at each window: the mean of the frames nearest to its middle."""
+    frames, windows = outputs(made, "image", path), outputs(made, "mfcc", path)
+    times = np.arange(len(frames)) / made.given["image"].fps
+    hearing = made.given["mfcc"]
+    middles = hearing.starts_s(len(windows)) + hearing.window_s / 2
+    nearest = np.abs(times[:, None] - middles).argmin(axis=1)
+    return np.stack([frames[nearest == k].mean(axis=0) for k in range(len(middles))])
+
+
+def shares(output: np.ndarray, name: str) -> np.ndarray:
+    return output[:, FEATURES[name] :]
+
+
+def check(said: Prediction, expected: np.ndarray) -> None:
+    assert list(said.probabilities) == list(STATES)
+    np.testing.assert_allclose(list(said.probabilities.values()), expected, atol=1e-4)
+    assert said.state == STATES[int(expected.argmax())]
+
+
+# What it says
+
+
+def test_a_video_is_the_mean_of_the_ensembles_moments(three: Made, recordings: Path) -> None:
+    path = recordings / "cry.mp4"
+    said = EnsemblePredictor()(path)
+    parts = [outputs(three, "mfcc", path), outputs(three, "stft", path), by_moment(three, path)]
+    x = np.concatenate(
+        [rows[:, : FEATURES[name]] for name, rows in zip(FEATURES, parts, strict=True)], axis=1
+    )
+    answers = three.models["ensemble"].predict(x, verbose=0)
+    assert len(answers) == 4  # 2 s in windows of half a second
+    check(said, answers.mean(axis=0))
+    assert (said.used, said.why) == ("both", ())
+    assert said.fused is not None
+    np.testing.assert_allclose(said.fused.probabilities, answers, atol=1e-4)
+    np.testing.assert_allclose(said.fused.times_s, np.arange(4) * 0.5, atol=0.02)
+
+
+def test_probabilities_are_concatenated_where_the_run_says_so(
+    built: Made, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
+    models = {**built.models, "ensemble": ensemble(3 * len(STATES), seed=11)}
+    write(apart / "outputs" / "p" / "models", models, built.given, "probabilities")
+    path = recordings / "cry.mp4"
+    parts = [outputs(built, "mfcc", path), outputs(built, "stft", path), by_moment(built, path)]
+    x = np.concatenate([shares(rows, n) for n, rows in zip(FEATURES, parts, strict=True)], axis=1)
+    check(EnsemblePredictor()(path), models["ensemble"].predict(x, verbose=0).mean(axis=0))
+
+
+def test_different_recordings_get_different_answers(three: Made, quick: Trained) -> None:
+    predictor = EnsemblePredictor(run=three.run)
+    found = [list(predictor(clip.path).probabilities.values()) for clip in quick.corpus[:6]]
+    assert np.ptp(found, axis=0).max() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("cry.wav", "picture: no pictures"),
+        ("dark.mp4", "picture: black or blank frames"),
+        ("faceless.mp4", "picture: no face in 4 frames"),
+    ],
+)
+def test_without_pictures_the_submodels_of_sound_answer_in_the_mean(
+    name: str, why: str, three: Made, recordings: Path
+) -> None:
+    said = EnsemblePredictor()(recordings / name)
+    both = [shares(outputs(three, kind, recordings / name), kind) for kind in ("mfcc", "stft")]
+    check(said, np.mean(both, axis=(0, 1)))
+    assert (said.used, said.why, said.fused, said.face) == ("audio", (why,), None, None)
+    assert said.sound is not None
+    np.testing.assert_allclose(said.sound.probabilities, np.mean(both, axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("mute.mp4", "sound: no sound"), ("silent.mp4", "sound: silence"),
+        ("face.png", "sound: no sound"),
+    ],
+)  # fmt: skip
+def test_without_sound_the_submodel_of_pictures_answers(
+    name: str, why: str, three: Made, recordings: Path
+) -> None:
+    said = EnsemblePredictor()(recordings / name)
+    frames = shares(outputs(three, "image", recordings / name), "image")
+    check(said, frames.mean(axis=0))
+    assert (said.used, said.why, said.fused, said.sound) == ("image", (why,), None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nothing.mp4", ("sound: silence", "picture: black or blank frames")),
+        ("neither.mp4", ("sound: no sound", "picture: no face in 4 frames")),
+        ("short.wav", ("sound: only 0.10 s of sound", "picture: no pictures")),
+    ],
+)
+def test_without_both_there_is_no_prediction(
+    name: str, why: tuple[str, ...], three: Made, recordings: Path
+) -> None:
+    said = EnsemblePredictor()(recordings / name)
+    assert (said.state, said.probabilities, said.used, said.why) == (None, {}, "none", why)
+    assert (said.sound, said.face, said.fused) == (None, None, None)
+
+
+def test_the_pictures_timeline_is_their_rolling_average(three: Made, recordings: Path) -> None:
+    said = EnsemblePredictor()(recordings / "cry.mp4")
+    frames = shares(outputs(three, "image", recordings / "cry.mp4"), "image")
+    expected = [frames[max(0, k - ROLLING + 1) : k + 1].mean(axis=0) for k in range(len(frames))]
+    assert said.face is not None
+    np.testing.assert_allclose(said.face.probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(said.face.times_s, np.arange(8) / 4)
+
+
+def test_a_rolling_average_of_everything_ends_with_the_mean(three: Made, recordings: Path) -> None:
+    changed(three, rolling=None)
+    said = EnsemblePredictor()(recordings / "mute.mp4")
+    assert said.face is not None
+    last = said.face.probabilities[-1]
+    np.testing.assert_allclose(last, list(said.probabilities.values()), atol=1e-6)
+
+
+def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
+    built: Made, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
+    given = {name: built.given[name] for name in ("mfcc", "stft")}
+    models = {name: built.models[name] for name in given} | {"ensemble": ensemble(7, seed=3)}
+    write(apart / "outputs" / "real" / "models", models, given, "features")
+    said = EnsemblePredictor()(recordings / "cry.mp4")
+    rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in given]
+    answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
+    check(said, answers.mean(axis=0))
+    assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
+
+
+def test_frames_pass_in_parts_and_come_out_the_same(
+    three: Made, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cryutils import predict_ensemble
+
+    whole = EnsemblePredictor()(recordings / "cry.mp4")
+    monkeypatch.setattr(predict_ensemble, "_FRAMES", 3)
+    parts = EnsemblePredictor()(recordings / "cry.mp4")
+    assert whole.face is not None and parts.face is not None
+    np.testing.assert_allclose(parts.face.probabilities, whole.face.probabilities, atol=1e-6)
+
+
+# The command
+
+
+def test_the_command_asks_it_and_draws_its_answer(
+    three: Made, recordings: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recordings / name) for name in ("cry.mp4", "cry.wav")]
+    drawn = tmp_path / "drawn"
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["predict", *files, "--model", "ensemble", "--json", "--annotate", str(drawn)])
+    out, err = capfd.readouterr()
+    assert not ended.value.code
+    video, sound = json.loads(out)
+    expected = EnsemblePredictor()(recordings / "cry.mp4").row()
+    assert {name: video[name] for name in expected} == expected
+    assert (sound["used"], sound["why"]) == ("audio", ["picture: no pictures"])
+    assert video["annotated"] == str(drawn / "cry.mp4") and (drawn / "cry.mp4").is_file()
+    assert err.startswith("Models: three, trained on nothing. No medical device.\n")
+
+
+def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cryutils.predict_ensemble import open_models;"
+        f" said = open_models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
+        " assert said.used == 'both'; assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Which models
+
+
+def test_the_name_says_which_models_are_opened(three: Made, quick: Trained) -> None:
+    assert isinstance(open_models("full", run=quick.run), Predictor)
+    assert isinstance(open_models("ensemble", run=three.run), EnsemblePredictor)
+    with pytest.raises(InputError, match=r"no model 'ensembel'\. Did you mean ensemble\?"):
+        open_models("ensembel")
+
+
+def test_the_newest_run_with_an_ensemble_is_asked(three: Made, quick: Trained) -> None:
+    with pytest.raises(InputError, match=r"no run has trained 'ensemble' yet.*09_ensemble"):
+        EnsemblePredictor()
+    assert EnsemblePredictor(run=three.run).run == three.run
+    assert predict.runs_with_models("ensemble") == []
+
+
+def changed(made: Made, **changes: Any) -> Path:
+    """Change what stands beside the ensemble; None takes a part away unless it is the deque."""
+    path = made.run / "models" / "ensemble.json"
+    told = json.loads(path.read_text()) | changes
+    kept = {k: v for k, v in told.items() if v is not None or k == "rolling"}
+    path.write_text(json.dumps(kept))
+    return path
+
+
+def part(made: Made, name: str, **changes: Any) -> dict[str, Any]:
+    parts = json.loads((made.run / "models" / "ensemble.json").read_text())["parts"]
+    return {"parts": parts | {name: parts[name] | changes}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (lambda m: {"classes": None}, "doesn't tell how to use ensemble.tflite"),
+        (lambda m: {"parts": ["mfcc"]}, "doesn't tell how to use ensemble.tflite"),
+        (lambda m: part(m, "mfcc", features=9), "isn't of the models beside it"),
+        (lambda m: part(m, "image", input={"size": 64}), "isn't of the models beside it"),
+        (lambda m: part(m, "image", input={"side": 64}), "doesn't tell how to use"),
+        (lambda m: part(m, "image", input={"crop": "faces"}), "Did you mean face"),
+        (lambda m: {"classes": ["hungry", "tired"]}, "isn't of the models beside it"),
+        (lambda m: {"ensemble_input": "logits"}, "isn't of the models beside it"),
+    ],
+)
+def test_settings_that_are_not_the_models_are_refused_in_one_line(
+    changes: Callable[[Made], dict[str, Any]], words: str, three: Made
+) -> None:
+    path = changed(three, **changes(three))
+    with pytest.raises(InputError, match=words) as caught:
+        EnsemblePredictor()
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_windows_that_do_not_start_together_are_refused(three: Made) -> None:
+    hop = {**asdict(three.given["stft"]), "step_s": 0.25}
+    changed(three, **part(three, "stft", input=hop))
+    with pytest.raises(InputError, match="isn't of the models beside it"):
+        EnsemblePredictor()
+
+
+def test_a_part_that_is_missing_is_named(three: Made) -> None:
+    (three.run / "models" / "ensemble_stft.tflite").unlink()
+    with pytest.raises(InputError, match=r"ensemble_stft\.tflite: no such file"):
+        EnsemblePredictor()
+    (three.run / "models" / "ensemble.json").unlink()
+    with pytest.raises(InputError, match=r"ensemble\.json: missing"):
+        EnsemblePredictor()
