@@ -10,7 +10,7 @@ Everything is trained for each split, each fold, all states and each pair of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from typing import Any, Literal, NamedTuple
@@ -113,19 +113,19 @@ class Ensemble:
     `joint(job)` and `final(job, ...)` give the network of a place.
     """
 
-    def __init__(self, streams: Streams, settings: Settings, schemes: Sequence[str]) -> None:
-        """Divide the units; `fit` does the rest."""
-        self.streams, self.settings = streams, settings
-        self.units = {s: streams.units(unit_of(s)) for s in schemes}
-        self.folds: dict[str, list[Nested]] = {
-            s: divide(
-                self.units[s], s, n_folds=settings.n_folds, n_inner=settings.n_inner,
-                seed=settings.seed,
-            )
-            for s in schemes
-        }  # fmt: skip
-        self.places = [(s, k) for s in schemes for k in range(settings.n_folds)]
-        self.cells = cells(streams.corpus.classes)
+    def __init__(
+        self,
+        streams: Streams,
+        settings: Settings,
+        folds: Mapping[str, list[Nested]],
+        rows: Sequence[str] | None = None,
+    ) -> None:
+        """Take the outer folds of each split, and the rows of Table 3 (None: all there are)."""
+        self.streams, self.settings, self.folds = streams, settings, folds
+        self.units = {scheme: streams.units(unit_of(scheme)) for scheme in folds}
+        self.places = [(s, k) for s, nested in folds.items() for k in range(len(nested))]
+        known = cells(streams.corpus.classes)
+        self.cells = {row: known[row] for row in rows or known}
         self.classes = len(streams.corpus.classes)
         self.encoders: dict[str, Dense] = {}
         self._codes: dict[str, Array] = {}
@@ -159,6 +159,14 @@ class Ensemble:
         return [job._replace(inner=k) for k in range(count)]
 
     # ---- training ---------------------------------------------------------------------------
+
+    def train(self, progress: bool) -> None:
+        """Train encoders, submodels, and the ensembles of all subsets of the streams."""
+        self.encode(progress)
+        for stream in self.streams.names:
+            self.train_submodels(stream, progress)
+        own = self.settings
+        self.train_finals(own.kind, out_of_fold=own.out_of_fold, progress=progress)
 
     def encode(self, progress: bool) -> None:
         """Train an autoencoder for each stream of sound and each fold, on all states."""
@@ -352,13 +360,19 @@ def fit(
     Beside the one that `settings` asks for stand the other `kind`, and the other `out_of_fold`,
     both on all states. What was trained before is found in the cache.
     """
-    found = Ensemble(streams, settings or Settings(), schemes)
-    found.encode(progress)
-    for stream in streams.names:
-        found.train_submodels(stream, progress)
-    found.train_joint(progress)
-    own = found.settings
+    own = settings or Settings()
+    folds = {
+        scheme: divide(
+            streams.units(unit_of(scheme)), scheme, n_folds=own.n_folds, n_inner=own.n_inner,
+            seed=own.seed,
+        )
+        for scheme in schemes
+    }  # fmt: skip
+    found = Ensemble(streams, own, folds)
+    found.train(progress)
     for kind in KINDS:
-        found.train_finals(kind, out_of_fold=own.out_of_fold, progress=progress)
+        if kind != own.kind:
+            found.train_finals(kind, out_of_fold=own.out_of_fold, progress=progress)
     found.train_finals(own.kind, out_of_fold=not own.out_of_fold, progress=progress)
+    found.train_joint(progress)
     return found

@@ -19,7 +19,7 @@ from cryutils.errors import InputError, near_miss
 from cryutils.splits import Indices, Protocol, folds
 from cryutils.streams import Unit, Units
 
-__all__ = ["SCHEMES", "Nested", "divide", "protocol_of", "unit_of"]
+__all__ = ["SCHEMES", "Nested", "divide", "protocol_of", "unit_of", "whole"]
 
 SCHEMES = ("frame", "clip", "leak_free")
 
@@ -87,6 +87,16 @@ def divide(
         parts = _parts(own, groups, n_inner, seed)
         found.append(Nested(fit, stop, test, tuple(fit[part] for part in parts)))
     return found
+
+
+def whole(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
+    """Return all units as one fold that tests none: for a model that is kept, not scored."""
+    labels, infants = units.labels.tolist(), units.infants.tolist()
+    fit, stop = validation_clips(
+        np.arange(len(labels)), labels, infants, protocol=Protocol.LEAK_FREE, seed=seed
+    )
+    parts = _parts([labels[i] for i in fit], [infants[i] for i in fit], n_inner, seed)
+    return Nested(fit, stop, fit[:0], tuple(fit[part] for part in parts))
 
 
 def _parts(

@@ -131,7 +131,7 @@ class Table3:
 
     def majority(self) -> dict[str, float]:
         """Return the accuracy of always saying the training clips' commonest class, by row."""
-        scheme = next(s for s in reversed(self.found.folds) if s != "frame")
+        scheme = next(s for s in reversed([*self.found.folds]) if s != "frame")
         return {row: self.interval(scheme, row, "majority").value for row in self.rows}
 
     def record(self, split_unit: str = "clip") -> None:
