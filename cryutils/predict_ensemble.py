@@ -43,7 +43,11 @@ _USED = {
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A submodel: its network, how a recording is prepared for it, how many features it gives."""
+    """A submodel: its network, how a recording is prepared for it, how much it gives on.
+
+    Of what the network says, the first `features` numbers are for the ensemble; its own
+    probabilities follow.
+    """
 
     network: Lite
     given: SoundInput | FrameInput
@@ -86,7 +90,6 @@ class EnsemblePredictor:
             told = json.loads(about.read_text(encoding="utf-8"))
             self.classes = tuple(str(name) for name in told["classes"])
             self.note = str(told["note"])
-            self._kind = str(told["ensemble_input"])
             self._rolling = None if told["rolling"] is None else int(told["rolling"])
             given = {str(name): _given(str(name), one) for name, one in told["parts"].items()}
         except FileNotFoundError as error:
@@ -110,15 +113,12 @@ class EnsemblePredictor:
             and part.network.classes == part.features + states
             for part in self._parts.values()
         )
-        wide = {
-            "features": sum(part.features for part in self._parts.values()),
-            "probabilities": states * len(self._parts),
-        }
+        given = sum(part.features for part in self._parts.values())
         heard = [one.given for one in self._parts.values() if isinstance(one.given, SoundInput)]
         windows = {(h.sr, h.n_fft, h.hop_length, h.window_s, h.step_s) for h in heard}
         if (
             not fits
-            or self._network.shape != (wide.get(self._kind),)
+            or self._network.shape != (given,)
             or self._network.classes != states
             or len(windows) != 1
         ):
@@ -206,8 +206,7 @@ class EnsemblePredictor:
                 output = by_clip(seen.outputs[name][frame], moment, len(middles))
             else:
                 output = heard.outputs[name]
-            cut = slice(part.features) if self._kind == "features" else slice(part.features, None)
-            rows.append(output[:, cut])
+            rows.append(output[:, : part.features])
         return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
 
     def _sound(self, heard: _Given | None) -> Timeline | None:

@@ -59,14 +59,13 @@ def ensemble(width: int, *, seed: int) -> Any:
     return keras.Sequential([keras.Input((width,)), dense])
 
 
-def write(folder: Path, made: dict[str, Any], given: dict[str, Any], kind: str) -> None:
+def write(folder: Path, made: dict[str, Any], given: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, model in made.items():
         file = "ensemble" if name == "ensemble" else f"ensemble_{name}"
         export.litert(model, folder / f"{file}.tflite")
     about = {
-        "classes": list(STATES), "note": "nothing", "ensemble_input": kind,
-        "rolling": ROLLING,
+        "classes": list(STATES), "note": "nothing", "rolling": ROLLING,
         "parts": {
             name: {"input": asdict(one), "features": FEATURES[name]} for name, one in given.items()
         },
@@ -89,7 +88,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Made:
     }
     models["ensemble"] = ensemble(sum(FEATURES.values()), seed=7)
     run = tmp_path_factory.mktemp("ensemble") / "outputs" / "three"
-    write(run / "models", models, given, "features")
+    write(run / "models", models, given)
     return Made(run, given, models)
 
 
@@ -149,18 +148,6 @@ def test_a_video_is_the_mean_of_the_ensembles_moments(three: Made, recordings: P
     assert said.fused is not None
     np.testing.assert_allclose(said.fused.probabilities, answers, atol=1e-4)
     np.testing.assert_allclose(said.fused.times_s, np.arange(4) * 0.5, atol=0.02)
-
-
-def test_probabilities_are_concatenated_where_the_run_says_so(
-    built: Made, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
-    models = {**built.models, "ensemble": ensemble(3 * len(STATES), seed=11)}
-    write(apart / "outputs" / "p" / "models", models, built.given, "probabilities")
-    path = recordings / "cry.mp4"
-    parts = [outputs(built, "mfcc", path), outputs(built, "stft", path), by_moment(built, path)]
-    x = np.concatenate([shares(rows, n) for n, rows in zip(FEATURES, parts, strict=True)], axis=1)
-    check(EnsemblePredictor()(path), models["ensemble"].predict(x, verbose=0).mean(axis=0))
 
 
 def test_different_recordings_get_different_answers(three: Made, quick: Trained) -> None:
@@ -243,7 +230,7 @@ def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
     given = {name: built.given[name] for name in ("mfcc", "stft")}
     models = {name: built.models[name] for name in given} | {"ensemble": ensemble(7, seed=3)}
-    write(apart / "outputs" / "real" / "models", models, given, "features")
+    write(apart / "outputs" / "real" / "models", models, given)
     said = EnsemblePredictor()(recordings / "cry.mp4")
     rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in given]
     answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
@@ -334,7 +321,7 @@ def part(made: Made, name: str, **changes: Any) -> dict[str, Any]:
         (lambda m: part(m, "image", input={"side": 64}), "doesn't tell how to use"),
         (lambda m: part(m, "image", input={"crop": "faces"}), "Did you mean face"),
         (lambda m: {"classes": ["hungry", "tired"]}, "isn't of the models beside it"),
-        (lambda m: {"ensemble_input": "logits"}, "isn't of the models beside it"),
+        (lambda m: {"rolling": "all"}, "doesn't tell how to use"),
     ],
 )
 def test_settings_that_are_not_the_models_are_refused_in_one_line(
