@@ -48,6 +48,13 @@ from cryutils.plots_models import (
     probabilities,
     stress,
 )
+from cryutils.plots_video import (
+    frame_distances,
+    residual_block,
+    residual_maps,
+    rolling,
+    split_scores,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +79,7 @@ __all__ = [
     "donors",
     "ensemble_curves",
     "face_boxes",
+    "frame_distances",
     "framing",
     "gains",
     "holdout_scores",
@@ -87,11 +95,15 @@ __all__ = [
     "probabilities",
     "proposed_model",
     "protocol_scores",
+    "residual_block",
+    "residual_maps",
+    "rolling",
     "save",
     "source",
     "spectra",
     "spectrogram",
     "split_accuracies",
+    "split_scores",
     "stress",
     "style",
     "submodel_curves",

@@ -1,0 +1,183 @@
+"""Frames and videos: which frames are alike, who answers for whom, what averaging does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import claims, framewise
+from cryutils.clips import Clip, Corpus
+from cryutils.dense import DenseSettings
+from cryutils.errors import InputError
+from cryutils.fusion import rolling_average
+
+FRAMES = 6
+STATES = ("hungry", "sleepy")
+FAST = DenseSettings(units=(8,), epochs=30, patience=30, dropout=0.0, learning_rate=0.01)
+
+
+def clips(infants: int, each: int, *, mostly: bool = False) -> Corpus:
+    """Return clips whose infants cry for both reasons by turns, or each for one alone."""
+    made = []
+    for infant in range(infants):
+        for k in range(each):
+            label = STATES[(infant if mostly else k) % 2]
+            made.append(
+                Clip(
+                    id=f"i{infant}c{k}", path=Path(f"{infant}-{k}.mp4"), label=label,
+                    infant=f"i{infant:02d}", session=f"{infant}-{k}", start_s=0.0, duration_s=1.0,
+                    has_audio=True, has_video=True, reason=label, sex="", age="",
+                )
+            )  # fmt: skip
+    return Corpus(made, name="made", note="made up")
+
+
+def pictures(corpus: Corpus, *, state: float, infant: float, clip: float = 1.0) -> list[np.ndarray]:
+    """Return embeddings, (FRAMES, 12) a clip: an offset for the state, the infant and the clip."""
+    rng = np.random.default_rng(0)
+    of_state = {name: state * rng.standard_normal(12) for name in corpus.classes}
+    of_infant = {name: infant * rng.standard_normal(12) for name in sorted(set(corpus.infants))}
+    found = []
+    for one in corpus:
+        middle = of_state[one.label] + of_infant[one.infant] + clip * rng.standard_normal(12)
+        found.append((middle + 0.1 * rng.standard_normal((FRAMES, 12))).astype(np.float32))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("scheme", ["frame", "clip", "leak_free"])
+def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme: str) -> None:
+    corpus = clips(8, 4)
+    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+    assert found.rows.shape == (len(corpus) * FRAMES, 2)
+    np.testing.assert_allclose(found.rows.sum(axis=1), 1, atol=1e-5)
+    assert found.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
+    tested = np.concatenate([fold.test for fold in found.folds])
+    assert sorted(tested) == list(range(len(corpus) * (FRAMES if scheme == "frame" else 1)))
+    assert all(fold.stops_on_test == (scheme != "leak_free") for fold in found.folds)
+    for fold in found.folds if scheme == "leak_free" else ():
+        seen = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
+        assert not seen & set(corpus.infants[fold.test])
+
+
+def test_a_readable_state_is_read_on_infants_never_seen() -> None:
+    corpus = clips(8, 4)
+    embeddings = pictures(corpus, state=3.0, infant=0.5)
+    found = framewise.fit(embeddings, corpus, scheme="leak_free", settings=FAST, n_folds=4)
+    said = [corpus.classes[k] for k in found.by_clip(len(corpus)).argmax(axis=1)]
+    assert np.mean(np.array(said) == corpus.labels) > 0.9
+
+
+def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_clips() -> None:
+    corpus = clips(16, 5, mostly=True)  # who it is tells the state, nothing else does
+    embeddings = pictures(corpus, state=0.0, infant=2.0)
+    right = {}
+    for scheme in ("frame", "clip", "leak_free"):
+        found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+        said = np.array(corpus.classes)[found.by_clip(len(corpus)).argmax(axis=1)]
+        right[scheme] = float(np.mean(said == corpus.labels))
+    assert right["frame"] > 0.95
+    assert right["clip"] > 0.8
+    assert right["leak_free"] < 0.7
+
+
+def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
+    corpus = clips(6, 4)
+    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    found = framewise.fit(embeddings, corpus, scheme="clip", every=2, settings=FAST, n_folds=3)
+    over_time = found.over_time(embeddings)
+    assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
+    for k, p in enumerate(over_time):
+        np.testing.assert_array_equal(p[::2], found.rows[found.clip == k])
+
+
+def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
+    corpus = clips(6, 4)
+    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    found = framewise.fit(embeddings, corpus, scheme="frame", settings=FAST, n_folds=2)
+    with pytest.raises(InputError, match="every network has seen"):
+        found.over_time(embeddings)
+    with pytest.raises(InputError, match="every=0"):
+        framewise.taken(embeddings, every=0)
+
+
+def test_neighbours_are_nearest_and_strangers_at_one() -> None:
+    corpus = clips(8, 4)
+    embeddings = pictures(corpus, state=0.0, infant=2.0)
+    table = framewise.alike(embeddings, corpus, fps=2.0, pairs=200)
+    assert tuple(dict.fromkeys(table.pair)) == framewise.PAIRS
+    middle = table.groupby("pair").distance.median()
+    assert middle["other infants"] == pytest.approx(1)
+    assert middle["neighbours"] < 0.2 < middle["same infant"] < 0.8
+
+
+def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() -> None:
+    corpus = clips(8, 4)
+    embeddings = pictures(corpus, state=0.0, infant=2.0)
+    shares = {}
+    for scheme in ("frame", "clip", "leak_free"):
+        found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=2)
+        shares[scheme] = framewise.nearest(embeddings, corpus, found)
+        assert sum(shares[scheme].values()) == pytest.approx(1)
+    assert shares["frame"]["same clip"] > 0.9
+    assert shares["clip"]["same clip"] == 0
+    assert shares["clip"]["same infant"] > 0.7
+    assert shares["leak_free"]["another infant"] == 1
+
+
+def flickering(corpus: Corpus) -> list[np.ndarray]:
+    """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
+    truth = [corpus.classes.index(label) for label in corpus.labels]
+    found = []
+    for y in truth:
+        p = np.full((FRAMES, 2), 0.2, np.float32)
+        p[:, y] = 0.8
+        p[2::3] = p[2::3, ::-1]
+        found.append(p)
+    return found
+
+
+def test_averaging_over_time_by_hand() -> None:
+    corpus = clips(4, 2)
+    alone, three, whole = framewise.over_windows(flickering(corpus), corpus, [1, 3, 99], fps=2.0)
+    assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
+    assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
+    assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
+    for averaged in (three, whole):
+        assert averaged.flicker.value == 0
+        assert (averaged.accuracy.value, averaged.final.value) == (1.0, 1.0)
+        assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
+    last = rolling_average(flickering(corpus)[0], 99)[-1]
+    np.testing.assert_allclose(last, flickering(corpus)[0].mean(axis=0), rtol=1e-6)
+
+
+def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
+    corpus = clips(4, 2)
+    over_time = flickering(corpus)
+    over_time[3] = np.zeros((0, 2), np.float32)
+    (found,) = framewise.over_windows(over_time, corpus, [99], fps=2.0)
+    assert found.final.value == pytest.approx(7 / 8)
+    assert found.accuracy.value == pytest.approx(7 / 8)
+    assert found.flicker.n == 7
+    single = [p[:1] for p in over_time]
+    (still,) = framewise.over_windows(single, corpus, [1], fps=2.0)
+    assert still.flicker is None
+
+
+def test_what_averaging_does_is_recorded_under_its_keys() -> None:
+    corpus = clips(4, 2)
+    claims.begin("test_framewise", seed=0)
+    framewise.record(framewise.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0), corpus)
+    found = claims.load_results().set_index("key")
+    assert found.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
+    assert found.loc["rolling.3.accuracy", "value"] == 1
+    assert set(found.protocol) == {"leak_free"}
+    assert {"rolling.3.final_accuracy", "rolling.3.flicker_change"} <= set(found.index)
