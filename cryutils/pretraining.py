@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -21,14 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.applications import start
-from cryutils.backbones import Backbone
+from cryutils.backbones import Backbone, base
 from cryutils.backend import keras
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir, writing
 from cryutils.progress import counting
 from cryutils.synth.face_states import LEAST, MOST, Face
 
-__all__ = ["PARAMETERS", "faces", "small"]
+__all__ = ["PARAMETERS", "choose", "faces", "small"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -80,6 +81,31 @@ def small(
     model.trainable = False
     words = f"pretrained on {infants} other synthetic infants"
     return Backbone(model, "small CNN", words, "tf", False)
+
+
+def choose(
+    name: str = "auto",
+    *,
+    size: int | None = None,
+    weights: str | os.PathLike[str] = "auto",
+    seed: int = 0,
+    progress: bool = False,
+) -> Backbone:
+    """Return the backbone `name`; for "auto" ResNet-50, or `small` where its weights can't be had.
+
+    With random weights ResNet-50 carries almost nothing of a face, so `small` takes its place;
+    `Backbone.words` says which it is. name: "auto", "small", or an application of Keras. size:
+    pixels of a side (None: 224, of `small` 64). weights: as in `backbones.base`. Raises
+    InputError as `backbones.base` and `small` do.
+    """
+    if name == "small":
+        return small(size=size or 64, seed=seed, progress=progress)
+    side = size or 224
+    known = "ResNet50" if name == "auto" else name
+    found = base(known, input_shape=(side, side, 3), weights=weights, seed=seed, progress=progress)
+    if name == "auto" and weights == "auto" and not found.imagenet:
+        return small(size=size or 64, seed=seed, progress=progress)
+    return found
 
 
 def faces(
