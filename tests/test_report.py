@@ -385,6 +385,16 @@ def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> No
     assert rows[2].majority == 0.4
 
 
+def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
+    rows = [
+        row("table3.total.svm.accuracy", 0.9, protocol="paper"),
+        row("table3.total.svm.clip_split.accuracy", 0.7, protocol="paper"),
+    ]
+    (found,) = tables.table3(results(rows))
+    assert found.frame and found.paper
+    assert (found.frame["value"], found.paper["value"]) == (0.9, 0.7)
+
+
 def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> None:
     made(run, of_table_3())
     page = Page(report.write(run))
