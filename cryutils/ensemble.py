@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cryutils import autoencoders, dense
 from cryutils.autoencoders import AUTOENCODER
@@ -27,7 +28,7 @@ from cryutils.nested import Nested, divide, unit_of
 from cryutils.splits import Indices
 from cryutils.streams import IMAGE, Streams
 
-__all__ = ["Ensemble", "Job", "Settings", "cells", "fit", "subsets"]
+__all__ = ["Ensemble", "Job", "Settings", "cells", "fit", "images_alone", "subsets"]
 
 Array = npt.NDArray[np.float32]
 Kind = Literal["features", "probabilities"]
@@ -272,7 +273,27 @@ class Ensemble:
             for k, place in enumerate(places):
                 self._networks[names[place]] = Trained(found, k)
 
-    # ---- answers ----------------------------------------------------------------------------
+    # ---- what came of it --------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many networks there are, autoencoders included."""
+        return len(self._networks) + sum(map(len, self.encoders.values()))
+
+    def history(self, name: str, scheme: str) -> pd.DataFrame:
+        """Return the training of one network a fold, on all states, with its `fold` from 0.
+
+        name: a stream, "ae_dnn", or "proposed" for the ensemble of all streams.
+        """
+        own, places = self.settings, range(len(self.folds[scheme]))
+        parts = []
+        for fold in places:
+            job = Job(scheme, fold, self.cells["total"])
+            final = (own.kind, own.out_of_fold, tuple(self.streams.names), job)
+            network, task = self._networks[final if name == "proposed" else (name, job)]
+            rows = network.history[network.history.task == task]
+            parts.append(rows.drop(columns="task").assign(fold=fold))
+        return pd.concat(parts, ignore_index=True)
 
     def network(self, *name: Any) -> Trained:
         """Return a network: (stream or "ae_dnn", job), or (kind, out_of_fold, subset, job)."""
@@ -346,6 +367,17 @@ class Ensemble:
             return
         for one, part in zip(self.inner(job), nested.inner, strict=True):
             yield one, self.moments(job, part)
+
+
+def images_alone(streams: Streams, like: Ensemble, *, progress: bool = False) -> Ensemble:
+    """Return the submodel of pictures alone, on the folds of `like`: for another backbone's frames.
+
+    Only all states are told apart, and there are no inner folds, since nothing is joined.
+    """
+    folds = {s: [replace(one, inner=()) for one in given] for s, given in like.folds.items()}
+    found = Ensemble(streams, like.settings, folds, rows=["total"])
+    found.train_submodels(IMAGE, progress)
+    return found
 
 
 def fit(

@@ -144,7 +144,7 @@ class Table3:
             suffix = f".{scheme}_split" if other else ""
             for row in self.rows:
                 for model in (*MODELS, "majority"):
-                    self._record(f"table3.{row}.{model}{suffix}", scheme, row, model)
+                    self.record_one(f"table3.{row}.{model}{suffix}", scheme, row, model)
             if other:
                 continue
             for rival in ("svm", "ae_dnn"):
@@ -160,17 +160,18 @@ class Table3:
     def _record_parts(self, scheme: str) -> None:
         names = self.found.streams.names
         for stream in names:
-            self._record(f"submodel.{stream}", scheme, "total", f"submodel.{stream}")
+            self.record_one(f"submodel.{stream}", scheme, "total", f"submodel.{stream}")
         *smaller, everything = ["+".join(subset) for subset in subsets(names)]
         for subset in (*smaller, everything):
-            self._record(f"ablation.{subset}", scheme, "total", subset)
+            self.record_one(f"ablation.{subset}", scheme, "total", subset)
         for subset in smaller:
             gain = self.gain(scheme, everything, subset)
             self._store(f"ablation.gain.{subset}.accuracy", gain, scheme)
         for variant in self.variants:
-            self._record(f"ensemble.{variant}", scheme, "total", variant)
+            self.record_one(f"ensemble.{variant}", scheme, "total", variant)
 
-    def _record(self, key: str, scheme: str, row: str, model: str) -> None:
+    def record_one(self, key: str, scheme: str, row: str, model: str) -> None:
+        """Store one model's accuracy and balanced accuracy under `key`."""
         for metric in METRICS:
             self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme)
 
