@@ -1,0 +1,124 @@
+"""Time and peak memory against the number of clips: does either grow faster than the clips do?
+
+    cryutils bench clips
+
+25, 50, 100 and 200 synthetic videos of 15 s, each number in a process of its own with an empty
+cache, stage by stage: the corpus made, its sound taken out and turned into features, its frames
+taken out and turned into embeddings. Fewer frames a second than the paper's 30, and the small
+backbone, so that it ends within minutes; both are the same for every number. Importing libraries
+and pretraining the backbone come before, once, whatever the number. Time of the processor is
+fitted, which other programs don't change: time = constant * clips ** exponent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+SIZES = (25, 50, 100, 200)
+DURATION_S, FPS = 15.0, 2.0
+MOST = 1.05  # the exponent that is allowed
+
+
+def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield the stages in order, each with its name; a later one uses what an earlier one made."""
+    import cryutils
+    from cryutils import audio, pretraining, videos
+
+    made: dict[str, Any] = {}
+    backbone = pretraining.small(infants=100, epochs=1)  # its quality is nobody's concern here
+    given = videos.FrameInput(fps=FPS, size=64, crop="centre")
+    dials = {
+        "classes": list(videos.STATES), "infants": clips, "clips_per_infant": 1,
+        "duration_s": DURATION_S, "fps": FPS, "size": 112, "video": True, "progress": False,
+    }  # fmt: skip
+
+    def corpus() -> None:
+        made["corpus"] = cryutils.load("synthetic", **dials)
+
+    def sound() -> None:
+        for kind in ("mfcc", "stft"):
+            made[kind] = audio.features(
+                made["corpus"], kind=kind, sr=8000, n_fft=512, hop_length=256
+            )
+
+    def frames() -> None:
+        made["image"] = videos.embed(made["corpus"], backbone, given)
+
+    yield "corpus", corpus
+    yield "sound", sound
+    yield "frames", frames
+    yield "training", lambda: training(**made)
+
+
+def training(corpus: Any, mfcc: Any, stft: Any, image: Any) -> None:
+    """Train what Table 3 compares on one corpus' features: the call of it goes here."""
+
+
+def one(clips: int) -> dict[str, Any]:
+    """Return wall and own time of each stage in s, and the peak memory in MiB, of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CRYUTILS_CACHE_DIR"] = folder
+        begun = time.process_time()
+        took, setup = {}, None
+        for name, stage in stages(clips):
+            setup = time.process_time() - begun if setup is None else setup
+            wall, own = time.perf_counter(), time.process_time()
+            stage()
+            took[name] = (time.perf_counter() - wall, time.process_time() - own)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "setup": setup,
+        "stages": took,
+        "peak_mib": peak / (2**20 if sys.platform == "darwin" else 2**10),
+    }
+
+
+def exponent(sizes: tuple[int, ...], values: list[float]) -> float:
+    """Return the slope of log(values) on log(sizes)."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def main(sizes: tuple[int, ...] = SIZES) -> None:
+    """Print one line a number of clips, and the exponents."""
+    rows = []
+    for clips in sizes:
+        command = [sys.executable, __file__, "--one", str(clips)]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        rows.append(json.loads(answer.splitlines()[-1]))
+        found = rows[-1]
+        spent = {name: own for name, (_, own) in found["stages"].items() if own > 0.01}
+        parts = ", ".join(f"{name} {own:.1f} s" for name, own in spent.items())
+        wall = sum(wall for wall, _ in found["stages"].values())
+        print(
+            f"{clips} clips of {DURATION_S:g} s, {FPS:g} frames a second: {parts} of the "
+            f"processor, {wall:.1f} s by the clock on {os.cpu_count()} cores; peak "
+            f"{found['peak_mib']:.0f} MiB (before: {found['setup']:.1f} s)",
+            flush=True,
+        )
+    names = [name for name in rows[0]["stages"] if rows[-1]["stages"][name][1] > 0.1]
+    own = {name: [row["stages"][name][1] for row in rows] for name in names}
+    own["all"] = [sum(times) for times in zip(*own.values(), strict=True)]
+    told = ", ".join(f"{name} {exponent(sizes, times):.2f}" for name, times in own.items())
+    memory = exponent(sizes, [row["peak_mib"] for row in rows])
+    print(f"exponents: {told}; memory {memory:.2f} (time may have {MOST} at most)")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--one", type=int, metavar="CLIPS")
+    asked = parser.parse_args().one
+    if asked:
+        print(json.dumps(one(asked)))
+    else:
+        main()
