@@ -196,7 +196,10 @@ def spectral_gate(
     if not 0 < quiet <= 1:
         raise InputError(f"quiet={quiet} is no share of the frames; use one above 0, up to 1.")
     power = np.square(np.abs(stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length)))
-    quietest = np.argsort(power.sum(axis=1), kind="stable")[: max(1, round(quiet * len(power)))]
+    # Ranked by mean dB: by power, the bins where noise is strongest would choose the frames where
+    # they happen to be weak, and be taken for weaker than they are.
+    order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
+    quietest = order[: max(1, round(quiet * len(power)))]
     noise = power[quietest].mean(axis=0)
     is_open = power > noise * 10 ** (threshold_db / 10)
     return apply_gain(x, uniform_filter(is_open.astype(np.float32), smooth), picture)

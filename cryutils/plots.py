@@ -27,6 +27,7 @@ from cryutils.plots_audio import (
     waveform,
     waveforms,
 )
+from cryutils.plots_autoencoder import bottleneck_errors, code_map, noise_gains, reconstruction
 from cryutils.plots_corpus import ages, class_sizes, clips_per_infant, neighbours
 from cryutils.plots_ensemble import (
     ablation,
@@ -70,9 +71,11 @@ __all__ = [
     "ages",
     "architecture",
     "bin_levels",
+    "bottleneck_errors",
     "cepstrogram",
     "class_sizes",
     "clips_per_infant",
+    "code_map",
     "confusion",
     "decisions",
     "dial",
@@ -90,11 +93,13 @@ __all__ = [
     "mel_spectrogram",
     "model_scores",
     "neighbours",
+    "noise_gains",
     "per_class",
     "pictures",
     "probabilities",
     "proposed_model",
     "protocol_scores",
+    "reconstruction",
     "residual_block",
     "residual_maps",
     "rolling",
