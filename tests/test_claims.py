@@ -260,7 +260,7 @@ def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
     assert said["frozen_vs_finetuned.gain.accuracy"] == (
         "cannot be tested (needs ImageNet's weights)"
     )
-    assert said["denoise.gain.spectral_gate.snr_gain_db"] == "cannot be tested (not measured in this run)"
+    assert said["rolling.gain.flicker_per_minute"] == "cannot be tested (not measured in this run)"
     ledger = claims.published()
     assert list(judged.index) == list(ledger[(ledger.paper == "A") & ledger.rule.notna()].key)
 
