@@ -56,7 +56,7 @@ CROPS = ("frame", "centre", "face")
 
 _STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
-_CALIBRATION = 96
+_CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants from below 2**40
 _CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many times ahead of the network
 # Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
@@ -131,12 +131,16 @@ class FrameInput:
         if self.crop == "face":
             yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
             return
-        kept = self.share if self.crop == "centre" else 1.0
         for picture in video.frames(path, fps=self.fps):
-            x, y, side, _ = faces.centre(*picture.shape[:2])
-            rim = side * (1 - kept) / 2
-            box = np.array([x + rim, y + rim, side * kept, side * kept], np.float32)
-            yield faces.crop(picture, box, size=self.size)
+            yield self.cut(picture)
+
+    def cut(self, picture: Pixels) -> Pixels:
+        """Return the square of a picture that "frame" or "centre" takes, (size, size, 3)."""
+        kept = self.share if self.crop == "centre" else 1.0
+        x, y, side, _ = faces.centre(*picture.shape[:2])
+        rim = side * (1 - kept) / 2
+        box = np.array([x + rim, y + rim, side * kept, side * kept], np.float32)
+        return faces.crop(picture, box, size=self.size)
 
     def times_s(self, count: int) -> npt.NDArray[np.float64]:
         """Return when each of a clip's `count` frames is shown, in s, float64 (count,)."""
@@ -179,7 +183,7 @@ def embed(
         raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
     paths = [_pictures(clip) for clip in clips]
     keys = ["no pictures" if path is None else given.key(path) for path in paths]
-    known = calibration(given.size) if engine == "openvino-int8" else None
+    known = calibration(given) if engine == "openvino-int8" else None
     there = backbones.kept(keys, backbone, engine=engine, calibration=known)
     missing = [n for n, path in enumerate(paths) if path is not None and not there[n]]
     if missing:
@@ -192,23 +196,37 @@ def embed(
         )
 
 
-def calibration(size: int) -> Pixels:
-    """Return faces from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
+def calibration(given: FrameInput) -> Pixels:
+    """Return frames from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
 
-    They are those of `pretraining.faces`: other synthetic infants, in no state and in no corpus,
-    so nothing of a test clip gets into the network.
+    Rendered infants who are in no corpus, cut out as `given` cuts a video's frames: what a
+    backbone will see, with nothing in it of any clip that is tested.
     """
-    from cryutils import pretraining
     from cryutils.synth.corpus import FACES, VERSION
 
-    told = json.dumps([pretraining.PRETRAINING_VERSION, FACES, VERSION, _CALIBRATION, size])
+    shape = [given.size, given.crop, given.share if given.crop == "centre" else None]
+    told = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
     name = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
     def drawn() -> Iterator[Pixels]:
-        yield pretraining.faces(_CALIBRATION, size=size)[0]
+        yield np.stack([_other(number, given) for number in range(_CALIBRATION)])
 
     (pixels,) = ragged.cached(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
     return pixels
+
+
+def _other(number: int, given: FrameInput) -> Pixels:
+    from cryutils.synth import face, voice
+
+    infant = _OTHERS + number
+    state = STATES[number % len(STATES)]
+    cry = voice.plan(state, infant=infant, seed=infant, duration_s=1.0)
+    plan = face.plan(cry, fps=1)
+    (picture,) = face.frames(plan, size=_DRAWN)
+    if given.crop != "face":
+        return given.cut(picture)
+    (box,) = plan.boxes(size=_DRAWN)
+    return faces.crop(picture, box, size=given.size, margin=video.MARGIN)
 
 
 def disk_need(

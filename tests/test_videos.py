@@ -303,10 +303,23 @@ def test_int8_is_calibrated_on_faces_of_nobodys_clip(
     monkeypatch.setattr(backbones, "kept", lambda keys, *_, **__: [False for _ in keys])
     monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
     videos.embed(three, mean_colour, SEEN, engine="openvino-int8")
-    drawn = pretraining.faces(96, size=SIZE)[0]
-    np.testing.assert_array_equal(asked[0]["calibration"], drawn)
-    monkeypatch.setattr(pretraining, "faces", lambda *_, **__: pytest.fail("drawn again"))
-    np.testing.assert_array_equal(videos.calibration(SIZE), drawn)
+    frames = asked[0]["calibration"]
+    assert (frames.dtype, frames.shape) == (np.uint8, (96, SIZE, SIZE, 3))
+    assert len(np.unique(frames, axis=0)) == 96  # an infant each
+    monkeypatch.setattr(videos, "_other", lambda *_: pytest.fail("drawn again"))
+    np.testing.assert_array_equal(videos.calibration(SEEN), frames)
+    with pytest.raises(pytest.fail.Exception, match="drawn again"):
+        videos.calibration(replace(SEEN, crop="centre"))
+
+
+def test_calibration_is_cut_out_as_the_frames_are() -> None:
+    whole, middle, face = (
+        videos._other(3, FrameInput(size=224, crop=crop, share=0.5)) for crop in videos.CROPS
+    )
+    np.testing.assert_array_equal(videos._other(3, FrameInput(size=224)), whole)
+    shrunk = faces.crop(whole, np.array([56, 56, 112, 112], np.float32), size=224)
+    np.testing.assert_array_equal(middle, shrunk)
+    assert not np.array_equal(face, whole)
 
 
 def test_weights_as_keras_publishes_them_reach_the_embeddings(
