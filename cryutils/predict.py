@@ -23,9 +23,7 @@ from cryutils.fusion import late_fusion
 from cryutils.inputs import FaceInput, SoundInput, picture_problem, sound_problem
 from cryutils.locations import outputs_dir
 
-__all__ = [
-    "MODELS", "Prediction", "Predictor", "Timeline", "find_run", "no_model", "runs_with_models",
-]  # fmt: skip
+__all__ = ["MODELS", "Prediction", "Predictor", "Timeline", "find_run", "runs_with_models"]
 
 Array = npt.NDArray[np.float32]
 
@@ -114,8 +112,10 @@ class Predictor:
         "full" makes do with one of the two where a run has but one. Raises InputError where the
         run has none.
         """
+        if model == "ensemble":
+            raise InputError("ensemble: it is opened by `predict_ensemble.open_models`.")
         if model not in _TRAINED_BY:
-            raise no_model(model)
+            raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
         self.run = find_run(model, run)
         folder = self.run / "models"
         self._wanted = _PARTS[model]
@@ -203,11 +203,6 @@ class Predictor:
         if timeline is None:
             return np.full((1, len(self.classes)), np.nan, np.float32)
         return timeline.probabilities.mean(axis=0, keepdims=True)
-
-
-def no_model(name: str) -> InputError:
-    """Return what to raise for a model of another name, with the near miss."""
-    return InputError(f"no model {name!r}.{near_miss(name, MODELS)}")
 
 
 def find_run(model: str, run: str | Path | None) -> Path:

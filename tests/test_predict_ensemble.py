@@ -288,6 +288,8 @@ def test_the_name_says_which_models_are_opened(three: Made, quick: Trained) -> N
     assert isinstance(open_models("ensemble", run=three.run), EnsemblePredictor)
     with pytest.raises(InputError, match=r"no model 'ensembel'\. Did you mean ensemble\?"):
         open_models("ensembel")
+    with pytest.raises(InputError, match="open_models"):
+        Predictor("ensemble")
 
 
 def test_the_newest_run_with_an_ensemble_is_asked(three: Made, quick: Trained) -> None:
