@@ -1,14 +1,14 @@
-"""What single frames say, and what becomes of it over time: `fit`, `over_windows`.
+"""What single frames say of a state, and of each other: `fit`, `alike`, `nearest`.
 
 Walked by notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
-answers for each frame, and a rolling average over the past ones for the video). The second model
-is trained once a fold under one of three splits (`nested.SCHEMES`), since the paper doesn't say
-whether it divided videos or frames; `alike` and `nearest` show why that matters.
+answers for each frame). It is trained once a fold under one of three splits (`nested.SCHEMES`),
+since the paper doesn't say whether it divided videos or frames; how alike frames are, and where
+the training frame comes from that is most like a test frame, shows why that matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,9 @@ from cryutils import claims, dense
 from cryutils.dense import Dense, DenseSettings, Task
 from cryutils.errors import InputError
 from cryutils.examples import by_clip
-from cryutils.fusion import decide, last_value, rolling_average
-from cryutils.inference import Interval, interval, mean_interval
-from cryutils.nested import Nested, divide, unit_of
-from cryutils.recognition import flicker
+from cryutils.inference import Metric
+from cryutils.nested import Nested, divide, protocol_of, unit_of
+from cryutils.recognition import Scored
 from cryutils.splits import Indices, class_indices
 from cryutils.streams import Units
 
@@ -31,7 +30,18 @@ if TYPE_CHECKING:
 
     from cryutils.clips import Corpus
 
-__all__ = ["PAIRS", "Framewise", "Rolled", "alike", "fit", "nearest", "over_windows", "record"]
+__all__ = [
+    "PAIRS",
+    "Framewise",
+    "alike",
+    "comparison",
+    "fit",
+    "headline",
+    "nearest",
+    "record",
+    "scores",
+    "taken",
+]
 
 Array = npt.NDArray[np.float32]
 PAIRS = ("neighbours", "same clip", "same infant", "other infants")
@@ -196,88 +206,55 @@ def nearest(
     return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
 
 
-@dataclass(frozen=True)
-class Rolled:
-    """What a rolling average over `n` frames does to the videos of a corpus.
+def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
+    """Return the scores of single "frames", and of "clips" by the mean of their frames."""
+    protocol = protocol_of(fitted.scheme)
+    return {
+        "frames": Scored.of(fitted.rows, corpus.take(fitted.clip), protocol=protocol),
+        "clips": Scored.of(fitted.by_clip(len(corpus)), corpus, protocol=protocol),
+    }
 
-    flicker: label changes a minute. accuracy: share of a clip's frames whose label is right,
-    the mean over clips. final: share of clips whose last label is right. flicker_change and
-    accuracy_change: against single frames, clip by clip. All with intervals over infants; None
-    where no clip has two frames.
+
+def headline(fitted: Framewise, corpus: Corpus) -> Scored:
+    """Return the scores of what the split divides: frames where frames are divided, else clips."""
+    return scores(fitted, corpus)[f"{unit_of(fitted.scheme)}s"]
+
+
+def record(key: str, fitted: Framewise, corpus: Corpus) -> None:
+    """Store `headline`'s accuracy and balanced accuracy as `<key>.accuracy` and so on.
+
+    Where frames are divided, as `<key>.frame_split.accuracy`. `n` counts clips in any case.
     """
+    found = headline(fitted, corpus)
+    key += ".frame_split" if unit_of(fitted.scheme) == "frame" else ""
+    for metric in ("accuracy", "balanced_accuracy"):
+        value = found.intervals[metric]
+        claims.record(
+            f"{key}.{metric}", value.value, low=value.low, high=value.high, n=len(corpus),
+            n_infants=value.n_infants, protocol=found.protocol, data=corpus.name,
+        )  # fmt: skip
 
-    n: int
-    flicker: Interval | None
-    accuracy: Interval
-    final: Interval
-    flicker_change: Interval | None
-    accuracy_change: Interval
 
-
-def over_windows(
-    over_time: Sequence[Array],
+def comparison(
+    found: Mapping[str, Mapping[str, Framewise]],
     corpus: Corpus,
-    windows: Sequence[int],
     *,
-    fps: float,
-    protocol: str = "leak_free",
-) -> list[Rolled]:
-    """Return what a rolling average over each number of frames in `windows` does.
+    metric: Metric = "balanced_accuracy",
+) -> pd.DataFrame:
+    """Return a row a name for `plots.split_scores`, from networks by name and split."""
+    import pandas as pd
 
-    over_time: float32 (frames, classes) of each clip, `fps` a second, answered by networks
-    that have not seen it. A clip without a frame has no label, which is wrong.
-    """
-    truth, _ = class_indices(corpus.labels)
-    infants = corpus.infants.tolist()
-    before = _measured(over_time, truth, 1, fps)
-    found = []
-    for n in windows:
-        changes, right, last = _measured(over_time, truth, n, fps)
-        known = np.isfinite(changes).any()
-        found.append(
-            Rolled(
-                n=n,
-                flicker=mean_interval(changes, infants) if known else None,
-                accuracy=mean_interval(right, infants),
-                final=interval(last, truth, infants, metric="accuracy", protocol=protocol),
-                flicker_change=mean_interval(changes - before[0], infants) if known else None,
-                accuracy_change=mean_interval(right - before[1], infants),
-            )
-        )
-    return found
-
-
-def record(rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_free") -> None:
-    """Store `rolling.<n>.flicker_per_minute`, `.accuracy`, `.final_accuracy` and the changes."""
-    for one in rolled:
-        for name, found in (
-            ("flicker_per_minute", one.flicker),
-            ("accuracy", one.accuracy),
-            ("final_accuracy", one.final),
-            ("flicker_change", one.flicker_change),
-            ("accuracy_change", one.accuracy_change),
-        ):
-            if found is None:
-                continue
-            claims.record(
-                f"rolling.{one.n}.{name}", found.value, low=found.low, high=found.high,
-                n=found.n, n_infants=found.n_infants, protocol=protocol, data=corpus.name,
-            )  # fmt: skip
+    rows: dict[str, dict[str, float]] = {name: {} for name in found}
+    for name, fitted in found.items():
+        for scheme, one in fitted.items():
+            value = headline(one, corpus).intervals[metric]
+            low, high = (value.value if end is None else end for end in (value.low, value.high))
+            column = "paper" if scheme == "clip" else scheme
+            rows[name] |= {column: value.value, f"{column}_low": low, f"{column}_high": high}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _units(corpus: Corpus, clip: Indices, scheme: str) -> Units:
     if unit_of(scheme) == "clip":
         return Units(corpus.labels, corpus.infants, clip)
     return Units(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
-
-
-def _measured(
-    over_time: Sequence[Array], truth: Indices, n: int, fps: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
-    """Return of each clip: changes a minute, share of frames right, and the last label."""
-    said = [rolling_average(p, n) for p in over_time]
-    right = np.array(
-        [np.mean(decide(p) == y) if len(p) else 0.0 for p, y in zip(said, truth, strict=True)]
-    )
-    last = np.array([int(decide(last_value(p))) for p in said])
-    return flicker(said, step_s=1 / fps), right, last

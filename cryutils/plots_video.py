@@ -18,7 +18,7 @@ from cryutils.plots_ensemble import SPLITS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cryutils.framewise import Rolled
+    from cryutils.rolling import Rolled
 
 __all__ = ["frame_distances", "residual_block", "residual_maps", "rolling", "split_scores"]
 
@@ -95,8 +95,8 @@ def split_scores(
 ) -> Axes:
     """Draw each model's score under three splits with its interval, one row a model.
 
-    `table` has an index of names and, for `frame`, `paper` (clips divided) and `leak_free`,
-    `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
+    `table` is `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips
+    divided) and `leak_free`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
     """
     rows = np.arange(len(table))[::-1]
     for offset, (split, (colour, words)) in zip((0.22, 0.0, -0.22), SPLITS.items(), strict=True):
@@ -115,7 +115,7 @@ def split_scores(
 def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
     """Draw what a rolling average does, two panels: label changes a minute, and what is right.
 
-    `rolled` is `framewise.over_windows`'. The right panel has the frames' labels and the last
+    `rolled` is `rolling.over_windows`'. The right panel has the frames' labels and the last
     label of each video, with intervals over infants.
     """
     places = np.arange(len(rolled))
@@ -127,8 +127,8 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
     flicker.set(xlabel="frames averaged", ylabel="label changes a minute")
     flicker.set_ylim(bottom=0)
     for offset, name, colour, label in (
-        (-0.08, "accuracy", MODALITIES["image"], "single frames' labels"),
-        (0.08, "final", "#000000", "last label of the video"),
+        (-0.08, "accuracy", MODALITIES["image"], "label at each frame"),
+        (0.08, "final", "#000000", "last label of a video"),
     ):
         _points(right, places + offset, [getattr(one, name) for one in rolled], colour, label)
     right.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")

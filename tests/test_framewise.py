@@ -1,4 +1,4 @@
-"""Frames and videos: which frames are alike, who answers for whom, what averaging does."""
+"""Frames: which are alike, who answers for whom, and what counts under each split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from cryutils import claims, framewise
 from cryutils.clips import Clip, Corpus
 from cryutils.dense import DenseSettings
 from cryutils.errors import InputError
-from cryutils.fusion import rolling_average
 
 FRAMES = 6
 STATES = ("hungry", "sleepy")
@@ -133,51 +132,20 @@ def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() ->
     assert shares["leak_free"]["another infant"] == 1
 
 
-def flickering(corpus: Corpus) -> list[np.ndarray]:
-    """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
-    truth = [corpus.classes.index(label) for label in corpus.labels]
-    found = []
-    for y in truth:
-        p = np.full((FRAMES, 2), 0.2, np.float32)
-        p[:, y] = 0.8
-        p[2::3] = p[2::3, ::-1]
-        found.append(p)
-    return found
-
-
-def test_averaging_over_time_by_hand() -> None:
-    corpus = clips(4, 2)
-    alone, three, whole = framewise.over_windows(flickering(corpus), corpus, [1, 3, 99], fps=2.0)
-    assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
-    assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
-    assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
-    for averaged in (three, whole):
-        assert averaged.flicker.value == 0
-        assert (averaged.accuracy.value, averaged.final.value) == (1.0, 1.0)
-        assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
-    last = rolling_average(flickering(corpus)[0], 99)[-1]
-    np.testing.assert_allclose(last, flickering(corpus)[0].mean(axis=0), rtol=1e-6)
-
-
-def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
-    corpus = clips(4, 2)
-    over_time = flickering(corpus)
-    over_time[3] = np.zeros((0, 2), np.float32)
-    (found,) = framewise.over_windows(over_time, corpus, [99], fps=2.0)
-    assert found.final.value == pytest.approx(7 / 8)
-    assert found.accuracy.value == pytest.approx(7 / 8)
-    assert found.flicker.n == 7
-    single = [p[:1] for p in over_time]
-    (still,) = framewise.over_windows(single, corpus, [1], fps=2.0)
-    assert still.flicker is None
-
-
-def test_what_averaging_does_is_recorded_under_its_keys() -> None:
-    corpus = clips(4, 2)
+def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
+    corpus = clips(6, 4)
+    embeddings = pictures(corpus, state=1.0, infant=1.0)
     claims.begin("test_framewise", seed=0)
-    framewise.record(framewise.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0), corpus)
-    found = claims.load_results().set_index("key")
-    assert found.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
-    assert found.loc["rolling.3.accuracy", "value"] == 1
-    assert set(found.protocol) == {"leak_free"}
-    assert {"rolling.3.final_accuracy", "rolling.3.flicker_change"} <= set(found.index)
+    found = {}
+    for scheme in ("frame", "clip", "leak_free"):
+        found[scheme] = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=3)
+        units = framewise.headline(found[scheme], corpus).corpus
+        assert len(units) == len(corpus) * (FRAMES if scheme == "frame" else 1)
+        framewise.record("image.made", found[scheme], corpus)
+    table = framewise.comparison({"made": found}, corpus)
+    assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
+    kept = claims.load_results().set_index(["key", "protocol"]).value
+    key = "balanced_accuracy"
+    assert kept["image.made.frame_split." + key, "paper"] == table.loc["made", "frame"]
+    assert kept["image.made." + key, "paper"] == table.loc["made", "paper"]
+    assert kept["image.made." + key, "leak_free"] == table.loc["made", "leak_free"]

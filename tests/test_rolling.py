@@ -1,0 +1,84 @@
+"""Averaging over time: flicker and accuracy by hand, and what is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryutils import claims, rolling
+from cryutils.clips import Clip, Corpus
+from cryutils.fusion import rolling_average
+
+FRAMES = 6
+STATES = ("hungry", "sleepy")
+
+
+def clips(infants: int, each: int) -> Corpus:
+    """Return clips whose infants cry for both reasons by turns."""
+    made = [
+        Clip(
+            id=f"i{infant}c{k}", path=Path(f"{infant}-{k}.mp4"), label=STATES[k % 2],
+            infant=f"i{infant}", session=f"{infant}-{k}", start_s=0.0, duration_s=3.0,
+            has_audio=True, has_video=True, reason="", sex="", age="",
+        )
+        for infant in range(infants)
+        for k in range(each)
+    ]  # fmt: skip
+    return Corpus(made, name="made", note="made up")
+
+
+def flickering(corpus: Corpus) -> list[np.ndarray]:
+    """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
+    truth = [corpus.classes.index(label) for label in corpus.labels]
+    found = []
+    for y in truth:
+        p = np.full((FRAMES, 2), 0.2, np.float32)
+        p[:, y] = 0.8
+        p[2::3] = p[2::3, ::-1]
+        found.append(p)
+    return found
+
+
+def test_averaging_over_time_by_hand() -> None:
+    corpus = clips(4, 2)
+    alone, three, whole = rolling.over_windows(flickering(corpus), corpus, [1, 3, 99], fps=2.0)
+    assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
+    assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
+    assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
+    for averaged in (three, whole):
+        assert averaged.flicker.value == 0
+        assert (averaged.accuracy.value, averaged.final.value) == (1.0, 1.0)
+        assert averaged.flicker_change.value == pytest.approx(-alone.flicker.value)
+    last = rolling_average(flickering(corpus)[0], 99)[-1]
+    np.testing.assert_allclose(last, flickering(corpus)[0].mean(axis=0), rtol=1e-6)
+
+
+def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
+    corpus = clips(4, 2)
+    over_time = flickering(corpus)
+    over_time[3] = np.zeros((0, 2), np.float32)
+    (found,) = rolling.over_windows(over_time, corpus, [99], fps=2.0)
+    assert found.final.value == pytest.approx(7 / 8)
+    assert found.accuracy.value == pytest.approx(7 / 8)
+    assert found.flicker.n == 7
+    single = [p[:1] for p in over_time]
+    (still,) = rolling.over_windows(single, corpus, [1], fps=2.0)
+    assert still.flicker is None
+
+
+def test_what_averaging_does_is_recorded_under_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+    corpus = clips(4, 2)
+    claims.begin("test_rolling", seed=0)
+    rolling.record(rolling.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0), corpus)
+    found = claims.load_results().set_index("key")
+    assert found.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
+    assert found.loc["rolling.3.accuracy", "value"] == 1
+    assert set(found.protocol) == {"leak_free"}
+    assert found.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
+    assert found.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
+    assert "rolling.3.final_accuracy" in found.index
