@@ -117,6 +117,7 @@ def machine() -> dict[str, Any]:
     gave the same bits at each of dozens of runs, busy cores or idle, so it stays on: without
     it a training takes 1.3 times as long.
     """
+    _keras()  # imports TensorFlow quietly
     import tensorflow as tf
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
