@@ -56,10 +56,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
-    """What the submodels give over time: times in s (n,), and by part float32 (n, width)."""
+    """What the submodels give over time: times in s (n,), and by part float32 (n, width).
+
+    boxes: of the faces, where they were followed, as in `Timeline`.
+    """
 
     times_s: npt.NDArray[np.float64]
     outputs: Mapping[str, Array]
+    boxes: Array | None = None
 
 
 def open_models(model: str, *, run: str | Path | None = None) -> Predictor | EnsemblePredictor:
@@ -174,25 +178,35 @@ class EnsemblePredictor:
         if part is None or not isinstance(part.given, FrameInput):
             why.append(f"picture: {'no model of it in this run' if has_video else 'no pictures'}")
             return None
-        # The submodel is given the centred square, as in the paper; whether a face is in the
-        # picture at all is looked for now and then, since an empty room has no state.
-        detector = part.given.detector
-        track = video.track(path, fps=_FACE_FPS, detector=detector) if has_video else None
-        if problem := picture_problem(track):
+        given, follows = part.given, part.given.crop == "face"
+        # Where the submodel is given the centred square, as in the paper, a face is looked for
+        # now and then nevertheless, since an empty room has no state.
+        fps = given.fps if follows else _FACE_FPS
+        track = (
+            video.track(path, fps=fps, size=given.size, detector=given.detector)
+            if has_video
+            else None
+        )
+        if (problem := picture_problem(track)) or track is None:
             why.append(f"picture: {problem}")
             return None
-        frames = part.given.frames(path)
+        frames = iter(track.crops) if follows else given.frames(path)
         count, shown, outputs = 0, [], []
         while some := list(islice(frames, _FRAMES)):
-            clear = [k for k, frame in enumerate(some) if not faces.is_blank(frame)]
-            shown += [count + k for k in clear]
+            fit = [
+                k
+                for k, frame in enumerate(some)
+                if (track.usable[count + k] if follows else not faces.is_blank(frame))
+            ]
+            shown += [count + k for k in fit]
             count += len(some)
-            if clear:
-                outputs.append(part.network.predict(np.stack([some[k] for k in clear])))
+            if fit:
+                outputs.append(part.network.predict(np.stack([some[k] for k in fit])))
         if not outputs:
             why.append("picture: black or blank frames")
             return None
-        return _Given(part.given.times_s(count)[shown], {IMAGE: np.concatenate(outputs)})
+        boxes = track.boxes[shown] if follows else None
+        return _Given(given.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
 
     def _join(self, heard: _Given | None, seen: _Given | None) -> Timeline | None:
         """Return the ensemble's answer at each moment; None where a submodel has nothing."""
@@ -220,14 +234,15 @@ class EnsemblePredictor:
         """Return the answer to each frame."""
         if seen is None:
             return None
-        return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]))
+        return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]), seen.boxes)
 
     def _rolled(self, pictures: Timeline | None) -> Timeline | None:
         """Return the answers to the frames as the paper shows them: their rolling average."""
         if pictures is None:
             return None
         frames = pictures.probabilities
-        return Timeline(pictures.times_s, rolling_average(frames, self._rolling or len(frames)))
+        rolled = rolling_average(frames, self._rolling or len(frames))
+        return Timeline(pictures.times_s, rolled, pictures.boxes)
 
     def _probabilities(self, name: str, output: Array) -> Array:
         return output[:, self._parts[name].features :]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from trained_run import Trained
 
-from cryutils import audio, cli, export, predict
+from cryutils import audio, cli, export, predict, video
 from cryutils.errors import InputError
 from cryutils.inputs import SoundInput
 from cryutils.predict import Prediction, Predictor
@@ -236,6 +236,21 @@ def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
     answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
     check(said, answers.mean(axis=0))
     assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
+
+
+def test_a_face_that_is_followed_is_judged_and_drawn_where_it_is(
+    three: Made, recordings: Path
+) -> None:
+    changed(three, **part(three, "image", input=asdict(FrameInput(fps=4, size=32, crop="face"))))
+    said = EnsemblePredictor()(recordings / "mute.mp4")
+    track = video.track(recordings / "mute.mp4", fps=4, size=32)
+    rows = three.models["image"].predict(track.crops[track.usable], verbose=0)
+    check(said, shares(rows, "image").mean(axis=0))
+    assert said.face is not None and said.face.boxes is not None
+    np.testing.assert_array_equal(said.face.boxes, track.boxes[track.usable])
+    np.testing.assert_allclose(said.face.times_s, track.times_s[track.usable])
+    none = EnsemblePredictor()(recordings / "faceless.mp4")
+    assert (none.used, none.why) == ("audio", ("picture: no face in 8 frames",))
 
 
 def test_frames_pass_in_parts_and_come_out_the_same(
