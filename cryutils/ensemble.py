@@ -161,13 +161,15 @@ class Ensemble:
 
     # ---- training ---------------------------------------------------------------------------
 
-    def train(self, progress: bool) -> None:
-        """Train encoders, submodels, and the ensembles of all subsets of the streams."""
+    def train(self, progress: bool, *, ablation: bool = True) -> None:
+        """Train encoders, submodels, and the ensembles of all subsets of the streams, or of all."""
         self.encode(progress)
         for stream in self.streams.names:
             self.train_submodels(stream, progress)
         own = self.settings
-        self.train_finals(own.kind, out_of_fold=own.out_of_fold, progress=progress)
+        self.train_finals(
+            own.kind, out_of_fold=own.out_of_fold, ablation=ablation, progress=progress
+        )
 
     def encode(self, progress: bool) -> None:
         """Train an autoencoder for each stream of sound and each fold, on all states."""
@@ -220,8 +222,10 @@ class Ensemble:
             names, self._codes[JOINT], self.streams.y, of_each, self.settings.joint, progress
         )
 
-    def train_finals(self, kind: Kind, *, out_of_fold: bool, progress: bool) -> None:
-        """Train the ensembles that are given `kind`: all subsets for `settings.kind`, else one."""
+    def train_finals(
+        self, kind: Kind, *, out_of_fold: bool, progress: bool, ablation: bool = False
+    ) -> None:
+        """Train the ensembles that are given `kind`: of every subset, or of all streams alone."""
         main = (kind, out_of_fold) == (self.settings.kind, self.settings.out_of_fold)
         chosen = subsets(self.streams.names)
         names: list[Any] = []
@@ -234,7 +238,7 @@ class Ensemble:
                     continue
                 job = Job(scheme, fold, states)
                 x, y, train, stop = self._design(job, kind, out_of_fold)
-                for subset in chosen if row == "total" and main else chosen[-1:]:
+                for subset in chosen if row == "total" and ablation else chosen[-1:]:
                     used = np.repeat(
                         [name in subset for name in self.streams.names],
                         [self._width(name, kind) for name in self.streams.names],

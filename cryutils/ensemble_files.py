@@ -53,7 +53,7 @@ def deploy(
     own = settings or Settings()
     (nested,) = folds = [whole(streams.units("clip"), n_inner=own.n_inner, seed=own.seed)]
     found = Ensemble(streams, own, {"leak_free": folds}, rows=["total"])
-    found.train(progress)
+    found.train(progress, ablation=False)
     job = Job("leak_free", 0, found.cells["total"])
     given = [job._replace(inner=k) for k in range(len(nested.inner))] if own.out_of_fold else [job]
     folder = claims.run_dir() / "models"

@@ -64,10 +64,11 @@ def divide(
 
     Args:
         units: from `Streams.units(unit_of(scheme))`.
-        scheme: "frame" and "clip" divide at random by class, "leak_free" keeps infants whole,
-            on all levels.
+        scheme: "frame" and "clip" divide at random by class, "leak_free" keeps infants whole.
         n_folds: outer folds; 5 test 20 % each, as the paper does.
-        n_inner: inner ones; fewer where there are too few infants for so many.
+        n_inner: inner ones; fewer where there are too few infants for so many, and clips are
+            divided on this level where a class has one infant left to train on. That only
+            concerns what the ensemble learns from: no tested infant takes part.
         seed: the same seed gives the same folds.
 
     Raises:
@@ -102,13 +103,14 @@ def whole(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
 def _parts(
     labels: Sequence[str], groups: Sequence[str] | None, n_inner: int, seed: int
 ) -> list[Indices]:
-    for count in range(n_inner, 1, -1):
-        try:
-            (drawn,) = folds(labels, groups, n_splits=count, repeats=1, seed=seed)
-        except InputError:
-            # Few infants a class: in fewer parts each keeps more of them.
-            if count == 2:
-                raise
-            continue
-        return [part for _, part in drawn]
-    raise InputError(f"n_inner={n_inner}: use 2 or more inner folds.")
+    if n_inner < 2:
+        raise InputError(f"n_inner={n_inner}: use 2 or more inner folds.")
+    for by in (groups, None) if groups else (None,):
+        for count in range(n_inner, 1, -1):
+            try:
+                (drawn,) = folds(labels, by, n_splits=count, repeats=1, seed=seed)
+            except InputError as error:
+                reason = error
+                continue
+            return [part for _, part in drawn]
+    raise reason
