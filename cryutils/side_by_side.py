@@ -256,24 +256,22 @@ def _moments(
     """Return mean and deviation of each task's training rows, float64 (tasks, d); never 0."""
     d = x.shape[2]
     total, squares = np.zeros((len(tasks), d)), np.zeros((len(tasks), d))
-    about = np.zeros((len(tasks), d))
     for group in {task.group for task in tasks}:
         mine = [k for k, task in enumerate(tasks) if task.group == group]
-        member = np.zeros((len(mine), x.shape[1]), np.float32)
+        member = np.zeros((len(mine), x.shape[1]))
         for place, k in enumerate(mine):
             np.add.at(member[place], tasks[k].train, 1)
-        # About a common centre, so that no small spread is lost beside a large mean.
-        centre = x[group].mean(axis=0, dtype=np.float64).astype(np.float32)
-        about[mine] = centre
         for start in range(0, x.shape[1], _BLOCK):
-            block = x[group, start : start + _BLOCK] - centre
+            # In double precision, so that no small spread is lost beside a large mean.
+            block = x[group, start : start + _BLOCK].astype(np.float64)
             part = member[:, start : start + _BLOCK]
             total[mine] += part @ block
             squares[mine] += part @ (block * block)
     count = np.array([[len(task.train)] for task in tasks])
-    off = total / count
-    deviation = np.sqrt(np.maximum(squares / count - off**2, 0))
-    return about + off, np.where(deviation > 1e-12, deviation, 1.0)
+    mean = total / count
+    variance = squares / count - mean**2
+    # What is left of a constant by rounding is no spread.
+    return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))
 
 
 def _start(sizes: Sequence[int], tasks: int, seed: int) -> Iterator[Array]:

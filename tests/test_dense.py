@@ -190,6 +190,19 @@ def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
     assert deviation[0, 0] == 1
 
 
+def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x), every=3)
+    task = Task(train[::2], validation)
+    first = dense.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=2))
+    other = x.copy()
+    other[train[1::2]] *= 100
+    again = dense.fit(other, y, [task], classes=3, settings=DenseSettings(epochs=2))
+    for one, same in zip(first.layers(0), again.layers(0), strict=True):
+        assert (one[0] == same[0]).all()
+        assert (one[1] == same[1]).all()
+
+
 def test_classes_weigh_alike_in_the_loss() -> None:
     rng = np.random.default_rng(3)
     y = (np.arange(400) % 10 == 0).astype(int)
