@@ -222,7 +222,8 @@ def run(
     """Execute `jobs` in parallel processes and return `{notebook: error}` for those that failed.
 
     What finished before is kept unless `fresh`. `report(notebook, what, share)` is called as
-    work goes on: `what` is "kept", "running", "done" or "failed", `share` of cells done, 0-1.
+    work goes on: `what` is "kept", "running", "done" or "failed", or what a long cell says of
+    itself, `share` of cells done, 0-1.
     """
     waiting: list[Job] = []
     for job in jobs:
@@ -233,6 +234,7 @@ def run(
             waiting.append(job)
     failed: dict[str, str] = {}
     running: dict[Connection, tuple[Job, SpawnProcess]] = {}
+    share: dict[str, float] = {}
     try:
         while waiting or running:
             while len(running) < (processes or os.cpu_count() or 1):
@@ -247,7 +249,11 @@ def run(
                 receiver = cast(Connection, end)
                 job, process = running[receiver]
                 news = _receive(receiver, job)
-                if not isinstance(news, worker.Outcome):
+                if isinstance(news, str):
+                    report(job.name, news, share.get(job.name, 0.0))
+                    continue
+                if isinstance(news, float):
+                    share[job.name] = news
                     report(job.name, "running", news)
                     continue
                 del running[receiver]
@@ -278,9 +284,9 @@ def _start(job: Job) -> tuple[Connection, SpawnProcess]:
     return receiver, process
 
 
-def _receive(receiver: Connection, job: Job) -> float | worker.Outcome:
+def _receive(receiver: Connection, job: Job) -> float | str | worker.Outcome:
     try:
-        news: float | worker.Outcome = receiver.recv()
+        news: float | str | worker.Outcome = receiver.recv()
     except EOFError:
         log = job.folder / "logs" / f"{job.name}.log"
         return worker.Outcome(f"its process was killed or broke; {log} may say why")

@@ -5,16 +5,22 @@ Everything goes to stderr, so that what a command prints can be piped. No notebo
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryutils.locations import writing
 
 __all__ = ["counting", "watching"]
 
 
+_ENDS = ("kept", "done", "failed")  # what the runner says of a notebook last
 _LINE_S = 60.0  # from one plain line to the next
+_NEWS_S = 2.0  # from one to the next where a command shows them
 _LATEST = 12  # reports whose pace counts: the first ones may have been found in the cache
 
 
@@ -35,8 +41,9 @@ def counting(what: str, unit: str, *, lines: bool = False) -> Iterator[Callable[
     )
 
     console = Console(stderr=True)
-    if lines and not console.is_terminal:
-        yield _now_and_then(what, unit)
+    place = os.environ.get("CRYUTILS_PROGRESS_FILE")  # of a run, whose command shows it
+    if (lines or place) and not console.is_terminal:
+        yield _now_and_then(what, unit, place)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
@@ -51,7 +58,8 @@ def counting(what: str, unit: str, *, lines: bool = False) -> Iterator[Callable[
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _now_and_then(what: str, unit: str) -> Callable[[int, int], None]:
+def _now_and_then(what: str, unit: str, place: str | None) -> Callable[[int, int], None]:
+    every_s = _NEWS_S if place else _LINE_S
     told_s = time.monotonic()
     latest: deque[tuple[float, int]] = deque(maxlen=_LATEST)
 
@@ -60,11 +68,15 @@ def _now_and_then(what: str, unit: str) -> Callable[[int, int], None]:
         now_s = time.monotonic()
         latest.append((now_s, done))
         first_s, first = latest[0]
-        if now_s - told_s < _LINE_S or done == first:
+        if now_s - told_s < every_s or done == first:
             return
         left_min = (total - done) * (now_s - first_s) / (done - first) / 60
         line = f"{what}: {done} of {total} {unit}, about {left_min:.0f} min left"
-        print(line, file=sys.stderr, flush=True)
+        if place:
+            with suppress(OSError), writing(Path(place)) as part:  # no work fails for its news
+                part.write_text(line, encoding="utf-8")
+        else:
+            print(line, file=sys.stderr, flush=True)
         told_s = now_s
 
     return report
@@ -78,7 +90,7 @@ def watching(names: Sequence[str], *, title: str) -> Iterator[Callable[[str, str
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_lines
+        yield _plain_lines()
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
@@ -94,13 +106,23 @@ def watching(names: Sequence[str], *, title: str) -> Iterator[Callable[[str, str
             if what == "running" and share == 0:
                 bars.start_task(tasks[name])
             bars.update(tasks[name], completed=share, what=what)
-            if what != "running":
+            if what in _ENDS:
                 bars.stop_task(tasks[name])
 
         yield show
 
 
-def _plain_lines(name: str, what: str, share: float) -> None:
-    if what != "running" or share == 0:
-        said = {"kept": "finished before, kept", "running": "started"}.get(what, what)
-        print(f"{name}: {said}", file=sys.stderr, flush=True)
+def _plain_lines() -> Callable[[str, str, float], None]:
+    told_s: dict[str, float] = {}
+
+    def show(name: str, what: str, share: float) -> None:
+        if what == "running" and share:
+            return
+        known = {"kept": "finished before, kept", "running": "started"}
+        if what not in (*known, *_ENDS):  # from within a cell, every few seconds
+            if time.monotonic() - told_s.setdefault(name, time.monotonic()) < _LINE_S:
+                return
+            told_s[name] = time.monotonic()
+        print(f"{name}: {known.get(what, what)}", file=sys.stderr, flush=True)
+
+    return show

@@ -42,9 +42,15 @@ class Outcome:
 def work(
     sender: Connection, name: str, source: Path, folder: Path, values: dict[str, Any], start: str
 ) -> None:
-    """Do what `execute` does, as a process: send the shares of cells, then the Outcome."""
+    """Do what `execute` does, as a process: send its news, then the Outcome."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sender.send(execute(name, source, folder, values, start, sender.send))
+    lock = threading.Lock()  # news come from two threads
+
+    def send(news: float | str | Outcome) -> None:
+        with lock:
+            sender.send(news)
+
+    send(execute(name, source, folder, values, start, send))
 
 
 def _end_with_parent() -> None:
@@ -91,10 +97,11 @@ def execute(
     folder: Path,
     values: dict[str, Any],
     start: str,
-    report: Callable[[float], None],
+    report: Callable[[float | str], None],
 ) -> Outcome:
     """Execute the notebook `source` into the run's `folder`; `report(share)` after each cell.
 
+    Within a long cell `report(text)` tells what `progress.counting` counts there.
     A failed notebook is kept, with its error, as `<name>.failed.ipynb`.
     """
     import papermill
@@ -118,6 +125,9 @@ def execute(
     # The kernel inherits stderr, and libraries write there what no reader can act on.
     with log.open("w") as noise:
         os.dup2(noise.fileno(), 2)
+    told = log.with_suffix(".progress")
+    os.environ["CRYUTILS_PROGRESS_FILE"] = str(told)
+    threading.Thread(target=_relay, args=(told, report), daemon=True).start()
     _announce(report)
     started = time.monotonic()
     try:
@@ -135,9 +145,25 @@ def execute(
     except (PapermillException, DeadKernelError) as error:
         unfinished.replace(failed)
         return Outcome(_one_line(error, failed), time.monotonic() - started, _peak_mib())
+    finally:
+        told.unlink(missing_ok=True)
     unfinished.replace(target)
     failed.unlink(missing_ok=True)
     return Outcome(None, time.monotonic() - started, _peak_mib(), _versions())
+
+
+def _relay(path: Path, report: Callable[[float | str], None]) -> None:
+    """Report each new text that the kernel leaves at `path`, until this process ends."""
+    last = ""
+    while True:
+        time.sleep(1)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        if text != last:
+            report(text)
+            last = text
 
 
 def _literal(path: Path) -> str:
@@ -145,7 +171,7 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _announce(report: Callable[[float], None]) -> None:
+def _announce(report: Callable[[float | str], None]) -> None:
     """Register a papermill engine that reports the share of cells done."""
     from papermill.engines import NBClientEngine, papermill_engines
 

@@ -338,6 +338,23 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
     assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
+def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path) -> None:
+    notebook(
+        project / "notebooks" / "01_first.ipynb",
+        "import time\nfrom cryutils.progress import counting\n"
+        "with counting('Frames', 'clips') as report:\n"
+        "    for done in range(9):\n        report(done, 9)\n        time.sleep(0.6)",
+    )
+    told: list[tuple[str, str, float]] = []
+    jobs = list(planned(only=["01_first"]).values())
+    assert course.run(jobs, report=lambda *news: told.append(news)) == {}
+    news = [what for _, what, _ in told if what.startswith("Frames: ")]
+    assert news
+    assert "of 9 clips, about 0 min left" in news[0]
+    assert told[-1] == ("01_first", "done", 1.0)
+    assert not list((jobs[0].folder / "logs").glob("*.progress"))
+
+
 def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
     notebook(project / "notebooks" / "01_first.ipynb", "1", "2")
     told: list[tuple[str, str, float]] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cryutils import progress
@@ -53,3 +55,40 @@ def test_short_work_and_work_without_lines_say_nothing(
             clock[0] = seconds
             report(1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_within_a_run_the_news_are_left_for_the_command_to_show(
+    clock: list[float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = tmp_path / "news"
+    monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(place))
+    with progress.counting("Frames", "clips") as report:
+        for done in range(1, 4):
+            clock[0] = 30.0 * done
+            report(done, 10)
+    assert place.read_text() == "Frames: 3 of 10 clips, about 4 min left"  # 7 of 30 s
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(tmp_path / "gone" / "x" / "news"))
+    (tmp_path / "gone").write_text("a file where a folder should be")
+    with progress.counting("Frames", "clips") as report:
+        report(1, 10)
+        clock[0] += 60
+        report(2, 10)
+
+
+def test_lines_of_a_run_say_what_a_long_cell_says_once_a_minute(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.watching(["09"], title="paper") as show:
+        show("09", "running", 0.0)
+        for second in range(0, 150, 2):
+            clock[0] = float(second)
+            show("09", f"Frames: {second} of 150", 0.2)
+        show("09", "running", 0.5)
+        show("09", "done", 1.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "09: started", "09: Frames: 60 of 150", "09: Frames: 120 of 150", "09: done",
+    ]  # fmt: skip
