@@ -10,6 +10,9 @@ import pytest
 
 from cryutils import backbones, pretraining
 from cryutils.errors import InputError
+from cryutils.faces import crop
+from cryutils.synth import face, voice
+from cryutils.videos import STATES
 
 SIZE = 48
 
@@ -95,6 +98,36 @@ def test_it_tells_unseen_faces_apart(
     assert told(trained, pixels, where) > 0.4
     shuffled = np.random.default_rng(0).permutation(where)
     assert told(trained, pixels, shuffled) < 0.2
+
+
+def crying(infants: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw faces in three states at full signal: crops, uint8 (n, 64, 64, 3), label, infant."""
+    crops, labels, who = [], [], []
+    rng = np.random.default_rng(0)
+    for infant in range(infants):
+        for clip in range(clips):
+            state = STATES[rng.integers(len(STATES))]
+            cry = voice.plan(state, infant=infant, seed=100 * infant + clip, duration_s=1.5)
+            plan = face.plan(cry, fps=2)
+            for frame, box in zip(face.frames(plan, size=96), plan.boxes(size=96), strict=True):
+                crops.append(crop(frame, box, size=64, margin=pretraining.MARGIN))
+                labels.append(state)
+                who.append(infant)
+    return np.stack(crops), np.array(labels), np.array(who)
+
+
+def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    crops, labels, who = crying(infants=18, clips=5)
+    (found,) = backbones.embeddings([("", crops)], pretraining.small())
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    said = cross_val_predict(head, found, labels, groups=who, cv=GroupKFold(3))
+    assert balanced_accuracy_score(labels, said) >= 0.75
 
 
 def test_it_is_frozen_and_says_what_it_is(trained: backbones.Backbone) -> None:
