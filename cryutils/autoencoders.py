@@ -44,7 +44,7 @@ Division = tuple[Indices, Indices, Indices]
 
 BOTTLENECK = 1  # which of the three hidden layers is the code
 AUTOENCODER = DenseSettings(
-    units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=40, batch_size=64, patience=5
+    units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
 )
 DNN = DenseSettings(units=(64,), dropout=0.3, epochs=40, batch_size=32, patience=8)
 _WINDOWS = 512  # encoded at once, so that memory doesn't grow with the corpus

@@ -91,7 +91,8 @@ class Task:
 
     train, validation: row numbers, apart. group: which of x's groups they are rows of. classes:
     the class indices that it tells apart, None for all; its rows hold no others. inputs: bool
-    (d,), the inputs that it may use, None for all.
+    (d,), the inputs that it may use, None for all. monitor: what says stop, None for the one
+    of the settings.
     """
 
     train: Rows
@@ -99,6 +100,7 @@ class Task:
     group: int = 0
     classes: tuple[int, ...] | None = None
     inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    monitor: Literal["loss", "accuracy"] | None = None
 
 
 class Dense:
@@ -303,7 +305,7 @@ def _stacks(
 def _path(content: str, tasks: Sequence[Task], classes: int, settings: DenseSettings) -> Path:
     told = [
         [digest(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
-         None if t.inputs is None else digest(t.inputs)]
+         None if t.inputs is None else digest(t.inputs), t.monitor]
         for t in tasks
     ]  # fmt: skip
     versions = [metadata.version(name) for name in ("tensorflow", "numpy")]

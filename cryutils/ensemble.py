@@ -141,7 +141,7 @@ class Ensemble:
 
     def _parts(self, job: Job) -> tuple[Indices, Indices]:
         """Return the moments that a job's submodel is trained on, and that stop it."""
-        nested = self.folds[job.scheme][job.fold]
+        nested = self._nested(job)
         fit = nested.fit
         if job.inner is not None:
             fit = np.setdiff1d(fit, nested.inner[job.inner])
@@ -156,7 +156,7 @@ class Ensemble:
 
     def inner(self, job: Job) -> list[Job]:
         """Return the jobs of a job's inner folds."""
-        count = len(self.folds[job.scheme][job.fold].inner)
+        count = len(self._nested(job).inner)
         return [job._replace(inner=k) for k in range(count)]
 
     # ---- training ---------------------------------------------------------------------------
@@ -262,20 +262,16 @@ class Ensemble:
         progress: bool,
     ) -> None:
         """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
-        by_accuracy = np.array(
-            [self.folds[n[-1].scheme][n[-1].fold].stops_on_test for n in names], bool
-        )
-        own = replace(settings, monitor="accuracy"), replace(settings, monitor="loss")
-        for chosen, some in zip(own, (by_accuracy, ~by_accuracy), strict=True):
-            places = np.flatnonzero(some).tolist()
-            if not places:
-                continue
-            found = dense.fit(
-                x, y, [tasks[place] for place in places], classes=self.classes, settings=chosen,
-                progress=progress,
-            )  # fmt: skip
-            for k, place in enumerate(places):
-                self._networks[names[place]] = Trained(found, k)
+        own = [
+            replace(task, monitor="accuracy" if self._nested(name[-1]).stops_on_test else "loss")
+            for name, task in zip(names, tasks, strict=True)
+        ]
+        found = dense.fit(x, y, own, classes=self.classes, settings=settings, progress=progress)
+        for k, name in enumerate(names):
+            self._networks[name] = Trained(found, k)
+
+    def _nested(self, job: Job) -> Nested:
+        return self.folds[job.scheme][job.fold]
 
     # ---- what came of it --------------------------------------------------------------------
 
@@ -356,7 +352,7 @@ class Ensemble:
         self, job: Job, kind: Kind, out_of_fold: bool
     ) -> tuple[Array, Indices, Indices, Indices]:
         """Return an ensemble's inputs, their classes, and its rows to train on and to stop by."""
-        nested = self.folds[job.scheme][job.fold]
+        nested = self._nested(job)
         stop = self.moments(job, nested.stop)
         blocks = list(self._blocks(job, nested, out_of_fold))
         held = [(one, stop) for one in (self.inner(job) if out_of_fold else [job])]

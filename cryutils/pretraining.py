@@ -54,8 +54,8 @@ _FIRST = 2**41  # corpora number their infants from below 2**40
 def small(
     *,
     size: int = 64,
-    infants: int = 1200,
-    epochs: int = 8,
+    infants: int = 800,
+    epochs: int = 10,
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:

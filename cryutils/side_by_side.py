@@ -43,7 +43,8 @@ def train(
     """
     stack = _Stack(x, y, tasks, allowed, settings)
     count = len(tasks)
-    sign = 1.0 if settings.monitor == "loss" or allowed is None else -1.0
+    by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in tasks])
+    by_accuracy &= allowed is not None
     best = np.full(count, np.inf)
     best_epoch, wait = np.zeros(count, np.int64), np.zeros(count, np.int64)
     alive = np.ones(count, bool)
@@ -51,7 +52,7 @@ def train(
     for epoch in range(settings.epochs):
         loss, accuracy = stack.epoch(epoch, alive)
         val_loss, val_accuracy = stack.validate()
-        value = sign * (val_loss if sign > 0 else val_accuracy)
+        value = np.where(by_accuracy, -val_accuracy, val_loss)
         better = alive & (value < best)
         stack.keep(better)
         best, best_epoch = np.where(better, value, best), np.where(better, epoch + 1, best_epoch)

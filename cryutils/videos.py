@@ -95,8 +95,7 @@ class FrameInput:
     crop: "frame", the whole picture's centred square, which is what Paper A gives ResNet-50;
     "centre", of that square the middle `share`; "face", the face that `video.track` follows,
     found by `detector` (see `faces`). The paper's faces are centred, so nothing is detected
-    there. A synthetic face's box has 0.65 of the picture's side, and 0.78 with the margin that
-    `pretraining.small` has learned with; `share` is a little more, since heads move.
+    there; `pretraining.small` has learned with faces that fill the crop, and needs "face".
     """
 
     fps: float = 30.0
@@ -278,8 +277,12 @@ class _Ahead:
     def __init__(self, paths: dict[int, Path | None], given: FrameInput) -> None:
         self._paths, self._given = paths, given
         self._stream = self._decoded()
-        self._pool = ThreadPoolExecutor(1)
+        # A followed face needs its whole file, so there files are worked on side by side.
+        self._whole = given.crop == "face"
+        self._pool = ThreadPoolExecutor((os.cpu_count() or 1) if self._whole else 1)
         self._waiting: deque[Future[tuple[int, Pixels | None] | None]] = deque()
+        self._files = iter(paths.items())
+        self._clips: dict[int, Future[Pixels]] = {}
 
     def __enter__(self) -> _Ahead:
         return self
@@ -292,6 +295,9 @@ class _Ahead:
         if number not in self._paths:  # it has none, or what was kept of it is damaged
             yield from self._given.frames(path) if path is not None else ()
             return
+        if self._whole:
+            yield from self._of_whole(number)
+            return
         while (item := self._next()) is not None:
             which, some = item
             if which != number:  # another's, which the cache had when its turn came
@@ -299,6 +305,21 @@ class _Ahead:
             if some is None:
                 return
             yield some
+
+    def _of_whole(self, number: int) -> Iterator[Pixels]:
+        for later, path in self._files:
+            self._clips[later] = self._pool.submit(self._crops, path)
+            if later >= number + _AHEAD:
+                break
+        for earlier in [k for k in self._clips if k < number]:  # the cache had it after all
+            self._clips.pop(earlier).cancel()
+        crops = self._clips.pop(number).result()
+        if len(crops):
+            yield crops
+
+    def _crops(self, path: Path | None) -> Pixels:
+        found = [] if path is None else list(self._given.frames(path))
+        return np.stack(found) if found else np.zeros((0, *self._given.shape), np.uint8)
 
     def _next(self) -> tuple[int, Pixels | None] | None:
         while len(self._waiting) < _AHEAD:
