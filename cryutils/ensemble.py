@@ -2,116 +2,42 @@
 
 Walked by notebook 09_ensemble (Paper A §3.5: a concatenate layer takes the outputs of the three
 submodels, then come flatten, a dense layer with ReLU, and softmax). An ensemble that is trained
-on answers to the very clips its submodels learned by heart trusts them too much; so inner folds
-answer each training clip by networks that have not seen it, and the test clips are answered by
-all of these, in the mean. The paper's simpler way stands beside it, and shows the difference.
+on answers to the very clips its submodels learned by heart may trust them too much; so inner
+folds answer each training clip by networks that were not trained on it (the autoencoder in front
+has seen it, without its label), and the test clips are answered by all of these, in the mean. The
+paper's simpler way, whose submodels have all training clips to learn from, stands beside it.
 Everything is trained for each split, each fold, all states and each pair of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, combinations
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cryutils import autoencoders, dense
-from cryutils.autoencoders import AUTOENCODER
-from cryutils.autoencoders import DNN as AUDIO
 from cryutils.dense import Dense, DenseSettings, Task
+from cryutils.ensemble_plan import KINDS, Job, Kind, Settings, Trained, cells, subsets
 from cryutils.examples import by_clip
 from cryutils.nested import Nested, divide, unit_of
 from cryutils.splits import Indices
 from cryutils.streams import IMAGE, Streams
 
-__all__ = ["Ensemble", "Job", "Settings", "cells", "fit", "images_alone", "subsets"]
+__all__ = ["KINDS", "Ensemble", "Job", "Settings", "cells", "fit", "images_alone", "subsets"]
 
 Array = npt.NDArray[np.float32]
-Kind = Literal["features", "probabilities"]
-KINDS: tuple[Kind, ...] = ("features", "probabilities")
 JOINT = "ae_dnn"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the parts are trained; epochs are upper limits, see `dense.DenseSettings`.
-
-    encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
-    audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
-    DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
-    last hidden layer's "features" or "probabilities". out_of_fold: whether it learns from
-    answers to clips that the submodels have not seen; False is the paper's simpler way.
-    n_inner: inner folds.
-    """
-
-    encoder: DenseSettings = AUTOENCODER
-    patch: int = 8
-    per_window: int = 4
-    audio: DenseSettings = AUDIO
-    image: DenseSettings = field(
-        default_factory=lambda: DenseSettings(units=(64,), epochs=10, batch_size=64, patience=10)
-    )
-    joint: DenseSettings = AUDIO
-    final: DenseSettings = field(
-        default_factory=lambda: DenseSettings(units=(32,), epochs=100, patience=20)
-    )
-    kind: Kind = "features"
-    out_of_fold: bool = True
-    n_folds: int = 5
-    n_inner: int = 3
-    seed: int = 0
-
-
-class Job(NamedTuple):
-    """One network's place: split, outer fold, states told apart, and inner fold (None: outer)."""
-
-    scheme: str
-    fold: int
-    states: tuple[int, ...]
-    inner: int | None = None
-
-
-class Trained(NamedTuple):
-    """The network of a job: a task of a `Dense`."""
-
-    network: Dense
-    task: int
-
-
-def cells(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Return the rows of Table 3 that the classes allow: pairs by name, then "total".
-
-    >>> list(cells(["hug", "hungry", "sleepy"]))
-    ['sleepy_hungry', 'sleepy_hugging', 'hugging_hungry', 'total']
-    """
-    pairs = {
-        "sleepy_hungry": ("sleepy", "hungry"),
-        "sleepy_hugging": ("sleepy", "hug"),
-        "hugging_hungry": ("hug", "hungry"),
-    }
-    place = {name: k for k, name in enumerate(classes)}
-    found = {
-        row: tuple(sorted(place[name] for name in pair))
-        for row, pair in pairs.items()
-        if set(pair) <= set(classes)
-    }
-    return found | {"total": tuple(range(len(classes)))}
-
-
-def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return all subsets of the streams but the empty one, the largest last."""
-    return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
 
 
 class Ensemble:
     """All networks of `fit`, and what they answer to units that they have not seen.
 
-    `folds`: by split, a list of `Nested`. `encoders`: by stream. `submodel(stream, job)`,
-    `joint(job)` and `final(job, ...)` give the network of a place.
+    `folds`: by split, a list of `Nested`. `encoders`: by stream. `network(...)` gives the one
+    of a place.
     """
 
     def __init__(
@@ -119,15 +45,17 @@ class Ensemble:
         streams: Streams,
         settings: Settings,
         folds: Mapping[str, list[Nested]],
-        rows: Sequence[str] | None = None,
+        *,
+        pairs: bool = True,
     ) -> None:
-        """Take the outer folds of each split, and the rows of Table 3 (None: all there are)."""
+        """Take the outer folds of each split, and whether pairs of states are told apart, too."""
         self.streams, self.settings, self.folds = streams, settings, folds
         self.units = {scheme: streams.units(unit_of(scheme)) for scheme in folds}
         self.places = [(s, k) for s, nested in folds.items() for k in range(len(nested))]
-        known = cells(streams.corpus.classes)
-        self.cells = {row: known[row] for row in rows or known}
         self.classes = len(streams.corpus.classes)
+        self.states = tuple(range(self.classes))
+        known = cells(streams.corpus.classes)
+        self.cells = {r: states for r, states in known.items() if pairs or states == self.states}
         self.encoders: dict[str, Dense] = {}
         self._codes: dict[str, Array] = {}
         self._networks: dict[Any, Trained] = {}
@@ -140,12 +68,21 @@ class Ensemble:
         return np.flatnonzero(inside & np.isin(self.streams.y, job.states))
 
     def _parts(self, job: Job) -> tuple[Indices, Indices]:
-        """Return the moments that a job's submodel is trained on, and that stop it."""
+        """Return the moments that a job's submodel is trained on, and that stop it.
+
+        Where none of a pair's clips is among those that stop, every fifth unit of its own
+        training part does; no tested infant takes part in that either.
+        """
         nested = self._nested(job)
         fit = nested.fit
         if job.inner is not None:
             fit = np.setdiff1d(fit, nested.inner[job.inner])
-        return self.moments(job, fit), self.moments(job, nested.stop)
+        train, stop = self.moments(job, fit), self.moments(job, nested.stop)
+        if not len(stop):
+            units = self.units[job.scheme].of_moment[train]
+            held = np.isin(units, np.unique(units)[::5])
+            train, stop = train[~held], train[held]
+        return train, stop
 
     def _rows(self, stream: str, moments: Indices) -> Indices:
         """Return the rows of a stream's training data that belong to some moments."""
@@ -173,10 +110,9 @@ class Ensemble:
 
     def encode(self, progress: bool) -> None:
         """Train an autoencoder for each stream of sound and each fold, on all states."""
-        everything = self.cells["total"]
         tasks = []
         for scheme, fold in self.places:
-            train, stop = self._parts(Job(scheme, fold, everything))
+            train, stop = self._parts(Job(scheme, fold, self.states))
             tasks.append(Task(train, stop))
         own = self.settings
         for name, windows in self.streams.windows.items():
@@ -206,7 +142,7 @@ class Ensemble:
     def train_joint(self, progress: bool) -> None:
         """Train the single autoencoder and DNN on all inputs, and the DNN of each cell."""
         x = self.streams.joint()
-        tasks = [Task(*self._parts(Job(s, k, self.cells["total"]))) for s, k in self.places]
+        tasks = [Task(*self._parts(Job(s, k, self.states))) for s, k in self.places]
         own = replace(self.settings.encoder, seed=self.settings.seed)
         self.encoders[JOINT] = found = dense.fit(x, x, tasks, settings=own, progress=progress)
         self._codes[JOINT] = np.stack(
@@ -233,12 +169,12 @@ class Ensemble:
         xs: list[Array] = []
         ys: list[Indices] = []
         for scheme, fold in self.places:
-            for row, states in self.cells.items():
-                if row != "total" and not main:
+            for states in self.cells.values():
+                if states != self.states and not main:
                     continue
                 job = Job(scheme, fold, states)
                 x, y, train, stop = self._design(job, kind, out_of_fold)
-                for subset in chosen if row == "total" and ablation else chosen[-1:]:
+                for subset in chosen if states == self.states and ablation else chosen[-1:]:
                     used = np.repeat(
                         [name in subset for name in self.streams.names],
                         [self._width(name, kind) for name in self.streams.names],
@@ -288,7 +224,7 @@ class Ensemble:
         own, places = self.settings, range(len(self.folds[scheme]))
         parts = []
         for fold in places:
-            job = Job(scheme, fold, self.cells["total"])
+            job = Job(scheme, fold, self.states)
             final = (own.kind, own.out_of_fold, tuple(self.streams.names), job)
             network, task = self._networks[final if name == "proposed" else (name, job)]
             rows = network.history[network.history.task == task]
@@ -353,7 +289,7 @@ class Ensemble:
     ) -> tuple[Array, Indices, Indices, Indices]:
         """Return an ensemble's inputs, their classes, and its rows to train on and to stop by."""
         nested = self._nested(job)
-        stop = self.moments(job, nested.stop)
+        _, stop = self._parts(job)
         blocks = list(self._blocks(job, nested, out_of_fold))
         held = [(one, stop) for one in (self.inner(job) if out_of_fold else [job])]
         x = np.concatenate([self._concatenated(*block, kind) for block in (*blocks, *held)])
@@ -375,7 +311,7 @@ def images_alone(streams: Streams, like: Ensemble, *, progress: bool = False) ->
     Only all states are told apart, and there are no inner folds, since nothing is joined.
     """
     folds = {s: [replace(one, inner=()) for one in given] for s, given in like.folds.items()}
-    found = Ensemble(streams, like.settings, folds, rows=["total"])
+    found = Ensemble(streams, like.settings, folds, pairs=False)
     found.train_submodels(IMAGE, progress)
     return found
 

@@ -52,9 +52,9 @@ def deploy(
     """
     own = settings or Settings()
     (nested,) = folds = [whole(streams.units("clip"), n_inner=own.n_inner, seed=own.seed)]
-    found = Ensemble(streams, own, {"leak_free": folds}, rows=["total"])
+    found = Ensemble(streams, own, {"leak_free": folds}, pairs=False)
     found.train(progress, ablation=False)
-    job = Job("leak_free", 0, found.cells["total"])
+    job = Job("leak_free", 0, found.states)
     given = [job._replace(inner=k) for k in range(len(nested.inner))] if own.out_of_fold else [job]
     folder = claims.run_dir() / "models"
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,13 +95,13 @@ def deploy(
 
 
 def _as_dict(scored: Table3, metric: Any) -> dict[str, float | None]:
-    found = scored.interval("leak_free", "total", "proposed", metric)
+    found = scored.interval("leak_free", scored.main, "proposed", metric)
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def _sound_front(found: Ensemble, stream: str) -> Any:
     """Return the model from a window to its codes' mean and deviation."""
-    network, task = found.network(stream, Job("leak_free", 0, found.cells["total"]))
+    network, task = found.network(stream, Job("leak_free", 0, found.states))
     model = keras_classifier(
         found.encoders[stream], 0, network, task, found.streams.windows[stream].shape[1:]
     )

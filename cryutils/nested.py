@@ -2,7 +2,8 @@
 
 Walked by notebook 09_ensemble. Paper A §4 says "80% of the data for training and 20% for
 testing" and, of the epochs, "when the accuracy stopped improving on the test sets". Whether
-videos or the 360,000 frames were divided it doesn't say, so both are here, and the honest way
+videos or the 360,000 frames were divided it doesn't say, so both are here (where frames and sound
+go together, what is divided are moments: windows of sound with their frames), and the honest way
 beside them: infants divided, and training stopped by a part of the training infants. The inner
 folds are for the ensemble, which learns from answers to clips that a submodel has not seen.
 """

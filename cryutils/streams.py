@@ -9,7 +9,7 @@ pictures have two streams, and everything behind works with those.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from cryutils.examples import by_clip
 from cryutils.inputs import SoundInput, sound_problem
 from cryutils.splits import Indices, class_indices
 
-__all__ = ["IMAGE", "Streams", "Unit", "Units", "gather", "pairs"]
+__all__ = ["IMAGE", "Streams", "Unit", "Units", "gather", "pairs", "with_pictures"]
 
 Array = npt.NDArray[np.float32]
 Unit = Literal["clip", "frame"]
@@ -44,12 +44,14 @@ class Streams:
     clip: int (moments,), of each moment its clip's number in `corpus`. windows: by name
     ("mfcc", "stft"), float32 (moments, frames, coefficients). frames: float32 (frames,
     features), embeddings of pictures, and moment: int (frames,), to which moment each belongs;
-    None without pictures. left_out: a line for each recording that lacks a stream.
+    None without pictures. middle_s: float64 (moments,), when in its recording the middle of
+    each moment is. left_out: a line for each recording that lacks a stream.
     """
 
     corpus: Corpus
     clip: Indices = field(repr=False)
     windows: Mapping[str, Array] = field(repr=False)
+    middle_s: npt.NDArray[np.float64] = field(repr=False)
     frames: Array | None = field(default=None, repr=False)
     moment: Indices | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
@@ -68,7 +70,7 @@ class Streams:
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
 
     def units(self, unit: Unit) -> Units:
-        """Return what a split of clips, or of frames with their moments, divides."""
+        """Return what a split of clips, or of moments ("frame"), divides."""
         of_moment = self.clip if unit == "clip" else np.arange(len(self.clip))
         owner = np.arange(len(self.corpus)) if unit == "clip" else self.clip
         return Units(self.corpus.labels[owner], self.corpus.infants[owner], of_moment)
@@ -120,9 +122,8 @@ def gather(
     sounds = audio.signals(corpus, sr=some.sr, progress=progress)
     kept: list[int] = []
     left_out: list[str] = []
-    clip, moment, frames = [], [], []
+    clip, middle_s = [], []
     windows: dict[str, list[Array]] = {name: [] for name in hearing}
-    first = 0
     for k, x in enumerate(sounds):
         problem = sound_problem(x, some.sr)
         if problem is None and embeddings is not None and not len(embeddings[k]):
@@ -134,26 +135,43 @@ def gather(
         count = len(next(iter(rows.values())))
         for name, row in rows.items():
             windows[name].append(row)
-        if embeddings is not None:
-            times_s = np.arange(len(embeddings[k])) / fps
-            starts = some.starts_s(count, len(x))
-            every = max(1, round(fps / (head_fps or fps)))
-            which, where = pairs(times_s[::every], starts + some.window_s / 2)
-            moment.append(first + where)
-            frames.append(np.asarray(embeddings[k][which * every]))
+        middle_s.append(some.starts_s(count, len(x)) + some.window_s / 2)
         clip.append(np.full(count, len(kept)))
         kept.append(k)
-        first += count
     if not kept:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
-    return Streams(
+    found = Streams(
         corpus.take(kept),
         np.concatenate(clip),
         {name: np.concatenate(rows) for name, rows in windows.items()},
-        np.concatenate(frames) if frames else None,
-        np.concatenate(moment) if frames else None,
-        tuple(left_out),
+        np.concatenate(middle_s),
+        left_out=tuple(left_out),
     )
+    if embeddings is None:
+        return found
+    return with_pictures(found, [embeddings[k] for k in kept], fps=fps, head_fps=head_fps)
+
+
+def with_pictures(
+    streams: Streams,
+    embeddings: Sequence[Array],
+    *,
+    fps: float = 30.0,
+    head_fps: float | None = None,
+) -> Streams:
+    """Return the same moments with these pictures: embeddings of each clip of `streams.corpus`.
+
+    fps and head_fps as in `gather`.
+    """
+    moment, frames, first = [], [], 0
+    every = max(1, round(fps / (head_fps or fps)))
+    for k, own in enumerate(embeddings):
+        middles = streams.middle_s[streams.clip == k]
+        which, where = pairs(np.arange(0, len(own), every) / fps, middles)
+        moment.append(first + where)
+        frames.append(np.asarray(own[which * every]))
+        first += len(middles)
+    return replace(streams, frames=np.concatenate(frames), moment=np.concatenate(moment))
 
 
 def pairs(

@@ -2,7 +2,7 @@
 
 Walked by notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three
 together, the columns an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble.
-The two rivals see the same moments on the same splits.
+The two rivals learn from the same clips as the submodels, on the same splits.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import pandas as pd
 
 from cryutils import claims, evaluation, jackknife
 from cryutils.ensemble import JOINT, KINDS, Ensemble, subsets
+from cryutils.errors import InputError
 from cryutils.examples import by_clip
 from cryutils.fusion import decide
 from cryutils.inference import Interval, Metric
 from cryutils.models import baselines
-from cryutils.nested import Nested, protocol_of
+from cryutils.nested import protocol_of, unit_of
 
 __all__ = ["MODELS", "Cell", "Table3", "published"]
 
@@ -41,13 +42,15 @@ class Table3:
     """The scores of one `Ensemble`; `record` stores them.
 
     A model is "svm", "ae_dnn", "proposed", "majority", a stream ("mfcc"), a subset of streams
-    ("mfcc+stft"), or a variant of the ensemble ("probabilities", "in_sample", ...).
+    ("mfcc+stft"), or a variant of the ensemble ("probabilities", "in_sample", ...). `main` is the
+    row of all states: "total", or their pair where there are two.
     """
 
     def __init__(self, found: Ensemble) -> None:
         """Take what `ensemble.fit` returned."""
         self.found = found
         self.rows = found.cells
+        self.main = next(row for row, states in self.rows.items() if states == found.states)
         self._known: dict[tuple[str, str, str], Cell] = {}
 
     @cached_property
@@ -81,12 +84,9 @@ class Table3:
             return replace(found, low=None, high=None, df=None, se=None, reason="always the same")
         return found
 
-    def gain(
-        self, scheme: str, model: str, rival: str, row: str = "total",
-        metric: Metric = "accuracy",
-    ) -> Interval:  # fmt: skip
-        """Return how much better a model scores than a rival on the same clips."""
-        a, b = self.cell(scheme, row, model), self.cell(scheme, row, rival)
+    def gain(self, scheme: str, model: str, rival: str, *, metric: Metric = "accuracy") -> Interval:
+        """Return how much better a model tells all states than a rival, on the same clips."""
+        a, b = (self.cell(scheme, self.main, name) for name in (model, rival))
         return evaluation.paired_interval(
             a.predicted, b.predicted, a.truth, a.infants.tolist(), metric=metric,
             protocol=protocol_of(scheme),
@@ -137,8 +137,13 @@ class Table3:
     def record(self, split_unit: str = "clip") -> None:
         """Store every score; of the paper's protocol, `split_unit` says which goes by its name.
 
-        The other one's keys end with `frame_split.accuracy`, or `clip_split.accuracy`.
+        The other one's keys end with `frame_split.accuracy`, or `clip_split.accuracy`. What the
+        ledger says of all three states, or of all three inputs, is stored only of those. Raises
+        InputError for another unit.
         """
+        unit_of(split_unit)
+        if protocol_of(split_unit) is not evaluation.Protocol.PAPER:
+            raise InputError(f'split_unit={split_unit!r}: give "clip" or "frame".')
         for scheme in self.found.folds:
             other = protocol_of(scheme) is evaluation.Protocol.PAPER and scheme != split_unit
             suffix = f".{scheme}_split" if other else ""
@@ -149,7 +154,7 @@ class Table3:
                 continue
             for rival in ("svm", "ae_dnn"):
                 gain = self.gain(scheme, "proposed", rival)
-                self._store(f"table3.gain.{rival}.total.accuracy", gain, scheme)
+                self._store(f"table3.gain.{rival}.{self.main}.accuracy", gain, scheme)
             for row in ("sleepy_hungry", "sleepy_hugging"):
                 if {row, "hugging_hungry"} <= set(self.rows):
                     self._store(
@@ -160,26 +165,32 @@ class Table3:
     def _record_parts(self, scheme: str) -> None:
         names = self.found.streams.names
         for stream in names:
-            self.record_one(f"submodel.{stream}", scheme, "total", f"submodel.{stream}")
+            self.record_one(f"submodel.{stream}", scheme, self.main, f"submodel.{stream}")
         *smaller, everything = ["+".join(subset) for subset in subsets(names)]
         for subset in (*smaller, everything):
-            self.record_one(f"ablation.{subset}", scheme, "total", subset)
-        for subset in smaller:
+            self.record_one(f"ablation.{subset}", scheme, self.main, subset)
+        for subset in smaller if len(names) == 3 and self.main == "total" else ():
             gain = self.gain(scheme, everything, subset)
             self._store(f"ablation.gain.{subset}.accuracy", gain, scheme)
         for variant in self.variants:
-            self.record_one(f"ensemble.{variant}", scheme, "total", variant)
+            self.record_one(f"ensemble.{variant}", scheme, self.main, variant)
 
     def record_one(self, key: str, scheme: str, row: str, model: str) -> None:
         """Store one model's accuracy and balanced accuracy under `key`."""
+        clips = int(np.isin(self._class_of_clips, self.rows[row]).sum())  # moments or not
         for metric in METRICS:
-            self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme)
+            self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme, clips)
 
-    def _store(self, key: str, found: Interval, scheme: str) -> None:
+    @cached_property
+    def _class_of_clips(self) -> npt.NDArray[np.int64]:
+        corpus = self.found.streams.corpus
+        return evaluation.class_indices(corpus.labels, corpus.classes)[0]
+
+    def _store(self, key: str, found: Interval, scheme: str, n: int | None = None) -> None:
         claims.record(
-            key, found.value, low=found.low, high=found.high, n=found.n,
-            n_infants=found.n_infants, protocol=str(protocol_of(scheme)),
-            data=self.found.streams.corpus.name,
+            key, found.value, low=found.low, high=found.high,
+            n=found.n if n is None else n, n_infants=found.n_infants,
+            protocol=str(protocol_of(scheme)), data=self.found.streams.corpus.name,
         )  # fmt: skip
 
     def _cell(self, scheme: str, row: str, model: str) -> Cell:
@@ -215,10 +226,9 @@ class Table3:
         place = np.full(len(units.labels), -1)
         place[inside] = np.arange(len(inside))
         divided = [
-            (place[np.intersect1d(_training(nested), inside)],
-             place[np.intersect1d(nested.test, inside)])
+            tuple(place[np.intersect1d(part, inside)] for part in (nested.fit, nested.test))
             for nested in self.found.folds[scheme]
-        ]  # fmt: skip
+        ]
         labels = units.labels[inside].tolist()
         there = [(train, test) for train, test in divided if len(test)]
         if model == "majority":
@@ -235,11 +245,6 @@ class Table3:
         """Return each unit's inputs as one vector, the mean over its moments."""
         units = self.found.units[scheme]
         return by_clip(self.found.streams.joint(), units.of_moment, len(units.labels))
-
-
-def _training(nested: Nested) -> npt.NDArray[np.int64]:
-    """Return all units that a model without a stopping part may learn from."""
-    return nested.fit if nested.stops_on_test else np.concatenate([nested.fit, nested.stop])
 
 
 def published() -> dict[tuple[str, str], float]:

@@ -42,7 +42,7 @@ def trained(signal: float, schemes: tuple[str, ...], *, infants: int) -> Table3:
         scheme: divide(given.units(unit_of(scheme)), scheme, n_folds=4, n_inner=2, seed=1)
         for scheme in schemes
     }
-    found = Ensemble(given, own, folds, rows=["total"])
+    found = Ensemble(given, own, folds, pairs=False)
     found.train(False, ablation=False)
     return Table3(found)
 
@@ -57,11 +57,8 @@ def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_i
     }
     assert min(values.values()) >= 0.75, values
     best = max(values, key=lambda name: values[name])
-    gain = scores.gain(
-        "leak_free", "proposed", f"submodel.{best}", metric="balanced_accuracy"
-    )  # fmt: skip
-    assert gain.high is not None
-    assert gain.high >= -0.02, (values, gain)
+    gain = scores.gain("leak_free", "proposed", f"submodel.{best}", metric="balanced_accuracy")
+    assert gain.value >= -0.02, (values, gain)
 
 
 def test_without_signal_frames_and_clips_of_known_infants_score_and_new_infants_do_not(
@@ -74,7 +71,8 @@ def test_without_signal_frames_and_clips_of_known_infants_score_and_new_infants_
             for scheme in SCHEMES
         }
         assert value["leak_free"].low is not None
-        assert value["leak_free"].low < 1 / 3 + 0.02, (model, value)
+        # New infants may score below chance, since a held-out one depletes its own class.
+        assert value["leak_free"].low <= 1 / 3, (model, value)
         for leaky in ("frame", "clip"):
             assert value[leaky].value > value["leak_free"].value + 0.1, (model, value)
             assert value[leaky].low > 1 / 3, (model, value)

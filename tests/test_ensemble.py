@@ -54,6 +54,7 @@ def made() -> Streams:
     frames = told(7).repeat(FRAMES, axis=0)
     return Streams(
         corpus, clip, {"mfcc": told(8, 3), "stft": told(8, 5)},
+        np.tile(np.arange(MOMENTS) + 0.5, len(clips)),
         frames + rng.standard_normal(frames.shape).astype(np.float32),
         np.repeat(np.arange(len(clip)), FRAMES),
     )  # fmt: skip
@@ -75,7 +76,7 @@ TOTAL = (0, 1, 2)
 
 
 def test_rows_are_those_that_the_classes_allow() -> None:
-    assert ensemble.cells(["hungry", "sleepy"]) == {"sleepy_hungry": (0, 1), "total": (0, 1)}
+    assert ensemble.cells(["hungry", "sleepy"]) == {"sleepy_hungry": (0, 1)}
     rows = ensemble.cells(["hug", "hungry", "sleepy"])
     assert rows["hugging_hungry"] == (0, 1)
     assert rows["sleepy_hugging"] == (0, 2)
@@ -214,7 +215,7 @@ def test_the_majority_says_the_commonest_class_of_the_training_part(found: Ensem
         assert set(scores.cell("leak_free", row, "majority").predicted) <= set(states)
 
 
-def test_the_svm_sees_the_same_training_units(found: Ensemble) -> None:
+def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(found: Ensemble) -> None:
     from sklearn.base import clone
 
     from cryutils.examples import by_clip
@@ -225,8 +226,7 @@ def test_the_svm_sees_the_same_training_units(found: Ensemble) -> None:
     x = by_clip(found.streams.joint(), found.streams.clip, len(found.streams.corpus))
     y = evaluation.class_indices(found.streams.corpus.labels)[0]
     for fold in found.folds["leak_free"]:
-        train = np.concatenate([fold.fit, fold.stop])
-        model = clone(baselines(0)["svm"]).fit(x[train], y[train])
+        model = clone(baselines(0)["svm"]).fit(x[fold.fit], y[fold.fit])
         assert (said[fold.test] == model.predict(x[fold.test])).all()
 
 
@@ -266,6 +266,7 @@ def test_every_result_is_recorded_under_its_key(
                 assert one["data"] == "made"
             aside = by_key[f"table3.{row}.{model}.{other}_split.accuracy", "paper"]
             assert aside["value"] == scores.interval(other, row, model).value
+            assert aside["n"] == one["n"] == (30 if row == "total" else 20)
     for subset in ensemble.subsets(("mfcc", "stft", "image")):
         assert (f"ablation.{'+'.join(subset)}.accuracy", "leak_free") in by_key
     for name in ("mfcc", "stft", "image"):
@@ -319,7 +320,7 @@ def test_the_files_answer_as_the_networks_do(
 
     kept = ensemble.Ensemble(
         given, own, {"leak_free": [nested.whole(given.units("clip"), n_inner=2)]},
-        rows=["total"],
+        pairs=False,
     )  # fmt: skip
     kept.train(False, ablation=False)
     moments = np.arange(6)
@@ -342,6 +343,50 @@ def test_the_files_answer_as_the_networks_do(
     assert got == pytest.approx(want, abs=1e-4)
 
 
-def test_wrong_settings_are_told_in_one_line(streams: Streams, apart: Path) -> None:
+def test_a_pair_of_which_nobody_stops_holds_some_of_its_own_training_back(
+    streams: Streams, apart: Path
+) -> None:
+    units = streams.units("clip")
+    fold = nested.whole(units, n_inner=2)
+    sleepy = fold.stop[units.labels[fold.stop] == "sleepy"]
+    lacking = replace(fold, stop=sleepy)
+    found = Ensemble(streams, SETTINGS, {"leak_free": [lacking]})
+    train, stop = found._parts(Job("leak_free", 0, (0, 1)))
+    assert len(stop)
+    assert not set(streams.clip[train]) & set(streams.clip[stop])
+    assert set(streams.y[stop]) <= {0, 1}
+    assert set(streams.clip[stop]) <= set(fold.fit)
+
+
+def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
+    streams: Streams, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = np.flatnonzero(streams.corpus.labels != "hug")
+    inside = np.isin(streams.clip, kept)
+    two = replace(
+        streams, corpus=streams.corpus.take(kept), frames=None, moment=None,
+        clip=np.searchsorted(kept, streams.clip[inside]), middle_s=streams.middle_s[inside],
+        windows={name: w[inside] for name, w in streams.windows.items()},
+    )  # fmt: skip
+    scores = Table3(ensemble.fit(two, settings=SETTINGS))
+    assert scores.main == "sleepy_hungry"
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
+    claims.begin("09_ensemble", seed=0)
+    scores.record()
+    keys = set(claims.load_results().key)
+    assert "table3.sleepy_hungry.proposed.accuracy" in keys
+    assert "submodel.mfcc.accuracy" in keys
+    assert not [key for key in keys if "total" in key or key.startswith("ablation.gain")]
+
+
+def test_wrong_settings_are_told_in_one_line(
+    streams: Streams, found: Ensemble, apart: Path
+) -> None:
+    with pytest.raises(InputError, match="features"):
+        Settings(kind="feature")
+    with pytest.raises(InputError, match="clip"):
+        Table3(found).record("clips")
+    with pytest.raises(InputError, match='give "clip" or "frame"'):
+        Table3(found).record("leak_free")
     with pytest.raises(InputError, match="leak_free"):
         ensemble.fit(streams, settings=SETTINGS, schemes=("leekfree",))
