@@ -1,9 +1,10 @@
 """Noise taken out of a cry: by a denoising autoencoder, and by plain spectral gating, its rival.
 
 Walked by notebook 08_autoencoder_dnn. Paper A §3.4.1: a denoising autoencoder is given a noisy
-input and trained to reconstruct the clean one, and is said to be "very effective compared to
-other models" at that. Both methods here end alike: a gain between 0 and 1 for each cell of the
-noisy STFT, whose phase is kept. What they gain is measured in dB on clips of known noise.
+input and trained to reconstruct the clean one, and is said, citing related work, to be "very
+effective compared to other models" at that. Both methods here end alike: a gain between 0 and 1
+for each cell of the noisy STFT, whose phase is kept. What they gain is measured in dB on clips of
+known noise.
 """
 
 from __future__ import annotations
