@@ -87,6 +87,7 @@ def write(folder: Path) -> Path:
         classifiers=CLASSIFIERS,
         table1=table1(results),
         table3=of_a,
+        image=_image(folder, sorted(of_a)),
         paper_b=of_b,
         figures=_figures(folder),
         states=_states(folder),
@@ -150,6 +151,22 @@ def _states(folder: Path) -> list[dict[str, Any]]:
     return [{"name": path.stem, **json.loads(path.read_text())} for path in found]
 
 
+def _image(folder: Path, corpora: Sequence[str]) -> dict[str, str]:
+    """Return by corpus what looked at the pictures of Table 3: the backbone, and whose weights.
+
+    It stands in what the run's ensemble was kept with, which is of one corpus alone.
+    """
+    path = folder / "models" / "ensemble.json"
+    if not path.is_file():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        data, words = about["data"], about["backbone"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove it and run again.") from error
+    return {data: words or "none, sound alone"} if data in corpora else {}
+
+
 def print_scoreboard(runs: Sequence[Path]) -> None:
     """Print Tables 2 and 3 of Paper A and the models of Paper B of every run."""
     from rich.console import Console
@@ -163,18 +180,23 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
         for data in sorted({cell.data for cell in cells}):
             rows = [cell for cell in cells if cell.data == data]
             console.print(_scoreboard(folder.name, data, rows, majorities(results).get(data)))
-        for data in sorted({row.data for row in ensembles}):
-            console.print(_ensembles(folder.name, [row for row in ensembles if row.data == data]))
+        of_a = sorted({row.data for row in ensembles})
+        image = _image(folder, of_a)
+        for data in of_a:
+            rows_a = [row for row in ensembles if row.data == data]
+            console.print(_ensembles(folder.name, rows_a, image.get(data)))
         for data in sorted({row.data for row in models}):
             console.print(_models(folder.name, [row for row in models if row.data == data]))
 
 
-def _ensembles(run: str, rows: Sequence[EnsembleRow]) -> Table:
+def _ensembles(run: str, rows: Sequence[EnsembleRow], image: str | None) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     data = rows[0].data
     table = Table(title=escape(f"{run}: Paper A, Table 3, accuracy on {data}{_warning(data)}"))
+    if image is not None:
+        table.caption = escape(f"image: {image}")
     for column in ("states", "model"):
         table.add_column(column)
     for column in ("published", "split by frame", "split by clip", "leak-free"):

@@ -414,6 +414,56 @@ def test_a_run_without_table_3_judges_nothing_of_it(run: Path) -> None:
     assert "internally inconsistent" not in Page(report.write(run)).text
 
 
+@pytest.mark.parametrize(
+    ("backbone", "words"),
+    [("ResNet50 <1>, random weights", "ResNet50 <1>, random weights"), (None, "none, sound alone")],
+)
+def test_table_3_names_the_backbone_and_its_weights(
+    backbone: str | None, words: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, [*of_table_3("mine"), *of_table_3("other")])
+    (run / "models").mkdir()
+    (run / "models" / "ensemble.json").write_text(
+        json.dumps({"backbone": backbone, "data": "mine"})
+    )
+    text = Page(report.write(run)).text
+    assert text.count("Image: ") == 1, "the files are of one corpus alone"
+    assert f"Image: {words}." in text.split("Table 3, on other")[0]
+    report.print_scoreboard([run])
+    assert capsys.readouterr().out.count(f"image: {words}") == 1
+
+
+def test_where_no_ensemble_was_kept_nothing_is_said_of_the_backbone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, of_table_3())
+    assert "Image: " not in Page(report.write(run)).text
+    report.print_scoreboard([run])
+    assert "image: " not in capsys.readouterr().out
+
+
+def test_a_damaged_ensemble_file_is_named(run: Path) -> None:
+    made(run, of_table_3())
+    (run / "models").mkdir()
+    (run / "models" / "ensemble.json").write_text('{"data": "mine"}')
+    with pytest.raises(InputError, match=r"ensemble\.json: damaged.*run again"):
+        report.write(run)
+
+
+def test_a_corpus_of_two_states_has_their_pair_alone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, [r for r in of_table_3() if ".total." not in r["key"]])
+    assert {r.pair for r in tables.table3(report._read(run))} == {"sleepy & hungry"}
+    page = Page(report.write(run))
+    assert "Paper A, Table 3, on mine" in page.text
+    assert "<td>sleepy &amp; hungry</td>" in page.source
+    assert "<td>all three states</td>" not in page.source
+    report.print_scoreboard([run])
+    out = capsys.readouterr().out
+    assert "sleepy & hungry" in out and "all three states" not in out
+
+
 def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(run, of_table_3())
     report.print_scoreboard([run])
