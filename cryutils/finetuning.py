@@ -23,6 +23,7 @@ from cryutils.errors import InputError
 from cryutils.examples import Examples
 from cryutils.splits import Fold, Protocol
 from cryutils.training import Settings
+from cryutils.videos import pictures_of
 
 if TYPE_CHECKING:
     from cryutils.backbones import Backbone
@@ -95,7 +96,7 @@ def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -
         raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
     kept = []
     for clip in clips:
-        source = clip.still or (clip.path if clip.has_video else None)
+        source = pictures_of(clip)
         own = [] if source is None else list(given.frames(source))
         count = len(own) if limit is None else min(limit, len(own))
         chosen = np.round(np.linspace(0, len(own) - 1, count)).astype(int)

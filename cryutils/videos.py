@@ -44,6 +44,7 @@ __all__ = [
     "check_disk",
     "disk_need",
     "embed",
+    "pictures_of",
     "three_states",
 ]
 
@@ -180,7 +181,7 @@ def embed(
     wanted = backbone.model.input_shape[1:]
     if any(side not in (None, have) for side, have in zip(wanted, given.shape, strict=True)):
         raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
-    paths = [_pictures(clip) for clip in clips]
+    paths = [pictures_of(clip) for clip in clips]
     keys = ["no pictures" if path is None else given.key(path) for path in paths]
     known = calibration(given) if engine == "openvino-int8" else None
     there = backbones.kept(keys, backbone, engine=engine, calibration=known)
@@ -193,6 +194,11 @@ def embed(
         return backbones.embeddings(
             sources, backbone, engine=engine, calibration=known, progress=progress
         )
+
+
+def pictures_of(clip: Clip) -> Path | None:
+    """Return the file that shows a clip: its still, else its video, None where nothing does."""
+    return clip.still if clip.still is not None else clip.path if clip.has_video else None
 
 
 def calibration(given: FrameInput) -> Pixels:
@@ -265,10 +271,6 @@ def check_disk(needed: int) -> str:
             f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
         )
     return words
-
-
-def _pictures(clip: Clip) -> Path | None:
-    return clip.still if clip.still is not None else clip.path if clip.has_video else None
 
 
 class _Ahead:
