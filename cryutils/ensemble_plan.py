@@ -29,7 +29,8 @@ class Settings:
     encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
     audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
     DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
-    last hidden layer's "features" or "probabilities". out_of_fold: whether it learns from
+    last hidden layer's "features" or "probabilities". A class means the same in every network, a
+    hidden unit doesn't, so what inner folds have learned is exchanged better as probabilities. out_of_fold: whether it learns from
     answers to clips that the submodels have not seen; False is the paper's simpler way.
     n_inner: inner folds.
     """
@@ -45,7 +46,7 @@ class Settings:
     final: DenseSettings = field(
         default_factory=lambda: DenseSettings(units=(32,), epochs=100, patience=20)
     )
-    kind: Kind = "features"
+    kind: Kind = "probabilities"
     out_of_fold: bool = True
     n_folds: int = 5
     n_inner: int = 3
