@@ -8,8 +8,10 @@ extra, does the same with fewer bits a number; `agreement` says what those bits 
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,13 +216,25 @@ def _quantised(model: Any, calibration: Frames, known: Setting) -> Any:
 def _quantise(network: Any, calibration: Frames) -> Any:
     import logging
 
-    from IPython.utils.capture import capture_output
-
     nncf = _nncf()
     nncf.set_log_level(logging.ERROR)
     frames = nncf.Dataset(list(calibration), lambda frame: frame[None].astype(np.float32))
-    with capture_output():  # its progress bars, which notebooks would keep
+    with _no_bars():
         return nncf.quantize(network, frames, subset_size=len(calibration))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep NNCF's progress bars out of notebooks: they are rich's, which looks where it runs."""
+    from rich import console
+
+    kept = console._is_jupyter
+    console._is_jupyter = lambda: False
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        console._is_jupyter = kept
 
 
 def _digest(model: Any, calibration: Frames, known: Setting) -> str:

@@ -30,8 +30,9 @@ class Settings:
     audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
     DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
     last hidden layer's "features" or "probabilities". A class means the same in every network, a
-    hidden unit doesn't, so what inner folds have learned is exchanged better as probabilities. out_of_fold: whether it learns from
-    answers to clips that the submodels have not seen; False is the paper's simpler way.
+    hidden unit doesn't, so what inner folds have learned is exchanged better as probabilities.
+    out_of_fold: whether it learns from answers to clips that the submodels have not seen; False is
+    the paper's simpler way.
     n_inner: inner folds.
     """
 

@@ -199,3 +199,25 @@ def test_a_shift_that_plain_cosine_hides_shows() -> None:
 def test_agreement_of_other_frames_is_refused(wanted: np.ndarray) -> None:
     with pytest.raises(InputError, match="give embeddings of equal frames"):
         engines.agreement(wanted, wanted[:5])
+
+
+def test_quantising_within_a_notebook_shows_no_bars(tmp_path, monkeypatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+    lines = [
+        "import numpy as np",
+        "from cryutils import backbones, engines",
+        "base = backbones.base('MobileNetV2', input_shape=(32, 32, 3), weights='random')",
+        "some = np.random.default_rng(1).integers(0, 255, (12, 32, 32, 3), np.uint8)",
+        "engine = engines.ready(",
+        "    backbones.head_input(base), engine='openvino-int8', calibration=some",
+        ")",
+        "print(engine.run(some).shape)",
+    ]
+    cell = nbformat.v4.new_code_cell("\n".join(lines))
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    outputs = [o for o in notebook.cells[0].outputs if o.get("name") != "stderr"]
+    assert [o.get("text") for o in outputs] == ["(12, 1280)\n"]
