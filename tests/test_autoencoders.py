@@ -266,8 +266,8 @@ def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(ap
     found = []
     for seed in range(4):
         corpus = cryutils.load(
-            "synthetic", classes=STATES, signal=0.0, identity=1.0, infants=15, clips_per_infant=4,
-            duration_s=2.0, sr=8000, seed=seed,
+            "synthetic", classes=STATES, signal=0.0, identity=1.0, infants=15, clips_per_infant=6,
+            duration_s=3.0, sr=8000, seed=seed,
         )  # fmt: skip
         row = []
         for protocol in ("leak_free", "paper"):
