@@ -410,3 +410,20 @@ def test_readme_says_what_the_reference_run_measured_of_paper_b() -> None:
     commonest = round(100 * found["baseline.audio.majority.accuracy", "leak_free"]["value"])
     assert f"its leak-free accuracy is {accuracy} %" in said
     assert f"always saying *hungry* has {commonest} %" in said
+
+
+def test_readme_says_what_the_reference_run_measured_of_table_3() -> None:
+    rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
+    found = {(row["key"], row["protocol"]): row for row in rows}
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    key = "table3.sleepy_hungry"
+    for protocol, words in (("paper", "with the paper's protocol"), ("leak_free", "leak-free")):
+        row = found[f"{key}.proposed.accuracy", protocol]
+        share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
+        assert f"{share} % [{low}, {high}] {words}" in said
+    commonest = round(100 * found[f"{key}.majority.accuracy", "leak_free"]["value"])
+    assert f"leak-free, where always saying *hungry* has {commonest} %" in said
+    row = found[f"{key}.proposed.balanced_accuracy", "leak_free"]
+    share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
+    assert f"a balanced accuracy of {share} % [{low}, {high}] leak-free" in said
+    assert f"{found[f'{key}.proposed.accuracy', 'paper']['n']} clips" in said
