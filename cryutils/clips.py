@@ -158,6 +158,16 @@ class Corpus(Sequence[Clip]):
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)
 
+    def among(self, states: Sequence[str]) -> Corpus:
+        """Return the clips of those of `states` that occur. Raises InputError below two."""
+        found = [state for state in states if state in self.classes]
+        if len(found) < 2:
+            raise InputError(
+                f"{self.name}: of {', '.join(states)} it holds {', '.join(found) or 'none'};"
+                " name the folders after at least two of them."
+            )
+        return self.select(found)
+
     def select(self, classes: Sequence[str]) -> Corpus:
         """Return the corpus of `classes` alone. Raises InputError for a class it doesn't hold."""
         for label in classes:

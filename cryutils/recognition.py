@@ -19,7 +19,6 @@ import pandas as pd
 from cryutils import checkpoints, claims, evaluation, export, training
 from cryutils.clips import Corpus
 from cryutils.crossfit import CrossFit, fit_clips, validation_clips
-from cryutils.errors import InputError
 from cryutils.examples import Examples
 from cryutils.fusion import NO_PREDICTION, decide, late_fusion
 from cryutils.inputs import FaceInput, SoundInput
@@ -43,13 +42,7 @@ def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
     """
     if "pain" not in corpus.classes and stand_in in corpus.classes:
         corpus = corpus.relabel({stand_in: "pain"})
-    found = [state for state in STATES if state in corpus.classes]
-    if len(found) < 2:
-        raise InputError(
-            f"{corpus.name}: of {', '.join(STATES)} it holds {', '.join(found) or 'none'};"
-            " name the folders after at least two of them."
-        )
-    return corpus.select(found)
+    return corpus.among(STATES)
 
 
 class Scored:

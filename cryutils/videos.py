@@ -79,13 +79,7 @@ def three_states(corpus: Corpus) -> Corpus:
         if state not in corpus.classes and other in corpus.classes
     }
     corpus = corpus.relabel(names) if names else corpus
-    found = [state for state in STATES if state in corpus.classes]
-    if len(found) < 2:
-        raise InputError(
-            f"{corpus.name}: of {', '.join(STATES)} it holds {', '.join(found) or 'none'};"
-            " name the folders after at least two of them."
-        )
-    return corpus.select(found)
+    return corpus.among(STATES)
 
 
 @dataclass(frozen=True, kw_only=True)
