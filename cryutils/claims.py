@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,9 +21,12 @@ from cryutils.arithmetic import evaluate
 from cryutils.errors import InputError
 from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
+if TYPE_CHECKING:
+    from cryutils.inference import Interval
+
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "record", "run_dir", "together",
+    "published", "record", "record_interval", "run_dir", "together",
     "unstated", "verdicts",
 ]  # fmt: skip
 
@@ -108,6 +111,16 @@ def record(
     _current.results[key, protocol, data] = result
     _write(_current)
     return result
+
+
+def record_interval(
+    key: str, found: Interval, *, protocol: str | None, data: str, n: int | None = None
+) -> Result:
+    """Store an interval as `record` does; `n` where its test clips are not its own units."""
+    return record(
+        key, found.value, low=found.low, high=found.high, n=found.n if n is None else n,
+        n_infants=found.n_infants, protocol=protocol, data=data,
+    )  # fmt: skip
 
 
 def current() -> str:

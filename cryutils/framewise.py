@@ -228,10 +228,9 @@ def record(key: str, fitted: Framewise, corpus: Corpus) -> None:
     found = headline(fitted, corpus)
     key += ".frame_split" if unit_of(fitted.scheme) == "frame" else ""
     for metric in ("accuracy", "balanced_accuracy"):
-        value = found.intervals[metric]
-        claims.record(
-            f"{key}.{metric}", value.value, low=value.low, high=value.high, n=len(corpus),
-            n_infants=value.n_infants, protocol=found.protocol, data=corpus.name,
+        claims.record_interval(
+            f"{key}.{metric}", found.intervals[metric], n=len(corpus), protocol=found.protocol,
+            data=corpus.name,
         )  # fmt: skip
 
 

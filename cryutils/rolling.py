@@ -99,10 +99,7 @@ def record(rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_fr
     found["gain.accuracy"] = longest.accuracy_change
     for key, value in found.items():
         if value is not None:
-            claims.record(
-                f"rolling.{key}", value.value, low=value.low, high=value.high, n=value.n,
-                n_infants=value.n_infants, protocol=protocol, data=corpus.name,
-            )  # fmt: skip
+            claims.record_interval(f"rolling.{key}", value, protocol=protocol, data=corpus.name)
 
 
 def _measured(

@@ -187,10 +187,9 @@ class Table3:
         return evaluation.class_indices(corpus.labels, corpus.classes)[0]
 
     def _store(self, key: str, found: Interval, scheme: str, n: int | None = None) -> None:
-        claims.record(
-            key, found.value, low=found.low, high=found.high,
-            n=found.n if n is None else n, n_infants=found.n_infants,
-            protocol=str(protocol_of(scheme)), data=self.found.streams.corpus.name,
+        claims.record_interval(
+            key, found, n=n, protocol=str(protocol_of(scheme)),
+            data=self.found.streams.corpus.name,
         )  # fmt: skip
 
     def _cell(self, scheme: str, row: str, model: str) -> Cell:
