@@ -11,13 +11,15 @@ STAMP := .venv/.installed
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# Compiled once here: else, where Python writes no bytecode, each of the many processes compiles
+# TensorFlow and the rest anew, some seven seconds each.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
 	@touch $(STAMP)
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
@@ -45,7 +47,7 @@ test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab'
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@test -x $(COLAB)/bin/python || $(PYTHON) -m venv $(COLAB)
 	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(COLAB)/bin/uv pip install --quiet --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
+	@$(COLAB)/bin/uv pip install --quiet --compile-bytecode --python $(COLAB)/bin/python -c tests/notebooks/colab.txt -e . -r tests/notebooks/colab.txt
 	@touch $@
 
 clean:  ## Remove environments, caches of tools and what runs wrote

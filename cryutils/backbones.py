@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -180,15 +179,13 @@ def embeddings(
     nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
     total = len(clips) if isinstance(clips, Sized) else None
     what = f"{backbone.name} embeddings"
-    shown = counting(what, "clips", lines=True) if progress else nullcontext()
     found = []
-    with shown as report:
+    with counting(what, "clips", lines=True, shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
             chunks = _chunks(source, shape, 4 * batch_size)
             found += ragged.cached(stem, partial(_whole, run, chunks, nothing))
-            if report:
-                report(done, total or done)
+            report(done, total or done)
     return found
 
 

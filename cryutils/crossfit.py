@@ -24,8 +24,9 @@ from cryutils.examples import (
     examples_from_windows,
     windows,
 )
+from cryutils.progress import counting
 from cryutils.splits import Fold, Indices, Protocol, class_indices
-from cryutils.training import Build, Fitted, Settings, counted, fit
+from cryutils.training import Build, Fitted, Settings, fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,7 @@ def cross_fit(
         raise InputError("no clip has an example; check the features, or the faces found.")
     flat = [(r, k, fold) for r, repeat in enumerate(repeats) for k, fold in enumerate(repeat)]
     fits = []
-    with counted("Training", "networks", progress) as report:
+    with counting("Training", "networks", shown=progress) as report:
         for r, k, (train, test) in flat:
             if protocol is Protocol.LEAK_FREE:
                 _check_apart(infants, train, test, r, k)

@@ -28,8 +28,8 @@ from cryutils.backend import keras as _keras
 from cryutils.checkpoints import digest
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir, writing
+from cryutils.progress import counting
 from cryutils.traced import machine
-from cryutils.training import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -229,7 +229,7 @@ def fit(
             allowed[k] = np.isin(np.arange(classes), task.classes)
     content = digest(grouped, *([] if y is x else [y]))
     parts, done = [], 0
-    with counted("Training", "networks", progress) as report:
+    with counting("Training", "networks", shown=progress) as report:
         for some in _stacks(tasks, grouped.shape[2], max(classes, 1), softmax, settings):
             stem = _path(content, [tasks[k] for k in some], classes, settings)
             part = _kept(stem)

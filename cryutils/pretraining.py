@@ -116,19 +116,16 @@ def faces(
     uint8 (infants, size, size, 3) RGB and float32 (infants, parameters) in the order of
     `PARAMETERS`, each in [0, 1] between the limits of the generator.
     """
-    from contextlib import nullcontext
-
     from cryutils.faces import single_threaded
 
-    shown = counting("other infants' faces", "infants") if progress else nullcontext()
     drawn = []
     # One after the other: so small a picture is drawn in many short steps, which threads of
     # Python or of OpenCV would only wait for.
+    shown = counting("other infants' faces", "infants", shown=progress)
     with shown as report, single_threaded():
         for number in range(infants):
             drawn.append(_face(number, size=size, seed=seed))
-            if report:
-                report(len(drawn), infants)
+            report(len(drawn), infants)
     pixels, parameters = zip(*drawn, strict=True)
     return np.stack(pixels), np.stack(parameters)
 

@@ -25,12 +25,17 @@ _LATEST = 12  # reports whose pace counts: the first ones may have been found in
 
 
 @contextmanager
-def counting(what: str, unit: str, *, lines: bool = False) -> Iterator[Callable[[int, int], None]]:
+def counting(
+    what: str, unit: str, *, lines: bool = False, shown: bool = True
+) -> Iterator[Callable[[int, int], None]]:
     """Give `report(done, total)`: one bar on a terminal that goes away, nothing elsewhere.
 
     With `lines`, one line a minute elsewhere: how much is done, and the time left at the latest
-    pace.
+    pace. Unless `shown`, nothing anywhere.
     """
+    if not shown:
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -16,7 +16,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -150,7 +149,7 @@ def fit(
     state = checkpoints.finished(home)
     found = state is not None
     if state is None:
-        with counted("Training", "epochs", progress) as report:
+        with counting("Training", "epochs", shown=progress) as report:
             state = _train(copy(), model, job, home, checkpoint_s, report)
         checkpoints.finish(home, state, about)
     model.set_weights(state.best_weights)
@@ -304,10 +303,3 @@ def _train(
             verbose=0,
         )
     return state
-
-
-def counted(
-    what: str, unit: str, progress: bool
-) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Give `report(done, total)`: a bar on a terminal where `progress` says so, else nothing."""
-    return counting(what, unit) if progress else nullcontext(lambda done, total: None)

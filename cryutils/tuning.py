@@ -18,8 +18,9 @@ from cryutils.crossfit import fit_clips
 from cryutils.crossval import balanced_accuracy
 from cryutils.errors import InputError, near_miss
 from cryutils.examples import Examples, clip_probabilities
+from cryutils.progress import counting
 from cryutils.splits import Fold, Indices, Protocol, class_indices, folds
-from cryutils.training import Build, Settings, counted
+from cryutils.training import Build, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def search(
     parts = [(train[fitting], train[held]) for fitting, held in divided]
     combinations = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
     table = []
-    with counted("Searching", "combinations", progress) as report:
+    with counting("Searching", "combinations", shown=progress) as report:
         for chosen in combinations:
             tried = replace(settings, **chosen)
             scores = [_score(build, examples, y, part, tried, folder) for part in parts]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cryutils import progress
+from cryutils.synth import corpus
 
 
 @pytest.fixture
@@ -92,3 +94,31 @@ def test_lines_of_a_run_say_what_a_long_cell_says_once_a_minute(
     assert capsys.readouterr().err.splitlines() == [
         "09: started", "09: Frames: 60 of 150", "09: Frames: 120 of 150", "09: done",
     ]  # fmt: skip
+
+
+def test_what_is_not_to_be_shown_is_nowhere(
+    clock: list[float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(tmp_path / "news"))
+    with progress.counting("Frames", "clips", lines=True, shown=False) as report:
+        for done in range(1, 4):
+            clock[0] = 100.0 * done
+            report(done, 10)
+    assert not (tmp_path / "news").exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_corpus_tells_how_many_of_its_clips_are_made(
+    clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def minutes(path: Path, *_: object, **__: object) -> None:
+        clock[0] += 60.0
+
+    monkeypatch.setattr(corpus, "write_wav", minutes)
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(tmp_path / "news"))
+    corpus.build(["hungry"], infants=5, clips_per_infant=2, duration_s=1.0)
+    assert re.match(r"synthetic cries: \d+ of 10 clips, about", (tmp_path / "news").read_text())

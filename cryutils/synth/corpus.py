@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -24,6 +23,7 @@ import numpy as np
 
 from cryutils import locations
 from cryutils.errors import InputError
+from cryutils.progress import counting
 from cryutils.synth import voice
 from cryutils.synth.files import Picture, write_mp4, write_wav
 from cryutils.synth.schedule import AGES, CLASSES, PlannedClip, plan
@@ -77,8 +77,9 @@ def build(
     with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
     side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
     the voice's; with others its mouth no longer moves with the sound (see `files.write_mp4`).
-    progress: show a bar on a terminal. The others as in `plan`. A row has `id, path, label,
-    infant, session, start_s, duration_s, sex, age`, with `path` relative to the folder.
+    progress: a bar on a terminal, else a line a minute. The others as in `plan`. A row has `id,
+    path, label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the
+    folder.
     Raises InputError for a value outside its range or a class that is unknown.
     """
     clips = plan(
@@ -172,17 +173,12 @@ def _row(clip: PlannedClip, path: str, duration_s: float) -> dict[str, Any]:
 
 
 def _do(jobs: Sequence[Callable[[], None]], what: str, *, alone: bool, progress: bool) -> None:
-    """Do all jobs, with a bar on a terminal."""
+    """Do all jobs, and tell how far they are."""
     if not jobs:
         return
-    from rich.console import Console
-    from rich.progress import track
-
     # Threads, because NumPy, OpenCV and the codecs let go of the interpreter's lock; processes
     # were no faster, and a script without a main guard can't start them.
-    quiet = not (progress and sys.stderr.isatty())
-    console = Console(stderr=True)
-    with ThreadPoolExecutor(1 if alone else os.cpu_count()) as pool:
-        done = pool.map(lambda job: job(), jobs)
-        for _ in track(done, what, len(jobs), console=console, disable=quiet):
-            pass
+    pool = ThreadPoolExecutor(1 if alone else os.cpu_count())
+    with pool, counting(what, "clips", lines=True, shown=progress) as report:
+        for done, _ in enumerate(pool.map(lambda job: job(), jobs), start=1):
+            report(done, len(jobs))
