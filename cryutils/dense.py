@@ -11,21 +11,22 @@ All draw the same initial weights, orders and dropout, so each ends as it would 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils import side_by_side
 from cryutils.backend import keras as _keras
 from cryutils.checkpoints import digest
+from cryutils.dense_plan import DenseSettings, Task, check, stacks
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir, writing
 from cryutils.progress import counting
@@ -41,66 +42,7 @@ Rows = npt.NDArray[np.integer[Any]]
 Layer = tuple[Array, Array]
 
 DENSE_VERSION = 1  # raise it whenever the same rows and settings give other networks
-_AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenseSettings:
-    """What the networks of one `fit` share.
-
-    units: of the hidden layers, each with ReLU but for those whose index is in `linear` (an
-    autoencoder's bottleneck). dropout: behind each hidden layer. noise: deviation of Gaussian
-    noise on the standardised inputs; like dropout while training only. learning_rate: of
-    RMSProp (Paper A §3.5). patience: epochs without a better `monitor` of the validation rows
-    ("loss", or "accuracy") before a network stops; the best epoch's weights are kept.
-    class_weights: each class weighs the same in the training loss.
-    """
-
-    units: tuple[int, ...] = (64,)
-    linear: tuple[int, ...] = ()
-    dropout: float = 0.3
-    noise: float = 0.0
-    learning_rate: float = 1e-3
-    epochs: int = 40
-    batch_size: int = 32
-    patience: int = 8
-    monitor: Literal["loss", "accuracy"] = "loss"
-    class_weights: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
-        if not 0 <= self.dropout < 1 or self.noise < 0 or self.learning_rate <= 0 or self.seed < 0:
-            raise InputError(
-                f"dropout={self.dropout}, noise={self.noise}, learning_rate={self.learning_rate},"
-                f" seed={self.seed}: dropout is a share below 1, the others aren't negative."
-            )
-        if min(self.units, default=1) < 1 or self.monitor not in ("loss", "accuracy"):
-            raise InputError(
-                f"units={self.units}, monitor={self.monitor!r}: layers have 1 unit or more,"
-                ' and "loss" or "accuracy" says stop.'
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What one network is trained on.
-
-    train, validation: row numbers, apart. group: which of x's groups they are rows of. classes:
-    the class indices that it tells apart, None for all; its rows hold no others. inputs: bool
-    (d,), the inputs that it may use, None for all. monitor: what says stop, None for the one
-    of the settings.
-    """
-
-    train: Rows
-    validation: Rows
-    group: int = 0
-    classes: tuple[int, ...] | None = None
-    inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
-    monitor: Literal["loss", "accuracy"] | None = None
 
 
 class Dense:
@@ -227,79 +169,51 @@ def fit(
     for k, task in enumerate(tasks):
         if task.classes is not None:
             allowed[k] = np.isin(np.arange(classes), task.classes)
-    content = digest(grouped, *([] if y is x else [y]))
-    parts, done = [], 0
-    with counting("Training", "networks", shown=progress) as report:
-        for some in _stacks(tasks, grouped.shape[2], max(classes, 1), softmax, settings):
-            stem = _path(content, [tasks[k] for k in some], classes, settings)
-            part = _kept(stem)
-            if part is None:
-                from cryutils.side_by_side import train
-
-                part = train(
-                    grouped, y, [tasks[k] for k in some], allowed[some] if softmax else None,
-                    settings, lambda share, done=done, some=some: report(  # type: ignore[misc]
-                        done + int(share * len(some)), len(tasks)
-                    ),
-                )  # fmt: skip
-                _keep(stem, part)
-            rows = [row | {"task": row["task"] + done} for row in part[1]]
-            parts.append((part[0], rows, part[2]))
-            done += len(some)
-            report(done, len(tasks))
-    depth = len(parts[0][0])
+    parts = list(
+        _parts(grouped, y, tasks, classes, settings, allowed if softmax else None, progress)
+    )
     layers = [
         (np.concatenate([p[0][k][0] for p in parts]), np.concatenate([p[0][k][1] for p in parts]))
-        for k in range(depth)
+        for k in range(len(parts[0][0]))
     ]
     rows = [row for _, some, _ in parts for row in some]
     best = np.concatenate([epochs for *_, epochs in parts])
     return Dense(layers, rows, best, settings, softmax=softmax, allowed=allowed)
 
 
+def _parts(
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    tasks: Sequence[Task],
+    classes: int,
+    settings: DenseSettings,
+    allowed: npt.NDArray[np.bool_] | None,
+    progress: bool,
+) -> Iterator[Part]:
+    """Yield the networks of some tasks after the other, from the cache where they are there."""
+    content = digest(x, *([] if y is x else [y]))
+    done = 0
+    with counting("Training", "networks", shown=progress) as report:
+        for some in stacks(tasks, x.shape[2], max(classes, 1), allowed is not None, settings):
+            own = [tasks[k] for k in some]
+            stem = _path(content, own, classes, settings)
+            part = _kept(stem)
+            if part is None:
+
+                def told(share: float, before: int = done, count: int = len(some)) -> None:
+                    report(before + int(share * count), len(tasks))
+
+                part = side_by_side.train(
+                    x, y, own, None if allowed is None else allowed[some], settings, told
+                )
+                _keep(stem, part)
+            layers, rows, best = part
+            yield layers, [row | {"task": row["task"] + done} for row in rows], best
+            done += len(some)
+            report(done, len(tasks))
+
+
 Part = tuple[list[tuple[Array, Array]], list[dict[str, float]], npt.NDArray[np.int64]]
-
-
-def of_group(y: npt.NDArray[Any], task: Task) -> npt.NDArray[Any]:
-    """Return the class of each row that a task sees, int (rows,)."""
-    return y if y.ndim == 1 else y[task.group]
-
-
-def check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], classes: int) -> None:
-    """Raise InputError where tasks ask for what x (groups, rows, d) and y don't hold."""
-    if x.ndim != 3 or not tasks:
-        raise InputError(f"x is {x.shape} for {len(tasks)} tasks: give (rows, d), and a task.")
-    rows = x.shape[1]
-    whole = y.dtype.kind in "iu"
-    if y.shape[-1 if whole else -2] != rows:
-        raise InputError(f"{rows} rows of x and y {y.shape} do not belong together.")
-    for k, task in enumerate(tasks):
-        if not 0 <= task.group < len(x):
-            raise InputError(f"task {k}: group {task.group}, but x has {len(x)}.")
-        for name in ("train", "validation"):
-            given = getattr(task, name)
-            if not len(given) or given.min() < 0 or given.max() >= rows:
-                raise InputError(f"task {k}, {name}: give rows from 0 to {rows - 1}, one at least.")
-        both = np.intersect1d(task.train, task.validation)
-        if len(both):
-            raise InputError(f"task {k}: row {both[0]} is in train and in validation.")
-        if not whole:
-            continue
-        told = np.unique(of_group(y, task)[np.concatenate([task.train, task.validation])])
-        known = range(classes) if task.classes is None else task.classes
-        if not set(told) <= set(known):
-            raise InputError(f"task {k}: rows of classes {told.tolist()}, it tells {[*known]}.")
-
-
-def _stacks(
-    tasks: Sequence[Task], d: int, classes: int, softmax: bool, settings: DenseSettings
-) -> Iterator[list[int]]:
-    """Yield the numbers of tasks to be trained at once, few enough to fit in memory."""
-    sizes = [d, *settings.units, classes if softmax else d]
-    kernels = sum(a * b for a, b in itertools.pairwise(sizes))
-    most = max(1, _AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
-    for start in range(0, len(tasks), most):
-        yield list(range(start, min(start + most, len(tasks))))
 
 
 def _path(content: str, tasks: Sequence[Task], classes: int, settings: DenseSettings) -> Path:

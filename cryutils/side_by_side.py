@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.backend import keras as _keras
+from cryutils.dense_plan import DenseSettings, Task, of_group
 
 if TYPE_CHECKING:
-    from cryutils.dense import DenseSettings, Part, Task
+    from cryutils.dense import Part
 
 __all__ = ["train"]
 
@@ -290,7 +291,5 @@ def _class_weights(y: npt.NDArray[Any], task: Task, settings: DenseSettings) -> 
     if y.dtype.kind == "f" or not settings.class_weights:
         return np.ones(len(task.train), np.float32)
     from sklearn.utils.class_weight import compute_sample_weight
-
-    from cryutils.dense import of_group
 
     return compute_sample_weight("balanced", of_group(y, task)[task.train]).astype(np.float32)

@@ -13,12 +13,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import backbones, faces, ragged, video
+from cryutils import ahead, backbones, faces, ragged, video
 from cryutils.clips import Clip, Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import cache_dir
@@ -58,7 +55,6 @@ CROPS = ("frame", "centre", "face")
 _STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants from below 2**40
-_CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many times ahead of the network
 # Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
@@ -183,11 +179,21 @@ def embed(
     if missing:
         frames = sum(ceil(clips[n].duration_s * given.fps) or 1 for n in missing)
         check_disk(4 * frames * backbone.model.output_shape[-1])
-    with faces.single_threaded(), _Ahead({n: paths[n] for n in missing}, given) as ahead:
-        sources = [(key, partial(ahead.frames, n, paths[n])) for n, key in enumerate(keys)]
+    # A followed face needs its whole file, so there files are worked on side by side.
+    decoding = ahead.Whole if given.crop == "face" else ahead.InChunks
+    files = {n: path for n in missing if (path := paths[n]) is not None}
+    with faces.single_threaded(), decoding(files, given.frames) as decoded:
+        sources = [(key, partial(_frames, n, paths[n], decoded)) for n, key in enumerate(keys)]
         return backbones.embeddings(
             sources, backbone, engine=engine, calibration=known, progress=progress
         )
+
+
+def _frames(number: int, path: Path | None, decoded: ahead.Ahead) -> Iterator[Pixels]:
+    if number in decoded:
+        yield from decoded.frames(number)
+    elif path is not None:  # what was kept of it is damaged
+        yield from decoded.decode(path)
 
 
 def pictures_of(clip: Clip) -> Path | None:
@@ -265,68 +271,3 @@ def check_disk(needed: int) -> str:
             f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
         )
     return words
-
-
-class _Ahead:
-    """The frames of some clips in order, decoded by a thread a little ahead of who takes them."""
-
-    def __init__(self, paths: dict[int, Path | None], given: FrameInput) -> None:
-        self._paths, self._given = paths, given
-        self._stream = self._decoded()
-        # A followed face needs its whole file, so there files are worked on side by side.
-        self._whole = given.crop == "face"
-        self._pool = ThreadPoolExecutor((os.cpu_count() or 1) if self._whole else 1)
-        self._waiting: deque[Future[tuple[int, Pixels | None] | None]] = deque()
-        self._files = iter(paths.items())
-        self._clips: dict[int, Future[Pixels]] = {}
-
-    def __enter__(self) -> _Ahead:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def frames(self, number: int, path: Path | None) -> Iterator[Pixels]:
-        """Yield the frames of clip `number`, (n, size, size, 3); ask in the order of numbers."""
-        if number not in self._paths:  # it has none, or what was kept of it is damaged
-            yield from self._given.frames(path) if path is not None else ()
-            return
-        if self._whole:
-            yield from self._of_whole(number)
-            return
-        while (item := self._next()) is not None:
-            which, some = item
-            if which != number:  # another's, which the cache had when its turn came
-                continue
-            if some is None:
-                return
-            yield some
-
-    def _of_whole(self, number: int) -> Iterator[Pixels]:
-        for later, path in self._files:
-            self._clips[later] = self._pool.submit(self._crops, path)
-            if later >= number + _AHEAD:
-                break
-        for earlier in [k for k in self._clips if k < number]:  # the cache had it after all
-            self._clips.pop(earlier).cancel()
-        crops = self._clips.pop(number).result()
-        if len(crops):
-            yield crops
-
-    def _crops(self, path: Path | None) -> Pixels:
-        found = [] if path is None else list(self._given.frames(path))
-        return np.stack(found) if found else np.zeros((0, *self._given.shape), np.uint8)
-
-    def _next(self) -> tuple[int, Pixels | None] | None:
-        while len(self._waiting) < _AHEAD:
-            self._waiting.append(self._pool.submit(next, self._stream, None))
-        return self._waiting.popleft().result()
-
-    def _decoded(self) -> Iterator[tuple[int, Pixels | None]]:
-        """Yield (clip number, frames), and (clip number, None) where a clip ends."""
-        for number, path in self._paths.items():
-            if path is not None:
-                frames = self._given.frames(path)
-                while some := list(islice(frames, _CHUNK)):
-                    yield number, np.stack(some)
-            yield number, None

@@ -472,6 +472,8 @@ def started(project: Path, apart: Path) -> Any:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job ignores Ctrl-C, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "tally" / "02_second"

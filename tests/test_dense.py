@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cryutils import dense, side_by_side
+from cryutils import dense, dense_plan, side_by_side
 from cryutils.backend import keras
 from cryutils.dense import DenseSettings, Task
 from cryutils.errors import InputError
@@ -222,7 +222,7 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
     tasks = [Task(train[k:], validation) for k in range(5)]
     settings = DenseSettings(epochs=2)
     whole = dense.fit(x, y, tasks, classes=3, settings=settings)
-    monkeypatch.setattr(dense, "_AT_ONCE", 2 * 64 * 32)
+    monkeypatch.setattr(dense_plan, "_AT_ONCE", 2 * 64 * 32)
     calls = []
     train_ = side_by_side.train
     monkeypatch.setattr(side_by_side, "train", lambda *a: calls.append(len(a[2])) or train_(*a))

@@ -266,29 +266,6 @@ def test_what_was_stopped_goes_on_where_it_was(
         np.testing.assert_allclose(one, wanted, rtol=1e-5)
 
 
-def test_few_frames_wait_for_the_network(
-    bare: Path, mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(videos, "_CHUNK", 2)
-    decoded, taken, most = 0, 0, 0
-    own = faces.crop
-
-    def counted(*a: Any, **k: Any) -> np.ndarray:
-        nonlocal decoded, most
-        decoded += 1
-        most = max(most, decoded - taken)
-        return own(*a, **k)
-
-    monkeypatch.setattr(faces, "crop", counted)
-    paths = {n: write(bare / f"{n}.mp4", seed=n) for n in range(4)}
-    with videos._Ahead(paths, SEEN) as ahead:
-        for number, path in paths.items():
-            for some in ahead.frames(number, path):
-                taken += len(some)
-    assert decoded == taken == 32
-    assert most <= 2 * (videos._AHEAD + 1)
-
-
 def test_frames_of_another_size_than_the_backbones_are_refused(
     three: list[Clip], mean_colour: Backbone
 ) -> None:
