@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Result:
 class _Notebook:
     name: str
     seed: int | None
-    results: dict[tuple[str, str | None, str], Result]
+    texts: dict[tuple[str, str | None, str], str]  # each result as it stands in the file
 
 
 _current: _Notebook | None = None
@@ -108,7 +109,8 @@ def record(
         notebook=_current.name,
         seed=_current.seed,
     )
-    _current.results[key, protocol, data] = result
+    text = json.dumps(asdict(result), indent=1)
+    _current.texts[key, protocol, data] = textwrap.indent(text, " ")
     _write(_current)
     return result
 
@@ -168,8 +170,8 @@ def _read(folder: Path) -> list[dict[str, Any]]:
 
 def _write(notebook: _Notebook) -> None:
     with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
-        rows = [asdict(result) for result in notebook.results.values()]
-        part.write_text(json.dumps(rows, indent=1) + "\n")
+        rows = ",\n".join(notebook.texts.values())
+        part.write_text(f"[\n{rows}\n]\n" if rows else "[]\n")
 
 
 def published() -> pd.DataFrame:
