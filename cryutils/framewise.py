@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import claims, dense
+from cryutils import claims, dense, ragged
 from cryutils.dense import Dense, DenseSettings, Task
 from cryutils.errors import InputError
 from cryutils.examples import by_clip
@@ -77,7 +77,11 @@ class Framewise:
         if unit_of(self.scheme) == "frame":
             raise InputError("split by frame, every network has seen frames of every clip.")
         tester = {int(clip): k for k, fold in enumerate(self.folds) for clip in fold.test}
-        return [self.networks.predict(tester[k], frames) for k, frames in enumerate(embeddings)]
+        answers = []
+        for k, frames in enumerate(embeddings):
+            answers.append(self.networks.predict(tester[k], frames))
+            ragged.let_go(frames)
+        return answers
 
 
 def fit(
@@ -130,7 +134,10 @@ def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indice
     """Return every `every`-th frame of all clips, (frames, features), and the clip of each."""
     if every < 1:
         raise InputError(f"every={every}: give 1 for all frames, or more.")
-    parts = [frames[::every] for frames in embeddings]
+    parts = []
+    for frames in embeddings:
+        parts.append(frames[::every].copy())
+        ragged.let_go(frames)
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
 
 

@@ -8,6 +8,7 @@ lengths, type and a checksum. The JSON is written last, so bytes without it do n
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 from cryutils.locations import writing
 
-__all__ = ["cached", "load", "save"]
+__all__ = ["cached", "let_go", "load", "save"]
 
 Array = npt.NDArray[Any]
 _WORD = 8
@@ -94,6 +95,19 @@ def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None
     whole = held[:size].view(dtype).reshape(sum(lengths), *tail)
     ends = np.cumsum(lengths)
     return [whole[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+
+def let_go(array: Array) -> None:
+    """Give back the memory that reading `array` took, if `cached` or `load` returned it.
+
+    Its whole list is read from disk again when it is next looked at; changes to it are lost.
+    For who looks at gigabytes one array after the other: else all of them count as in use.
+    """
+    held: Any = array
+    while isinstance(held, np.ndarray):
+        held = held.base
+    if isinstance(held, mmap.mmap):
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 def _write(file: BinaryIO, array: Array, dtype: npt.DTypeLike) -> None:

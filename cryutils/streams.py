@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import audio
+from cryutils import audio, ragged
 from cryutils.clips import Corpus
 from cryutils.errors import InputError
 from cryutils.examples import by_clip
@@ -132,6 +132,7 @@ def gather(
             left_out.append(f"{corpus[k].id}: {problem}")
             continue
         rows = {name: one.windows(x) for name, one in hearing.items()}
+        ragged.let_go(x)
         count = len(next(iter(rows.values())))
         for name, row in rows.items():
             windows[name].append(row)
@@ -170,6 +171,7 @@ def with_pictures(
         which, where = pairs(np.arange(0, len(own), every) / fps, middles)
         moment.append(first + where)
         frames.append(np.asarray(own[which * every]))
+        ragged.let_go(own)
         first += len(middles)
     return replace(streams, frames=np.concatenate(frames), moment=np.concatenate(moment))
 

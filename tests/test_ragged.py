@@ -166,3 +166,27 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
         ragged.cached(tmp_path / "file" / "list", lambda: iter(some_arrays()))
+
+
+def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    if not hasattr(psutil.Process().memory_info(), "shared"):
+        pytest.skip("this system doesn't tell the memory of mapped files")
+    given = np.arange(2**23, dtype=np.float32)  # 32 MiB
+    (kept,) = ragged.cached(tmp_path / "list", lambda: iter([given]))
+
+    def mapped() -> int:
+        return int(psutil.Process().memory_info().shared)
+
+    before = mapped()
+    np.testing.assert_array_equal(kept[::2], given[::2])
+    assert mapped() - before > 2**24
+    ragged.let_go(kept[3:])
+    assert abs(mapped() - before) < 2**22
+    np.testing.assert_array_equal(kept, given)
+
+
+def test_any_other_array_is_left_alone() -> None:
+    own = np.arange(5)
+    ragged.let_go(own[1:])
+    assert own.tolist() == [0, 1, 2, 3, 4]
