@@ -72,8 +72,8 @@ def learning_curves(
     """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
 
     `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`, and may have `repeat`;
-    `best` marks the epochs whose weights were kept. The mean ends where fewer than half of the
-    folds go on.
+    `best` marks the epochs whose weights were kept. The mean ends with the first fold that does:
+    the mean of those that go on would jump.
     """
     one_fit = [name for name in ("repeat", "fold") if name in history]
     fits = history.groupby(one_fit)
@@ -83,7 +83,7 @@ def learning_curves(
         for _, fold in fits:
             ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
         by_epoch = history.groupby("epoch")[column]
-        mean = by_epoch.mean()[by_epoch.size() * 2 >= fits.ngroups]
+        mean = by_epoch.mean()[by_epoch.size() == fits.ngroups]
         ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
     for k, epoch in enumerate(best):
         ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")

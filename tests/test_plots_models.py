@@ -124,8 +124,8 @@ def test_learning_curves_are_each_fold_and_their_mean(ax: Axes) -> None:
     assert ax.get_ylabel() == "loss (cross-entropy, nats)"
 
 
-def test_the_mean_curve_ends_where_most_folds_have_stopped(ax: Axes) -> None:
-    folds = {(0, 0): [1.0], (0, 1): [1.0, 0.8], (0, 2): [1.0, 0.6, 0.3]}
+def test_the_mean_curve_ends_with_the_first_fold_that_stops(ax: Axes) -> None:
+    folds = {(0, 0): [1.0, 0.7], (0, 1): [1.0, 0.8, 0.9], (0, 2): [1.0, 0.6, 0.3, 0.2]}
     plots.learning_curves(history(folds), ax)
     assert points(ax, "training") == ([1, 2], [1.0, pytest.approx(0.7)])
 
