@@ -44,10 +44,10 @@ def residual_block(ax: Axes, *, layers: Sequence[str] = ("3 × 3", "3 × 3")) ->
     ax.plot([0.42, 0.42, end], [0, 0.85, 0.85], color="#0072B2", lw=1.8)
     _arrow(ax, (end, 0.85), (end, 0.16), colour="#0072B2", width=1.8)
     ax.text(end / 2, 0.9, "x, unchanged", ha="center", va="bottom", color="#0072B2", fontsize=10)
-    _arrow(ax, (end + 0.14, 0), (end + 0.75, 0))
-    ax.text(end + 0.45, 0.08, "ReLU", ha="center", va="bottom", fontsize=8)
-    ax.text(end + 0.8, 0, "H(x) = F(x) + x", ha="left", va="center", fontsize=10)
-    ax.set(xlim=(-0.4, end + 2.4), ylim=(-0.5, 1.25))
+    _arrow(ax, (end + 0.14, 0), (end + 1.75, 0))
+    ax.text(end + 0.9, 0.08, "H(x) = F(x) + x", ha="center", va="bottom", fontsize=10)
+    ax.text(end + 1.8, 0, "ReLU(H(x))", ha="left", va="center", fontsize=10)
+    ax.set(xlim=(-0.4, end + 2.9), ylim=(-0.5, 1.25))
     ax.axis("off")
     return ax
 
