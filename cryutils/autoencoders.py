@@ -211,16 +211,12 @@ def keras_classifier(
     dnn: Dense,
     dnn_task: int,
     window_shape: Sequence[int],
-    *,
-    output: str = "states",
 ) -> Any:
     """Return encoder and DNN as one Keras model: a window (frames, coefficients) in, softmax out.
 
     It is made to be kept and exported; layer "bottleneck" gives the autoencoder's own codes,
-    (patches, p). output: "states", or "features" for the DNN's last hidden layer.
+    (patches, p).
     """
-    if output not in ("states", "features"):
-        raise InputError(f'output={output!r}: "states" or "features".')
     keras = _keras()
     frames, coefficients = window_shape
     front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
@@ -242,8 +238,6 @@ def keras_classifier(
     behind = dnn.keras(dnn_task)
     for layer in behind.layers[1:]:
         h = layer(h)
-        if output == "features" and layer is behind.layers[-2]:
-            return keras.Model(inputs, h, name="ae_dnn_features")
     return keras.Model(inputs, h, name="ae_dnn")
 
 

@@ -43,7 +43,7 @@ class Backbone:
     """A frozen network, pixels in and feature maps out, and what is to be said of it.
 
     `weights` says in words which weights, `imagenet` whether they are ImageNet's, and `cause`,
-    for random ones that were not asked for, why there are no others.
+    where these were not asked for, why there are no others.
     `preprocessing` is Keras' name for what is done to the pixels first: "caffe" (BGR minus
     ImageNet's mean), "tf" (to [-1, 1]), "torch" (standardised) or "none" (the network itself
     does it).

@@ -163,6 +163,7 @@ def fit(
     """
     settings = settings or DenseSettings()
     grouped = x if x.ndim == 3 else x[None]
+    y = grouped if y is x else y
     check(grouped, y, tasks, classes)
     softmax = y.dtype.kind in "iu"
     allowed = np.ones((len(tasks), max(classes, 1)), bool)

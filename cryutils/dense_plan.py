@@ -28,8 +28,7 @@ class DenseSettings:
     """What the networks of one `fit` share.
 
     units: of the hidden layers, each with ReLU but for those whose index is in `linear` (an
-    autoencoder's bottleneck). dropout: behind each hidden layer. noise: deviation of Gaussian
-    noise on the standardised inputs; like dropout while training only. learning_rate: of
+    autoencoder's bottleneck). dropout: behind each hidden layer. learning_rate: of
     RMSProp (Paper A §3.5). patience: epochs without a better `monitor` of the validation rows
     ("loss", or "accuracy") before a network stops; the best epoch's weights are kept.
     class_weights: each class weighs the same in the training loss.
@@ -38,7 +37,6 @@ class DenseSettings:
     units: tuple[int, ...] = (64,)
     linear: tuple[int, ...] = ()
     dropout: float = 0.3
-    noise: float = 0.0
     learning_rate: float = 1e-3
     epochs: int = 40
     batch_size: int = 32
@@ -51,10 +49,10 @@ class DenseSettings:
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
-        if not 0 <= self.dropout < 1 or self.noise < 0 or self.learning_rate <= 0 or self.seed < 0:
+        if not 0 <= self.dropout < 1 or self.learning_rate <= 0 or self.seed < 0:
             raise InputError(
-                f"dropout={self.dropout}, noise={self.noise}, learning_rate={self.learning_rate},"
-                f" seed={self.seed}: dropout is a share below 1, the others aren't negative."
+                f"dropout={self.dropout}, learning_rate={self.learning_rate}, seed={self.seed}:"
+                " dropout is a share below 1, the rate above 0, the seed not negative."
             )
         if min(self.units, default=1) < 1 or self.monitor not in ("loss", "accuracy"):
             raise InputError(

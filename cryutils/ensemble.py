@@ -152,7 +152,10 @@ class Ensemble(Submodels):
         """Return an ensemble's inputs, their classes, and its rows to train on and to stop by."""
         nested = self._nested(job)
         _, stop = self._parts(job)
-        blocks = list(self._blocks(job, nested, out_of_fold))
+        blocks = [
+            (one, np.setdiff1d(moments, stop))  # who says stop doesn't also teach
+            for one, moments in self._blocks(job, nested, out_of_fold)
+        ]
         held = [(one, stop) for one in (self.inner(job) if out_of_fold else [job])]
         x = np.concatenate([self._concatenated(*block, kind) for block in (*blocks, *held)])
         rows = np.concatenate([moments for _, moments in (*blocks, *held)])

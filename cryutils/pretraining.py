@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import zipfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +94,20 @@ def choose(
     """Return the backbone `name`; for "auto" ResNet-50, or `small` where its weights can't be had.
 
     With random weights ResNet-50 carries almost nothing of a face, so `small` takes its place;
-    `Backbone.words` says which it is. name: "auto", "small", or an application of Keras. size:
-    pixels of a side (None: 224, of `small` 64). weights: as in `backbones.base`. Raises
-    InputError as `backbones.base` and `small` do.
+    `Backbone.words` says which it is, and `cause` why. name: "auto", "small", or an application
+    of Keras. size: pixels of a side (None: 224, of `small` 64). weights: as in `backbones.base`;
+    `small` has its own. Raises InputError as `backbones.base` and `small` do.
     """
     if name == "small":
+        if weights != "auto":
+            raise InputError(f'weights={str(weights)!r}: "small" makes its own; leave "auto".')
         return small(size=size or 64, seed=seed, progress=progress)
     side = size or 224
     known = "ResNet50" if name == "auto" else name
     found = base(known, input_shape=(side, side, 3), weights=weights, seed=seed, progress=progress)
-    if name == "auto" and weights == "auto" and not found.imagenet:
-        return small(size=size or 64, seed=seed, progress=progress)
+    if name == "auto" and found.cause:
+        own = small(size=size or 64, seed=seed, progress=progress)
+        return replace(own, cause=found.cause)
     return found
 
 

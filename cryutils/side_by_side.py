@@ -195,13 +195,10 @@ class _Stack:
             yield self.tf.constant(order), self.tf.constant(weight)
 
     def _forward(self, rows: Any, seeds: Any) -> Any:
-        """Return the last layer's output; without noise and dropout where there are no seeds."""
+        """Return the last layer's output; without dropout where there are no seeds."""
         tf, settings = self.tf, self.settings
         h = (tf.gather(self.x, rows) - self.shift) * self.scale
         size = tf.shape(rows)[1]
-        if seeds is not None and settings.noise:
-            shape = tf.stack([size, h.shape[2]])
-            h += settings.noise * tf.random.stateless_normal(shape, seeds[:2] + 7919 * seeds[2])
         depth = len(self.variables) // 2
         for k in range(depth):
             h = tf.matmul(h, self.variables[2 * k]) + self.variables[2 * k + 1]

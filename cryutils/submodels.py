@@ -64,19 +64,17 @@ class Submodels:
     def _parts(self, job: Job) -> tuple[Indices, Indices]:
         """Return the moments that a job's submodel is trained on, and that stop it.
 
-        Where none of a pair's clips is among those that stop, every fifth unit of its own
-        training part does; no tested infant takes part in that either.
+        Where none of a pair's clips is among those that stop, every fifth unit of its fold's
+        training part does, for the inner folds too; no tested infant takes part in that either.
         """
         nested = self._nested(job)
-        fit = nested.fit
+        fit, stop = nested.fit, self.moments(job, nested.stop)
+        if not len(stop):
+            held = np.unique(self.units[job.scheme].of_moment[self.moments(job, fit)])[::5]
+            fit, stop = np.setdiff1d(fit, held), self.moments(job, held)
         if job.inner is not None:
             fit = np.setdiff1d(fit, nested.inner[job.inner])
-        train, stop = self.moments(job, fit), self.moments(job, nested.stop)
-        if not len(stop):
-            units = self.units[job.scheme].of_moment[train]
-            held = np.isin(units, np.unique(units)[::5])
-            train, stop = train[~held], train[held]
-        return train, stop
+        return self.moments(job, fit), stop
 
     def _rows(self, stream: str, moments: Indices) -> Indices:
         """Return the rows of a stream's training data that belong to some moments."""

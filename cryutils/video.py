@@ -40,7 +40,7 @@ FPS = 5.0
 SIZE = 64
 MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
 
-_VERSION = 1  # raise it whenever the same file and settings give other crops
+VERSION = 1  # raise it whenever the same file and settings give other crops
 _LOOK_S = Fraction(1, 4)  # from one detection to the next; a head moves little meanwhile
 
 
@@ -288,7 +288,7 @@ def _file(clip: HasPictures) -> Identity | None:
 def _stem(files: Sequence[Identity | None], settings: _Settings) -> Path:
     model = faces.yunet_file() if settings.detector == "yunet" else None
     shape = [str(settings.rate), settings.size, settings.detector, settings.margin, settings.limit]
-    key = [_VERSION, shape, None if model is None else identity(model), list(files)]
+    key = [VERSION, shape, None if model is None else identity(model), list(files)]
     return cache_dir() / "faces" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
 
 

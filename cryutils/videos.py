@@ -59,6 +59,7 @@ _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants f
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
+_KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
 
 
 def three_states(corpus: Corpus) -> Corpus:
@@ -144,7 +145,10 @@ class FrameInput:
         if self.crop == "face":
             found = faces.resolve(self.detector)
             model = faces.yunet_file() if found == "yunet" else None
-            told |= {"detector": found, "model": None if model is None else identity(model)}
+            told |= {
+                "detector": found, "model": None if model is None else identity(model),
+                "followed": [video.VERSION, video.MARGIN],
+            }  # fmt: skip
         return backbones.file_key(path, frames=_FRAMES_VERSION, **told)
 
 
@@ -177,7 +181,8 @@ def embed(
     there = backbones.kept(keys, backbone, engine=engine, calibration=known)
     missing = [n for n, path in enumerate(paths) if path is not None and not there[n]]
     if missing:
-        frames = sum(ceil(clips[n].duration_s * given.fps) or 1 for n in missing)
+        seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
+        frames = sum(ceil(s * given.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
     # A followed face needs its whole file, so there files are worked on side by side.
     decoding = ahead.Whole if given.crop == "face" else ahead.InChunks
@@ -257,16 +262,22 @@ def disk_need(
     return ceil(made + seconds * _SOUND_BYTES + 4 * frames * sum(features))
 
 
-def check_disk(needed: int) -> str:
+def check_disk(needed: int, *, resuming: bool = False) -> str:
     """Return in words that the cache's disk has room for `needed` bytes more.
 
-    Raises InputError, in one line, where it hasn't.
+    resuming: videos, sound and embeddings that are there count as room, since a run that was
+    stopped goes on with them; whose they are, `embed` looks at. Raises InputError, in one line,
+    where there isn't room.
     """
     folder = cache_dir()
     at = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(at).free
     words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
-    if free < needed + _SPARE:
+    there = 0
+    if resuming:
+        kept = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
+        there = sum(file.stat().st_size for file in kept)
+    if free < max(needed - there, 0) + _SPARE:
         raise InputError(
             f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
         )

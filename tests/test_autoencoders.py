@@ -126,17 +126,11 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
 ) -> None:
     parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
     model = autoencoders.keras_classifier(*parts)
-    features = autoencoders.keras_classifier(*parts, output="features")
     x, code = moments().x, fitted.codes[1]
     said = fitted.classifiers.predict(1, code)
     assert model.predict(x, verbose=0) == pytest.approx(said, abs=1e-5)
-    assert features.predict(x, verbose=0) == pytest.approx(
-        fitted.classifiers.hidden(1, code), abs=1e-4
-    )
     light = export.Lite(export.litert(model, tmp_path / "stream.tflite"))
     assert light.predict(x) == pytest.approx(said, abs=1e-5)
-    light = export.Lite(export.litert(features, tmp_path / "features.tflite"))
-    assert light.predict(x) == pytest.approx(fitted.classifiers.hidden(1, code), abs=1e-4)
 
 
 def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_path: Path) -> None:
@@ -149,13 +143,6 @@ def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_p
     back, _ = checkpoints.load(tmp_path, "stream")
     x = moments().x
     assert np.array_equal(back.predict(x, verbose=0), model.predict(x, verbose=0))
-
-
-def test_another_output_is_refused(fitted: autoencoders.AeDnn) -> None:
-    with pytest.raises(InputError, match="output='state'"):
-        autoencoders.keras_classifier(
-            fitted.autoencoders, 0, fitted.classifiers, 0, (FRAMES, COEFFICIENTS), output="state"
-        )
 
 
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoders.AeDnn) -> None:

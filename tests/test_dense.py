@@ -67,7 +67,7 @@ def test_a_network_is_the_same_alone_and_beside_others() -> None:
         Task(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2)),
         Task(train, validation, inputs=np.arange(6) < 2),
     ]
-    settings = DenseSettings(units=(8, 5), epochs=6, batch_size=16, patience=2, noise=0.1)
+    settings = DenseSettings(units=(8, 5), epochs=6, batch_size=16, patience=2, dropout=0.2)
     together = dense.fit(x, y, several, classes=3, settings=settings)
     for k, task in enumerate(several):
         alone = dense.fit(x, y, [task], classes=3, settings=settings)

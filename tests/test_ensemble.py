@@ -127,6 +127,27 @@ def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_k
     assert (simple[inside] == np.concatenate(parts, axis=1)).all()
 
 
+@pytest.mark.parametrize("out_of_fold", [True, False])
+def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_training(
+    streams: Streams, found: Ensemble, monkeypatch: pytest.MonkeyPatch, out_of_fold: bool
+) -> None:
+    nothing = np.empty(0, np.int64)
+    folds = [replace(one, stop=nothing) for one in found.folds["leak_free"]]
+    bare = Ensemble(streams, SETTINGS, {"leak_free": folds})
+    monkeypatch.setattr(bare, "_concatenated", lambda job, moments, kind: moments[:, None])
+    job = Job("leak_free", 0, (0, 2))
+    train, stop = bare._parts(job)
+    assert len(stop)
+    assert not set(train) & set(stop)
+    for inner in bare.inner(job):
+        own, same = bare._parts(inner)
+        assert list(same) == list(stop)
+        assert set(own) < set(train)
+    x, _, taught, held = bare._design(job, "features", out_of_fold)
+    assert set(x[taught, 0]) == set(train)
+    assert set(x[held, 0]) == set(stop)
+
+
 def test_answers_are_the_mean_over_the_inner_networks_and_a_clips_moments(
     found: Ensemble, streams: Streams
 ) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_backbones import name_of_file, write_notop
 
-from cryutils import backbones, pretraining
+from cryutils import backbones, backend, pretraining
 from cryutils.errors import InputError
 from cryutils.faces import crop
 from cryutils.synth import face, voice
@@ -166,3 +167,39 @@ def test_what_is_wrong_is_named(wrong: dict[str, int]) -> None:
     (name,) = wrong
     with pytest.raises(InputError, match=f"{name}={wrong[name]}"):
         pretraining.small(**wrong)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`small` without its training, of 48 pixels where no size is asked for."""
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.setattr(
+        pretraining,
+        "small",
+        lambda *, size, seed, progress: backbones.Backbone(None, "small CNN", "own", "tf", False),
+    )
+
+
+def test_the_small_one_stands_in_where_the_weights_cannot_be_had_and_says_why(quick: None) -> None:
+    found = pretraining.choose(size=32)
+    assert (found.name, found.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
+    assert pretraining.choose(size=32, weights="random").name == "ResNet50"
+    assert pretraining.choose("ResNet50", size=32).weights.startswith("random weights")
+
+
+def test_weights_of_the_users_own_are_taken_whosever_they_are(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras = backend.keras()
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    write_notop(tmp_path / name_of_file(keras, "ResNet50"), model)
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
+    found = pretraining.choose(size=32)
+    assert found.name == "ResNet50"
+    assert "not the file that Keras publishes" in found.weights
+    assert not found.imagenet
+
+
+def test_the_small_one_has_no_weights_to_choose() -> None:
+    with pytest.raises(InputError, match="weights='imagenet': \"small\" makes its own"):
+        pretraining.choose("small", weights="imagenet")

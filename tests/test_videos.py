@@ -355,6 +355,20 @@ def test_a_disk_with_room_says_so(free: list[int]) -> None:
     assert videos.check_disk(3 * 2**30) == "3.0 GiB are needed, 8.0 GiB are free"
 
 
+def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
+    free[0] = 2**30
+    kept = bare / "cache" / "embeddings" / "some" / "clip.bin"
+    kept.parent.mkdir(parents=True)
+    with kept.open("wb") as file:
+        file.truncate(2**30)
+    needed = 3 * 2**29
+    with pytest.raises(InputError, match=r"1\.5 GiB are needed, 1\.0 GiB are free"):
+        videos.check_disk(needed)
+    videos.check_disk(needed, resuming=True)
+    with pytest.raises(InputError, match=r"2\.0 GiB are needed"):
+        videos.check_disk(2**31, resuming=True)
+
+
 def test_the_papers_size_needs_its_embeddings_and_its_sound() -> None:
     found = videos.disk_need(800, 15.0, fps=30, features=[2048, 128])
     assert found == 360_000 * 2176 * 4 + 800 * 15 * 64_000
