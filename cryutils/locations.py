@@ -11,12 +11,18 @@ with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["cache_dir", "data_dir", "outputs_dir", "project_dir", "resolve", "writing"]
+
+_PART = ".part-"
+_LEFT_S = 24 * 3600.0
+_swept: set[Path] = set()
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -58,11 +64,32 @@ def writing(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on success it becomes `path`, else it is removed.
 
     A reader sees the old file or the whole new one, never a part, whatever kills the writer.
-    The name is kept, since many writers choose their format by its suffix.
+    The name is kept, since many writers choose their format by its suffix. What writers that
+    were killed left in the same folder is removed by the next process that writes there, if it
+    is older than a day.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent.absolute())
     # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
         temporary = Path(folder, path.name)
         yield temporary
         temporary.replace(path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove, once per process, what killed writers left in `folder` more than a day ago."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # a folder may be written to, yet not be listed
+        for left in list(folder.glob(f"{_PART}*")):
+            # Others sweep and write here too, so anything may be gone by the time it's looked at.
+            with suppress(OSError):
+                if left.is_dir() and time.time() - _last_change(left) > _LEFT_S:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    # A folder's own time stands still while a large file grows in it.
+    return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,78 @@ def test_parallel_writers_of_one_file_leave_one_of_theirs(tmp_path: Path) -> Non
         second.write_text("second")
     assert target.read_text() == "first"
     assert list(tmp_path.iterdir()) == [target]
+
+
+# What killed writers left behind
+
+
+def left_behind(folder: Path, *, days: float, file_days: float | None = None) -> Path:
+    """A folder as a killed writer leaves it, last changed so many days ago."""
+    part = folder / f".part-{days}-{file_days}"
+    part.mkdir(parents=True)
+    (part / "results.json").write_text("ne")
+    for path, age in ((part / "results.json", file_days), (part, days)):
+        then = time.time() - 86400 * (days if age is None else age)
+        os.utime(path, (then, then))
+    return part
+
+
+def write(target: Path) -> None:
+    with locations.writing(target) as part:
+        part.write_text("whole")
+
+
+def test_what_a_killed_writer_left_goes_after_a_day(tmp_path: Path) -> None:
+    old, fresh = left_behind(tmp_path, days=1.1), left_behind(tmp_path, days=0.9)
+    write(tmp_path / "results.json")
+    assert not old.exists()
+    assert (fresh / "results.json").read_text() == "ne"
+
+
+def test_what_is_written_for_more_than_a_day_stays(tmp_path: Path) -> None:
+    long = left_behind(tmp_path, days=3, file_days=0)
+    write(tmp_path / "results.json")
+    assert (long / "results.json").is_file()
+
+
+def test_other_files_stay_however_old(tmp_path: Path) -> None:
+    others = [tmp_path / "old.json", tmp_path / ".part-file", tmp_path / ".hidden" / "file"]
+    for other in others:
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("old")
+    below = left_behind(tmp_path / "below", days=9)
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    write(tmp_path / "results.json")
+    assert [other.read_text() for other in others] == ["old"] * 3
+    assert below.is_dir(), "nobody wrote there"
+
+
+def test_a_folder_is_looked_through_once_by_a_process(tmp_path: Path) -> None:
+    write(tmp_path / "results.json")
+    later = left_behind(tmp_path, days=2)
+    write(tmp_path / "results.json")
+    assert later.is_dir()
+    other = left_behind(tmp_path / "other", days=2)
+    write(tmp_path / "other" / "results.json")
+    assert not other.exists(), "another folder is another matter"
+
+
+def test_what_vanishes_meanwhile_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, old = left_behind(tmp_path, days=2), left_behind(tmp_path, days=3)
+    look = Path.iterdir
+
+    def iterdir(path: Path) -> object:
+        if path == gone:
+            raise FileNotFoundError(path)
+        return look(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    write(tmp_path / "results.json")
+    assert (tmp_path / "results.json").read_text() == "whole"
+    assert not old.exists()
 
 
 def test_a_near_miss_is_suggested_and_else_the_known_names_are_listed() -> None:
