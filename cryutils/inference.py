@@ -124,11 +124,26 @@ def paired_interval(
 
 
 def mean_interval(
-    values: NDArray[np.floating[Any]], infants: Sequence[str], *, level: float = 0.95
+    values: NDArray[np.floating[Any]],
+    infants: Sequence[str],
+    *,
+    level: float = 0.95,
+    limits: tuple[float, float] | None = None,
 ) -> Interval:
     """Return the mean of `values`, one a clip, with its jackknife interval over infants.
 
-    Clips with NaN are left out, and `n` counts what remains. Raises InputError where none does.
+    Clips with NaN are left out, and `n` counts what remains. Where no deletion changes the mean,
+    two finite limits give `interval`'s exact bound, one gives no interval.
+
+    Args:
+        values: float `(clips,)`.
+        infants: one a clip.
+        level: confidence, between 0 and 1.
+        limits: lowest and highest that a value can be, which the interval does not leave; (0, 1)
+            for shares, (0, np.inf) for rates, None for what may be anything.
+
+    Raises:
+        InputError: lengths differ, no value remains, or one lies outside the limits.
     """
     given = np.asarray(values, dtype=np.float64)
     if given.shape != (len(infants),):
@@ -138,21 +153,44 @@ def mean_interval(
     if not there.any():
         raise InputError("every value is missing, so there is no mean")
     given, whose = given[there], np.asarray(infants)[there]
+    least, most = limits or (-np.inf, np.inf)
+    if not (least < most and least <= given.min() and given.max() <= most):
+        raise InputError(
+            f"limits={limits} do not hold values from {given.min():g} to {given.max():g};"
+            " give the lowest and the highest that a value can be"
+        )
     everyone = np.zeros(len(given), dtype=np.int64)
     counts = jackknife.clips_by_infant(everyone, whose, by_class=False)
     sums = jackknife.clips_by_infant(everyone, whose, given, by_class=False)
     score, se = jackknife.score_and_error(sums, counts)
+    score = np.clip(score, least, most)  # rounding may carry a mean out
     n, n_infants = len(given), len(counts)
     words = "expected value on clips of infants like these"
+    reason = ""
     if n_infants < 2:
         reason = "all clips come from one infant, so nothing tells how infants differ"
+    elif limits and se == 0 and np.isinf(most - least):
+        reason = "the same without any infant, so nothing tells how infants differ"
+    if reason:
         return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
+    low, high = _mean_bounds(score, se, counts, level, (least, most))
     df = jackknife.degrees_of_freedom(counts)
-    half = jackknife.t_quantile(df, level) * se
     return Interval(
-        float(score), float(score - half), float(score + half), df, float(se), n, n_infants,
-        level, words,
-    )  # fmt: skip
+        float(score), float(low), float(high), df, float(se), n, n_infants, level, words
+    )
+
+
+def _mean_bounds(
+    score: Any, se: Any, counts: NDArray[np.float64], level: float, limits: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a mean's interval; the jackknife's exact bound is of shares, so it is scaled."""
+    if se > 0:
+        return jackknife.bounds(score, se, counts, level, limits)
+    least, width = limits[0], limits[1] - limits[0]
+    if np.isinf(width):
+        return score, score
+    low, high = jackknife.bounds((score - least) / width, se, counts, level, (0.0, 1.0))
+    return np.clip(least + width * low, *limits), np.clip(least + width * high, *limits)
 
 
 def measured_coverage(

@@ -69,8 +69,8 @@ def over_windows(
         found.append(
             Rolled(
                 n=n,
-                flicker=mean_interval(changes, infants) if known else None,
-                accuracy=mean_interval(right, infants),
+                flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if known else None,
+                accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
                 final=interval(last, truth, infants, metric="accuracy", protocol=protocol),
                 flicker_change=mean_interval(changes - before[0], infants) if known else None,
                 accuracy_change=mean_interval(right - before[1], infants),

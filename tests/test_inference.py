@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import f1_score
 
@@ -295,3 +297,77 @@ def test_wrong_input_for_a_mean_is_one_line() -> None:
         mean_interval(np.full(2, np.nan), ["a", "b"])
     with pytest.raises(InputError, match="level=95"):
         mean_interval(np.ones(2), ["a", "b"], level=95)
+
+
+def test_a_mean_of_shares_ends_at_one_and_is_else_the_t_interval() -> None:
+    # Six infants with two clips each: all right, but for one clip each of a and b.
+    shares = np.array([1, 0.8, 1, 0.8, 1, 1, 1, 1, 1, 1, 1, 1])
+    infants = list("aabbccddeeff")
+    found = mean_interval(shares, infants, limits=(0, 1))
+    means = shares.reshape(6, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 5, loc=means.mean(), scale=stats.sem(means))
+    assert high > 1
+    assert (found.low, found.high) == (pytest.approx(low), 1)
+    free = mean_interval(shares, infants)
+    assert (free.low, free.high) == (found.low, pytest.approx(high))
+    assert (free.value, free.se, free.df) == (found.value, found.se, found.df)
+
+
+@pytest.mark.parametrize(("limits", "scale"), [((0, 1), 1), ((0, 100), 100), ((-3, 1), 4)])
+def test_shares_that_are_all_the_same_get_the_exact_bound(
+    limits: tuple[int, int], scale: int
+) -> None:
+    infants = np.repeat([f"i{k}" for k in range(10)], 3)
+    exact = interval(np.zeros(30, int), np.zeros(30, int), infants.tolist(), metric="accuracy").low
+    assert exact == pytest.approx(stats.beta.ppf(0.025, 10, 1))
+    most = mean_interval(np.full(30, float(limits[1])), infants.tolist(), limits=limits)
+    assert (most.low, most.high) == (pytest.approx(limits[0] + scale * exact), limits[1])
+    least = mean_interval(np.full(30, float(limits[0])), infants.tolist(), limits=limits)
+    assert (least.low, least.high) == (limits[0], pytest.approx(limits[1] - scale * exact))
+
+
+def test_a_rate_ends_at_nothing_and_has_no_interval_where_infants_do_not_differ() -> None:
+    rates = np.array([0.0, 0, 0, 0, 0, 6.5])
+    found = mean_interval(rates, list("abcdef"), limits=(0, np.inf))
+    free = mean_interval(rates, list("abcdef"))
+    assert free.low is not None and free.low < 0
+    assert (found.low, found.high) == (0, free.high)
+    still = mean_interval(np.zeros(6), list("aabbcc"), limits=(0, np.inf))
+    assert (still.value, still.low, still.high) == (0, None, None)
+    assert "the same without any infant" in still.reason
+
+
+@settings(deadline=None)
+@given(
+    clips=st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from("abcdef")), min_size=2, max_size=20
+    ).filter(lambda clips: len({infant for _, infant in clips}) > 1),
+    least=st.floats(-100, 100),
+    width=st.floats(0.01, 1000),
+)
+def test_a_mean_lies_in_its_interval_and_that_within_the_limits(
+    clips: list[tuple[float, str]], least: float, width: float
+) -> None:
+    most = least + width
+    values = np.clip(least + width * np.array([share for share, _ in clips]), least, most)
+    infants = [infant for _, infant in clips]
+    free = mean_interval(values, infants)
+    half = stats.t.ppf(0.975, free.df) * free.se
+    assert (free.low, free.high) == (free.value - half, free.value + half)
+    both = mean_interval(values, infants, limits=(least, most))
+    assert least <= both.low <= both.value <= both.high <= most  # type: ignore[operator]
+    assert both.low < both.high  # type: ignore[operator]
+    assert both.value == pytest.approx(free.value)
+    above = mean_interval(values, infants, limits=(least, np.inf))
+    if free.se == 0:
+        assert (above.low, above.high) == (None, None)
+    else:
+        assert above.low == both.low == max(least, free.low)  # type: ignore[type-var]
+        assert (above.high, both.high) == (free.high, min(most, free.high))  # type: ignore[type-var]
+
+
+def test_a_value_that_cannot_be_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"limits=\(0, 1\) do not hold values from 0.5 to 50"):
+        mean_interval(np.array([0.5, 50]), ["a", "b"], limits=(0, 1))
+    with pytest.raises(InputError, match="from 0 to 0"):
+        mean_interval(np.zeros(2), ["a", "b"], limits=(0, 0))

@@ -68,6 +68,19 @@ def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
     assert still.flicker is None
 
 
+def test_intervals_stay_within_what_flicker_and_accuracy_can_be() -> None:
+    corpus = clips(6, 2)
+    over_time = [p if k < 2 else p[:2] for k, p in enumerate(flickering(corpus))]
+    alone, whole = rolling.over_windows(over_time, corpus, [1, 99], fps=2.0)
+    # The first infant's two clips alone change their label: 72 a minute, 1/3 of frames wrong.
+    assert (alone.flicker.value, alone.flicker.low) == (pytest.approx(12), 0)
+    assert alone.accuracy.value == pytest.approx(17 / 18)
+    assert 0 < alone.accuracy.low < alone.accuracy.high == 1
+    assert (whole.flicker.value, whole.flicker.low, whole.flicker.high) == (0, None, None)
+    assert (whole.accuracy.low, whole.accuracy.high) == (pytest.approx(0.025 ** (1 / 6)), 1)
+    assert whole.flicker_change.low < -12 < 0 < whole.flicker_change.high
+
+
 def test_what_averaging_does_is_recorded_under_its_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
