@@ -95,7 +95,8 @@ class Table3:
     def easier(self, scheme: str, row: str, than: str, model: str = "proposed") -> Interval:
         """Return a row's accuracy less another's, with its interval.
 
-        The rows share infants, but not clips, so an infant is deleted from both at once.
+        Two pairs share a state, hence clips and infants, so an infant is deleted from both at
+        once. The interval's `n` counts a shared clip in each row; `record` counts it once.
         """
         cells = [self.cell(scheme, name, model) for name in (row, than)]
         infants = np.concatenate([c.infants for c in cells])
@@ -154,12 +155,12 @@ class Table3:
                 continue
             for rival in ("svm", "ae_dnn"):
                 gain = self.gain(scheme, "proposed", rival)
-                self._store(f"table3.gain.{rival}.{self.main}.accuracy", gain, scheme)
+                key = f"table3.gain.{rival}.{self.main}.accuracy"
+                self._store(key, gain, scheme, self.main)
             for row in ("sleepy_hungry", "sleepy_hugging"):
                 if {row, "hugging_hungry"} <= set(self.rows):
-                    self._store(
-                        f"table3.hardest.{row}", self.easier(scheme, row, "hugging_hungry"), scheme
-                    )
+                    found = self.easier(scheme, row, "hugging_hungry")
+                    self._store(f"table3.hardest.{row}", found, scheme, row, "hugging_hungry")
             self._record_parts(scheme)
 
     def _record_parts(self, scheme: str) -> None:
@@ -171,25 +172,22 @@ class Table3:
             self.record_one(f"ablation.{subset}", scheme, self.main, subset)
         for subset in smaller if len(names) == 3 and self.main == "total" else ():
             gain = self.gain(scheme, everything, subset)
-            self._store(f"ablation.gain.{subset}.accuracy", gain, scheme)
+            self._store(f"ablation.gain.{subset}.accuracy", gain, scheme, self.main)
         for variant in self.variants:
             self.record_one(f"ensemble.{variant}", scheme, self.main, variant)
 
     def record_one(self, key: str, scheme: str, row: str, model: str) -> None:
         """Store one model's accuracy and balanced accuracy under `key`."""
-        clips = int(np.isin(self._class_of_clips, self.rows[row]).sum())  # moments or not
         for metric in METRICS:
-            self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme, clips)
+            self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme, row)
 
-    @cached_property
-    def _class_of_clips(self) -> npt.NDArray[np.int64]:
+    def _store(self, key: str, found: Interval, scheme: str, *rows: str) -> None:
+        """Store an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.found.streams.corpus
-        return evaluation.class_indices(corpus.labels, corpus.classes)[0]
-
-    def _store(self, key: str, found: Interval, scheme: str, n: int | None = None) -> None:
+        states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         claims.record_interval(
-            key, found, n=n, protocol=str(protocol_of(scheme)),
-            data=self.found.streams.corpus.name,
+            key, found, n=int(np.isin(corpus.labels, states).sum()),
+            protocol=str(protocol_of(scheme)), data=corpus.name,
         )  # fmt: skip
 
     def _cell(self, scheme: str, row: str, model: str) -> Cell:
