@@ -1,0 +1,117 @@
+"""Table 3's results as they are stored: how many clips stand behind each, whatever was split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cryutils import claims
+from cryutils.clips import Clip, Corpus
+from cryutils.ensemble import Ensemble, Settings
+from cryutils.nested import SCHEMES, divide, unit_of
+from cryutils.streams import Streams
+from cryutils.table3 import Table3
+
+# An infant has one state; states differ in their number of clips.
+INFANTS, MOMENTS = 18, 3
+STATES = {"hug": 1, "hungry": 2, "sleepy": 3}  # clips of each infant
+OF_PAIR = {"sleepy_hungry": 30, "sleepy_hugging": 24, "hugging_hungry": 18, "total": 36}
+
+
+def made() -> Streams:
+    names = list(STATES)
+    clips = [
+        Clip(
+            id=f"{i}-{k}", path=Path(f"{i}-{k}.mp4"), label=names[i % 3], infant=f"i{i:02d}",
+            session="", start_s=0.0, duration_s=4.0, has_audio=True, has_video=True,
+        )
+        for i in range(INFANTS) for k in range(STATES[names[i % 3]])
+    ]  # fmt: skip
+    corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
+    rng = np.random.default_rng(0)
+    rows = len(clips) * MOMENTS
+    sound = {
+        name: rng.standard_normal((rows, 4, 3)).astype(np.float32) for name in ("mfcc", "stft")
+    }
+    return Streams(
+        corpus, np.repeat(np.arange(len(clips)), MOMENTS), sound,
+        np.tile(np.arange(MOMENTS) + 0.5, len(clips)),
+        rng.standard_normal((rows, 5)).astype(np.float32), np.arange(rows),
+    )  # fmt: skip
+
+
+class Guessing(Ensemble):
+    """An ensemble that trains nothing: its answers are drawn, half of them towards the truth."""
+
+    def answers(self, name: Any, scheme: str, states: tuple[int, ...]) -> np.ndarray:
+        labels = self.units[scheme].labels
+        y = np.searchsorted(self.streams.corpus.classes, labels)
+        seed = [len(labels), *str(name).encode(), *states]
+        p = np.random.default_rng(seed).random((len(labels), self.classes)).astype(np.float32)
+        p[np.arange(len(labels)), y] += 0.5
+        p[:, np.setdiff1d(self.states, states)] = 0
+        return p
+
+
+@pytest.fixture(scope="module")
+def scores() -> Table3:
+    streams = made()
+    folds = {
+        scheme: divide(streams.units(unit_of(scheme)), scheme, n_folds=3, n_inner=2)
+        for scheme in SCHEMES
+    }
+    return Table3(Guessing(streams, Settings(n_folds=3, n_inner=2), folds))
+
+
+@pytest.mark.parametrize("unit", ["clip", "frame"])
+def test_n_counts_each_clip_once_whatever_was_split(
+    scores: Table3, unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+    claims.begin("09_ensemble", seed=0)
+    scores.record(unit)
+    stored = claims.load_results()
+    for key, n in zip(stored.key, stored.n, strict=True):
+        part = key.split(".")
+        # Two pairs of states are all three; what is not said of a row is of all three.
+        row = part[1] if part[0] == "table3" and part[1] in OF_PAIR else "total"
+        assert n == OF_PAIR[row], key
+    of_three = {"table3.hardest.sleepy_hungry", "table3.hardest.sleepy_hugging"}
+    of_three |= {f"table3.gain.{rival}.total.accuracy" for rival in ("svm", "ae_dnn")}
+    of_three |= {
+        f"ablation.gain.{subset}.accuracy"
+        for subset in ("mfcc", "stft", "image", "mfcc+stft", "mfcc+image", "stft+image")
+    }
+    for protocol in ("paper", "leak_free"):
+        assert of_three <= set(stored.key[stored.protocol == protocol])
+
+
+def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
+    scores: Table3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+    claims.begin("09_ensemble", seed=0)
+    scores.record("frame")
+    stored = claims.load_results()
+    stored = stored[stored.protocol == "paper"].set_index("key")
+    for key, found, units in (
+        ("table3.gain.svm.total.accuracy", scores.gain("frame", "proposed", "svm"), 36 * MOMENTS),
+        (
+            "table3.hardest.sleepy_hungry",
+            scores.easier("frame", "sleepy_hungry", "hugging_hungry"),
+            (30 + 18) * MOMENTS,
+        ),
+        (
+            "ablation.gain.mfcc+stft.accuracy",
+            scores.gain("frame", "mfcc+stft+image", "mfcc+stft"),
+            36 * MOMENTS,
+        ),
+    ):
+        assert found.n == units
+        assert found.low < found.value < found.high  # type: ignore[operator]
+        given = stored.loc[key]
+        assert (given.value, given.low, given.high) == (found.value, found.low, found.high)
+        assert given.n_infants == found.n_infants == INFANTS
