@@ -4,7 +4,8 @@ Walked by notebook 09_ensemble (Paper A §3.5). It is trained once more, on all 
 that says when to stop, and never scored itself. Each submodel is a file of its own, a window of
 sound or a frame in; out come what the ensemble is given, of all inner networks side by side, and
 the submodel's own probabilities. The ensemble's file takes the first of these, joined, and gives
-the mean of its answers to the inner networks, as in training.
+the mean of its answers to the inner networks, as in training. `ensemble.json` comes last and knows
+the others by their digests, so files of two trainings are told apart, whatever kills this one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cryutils import checkpoints, claims, export
+from cryutils import checkpoints, claims, engines, export
 from cryutils.autoencoders import keras_classifier
 from cryutils.backbones import Backbone, head_input
 from cryutils.backend import keras as _keras
@@ -41,6 +42,7 @@ def deploy(
     backbone: Backbone | None = None,
     settings: Settings | None = None,
     rolling: int | None = None,
+    engine: str = "keras",
     progress: bool = False,
 ) -> tuple[Path, ...]:
     """Train the ensemble on all infants and return its files in the run's `models` folder.
@@ -48,8 +50,10 @@ def deploy(
     They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and
     `.tflite`. hearing, seeing and backbone say how a recording is prepared; `scored` what such
     an ensemble is worth on infants that it has not met. rolling: N of the rolling average
-    (None: all frames).
+    (None: all frames). engine: what made the embeddings that `streams` holds; the files run the
+    backbone in float32. Raises InputError as `engines.setting` does.
     """
+    known = engines.setting(engine) if IMAGE in streams.names else None
     own = settings or Settings()
     (nested,) = folds = [whole(streams.units("clip"), n_inner=own.n_inner, seed=own.seed)]
     found = Ensemble(streams, own, {"leak_free": folds}, pairs=False)
@@ -76,12 +80,14 @@ def deploy(
         files += [path, export.litert(model, path.with_suffix(".tflite"))]
     final = found.network(own.kind, own.out_of_fold, tuple(streams.names), job)
     model = _joined(*final, widths, copies=len(given))
+    joined = export.litert(model, folder / "ensemble.tflite")
     about = {
         "classes": streams.corpus.classes,
         "ensemble_input": own.kind,
         "parts": parts,
         "rolling": rolling,
         "backbone": None if backbone is None else backbone.words,
+        "engine": None if known is None else asdict(known),
         "data": streams.corpus.name,
         "note": streams.corpus.note,
         "clips": len(streams.corpus),
@@ -89,9 +95,15 @@ def deploy(
         "training": asdict(own),
         "seed": own.seed,
         "leak_free": {metric: _as_dict(scored, metric) for metric in METRICS},
+        "digests": {
+            path.name: export.file_digest(path)
+            for path in (joined, *files)
+            if path.suffix == ".tflite"
+        },
     }
+    # Last of all, since it vouches for the others.
     saved = checkpoints.save(model, folder, "ensemble", about)
-    return *saved, export.litert(model, folder / "ensemble.tflite"), *files
+    return *saved, joined, *files
 
 
 def _as_dict(scored: Table3, metric: Any) -> dict[str, float | None]:

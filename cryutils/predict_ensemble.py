@@ -22,7 +22,7 @@ import numpy.typing as npt
 from cryutils import audio, faces, media, video
 from cryutils.errors import InputError
 from cryutils.examples import by_clip
-from cryutils.export import Lite
+from cryutils.export import Lite, file_digest
 from cryutils.fusion import rolling_average
 from cryutils.inputs import SoundInput, picture_problem, sound_problem
 from cryutils.predict import Prediction, Predictor, Timeline, find_run
@@ -88,29 +88,37 @@ class EnsemblePredictor:
         """
         self.run = find_run(ENSEMBLE, run)
         folder = self.run / "models"
-        self._network = Lite(folder / f"{ENSEMBLE}.tflite")
         about = folder / f"{ENSEMBLE}.json"
         try:
             told = json.loads(about.read_text(encoding="utf-8"))
             self.classes = tuple(str(name) for name in told["classes"])
-            self.note = str(told["note"])
+            self.note = str(told["note"]) + _computed(told.get("engine"))
             self._rolling = None if told["rolling"] is None else int(told["rolling"])
             given = {str(name): _given(str(name), one) for name, one in told["parts"].items()}
+            digests = dict(told.get("digests", {}))
         except FileNotFoundError as error:
-            raise InputError(f"{about}: missing, so nothing tells how to use its model.") from error
+            raise InputError(
+                f"{about}: missing, so nothing tells how to use its model; run 09_ensemble again."
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{about}: it doesn't tell how to use {ENSEMBLE}.tflite ({error}); run its"
                 " notebook again."
             ) from error
+        if not digests:
+            raise InputError(
+                f"{about}: older than the digests that tell whether the models beside it are its"
+                " own; run 09_ensemble again."
+            )
+        self._network = _opened(folder / f"{ENSEMBLE}.tflite", digests)
         self._parts = {
-            name: _Part(Lite(folder / f"{ENSEMBLE}_{name}.tflite"), *one)
+            name: _Part(_opened(folder / f"{ENSEMBLE}_{name}.tflite", digests), *one)
             for name, one in given.items()
         }
         self._check(about)
 
     def _check(self, about: Path) -> None:
-        """Raise InputError where the files of the run aren't of one ensemble."""
+        """Raise InputError where the files of the run don't fit one another."""
         states = len(self.classes)
         fits = all(
             part.network.shape == part.given.shape
@@ -251,3 +259,22 @@ class EnsemblePredictor:
 def _given(name: str, told: Mapping[str, Any]) -> tuple[SoundInput | FrameInput, int]:
     kind = FrameInput if name == IMAGE else SoundInput
     return kind(**told["input"]), int(told["features"])
+
+
+def _opened(path: Path, digests: Mapping[str, str]) -> Lite:
+    """Return the network at `path`; InputError where it isn't the one that `digests` are of."""
+    network = Lite(path)
+    # A training that was killed leaves networks of its own beside older ones of the same shapes.
+    if file_digest(path) != digests.get(path.name):
+        raise InputError(
+            f"{path}: it isn't the network that {ENSEMBLE}.json was written with; run 09_ensemble"
+            " again."
+        )
+    return network
+
+
+def _computed(engine: Mapping[str, Any] | None) -> str:
+    """Return the words on an engine that computes otherwise than the files do, in float32."""
+    if engine is None or str(engine["precision"]).startswith("float32"):
+        return ""
+    return f"; pictures learned and scored with {engine['words']}, computed here in float32"

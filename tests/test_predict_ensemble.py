@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -61,11 +62,14 @@ def ensemble(width: int, *, seed: int) -> Any:
 
 def write(folder: Path, made: dict[str, Any], given: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    digests = {}
     for name, model in made.items():
         file = "ensemble" if name == "ensemble" else f"ensemble_{name}"
-        export.litert(model, folder / f"{file}.tflite")
+        path = export.litert(model, folder / f"{file}.tflite")
+        digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     about = {
         "classes": list(STATES), "note": "nothing", "rolling": ROLLING,
+        "engine": None, "digests": digests,
         "parts": {
             name: {"input": asdict(one), "features": FEATURES[name]} for name, one in given.items()
         },
@@ -364,3 +368,90 @@ def test_a_part_that_is_missing_is_named(three: Made) -> None:
     (three.run / "models" / "ensemble.json").unlink()
     with pytest.raises(InputError, match=r"ensemble\.json: missing"):
         EnsemblePredictor()
+
+
+# Files of one training
+
+
+@pytest.mark.parametrize("name", ["ensemble", "ensemble_mfcc", "ensemble_stft", "ensemble_image"])
+def test_a_network_of_another_training_is_refused_though_its_shape_fits(
+    name: str, three: Made
+) -> None:
+    path = three.run / "models" / f"{name}.tflite"
+    part = name.removeprefix("ensemble_")
+    other = (
+        ensemble(sum(FEATURES.values()), seed=8)
+        if part == "ensemble"
+        else network(three.given[part].shape, FEATURES[part], seed=8)
+    )
+    export.litert(other, path)
+    with pytest.raises(InputError, match=r"isn't the network that.*run 09_ensemble again") as told:
+        EnsemblePredictor()
+    assert str(told.value).startswith(f"{path}: ") and "\n" not in str(told.value)
+
+
+def test_the_command_refuses_a_mixed_set_in_one_line(
+    three: Made, recordings: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export.litert(
+        network(three.given["mfcc"].shape, FEATURES["mfcc"], seed=8),
+        three.run / "models" / "ensemble_mfcc.tflite",
+    )
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["predict", str(recordings / "cry.wav"), "--model", "ensemble"])
+    out, err = capfd.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    assert "ensemble_mfcc.tflite" in err
+
+
+def test_a_network_without_a_digest_is_refused(three: Made) -> None:
+    path = three.run / "models" / "ensemble.json"
+    digests = json.loads(path.read_text())["digests"]
+    del digests["ensemble_stft.tflite"]
+    changed(three, digests=digests)
+    with pytest.raises(InputError, match=r"ensemble_stft\.tflite: it isn't the network"):
+        EnsemblePredictor()
+
+
+def test_files_from_before_there_were_digests_cannot_be_checked(three: Made) -> None:
+    path = changed(three, digests=None, engine=None)
+    with pytest.raises(InputError, match=r"older than the digests.*run 09_ensemble again") as told:
+        EnsemblePredictor()
+    assert str(path) in str(told.value) and "\n" not in str(told.value)
+
+
+# What it learned from
+
+
+def engine(precision: str, words: str) -> dict[str, str]:
+    return {"engine": "any", "precision": precision, "version": "1", "words": words}
+
+
+def test_it_says_that_it_computes_otherwise_than_it_was_scored(
+    three: Made, recordings: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    changed(three, engine=engine("int8", "OpenVINO int8"))
+    clause = "pictures learned and scored with OpenVINO int8, computed here in float32"
+    assert EnsemblePredictor().note == f"nothing; {clause}"
+    capfd.readouterr()
+    with pytest.raises(SystemExit):
+        cli.main(["predict", str(recordings / "cry.wav"), "--model", "ensemble"])
+    assert capfd.readouterr().err.startswith(f"Models: three, trained on nothing; {clause}. No ")
+
+
+@pytest.mark.parametrize(
+    "learned",
+    [engine("float32", "Keras float32"), engine("float32 gpu", "Keras float32 on a GPU"), None],
+)
+def test_it_says_nothing_of_an_engine_that_computes_alike(learned: Any, three: Made) -> None:
+    changed(three, engine=learned)
+    assert EnsemblePredictor().note == "nothing"
+
+
+@pytest.mark.parametrize("engine", ["openvino-int8", {"words": "OpenVINO int8"}])
+def test_an_engine_that_is_none_is_refused_in_one_line(engine: Any, three: Made) -> None:
+    path = changed(three, engine=engine)
+    with pytest.raises(InputError, match="doesn't tell how to use") as caught:
+        EnsemblePredictor()
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)

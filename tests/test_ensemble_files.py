@@ -1,0 +1,201 @@
+"""The ensemble's files: they know each other, and what their picture network learned from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from cryutils import checkpoints, claims, ensemble_files, export
+from cryutils.autoencoders import AUTOENCODER
+from cryutils.backbones import Backbone
+from cryutils.clips import Clip, Corpus
+from cryutils.dense import DenseSettings
+from cryutils.engines import Setting
+from cryutils.ensemble import Settings
+from cryutils.errors import InputError
+from cryutils.inference import Interval
+from cryutils.inputs import SoundInput
+from cryutils.predict_ensemble import EnsemblePredictor
+from cryutils.streams import Streams
+from cryutils.table3 import Table3
+from cryutils.videos import STATES, FrameInput
+
+SMALL = DenseSettings(units=(4,), epochs=1)
+SETTINGS = Settings(
+    encoder=replace(AUTOENCODER, units=(6, 3, 6), epochs=1), patch=4, audio=SMALL, image=SMALL,
+    joint=SMALL, final=SMALL, n_inner=2, seed=1,
+)  # fmt: skip
+HEARING = {
+    kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
+                     scaling="recording")
+    for kind in ("mfcc", "stft")
+}  # fmt: skip
+INT8 = Setting("openvino-int8", "int8", "1", "OpenVINO int8")
+
+
+class Scored:
+    """Stands for `Table3`: scores that don't depend on what is trained here."""
+
+    main = "total"
+
+    def interval(self, scheme: str, row: str, model: str, metric: str) -> Interval:
+        return Interval(
+            0.5, 0.4, 0.6, df=14, se=0.05, n=30, n_infants=15, level=0.95, estimand=metric
+        )
+
+
+def streams() -> Streams:
+    """Return a moment of each of 30 clips: random sound, and pictures as 6 numbers."""
+    rng = np.random.default_rng(0)
+    clips = [
+        Clip(
+            id=f"{i}-{k}", path=Path(f"{i}-{k}.wav"), label=STATES[i % 3], infant=f"i{i:02d}",
+            session="", start_s=0.0, duration_s=0.5, has_audio=True, has_video=True,
+        )
+        for i in range(15) for k in range(2)
+    ]  # fmt: skip
+    corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
+    windows = {
+        kind: rng.standard_normal((len(clips), *given.shape)).astype(np.float32)
+        for kind, given in HEARING.items()
+    }
+    each = np.arange(len(clips))
+    frames = rng.standard_normal((len(clips), 6)).astype(np.float32)
+    return Streams(corpus, each, windows, np.full(len(clips), 0.25), frames, each)
+
+
+def deploy(given: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((32, 32, 3))
+    maps = keras.layers.Conv2D(6, 8, strides=8)(keras.layers.Rescaling(1 / 255)(pixels))
+    base = Backbone(keras.Model(pixels, maps), "one layer", "random weights", "none", False)
+    return ensemble_files.deploy(
+        given, cast(Table3, Scored()), hearing=HEARING, seeing=FrameInput(size=32), backbone=base,
+        settings=replace(SETTINGS, seed=seed), **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the cache, and the runs `first` and `second`, of different seeds."""
+    folder = tmp_path_factory.mktemp("files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(folder / "cache"))
+        for seed, run in ((1, "first"), (2, "second")):
+            patch.setenv("CRYUTILS_RUN_DIR", str(folder / run))
+            deploy(streams(), seed)
+    return folder
+
+
+@pytest.fixture
+def first(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The first of them in a folder of this test's own, where a run goes on."""
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(trained / "cache"))
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "first"))
+    shutil.copytree(trained / "first", tmp_path / "first")
+    assert claims.run_dir() == tmp_path / "first"
+    return tmp_path / "first"
+
+
+def about(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "models" / "ensemble.json").read_text()))
+
+
+class Killed(BaseException):
+    """Stands for a process that ends at this point."""
+
+
+def at(count: int, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `call`, which ends the process at its call of this number, from 0."""
+    left = [count]
+
+    def counted(*args: Any, **options: Any) -> Any:
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return call(*args, **options)
+
+    return counted
+
+
+def test_files_of_one_training_are_opened(trained: Path) -> None:
+    for run in ("first", "second"):
+        assert EnsemblePredictor(run=trained / run).classes == STATES
+    assert about(trained / "first")["digests"] != about(trained / "second")["digests"]
+
+
+def test_every_network_that_is_opened_has_a_digest(trained: Path) -> None:
+    there = {path.name for path in (trained / "first" / "models").glob("*.tflite")}
+    assert set(about(trained / "first")["digests"]) == there and len(there) == 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ensemble.tflite", "ensemble_mfcc.tflite", "ensemble_stft.tflite", "ensemble_image.tflite"],
+)
+def test_a_file_of_another_training_is_refused_in_one_line(
+    name: str, trained: Path, first: Path
+) -> None:
+    shutil.copy(trained / "second" / "models" / name, first / "models")
+    with pytest.raises(InputError, match="run 09_ensemble again") as caught:
+        EnsemblePredictor(run=first)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [1, 3, 4])
+def test_a_training_that_is_killed_while_it_writes_leaves_nothing_that_answers(
+    written: int, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if written == 4:
+        monkeypatch.setattr(checkpoints, "save", at(0, checkpoints.save))
+    else:
+        monkeypatch.setattr(export, "litert", at(written, export.litert))
+    with pytest.raises(Killed):
+        deploy(streams(), seed=2)
+    with pytest.raises(InputError, match="run 09_ensemble again"):
+        EnsemblePredictor(run=first)
+
+
+def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
+    first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        ensemble_files.engines, "setting", lambda engine: asked.append(engine) or INT8
+    )
+    deploy(streams(), engine="openvino-int8")
+    assert asked == ["openvino-int8"]
+    found = about(first)["engine"]
+    assert (found["engine"], found["words"]) == ("openvino-int8", "OpenVINO int8")
+    assert EnsemblePredictor(run=first).note == (
+        "made of numbers; pictures learned and scored with OpenVINO int8, computed here in float32"
+    )
+
+
+def test_keras_is_the_engine_where_none_is_named(trained: Path) -> None:
+    found = about(trained / "first")["engine"]
+    assert found["engine"] == "keras" and found["words"].startswith("Keras float32")
+
+
+def test_sound_alone_has_no_engine(first: Path) -> None:
+    given = replace(streams(), frames=None, moment=None)
+    deploy(given, engine="openvino-int8")  # asks for no extra, since nothing is embedded
+    assert about(first)["engine"] is None
+    assert EnsemblePredictor(run=first).note == "made of numbers"
+
+
+def test_an_engine_that_there_is_not_is_refused_before_anything_is_trained(
+    first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensemble_files, "Ensemble", at(0, ensemble_files.Ensemble))
+    with pytest.raises(InputError, match=r"there is no engine 'keros'\. Did you mean keras"):
+        deploy(streams(), engine="keros")
