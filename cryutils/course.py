@@ -2,13 +2,12 @@
 
 A run is a folder `outputs/<run>/` with executed notebooks, their results and figures.
 Each notebook that finished leaves a state file that names everything it was made from,
-so a killed run goes on where it was and a changed notebook, parameter or library runs
-again. The command is in `cli`, the report in `report`. No notebook walks this module.
+so a killed run goes on where it was and a notebook runs again when any of that changed
+(`fingerprint`). The command is in `cli`, the report in `report`. No notebook walks this module.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -21,9 +20,10 @@ from typing import Any, cast
 
 import yaml
 
-from cryutils import worker
+from cryutils import fingerprint, worker
 from cryutils.errors import InputError, near_miss
-from cryutils.locations import data_dir, outputs_dir, project_dir, resolve, writing
+from cryutils.fingerprint import Fingerprint
+from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
 __all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "read_value", "run"]
 
@@ -53,7 +53,7 @@ class Job:
     source: Path
     folder: Path
     parameters: Mapping[str, Any]
-    fingerprint: str
+    fingerprint: Fingerprint
 
     @property
     def output(self) -> Path:
@@ -69,7 +69,7 @@ class Job:
         """Return whether this very job finished before."""
         if not (self.state.is_file() and self.output.is_file()):
             return False
-        return bool(json.loads(self.state.read_text())["fingerprint"] == self.fingerprint)
+        return bool(json.loads(self.state.read_text())["fingerprint"] == self.fingerprint.text)
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
@@ -140,7 +140,7 @@ def plan(
     corpus = str(resolve(data)) if data else None
     name = profile.name if data is None else f"{Path(corpus or '').name}-{profile.name}"
     folder = (outputs or outputs_dir()) / name
-    library = _fingerprint_of_library()
+    library = fingerprint.library()
     jobs, skipped = [], {}
     for notebook in chosen:
         if notebook in profile.skip:
@@ -152,17 +152,12 @@ def plan(
         if source_data and "data" in defaults[notebook]:
             values["data"] = source_data
         values |= {key: v for key, v in given.items() if key in defaults[notebook]}
-        read = str(values.get("data", source_data))
-        text = "\n".join(
-            [
-                worker.source_text(sources[notebook]),
-                json.dumps(values, sort_keys=True),
-                library,
-                _fingerprint_of_data(read),
-            ]
+        read = fingerprint.recordings(str(values.get("data", source_data)))
+        source = sources[notebook]
+        made_from = fingerprint.notebook(
+            worker.source_text(source), values, defaults[notebook], rest=f"{library}\n{read}"
         )
-        fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        jobs.append(Job(notebook, sources[notebook], folder, values, fingerprint))
+        jobs.append(Job(notebook, source, folder, values, made_from))
     return jobs, skipped
 
 
@@ -190,26 +185,6 @@ def _fits(value: Any, default: Any) -> bool:
     if isinstance(default, (list, tuple)):
         return isinstance(value, (list, tuple))
     return isinstance(value, type(default))
-
-
-def _fingerprint_of_library() -> str:
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.suffix in (".py", ".js", ".css"):
-            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _fingerprint_of_data(data: str) -> str:
-    """Return a text that changes when the recordings of a folder do."""
-    root = resolve(data)
-    if data == "donateacry" and (home := data_dir()):
-        root = home / "donateacry"
-    if not root.is_dir():
-        return data
-    files = [(p, p.stat()) for p in sorted(root.rglob("*")) if p.is_file()]
-    return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
 
 
 def run(
@@ -295,7 +270,7 @@ def _receive(receiver: Connection, job: Job) -> float | str | worker.Outcome:
 
 def _note(job: Job, outcome: worker.Outcome) -> None:
     text = {
-        "fingerprint": job.fingerprint,
+        "fingerprint": job.fingerprint.when_done().text,
         "parameters": dict(job.parameters),
         "seconds": round(outcome.seconds, 1),
         "peak_mib": round(outcome.peak_mib),

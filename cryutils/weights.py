@@ -23,10 +23,14 @@ from urllib.parse import urlsplit
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir, resolve
 
-__all__ = ["Found", "NotHad", "Published", "fetch", "given", "supplying", "weights_dir"]
+__all__ = [
+    "Found", "NotHad", "Published", "downloaded", "fetch", "given", "present", "stamp",
+    "supplying", "weights_dir",
+]  # fmt: skip
 
 _CONNECT_S = 5.0
 _LOCK = threading.Lock()
+_SUFFIXES = (".h5", ".keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,35 @@ def weights_dir() -> Path | None:
     if not folder.is_dir():
         raise InputError(f"CRYUTILS_WEIGHTS_DIR: {folder} is no folder; correct or unset it.")
     return folder
+
+
+def present() -> list[str]:
+    """Return a text for each weights file that `fetch` may find on this machine, sorted.
+
+    It names path, size in bytes and time of change in ns, so the list changes when a file comes,
+    goes or is exchanged. Raises InputError where `CRYUTILS_WEIGHTS_DIR` is no folder.
+    """
+    folder = weights_dir()
+    own = [] if folder is None else _stamps(folder)
+    return sorted({*own, *_stamps(_keras_cache()), *downloaded()})
+
+
+def downloaded() -> list[str]:
+    """Return the same for those alone that were downloaded into `CRYUTILS_CACHE_DIR`."""
+    return _stamps(_downloads())
+
+
+def stamp(path: Path) -> str:
+    """Return path, size and time of change of a file as a text, or "" where there is none."""
+    if not path.is_file():
+        return ""
+    told = path.stat()
+    return f"{path}:{told.st_size}:{told.st_mtime_ns}"
+
+
+def _stamps(folder: Path) -> list[str]:
+    paths = sorted(folder.glob("*")) if folder.is_dir() else []
+    return [text for path in paths if path.suffix in _SUFFIXES and (text := stamp(path))]
 
 
 @contextmanager
@@ -102,7 +135,7 @@ def fetch(published: Published, *, progress: bool = False) -> Found:
     if folder is not None and (folder / published.file).is_file():
         words = f"{published.file} in CRYUTILS_WEIGHTS_DIR"
         return _trusted(folder / published.file, published, words)
-    for home in (_keras_cache(), cache_dir() / "weights"):
+    for home in (_keras_cache(), _downloads()):
         if (home / published.file).is_file():
             return _downloaded(home / published.file, published)
     return Found(_download(published, progress=progress), "ImageNet", True)
@@ -137,6 +170,10 @@ def _keras_cache() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
 
 
+def _downloads() -> Path:
+    return cache_dir() / "weights"
+
+
 def _download(published: Published, *, progress: bool) -> Path:
     import pooch
     import requests
@@ -150,7 +187,7 @@ def _download(published: Published, *, progress: bool) -> Path:
         raise NotHad(f"{host} can't be reached")
     pooch.get_logger().setLevel("WARNING")
     known = f"{_algorithm(published.hash)}:{published.hash}" if published.hash else None
-    folder = cache_dir() / "weights"
+    folder = _downloads()
     try:
         with counting(published.file, "MB") as report:
             bar = _Bar(report) if progress else False

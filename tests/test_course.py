@@ -14,6 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cryutils import cli, course, worker
+from cryutils import cli, course, fingerprint, worker
 from cryutils.errors import InputError
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -84,6 +85,9 @@ def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TALLY", str(apart / "tally"))
     monkeypatch.setenv("GATE", str(apart / "gate"))
     monkeypatch.setenv("IPYTHONDIR", str(apart / "ipython"))
+    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(apart / "weights"))
+    (apart / "weights").mkdir()
     (apart / "tally").mkdir()
     return home
 
@@ -244,7 +248,7 @@ def test_a_run_is_named_after_profile_and_folder(project: Path, apart: Path) -> 
 
 
 def fingerprints(**options: Any) -> dict[str, str]:
-    return {name: job.fingerprint for name, job in planned(**options).items()}
+    return {name: job.fingerprint.text for name, job in planned(**options).items()}
 
 
 def test_a_fingerprint_stays_while_nothing_changes(project: Path) -> None:
@@ -292,6 +296,96 @@ def test_recordings_named_by_a_parameter_count_too(
     assert fingerprints(given={"data": "own"}) != before
 
 
+@pytest.mark.parametrize("name", ["claims.csv", "unstated.csv"])
+def test_a_changed_table_changes_it(name: str, project: Path) -> None:
+    table = project / "data" / name
+    before = fingerprints()
+    table.write_text("a,b\n1,2\n")
+    after = fingerprints()
+    assert set(after.values()).isdisjoint(before.values())
+    table.write_text("a,b\n1,3\n")
+    assert set(fingerprints().values()).isdisjoint(after.values()), "of the same size"
+
+
+def test_another_version_of_any_package_changes_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, other = metadata.version, ""
+    monkeypatch.setattr(metadata, "version", lambda n: "0.0.0" if n == other else version(n))
+    before, library = fingerprints(), fingerprint.library()
+    for other in fingerprint.PACKAGES:
+        assert fingerprint.library() != library, other
+    assert set(fingerprints().values()).isdisjoint(before.values())
+
+
+def test_a_package_that_goes_changes_it_and_one_that_plays_no_part_does_not(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, without = metadata.version, {"rich"}
+    before = fingerprints()
+
+    def lacking(name: str) -> str:
+        if name in without:
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", lacking)
+    assert fingerprints() == before
+    without.add("numpy")
+    assert set(fingerprints().values()).isdisjoint(before.values())
+
+
+def put_weights(folder: Path, name: str = "resnet50_notop.h5") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("weights, or what passes for them here")
+    return folder / name
+
+
+@pytest.mark.parametrize("home", ["weights", "keras/models", "cache/weights"])
+def test_weights_that_can_be_had_now_change_the_notebooks_that_look_for_them(
+    home: str, project: Path, apart: Path
+) -> None:
+    seeking = 'backbone = "auto"\nweights = "auto"\n'
+    notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
+    before = fingerprints()
+    path = put_weights(apart / home)
+    there = fingerprints()
+    assert there["01_first"] == before["01_first"]
+    assert there["02_second"] != before["02_second"]
+    path.write_text("others")
+    assert fingerprints()["02_second"] not in (before["02_second"], there["02_second"])
+    path.unlink()
+    assert fingerprints() == before
+
+
+@pytest.mark.parametrize(
+    ("weights", "backbone", "looks"),
+    [
+        ("auto", "ResNet50", True), ("imagenet", "auto", True), ("random", "auto", False),
+        ("auto", "", False), ("auto", "small", False), ("own.h5", "auto", False),
+    ],
+)  # fmt: skip
+def test_published_weights_count_only_where_they_are_looked_for(
+    weights: str, backbone: str, looks: bool, project: Path, apart: Path
+) -> None:
+    seeking = 'backbone = "auto"\nweights = "auto"\n'
+    notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
+    given = {"weights": weights, "backbone": backbone}
+    before = fingerprints(given=given)
+    put_weights(apart / "weights")
+    assert (fingerprints(given=given)["02_second"] != before["02_second"]) == looks
+
+
+def test_a_changed_file_that_weights_names_changes_it(project: Path, apart: Path) -> None:
+    notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
+    path = put_weights(apart, "own.h5")
+    before = fingerprints(given={"weights": "own.h5"})
+    path.write_text("others")
+    after = fingerprints(given={"weights": "own.h5"})
+    assert after["01_first"] == before["01_first"]
+    assert after["02_second"] != before["02_second"]
+
+
 # Runs
 
 
@@ -336,6 +430,36 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
 
     assert command("run", "01_first", "--fresh") == 0
     assert tally(apart) == {"01_first": 2, "02_second": 2}
+
+
+def test_weights_that_a_notebook_downloads_are_no_news_to_it_and_others_are(
+    project: Path, apart: Path
+) -> None:
+    download = (
+        "import os\nfrom pathlib import Path\n"
+        "home = Path(os.environ['CRYUTILS_CACHE_DIR'], 'weights')\nhome.mkdir(parents=True)\n"
+        "(home / 'resnet50_notop.h5').write_text('downloaded')"
+    )
+    seeking = notebook(
+        project / "notebooks" / "02_second.ipynb", download, parameters='weights = "auto"\n'
+    )
+    assert course.run(list(planned().values())) == {}
+    assert {name: job.is_done() for name, job in planned().items()} == {
+        "01_first": True, "02_second": True,
+    }  # fmt: skip
+    put_weights(apart / "weights")
+    assert {name: job.is_done() for name, job in planned().items()} == {
+        "01_first": True, "02_second": False,
+    }  # fmt: skip
+
+    # Put there by somebody while the notebook runs, so it may have looked before.
+    late = (
+        "import os\nfrom pathlib import Path\n"
+        "Path(os.environ['CRYUTILS_WEIGHTS_DIR'], 'late.h5').write_text('weights')"
+    )
+    notebook(seeking, late, parameters='weights = "auto"\n')
+    assert course.run(list(planned(only=["02_second"]).values())) == {}
+    assert not planned()["02_second"].is_done()
 
 
 def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +155,65 @@ def test_a_cache_that_cannot_be_written_is_named(
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(bare / "file"))
     with pytest.raises(InputError, match="set CRYUTILS_CACHE_DIR"):
         weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+
+
+def paths() -> list[str]:
+    return [text.rsplit(":", 2)[0] for text in weights.present()]
+
+
+def test_a_machine_without_weights_has_none() -> None:
+    assert weights.present() == []
+    assert weights.downloaded() == []
+
+
+def test_files_are_listed_wherever_they_would_be_found(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
+    homes = (bare / "own", bare / "keras" / "models", bare / "cache" / "weights")
+    there = [put(home) for home in homes]
+    assert paths() == sorted(map(str, there))
+    (told,) = weights.downloaded()
+    assert told == f"{there[2]}:{len(BYTES)}:{there[2].stat().st_mtime_ns}"
+
+
+def test_weights_alone_are_listed(bare: Path) -> None:
+    folder = put(bare / "keras" / "models").parent
+    (folder / "own.keras").write_bytes(BYTES)
+    (folder / "imagenet_class_index.json").write_text("{}")
+    (folder / "folder.h5").mkdir()
+    assert paths() == [str(folder / "own.keras"), str(folder / FILE)]
+
+
+def test_the_list_tells_when_a_file_is_exchanged(bare: Path) -> None:
+    path = put(bare / "keras" / "models")
+    before, told = weights.present(), path.stat()
+    assert weights.present() == before
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns + 1))
+    exchanged = weights.present()
+    assert exchanged != before
+    put(path.parent, BYTES[:-1])
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert weights.present() not in (before, exchanged)
+
+
+def test_what_is_downloaded_is_listed(host: str) -> None:
+    found = weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+    assert paths() == [str(found.path)]
+
+
+def test_no_list_is_made_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
+    with pytest.raises(InputError, match="nowhere is no folder"):
+        weights.present()
+
+
+def test_listing_needs_no_tensorflow() -> None:
+    script = (
+        "import sys; from cryutils import weights; weights.present()\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_keras_gets_its_own_function_back() -> None:

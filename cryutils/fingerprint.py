@@ -1,0 +1,111 @@
+"""All that the results of an executed notebook come from, in one digest: its fingerprint.
+
+`course` keeps what finished before as long as this stays the same: text and parameters, the
+library and the packages that it computes with, the tables in `data/`, the recordings, and the
+weights of pretrained networks that can be had on this machine. No notebook walks this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cryutils import weights
+from cryutils.locations import data_dir, project_dir, resolve
+
+__all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings"]
+
+# Those that numbers and pictures pass through; OpenCV has a name for each way it is built.
+PACKAGES = (
+    "ai-edge-litert", "av", "keras", "librosa", "nncf", "numba", "numpy", "opencv-contrib-python",
+    "opencv-python", "opencv-python-headless", "openvino", "pandas", "pillow", "scikit-learn",
+    "scipy", "soxr", "tensorflow", "tensorflow-cpu",
+)  # fmt: skip
+_WITHOUT = ("", "small")  # no backbone, and the one that is pretrained here
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a notebook is made from: a digest of it, and the weights files it may take up.
+
+    `weights` is None for a notebook that looks for none.
+    """
+
+    made_of: str
+    weights: tuple[str, ...] | None = None
+
+    @property
+    def text(self) -> str:
+        """One digest of all, for a state file."""
+        return _digest(self.made_of, *(self.weights or ()))
+
+    def when_done(self) -> Fingerprint:
+        """Return it as of the end of an execution: what that downloaded itself is no news to it.
+
+        Whatever else appeared meanwhile is left out, since it may have come too late.
+        """
+        if self.weights is None:
+            return self
+        return replace(self, weights=tuple(sorted({*self.weights, *weights.downloaded()})))
+
+
+def notebook(
+    source: str, given: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
+) -> Fingerprint:
+    """Return the fingerprint of a notebook from its text, its parameters, and `rest`.
+
+    `given` are the parameters that a run sets, `defaults` those that the notebook itself names,
+    `rest` is whatever else its results come from. Raises InputError where `weights` is to be
+    looked for in a folder that isn't there.
+    """
+    values = {**defaults, **given}
+    chosen, backbone = values.get("weights"), values.get("backbone", "auto")
+    looks = chosen in ("auto", "imagenet") and backbone not in _WITHOUT
+    may_be_had = tuple(weights.present()) if looks else None
+    own = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
+    made_of = _digest(source, json.dumps(dict(given), sort_keys=True), own, rest)
+    return Fingerprint(made_of, may_be_had)
+
+
+def library() -> str:
+    """Return a digest of the library, of what it computes with, and of the tables in `data/`."""
+    package = Path(__file__).parent
+    code = [path for path in package.rglob("*") if path.suffix in (".py", ".js", ".css")]
+    tables = (project_dir() / "data").glob("*.csv")
+    digest = hashlib.sha256("\n".join(_versions()).encode())
+    for home, paths in ((package, code), (project_dir(), tables)):
+        for path in sorted(paths):
+            digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _versions() -> list[str]:
+    # Asked one by one and never imported: TensorFlow alone would take seconds.
+    found = [f"python {sys.version_info[0]}.{sys.version_info[1]}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def recordings(data: str) -> str:
+    """Return a text that changes when the recordings of the folder, or corpus, `data` do."""
+    root = resolve(data)
+    if data == "donateacry" and (home := data_dir()):
+        root = home / "donateacry"
+    if not root.is_dir():
+        return data
+    files = [(p, p.stat()) for p in sorted(root.rglob("*")) if p.is_file()]
+    return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
