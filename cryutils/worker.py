@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from cryutils.errors import InputError
+from cryutils.fingerprint import PACKAGES
 
 __all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
-
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "tensorflow", "keras", "av", "pandas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ def _first_line(text: str) -> str:
 
 def _versions() -> dict[str, str]:
     there = {str(package.name).lower() for package in metadata.distributions()}
-    found = {name: metadata.version(name) for name in _PACKAGES if name in there}
+    found = {name: metadata.version(name) for name in PACKAGES if name in there}
     return {**found, "python": ".".join(map(str, sys.version_info[:3]))}
 
 
