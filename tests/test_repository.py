@@ -427,3 +427,21 @@ def test_readme_says_what_the_reference_run_measured_of_table_3() -> None:
     share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
     assert f"a balanced accuracy of {share} % [{low}, {high}] leak-free" in said
     assert f"{found[f'{key}.proposed.accuracy', 'paper']['n']} clips" in said
+
+
+def test_readme_says_what_the_simulation_at_the_papers_size_came_to() -> None:
+    rows = json.loads((ROOT / "outputs" / "reference" / "paper" / "results.json").read_text())
+    assert {row["data"] for row in rows} == {"synthetic"}
+    found = {(row["key"], row["protocol"]): round(100 * row["value"]) for row in rows}
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    key = "table3.total.proposed"
+    by_frame, by_clip = (found[f"{key}{k}.accuracy", "paper"] for k in (".frame_split", ""))
+    assert (
+        f"{by_frame} % where frames are divided, {by_clip} % where clips are, and "
+        f"{found[f'{key}.accuracy', 'leak_free']} % leak-free" in said
+    )
+    key = "submodel.image_random_resnet50.accuracy"
+    assert (
+        f"{found[key, 'paper']} % where clips are divided and {found[key, 'leak_free']} % leak-free"
+        in said
+    )
