@@ -14,6 +14,8 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ PARAMETERS = (
     *_MOMENT, *(f.name for f in fields(Face) if f.name not in _HIDDEN)
 )  # fmt: skip
 _SIDED = ("light_x", "turn")  # parameters that a mirror turns about
+_UNSET = 87654321  # what TensorFlow takes where nobody has set a seed for all of it
 _FIRST = 2**41  # corpora number their infants from below 2**40
 
 
@@ -191,14 +194,28 @@ def _trained(pixels: Pixels, parameters: Array, *, epochs: int, seed: int) -> An
     steps = -(-len(pixels) // BATCH) * epochs
     rate = keras().optimizers.schedules.CosineDecay(RATE, steps)
     whole.compile(keras().optimizers.Adam(rate), loss="mse", jit_compile=False)
-    batches = (
-        tf.data.Dataset.from_tensor_slices((pixels, targets))
-        .shuffle(len(pixels), seed=seed)
-        .batch(BATCH)
-        .repeat(epochs)
-    )
-    whole.fit(batches, shuffle=False, verbose=0)  # the dataset shuffles itself
+    with _own_order():
+        batches = (
+            tf.data.Dataset.from_tensor_slices((pixels, targets))
+            .shuffle(len(pixels), seed=seed)
+            .batch(BATCH)
+            .repeat(epochs)
+        )
+        whole.fit(batches, shuffle=False, verbose=0)  # the dataset shuffles itself
     return maps
+
+
+@contextmanager
+def _own_order() -> Iterator[None]:
+    """Let a dataset's own seed decide, whatever seed anybody has set for all of TensorFlow."""
+    import tensorflow as tf
+
+    before = tf.compat.v1.get_seed(0)[0]
+    tf.random.set_seed(_UNSET)
+    try:
+        yield
+    finally:
+        tf.random.set_seed(None if before == _UNSET else before)
 
 
 def _network(size: int) -> Any:

@@ -203,3 +203,25 @@ def test_weights_of_the_users_own_are_taken_whosever_they_are(
 def test_the_small_one_has_no_weights_to_choose() -> None:
     with pytest.raises(InputError, match="weights='imagenet': \"small\" makes its own"):
         pretraining.choose("small", weights="imagenet")
+
+
+def test_a_seed_that_somebody_set_for_all_of_tensorflow_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    def weights(place: str) -> list[np.ndarray]:
+        monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / place))
+        return pretraining.small(size=SIZE, infants=16, epochs=2).model.get_weights()
+
+    before = tf.compat.v1.get_seed(0)[0]
+    try:
+        tf.random.set_seed(5)
+        first = weights("a")
+        assert tf.compat.v1.get_seed(0)[0] == 5  # and is left as it was
+        tf.random.set_seed(6)
+        second = weights("b")
+    finally:
+        tf.random.set_seed(before)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
