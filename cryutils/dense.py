@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Dense", "DenseSettings", "Task", "fit"]
 
 Array = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.integer[Any]]
 Layer = tuple[Array, Array]
 
 DENSE_VERSION = 1  # raise it whenever the same rows and settings give other networks

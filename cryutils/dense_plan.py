@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.errors import InputError
+from cryutils.errors import InputError, require_counts
 
 __all__ = ["DenseSettings", "Task", "check", "of_group", "stacks"]
 
@@ -46,9 +46,7 @@ class DenseSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
+        require_counts(self, "epochs", "batch_size", "patience")
         if not 0 <= self.dropout < 1 or self.learning_rate <= 0 or self.seed < 0:
             raise InputError(
                 f"dropout={self.dropout}, learning_rate={self.learning_rate}, seed={self.seed}:"

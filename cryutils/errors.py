@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "near_miss"]
+__all__ = ["InputError", "near_miss", "require_counts"]
 
 
 class InputError(ValueError):
@@ -28,3 +28,10 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]}?"
     return f" Known: {', '.join(options)}." if options else ""
+
+
+def require_counts(given: object, *names: str) -> None:
+    """Raise InputError for the first of the attributes `names` of `given` that is below 1."""
+    for name in names:
+        if getattr(given, name) < 1:
+            raise InputError(f"{name}={getattr(given, name)}: give 1 or more.")

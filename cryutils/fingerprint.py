@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from cryutils import weights
 from cryutils.locations import data_dir, project_dir, resolve
 
-__all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings"]
+__all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
 
 # Those that numbers and pictures pass through; OpenCV has a name for each way it is built.
 PACKAGES = (
@@ -78,21 +79,22 @@ def library() -> str:
     package = Path(__file__).parent
     code = [path for path in package.rglob("*") if path.suffix in (".py", ".js", ".css")]
     tables = (project_dir() / "data").glob("*.csv")
-    digest = hashlib.sha256("\n".join(_versions()).encode())
+    packages = [f"{name} {version}" for name, version in versions().items()]
+    python = f"python {sys.version_info[0]}.{sys.version_info[1]}"
+    digest = hashlib.sha256("\n".join([python, *packages]).encode())
     for home, paths in ((package, code), (project_dir(), tables)):
         for path in sorted(paths):
             digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _versions() -> list[str]:
+def versions() -> dict[str, str]:
+    """Return the version of each of `PACKAGES` that is installed, by name."""
     # Asked one by one and never imported: TensorFlow alone would take seconds.
-    found = [f"python {sys.version_info[0]}.{sys.version_info[1]}"]
+    found = {}
     for name in PACKAGES:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
     return found
 
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from cryutils import checkpoints, networks
 from cryutils.backend import keras as _keras
 from cryutils.checkpoints import State, digest, load, save
-from cryutils.errors import InputError
+from cryutils.errors import InputError, require_counts
 from cryutils.locations import cache_dir
 from cryutils.progress import counting
 from cryutils.traced import Traced, architecture, machine, seeded, traced
@@ -66,9 +66,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
+        require_counts(self, "epochs", "batch_size", "patience")
         if self.warm_up < 0:
             raise InputError(f"warm_up={self.warm_up}: give 0 or more.")
         if self.learning_rate <= 0 or self.seed < 0:

@@ -274,7 +274,7 @@ def check_disk(needed: int, *, resuming: bool = False) -> str:
     free = shutil.disk_usage(at).free
     words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
     there = 0
-    if resuming:
+    if resuming and free < needed + _SPARE:
         kept = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
         there = sum(file.stat().st_size for file in kept)
     if free < max(needed - there, 0) + _SPARE:

@@ -17,13 +17,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from cryutils.errors import InputError
-from cryutils.fingerprint import PACKAGES
+from cryutils.fingerprint import versions
 
 __all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
 
@@ -216,9 +215,7 @@ def _first_line(text: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    there = {str(package.name).lower() for package in metadata.distributions()}
-    found = {name: metadata.version(name) for name in PACKAGES if name in there}
-    return {**found, "python": ".".join(map(str, sys.version_info[:3]))}
+    return {**versions(), "python": ".".join(map(str, sys.version_info[:3]))}
 
 
 def _peak_mib() -> float:
