@@ -20,6 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
+	@$(BIN)/python -m compileall -q cryutils
 	@touch $(STAMP)
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cryutils import autoencoders
 from cryutils.errors import InputError
-from cryutils.spectral import power_to_db, stft
+from cryutils.spectral import istft, power_to_db, stft
 from cryutils.stress import add_noise
 
 if TYPE_CHECKING:
@@ -110,11 +110,8 @@ def apply_gain(x: Array, gain: npt.NDArray[np.floating], picture: Picture) -> Ar
 
     float32 (samples,). With a gain of 1 everywhere the sound comes back.
     """
-    import librosa
-
     spectrum = stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length) * gain
-    y = librosa.istft(spectrum.T, n_fft=picture.n_fft, hop_length=picture.hop_length, length=len(x))
-    return np.asarray(y, np.float32)
+    return istft(spectrum, n_fft=picture.n_fft, hop_length=picture.hop_length, length=len(x))
 
 
 def pairs(

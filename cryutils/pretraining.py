@@ -5,7 +5,8 @@ ImageNet's weights can't be had. It has learned to tell the parameters of the dr
 the mouth is, how dark the skin, where the light stands) from the picture of a face. The faces
 are other infants' than any corpus has, and every parameter is drawn by itself between the
 generator's limits, so it has never seen a state nor a label. What it is good for on pictures
-of real infants is not known.
+of real infants is not known. With the default settings it comes ready-made with the package,
+in `small_cnn.npz`, so that it is the same everywhere.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from cryutils.errors import InputError
 from cryutils.locations import cache_dir, writing
 from cryutils.progress import counting
 from cryutils.synth.face_states import LEAST, MOST, Face
+from cryutils.weights import NotHad
 
-__all__ = ["PARAMETERS", "choose", "faces", "small"]
+__all__ = ["PARAMETERS", "choose", "faces", "small", "write_ready"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -52,6 +54,7 @@ PARAMETERS = (
 _SIDED = ("light_x", "turn")  # parameters that a mirror turns about
 _UNSET = 87654321  # what TensorFlow takes where nobody has set a seed for all of it
 _FIRST = 2**41  # corpora number their infants from below 2**40
+READY = Path(__file__).with_name("small_cnn.npz")
 
 
 def small(
@@ -66,19 +69,19 @@ def small(
 
     Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
     gives float32 (n, size / 16, size / 16, 128). `infants`: how many were drawn, one picture
-    each, which is shown mirrored as well; `epochs` over both. Made in some seconds, then found
-    in the cache. Raises InputError for a `size` that is no multiple of 16 from 48 to 512, and
-    fewer than 8 infants or 1 epoch.
+    each, which is shown mirrored as well; `epochs` over both. The default settings' one is read
+    from `READY`; others are made in some seconds, then found in the cache. Raises InputError for
+    a `size` that is no multiple of 16 from 48 to 512, and fewer than 8 infants or 1 epoch.
     """
     if size % 16 or not 48 <= size <= 512:
         raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
     if infants < 8 or epochs < 1:
         raise InputError(f"infants={infants}, epochs={epochs}: give at least 8 and 1.")
-    path = _path(size=size, infants=infants, epochs=epochs, seed=seed)
-    model = _kept(path)
+    settings = {"size": size, "infants": infants, "epochs": epochs, "seed": seed}
+    path = _path(settings)
+    model = _ready(settings) or _kept(path)
     if model is None:
-        pixels, parameters = faces(infants, size=size, seed=seed, progress=progress)
-        model = _trained(*_mirrored(pixels, parameters), epochs=epochs, seed=seed)
+        model = _made(settings, progress)
         with writing(path) as part:
             model.save(part)
     model.trainable = False
@@ -106,12 +109,33 @@ def choose(
             raise InputError(f'weights={str(weights)!r}: "small" makes its own; leave "auto".')
         return small(size=size or 64, seed=seed, progress=progress)
     side = size or 224
-    known = "ResNet50" if name == "auto" else name
-    found = base(known, input_shape=(side, side, 3), weights=weights, seed=seed, progress=progress)
-    if name == "auto" and found.cause:
+    instead = name == "auto" and weights == "auto"
+    try:
+        return base(
+            "ResNet50" if name == "auto" else name,
+            input_shape=(side, side, 3),
+            weights="imagenet" if instead else weights,
+            seed=seed,
+            progress=progress,
+        )
+    except InputError as error:
+        if not (instead and isinstance(error.__cause__, NotHad)):
+            raise
         own = small(size=size or 64, seed=seed, progress=progress)
-        return replace(own, cause=found.cause)
-    return found
+        return replace(own, cause=str(error.__cause__))
+
+
+def write_ready(path: Path = READY) -> None:
+    """Train the default settings' network anew, and write its weights to `path`.
+
+    For whoever changes the faces that are drawn or the training: `python -m cryutils.pretraining`.
+    """
+    defaults = small.__kwdefaults__ or {}
+    settings = {name: value for name, value in defaults.items() if name != "progress"}
+    model = _made(settings, progress=True)
+    arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
+    with writing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, told=np.array(_told(settings)), **arrays)
 
 
 def faces(
@@ -181,9 +205,9 @@ def _mirrored(pixels: Pixels, parameters: Array) -> tuple[Pixels, Array]:
 
 def _trained(pixels: Pixels, parameters: Array, *, epochs: int, seed: int) -> Any:
     """Return the network from pixels to maps, after it learned to tell the parameters."""
+    layers = keras().layers  # quietly, before TensorFlow is imported by itself
     import tensorflow as tf
 
-    layers = keras().layers
     size = pixels.shape[1]
     maps = _network(size)
     told = layers.Dense(parameters.shape[1])(layers.GlobalAveragePooling2D()(maps.output))
@@ -228,12 +252,36 @@ def _network(size: int) -> Any:
     return keras().Model(pixels, x, name="small_cnn")
 
 
-def _path(**settings: Any) -> Path:
+def _made(settings: dict[str, int], progress: bool) -> Any:
+    own = {name: settings[name] for name in ("size", "seed")}
+    drawn = faces(settings["infants"], **own, progress=progress)
+    return _trained(*_mirrored(*drawn), epochs=settings["epochs"], seed=settings["seed"])
+
+
+def _told(settings: dict[str, int]) -> str:
+    """Return all that shapes the network but for the libraries that train it."""
     from cryutils.synth.corpus import FACES, VERSION
 
-    told = [PRETRAINING_VERSION, FILTERS, FACES, VERSION, keras().__version__, settings]
-    digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=12)
+    return json.dumps([PRETRAINING_VERSION, FILTERS, FACES, VERSION, settings], sort_keys=True)
+
+
+def _path(settings: dict[str, int]) -> Path:
+    told = f"{_told(settings)} {keras().__version__}"
+    digest = hashlib.blake2b(told.encode(), digest_size=12)
     return cache_dir() / "backbones" / f"small-{digest.hexdigest()}.keras"
+
+
+def _ready(settings: dict[str, int]) -> Any:
+    """Return the network that comes with the package; None for other settings, or another code."""
+    if not READY.is_file():
+        return None
+    with np.load(READY) as file:
+        if str(file["told"]) != _told(settings):
+            return None
+        arrays = [file[name] for name in sorted(file.files) if name != "told"]
+    model = _network(settings["size"])
+    model.set_weights(arrays)
+    return model
 
 
 def _kept(path: Path) -> Any:
@@ -244,3 +292,7 @@ def _kept(path: Path) -> Any:
         return keras().models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
+
+
+if __name__ == "__main__":
+    write_ready()

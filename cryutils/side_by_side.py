@@ -113,11 +113,12 @@ class _Stack:
         self.width = max(1, min(256, _CELLS // (len(tasks) * max(sizes))))
         rows = [len(tasks), settings.batch_size]
         steps, seeds = int(self.steps.max()), tf.TensorSpec([2], tf.int32)
-        self._epoch = tf.function(self._train_epoch).get_concrete_function(
+        # Autograph would take as long to read these functions as TensorFlow to trace them.
+        self._epoch = tf.function(self._train_epoch, autograph=False).get_concrete_function(
             tf.TensorSpec([steps, *rows], tf.int32), tf.TensorSpec([steps, *rows], tf.float32),
             tf.TensorSpec([steps, len(tasks)], tf.float32), seeds,
         )  # fmt: skip
-        self._judge = tf.function(self._losses).get_concrete_function(
+        self._judge = tf.function(self._losses, autograph=False).get_concrete_function(
             tf.TensorSpec([len(tasks), self.width], tf.int32),
             tf.TensorSpec([len(tasks), self.width], tf.float32),
         )
@@ -229,8 +230,8 @@ class _Stack:
 
     def _train_epoch(self, order: Any, weight: Any, active: Any, seeds: Any) -> Any:
         tf = self.tf
-        loss, right = tf.zeros(len(self.tasks)), tf.zeros(len(self.tasks))
-        for step in tf.range(tf.shape(order)[0]):
+
+        def one(step: Any, loss: Any, right: Any) -> Any:
             with tf.GradientTape() as tape:
                 drawn = tf.concat([seeds, [step]], 0)
                 some, hits = self._losses(order[step], weight[step], drawn)
@@ -245,7 +246,12 @@ class _Stack:
                 square.assign(tf.where(moving > 0, mixed, square))
                 change = self.settings.learning_rate * gradient * tf.math.rsqrt(square + EPSILON)
                 variable.assign_sub(moving * change)
-            loss, right = loss + some, right + hits
+            return step + 1, loss + some, right + hits
+
+        nothing = tf.zeros(len(self.tasks))
+        _, loss, right = tf.while_loop(
+            lambda step, *_: step < order.shape[0], one, (tf.constant(0), nothing, nothing)
+        )
         return loss, right
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "dct_matrix",
     "frame",
     "hz_to_mel",
+    "istft",
     "mel_db",
     "mel_filters",
     "mel_to_hz",
@@ -136,6 +137,28 @@ def stft(
     1e-7 of the loudest bin, which is 0.01 dB and more in the quietest cells that count.
     """
     return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
+
+
+def istft(
+    spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int
+) -> Array:
+    """Return the signal of a short-time Fourier transform as `stft` gives it, float32 (length,).
+
+    Griffin & Lim's least squares: frames are windowed again, added up, and divided by the sum of
+    the squared windows. The same as `librosa.istft(spectrum.T, n_fft=, hop_length=, length=)`,
+    without the two seconds that a compiler takes when that is first called.
+    """
+    hann = window(n_fft)
+    frames = np.fft.irfft(spectrum, n_fft) * hann
+    total = np.zeros(n_fft + hop_length * (len(frames) - 1))
+    weight = np.zeros_like(total)
+    for t, one in enumerate(frames):
+        here = slice(t * hop_length, t * hop_length + n_fft)
+        total[here] += one
+        weight[here] += hann**2
+    total /= np.where(weight > np.finfo(np.float32).tiny, weight, 1)
+    found = total[n_fft // 2 :][:length].astype(np.float32)
+    return np.pad(found, (0, length - len(found)))
 
 
 def power_to_db(
