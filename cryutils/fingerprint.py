@@ -28,6 +28,7 @@ PACKAGES = (
     "opencv-python", "opencv-python-headless", "openvino", "pandas", "pillow", "scikit-learn",
     "scipy", "soxr", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
+_SHAPING = (".py", ".js", ".css", ".npz")  # .npz: the network that comes with the package
 _WITHOUT = ("", "small")  # no backbone, and the one that is pretrained here
 
 
@@ -77,7 +78,7 @@ def notebook(
 def library() -> str:
     """Return a digest of the library, of what it computes with, and of the tables in `data/`."""
     package = Path(__file__).parent
-    code = [path for path in package.rglob("*") if path.suffix in (".py", ".js", ".css")]
+    code = [path for path in package.rglob("*") if path.suffix in _SHAPING]
     tables = (project_dir() / "data").glob("*.csv")
     packages = [f"{name} {version}" for name, version in versions().items()]
     python = f"python {sys.version_info[0]}.{sys.version_info[1]}"

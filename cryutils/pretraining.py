@@ -81,7 +81,7 @@ def small(
     path = _path(settings)
     model = _ready(settings) or _kept(path)
     if model is None:
-        model = _made(settings, progress)
+        model = _made(**settings, progress=progress)
         with writing(path) as part:
             model.save(part)
     model.trainable = False
@@ -132,7 +132,7 @@ def write_ready(path: Path = READY) -> None:
     """
     defaults = small.__kwdefaults__ or {}
     settings = {name: value for name, value in defaults.items() if name != "progress"}
-    model = _made(settings, progress=True)
+    model = _made(**settings, progress=True)
     arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
     with writing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, told=np.array(_told(settings)), **arrays)
@@ -252,10 +252,9 @@ def _network(size: int) -> Any:
     return keras().Model(pixels, x, name="small_cnn")
 
 
-def _made(settings: dict[str, int], progress: bool) -> Any:
-    own = {name: settings[name] for name in ("size", "seed")}
-    drawn = faces(settings["infants"], **own, progress=progress)
-    return _trained(*_mirrored(*drawn), epochs=settings["epochs"], seed=settings["seed"])
+def _made(*, size: int, infants: int, epochs: int, seed: int, progress: bool) -> Any:
+    drawn = faces(infants, size=size, seed=seed, progress=progress)
+    return _trained(*_mirrored(*drawn), epochs=epochs, seed=seed)
 
 
 def _told(settings: dict[str, int]) -> str:

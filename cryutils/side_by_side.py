@@ -113,7 +113,7 @@ class _Stack:
         self.width = max(1, min(256, _CELLS // (len(tasks) * max(sizes))))
         rows = [len(tasks), settings.batch_size]
         steps, seeds = int(self.steps.max()), tf.TensorSpec([2], tf.int32)
-        # Autograph would take as long to read these functions as TensorFlow to trace them.
+        # Autograph would take half a second to read these functions, once in each process.
         self._epoch = tf.function(self._train_epoch, autograph=False).get_concrete_function(
             tf.TensorSpec([steps, *rows], tf.int32), tf.TensorSpec([steps, *rows], tf.float32),
             tf.TensorSpec([steps, len(tasks)], tf.float32), seeds,

@@ -149,13 +149,14 @@ def istft(
     without the two seconds that a compiler takes when that is first called.
     """
     hann = window(n_fft)
+    squared = hann**2
     frames = np.fft.irfft(spectrum, n_fft) * hann
     total = np.zeros(n_fft + hop_length * (len(frames) - 1))
     weight = np.zeros_like(total)
     for t, one in enumerate(frames):
         here = slice(t * hop_length, t * hop_length + n_fft)
         total[here] += one
-        weight[here] += hann**2
+        weight[here] += squared
     total /= np.where(weight > np.finfo(np.float32).tiny, weight, 1)
     found = total[n_fft // 2 :][:length].astype(np.float32)
     return np.pad(found, (0, length - len(found)))

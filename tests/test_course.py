@@ -307,6 +307,22 @@ def test_a_changed_table_changes_it(name: str, project: Path) -> None:
     assert set(fingerprints().values()).isdisjoint(after.values()), "of the same size"
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("module.py", True), ("app/player.js", True), ("small_cnn.npz", True), ("notes.txt", False)],
+)
+def test_what_the_package_holds_changes_it(
+    name: str, counts: bool, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "__file__", str(apart / "package" / "fingerprint.py"))
+    path = apart / "package" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+    before = fingerprint.library()
+    path.write_bytes(b"two")
+    assert (fingerprint.library() != before) == counts
+
+
 def test_another_version_of_any_package_changes_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
