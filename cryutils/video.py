@@ -154,8 +154,8 @@ def crops(
     """Return the `track` of each clip, in the order of `corpus`; an empty one without pictures.
 
     Computed on `jobs` threads (None: all cores), kept in the cache, and found there again as
-    long as files and settings are the same. `progress` shows a bar on a terminal and prints
-    one line elsewhere. Raises InputError for the first file that `track` refuses.
+    long as files and settings are the same. `progress` shows a bar on a terminal, a
+    line a minute elsewhere. Raises InputError for the first file that `track` refuses.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     files = [_file(clip) for clip in corpus]

@@ -7,9 +7,8 @@ key what they keep on disk by `identities`.
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from cryutils.errors import InputError
+from cryutils.progress import counting
 
 __all__ = ["Identity", "Work", "identities", "identity"]
 
@@ -56,7 +56,7 @@ class Work(NamedTuple):
     progress: bool
     jobs: int | None
 
-    def each(self, function: Callable[[Any], Array], items: Any) -> Iterator[Array]:
+    def each(self, function: Callable[[Any], Array], items: Sequence[Any]) -> Iterator[Array]:
         """Yield function(item) in order, computed by threads, a few items ahead and no more.
 
         Threads, because decoding and transforms leave Python's lock alone, and a process
@@ -69,21 +69,13 @@ class Work(NamedTuple):
         from threadpoolctl import threadpool_limits
 
         waiting: deque[Future[Array]] = deque()
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            for item in self._shown(items):
+        shown = counting(self.name, "clips", lines=True, shown=self.progress)
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool, shown as report:
+            for done, item in enumerate(items):
                 waiting.append(pool.submit(function, item))
                 if len(waiting) > 4 * threads:
                     yield waiting.popleft().result()
+                    report(done + 1 - len(waiting), len(items))
             while waiting:
                 yield waiting.popleft().result()
-
-    def _shown(self, items: Any) -> Iterable[Any]:
-        if not self.progress:
-            return items
-        if not sys.stderr.isatty():
-            print(f"{self.name} of {len(items)} clips", flush=True)
-            return items
-        from rich.console import Console
-        from rich.progress import track
-
-        return track(items, self.name, console=Console(stderr=True), transient=True)
+                report(len(items) - len(waiting), len(items))

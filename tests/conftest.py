@@ -11,9 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from trained_run import Trained
 
 from cryutils.locations import resolve
+
+# An example may take as long as this machine needs.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # Read once, before any test changes the environment or the folder.
 _NAMED = os.environ.get("CRYUTILS_DATA_DIR")

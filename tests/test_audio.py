@@ -11,6 +11,7 @@ import av
 import librosa
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from cryutils import audio, spectral
 from cryutils.errors import InputError
@@ -380,7 +381,8 @@ def test_settings_reach_the_transform(corpus: list[SimpleNamespace]) -> None:
     options = {"n_fft": 512, "hop_length": 200, "n_mels": 40, "n_mfcc": 13}
     x = audio.read(corpus[0].path, sr=16000)
     ours = audio.features(corpus, kind="mfcc", sr=16000, **options)[0]
-    np.testing.assert_array_equal(ours, spectral.mfcc(x, sr=16000, **options))
+    with threadpool_limits(1, "blas"):  # as in `features`: more threads may sum in another order
+        np.testing.assert_array_equal(ours, spectral.mfcc(x, sr=16000, **options))
     others = {k: options[k] for k in ("n_fft", "hop_length")}
     ours = audio.features(corpus, kind="stft", sr=16000, **others)[0]
     np.testing.assert_array_equal(ours, spectral.stft_db(x, **others))
@@ -541,13 +543,12 @@ def test_an_empty_corpus_and_a_missing_file_are_named(tmp_path: Path) -> None:
         audio.features([SimpleNamespace(path=tmp_path / "gone.wav")], kind="stft")
 
 
-def test_nothing_is_printed_unless_asked(
+def test_quick_work_prints_nothing_computed_or_from_the_cache(
     corpus: list[SimpleNamespace], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    audio.features(corpus, kind="stft")
+    for _ in range(2):
+        audio.features(corpus, kind="mfcc", progress=True)
     assert capfd.readouterr() == ("", "")
-    audio.features(corpus, kind="mfcc", progress=True)
-    assert capfd.readouterr().out == "mfcc of 3 clips\n"
 
 
 def test_the_real_corpus_agrees_with_librosa() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils import denoising, dense
@@ -43,7 +43,6 @@ def test_the_level_is_librosas_and_stops_at_the_floor() -> None:
     assert picture.level(x, ref_db=picture.loudest_db(x)) == pytest.approx(expected, abs=0.01)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9))
 def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
     level = np.random.default_rng(frames).normal(size=(frames, 5)).astype(np.float32)
@@ -80,7 +79,6 @@ def test_pictures_that_cannot_be_put_together_are_refused(wrong: dict, words: st
 
 
 @given(st.floats(-20, 40))
-@settings(deadline=None)
 def test_the_ratio_is_that_of_the_noise_that_was_added(snr_db: float) -> None:
     x = chirps()
     assert denoising.snr_db(x, noisy(x, snr_db)) == pytest.approx(snr_db, abs=0.02)

@@ -218,6 +218,6 @@ def test_quantising_within_a_notebook_shows_no_bars(tmp_path, monkeypatch) -> No
     ]
     cell = nbformat.v4.new_code_cell("\n".join(lines))
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=3600, startup_timeout=600, kernel_name="python3").execute()
     outputs = [o for o in notebook.cells[0].outputs if o.get("name") != "stderr"]
     assert [o.get("text") for o in outputs] == ["(12, 1280)\n"]

@@ -230,18 +230,18 @@ def test_opencv_gets_its_threads_back_when_the_last_block_ends() -> None:
     def other() -> None:
         with faces.single_threaded():
             inner.set()
-            assert done.wait(10)
+            assert done.wait(600)
 
     beside = threading.Thread(target=other)
     try:
         cv2.setNumThreads(3)
         with faces.single_threaded():
             beside.start()
-            assert inner.wait(10)
+            assert inner.wait(600)
             assert cv2.getNumThreads() == 1
         assert cv2.getNumThreads() == 1
         done.set()
-        beside.join(10)
+        beside.join(600)
         assert cv2.getNumThreads() == 3
     finally:
         cv2.setNumThreads(before)

@@ -234,7 +234,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writ
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     files=st.sets(
         st.tuples(

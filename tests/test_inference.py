@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import f1_score
@@ -337,7 +337,6 @@ def test_a_rate_ends_at_nothing_and_has_no_interval_where_infants_do_not_differ(
     assert "the same without any infant" in still.reason
 
 
-@settings(deadline=None)
 @given(
     clips=st.lists(
         st.tuples(st.floats(0, 1), st.sampled_from("abcdef")), min_size=2, max_size=20

@@ -58,7 +58,7 @@ def voices(
     return SimpleNamespace(labels=names, infants=[f"infant{i}" for i in infants]), X
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=25),
        st.integers(0, 2**31))  # fmt: skip
 def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_counts(

@@ -9,6 +9,7 @@ import pytest
 
 from cryutils import progress
 from cryutils.synth import corpus
+from cryutils.work import Work
 
 
 @pytest.fixture
@@ -122,3 +123,18 @@ def test_a_corpus_tells_how_many_of_its_clips_are_made(
     monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(tmp_path / "news"))
     corpus.build(["hungry"], infants=5, clips_per_infant=2, duration_s=1.0)
     assert re.match(r"synthetic cries: \d+ of 10 clips, about", (tmp_path / "news").read_text())
+
+
+def test_work_on_many_clips_says_how_much_is_done(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def minute(clip: int) -> int:
+        clock[0] += 60.0
+        return clip
+
+    assert list(Work("faces", True, 1).each(minute, range(9))) == list(range(9))
+    said = capsys.readouterr()
+    assert said.out == "", "what a cell prints can't depend on what the cache holds"
+    assert re.match(r"faces: \d of 9 clips, about \d+ min left", said.err)
+    list(Work("faces", False, 1).each(minute, range(9)))
+    assert capsys.readouterr() == ("", "")

@@ -51,7 +51,7 @@ def belly_pain_like() -> SimpleNamespace:
     return corpus_of(pairs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corpora(), st.sampled_from([0.2, 0.3, 0.5]), st.integers(0, 2**31))
 def test_infant_split_is_honest_or_says_why_not(
     corpus: SimpleNamespace, test_size: float, seed: int
@@ -70,7 +70,7 @@ def test_infant_split_is_honest_or_says_why_not(
     np.testing.assert_array_equal(again[1], test)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corpora(), st.integers(0, 2**31))
 def test_infant_split_exists_where_every_class_has_three_exclusive_infants(
     corpus: SimpleNamespace, seed: int
@@ -131,7 +131,7 @@ def test_paper_split_that_would_lose_a_class_is_refused() -> None:
         paper_split(corpus, test_size=0.1, seed=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corpora(), st.booleans(), st.integers(2, 5), st.integers(0, 2**31))
 def test_folds_test_every_clip_once_and_train_on_every_class(
     corpus: SimpleNamespace, leak_free: bool, n_splits: int, seed: int

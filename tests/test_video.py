@@ -389,13 +389,6 @@ def test_an_empty_corpus_is_refused() -> None:
         video.crops([])
 
 
-def test_progress_is_one_line_where_there_is_no_terminal(
-    corpus: list[Recording], capsys: pytest.CaptureFixture[str]
-) -> None:
-    video.crops(corpus, fps=2, progress=True)
-    assert capsys.readouterr().out == "faces of 4 clips\n"
-
-
 def test_the_report_counts(corpus: list[Recording]) -> None:
     tracks = video.crops(corpus, fps=2)
     table = video.report(tracks)

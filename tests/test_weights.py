@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -142,10 +141,8 @@ def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(weights, "_CONNECT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/{FILE}"
-        begun = time.monotonic()
         with pytest.raises(NotHad, match="can't be reached"):
             weights.fetch(Published(FILE, url, MD5))
-        assert time.monotonic() - begun < 60  # not how fast: that it ends at all
 
 
 def test_a_cache_that_cannot_be_written_is_named(

@@ -74,7 +74,7 @@ def refresh(path: Path, scratch: str) -> None:
     os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
     os.environ.pop("CRYUTILS_DATA_DIR", None)
     os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
-    client = NotebookClient(notebook, timeout=900, kernel_name="python3")
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3")
     client.execute(cwd=str(path.parent))
     nbformat.write(clean(notebook), path)
 

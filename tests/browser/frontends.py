@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, Playwright
+from playwright.sync_api import Page, Playwright, expect
 
 FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -32,6 +32,8 @@ ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
 ]
+HANG_S = 600  # no machine is that slow: whatever takes longer never comes
+expect.set_options(timeout=1000 * HANG_S)
 PAGES = Path(__file__).with_name("pages")
 TOKEN = "player-test"
 # The page keeps each element that plays, since the player's is in no document.
@@ -55,7 +57,7 @@ CLASSIC_READY = """() => {
 
 def _run(command: list[str]) -> str:
     """Run a command; return "" when it worked, else the last line it said."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
     said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
     return "" if done.returncode == 0 else f"{' '.join(command)}: {said[-1]}"
 
@@ -175,7 +177,7 @@ def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator
             _command(kind, root, server.port), cwd=root, env=environment, stdout=log, stderr=log
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + HANG_S
             while not _listens(server.port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail(f"{kind} did not start: {server.log.read_text()[-2000:]}")
@@ -207,7 +209,7 @@ class Notebook:
 
     def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
         """Wait until Python's state satisfies `true` and return it; fail naming `what`."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + HANG_S
         while not true(state := self.state()):
             if time.monotonic() > deadline:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
@@ -216,7 +218,10 @@ class Notebook:
 
 
 def watch(notebook: Notebook) -> None:
-    """Note each error of the page and each address outside this machine that it asks for."""
+    """Note each error of the page and each address outside this machine that it asks for.
+
+    From here on the page is waited for as long as it takes.
+    """
 
     def on_console(message: Any) -> None:
         if message.type == "error":
@@ -227,6 +232,7 @@ def watch(notebook: Notebook) -> None:
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
             notebook.strangers.append(request.url)
 
+    notebook.page.set_default_timeout(1000 * HANG_S)
     notebook.page.on("console", on_console)
     notebook.page.on("pageerror", lambda error: notebook.errors.append(str(error)))
     notebook.page.on("request", on_request)
@@ -243,5 +249,5 @@ def run_all(notebook: Notebook) -> None:
     elif kind == "classic":
         page.wait_for_function(CLASSIC_READY)
         page.evaluate("Jupyter.notebook.execute_all_cells()")
-    page.locator("pre.mirror").wait_for(timeout=60_000)
+    page.locator("pre.mirror").wait_for()
     page.locator(".cry-player canvas").wait_for()

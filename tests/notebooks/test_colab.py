@@ -35,7 +35,6 @@ def test_notebook_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     monkeypatch.delenv("CRYUTILS_DATA_DIR", raising=False)
     notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
-    NotebookClient(notebook, timeout=900, kernel_name="python3").execute(
-        cwd=str(HERE.parents[1] / "notebooks")
-    )
+    client = NotebookClient(notebook, timeout=3600, startup_timeout=600, kernel_name="python3")
+    client.execute(cwd=str(HERE.parents[1] / "notebooks"))
     assert (tmp_path / "run" / "results" / f"{name}.json").is_file()

@@ -130,7 +130,7 @@ def test_cries_are_louder_than_silence_but_not_all_there_is() -> None:
     assert min(shares) > 0.02
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     state=st.sampled_from(sorted(voice.STATES)),
     infant=SEED,
