@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -76,7 +77,9 @@ def setting(engine: str) -> Setting:
     version = openvino.__version__
     if engine == "openvino-int8":
         return Setting(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    # OpenVINO asks the processor alone, and dies of bfloat16 where this variable forbids it.
+    allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
+    if allowed and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return Setting(engine, "bfloat16", version, "OpenVINO bfloat16")
     words = "OpenVINO float32 (this processor has no bfloat16)"
     return Setting(engine, "float32", version, words)

@@ -159,6 +159,24 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert "no bfloat16" in engines.setting("openvino-bf16").words
 
 
+def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
+    import os
+    import subprocess
+
+    engine_or_skip("openvino-bf16")
+    script = (
+        "import numpy as np; from cryutils import backbones, engines;"
+        "base = backbones.base('MobileNetV2', input_shape=(32, 32, 3), weights='random');"
+        "engine = engines.ready(backbones.head_input(base), engine='openvino-bf16');"
+        "print(engine.run(np.zeros((2, 32, 32, 3), np.uint8)).shape)"
+    )
+    limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=limited
+    )
+    assert (done.returncode, done.stdout) == (0, "(2, 1280)\n")
+
+
 def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
     import subprocess
 

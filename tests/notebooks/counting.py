@@ -1,4 +1,4 @@
-"""A pytest plugin beside nbval: a place of its own for runs, and a count of what is compared.
+"""A pytest plugin beside nbval: kernels with a home of their own, and a count of what is compared.
 
 A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
 each must have at least five cells with text that is compared, and half of those with text.
@@ -16,6 +16,7 @@ import pytest
 
 LEAST_CELLS = 5
 LEAST_SHARE = 0.5
+HANG_S = 7200.0  # no machine is that slow: what takes longer never ends
 
 _scratch = pytest.StashKey[tempfile.TemporaryDirectory]()
 _with_text: Counter[str] = Counter()
@@ -23,15 +24,24 @@ _compared: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the kernels an empty cache, a run folder of their own, and no way to real data."""
+    """Give the kernels a run folder and a cache of their own, and no way to anything else.
+
+    The cache is empty, or lies in `CRYUTILS_TEST_CACHE`, where it stays for a second run. How
+    far long work is goes to a file, since a slow machine has more to say than a fast one.
+    """
     config.stash[_scratch] = tempfile.TemporaryDirectory()
     home = Path(config.stash[_scratch].name)
+    cache = os.environ.get("CRYUTILS_TEST_CACHE", str(home / "cache"))
+    for name in [name for name in os.environ if name.startswith("CRYUTILS_")]:
+        del os.environ[name]
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(home / "run"),
-        "CRYUTILS_CACHE_DIR": str(home / "cache"),
+        "CRYUTILS_CACHE_DIR": cache,
+        "CRYUTILS_PROGRESS_FILE": str(home / "progress"),
         "CRYUTILS_OFFLINE": "1",
+        "KERAS_HOME": str(home / "keras"),  # pretrained weights would choose another backbone
     }
-    os.environ.pop("CRYUTILS_DATA_DIR", None)
+    config.option.nbval_cell_timeout = config.option.nbval_kernel_startup_timeout = HANG_S
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -123,15 +124,73 @@ def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
     ids=["too few compared", "enough", "less than half", "a difference"],
 )
 def test_comparing_too_little_fails(tmp_path: Path, cells: list, code: int) -> None:
+    written = tiny_notebook(
+        tmp_path / "tiny.ipynb", [(source, "1", tags) for source, tags in cells]
+    )
+    done = validated(written)
+    assert done.returncode == code, done.stdout
+    assert "nbval compared the text of" in done.stdout
+
+
+def tiny_notebook(path: Path, cells: list[tuple[str, str, list[str]]]) -> Path:
+    """Write a notebook of cells, each with source, what it printed, and tags."""
     notebook = nbformat.v4.new_notebook()
-    for source, tags in cells:
-        output = nbformat.v4.new_output("stream", name="stdout", text="1\n")
+    for source, text, tags in cells:
+        output = nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")
         cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
         cell.metadata["tags"] = tags
         notebook.cells.append(cell)
-    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    nbformat.write(notebook, path)
+    return path
+
+
+def validated(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Compare a notebook as `make test` does."""
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
-    command += ["-p", "tests.notebooks.counting", str(tmp_path / "tiny.ipynb")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout
-    assert "nbval compared the text of" in done.stdout
+    command += ["-p", "tests.notebooks.counting", str(path)]
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+LONG_WORK = [
+    # A clock on which ten minutes pass from each look to the next: no machine is slower.
+    """\
+import itertools
+from types import SimpleNamespace
+from cryutils import progress
+progress.time = SimpleNamespace(monotonic=itertools.count(0.0, 600.0).__next__)
+print("patched")""",
+    """\
+import cryutils
+corpus = cryutils.load("synthetic", infants=5, clips_per_infant=4, duration_s=0.5)
+print(len(corpus), "clips")""",
+    """\
+from cryutils import audio
+sounds = audio.signals(corpus, sr=8000, progress=True, jobs=1)
+print(len(sounds), "sounds")""",
+    """\
+levels = audio.features(corpus, kind="mfcc", sr=8000, progress=True, jobs=1)
+print(len(levels), "tables")""",
+    """\
+import os
+from pathlib import Path
+news = Path(os.environ["CRYUTILS_PROGRESS_FILE"])
+Path(os.environ["NEWS"]).write_text(news.read_text() if news.exists() else "none")
+print("noted")""",
+]
+
+
+def test_what_is_compared_is_the_same_whether_or_not_progress_is_told(tmp_path: Path) -> None:
+    printed = ["patched", "20 clips", "20 sounds", "20 tables", "noted"]
+    cells = [(source, text, []) for source, text in zip(LONG_WORK, printed, strict=True)]
+    path = tiny_notebook(tmp_path / "long.ipynb", cells)
+    news = []
+    for _ in ("cold", "warm"):
+        told = tmp_path / "news"
+        done = validated(path, CRYUTILS_TEST_CACHE=str(tmp_path / "cache"), NEWS=str(told))
+        assert done.returncode == 0, done.stdout
+        news.append(told.read_text())
+    assert re.match(r"mfcc: \d+ of 20 clips, about \d+ min left", news[0]), "it was told"
+    assert news[1] == "none", "nothing was left to do"

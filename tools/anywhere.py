@@ -1,0 +1,173 @@
+"""Run the tests as on other machines: `make test-anywhere`, within an hour on two quiet cores.
+
+    python tools/anywhere.py                  every pass, and a table in the end
+    python tools/anywhere.py --list           what each pass stands in for
+    python tools/anywhere.py --only NAME      one pass; may be repeated
+
+Settings that change a trained network's last bits stand in for other processors, low priority
+beside two busy loops for a slow machine. What a notebook's compared cell prints, and whether a
+test passes, depends on none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+NBVAL = (
+    "--nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg"
+    " -p tests.notebooks.counting"
+)
+BUSY = 2
+NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of the tests: what it stands in for, and how it differs from `make test`."""
+
+    name: str
+    meaning: str
+    variables: dict[str, str] = field(default_factory=dict)
+    caches: Sequence[str] = ("cold",)  # of each time that the notebooks run
+    backwards: bool = False  # the notebooks from the last to the first
+    busy: bool = False
+    cores: int | None = None
+    suite: bool = False  # the tests of the library, in place of the notebooks
+
+
+PASSES = (
+    Pass(
+        "sse41",
+        "a processor of 2008; the second time with the caches of the first",
+        {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+        caches=("cold", "warm"),
+    ),
+    Pass(
+        "avx2",
+        "a processor of 2013; the last notebook first",
+        {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        backwards=True,
+    ),
+    Pass(
+        "no-onednn",
+        "TensorFlow without oneDNN, as on a Mac; on a busy machine",
+        {"TF_ENABLE_ONEDNN_OPTS": "0"},
+        busy=True,
+    ),
+    Pass("haswell", "NumPy's products as on Haswell", {"OPENBLAS_CORETYPE": "Haswell"}),
+    Pass("one-core", "one processor core", cores=1),
+    Pass(
+        "suite",
+        "every other test, large where they have a size, without oneDNN",
+        {"TF_ENABLE_ONEDNN_OPTS": "0", "CRYUTILS_TEST_LARGE": "1"},
+        suite=True,
+    ),
+)
+# Each prints what its kernel sees, so that no pass is one in name only.
+SEEN = {
+    "variables": "import os\nprint({{name: os.environ.get(name) for name in {names}}})",
+    "cores": "import psutil\nprint(len(getattr(psutil.Process(), 'cpu_affinity', list)()))",
+    "niceness": "print(os.nice(0))",
+    "cache": "from pathlib import Path\nprint(Path(os.environ['CRYUTILS_CACHE_DIR']).exists())",
+    "progress": "print('CRYUTILS_PROGRESS_FILE' in os.environ)",
+}
+
+
+def notebook_of_what_is_seen(path: Path, seen: dict[str, object], names: Sequence[str]) -> Path:
+    """Write a notebook that fails in nbval unless its kernel sees what `seen` says."""
+    notebook = nbformat.v4.new_notebook()
+    for name, source in SEEN.items():
+        output = nbformat.v4.new_output("stream", name="stdout", text=f"{seen[name]}\n")
+        source = source.format(names=list(names)) if name == "variables" else source
+        cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+    return path
+
+
+@contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """Keep `count` processes computing meanwhile; each ends with this one, however it ends."""
+    loop = f"import os\nwhile os.getppid() == {os.getpid()}:\n    sum(range(100_000))"
+    with ExitStack() as stack:
+        for _ in range(count):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", loop]))
+            stack.callback(process.kill)
+        yield
+
+
+def command(one: Pass, folder: Path) -> list[str]:
+    """Return what runs the tests of a pass; its cores and priority are inherited by kernels."""
+    start = ["taskset", "-c", f"0-{one.cores - 1}"] if one.cores else []
+    start += ["nice", "-n", str(NICENESS)] if one.busy else []
+    start += [sys.executable, "-m", "pytest"]
+    if one.suite:
+        return [*start, "tests"]
+    notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")), reverse=one.backwards)
+    return [*start, *shlex.split(NBVAL), str(folder / "seen.ipynb"), *notebooks]
+
+
+def passes(one: Pass) -> bool:
+    """Do a pass; True where every test of it passed."""
+    import psutil
+
+    cores = one.cores or len(getattr(psutil.Process(), "cpu_affinity", list)())
+    niceness = min(19, os.nice(0) + one.busy * NICENESS)
+    with tempfile.TemporaryDirectory() as name, busy_loops(BUSY * one.busy):
+        folder = Path(name)
+        environment = {**os.environ, **one.variables, "CRYUTILS_TEST_CACHE": str(folder / "cache")}
+        codes = []
+        for cache in one.caches:
+            seen = (one.variables, cores, niceness, cache == "warm", True)
+            notebook_of_what_is_seen(
+                folder / "seen.ipynb", dict(zip(SEEN, seen, strict=True)), list(one.variables)
+            )
+            print(f"\n{one.name}, {cache} caches: {json.dumps(one.variables)}", flush=True)
+            done = subprocess.run(command(one, folder), cwd=ROOT, env=environment, check=False)
+            codes.append(done.returncode)
+    return not any(codes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do the passes asked for, one after the other; 1 where one failed."""
+    names = [one.name for one in PASSES]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--list", action="store_true", help="say what each pass stands in for")
+    parser.add_argument("--only", action="append", choices=names, help="one pass; may be repeated")
+    asked = parser.parse_args(arguments)
+    chosen = [one for one in PASSES if not asked.only or one.name in asked.only]
+    if asked.list:
+        for one in chosen:
+            print(f"{one.name:10} {one.meaning}")
+        return 0
+    rows, failed = [], False
+    for one in chosen:
+        if one.cores and not shutil.which("taskset"):
+            rows.append(f"{one.name:10} left out: there is no taskset here to choose cores with")
+            continue
+        begun = time.monotonic()
+        passed = passes(one)
+        failed |= not passed
+        seconds = time.monotonic() - begun
+        rows.append(f"{one.name:10} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
+    print("", *rows, sep="\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
