@@ -6,10 +6,10 @@ BIN := .venv/bin
 COLAB := .venv-colab
 STAMP := .venv/.installed
 
-.PHONY: help run test test-colab lint notebooks clean
+.PHONY: help run test test-anywhere test-colab lint notebooks clean
 
 help:  ## Say what each target does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 # Compiled once here: else, where Python writes no bytecode, each of the many processes compiles
 # TensorFlow and the rest anew, some seven seconds each.
@@ -33,6 +33,9 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest tests
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting notebooks
+
+test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
+	$(BIN)/python tools/anywhere.py
 
 lint: $(STAMP)  ## Check format, style and types
 	$(BIN)/ruff format --check cryutils tests tools benchmarks
