@@ -137,6 +137,7 @@ def execute(
             language="python",  # else a notebook that doesn't name its language is refused
             engine_name="cryutils",
             cwd=str(source.parent),
+            start_timeout=600,  # s; a slow machine under load needs more than one minute
             progress_bar=False,
             log_output=False,
         )

@@ -5,8 +5,8 @@
     python tools/anywhere.py --only NAME      one pass; may be repeated
 
 Settings that change the last bits of a trained network, or of the features before it, stand in
-for other processors, low priority beside two busy loops for a slow machine. What a notebook's compared cell prints, and whether a
-test passes, depends on none of them.
+for other processors, low priority beside two busy loops for a slow machine. What a compared cell
+of a notebook prints, and whether a test passes, depends on none of them.
 """
 
 from __future__ import annotations
