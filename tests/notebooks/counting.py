@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+# Lists the fonts of a new machine, which a slow one would say in the cell that draws first.
+from matplotlib import font_manager  # noqa: F401
+
 LEAST_CELLS = 5
 LEAST_SHARE = 0.5
 HANG_S = 7200.0  # no machine is that slow: what takes longer never ends
@@ -42,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "KERAS_HOME": str(home / "keras"),  # pretrained weights would choose another backbone
     }
     config.option.nbval_cell_timeout = config.option.nbval_kernel_startup_timeout = HANG_S
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Wait for a cell's output as long as for the cell; nbval gives up after five seconds."""
+    if hasattr(item, "output_timeout"):
+        item.output_timeout = HANG_S
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

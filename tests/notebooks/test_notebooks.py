@@ -154,6 +154,12 @@ def validated(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_fonts_are_listed_before_a_cell_could_say_so(tmp_path: Path) -> None:
+    path = tiny_notebook(tmp_path / "tiny.ipynb", [("print(1)", "1", [])] * 5)
+    assert validated(path, MPLCONFIGDIR=str(tmp_path / "fonts")).returncode == 0
+    assert list((tmp_path / "fonts").glob("fontlist*.json"))
+
+
 LONG_WORK = [
     # A clock on which ten minutes pass from each look to the next: no machine is slower.
     """\
