@@ -91,3 +91,7 @@ def test_busy_loops_end_with_their_pass_however_it_ends(end: str) -> None:
     assert len(pids) == 2
     left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     assert psutil.wait_procs(left, timeout=600)[1] == []
+
+
+def test_the_notebooks_are_compared_as_make_test_compares_them(tool: ModuleType) -> None:
+    assert f"pytest {tool.NBVAL} notebooks\n" in (ROOT / "Makefile").read_text()
