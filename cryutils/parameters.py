@@ -23,15 +23,20 @@ __all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_names", "dec
 
 Kind = Literal["flag", "whole", "even", "number", "text"]
 _KINDS: dict[type, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
-_RANGES = {
+_NOUNS = {
+    "flag": "true or false", "whole": "a whole number", "even": "an even number",
+    "number": "a number", "text": "different names",
+}  # fmt: skip
+_ENDS = {
     "[]": " from {} to {}", "()": " above {} and below {}", "[)": " from {} to below {}",
     "(]": " above {} and up to {}",
 }  # fmt: skip
 _MANY = 100  # items of a list
+_SOME, _LAYERS = (1, _MANY), (1, 6)
 _SHOWN = 60  # characters of a wrong value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Parameter:
     """What a parameter may be.
 
@@ -40,8 +45,8 @@ class Parameter:
     most; None for a single value. null, empty: whether null, or "" or [], is one of its values.
     """
 
-    about: str = ""
     kind: Kind
+    about: str = ""
     span: str = "(-inf, inf)"
     choices: tuple[str, ...] = ()
     other: str = ""
@@ -63,194 +68,168 @@ class Parameter:
         return not twice and all(self._takes(item) for item in value)
 
     def _takes(self, item: object) -> bool:
-        if self.kind == "flag" or isinstance(item, bool):
-            return self.kind == "flag" and isinstance(item, bool)
+        if self.kind == "flag":
+            return isinstance(item, bool)
         if self.kind == "text":
-            named = isinstance(item, str) and item.strip() != "" and self.other != ""
+            named = self.other != "" and isinstance(item, str) and item.strip() != ""
             return item in self.choices or named
-        if not isinstance(item, int if self.kind in ("whole", "even") else (int, float)):
+        number = (int, float) if self.kind == "number" else int
+        if isinstance(item, bool) or not isinstance(item, number):
             return False
-        low, high = self._ends
+        low, high = map(float, self.span[1:-1].split(", "))
         # NaN lies nowhere: all of its comparisons are false.
         above = low < item if self.span[0] == "(" else low <= item
         below = item < high if self.span[-1] == ")" else item <= high
         return above and below and not (self.kind == "even" and item % 2)
 
     @property
-    def _ends(self) -> tuple[float, float]:
-        low, high = self.span[1:-1].split(", ")
-        return float(low), float(high)
-
-    @property
     def words(self) -> str:
         """What it may be, in words: "a whole number from 1 to 512"."""
-        if self.kind == "flag":
-            words = "true or false"
-        elif self.kind == "text":
-            words = (
-                self._listed if self.items is None else f"a list of {self._count}different names"
-            )
+        if self.kind == "text" and self.items is None:
+            names = [f'"{name}"' for name in self.choices] + [self.other] * bool(self.other)
+            words = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         else:
-            noun = {"whole": "whole number", "even": "even number", "number": "number"}[self.kind]
-            if self.items is None:
-                words = f"a{'n' if noun[0] == 'e' else ''} {noun}{self._range}"
-            else:
-                words = f"a list of {self._count}{noun}s{self._range}"
-        empty = ", or []" if self.empty and self.items else ' or ""' if self.empty else ""
-        return words + empty + (" or null" if self.null else "")
-
-    @property
-    def _range(self) -> str:
-        low, high = self.span[1:-1].split(", ")
-        return "" if high == "inf" else _RANGES[self.span[0] + self.span[-1]].format(low, high)
-
-    @property
-    def _count(self) -> str:
-        least, most = self.items or (1, 1)
-        return {2: "two "}.get(most, f"{most} ") if least == most else "two or more " * (least == 2)
-
-    @property
-    def _listed(self) -> str:
-        names = [*(f'"{name}"' for name in self.choices), *([self.other] if self.other else [])]
-        return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+            low, high = self.span[1:-1].split(", ")
+            ends = _ENDS[self.span[0] + self.span[-1]].format(low, high) if high != "inf" else ""
+            words = _NOUNS[self.kind] + ends
+        if self.items is not None:
+            least, most = self.items
+            many = words.removeprefix("a ").removeprefix("an ").replace("number", "numbers")
+            words = f"a list of {least if least == most else f'{least} to {most}'} {many}"
+        empty = "" if not self.empty else ' or ""' if self.items is None else ", or []"
+        return words + empty + " or null" * self.null
 
 
-def _whole(span: str, about: str) -> Parameter:
-    return Parameter(kind="whole", span=span, about=about)
-
-
-def _number(span: str, about: str, *, null: bool = False) -> Parameter:
-    return Parameter(kind="number", span=span, about=about, null=null)
-
-
-def _numbers(span: str, about: str, *, items: tuple[int, int] = (1, _MANY)) -> Parameter:
-    return Parameter(kind="number", span=span, about=about, items=items)
-
-
-def _wholes(span: str, about: str, *, most: int = _MANY) -> Parameter:
-    return Parameter(kind="whole", span=span, about=about, items=(1, most))
-
-
-def _flag(about: str) -> Parameter:
-    return Parameter(kind="flag", about=about)
-
-
-def _choice(*choices: str, about: str, other: str = "") -> Parameter:
-    return Parameter(kind="text", choices=choices, about=about, other=other)
-
+_KERAS = "a network of keras.applications"
+_OPTIONAL = Parameter(
+    "text", 'the frozen network, "" to train a small one', other=_KERAS, empty=True
+)
 
 # Ends are the library's own where it has any; the others leave a researcher room, and stop what
 # would never end.
 DECLARED: Mapping[str, Parameter] = {
     # The recordings
-    "data": _choice("synthetic", "donateacry", other="a folder", about="the recordings"),
+    "data": Parameter(
+        "text", "the recordings", choices=("synthetic", "donateacry"), other="a folder"
+    ),
     "classes": Parameter(
-        kind="text", other="a class", items=(2, _MANY), empty=True,
-        about="classes to compare, [] for Table 1's, or a folder's own",
+        "text",
+        "classes to compare, [] for Table 1's, or a folder's own",
+        other="a class",
+        items=(2, _MANY),
+        empty=True,
     ),
-    "states": Parameter(kind="text", other="a class", items=(2, 2), about="classes to show"),
-    "stand_in": _choice(
-        "auto", other="a class", about="the class that stands for pain where there is none"
+    "states": Parameter("text", "classes to show", other="a class", items=(2, 2)),
+    "stand_in": Parameter(
+        "text",
+        "the class that stands for pain where there is none",
+        choices=("auto",),
+        other="a class",
     ),
-    "infants": _whole("[4, 10000]", "synthetic infants"),
-    "clips": _whole("[6, 100000]", "synthetic clips in all"),
-    "clips_per_infant": _whole("[1, 1000]", "synthetic clips of each infant"),
-    "duration_s": _number("[0.5, 600]", "seconds of a synthetic clip"),
-    "signal": _number("[0, 1]", "how much the state shapes a synthetic voice and face"),
-    "identity": _number("[0, 1]", "how much the infant shapes them"),
-    "face_signal": _number("[0, 1]", "signal of the face, null for the voice's", null=True),
-    "fps": _number("[1, 120]", "frames a second of a synthetic video"),
-    "size": Parameter(
-        kind="even", span="[64, 1024]", about="pixels of a synthetic video's side"
-    ),
+    "infants": Parameter("whole", "synthetic infants", "[4, 10000]"),
+    "clips": Parameter("whole", "synthetic clips in all", "[6, 100000]"),
+    "clips_per_infant": Parameter("whole", "synthetic clips of each infant", "[1, 1000]"),
+    "duration_s": Parameter("number", "seconds of a synthetic clip", "[0.5, 600]"),
+    "signal": Parameter("number", "how much the state shapes a synthetic voice and face", "[0, 1]"),
+    "identity": Parameter("number", "how much the infant shapes them", "[0, 1]"),
+    "face_signal": Parameter("number", "the face's signal, null: the voice's", "[0, 1]", null=True),
+    "fps": Parameter("number", "frames a second of a synthetic video", "[1, 120]"),
+    "size": Parameter("even", "pixels of a synthetic video's side", "[64, 1024]"),
     # Sound
-    "sr": _whole("[4000, 192000]", "sampling rate to work at, in Hz"),
-    "kind": _choice("mel", "mfcc", "mel+mfcc", "stft", about="features of the sound"),
-    "scaling": _choice("signal", "features", "none", about="what is scaled (Paper A: the signal)"),
-    "n_fft": _whole("[16, 16384]", "samples of a frame"),
-    "hop_length": _whole("[1, 16384]", "samples from frame to frame, n_fft at most"),
-    "n_mels": _whole("[2, 512]", "mel bands, n_fft // 2 + 1 at most"),
-    "n_mfcc": _whole("[2, 512]", "coefficients, n_mels at most"),
-    "window_s": _number("[0.25, 60]", "seconds of sound that a network hears at once"),
-    "step_s": _number("[0.01, 60]", "seconds from one such window to the next"),
-    "snr_db": _numbers("[-100, 100]", "noise levels tried: signal to noise in dB"),
-    "noise_db": _number("[-100, 100]", "signal to noise of every clip, in dB"),
-    "noise_levels": _numbers("[-100, 100]", "other levels tried, in dB"),
-    "noise_range": _numbers("[-100, 100]", "lowest and highest in training, dB", items=(2, 2)),
-    "noisy_patches": _whole("[1, 10000]", "noisy patches of each recording"),
+    "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 192000]"),
+    "kind": Parameter("text", "features of the sound", choices=("mel", "mfcc", "mel+mfcc", "stft")),
+    "scaling": Parameter(
+        "text", "what is scaled (Paper A: the signal)", choices=("signal", "features", "none")
+    ),
+    "n_fft": Parameter("whole", "samples of a frame", "[16, 16384]"),
+    "hop_length": Parameter("whole", "samples from frame to frame, n_fft at most", "[1, 16384]"),
+    "n_mels": Parameter("whole", "mel bands, n_fft // 2 + 1 at most", "[2, 512]"),
+    "n_mfcc": Parameter("whole", "coefficients, n_mels at most", "[2, 512]"),
+    "window_s": Parameter("number", "seconds of sound that a network hears at once", "[0.25, 60]"),
+    "step_s": Parameter("number", "seconds from one such window to the next", "[0.01, 60]"),
+    "snr_db": Parameter("number", "noise levels tried, in dB", "[-100, 100]", items=_SOME),
+    "noise_db": Parameter("number", "signal to noise of every clip, in dB", "[-100, 100]"),
+    "noise_levels": Parameter("number", "other levels tried, in dB", "[-100, 100]", items=_SOME),
+    "noise_range": Parameter(
+        "number", "lowest and highest trained on, dB", "[-100, 100]", items=(2, 2)
+    ),
+    "noisy_patches": Parameter("whole", "noisy patches of each recording", "[1, 10000]"),
     # Pictures
-    "face_fps": _number("[0.1, 120]", "frames a second in which a face is looked for"),
+    "face_fps": Parameter("number", "frames a second in which a face is looked for", "[0.1, 120]"),
     "face_limit": Parameter(
-        kind="whole", span="[1, 10000]", null=True, about="frames of a clip at most, null for all"
+        "whole", "frames of a clip at most, null for all", "[1, 10000]", null=True
     ),
-    "face_size": _whole("[16, 512]", "pixels of a face crop's side"),
-    "detector": _choice("auto", "haar", "yunet", about="what finds faces"),
-    "backbone": Parameter(
-        kind="text", choices=("auto", "small"), other="a network of keras.applications",
-        about="the frozen network",
+    "face_size": Parameter("whole", "pixels of a face crop's side", "[16, 512]"),
+    "detector": Parameter("text", "what finds faces", choices=("auto", "haar", "yunet")),
+    "backbone": Parameter("text", "the frozen network", choices=("auto", "small"), other=_KERAS),
+    "05_image.backbone": _OPTIONAL,
+    "06_full.backbone": _OPTIONAL,
+    "weights": Parameter(
+        "text",
+        "where the frozen network's weights come from",
+        choices=("auto", "imagenet", "random"),
+        other="a weights file",
     ),
-    "05_image.backbone": Parameter(
-        kind="text", other="a network of keras.applications", empty=True,
-        about='the frozen network, "" to train a small one',
+    "engine": Parameter(
+        "text", "what runs the frozen network", choices=("keras", "openvino-bf16", "openvino-int8")
     ),
-    "06_full.backbone": Parameter(
-        kind="text", other="a network of keras.applications", empty=True,
-        about='the frozen network, "" to train a small one',
+    "crop": Parameter(
+        "text", "the part of a frame that it sees", choices=("auto", "frame", "centre", "face")
     ),
-    "weights": _choice(
-        "auto", "imagenet", "random", other="a weights file",
-        about="where the frozen network's weights come from",
-    ),
-    "engine": _choice(
-        "keras", "openvino-bf16", "openvino-int8", about="what runs the frozen network"
-    ),
-    "crop": _choice("auto", "frame", "centre", "face", about="the part of a frame that it sees"),
-    "frame_fps": _number("[0.1, 120]", "frames a second for the frozen network"),
-    "frame_size": _whole("[0, 1024]", "pixels of their side, 0 for the network's own"),
-    "head_fps": _number("[0, 120]", "frames a second that train the second model, 0 for all"),
-    "resnet_row": _flag("whether a ResNet-50 with random weights is shown, too"),
-    "resnet_fps": _number("[0.01, 120]", "frames a second for that ResNet-50"),
-    "resnet_size": _whole("[32, 512]", "pixels of such a frame's side"),
-    "windows": _wholes("[1, 100000]", "lengths of rolling averages tried, in frames"),
-    "rolling": _whole("[1, 100000]", "frames of the rolling average"),
+    "frame_fps": Parameter("number", "frames a second for the frozen network", "[0.1, 120]"),
+    "frame_size": Parameter("whole", "pixels of their side, 0 for the network's own", "[0, 1024]"),
+    "head_fps": Parameter("number", "frames a second to train on, 0 for all", "[0, 120]"),
+    "resnet_row": Parameter("flag", "whether a ResNet-50 with random weights is shown, too"),
+    "resnet_fps": Parameter("number", "frames a second for that ResNet-50", "[0.01, 120]"),
+    "resnet_size": Parameter("whole", "pixels of such a frame's side", "[32, 512]"),
+    "windows": Parameter("whole", "rolling averages tried, in frames", "[1, 100000]", items=_SOME),
+    "rolling": Parameter("whole", "frames of the rolling average", "[1, 100000]"),
     # Networks
-    "filters": _wholes("[1, 1024]", "filters of each block of convolutions", most=6),
-    "patch": _whole("[1, 1000]", "frames of a patch"),
-    "per_window": _whole("[1, 1000]", "patches of each window that an autoencoder trains on"),
-    "bottleneck": _whole("[1, 4096]", "numbers of an autoencoder's code"),
-    "sizes": _wholes("[1, 4096]", "other codes tried"),
-    "hidden": _whole("[1, 4096]", "units on either side of the code"),
-    "units": _whole("[1, 4096]", "units of the second model"),
-    "dnn_units": _wholes("[1, 4096]", "units of each layer behind an encoder", most=6),
-    "image_units": _wholes("[1, 4096]", "units of each layer of the second model", most=6),
-    "ensemble_units": _wholes("[1, 4096]", "units of each layer of the ensemble", most=6),
-    "ensemble_input": _choice("probabilities", "features", about="what of the submodels is joined"),
-    "out_of_fold": _flag("whether the ensemble learns from answers to unseen clips"),
+    "filters": Parameter("whole", "filters, by block of convolutions", "[1, 1024]", items=_LAYERS),
+    "patch": Parameter("whole", "frames of a patch", "[1, 1000]"),
+    "per_window": Parameter("whole", "patches of each window to train on", "[1, 1000]"),
+    "bottleneck": Parameter("whole", "numbers of an autoencoder's code", "[1, 4096]"),
+    "sizes": Parameter("whole", "other codes tried", "[1, 4096]", items=_SOME),
+    "hidden": Parameter("whole", "units on either side of the code", "[1, 4096]"),
+    "units": Parameter("whole", "hidden units of the second model", "[1, 4096]"),
+    "dnn_units": Parameter("whole", "hidden units of a DNN, by layer", "[1, 4096]", items=_LAYERS),
+    "image_units": Parameter(
+        "whole", "hidden units of the image model, by layer", "[1, 4096]", items=_LAYERS
+    ),
+    "ensemble_units": Parameter(
+        "whole", "hidden units of the ensemble, by layer", "[1, 4096]", items=_LAYERS
+    ),
+    "ensemble_input": Parameter(
+        "text", "what of the submodels is joined", choices=("probabilities", "features")
+    ),
+    "out_of_fold": Parameter("flag", "whether the ensemble learns from answers to unseen clips"),
     # Training
-    "epochs": _whole("[1, 10000]", "epochs at most"),
-    "autoencoder_epochs": _whole("[1, 10000]", "epochs of autoencoders at most"),
-    "dnn_epochs": _whole("[1, 10000]", "epochs of DNNs at most"),
-    "denoise_epochs": _whole("[1, 10000]", "epochs of denoising autoencoders at most"),
-    "image_epochs": _whole("[1, 10000]", "epochs of the image submodel at most"),
-    "ensemble_epochs": _whole("[1, 10000]", "epochs of ensembles at most"),
-    "finetune": _flag("whether the backbone is trained, too, which takes minutes"),
-    "finetune_epochs": _whole("[1, 10000]", "epochs of fine-tuning at most"),
-    "patience": _whole("[1, 10000]", "epochs without a better loss before it stops"),
-    "batch_size": _whole("[1, 8192]", "examples of a batch"),
-    "learning_rate": _number("(0, 1]", "step size of the optimiser"),
-    "dropout": _number("[0, 1)", "share of units dropped in training"),
+    "epochs": Parameter("whole", "epochs at most", "[1, 10000]"),
+    "autoencoder_epochs": Parameter("whole", "epochs of autoencoders at most", "[1, 10000]"),
+    "dnn_epochs": Parameter("whole", "epochs of DNNs at most", "[1, 10000]"),
+    "denoise_epochs": Parameter("whole", "epochs of denoising autoencoders at most", "[1, 10000]"),
+    "image_epochs": Parameter("whole", "epochs of the image submodel at most", "[1, 10000]"),
+    "ensemble_epochs": Parameter("whole", "epochs of ensembles at most", "[1, 10000]"),
+    "finetune": Parameter("flag", "whether the backbone is trained, too, which takes minutes"),
+    "finetune_epochs": Parameter("whole", "epochs of fine-tuning at most", "[1, 10000]"),
+    "patience": Parameter("whole", "epochs without a better loss before it stops", "[1, 10000]"),
+    "batch_size": Parameter("whole", "examples of a batch", "[1, 8192]"),
+    "learning_rate": Parameter("number", "step size of the optimiser", "(0, 1]"),
+    "dropout": Parameter("number", "share of units dropped in training", "[0, 1)"),
     # Tests
-    "test_size": _number("(0, 1)", "share of the clips to test in one split"),
-    "splits": _whole("[1, 10000]", "splits drawn at random"),
-    "n_folds": _whole("[2, 100]", "folds of cross-validation"),
-    "n_inner": _whole("[2, 100]", "folds within a fold"),
-    "repeats": _whole("[1, 100]", "repeats of cross-validation"),
-    "permutations": _whole("[1, 100000]", "permutations of labels for a p-value"),
-    "split_unit": _choice("frame", "clip", about="what Paper A's split divides"),
-    "drop_shares": _numbers("[0, 1]", "shares of clips that lose a modality"),
-    "seeds": _whole("[1, 100]", "trainings of the first fold, each from another seed"),
-    "seed": _whole("[0, 2000000000]", "where random numbers start"),
-}  # fmt: skip
+    "test_size": Parameter("number", "share of the clips to test in one split", "(0, 1)"),
+    "splits": Parameter("whole", "splits drawn at random", "[1, 10000]"),
+    "n_folds": Parameter("whole", "folds of cross-validation", "[2, 100]"),
+    "n_inner": Parameter("whole", "folds within a fold", "[2, 100]"),
+    "repeats": Parameter("whole", "repeats of cross-validation", "[1, 100]"),
+    "permutations": Parameter("whole", "permutations of labels for a p-value", "[1, 100000]"),
+    "split_unit": Parameter("text", "what Paper A's split divides", choices=("frame", "clip")),
+    "drop_shares": Parameter(
+        "number", "shares of clips that lose a modality", "[0, 1]", items=_SOME
+    ),
+    "seeds": Parameter("whole", "trainings of one fold, each with its own seed", "[1, 100]"),
+    "seed": Parameter("whole", "where random numbers start", "[0, 2000000000]"),
+}
 
 
 def declaration(notebook: str, name: str, default: object) -> Parameter | None:
@@ -263,7 +242,7 @@ def declaration(notebook: str, name: str, default: object) -> Parameter | None:
     if declared or type(sample) not in _KINDS:
         return declared
     items = (1, _MANY) if isinstance(default, list) else None
-    return Parameter(kind=_KINDS[type(sample)], other="a text", items=items, empty=True)
+    return Parameter(_KINDS[type(sample)], other="a text", items=items, empty=True)
 
 
 def read_value(text: str) -> Any:

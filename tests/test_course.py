@@ -195,7 +195,7 @@ def test_what_a_profile_skips_is_given_with_the_reason(project: Path) -> None:
         ({"given": {"seed": 1.5}}, r"seed=1.5: give a whole number from 0 to "),
         ({"given": {"fast": 1}}, r"fast=1: give true or false."),
         ({"given": {"text": 3}}, r"text=3: give a text"),
-        ({"given": {"rates": ["a"]}}, r"rates=\[\"a\"\]: give a list of whole numbers, such as"),
+        ({"given": {"rates": ["a"]}}, r"rates=\[\"a\"\]: give a list of 1 to 100 whole numbers"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_mend(

@@ -109,7 +109,7 @@ def test_each_declaration_is_used_and_tells_what_it_is_about() -> None:
 def test_a_span_has_the_ends_that_it_says(
     span: str, inside: list[float], outside: list[float], words: str
 ) -> None:
-    declared = Parameter(kind="number", span=span)
+    declared = Parameter("number", span=span)
     assert all(declared.accepts(value) for value in inside)
     foreign = [float("nan"), float("inf"), float("-inf"), 10**400, True, "0.5", None, [0.5], {}]
     assert not [value for value in [*outside, *foreign] if declared.accepts(value)]
@@ -119,23 +119,23 @@ def test_a_span_has_the_ends_that_it_says(
 @pytest.mark.parametrize(
     ("declared", "right", "wrong", "words"),
     [
-        (Parameter(kind="whole", span="[1, 3]"), [1, 3], [0, 4, 1.0, True, "1"],
+        (Parameter("whole", span="[1, 3]"), [1, 3], [0, 4, 1.0, True, "1"],
          "a whole number from 1 to 3"),
-        (Parameter(kind="even", span="[64, 70]"), [64, 70], [65, 62, 66.0],
+        (Parameter("even", span="[64, 70]"), [64, 70], [65, 62, 66.0],
          "an even number from 64 to 70"),
-        (Parameter(kind="flag"), [True, False], [1, 0, "true", "yes", None], "true or false"),
-        (Parameter(kind="text", choices=("a", "b", "c")), ["a", "c"], ["", "d", None, 1, ["a"]],
+        (Parameter("flag"), [True, False], [1, 0, "true", "yes", None], "true or false"),
+        (Parameter("text", choices=("a", "b", "c")), ["a", "c"], ["", "d", None, 1, ["a"]],
          '"a", "b" or "c"'),
-        (Parameter(kind="text", choices=("a",), other="a folder"), ["a", "x"], ["", " ", 3, None],
+        (Parameter("text", choices=("a",), other="a folder"), ["a", "x"], ["", " ", 3, None],
          '"a" or a folder'),
-        (Parameter(kind="number", span="[0, 1]", null=True), [None, 0], [2, ""],
+        (Parameter("number", span="[0, 1]", null=True), [None, 0], [2, ""],
          "a number from 0 to 1 or null"),
-        (Parameter(kind="whole", span="[1, 9]", items=(1, 3)), [[1], [9, 9, 9]],
+        (Parameter("whole", span="[1, 9]", items=(1, 3)), [[1], [9, 9, 9]],
          [[], [0], [1, 2, 3, 4], [[1]], [True], 1, "1", [1.5], None],
-         "a list of whole numbers from 1 to 9"),
-        (Parameter(kind="text", other="a class", items=(2, 9), empty=True), [[], ["a", "b"]],
+         "a list of 1 to 3 whole numbers from 1 to 9"),
+        (Parameter("text", other="a class", items=(2, 9), empty=True), [[], ["a", "b"]],
          [["a"], ["a", "a"], [["a"], ["b"]], [[], {}], [1, 2], ["a", ""], "ab", None],
-         "a list of two or more different names, or []"),
+         "a list of 2 to 9 different names, or []"),
     ],
 )  # fmt: skip
 def test_a_kind_takes_its_own_and_nothing_else(
@@ -208,17 +208,17 @@ def test_the_ends_are_those_of_the_library(
         ("03", "splits=0", "splits=0: give a whole number from 1 to 10000."),
         ("03", "splits=-1", "splits=-1: give a whole number from 1 to 10000."),
         ("03", "repeats=0", "repeats=0: give a whole number from 1 to 100."),
-        ("04", "filters=[0]", "filters=[0]: give a list of whole numbers from 1 to 1024, such as "
-                              "-p 'filters=[16, 32, 64]'."),
-        ("04", 'filters=["a"]', 'filters=["a"]: give a list of whole numbers'),
-        ("04", "filters=16,32", "give a list of whole numbers from 1 to 1024, such as "
+        ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
+                              "such as -p 'filters=[16, 32, 64]'."),
+        ("04", 'filters=["a"]', 'filters=["a"]: give a list of 1 to 6 whole'),
+        ("04", "filters=16,32", "give a list of 1 to 6 whole numbers from 1 to 1024, such as "
                                 "-p 'filters=[16, 32]'."),
         ("07", "units=0", "units=0: give a whole number from 1 to 4096."),
         ("07", "finetune=1", "finetune=1: give true or false."),
         ("08", "noise_range=[5,-5]", "noise_range=[5, -5]: give the lower level first."),
-        ("08", "noise_range=[5]", "give a list of two numbers from -100 to 100"),
-        ("02", "states=[[],{}]", "states=[[], {}]: give a list of two different names"),
-        ("02", 'states=["hungry"]', "give a list of two different names, such as "
+        ("08", "noise_range=[5]", "give a list of 2 numbers from -100 to 100"),
+        ("02", "states=[[],{}]", "states=[[], {}]: give a list of 2 different names"),
+        ("02", 'states=["hungry"]', "give a list of 2 different names, such as "
                                     "-p 'states=[\"hungry\", \"tired\"]'."),
         ("04", "learning_rate=NaN", "learning_rate=NaN: give a number above 0 and up to 1."),
         ("04", "learning_rate=Infinity", "learning_rate=Infinity: give a number"),
@@ -230,9 +230,9 @@ def test_the_ends_are_those_of_the_library(
         ("03", "scaling=sginal", 'scaling="sginal": give "signal", "features" or "none".'),
         ("05", "size=113", "size=113: give an even number from 64 to 1024."),
         ("05", "weights=imagnet", 'weights="imagnet": no such file. Did you mean imagenet?'),
-        ("03", "classes=x", "give a list of two or more different names, or [], such as "
+        ("03", "classes=x", "give a list of 2 to 100 different names, or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
-        ("03", 'classes=["tired","tired"]', "give a list of two or more different names"),
+        ("03", 'classes=["tired","tired"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
         ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired? Known: belly_pai'),
         ("04", "stand_in=bely_pain", 'stand_in: synthetic has no class "bely_pain". Did you mean'),
