@@ -64,12 +64,23 @@ cryutils.add_command(data)
 cryutils.add_command(predict)
 
 
+def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    from cryutils.parameters import Parameter, read_value
+
+    if text is None:
+        return None
+    jobs, whole = read_value(text), Parameter("whole", span="[1, 1024]")
+    if not whole.accepts(jobs):
+        raise InputError(f"--jobs {text}: give {whole.words}.")
+    return jobs
+
+
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @click.option("--profile", default="quick", show_default=True, help="quick, real or paper.")
 @click.option("-p", "--parameter", "given", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes side by side.")
+@click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
 @click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
 @click.option("--outputs", metavar="DIR", help="Where runs are written (default: outputs).")
 @click.option("--fresh", is_flag=True, help="Run again what has finished before.")
@@ -102,7 +113,15 @@ def run(
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
     values = _parameters(given)
-    todo, skipped = course.plan(chosen, only=notebooks, given=values, data=data, outputs=home)
+    if data and "data" in values:
+        raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
+    todo, skipped = course.plan(
+        chosen,
+        only=notebooks,
+        given=values,
+        data=data,
+        outputs=home,
+    )
     if listing:
         click.echo(_listing(todo), nl=False)
     else:

@@ -56,11 +56,6 @@ class Job:
     fingerprint: Fingerprint
 
     @property
-    def values(self) -> dict[str, Any]:
-        """Every parameter of the notebook, as given or else as it says itself."""
-        return {**worker.parameters(self.source), **self.parameters}
-
-    @property
     def output(self) -> Path:
         """Where the executed notebook lies."""
         return self.folder / "notebooks" / f"{self.name}.ipynb"
@@ -69,6 +64,11 @@ class Job:
     def state(self) -> Path:
         """Where it is noted that, how and from what this notebook was executed."""
         return self.folder / "state" / f"{self.name}.json"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every parameter of the notebook, as given or else as it says itself."""
+        return {**worker.parameters(self.source), **self.parameters}
 
     def is_done(self) -> bool:
         """Return whether this very job finished before."""
