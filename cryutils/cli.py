@@ -7,9 +7,12 @@ that needs them, so `--help` answers at once.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +21,10 @@ from cryutils.cli_group import SuggestingGroup
 from cryutils.cli_predict import predict
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting, watching
+
+if TYPE_CHECKING:
+    from cryutils.clips import Corpus
+    from cryutils.course import Job
 
 __all__ = ["main"]
 
@@ -57,15 +64,28 @@ cryutils.add_command(data)
 cryutils.add_command(predict)
 
 
+def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    from cryutils.parameters import Parameter, read_value
+
+    if text is None:
+        return None
+    jobs, whole = read_value(text), Parameter("whole", span="[1, 1024]")
+    if not whole.accepts(jobs):
+        raise InputError(f"--jobs {text}: give {whole.words}.")
+    return jobs
+
+
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @click.option("--profile", default="quick", show_default=True, help="quick, real or paper.")
 @click.option("-p", "--parameter", "given", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes side by side.")
+@click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
 @click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
 @click.option("--outputs", metavar="DIR", help="Where runs are written (default: outputs).")
 @click.option("--fresh", is_flag=True, help="Run again what has finished before.")
+@click.option("--list", "listing", is_flag=True,
+              help="Print the notebooks and their parameters, and run nothing.")  # fmt: skip
 def run(
     notebooks: tuple[str, ...],
     profile: str,
@@ -74,6 +94,7 @@ def run(
     data: str | None,
     outputs: str | None,
     fresh: bool,
+    listing: bool,
 ) -> None:
     """Execute notebooks (all of them, or those named) and write results, figures and a report.
 
@@ -84,23 +105,33 @@ def run(
       cryutils run --profile quick
       cryutils run 03_feature_validation --profile real -p test_size=0.2
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
+      cryutils run --list 03_feature_validation
     """
     from cryutils import claims, course, report
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
+    values = _parameters(given)
+    if data and "data" in values:
+        raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     todo, skipped = course.plan(
         chosen,
         only=notebooks,
-        given=dict(_parameter(text) for text in given),
+        given=values,
         data=data,
         outputs=home,
     )
-    if todo:
-        _look_for_recordings(resolve(data) if data else chosen.data)
+    if listing:
+        click.echo(_listing(todo), nl=False)
+    else:
+        _look_for_recordings(todo)
     for name, why in skipped.items():
         click.echo(f"{name}: skipped, {why}")
+    if listing:
+        return
+    for name, what in course.remarks(todo, skipped, values if notebooks else {}):
+        click.echo(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     folder = todo[0].folder
@@ -117,15 +148,47 @@ def run(
         raise SystemExit(1)
 
 
-def _look_for_recordings(data: str | Path | None) -> None:
-    """Fetch or read the corpus before any notebook does, so that what is wrong is said once."""
-    from cryutils import donateacry, load
+def _listing(jobs: Sequence[Job]) -> str:
+    """Return notebooks and their parameters, with default, meaning and range, 80 columns wide."""
+    from cryutils import parameters, worker
 
-    if isinstance(data, Path):
-        load(data)
-    elif data == "donateacry":
-        with counting("Looking for DonateACry", "files") as report:
-            donateacry.fetch(report=report)
+    page = click.HelpFormatter(max_width=80)
+    for job in jobs:
+        title = worker.source_text(job.source).partition("\n")[0].strip("# ")
+        page.write_text(f"{job.name}: {title.partition('· ')[2] or title}")
+        rows = []
+        for name, value in job.values.items():
+            declared = parameters.declaration(job.name, name, value)
+            said = "; ".join(filter(None, [declared.about, declared.words])) if declared else ""
+            rows.append((f"{name} = {json.dumps(value)}", said))
+        with page.indentation():
+            page.write_dl(rows, col_max=24)
+        page.write("\n")
+    return page.getvalue()
+
+
+def _look_for_recordings(jobs: Sequence[Job]) -> None:
+    """Fetch or read each corpus before any notebook does, so that what is wrong is said once."""
+    from cryutils import parameters, worker
+
+    corpora: dict[str, Corpus] = {}
+    for job in jobs:
+        name = job.parameters.get("data")
+        # Voices that are made on the spot need no look, nor does what the notebook itself names.
+        if name in (None, "synthetic", worker.parameters(job.source).get("data")):
+            continue
+        if name not in corpora:
+            corpora[name] = _load(name)
+        parameters.check_corpus(job.parameters, corpora[name])
+
+
+def _load(name: str) -> Corpus:
+    from cryutils import load
+
+    if name != "donateacry":
+        return load(name)
+    with counting("Looking for DonateACry", "files") as report:
+        return load(name, report=report)
 
 
 def _make(folder: Path) -> None:
@@ -185,13 +248,18 @@ def bench(names: tuple[str, ...]) -> None:
         raise SystemExit(1)
 
 
-def _parameter(text: str) -> tuple[str, object]:
-    from cryutils.course import read_value
+def _parameters(texts: Sequence[str]) -> dict[str, object]:
+    from cryutils.parameters import read_value
 
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
-        raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
-    return key, read_value(value)
+    values: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
+        if key in values:
+            raise InputError(f"-p {text}: {key} has a value already; give one.")
+        values[key] = read_value(value)
+    return values
 
 
 def _shown(path: Path) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -20,12 +20,12 @@ from typing import Any, cast
 
 import yaml
 
-from cryutils import fingerprint, worker
+from cryutils import fingerprint, parameters, worker
 from cryutils.errors import InputError, near_miss
 from cryutils.fingerprint import Fingerprint
 from cryutils.locations import outputs_dir, project_dir, resolve, writing
 
-__all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "read_value", "run"]
+__all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "remarks", "run"]
 
 # These take up networks that others train; beside them they would train them once more.
 AFTER = {
@@ -65,6 +65,11 @@ class Job:
         """Where it is noted that, how and from what this notebook was executed."""
         return self.folder / "state" / f"{self.name}.json"
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every parameter of the notebook, as given or else as it says itself."""
+        return {**worker.parameters(self.source), **self.parameters}
+
     def is_done(self) -> bool:
         """Return whether this very job finished before."""
         if not (self.state.is_file() and self.output.is_file()):
@@ -95,25 +100,6 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     )
 
 
-def read_value(text: str) -> Any:
-    """Return the value of a parameter given as text: JSON where it is, else a number or text.
-
-    >>> read_value("1e-3"), read_value('["hungry","tired"]'), read_value("hungry")
-    (0.001, ['hungry', 'tired'], 'hungry')
-    """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    # YAML 1.1 takes 1e-3 for text, so numbers are tried first.
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"True": True, "False": False, "None": None}.get(text, text)
-
-
 def plan(
     profile: Profile,
     *,
@@ -127,7 +113,7 @@ def plan(
 
     `only` names notebooks (default: all), `given` parameters that override the profile's,
     `data` a folder of the user's own recordings. Raises InputError for a notebook or
-    parameter that doesn't exist or has the wrong type, naming the near miss.
+    parameter that doesn't exist, naming the near miss, or a value that can't be.
     """
     sources = notebooks() if sources is None else sources
     for name in only:
@@ -136,7 +122,7 @@ def plan(
     chosen = [name for name in sources if not only or name in only]
     defaults = {name: worker.parameters(sources[name]) for name in chosen}
     given = dict(given or {})
-    _check_given(given, defaults)
+    parameters.check_names(given, defaults)
     corpus = str(resolve(data)) if data else None
     name = profile.name if data is None else f"{Path(corpus or '').name}-{profile.name}"
     folder = (outputs or outputs_dir()) / name
@@ -147,11 +133,12 @@ def plan(
             skipped[notebook] = profile.skip[notebook]
             continue
         values = dict(profile.parameters.get(notebook, {}))
-        _check_given(values, {notebook: defaults[notebook]})
+        parameters.check_names(values, {notebook: defaults[notebook]})
         source_data = corpus or profile.data
         if source_data and "data" in defaults[notebook]:
             values["data"] = source_data
         values |= {key: v for key, v in given.items() if key in defaults[notebook]}
+        parameters.check(notebook, defaults[notebook], values)
         read = fingerprint.recordings(str(values.get("data", source_data)))
         source = sources[notebook]
         made_from = fingerprint.notebook(
@@ -161,30 +148,29 @@ def plan(
     return jobs, skipped
 
 
-def _check_given(given: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> None:
-    known = {key for parameters in defaults.values() for key in parameters}
-    for key, value in given.items():
-        if key not in known:
-            where = next(iter(defaults)) if len(defaults) == 1 else "any chosen notebook"
-            raise InputError(f"{key} is no parameter of {where}.{near_miss(key, known)}")
-        for notebook, parameters in defaults.items():
-            if key in parameters and not _fits(value, parameters[key]):
-                wanted = type(parameters[key]).__name__
-                raise InputError(
-                    f"{key}={value!r} of {notebook} must be {wanted}, like {parameters[key]!r}."
-                )
+def remarks(
+    jobs: Sequence[Job], skipped: Iterable[str], given: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what should be known of a notebook before it runs: its name, and a remark.
 
-
-def _fits(value: Any, default: Any) -> bool:
-    if default is None or value is None:
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, (int, float))
-    if isinstance(default, (list, tuple)):
-        return isinstance(value, (list, tuple))
-    return isinstance(value, type(default))
+    `given` names the parameters that every one of `jobs` is meant to have.
+    """
+    given, there = list(given), {*skipped, *(job.name for job in jobs)}
+    for job in jobs:
+        lacking = [name for name in given if name not in job.values]
+        if lacking:
+            yield job.name, f"has no parameter {', '.join(lacking)}, and runs without"
+        first = [
+            name
+            for name in AFTER.get(job.name, ())
+            if name not in there and not (job.folder / "state" / f"{name}.json").is_file()
+        ]
+        if first:
+            yield (
+                job.name,
+                f"{' and '.join(first)} come first in the course; what they would have trained"
+                " is trained here",
+            )
 
 
 def run(
