@@ -173,9 +173,9 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no JSON ({error}); run the notebook again.") from error
+        raise InputError(f"{path}: no JSON ({error}); `cryutils run` makes it again.") from error
     if not isinstance(rows, list) or not all(map(_is_result, rows)):
-        raise InputError(f"{path}: damaged, no list of results; run the notebook again.")
+        raise InputError(f"{path}: damaged, no list of results; `cryutils run` makes it again.")
     return rows
 
 

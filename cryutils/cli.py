@@ -116,8 +116,12 @@ def run(
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     folder = todo[0].folder
     _make(folder)
-    with watching([job.name for job in todo], title=folder.name) as show:
-        failed = course.run(todo, processes=jobs, fresh=fresh, report=show)
+    processes = jobs or os.cpu_count() or 1
+    with watching(
+        [job.name for job in todo], before=course.history(todo), processes=processes,
+        after=course.AFTER, title=folder.name,
+    ) as show:  # fmt: skip
+        failed = course.run(todo, processes=processes, fresh=fresh, report=show)
     page = report.write(folder)
     for name, error in failed.items():
         click.echo(f"{name}: {error}", err=True)
@@ -162,7 +166,7 @@ def report_command(outputs: str | None) -> None:
     runs = sorted({path.parents[1] for path in home.glob("*/state/*.json")}
                   | {path.parent for path in home.glob("*/results.json")})  # fmt: skip
     if not runs:
-        raise InputError(f"{home}: no notebook has finished here; start a run with `cryutils run`.")
+        raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
     pages, damages = [], []
     for folder in runs:
         damages += [

@@ -26,7 +26,17 @@ from cryutils.fingerprint import Fingerprint
 from cryutils.locations import outputs_dir, project_dir, resolve
 from cryutils.run_folder import Staging
 
-__all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "profiles", "read_value", "run"]
+__all__ = [
+    "Job",
+    "Profile",
+    "history",
+    "load_profile",
+    "notebooks",
+    "plan",
+    "profiles",
+    "read_value",
+    "run",
+]
 
 Report = Callable[[str, str, float], None]
 
@@ -201,7 +211,7 @@ def _fits(value: Any, default: Any) -> bool:
 def run(
     jobs: Sequence[Job],
     *,
-    processes: int | None = None,
+    processes: int = os.cpu_count() or 1,
     fresh: bool = False,
     report: Report = lambda name, what, share: None,
 ) -> dict[str, str]:
@@ -226,10 +236,27 @@ def run(
         for job in jobs:
             if job not in waiting:
                 report(job.name, "kept", 1.0)
-        failed = _execute(waiting, processes or os.cpu_count() or 1, among, report)
+        failed = _execute(waiting, processes, among, report)
         claims.merge(folder, set(run_folder.states(folder)) & among)
         run_folder.tidy(folder)
     return failed
+
+
+def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
+    """Return by job what it took last time: seconds from the start to the end of each cell.
+
+    In the same run, else in the latest of the same profile. Jobs that never finished are left out.
+    """
+    took = {}
+    for job in jobs:
+        others = job.folder.parent.glob(f"*/state/{job.name}.json")
+        latest = sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in (job.state, *latest):
+            state = run_folder.read_state(path)
+            if state is not None and (path == job.state or state["profile"] == job.profile):
+                took[job.name] = state["cells"] or [state["seconds"]]
+                break
+    return took
 
 
 def _resuming(jobs: Sequence[Job], waiting: Sequence[Job]) -> str:

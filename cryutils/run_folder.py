@@ -132,10 +132,14 @@ def unreadable(folder: Path) -> list[Path]:
 
 
 def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
-    """Return whether every file of a finished notebook is in `folder` as it was left."""
-    return bool(state["files"]) and all(
+    """Return whether every file of a finished notebook is in `folder` as it was left.
+
+    Logs don't count: a process that ends may write there after the notebook has finished.
+    """
+    files = {path: digest for path, digest in state["files"].items() if path[:5] != "logs/"}
+    return bool(files) and all(
         (folder / path).is_file() and _digest(folder / path) == digest
-        for path, digest in state["files"].items()
+        for path, digest in files.items()
     )
 
 
