@@ -48,7 +48,7 @@ _LATER: dict[str, Any] = {"profile": "", "cells": [], "files": {}}  # not in old
 def require_name(name: str, option: str, taken: Iterable[str] = ()) -> str:
     """Return `name`, a folder's plain name. Raises InputError for any other, or one of `taken`."""
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
-        raise InputError(f"{option} {name}: give a plain name, without / or \\, such as trial-2.")
+        raise InputError(f"{option} {name!r}: give a plain name, without / or \\, such as trial-2.")
     if name in (*_TAKEN, *taken):
         raise InputError(f"{option} {name}: that name is taken; give another, such as trial-2.")
     return name
