@@ -147,13 +147,12 @@ def watching(
                 return
             if what == "running" and share == 0:
                 bars.start_task(tasks[name])
-            bars.update(tasks[name], completed=share, what=what)
+            bars.update(tasks[name], completed=share, what=what, refresh=True)
             if what in _ENDS:
                 bars.stop_task(tasks[name])
 
         yield show
-        bars.remove_task(whole)
-        whole = None
+        bars.update(whole, visible=False)
 
 
 class _Run:
@@ -177,7 +176,8 @@ class _Run:
         if not name:
             return
         if what == "kept":
-            del self.standings[name]
+            # A new one, for bars are drawn by a thread of their own.
+            self.standings = {k: one for k, one in self.standings.items() if k != name}
             self.ended.add(name)
             return
         standing = self.standings[name]

@@ -62,8 +62,8 @@ from cryutils import checkpoints, claims
 claims.begin("02_second", seed=seed)
 claims.record("half", 1.0, data="made")
 trained = Path(os.environ["GATE"]).with_name("trained")
-trained.touch()
 checkpoints.note(trained, 7)
+trained.touch()
 """
 
 

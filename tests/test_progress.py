@@ -84,15 +84,15 @@ def test_within_a_run_the_news_are_left_for_the_command_to_show(
 def test_a_line_a_minute_says_how_long_the_run_still_takes(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """09 has one cell of 600 s among ten, and a run that is silent for minutes goes on counting."""
-    before = {"09": [10.0, 20.0, 30.0, 40.0, 50.0, 650.0, 660.0, 670.0, 680.0, 690.0]}
+    """09 has one cell of 605 s among ten, and a run that is silent for minutes goes on counting."""
+    before = {"09": [10.0, 20.0, 30.0, 40.0, 50.0, 655.0, 665.0, 675.0, 685.0, 695.0]}
     with progress.watching(
         ["01", "09"], before=before, processes=1, after={}, title="paper"
     ) as show:
         show("", "resuming: 1 of 2 notebooks, 3 networks kept", 0.0)
         show("01", "kept", 1.0)
         show("09", "running", 0.0)
-        for second in range(0, 51, 10):
+        for second in range(10, 51, 10):
             clock[0] = float(second)
             show("09", "running", second / 100)
         for second in range(51, 300):
@@ -105,9 +105,9 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
         "resuming: 1 of 2 notebooks, 3 networks kept",
         "01: finished before, kept",
         "09: started",
-        "1 of 2 notebooks done, about 10 min left",  # 630 s
-        "1 of 2 notebooks done, about 10 min left",  # 570 s
-        "1 of 2 notebooks done, about 8 min left",
+        "1 of 2 notebooks done, about 11 min left",  # 635 s
+        "1 of 2 notebooks done, about 10 min left",  # 575 s
+        "1 of 2 notebooks done, about 9 min left",  # 515 s
         "1 of 2 notebooks done, about 20 min left; 09: Frames: 60 of 150 clips",  # 1160 s
         "09: done",
     ]
