@@ -13,7 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from cryutils.locations import writing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["State", "digest", "finish", "finished", "keep", "kept", "load", "save"]
+__all__ = ["State", "digest", "finish", "finished", "keep", "kept", "load", "note", "save"]
 
 Weights = list[npt.NDArray[Any]]
 
@@ -135,6 +135,17 @@ def finished(folder: Path) -> State | None:
         )
     except _DAMAGE:
         return None
+
+
+def note(path: Path, networks: int = 1) -> None:
+    """Tell the run that this belongs to, if any, that `path` in the cache holds new `networks`.
+
+    Should it be stopped, `cryutils run` says how many of them its notebooks will take up.
+    """
+    place = os.environ.get("CRYUTILS_NETWORKS_FILE")
+    if place:
+        with suppress(OSError), Path(place).open("a", encoding="utf-8") as file:
+            file.write(f"{networks}\t{path}\n")
 
 
 def save(

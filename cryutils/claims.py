@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "record", "record_interval", "run_dir", "together",
+    "published", "read_results", "record", "record_interval", "run_dir", "together",
     "unstated", "verdicts",
 ]  # fmt: skip
 
@@ -162,10 +162,35 @@ def merge(folder: Path, notebooks: Iterable[str] | None = None) -> Path:
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for path in sorted((folder / "results").glob("*.json")):
-        rows += json.loads(path.read_text())
+    return [r for path in sorted((folder / "results").glob("*.json")) for r in read_results(path)]
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """Return the records in a results file (keys as in `Result`).
+
+    Raises InputError where it can't be read, or holds anything that `record` doesn't write.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON ({error}); `cryutils run` makes it again.") from error
+    if not isinstance(rows, list) or not all(map(_is_result, rows)):
+        raise InputError(f"{path}: damaged, no list of results; `cryutils run` makes it again.")
     return rows
+
+
+def _is_result(row: Any) -> bool:
+    if not isinstance(row, dict) or set(row) != set(Result.__slots__):
+        return False
+    numbers = [row[name] for name in ("value", "low", "high") if row[name] is not None]
+    counts = [row[name] for name in ("n", "n_infants", "seed") if row[name] is not None]
+    return (
+        row["value"] is not None
+        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        and all(type(count) is int for count in counts)
+        and all(isinstance(row[name], str) for name in ("key", "data", "notebook"))
+        and row["protocol"] in (None, *PROTOCOLS)
+    )
 
 
 def _write(notebook: _Notebook) -> None:

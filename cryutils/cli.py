@@ -83,6 +83,7 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 @click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
 @click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
 @click.option("--outputs", metavar="DIR", help="Where runs are written (default: outputs).")
+@click.option("--name", metavar="NAME", help="The run's name, a folder in outputs; see above.")
 @click.option("--fresh", is_flag=True, help="Run again what has finished before.")
 @click.option("--list", "listing", is_flag=True,
               help="Print the notebooks and their parameters, and run nothing.")  # fmt: skip
@@ -93,21 +94,28 @@ def run(
     jobs: int | None,
     data: str | None,
     outputs: str | None,
+    name: str | None,
     fresh: bool,
     listing: bool,
 ) -> None:
     """Execute notebooks (all of them, or those named) and write results, figures and a report.
 
-    A run that was stopped goes on where it was: repeat the command.
+    A run that was stopped goes on where it was: repeat the command. Results of a notebook that
+    has finished stay until a new execution has finished, too.
+
+    A run is named after its profile: quick. With -p it goes into a folder beside that, named
+    after the parameters, too (quick-repeats-2); with --data, after the folder (FOLDER-quick).
+    --name gives it a name of your choice.
 
     \b
     Examples:
       cryutils run --profile quick
       cryutils run 03_feature_validation --profile real -p test_size=0.2
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
+      cryutils run 03_feature_validation -p repeats=2 --name two-repeats
       cryutils run --list 03_feature_validation
     """
-    from cryutils import claims, course, report
+    from cryutils import course, report, run_folder
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
@@ -121,6 +129,9 @@ def run(
         given=values,
         data=data,
         outputs=home,
+        run_name=None
+        if name is None
+        else run_folder.require_name(name, "--name", course.profiles()),
     )
     if listing:
         click.echo(_listing(todo), nl=False)
@@ -136,10 +147,12 @@ def run(
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     folder = todo[0].folder
     _make(folder)
-    with watching([job.name for job in todo], title=folder.name) as show:
-        failed = course.run(todo, processes=jobs, fresh=fresh, report=show)
-    whole, _ = course.plan(chosen, data=data, outputs=home)
-    claims.merge(folder, [job.name for job in whole if job.state.is_file()])
+    processes = jobs or os.cpu_count() or 1
+    with watching(
+        [job.name for job in todo], before=course.history(todo), processes=processes,
+        after=course.AFTER, title=folder.name,
+    ) as show:  # fmt: skip
+        failed = course.run(todo, processes=processes, fresh=fresh, report=show)
     page = report.write(folder)
     for name, error in failed.items():
         click.echo(f"{name}: {error}", err=True)
@@ -209,16 +222,33 @@ def report_command(outputs: str | None) -> None:
     Example:
       cryutils report
     """
-    from cryutils import report
+    from cryutils import claims, report, run_folder
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
-    runs = sorted(path.parent for path in home.glob("*/results.json"))
+    runs = sorted({path.parents[1] for path in home.glob("*/state/*.json")}
+                  | {path.parent for path in home.glob("*/results.json")})  # fmt: skip
     if not runs:
         raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
-    report.print_scoreboard(runs)
+    pages, damages = [], []
     for folder in runs:
-        click.echo(f"Report: {_shown(report.write(folder))}")
+        damages += [
+            f"{path}: damaged, so {path.stem} counts as not done; run it again."
+            for path in run_folder.unreadable(folder)
+        ]
+        try:
+            if not (folder / "results.json").is_file():
+                claims.merge(folder, run_folder.states(folder))
+            report.print_scoreboard([folder])
+            pages.append(report.write(folder))
+        except InputError as error:
+            damages.append(str(error))
+    for page in pages:
+        click.echo(f"Report: {_shown(page)}")
+    for damage in damages:
+        click.echo(damage if pages else f"cryutils: {damage}", err=True)
+    if damages:
+        raise SystemExit(1 if pages else 2)
 
 
 @cryutils.command()

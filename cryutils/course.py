@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -20,12 +20,27 @@ from typing import Any, cast
 
 import yaml
 
-from cryutils import fingerprint, parameters, worker
+from cryutils import claims, fingerprint, parameters, run_folder, worker
 from cryutils.errors import InputError, near_miss
 from cryutils.fingerprint import Fingerprint
-from cryutils.locations import outputs_dir, project_dir, resolve, writing
+from cryutils.locations import outputs_dir, project_dir, resolve
+from cryutils.run_folder import Staging
 
-__all__ = ["Job", "Profile", "load_profile", "notebooks", "plan", "remarks", "run"]
+__all__ = [
+    "Job",
+    "Profile",
+    "history",
+    "load_profile",
+    "notebooks",
+    "plan",
+    "profiles",
+    "remarks",
+    "run",
+]
+
+Report = Callable[[str, str, float], None]
+
+_TICK_S = 1.0
 
 # These take up networks that others train; beside them they would train them once more.
 AFTER = {
@@ -54,11 +69,7 @@ class Job:
     folder: Path
     parameters: Mapping[str, Any]
     fingerprint: Fingerprint
-
-    @property
-    def output(self) -> Path:
-        """Where the executed notebook lies."""
-        return self.folder / "notebooks" / f"{self.name}.ipynb"
+    profile: str
 
     @property
     def state(self) -> Path:
@@ -71,10 +82,13 @@ class Job:
         return {**worker.parameters(self.source), **self.parameters}
 
     def is_done(self) -> bool:
-        """Return whether this very job finished before."""
-        if not (self.state.is_file() and self.output.is_file()):
-            return False
-        return bool(json.loads(self.state.read_text())["fingerprint"] == self.fingerprint.text)
+        """Return whether this very job finished before, and all that it wrote is still whole."""
+        state = run_folder.read_state(self.state)
+        return (
+            state is not None
+            and state["fingerprint"] == self.fingerprint.text
+            and run_folder.is_whole(self.folder, state)
+        )
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
@@ -83,14 +97,19 @@ def notebooks(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in found}
 
 
+def profiles(folder: Path | None = None) -> dict[str, Path]:
+    """Return the files of the profiles by name, from `data/profiles`."""
+    return {
+        path.stem: path for path in (folder or project_dir() / "data" / "profiles").glob("*.yml")
+    }
+
+
 def load_profile(name: str, folder: Path | None = None) -> Profile:
     """Return the profile `name` from `data/profiles`. Raises InputError that names a near miss."""
-    home = folder or project_dir() / "data" / "profiles"
-    path = home / f"{name}.yml"
-    if not path.is_file():
-        known = [other.stem for other in home.glob("*.yml")]
-        raise InputError(f"no profile {name!r}.{near_miss(name, known)}")
-    text = yaml.safe_load(path.read_text())
+    paths = profiles(folder)
+    if name not in paths:
+        raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
+    text = yaml.safe_load(paths[name].read_text())
     return Profile(
         name=name,
         about=text["about"],
@@ -108,12 +127,14 @@ def plan(
     data: str | None = None,
     outputs: Path | None = None,
     sources: Mapping[str, Path] | None = None,
+    run_name: str | None = None,
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
 
     `only` names notebooks (default: all), `given` parameters that override the profile's,
-    `data` a folder of the user's own recordings. Raises InputError for a notebook or
-    parameter that doesn't exist, naming the near miss, or a value that can't be.
+    `data` a folder of the user's own recordings, `run_name` the run (default: after profile,
+    data and `given`). Raises InputError for a notebook or parameter that doesn't exist, naming
+    the near miss, or a value that can't be.
     """
     sources = notebooks() if sources is None else sources
     for name in only:
@@ -124,8 +145,8 @@ def plan(
     given = dict(given or {})
     parameters.check_names(given, defaults)
     corpus = str(resolve(data)) if data else None
-    name = profile.name if data is None else f"{Path(corpus or '').name}-{profile.name}"
-    folder = (outputs or outputs_dir()) / name
+    after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, given)
+    folder = (outputs or outputs_dir()) / (run_name or after_these)
     library = fingerprint.library()
     jobs, skipped = [], {}
     for notebook in chosen:
@@ -144,7 +165,7 @@ def plan(
         made_from = fingerprint.notebook(
             worker.source_text(source), values, defaults[notebook], rest=f"{library}\n{read}"
         )
-        jobs.append(Job(notebook, source, folder, values, made_from))
+        jobs.append(Job(notebook, source, folder, values, made_from, profile.name))
     return jobs, skipped
 
 
@@ -176,91 +197,158 @@ def remarks(
 def run(
     jobs: Sequence[Job],
     *,
-    processes: int | None = None,
+    processes: int = os.cpu_count() or 1,
     fresh: bool = False,
-    report: Callable[[str, str, float], None] = lambda name, what, share: None,
+    report: Report = lambda name, what, share: None,
 ) -> dict[str, str]:
     """Execute `jobs` in parallel processes and return `{notebook: error}` for those that failed.
 
-    What finished before is kept unless `fresh`. `report(notebook, what, share)` is called as
-    work goes on: `what` is "kept", "running", "done" or "failed", or what a long cell says of
-    itself, `share` of cells done, 0-1.
+    What finished before is kept unless `fresh`, and stays until an execution that replaces it has
+    finished too. `report(notebook, what, share)` is called as work goes on: `what` is "kept",
+    "running", "done" or "failed", or what a long cell says of itself, `share` of cells done, 0-1.
+    Without a notebook it is a line about the whole run, or "" once a second. Raises InputError
+    where another process executes in the same run.
     """
-    waiting: list[Job] = []
+    if not jobs:
+        return {}
+    folder = jobs[0].folder
+    among = {*notebooks(), *(job.name for job in jobs)}
+    with run_folder.alone(folder):
+        for line in run_folder.recover(folder, among):
+            report("", line, 0.0)
+        waiting = [job for job in jobs if fresh or not job.is_done()]
+        if not fresh and (line := _resuming(jobs, waiting)):
+            report("", line, 0.0)
+        for job in jobs:
+            if job not in waiting:
+                report(job.name, "kept", 1.0)
+        failed = _execute(waiting, processes, among, report)
+        claims.merge(folder, set(run_folder.states(folder)) & among)
+        run_folder.tidy(folder)
+    return failed
+
+
+def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
+    """Return by job what it took last time: seconds from the start to the end of each cell.
+
+    In the same run, else in the latest of the same profile. Jobs that never finished are left out.
+    """
+    took = {}
     for job in jobs:
-        if job.is_done() and not fresh:
-            report(job.name, "kept", 1.0)
-        else:
-            job.state.unlink(missing_ok=True)
-            waiting.append(job)
+        others = job.folder.parent.glob(f"*/state/{job.name}.json")
+        latest = sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in (job.state, *latest):
+            state = run_folder.read_state(path)
+            if state is not None and (path == job.state or state["profile"] == job.profile):
+                took[job.name] = state["cells"] or [state["seconds"]]
+                break
+    return took
+
+
+def _resuming(jobs: Sequence[Job], waiting: Sequence[Job]) -> str:
+    """Return what is kept of a run that was stopped, "" where nothing is, or all."""
+    kept = len(jobs) - len(waiting)
+    networks = run_folder.networks_cached(jobs[0].folder, [job.name for job in waiting])
+    if not waiting or not (kept or networks):
+        return ""
+    return f"resuming: {kept} of {len(jobs)} notebooks, {networks} networks kept"
+
+
+def _execute(
+    waiting: list[Job], processes: int, among: Collection[str], report: Report
+) -> dict[str, str]:
     failed: dict[str, str] = {}
-    running: dict[Connection, tuple[Job, SpawnProcess]] = {}
-    share: dict[str, float] = {}
+    running: dict[Connection, _Running] = {}
     try:
         while waiting or running:
-            while len(running) < (processes or os.cpu_count() or 1):
-                busy = {job.name for job, _ in running.values()} | {job.name for job in waiting}
+            while len(running) < processes:
+                busy = {one.job.name for one in running.values()} | {job.name for job in waiting}
                 ready = [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]
                 if not ready:
                     break
                 waiting.remove(ready[0])
-                receiver, process = _start(ready[0])
-                running[receiver] = ready[0], process
-            for end in wait(list(running)):
+                receiver, execution = _start(ready[0])
+                running[receiver] = execution
+            ends = wait(list(running), timeout=_TICK_S)
+            if not ends:
+                report("", "", 0.0)
+            for end in ends:
                 receiver = cast(Connection, end)
-                job, process = running[receiver]
-                news = _receive(receiver, job)
+                execution = running[receiver]
+                job, news = execution.job, _receive(receiver)
                 if isinstance(news, str):
-                    report(job.name, news, share.get(job.name, 0.0))
+                    report(job.name, news, execution.share)
                     continue
                 if isinstance(news, float):
-                    share[job.name] = news
+                    execution.share = news
                     report(job.name, "running", news)
                     continue
                 del running[receiver]
-                process.join()
-                if news.error:
-                    failed[job.name] = news.error
-                else:
-                    _note(job, news)
-                report(job.name, "failed" if news.error else "done", 1.0)
+                execution.process.join()
+                error = _end(execution, news, among)
+                if error:
+                    failed[job.name] = error
+                report(job.name, "failed" if error else "done", 1.0)
     finally:
-        for _, process in running.values():
-            process.terminate()
+        for execution in running.values():
+            execution.process.terminate()
     return failed
 
 
-def _start(job: Job) -> tuple[Connection, SpawnProcess]:
+@dataclass
+class _Running:
+    """A notebook that is being executed, and the share of its cells that are done."""
+
+    job: Job
+    staging: Staging
+    process: SpawnProcess
+    share: float = 0.0
+
+
+def _start(job: Job) -> tuple[Connection, _Running]:
     # Spawned, since a forked process inherits threads' locks but not the threads.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
-    values = dict(job.parameters)
+    staging = run_folder.stage(job.folder, job.name)
     process = context.Process(
-        target=worker.work, args=(sender, job.name, job.source, job.folder, values, start)
+        target=worker.work, args=(sender, job.source, staging, dict(job.parameters), start)
     )
     process.start()
     # The worker holds the only other end now, so its death can be heard.
     sender.close()
-    return receiver, process
+    return receiver, _Running(job, staging, process)
 
 
-def _receive(receiver: Connection, job: Job) -> float | str | worker.Outcome:
+def _receive(receiver: Connection) -> float | str | worker.Outcome | None:
+    """Return the news of a worker, None where it was killed or broke."""
     try:
         news: float | str | worker.Outcome = receiver.recv()
     except EOFError:
-        log = job.folder / "logs" / f"{job.name}.log"
-        return worker.Outcome(f"its process was killed or broke; {log} may say why")
+        return None
     return news
 
 
-def _note(job: Job, outcome: worker.Outcome) -> None:
-    text = {
-        "fingerprint": job.fingerprint.when_done().text,
-        "parameters": dict(job.parameters),
-        "seconds": round(outcome.seconds, 1),
-        "peak_mib": round(outcome.peak_mib),
-        "versions": outcome.versions,
-    }
-    with writing(job.state) as part:
-        part.write_text(json.dumps(text, indent=1) + "\n")
+def _end(execution: _Running, outcome: worker.Outcome | None, among: Collection[str]) -> str | None:
+    """Keep what an execution has made; return its error in a line, None where it has finished."""
+    job = execution.job
+    if outcome is not None and outcome.error is None:
+        state = {
+            "fingerprint": job.fingerprint.when_done().text,
+            "profile": job.profile,
+            "parameters": dict(job.parameters),
+            "seconds": round(outcome.seconds, 1),
+            "peak_mib": round(outcome.peak_mib),
+            "versions": outcome.versions,
+            "cells": outcome.cells,
+        }
+        try:
+            run_folder.finish(execution.staging, state, among)
+        except InputError as error:
+            run_folder.give_up(execution.staging)
+            return str(error)
+        return None
+    notebook, log = run_folder.give_up(execution.staging)
+    if outcome is None:
+        return f"its process was killed or broke; {log} may say why"
+    return f"{outcome.error} (kept as {notebook})"

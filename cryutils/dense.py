@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from cryutils import side_by_side
 from cryutils.backend import keras as _keras
-from cryutils.checkpoints import digest
+from cryutils.checkpoints import digest, note
 from cryutils.dense_plan import DenseSettings, Task, check, stacks
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir, writing
@@ -207,6 +207,7 @@ def _parts(
                     x, y, own, None if allowed is None else allowed[some], settings, told
                 )
                 _keep(stem, part)
+                note(stem, len(own))
             layers, rows, best = part
             yield layers, [row | {"task": row["task"] + done} for row in rows], best
             done += len(some)

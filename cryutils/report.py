@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cryutils import claims
+from cryutils import claims, run_folder
 from cryutils.errors import InputError
 from cryutils.locations import writing
 from cryutils.models import CLASSIFIERS
@@ -38,11 +38,7 @@ __all__ = ["print_scoreboard", "write"]
 
 
 def _read(folder: Path) -> pd.DataFrame:
-    path = folder / "results.json"
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: no JSON ({error}); remove it and run again.") from error
+    rows = claims.read_results(folder / "results.json")
     return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
 
 
@@ -147,8 +143,7 @@ def _png_text(path: Path) -> dict[str, str]:
 
 
 def _states(folder: Path) -> list[dict[str, Any]]:
-    found = sorted((folder / "state").glob("*.json"))
-    return [{"name": path.stem, **json.loads(path.read_text())} for path in found]
+    return [{"name": name, **state} for name, state in run_folder.states(folder).items()]
 
 
 def _image(folder: Path, corpora: Sequence[str]) -> dict[str, str]:

@@ -150,6 +150,7 @@ def fit(
         with counting("Training", "epochs", shown=progress) as report:
             state = _train(copy(), model, job, home, checkpoint_s, report)
         checkpoints.finish(home, state, about)
+        checkpoints.note(home / "fit.json")
     model.set_weights(state.best_weights)
     return Fitted(
         model, state.history(), state.best_epoch, len(state.rows), home, found, _copy=copy

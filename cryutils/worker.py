@@ -23,22 +23,27 @@ from typing import Any
 
 from cryutils.errors import InputError
 from cryutils.fingerprint import versions
+from cryutils.run_folder import Staging, networks_file
 
 __all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB."""
+    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB.
+
+    `cells` holds the seconds from the start to the end of each cell.
+    """
 
     error: str | None
     seconds: float = 0.0
     peak_mib: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    cells: tuple[float, ...] = ()
 
 
 def work(
-    sender: Connection, name: str, source: Path, folder: Path, values: dict[str, Any], start: str
+    sender: Connection, source: Path, staging: Staging, values: dict[str, Any], start: str
 ) -> None:
     """Do what `execute` does, as a process: send its news, then the Outcome."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -48,7 +53,7 @@ def work(
         with lock:
             sender.send(news)
 
-    send(execute(name, source, folder, values, start, send))
+    send(execute(source, staging, values, start, send))
 
 
 def _end_with_parent() -> None:
@@ -90,48 +95,50 @@ def parameters(path: Path) -> dict[str, Any]:
 
 
 def execute(
-    name: str,
     source: Path,
-    folder: Path,
+    staging: Staging,
     values: dict[str, Any],
     start: str,
     report: Callable[[float | str], None],
 ) -> Outcome:
-    """Execute the notebook `source` into the run's `folder`; `report(share)` after each cell.
+    """Execute the notebook `source` into `staging`; `report(share)` after each cell.
 
     Within a long cell `report(text)` tells what `progress.counting` counts there.
-    A failed notebook is kept, with its error, as `<name>.failed.ipynb`.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
 
+    news = staging.path.parent / "news"
     os.environ |= {
-        "CRYUTILS_RUN_DIR": str(folder),
-        "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
+        "CRYUTILS_RUN_DIR": str(staging.path),
+        "CRYUTILS_OUTPUTS_DIR": str(staging.folder.parent),
         "CRYUTILS_START_DIR": start,
+        "CRYUTILS_PROGRESS_FILE": str(news),
+        "CRYUTILS_NETWORKS_FILE": str(networks_file(staging.folder, staging.name)),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-    target = folder / "notebooks" / f"{name}.ipynb"
-    failed = target.with_suffix(".failed.ipynb")
-    # A killed run leaves this one, which nothing takes for a finished notebook.
-    unfinished = target.with_name(f".{name}.running.ipynb")
-    log = folder / "logs" / f"{name}.log"
-    for path in (target, log):
+    for path in (staging.notebook, staging.log):
         path.parent.mkdir(parents=True, exist_ok=True)
     # The kernel inherits stderr, and libraries write there what no reader can act on.
-    with log.open("w") as noise:
+    with staging.log.open("w") as noise:
         os.dup2(noise.fileno(), 2)
-    told = log.with_suffix(".progress")
-    os.environ["CRYUTILS_PROGRESS_FILE"] = str(told)
-    threading.Thread(target=_relay, args=(told, report), daemon=True).start()
-    _announce(report)
+    threading.Thread(target=_relay, args=(news, report), daemon=True).start()
     started = time.monotonic()
+    cells: list[float] = []
+
+    def done(share: float) -> None:
+        if share:
+            cells.append(round(time.monotonic() - started, 1))
+        report(share)
+
+    _announce(done)
+    error = None
     try:
         papermill.execute_notebook(
             _literal(source),
-            _literal(unfinished),
+            _literal(staging.notebook),
             parameters=values,
             kernel_name="python3",
             language="python",  # else a notebook that doesn't name its language is refused
@@ -141,14 +148,10 @@ def execute(
             progress_bar=False,
             log_output=False,
         )
-    except (PapermillException, DeadKernelError) as error:
-        unfinished.replace(failed)
-        return Outcome(_one_line(error, failed), time.monotonic() - started, _peak_mib())
-    finally:
-        told.unlink(missing_ok=True)
-    unfinished.replace(target)
-    failed.unlink(missing_ok=True)
-    return Outcome(None, time.monotonic() - started, _peak_mib(), _versions())
+    except (PapermillException, DeadKernelError) as failure:
+        error = _one_line(failure)
+    seconds = time.monotonic() - started
+    return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
 
 
 def _relay(path: Path, report: Callable[[float | str], None]) -> None:
@@ -170,7 +173,7 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _announce(report: Callable[[float | str], None]) -> None:
+def _announce(report: Callable[[float], None]) -> None:
     """Register a papermill engine that reports the share of cells done."""
     from papermill.engines import NBClientEngine, papermill_engines
 
@@ -197,15 +200,15 @@ def _announce(report: Callable[[float | str], None]) -> None:
     papermill_engines.register("cryutils", Engine)
 
 
-def _one_line(error: Exception, kept: Path) -> str:
+def _one_line(error: Exception) -> str:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, DeadKernelError):
-        what = f"its kernel died, as one does that has too little memory (kept as {kept})"
+        what = "its kernel died, as one does that has too little memory"
     elif isinstance(error, PapermillExecutionError):
         said = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
-        what = f"cell {error.exec_count}: {_first_line(said)} (kept as {kept})"
+        what = f"cell {error.exec_count}: {_first_line(said)}"
     else:
         what = f"{type(error).__name__}: {_first_line(str(error))}"
     return what

@@ -57,6 +57,17 @@ while not Path(os.environ["GATE"]).exists():
     time.sleep(0.02)
 """
 
+TRAIN = """\
+import os
+from pathlib import Path
+from cryutils import checkpoints, claims
+claims.begin("02_second", seed=seed)
+claims.record("half", 1.0, data="made")
+trained = Path(os.environ["GATE"]).with_name("trained")
+checkpoints.note(trained, 7)
+trained.touch()
+"""
+
 
 def tiny(name: str, *between: str) -> list[str]:
     """The cells of a notebook that counts its executions and records one number."""
@@ -223,8 +234,12 @@ def test_a_mistyped_parameter_of_a_profile_is_told_too(project: Path) -> None:
         planned()
 
 
-def test_a_run_is_named_after_profile_and_folder(project: Path, apart: Path) -> None:
+def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart: Path) -> None:
     assert planned()["01_first"].folder == apart / "outputs" / "quick"
+    beside = planned(given={"test_size": 0.2})["01_first"].folder
+    assert beside == apart / "outputs" / "quick-test_size-0.2"
+    named = planned(given={"test_size": 0.2}, run_name="trial")["01_first"].folder
+    assert named == apart / "outputs" / "trial"
     job = planned(data="my cries", outputs=apart / "o")["01_first"]
     assert job.folder == apart / "o" / "my cries-quick"
     assert job.parameters["data"] == str(apart / "my cries")
@@ -426,12 +441,110 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
     assert tally(apart) == {"01_first": 1, "02_second": 1}
     assert capsys.readouterr().err.count("finished before, kept") == 2
 
-    assert command("run", "02_second", "-p", "test_size=0.2") == 0
-    assert tally(apart) == {"01_first": 1, "02_second": 2}
-    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.2}
+    beside = ("run", "02_second", "-p", "test_size=0.2")
+    for executions in (2, 2):
+        assert command(*beside) == 0
+        assert tally(apart) == {"01_first": 1, "02_second": executions}
+        assert results(folder.with_name("quick-test_size-0.2")) == {"made.02_second": 0.2}
+    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
 
     assert command("run", "01_first", "--fresh") == 0
     assert tally(apart) == {"01_first": 2, "02_second": 2}
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    """Every file of a run but its report, by path."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_an_execution_that_fails_leaves_what_finished_before_as_it_was(
+    project: Path, apart: Path
+) -> None:
+    """Under the same name, after it has begun its results, drawn its figure and kept its model."""
+    draw = (
+        "from cryutils import claims\nclaims.figure_path('drawn').write_text(str(test_size))\n"
+        "models = claims.run_dir() / 'models'\nmodels.mkdir(exist_ok=True)\n"
+        "(models / 'net.keras').write_text(str(test_size))"
+    )
+    fail = "assert test_size < 1, 'too large'"
+    notebook(project / "notebooks" / "01_first.ipynb", draw, RECORD.format(name="01_first"), fail)
+    name = ("run", "01_first", "--name", "mine")
+    assert command(*name) == 0
+    folder = apart / "outputs" / "mine"
+    before = whole(folder)
+    assert {"figures/drawn.png", "models/net.keras", "results/01_first.json"} <= set(before)
+
+    assert command(*name, "-p", "test_size=2.0") == 1
+    after = whole(folder)
+    failed = {path for path in after if ".failed." in path}
+    assert failed == {"notebooks/01_first.failed.ipynb", "logs/01_first.failed.log"}
+    assert {path: text for path, text in after.items() if path not in failed} == before
+    assert results(folder) == {"made.01_first": 0.3}
+
+    assert command(*name, "-p", "test_size=0.2") == 0
+    after = whole(folder)
+    assert set(after) == set(before), "what failed is gone, nothing is left over"
+    assert results(folder) == {"made.01_first": 0.2}
+    assert after["models/net.keras"] == after["figures/drawn.png"] == b"0.2"
+
+
+@pytest.mark.parametrize(
+    ("options", "mend"),
+    [
+        (["--name", "../x"], "give a plain name, without / or"),
+        (["--name", "quick"], "that name is taken"),
+        (["--profile", "../profiles/quick"], "no profile '../profiles/quick'. Known: quick."),
+    ],
+)
+def test_a_name_that_would_leave_its_folder_is_refused(
+    options: list[str], mend: str, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert mend in line
+    assert not (apart / "outputs").exists()
+
+
+def test_a_damaged_run_is_mended_by_the_next_call(
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run") == 0
+    folder = apart / "outputs" / "quick"
+    before = results(folder)
+    (folder / "state" / "01_first.json").write_bytes(b"\xff")
+    (folder / "results" / "02_second.json").write_text("3")
+    (folder / "results.json").write_text("")
+    capsys.readouterr()
+    assert command("run") == 0
+    err = capsys.readouterr().err
+    assert f"{folder / 'state' / '01_first.json'} can't be read: 01_first runs again." in err
+    assert "set aside as 02_second.json.damaged, 02_second runs again." in err
+    assert tally(apart) == {"01_first": 2, "02_second": 2}
+    assert results(folder) == before
+
+    # All that an execution leaves belongs to it.
+    (folder / "notebooks" / "01_first.ipynb").write_text("{}")
+    assert command("run", "--fresh", "01_first") == 0
+    nbformat.read(folder / "notebooks" / "01_first.ipynb", as_version=4)
+    assert planned()["01_first"].is_done()
+
+
+def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(
+    project: Path, apart: Path
+) -> None:
+    jobs = list(planned(only=["01_first"]).values())
+    assert course.history(jobs) == {}
+    assert course.run(jobs) == {}
+    (took,) = course.history(jobs).values()
+    assert len(took) == 5, "cells, the injected one too"
+    assert took == sorted(took)
+    beside = list(planned(only=["01_first"], given={"seed": 9}).values())
+    assert beside[0].folder != jobs[0].folder
+    assert course.history(beside) == {"01_first": took}
+    profile(project, "other", "about: Another.\n")
+    others, _ = course.plan(course.load_profile("other"), only=["01_first"])
+    assert course.history(others) == {}
 
 
 def test_weights_that_a_notebook_downloads_are_no_news_to_it_and_others_are(
@@ -557,7 +670,9 @@ def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
     )
     failed = course.run(list(planned(only=["01_first"]).values()))
     assert "killed" in failed["01_first"]
-    assert "01_first.log" in failed["01_first"]
+    log = apart / "outputs" / "quick" / "logs" / "01_first.failed.log"
+    assert str(log) in failed["01_first"]
+    assert log.is_file()
 
 
 def test_a_path_with_braces_and_spaces_is_no_template(
@@ -598,7 +713,7 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0
 @pytest.fixture
 def started(project: Path, apart: Path) -> Any:
     """The command in a process group of its own; 02_second waits for the gate to open."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
+    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", TRAIN, WAIT))
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [sys.executable, "-m", "cryutils.cli", "run", "--jobs", "2"],
@@ -611,7 +726,7 @@ def started(project: Path, apart: Path) -> Any:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     folder = apart / "outputs" / "quick"
-    first, second = folder / "state" / "01_first.json", apart / "tally" / "02_second"
+    first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
         until(lambda: bool(process.poll()) or (first.is_file() and second.is_file()), "the middle")
         assert process.poll() is None, process.communicate()
@@ -640,17 +755,24 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     started: Any, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process, mark, folder = started
+    assert command("run", "--jobs", "2") == 2, "two at a time"
+    assert "another `cryutils run` is at work" in capsys.readouterr().err
     process.send_signal(signal.SIGKILL)
     process.wait()
     until(lambda: not marked(mark), "the end of every worker and kernel")
     check_all_parse(folder)
     assert not (folder / "state" / "02_second.json").exists()
+    assert command("report") == 0
+    assert results(folder) == {"made.01_first": 0.3}
+    capsys.readouterr()
 
     (apart / "gate").touch()
     assert command("run", "--jobs", "2") == 0
     assert tally(apart) == {"01_first": 1, "02_second": 2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
-    assert "01_first: finished before, kept" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "resuming: 1 of 2 notebooks, 7 networks kept" in err
+    assert "01_first: finished before, kept" in err
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
 
 
@@ -674,7 +796,7 @@ def test_whatever_stops_a_run_stops_its_workers(
     notebook(project / "notebooks" / "01_first.ipynb", "1", WAIT)
 
     def stop(name: str, what: str, share: float) -> None:
-        assert name == "01_first"
+        assert name in ("", "01_first")
         if share > 0.5:
             assert len(marked(mark)) >= 2, "a worker and a kernel"
             raise KeyboardInterrupt

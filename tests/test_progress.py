@@ -82,19 +82,72 @@ def test_within_a_run_the_news_are_left_for_the_command_to_show(
         report(2, 10)
 
 
-def test_lines_of_a_run_say_what_a_long_cell_says_once_a_minute(
+def test_a_line_a_minute_says_how_long_the_run_still_takes(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.watching(["09"], title="paper") as show:
+    """09 has one cell of 605 s among ten, and a run that is silent for minutes goes on counting."""
+    before = {"09": [10.0, 20.0, 30.0, 40.0, 50.0, 655.0, 665.0, 675.0, 685.0, 695.0]}
+    with progress.watching(
+        ["01", "09"], before=before, processes=1, after={}, title="paper"
+    ) as show:
+        show("", "resuming: 1 of 2 notebooks, 3 networks kept", 0.0)
+        show("01", "kept", 1.0)
         show("09", "running", 0.0)
-        for second in range(0, 150, 2):
+        for second in range(10, 51, 10):
             clock[0] = float(second)
-            show("09", f"Frames: {second} of 150", 0.2)
-        show("09", "running", 0.5)
+            show("09", "running", second / 100)
+        for second in range(51, 300):
+            clock[0] = float(second)
+            show("", "", 0.0)
+            if second == 200:
+                show("09", "Frames: 60 of 150 clips, about 20 min left", 0.5)
         show("09", "done", 1.0)
     assert capsys.readouterr().err.splitlines() == [
-        "09: started", "09: Frames: 60 of 150", "09: Frames: 120 of 150", "09: done",
-    ]  # fmt: skip
+        "resuming: 1 of 2 notebooks, 3 networks kept",
+        "01: finished before, kept",
+        "09: started",
+        "1 of 2 notebooks done, about 11 min left",  # 635 s
+        "1 of 2 notebooks done, about 10 min left",  # 575 s
+        "1 of 2 notebooks done, about 9 min left",  # 515 s
+        "1 of 2 notebooks done, about 20 min left; 09: Frames: 60 of 150 clips",  # 1160 s
+        "09: done",
+    ]
+
+
+def test_a_run_that_never_ran_before_is_estimated_when_something_tells(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.watching(["01", "02"], before={}, processes=1, after={}, title="quick") as show:
+        show("01", "running", 0.0)
+        clock[0] = 70.0
+        show("01", "running", 0.1)
+        clock[0] = 200.0
+        show("01", "done", 1.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "01: started",
+        "0 of 2 notebooks done, estimating the time left",
+        "01: done",
+        "1 of 2 notebooks done, about 3 min left",
+    ]
+
+
+def test_a_terminal_has_one_bar_with_the_time_left_of_the_whole_run(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    before = {"01": [100.0, 500.0], "02": [500.0]}
+    with progress.watching(
+        ["01", "02"], before=before, processes=1, after={}, title="quick"
+    ) as show:
+        show("", "a line [about] the run", 0.0)
+        show("01", "running", 0.0)
+        clock[0] = 100.0
+        show("01", "running", 0.5)
+    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "a line [about] the run" in said
+    (last,) = [line for line in said.splitlines() if "the whole run" in line][-1:]
+    assert re.search(r"10 % .*about 15 min left", last)
 
 
 def test_what_is_not_to_be_shown_is_nowhere(

@@ -240,8 +240,8 @@ def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:
     made(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries"))
     (run / "state").mkdir()
     (run / "state" / "03_x.json").write_text(
-        json.dumps({"parameters": {"text": "</td><script>"}, "seconds": 1, "peak_mib": 2,
-                    "versions": {}})
+        json.dumps({"fingerprint": "", "parameters": {"text": "</td><script>"}, "seconds": 1,
+                    "peak_mib": 2, "versions": {}})
     )  # fmt: skip
     page = Page(report.write(run))
     assert not page.all("script")
@@ -253,8 +253,8 @@ def test_how_it_was_made_lists_what_ran(run: Path) -> None:
     made(run, TWO)
     (run / "state").mkdir()
     (run / "state" / "03_feature_validation.json").write_text(
-        json.dumps({"parameters": {"repeats": 10}, "seconds": 61.2, "peak_mib": 812,
-                    "versions": {"numpy": "2.4.1"}})
+        json.dumps({"fingerprint": "", "parameters": {"repeats": 10}, "seconds": 61.2,
+                    "peak_mib": 812, "versions": {"numpy": "2.4.1"}})
     )  # fmt: skip
     text = Page(report.write(run)).text
     assert "03_feature_validation 61 s 812 MiB repeats = 10" in text
@@ -277,7 +277,7 @@ def test_a_run_without_results_still_has_a_page(run: Path) -> None:
 def test_a_damaged_results_file_is_named(run: Path) -> None:
     run.mkdir(parents=True)
     (run / "results.json").write_text('[{"key": ')
-    with pytest.raises(InputError, match=r"results\.json: no JSON.*run again"):
+    with pytest.raises(InputError, match=r"results\.json: no JSON.*makes it again"):
         report.write(run)
 
 

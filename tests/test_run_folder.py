@@ -1,0 +1,403 @@
+"""Names of runs; executions that finish, fail or are killed; damaged states and results."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cryutils import claims, cli, run_folder
+from cryutils.errors import InputError
+
+STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
+         "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
+NOTEBOOKS = ("01_first", "02_second")
+
+
+@pytest.fixture
+def folder(apart: Path) -> Iterator[Path]:
+    yield apart / "outputs" / "quick"
+    claims._current = None  # the results of this process's own notebook
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder.Staging:
+    """What a notebook leaves that recorded one number, drew figures and kept a model."""
+    staging = run_folder.stage(folder, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
+        claims.begin(name)
+        claims.record(f"made.{name}", value, data="made")
+        for figure in figures:
+            claims.figure_path(figure).write_text(f"{figure} {value}")
+    write(staging.path / "models" / f"{name}.keras", f"trained {value}")
+    write(staging.notebook, f"executed {value}")
+    write(staging.log, "")
+    return staging
+
+
+def finished(folder: Path, name: str, value: float, *figures: str) -> None:
+    run_folder.finish(executed(folder, name, value, *figures), STATE, NOTEBOOKS)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"]
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(files)}
+
+
+def numbers(folder: Path) -> dict[str, float]:
+    rows = json.loads((folder / "results.json").read_text())
+    return {row["key"]: row["value"] for row in rows}
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    state = run_folder.read_state(folder / "state" / f"{name}.json")
+    return state is not None and run_folder.is_whole(folder, state)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({}, "quick"), ({"repeats": 2}, "quick-repeats-2"), ({"seed": -3}, "quick-seed--3"),
+        ({"b": 0.2, "a": True}, "quick-a-true-b-0.2"), ({"kind": "mfcc"}, "quick-kind-mfcc"),
+        ({"x": None}, "quick-x-null"),
+    ],
+)  # fmt: skip
+def test_a_short_name_says_the_parameters(parameters: dict[str, Any], name: str) -> None:
+    assert run_folder.name_of("quick", None, parameters) == name
+    assert run_folder.name_of("quick", Path("/x/cries"), parameters) == f"cries-{name}"
+
+
+def test_no_two_sets_of_parameters_share_a_name() -> None:
+    values = [1, 1.0, "1", True, "true", None, "null", "a", "A", "a-b", "../a", "a/b", "", [],
+              ["a"], [1], {"a": 1}, "x" * 300, "x" * 301, float("nan"), "nan",
+              "1e3", 1e3]  # fmt: skip
+    sets = [{key: value} for key in ("a", "b") for value in values]
+    sets += [{"a": 1, "b": 2}, {"a": "1-b-2"}, {f"key{k}": 0.123 for k in range(30)}]
+    names = [run_folder.name_of("quick", None, parameters) for parameters in sets]
+    assert len({name.lower() for name in names}) == len(sets)
+    assert all(len(name) < 100 and "/" not in name for name in names)
+    assert run_folder.name_of("quick", None, {"b": 1, "a": []}) == run_folder.name_of(
+        "quick", None, {"a": [], "b": 1}
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/tmp/x", "a\\b", "a\nb"]
+)
+def test_a_name_is_no_path(name: str) -> None:
+    with pytest.raises(InputError, match=r"--name .*give a plain name"):
+        run_folder.require_name(name, "--name")
+
+
+@pytest.mark.parametrize("name", ["quick", "manual", "reference"])
+def test_a_name_that_means_something_else_is_taken(name: str) -> None:
+    with pytest.raises(InputError, match=rf"--name {name}: that name is taken"):
+        run_folder.require_name(name, "--name", ["quick", "real"])
+    assert run_folder.require_name("quick-2", "--name", ["quick", "real"]) == "quick-2"
+
+
+# Executions
+
+
+def test_an_execution_is_seen_only_when_it_has_finished(folder: Path) -> None:
+    finished(folder, "01_first", 0.5, "kept", "gone")
+    before = contents(folder)
+    staging = executed(folder, "01_first", 0.6, "kept", "new")
+    assert {k: v for k, v in contents(folder).items() if not k.startswith(".running")} == before
+
+    run_folder.finish(staging, STATE, NOTEBOOKS)
+    assert numbers(folder) == {"made.01_first": 0.6}
+    assert is_whole(folder, "01_first")
+    assert {path.name for path in (folder / "figures").iterdir()} == {"kept.png", "new.png"}
+    assert (folder / "models" / "01_first.keras").read_text() == "trained 0.6"
+    run_folder.tidy(folder)
+    assert not (folder / ".running").exists()
+
+
+def test_one_that_fails_leaves_what_finished_as_it_was(folder: Path) -> None:
+    finished(folder, "01_first", 0.5, "figure")
+    before = contents(folder)
+    notebook, log = run_folder.give_up(executed(folder, "01_first", 0.6, "figure", "more"))
+    assert notebook.read_text() == "executed 0.6"
+    assert log.is_file()
+    notebook.unlink()
+    assert contents(folder) == before
+    assert is_whole(folder, "01_first")
+
+
+def test_a_notebook_sees_what_others_finished_and_nothing_of_its_own_last_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(folder, "01_first", 0.5)
+    finished(folder, "02_second", 0.7)
+    staging = run_folder.stage(folder, "02_second")
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
+    claims.begin("02_second")
+    claims.record("new", 1.0, data="made")
+    assert claims.run_dir().name == "quick"
+    assert claims.load_results().key.tolist() == ["made.01_first", "new"]
+    models = staging.path / "models"
+    assert [path.name for path in models.iterdir()] == ["01_first.keras"]
+
+    # What it writes there in place is not the others' file.
+    (models / "01_first.keras").write_text("spoilt")
+    assert (folder / "models" / "01_first.keras").read_text() == "trained 0.5"
+
+
+def test_what_was_taken_up_unchanged_is_not_the_notebooks_own(folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    staging = executed(folder, "02_second", 0.7)
+    finished(folder, "01_first", 0.6)  # meanwhile
+    run_folder.finish(staging, STATE, NOTEBOOKS)
+    assert (folder / "models" / "01_first.keras").read_text() == "trained 0.6"
+    assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
+    state = run_folder.read_state(folder / "state" / "02_second.json")
+    assert state is not None
+    assert sorted(state["files"]) == [
+        "logs/02_second.log", "models/02_second.keras", "notebooks/02_second.ipynb",
+        "results/02_second.json",
+    ]  # fmt: skip
+
+
+def test_a_figure_that_another_notebook_draws_too_is_left_to_it(folder: Path) -> None:
+    finished(folder, "01_first", 0.5, "shared")
+    finished(folder, "02_second", 0.5, "shared")
+    finished(folder, "01_first", 0.6)
+    assert (folder / "figures" / "shared.png").is_file()
+
+
+def _killed_at(step: int, staging: run_folder.Staging) -> None:
+    """Finish, but be killed before the file of that number takes its place."""
+    replace, steps = Path.replace, iter(range(1000))
+
+    def replacing(path: Path, target: Path) -> Path:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(path, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replacing)
+        run_folder.finish(staging, STATE, NOTEBOOKS)
+    os._exit(0)
+
+
+def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(folder: Path) -> None:
+    finished(folder, "01_first", 0.5, "figure", "old")
+    finished(folder, "02_second", 0.7)
+    old, old_state = contents(folder), (folder / "state" / "01_first.json").read_text()
+    outcomes = []
+    for step in range(100):
+        finished(folder, "01_first", 0.5, "figure", "old")
+        assert contents(folder) == old
+        staging = executed(folder, "01_first", 0.6, "figure")
+        process = multiprocessing.get_context("fork").Process(
+            target=_killed_at, args=(step, staging)
+        )
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
+        assert run_folder.recover(folder, NOTEBOOKS) == []
+        run_folder.tidy(folder)
+        assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+        assert is_whole(folder, "01_first")
+        assert is_whole(folder, "02_second")
+        new = (folder / "state" / "01_first.json").read_text() != old_state
+        assert numbers(folder) == {"made.01_first": 0.6 if new else 0.5, "made.02_second": 0.7}
+        assert new or contents(folder) == old
+        outcomes.append(new)
+    assert outcomes == sorted(outcomes), "the old until one step, the new from there on"
+    assert outcomes[0] is False
+    assert outcomes.count(True) >= 5, "four files, results.json, the state"
+
+
+def test_an_execution_that_a_kill_ended_is_forgotten(folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    before = contents(folder)
+    executed(folder, "01_first", 0.6, "figure")
+    (folder / ".part-x").mkdir()
+    write(folder / ".part-x" / "results.json", "[")
+    assert run_folder.recover(folder, NOTEBOOKS) == []
+    run_folder.tidy(folder)
+    assert contents(folder) == before
+
+
+def test_results_that_are_none_let_an_execution_fail(folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    staging = executed(folder, "01_first", 0.6)
+    (staging.path / "results" / "01_first.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"01_first\.json: damaged"):
+        run_folder.finish(staging, STATE, NOTEBOOKS)
+    assert numbers(folder) == {"made.01_first": 0.5}
+
+
+def test_one_process_at_a_time_executes_in_a_run(folder: Path) -> None:
+    with (
+        run_folder.alone(folder),
+        pytest.raises(InputError, match=r"quick: another `cryutils run` is at work.*--name"),
+        run_folder.alone(folder),
+    ):
+        pass
+    with run_folder.alone(folder):
+        assert list(folder.iterdir()) == []
+
+
+def test_only_networks_that_are_still_in_the_cache_are_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, apart: Path
+) -> None:
+    from cryutils import checkpoints
+
+    run_folder.stage(folder, "01_first")
+    place = run_folder.networks_file(folder, "01_first")
+    checkpoints.note(apart / "a", 9)  # outside a run
+    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(place))
+    for name, count in (("a", 2), ("b", 30), ("b", 30), ("gone", 5)):
+        write(apart / name, "weights")
+        checkpoints.note(apart / name, count)
+    (apart / "gone").unlink()
+    with place.open("ab") as file:
+        file.write(b"1\xff\n\n\t\n7\t")  # cut off by a kill
+    assert run_folder.networks_cached(folder, NOTEBOOKS) == 32
+    assert run_folder.networks_cached(folder, ["02_second"]) == 0
+    finished(folder, "01_first", 0.5)
+    assert run_folder.networks_cached(folder, NOTEBOOKS) == 0
+
+
+# Damage
+
+DAMAGES = {
+    "empty": b"", "cut": None, "list": b"[[1]]", "number": b"3", "null": b"null",
+    "object": b"{}", "bytes": b"\xff\xfe\x00{", "text": b'"x"', "deep": b"[" * 100_000,
+    "missing fields": b'[{"key": "k"}]', "other fields": b'[{"key": "k", "more": 1}]',
+    "wrong types": b'{"fingerprint": 1, "parameters": [], "seconds": "x", "files": 3}',
+    "outside": json.dumps({**STATE, "files": {"../../x": "d"}}).encode(),
+}  # fmt: skip
+FILES = ("state/01_first.json", "results/01_first.json", "notebooks/01_first.ipynb")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_damaged_counts_as_not_done_and_is_named(
+    name: str, damage: str, folder: Path
+) -> None:
+    finished(folder, "01_first", 0.5)
+    finished(folder, "02_second", 0.7)
+    path = folder / name
+    content = DAMAGES[damage]
+    path.write_bytes(path.read_bytes()[:-3] if content is None else content)
+    spoilt = path.read_bytes()
+    assert not is_whole(folder, "01_first")
+
+    lines = run_folder.recover(folder, NOTEBOOKS)
+    if name.startswith("notebooks"):
+        assert lines == []
+    else:
+        (line,) = lines
+        assert line.startswith(f"{path} can't be read: ")
+        assert "\n" not in line
+    if name.startswith("results"):
+        assert not path.exists()
+        assert path.with_name("01_first.json.damaged").read_bytes() == spoilt
+    finished(folder, "01_first", 0.6)
+    assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
+    assert is_whole(folder, "01_first")
+
+
+@pytest.mark.parametrize("name", [*FILES, "models/01_first.keras"])
+def test_what_is_deleted_counts_as_not_done(name: str, folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    assert is_whole(folder, "01_first")
+    (folder / name).unlink()
+    assert not is_whole(folder, "01_first")
+
+
+def test_a_log_may_grow_after_the_end(folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    (folder / "logs" / "01_first.log").write_text("a last word")
+    assert is_whole(folder, "01_first")
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["report"])
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["state/01_first.json", "results.json"])
+def test_the_report_names_what_is_damaged_and_shows_the_other_runs(
+    name: str, damage: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(folder, "01_first", 0.5)
+    finished(folder.with_name("real"), "01_first", 0.5)
+    path, content = folder / name, DAMAGES[damage]
+    path.write_bytes(path.read_bytes()[:-3] if content is None else content)
+    code, out, err = report(capsys)
+    assert code == 1
+    assert "Report: outputs/real/report.html" in out
+    (line,) = err.splitlines()
+    assert str(path) in line
+    assert "run" in line
+
+
+def test_the_report_shows_the_results_of_a_run_whose_notebooks_file_is_damaged(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(folder, "01_first", 0.5)
+    (folder / "results" / "01_first.json").write_text("[")
+    assert report(capsys)[::2] == (0, "")
+    assert "made.01_first" in (folder / "report.html").read_text()
+
+
+def test_where_all_is_damaged_the_report_is_a_mistake(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder / "results.json", "[")
+    code, _, err = report(capsys)
+    assert code == 2
+    assert err.startswith("cryutils: ")
+    assert str(folder / "results.json") in err
+
+
+def test_the_report_shows_what_has_finished_of_a_run_that_was_stopped(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(folder, "01_first", 0.5)
+    executed(folder, "02_second", 0.7)
+    (folder / "results.json").unlink()  # as runs of older versions had none before their end
+    code, out, _ = report(capsys)
+    assert (code, out.splitlines()[-1]) == (0, "Report: outputs/quick/report.html")
+    assert numbers(folder) == {"made.01_first": 0.5}
+    page = (folder / "report.html").read_text()
+    assert "made.01_first" in page
+    assert "made.02_second" not in page
+
+
+def test_a_state_of_an_older_version_is_shown_and_counts_as_not_done(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(folder, "01_first", 0.5)
+    path = folder / "state" / "01_first.json"
+    older = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("files", "cells")}
+    path.write_text(json.dumps(older))
+    assert run_folder.unreadable(folder) == []
+    assert not is_whole(folder, "01_first")
+    assert report(capsys)[0] == 0
+    assert numbers(folder) == {"made.01_first": 0.5}
