@@ -103,13 +103,13 @@ def decoding(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except MemoryError as error:
-        raise InputError(f"{path}: decoding it takes more memory than there is.") from error
     except (av.FFmpegError, EOFError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"{path}: it can't be decoded ({reason}); give an undamaged recording."
         ) from error
+    except MemoryError as error:
+        raise InputError(f"{path}: decoding it takes more memory than there is.") from error
 
 
 def stated_s(path: Path) -> float:
@@ -214,9 +214,9 @@ def _is_cover(stream: VideoStream) -> bool:
 
 
 def _duration_s(container: Any, stream: Any) -> float | None:
-    if stream is not None and stream.duration and stream.time_base:
+    if stream is not None and (stream.duration or 0) > 0 and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration else None
+    return container.duration / 1e6 if (container.duration or 0) > 0 else None
 
 
 def _counted_s(path: Path) -> float:

@@ -50,8 +50,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     if path.stat().st_size > _MOST_BYTES:
         raise InputError(_too_large(path, f"{path.stat().st_size >> 20} MB"))
     content = path.read_bytes()
-    # Its limit is ours, and lower.
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    # Whatever matters of what it warns of (size, broken EXIF) is judged here.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     damaged = f"{path}: this picture can't be decoded; is it damaged?"
     try:
         with Image.open(io.BytesIO(content), formats=_KINDS) as picture:
