@@ -30,6 +30,7 @@ Array = npt.NDArray[np.float32]
 LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
 _MOST = LONGEST_S * 48_000  # samples
 _CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
+_PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and reads wild memory
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
 
 
@@ -128,6 +129,8 @@ def _mono_blocks(
 ) -> Iterator[tuple[int, Array]]:
     rate = None
     for frame in _frames(container, stream, path):
+        if not frame.samples:
+            continue
         if rate is None:
             rate = frame.sample_rate
             check_rate(rate, path)
@@ -191,11 +194,20 @@ def _stated_seconds(
 
 def _interleaved(frame: av.AudioFrame) -> np.ndarray:
     """Return a frame's samples, (samples, channels), whatever the codec's own order."""
+    if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
+        frame = _packed(frame)
     if frame.format.name == "s64":  # which PyAV doesn't know how to hand over
         flat = np.frombuffer(bytes(frame.planes[0]), np.int64)
         return flat[: frame.samples * frame.layout.nb_channels].reshape(frame.samples, -1)
     values = frame.to_ndarray()
     return values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+
+
+def _packed(frame: av.AudioFrame) -> av.AudioFrame:
+    import av
+
+    packed = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+    return packed.resample(frame)[0]
 
 
 def _mono(samples: np.ndarray) -> Array:
