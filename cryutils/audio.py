@@ -106,9 +106,9 @@ def pieces(
 ) -> Iterator[tuple[float, Array]]:
     """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
 
-    Each piece lasts `seconds`, the last one up to twice that, so that it is never a mere rest;
-    a file shorter than that is one piece, as `read` gives it. Raises InputError as `read` does,
-    but for the length.
+    Each piece lasts `seconds` (less above 48 kHz), the last one up to twice that, so that it is
+    never a mere rest; a file shorter than that is one piece, as `read` gives it. Raises
+    InputError as `read` does, but for the length.
     """
     check_settings(sr=sr)
     parts: list[Array] = []
@@ -116,7 +116,7 @@ def pieces(
     for rate, block in blocks(Path(path).absolute()):
         parts.append(block)
         count += len(block)
-        length = seconds * rate
+        length = seconds * min(rate, 48_000)  # in memory, not in time, above that
         if count >= 2 * length:
             x = np.concatenate(parts)
             while len(x) >= 2 * length:
