@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import ragged
-from cryutils.decode import decode, no_sound, pcm16
+from cryutils.decode import blocks, decode, no_sound, pcm16
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import cache_dir
 from cryutils.media import probe
@@ -30,6 +30,7 @@ from cryutils.spectral import (
     N_FFT,
     N_MELS,
     N_MFCC,
+    check_settings,
     condition,
     frame,
     mel_db,
@@ -56,6 +57,7 @@ __all__ = [
     "mfcc",
     "native_rate",
     "normalise_amplitude",
+    "pieces",
     "pre_emphasis",
     "read",
     "resample",
@@ -70,6 +72,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float32]
 
+PIECE_S = 600
 FEATURE_VERSION = 1  # raise it whenever the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
@@ -93,9 +96,39 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
     array([...], dtype=float32)
     """
-    own_rate, x = decode(Path(path).absolute())
+    check_settings(sr=sr)
+    rate, x = decode(Path(path).absolute())
+    return _at(x, rate, sr)
+
+
+def pieces(
+    path: str | os.PathLike[str], *, sr: int | None = None, seconds: int = PIECE_S
+) -> Iterator[tuple[float, Array]]:
+    """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
+
+    Each piece lasts `seconds` (less above 48 kHz), the last one up to twice that, so that it is
+    never a mere rest; a file shorter than that is one piece, as `read` gives it. Raises
+    InputError as `read` does, but for the length.
+    """
+    check_settings(sr=sr)
+    parts: list[Array] = []
+    rate = start = count = 0
+    for rate, block in blocks(Path(path).absolute()):
+        parts.append(block)
+        count += len(block)
+        length = seconds * min(rate, 48_000)  # in memory, not in time, above that
+        if count >= 2 * length:
+            x = np.concatenate(parts)
+            while len(x) >= 2 * length:
+                yield start / rate, _at(x[:length], rate, sr)
+                start, x = start + length, x[length:]
+            parts, count = [x.copy()], len(x)
+    yield start / rate, _at(np.concatenate(parts), rate, sr)
+
+
+def _at(x: Array, rate: int, sr: int | None) -> Array:
     # Lossy codecs and steep filters overshoot a little.
-    return np.clip(resample(x, sr=own_rate, to=own_rate if sr is None else sr), -1.0, 1.0)
+    return np.clip(resample(x, sr=rate, to=rate if sr is None else sr), -1.0, 1.0)
 
 
 def native_rate(path: str | os.PathLike[str]) -> int:
@@ -128,6 +161,7 @@ def signals(
 
     Decoded on `jobs` threads (None: all cores) and kept in the cache.
     """
+    check_settings(sr=sr)
     return _signals(_identities(corpus), sr=sr, work=Work("sound", progress, jobs))
 
 
@@ -154,6 +188,7 @@ def features(
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
+    check_settings(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, n_mfcc=n_mfcc)
     files = _identities(corpus)
     options: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
     if kind != "stft":

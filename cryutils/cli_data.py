@@ -100,7 +100,8 @@ def data_describe(name: str, problems: bool) -> None:
     click.echo(f"\n{corpus.note}\nLicence: {corpus.licence}\nCite: {corpus.cite()}")
     counts = found.kind.value_counts()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
-    click.echo(f"Problems: {said}.")
+    hint = "" if problems or found.empty else " --problems lists them."
+    click.echo(f"Problems: {said}.{hint}")
     if problems:
         for row in found.itertuples():
             click.echo(f"{row.kind}  {row.item}: {row.what}")

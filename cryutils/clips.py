@@ -49,7 +49,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something a corpus left out (`left out`) or that contradicts itself (`contradiction`)."""
+    """What a corpus `left out`, a `contradiction` in it, or what looks `doubtful`: its `kind`."""
 
     kind: str
     item: str

@@ -6,7 +6,6 @@ Notebook 01_data_and_playback walks this module; Paper A §3.3 (Table 1) and Pap
 
 from __future__ import annotations
 
-import wave
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,8 +14,9 @@ from typing import Any
 
 from cryutils import donateacry
 from cryutils.clips import Clip, Corpus, Problem
+from cryutils.decode import pcm16
 from cryutils.errors import InputError, near_miss
-from cryutils.folders import index
+from cryutils.folders import index, legible
 from cryutils.locations import resolve
 
 __all__ = ["CORPORA", "SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
@@ -77,10 +77,11 @@ def _load_donateacry(
         elif path.stat().st_size != known[name][1]:
             problems.append(Problem("left out", name, "its size differs from the registry's"))
         else:
-            try:
-                clips.append(_registered(path, name))
-            except (wave.Error, EOFError) as error:
-                problems.append(Problem("left out", name, f"damaged: {error}"))
+            clip = _registered(path, name)
+            if clip is None:
+                problems.append(Problem("left out", name, "damaged: no 16-bit PCM WAV"))
+            else:
+                clips.append(clip)
     if files is None:
         extra = {str(p.relative_to(root).as_posix()) for p in root.glob("*/*.wav")} - set(known)
         problems += [Problem("left out", e, "not in the registry") for e in sorted(extra)]
@@ -97,9 +98,11 @@ def _load_donateacry(
     )
 
 
-def _registered(path: Path, name: str) -> Clip:
+def _registered(path: Path, name: str) -> Clip | None:
     said = donateacry.parse_name(path.name)
-    with wave.open(str(path)) as sound:
+    with pcm16(path) as sound:
+        if sound is None:
+            return None
         duration_s = sound.getnframes() / sound.getframerate()
     return Clip(
         id=name,
@@ -122,12 +125,14 @@ def _load_folder(root: Path) -> Corpus:
     clips = _number_sessions(clips)
     return Corpus(
         clips,
-        name="donateacry_uploads" if uploads else root.name,
+        name="donateacry_uploads" if uploads else legible(root.name),
         note="DonateACry's original uploads (real recordings)"
         if uploads
-        else f"folder {root.name}",
+        else f"folder {legible(root.name)}",
         problems=[*left_out, *_contradictions(clips)],
-        citation=donateacry.CITATION if uploads else f"Recordings in the folder {root.name}.",
+        citation=donateacry.CITATION
+        if uploads
+        else f"Recordings in the folder {legible(root.name)}.",
         licence=donateacry.LICENCE if uploads else "as the owner of the recordings says",
     )
 

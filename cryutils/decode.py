@@ -1,4 +1,4 @@
-"""The samples of any media file, as its codec gives them: `decode`, and `pcm16` for plain WAV.
+"""The samples of any media file, as its codec gives them: `decode` whole, `blocks` bit by bit.
 
 Walked by no notebook: `audio.read` stands on it. Paper A §3.2 takes the sound out of videos
 with ffmpeg; PyAV carries the same libraries, so one way serves every container and codec.
@@ -7,59 +7,85 @@ with ffmpeg; PyAV carries the same libraries, so one way serves every container 
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
-from cryutils.media import OPENING
+from cryutils.locations import check_file
+from cryutils.media import OPENING, RATES, check_rate, damaged_within, decoding
 
 if TYPE_CHECKING:
     import av
 
-__all__ = ["decode", "no_sound", "pcm16"]
+__all__ = ["LONGEST_S", "blocks", "decode", "no_sound", "pcm16"]
 
 Array = npt.NDArray[np.float32]
 
+LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
+_MOST = LONGEST_S * 48_000  # samples
 _CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
+_PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and reads wild memory
+_PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
 
 
 def decode(path: Path) -> tuple[int, Array]:
     """Return (rate in Hz, float32 (samples,)): the first sound track, its channels averaged.
 
-    Raises InputError for a file that is missing, empty, damaged, or holds no sound.
+    Raises InputError for a file that is missing, empty, damaged, holds no sound, or more of it
+    than `LONGEST_S` (an hour; less above 48 kHz).
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; copy or record it again.")
-    with pcm16(path) as sound:
-        if sound is not None and (whole := _read_pcm16(sound)) is not None:
-            return sound.getframerate(), whole
-    return _decode_any(path)
+    parts: list[Array] = []
+    rate = count = 0
+    with decoding(path):
+        for rate, block in blocks(path):
+            parts.append(block)
+            count += len(block)
+            most = min(_MOST, LONGEST_S * rate)
+            if count > most:
+                raise InputError(
+                    f"{path}: more than {most / rate / 60:.0f} min of sound at {rate} Hz, too much"
+                    " to hold at once; cut it into shorter files."
+                )
+        x = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return rate, x
+
+
+def blocks(path: Path) -> Iterator[tuple[int, Array]]:
+    """Yield the sound of a file as (rate in Hz, float32 (samples,)), one block after the other.
+
+    Memory doesn't grow with the length. Raises InputError as `decode` does, but for the length.
+    """
+    with decoding(path), pcm16(path) as sound:
+        if sound is None:
+            yield from _decoded(path)
+            return
+        channels = sound.getnchannels()
+        while data := sound.readframes(_PCM_BLOCK):
+            yield sound.getframerate(), _mono(np.frombuffer(data, "<i2").reshape(-1, channels))
 
 
 @contextmanager
 def pcm16(path: Path) -> Iterator[wave.Wave_read | None]:
-    """Give the opened file where it is a plain 16-bit PCM WAV, else None.
+    """Give the opened file where it is a plain and whole 16-bit PCM WAV, else None.
 
     The 457 files of DonateACry take 0.02 s this way and 1.2 s through FFmpeg, which probes
-    each file's format and codec first; the samples are the same.
+    each file's format and codec first; the samples are the same. Where header and length
+    disagree, FFmpeg knows how to mend it. Raises InputError for a file that is missing or empty.
     """
+    check_file(path)
     try:
         sound = wave.open(str(path), "rb")  # noqa: SIM115 - closed below
-    except (wave.Error, EOFError, IsADirectoryError):
+    # RuntimeError: a chunk that claims to be longer than the file.
+    except (wave.Error, EOFError, RuntimeError, OSError):
         sound = None
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file.") from error
     try:
-        fits = sound is not None and sound.getsampwidth() == 2 and sound.getframerate() > 0
-        yield sound if fits else None
+        yield sound if sound is not None and _is_whole_pcm16(sound, path) else None
     finally:
         if sound is not None:
             sound.close()
@@ -70,44 +96,71 @@ def no_sound(path: Path) -> str:
     return f"{path}: it holds no sound; give a recording, or a video that has a sound track."
 
 
-def _read_pcm16(sound: wave.Wave_read) -> Array | None:
-    """Return the samples, or None where header and length disagree, which FFmpeg knows to mend."""
-    data = sound.readframes(sound.getnframes())
-    width = 2 * sound.getnchannels()
-    if not data or len(data) != sound.getnframes() * width:
-        return None
-    return _mono(np.frombuffer(data, "<i2").reshape(-1, sound.getnchannels()))
+def _is_whole_pcm16(sound: wave.Wave_read, path: Path) -> bool:
+    chunk: Any = sound.getfp()
+    start = 8 + chunk.tell()  # which counts from behind "RIFF" and its size
+    length = 2 * sound.getnchannels() * sound.getnframes()
+    is_whole = 0 < length <= path.stat().st_size - start
+    return is_whole and sound.getsampwidth() == 2 and RATES[0] <= sound.getframerate() <= RATES[1]
 
 
-def _decode_any(path: Path) -> tuple[int, Array]:
+def _decoded(path: Path) -> Iterator[tuple[int, Array]]:
     import av
 
-    try:
-        with av.open(str(path), **OPENING) as container:
-            stream = next(iter(container.streams.audio), None)
-            if stream is None:
-                raise InputError(no_sound(path))
-            if stream.codec_context is None:
-                raise InputError(f"{path}: its sound has an unknown codec; convert it to WAV.")
-            frames = list(_frames(container, stream, path))
-            rates = {frame.sample_rate for frame in frames}
-            with np.errstate(over="ignore", invalid="ignore"):  # judged below, all at once
-                pieces = [_mono(_interleaved(frame)) for frame in frames]
-            stated_s = _stated_seconds(container, stream)
-    except (av.FFmpegError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{path}: it can't be decoded ({reason}); give an undamaged sound or video file."
-        ) from error
-    if not pieces:
+    with av.open(str(path), **OPENING) as container:
+        stream = next(iter(container.streams.audio), None)
+        if stream is None:
+            raise InputError(no_sound(path))
+        if stream.codec_context is None:
+            raise InputError(f"{path}: its sound has an unknown codec; convert it to WAV.")
+        stated_s = _stated_seconds(container, stream)
+        heard = False
+        for rate, block in _unpadded(_mono_blocks(container, stream, path), stated_s):
+            if not np.isfinite(block).all():
+                raise InputError(f"{path}: some samples are no numbers; convert it to 16-bit WAV.")
+            heard = True
+            yield rate, block
+    if not heard:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
-    if len(rates) > 1:
-        raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
-    rate, x = rates.pop(), np.concatenate(pieces)
-    if not np.isfinite(x).all():
-        raise InputError(f"{path}: some samples are no numbers; convert it to 16-bit WAV.")
-    stated = len(x) if stated_s is None else round(stated_s * rate)
-    return rate, x[:stated] if 0 < len(x) - stated < _CODEC_BLOCK else x
+
+
+def _mono_blocks(
+    container: av.container.InputContainer, stream: av.AudioStream, path: Path
+) -> Iterator[tuple[int, Array]]:
+    rate = None
+    for frame in _frames(container, stream, path):
+        if not frame.samples:
+            continue
+        if rate is None:
+            rate = frame.sample_rate
+            check_rate(rate, path)
+        if frame.sample_rate != rate:
+            raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
+        yield rate, _mono(_interleaved(frame))
+
+
+def _unpadded(
+    series: Iterable[tuple[int, Array]], stated_s: Fraction | None
+) -> Iterator[tuple[int, Array]]:
+    """Yield the blocks without the codec's padding: what lies a little beyond `stated_s`."""
+    if stated_s is None:
+        yield from series
+        return
+    count = beyond = 0
+    held: list[tuple[int, Array]] = []
+    for rate, block in series:
+        inside = max(0, min(len(block), round(stated_s * rate) - count))
+        count += len(block)
+        if inside:
+            yield rate, block[:inside]
+        if inside < len(block):
+            held.append((rate, block[inside:]))
+            beyond += len(block) - inside
+        if beyond >= _CODEC_BLOCK:  # too much for padding
+            yield from held
+            held = []
+    if count == beyond:
+        yield from held
 
 
 def _frames(
@@ -124,7 +177,7 @@ def _frames(
             cut = heard
             continue
         if frames and cut and packet.size:
-            raise InputError(f"{path}: it is damaged in the middle; copy or record it again.")
+            raise InputError(damaged_within(path))
         for frame in frames:
             heard = True
             yield frame
@@ -141,8 +194,20 @@ def _stated_seconds(
 
 def _interleaved(frame: av.AudioFrame) -> np.ndarray:
     """Return a frame's samples, (samples, channels), whatever the codec's own order."""
+    if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
+        frame = _packed(frame)
+    if frame.format.name == "s64":  # which PyAV doesn't know how to hand over
+        flat = np.frombuffer(bytes(frame.planes[0]), np.int64)
+        return flat[: frame.samples * frame.layout.nb_channels].reshape(frame.samples, -1)
     values = frame.to_ndarray()
     return values.T if frame.format.is_planar else values.reshape(frame.samples, -1)
+
+
+def _packed(frame: av.AudioFrame) -> av.AudioFrame:
+    import av
+
+    packed = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+    return packed.resample(frame)[0]
 
 
 def _mono(samples: np.ndarray) -> Array:
@@ -152,5 +217,6 @@ def _mono(samples: np.ndarray) -> Array:
     elif samples.dtype.kind == "i":
         x = samples.astype(np.float32) * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
     else:
-        x = samples.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # judged by the caller
+            x = samples.astype(np.float32)
     return x[:, 0] if x.shape[1] == 1 else x.mean(axis=1)

@@ -7,52 +7,63 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.donateacry import FileName, parse_name
+from cryutils.decode import LONGEST_S
+from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index"]
+__all__ = ["index", "legible"]
 
+_EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
+# Of both papers and DonateACry: a folder of such a name is a label's.
+_STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
+_MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
+
+
+def legible(name: str) -> str:
+    """Return a file's name as text; bytes that are no UTF-8 are spelled out, as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     """Return the clips under `root`, what was left out, and whether it is DonateACry's uploads.
 
     A picture belongs to the sound of the same stem, and is a clip of its own where there is
-    none. Raises InputError where `root` holds nothing usable.
+    none. Raises InputError where `root` holds nothing usable, or its folders are likely to be
+    those of another order or depth.
     """
     files, problems = _media_files(root)
+    folders = [_folders(path, root) for path in files]
+    problems += _check_order(root, [names for names in folders if len(names) >= 2])
     with ThreadPoolExecutor() as pool:
         outcomes = list(pool.map(lambda path: _clip(path, root), files))
     problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     clips = _with_stills([outcome for outcome in outcomes if isinstance(outcome, Clip)])
     if not clips:
-        first = ""
-        if problems:
-            first = f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
-        raise InputError(f"{root}: no usable recording; expected <label>/<infant>/<file>.{first}")
-    problems += _copies(clips)
+        raise InputError(
+            f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
+        )
+    problems += [*_copies(clips), *_doubts(clips, root)]
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads
 
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
-    for path in sorted(root.rglob("*")):
-        item = path.relative_to(root).as_posix()
-        if _is_hidden(path, root):
-            continue  # the system's own files, such as .DS_Store
-        if path.is_dir():
-            if all(_is_hidden(inside, root) for inside in path.iterdir()):
-                problems.append(Problem("left out", item, "an empty folder"))
+    for path, why in _walk(root, (root.resolve(),)):
+        item = legible(path.relative_to(root).as_posix())
+        if why:
+            problems.append(Problem("left out", item, why))
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
         else:
@@ -60,12 +71,36 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     return files, problems
 
 
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
+def _walk(folder: Path, within: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+    """Yield each file below `folder` in order, and each folder that gives none, with the reason.
+
+    Links are followed, but not back into a folder that they are in.
+    """
+    # Hidden ones are the system's own, such as .DS_Store.
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if not path.is_dir():
+            yield path, ""
+        elif (real := path.resolve()) in within:
+            yield path, "a link to a folder that it lies in"
+        elif not os.access(path, os.R_OK | os.X_OK):
+            yield path, "this folder can't be opened; allow it to be read"
+        elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
+            yield path, "an empty folder"
+        else:
+            yield from _walk(path, (*within, real))
+
+
+def _folders(path: Path, root: Path) -> tuple[str, ...]:
+    return path.relative_to(root).parts[:-1]
+
+
+def _composed(name: str) -> str:
+    """Return a folder's name as text, in the one Unicode form of its letters."""
+    return unicodedata.normalize("NFC", legible(name))
 
 
 def _clip(path: Path, root: Path) -> Clip | Problem:
-    item = path.relative_to(root).as_posix()
+    item = legible(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
@@ -74,8 +109,8 @@ def _clip(path: Path, root: Path) -> Clip | Problem:
     return Clip(
         id=item,
         path=path,
-        label=label,
-        infant=infant,
+        label=_composed(label),
+        infant=_composed(infant),
         session="",
         start_s=name.start_s if name else None,
         duration_s=round(info.duration_s, 3),
@@ -101,14 +136,15 @@ def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
-    folders = path.relative_to(root).parts[:-1]
+    folders = _folders(path, root)
     try:
         name = parse_name(path.name)
     except InputError as error:
         if len(folders) >= 2:
             return folders[0], folders[1], None
         raise InputError(
-            f"{error} Or put it into <label>/<infant>/, so that its infant is known."
+            "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
+            f" {str(error).removeprefix(f'{path.name}: ')}"
         ) from error
     if len(folders) >= 2:
         return folders[0], folders[1], name
@@ -132,3 +168,77 @@ def _copies(clips: Sequence[Clip]) -> list[Problem]:
         for ids in by_content.values()
         if len(ids) > 1
     ]
+
+
+def _first_reason(
+    root: Path, folders: Sequence[tuple[str, ...]], problems: Sequence[Problem]
+) -> str:
+    if folders and all(len(names) == 1 for names in folders):
+        return (
+            " Its files lie one folder deep: put each infant's into a folder of its own, or, if"
+            f" {root.name} is a label, give {root.parent}."
+        )
+    if not problems:
+        return ""
+    return f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
+
+
+def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:
+    """Raise InputError where a folder's names show another order or depth than the expected one.
+
+    States known from the papers tell labels from infants; among other words a few that return
+    in most of many folders are labels. Where that isn't clear, it is but a problem.
+    """
+    tops = sorted({names[0] for names in folders})
+    seconds = sorted({names[1] for names in folders})
+    known = [name for name in seconds if name.casefold() in _STATES]
+    if not folders or any(name.casefold() in _STATES for name in tops):
+        return []
+    is_deep = all(len(names) >= 3 for names in folders)
+    if is_deep and (len(tops) == 1 or 2 * len(known) > len(seconds)):
+        raise InputError(
+            f"{root}: its recordings lie one level too deep; {_EXPECTED}. Give {root / tops[0]}"
+            f"{'' if len(tops) == 1 else ', or merge the folders of the first level'}."
+        )
+    pairs = len({names[:2] for names in folders})
+    return_often = len(seconds) > 1 and 2 * pairs >= len(tops) * len(seconds)
+    what = (
+        f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move"
+        f" {tops[0]}/{seconds[0]} to {seconds[0]}/{tops[0]}, and so on"
+    )
+    if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
+        raise InputError(f"{root}: {what}.")
+    if return_often and len(tops) > len(seconds):
+        return [Problem("doubtful", legible(root.name), f"if {seconds[0]} is a label, {what}")]
+    return []
+
+
+def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
+    """Return what is likely to be a mistake: names that look alike, recordings of hours."""
+    problems = [
+        Problem(
+            "doubtful", clip.id,
+            f"{clip.duration_s / 3600:.1f} h in one clip; cut it into recordings of minutes",
+        )
+        for clip in clips
+        if clip.duration_s > LONGEST_S
+    ]  # fmt: skip
+    for level, field in enumerate(("label", "infant")):
+        forms: dict[str, set[str]] = defaultdict(set)
+        cases: dict[str, set[str]] = defaultdict(set)
+        for clip in clips:
+            name = getattr(clip, field)
+            names = _folders(clip.path, root)
+            if len(names) > level and _composed(names[level]) == name:
+                forms[name].add(names[level])
+            cases[name.casefold()].add(name)
+        problems += [
+            Problem("doubtful", name, f"a {field} in two Unicode forms, taken as one")
+            for name, spelled in sorted(forms.items())
+            if len(spelled) > 1
+        ] + [
+            Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ by case alone")
+            for alike in cases.values()
+            if len(alike) > 1
+        ]
+    return problems

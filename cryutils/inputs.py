@@ -19,7 +19,7 @@ import numpy.typing as npt
 from cryutils.errors import InputError, near_miss
 from cryutils.examples import Examples, windows
 from cryutils.scaling import SignalScaler
-from cryutils.spectral import condition, mel_db, mfcc, stft_db, summarise
+from cryutils.spectral import check_settings, condition, mel_db, mfcc, stft_db, summarise
 from cryutils.work import Work
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class SoundInput:
             raise InputError(f"no feature {self.kind!r}.{near_miss(self.kind, KINDS)}")
         if self.scaling not in SCALINGS:
             raise InputError(f"no scaling {self.scaling!r}.{near_miss(self.scaling, SCALINGS)}")
+        check_settings(
+            sr=self.sr, n_fft=self.n_fft, hop_length=self.hop_length, n_mels=self.n_mels,
+            n_mfcc=self.n_mfcc, window_s=self.window_s, step_s=self.step_s,
+        )  # fmt: skip
         if self.window_s < SHORTEST_S or self.step_s <= 0:
             raise InputError(
                 f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"

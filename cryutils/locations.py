@@ -12,13 +12,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["cache_dir", "data_dir", "outputs_dir", "project_dir", "resolve", "writing"]
+from cryutils.errors import InputError
+
+__all__ = [
+    "cache_dir",
+    "check_file",
+    "data_dir",
+    "outputs_dir",
+    "project_dir",
+    "resolve",
+    "writing",
+]
 
 _PART = ".part-"
 _LEFT_S = 24 * 3600.0
@@ -57,6 +68,25 @@ def outputs_dir() -> Path:
     """Return the folder under which each run has its own (`CRYUTILS_OUTPUTS_DIR`)."""
     value = os.environ.get("CRYUTILS_OUTPUTS_DIR")
     return resolve(value) if value else project_dir() / "outputs"
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError where `path` is no file with something in it.
+
+    Before anything is opened: opening a pipe waits until somebody writes into it.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InputError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise InputError(f"{path}: it can't be opened ({error.strerror}).") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{path}: no such file; it is a folder.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: no regular file; save the recording in one.")
+    if status.st_size == 0:
+        raise InputError(f"{path}: the file is empty; copy or record it again.")
 
 
 @contextmanager

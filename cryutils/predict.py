@@ -169,13 +169,19 @@ class Predictor:
         if part is None or not isinstance(part.given, SoundInput):
             why.append(f"sound: {'no model of it in this run' if has_audio else 'no sound'}")
             return None
-        settings = part.given
-        x = audio.read(path, sr=settings.sr) if has_audio else np.zeros(0, np.float32)
-        if problem := sound_problem(x, settings.sr):
+        settings, problem = part.given, "no sound"
+        times, answers = [], []
+        for start_s, x in audio.pieces(path, sr=settings.sr) if has_audio else ():
+            if unusable := sound_problem(x, settings.sr):
+                problem = unusable
+                continue
+            rows = settings.windows(x)
+            times.append(start_s + settings.starts_s(len(rows), len(x)))
+            answers.append(part.network.predict(rows))
+        if not answers:
             why.append(f"sound: {problem}")
             return None
-        rows = settings.windows(x)
-        return Timeline(settings.starts_s(len(rows), len(x)), part.network.predict(rows))
+        return Timeline(np.concatenate(times), np.concatenate(answers))
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> Timeline | None:
         part = self._parts.get("image")

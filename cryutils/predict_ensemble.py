@@ -167,18 +167,23 @@ class EnsemblePredictor:
     def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Given | None:
         """Return what the submodels of sound give for each window."""
         parts = {n: one for n, one in self._parts.items() if n != IMAGE}
-        some = self._hearing
-        x = audio.read(path, sr=some.sr) if has_audio else np.zeros(0, np.float32)
-        if problem := sound_problem(x, some.sr):
+        some, problem = self._hearing, "no sound"
+        times: list[npt.NDArray[np.float64]] = []
+        answers: dict[str, list[Array]] = {name: [] for name in parts}
+        for start_s, x in audio.pieces(path, sr=some.sr) if has_audio else ():
+            if unusable := sound_problem(x, some.sr):
+                problem = unusable
+                continue
+            for name, part in parts.items():
+                assert isinstance(part.given, SoundInput)
+                answers[name].append(part.network.predict(part.given.windows(x)))
+            count = len(next(iter(answers.values()))[-1])
+            times.append(start_s + some.starts_s(count, len(x)))
+        if not times:
             why.append(f"sound: {problem}")
             return None
-        outputs = {
-            name: part.network.predict(part.given.windows(x))
-            for name, part in parts.items()
-            if isinstance(part.given, SoundInput)
-        }
-        count = len(next(iter(outputs.values())))
-        return _Given(some.starts_s(count, len(x)), outputs)
+        outputs = {name: np.concatenate(series) for name, series in answers.items()}
+        return _Given(np.concatenate(times), outputs)
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> _Given | None:
         """Return what the submodel of pictures gives for each frame that shows something."""

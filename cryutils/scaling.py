@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
+from cryutils.spectral import check_finite
 
 __all__ = [
     "STATS",
@@ -29,6 +30,9 @@ STATS = ("low", "high", "sum", "sum_of_squares", "samples")
 
 def stats_row(x: Array) -> npt.NDArray[np.float64]:
     """Return what a scaler needs to know of a signal, float64 (5,), in the order of `STATS`."""
+    check_finite(x)
+    if not len(x):
+        raise InputError("an empty signal has no extremes: give at least one sample.")
     exact = x.astype(np.float64)
     return np.array([exact.min(), exact.max(), exact.sum(), exact @ exact, len(exact)])
 
@@ -83,6 +87,7 @@ class SignalScaler:
 
         A test signal that is louder than all training goes beyond; it is not clipped.
         """
+        check_finite(x)
         return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
 
 

@@ -18,7 +18,18 @@ import numpy.typing as npt
 
 from cryutils import pictures
 from cryutils.errors import InputError
-from cryutils.media import OPENING, STILL, damaged_within, picture_stream, undecodable, whole
+from cryutils.locations import check_file
+from cryutils.media import (
+    JUMP_S,
+    OPENING,
+    STILL,
+    check_size,
+    check_times,
+    damaged_within,
+    decoding,
+    picture_stream,
+    whole,
+)
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -31,7 +42,6 @@ Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int32]
 
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
-_JUMP_S = 600  # a longer gap is a damaged time, and would be filled with copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +66,10 @@ class Shot:
         return np.ascontiguousarray(upright, np.uint8)
 
     def _converted(self, frame: VideoFrame, kind: str) -> npt.NDArray[Any]:
-        import av
-
         assert self._converter is not None
-        try:
+        with decoding(self.path):
             # One converter for all frames: it takes 0.04 ms a frame of 224 px, a fresh one 2 ms.
             return self._converter.reformat(frame, format=kind).to_ndarray()
-        except av.FFmpegError as error:
-            raise InputError(undecodable(self.path, error)) from error
 
 
 class _Timed(Protocol):
@@ -82,10 +88,7 @@ def shots(path: Path) -> Iterator[Shot]:
     What a file that was cut short still holds is given. Raises InputError for a file that is
     missing, empty, damaged before its end, or holds no pictures.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; copy or record it again.")
+    check_file(path)
     if path.suffix.lower() in STILL:
         return iter([Shot(path, Fraction(0), Fraction(0), pictures.read(path))])
     return _of_video(path)
@@ -113,23 +116,21 @@ def _of_video(path: Path) -> Iterator[Shot]:
     import av
     from av.video.reformatter import VideoReformatter
 
-    try:
-        with av.open(str(path), **OPENING) as container:
-            stream = picture_stream(container)
-            if stream is None:
-                raise InputError(f"{path}: it holds no pictures; give a video, or a picture file.")
-            if stream.codec_context is None:
-                raise InputError(f"{path}: its pictures have an unknown codec; convert it to MP4.")
-            stream.codec_context.thread_count = 1  # clips run in parallel
-            converter, matrix, empty = VideoReformatter(), None, True
-            for start_s, length_s, frame in _timed(container, stream, path):
-                # Of the first alone: a frame that was asked for its side data is part of a
-                # cycle, and waits, pixels and all, until Python looks for such.
-                if empty:
-                    matrix, empty = _display_matrix(frame), False
-                yield Shot(path, start_s, length_s, frame, converter, matrix)
-    except (av.FFmpegError, EOFError) as error:
-        raise InputError(undecodable(path, error)) from error
+    with decoding(path), av.open(str(path), **OPENING) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            raise InputError(f"{path}: it holds no pictures; give a video, or a picture file.")
+        if stream.codec_context is None:
+            raise InputError(f"{path}: its pictures have an unknown codec; convert it to MP4.")
+        check_size(stream.codec_context.width, stream.codec_context.height, path)
+        stream.codec_context.thread_count = 1  # clips run in parallel
+        converter, matrix, empty = VideoReformatter(), None, True
+        for start_s, length_s, frame in _timed(container, stream, path):
+            # Of the first alone: a frame that was asked for its side data is part of a
+            # cycle, and waits, pixels and all, until Python looks for such.
+            if empty:
+                matrix, empty = _display_matrix(frame), False
+            yield Shot(path, start_s, length_s, frame, converter, matrix)
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
 
@@ -141,7 +142,8 @@ def _timed(
     gap = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     origin = Fraction(0)
     previous: Fraction | None = None
-    for frame in _undamaged(container, stream, path):
+    for count, frame in enumerate(_undamaged(container, stream, path), 1):
+        check_size(frame.width, frame.height, path)  # which may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit
         if previous is None:
@@ -151,12 +153,13 @@ def _timed(
         else:
             start_s = max(stated - origin, previous)
             gap = start_s - previous or gap
-        if gap > _JUMP_S:
+        if gap > JUMP_S:
             raise InputError(
                 f"{path}: its pictures jump by {float(gap):.0f} s; copy or record it again."
             )
+        check_times(count, start_s, path)
         length_s = (frame.duration or 0) * unit
-        yield start_s, length_s if 0 < length_s <= _JUMP_S else gap, frame
+        yield start_s, length_s if 0 < length_s <= JUMP_S else gap, frame
         previous = start_s
 
 

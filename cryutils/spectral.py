@@ -8,8 +8,11 @@ it; only the axes differ: time comes first, `(frames, coefficients)`, as the mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, wraps
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +24,12 @@ __all__ = [
     "N_FFT",
     "N_MELS",
     "N_MFCC",
+    "check_finite",
+    "check_settings",
     "condition",
     "dct_matrix",
     "frame",
+    "guarded",
     "hz_to_mel",
     "istft",
     "mel_db",
@@ -48,15 +54,59 @@ N_MELS = 128
 N_MFCC = 20
 PRE_EMPHASIS = 0.97
 _FRAMES_AT_ONCE = 16  # 256 kB of double-precision samples at the default n_fft
+_RATES = (1, 768_000)  # Hz
+_SAMPLES = (1, 1 << 20)
+_COUNTS = (1, 4096)
+_WHOLE = {
+    "n_fft": (2, 1 << 20), "hop_length": _SAMPLES, "frame_length": _SAMPLES, "n_mels": _COUNTS,
+    "n_mfcc": _COUNTS,
+}  # fmt: skip
+
+P = ParamSpec("P")
+T = TypeVar("T")
+X = TypeVar("X", bound=npt.NDArray[Any])
 
 
+def check_settings(**settings: Any) -> None:
+    """Raise InputError for the first setting that is out of range; None is none.
+
+    Rates (`sr`, `to`) in Hz, lengths in samples, counts of bands, and any other finite number.
+    """
+    for name, value in settings.items():
+        if value is None:
+            continue
+        low, high = _WHOLE.get(name, _RATES if name in ("sr", "to") else (-np.inf, np.inf))
+        kind = "a whole number" if name in _WHOLE else "a number"
+        is_number = isinstance(value, Integral if name in _WHOLE else Real)
+        if not is_number or not isfinite(value) or not low <= value <= high:
+            limits = f" from {low} to {high}" if np.isfinite(high) else ""
+            raise InputError(f"{name}={value}: give {kind}{limits}.")
+
+
+def check_finite(x: npt.NDArray[Any]) -> None:
+    """Raise InputError where some of `x` is NaN or infinite: the results would be, too."""
+    if not np.isfinite(x).all():
+        raise InputError("some samples are NaN or infinite; leave them out, or set them to 0.")
+
+
+def guarded(function: Callable[Concatenate[X, P], T]) -> Callable[Concatenate[X, P], T]:
+    """Return `function(x, **settings)`, which refuses what it has no answer to, by InputError."""
+
+    @wraps(function)
+    def call(x: X, *args: P.args, **settings: P.kwargs) -> T:
+        check_settings(**settings)
+        check_finite(x)
+        return function(x, *args, **settings)
+
+    return call
+
+
+@guarded
 def resample(x: Array, *, sr: int, to: int) -> Array:
     """Return `x`, recorded at `sr` Hz, at `to` Hz: float32 (ceil(samples * to / sr),).
 
     Band-limited (soxr, high quality), so nothing above the lower half rate folds back.
     """
-    if sr <= 0 or to <= 0:
-        raise InputError(f"cannot resample from {sr} to {to} Hz: give rates above 0.")
     if sr == to:
         return x
     import soxr
@@ -67,12 +117,14 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
     return np.pad(y, (0, max(0, length - len(y))))[:length].astype(np.float32, copy=False)
 
 
+@guarded
 def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
     """Return `peak * x / max|x|`, float32 (samples,); silence stays silence."""
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
 
 
+@guarded
 def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
     """Return `y[n] = x[n] - coefficient * x[n - 1]`, float32 (samples,): treble lifted.
 
@@ -85,15 +137,12 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
     return y
 
 
+@guarded
 def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
     """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
 
     A read-only view, no copy; a remainder shorter than a frame is left out.
     """
-    if hop_length < 1 or frame_length < 1:
-        raise InputError(
-            f"frame_length={frame_length}, hop_length={hop_length}: both must be at least 1."
-        )
     if len(x) < frame_length:
         raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
     return np.lib.stride_tricks.sliding_window_view(x, frame_length)[::hop_length]
@@ -107,6 +156,7 @@ def window(length: int) -> npt.NDArray[np.float64]:
     return hann
 
 
+@guarded
 def condition(
     x: Array,
     *,
@@ -124,6 +174,7 @@ def condition(
     return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
 
 
+@guarded
 def stft(
     x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH
 ) -> npt.NDArray[np.complex64]:
@@ -139,6 +190,7 @@ def stft(
     return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
 
 
+@guarded
 def istft(
     spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int
 ) -> Array:
@@ -162,6 +214,7 @@ def istft(
     return np.pad(found, (0, length - len(found)))
 
 
+@guarded
 def power_to_db(
     power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
 ) -> Array:
@@ -174,6 +227,7 @@ def power_to_db(
     return db
 
 
+@guarded
 def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
     """Return the STFT's level in dB re 1, float32 (frames, 1 + n_fft // 2).
 
@@ -183,6 +237,7 @@ def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Ar
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
 
 
+@guarded
 def mel_db(
     x: Array,
     *,
@@ -199,6 +254,7 @@ def mel_db(
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length) @ filters.T)
 
 
+@guarded
 def mfcc(
     x: Array,
     *,
@@ -241,6 +297,7 @@ def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
 
     float32 (n_mels, 1 + n_fft // 2), read-only, the same as `librosa.filters.mel`.
     """
+    check_settings(sr=sr, n_fft=n_fft, n_mels=n_mels)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sr)
     edges = mel_to_hz(np.linspace(0.0, float(hz_to_mel(sr / 2)), n_mels + 2))
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -272,8 +329,10 @@ def summarise(features: Sequence[Array]) -> Array:
     Each coefficient's mean over time, in order, then each one's standard deviation
     (population, `ddof=0`), in the same order.
     """
-    if not len(features):
-        raise InputError("there are no features to summarise: give at least one clip.")
+    if not len(features) or not all(len(f) for f in features):
+        raise InputError("there are no features to summarise: give at least one frame of a clip.")
+    for f in features:
+        check_finite(f)
     rows = [
         np.concatenate([f.mean(axis=0, dtype=np.float64), f.std(axis=0, dtype=np.float64)])
         for f in features
@@ -295,7 +354,7 @@ def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArr
     if len(x) == 0:
         raise InputError("an empty signal has no spectrum: give at least one sample.")
     padded = np.pad(x, n_fft // 2)
-    if n_fft < 2 or len(padded) < n_fft:
+    if len(padded) < n_fft:
         raise InputError(f"n_fft={n_fft} does not suit {len(x)} sample(s).")
     frames = frame(padded, frame_length=n_fft, hop_length=hop_length)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):

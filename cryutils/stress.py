@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
+from cryutils.spectral import check_finite, check_settings
 
 __all__ = ["add_noise", "drop"]
 
@@ -33,8 +34,8 @@ def add_noise(
     >>> round(float(10 * np.log10(np.mean(x**2) / np.mean(noise**2))), 2)
     10.0
     """
-    if not np.isfinite(snr_db):
-        raise InputError(f"snr_db={snr_db}: give a number of decibels, such as 10.")
+    check_settings(snr_db=snr_db, slope_db=slope_db)
+    check_finite(x)
     power = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0
     if power == 0:
         return x.copy()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
@@ -25,6 +26,8 @@ import numpy.typing as npt
 from cryutils import faces, ragged
 from cryutils.errors import InputError
 from cryutils.locations import cache_dir
+from cryutils.media import stated_s
+from cryutils.progress import counting
 from cryutils.shots import Shot, sampled, shots
 from cryutils.tracking import choose, follow
 from cryutils.work import Identity, Work, identity
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FPS", "MARGIN", "SIZE", "FaceTrack", "crops", "frame_at", "frames", "report", "track"]
 
 Pixels = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float32]
 
 FPS = 5.0
 SIZE = 64
@@ -42,6 +46,9 @@ MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the ch
 
 VERSION = 1  # raise it whenever the same file and settings give other crops
 _LOOK_S = Fraction(1, 4)  # from one detection to the next; a head moves little meanwhile
+_LARGEST = 4096  # pixels of a crop's side
+_MOST_BYTES = 1 << 30  # of the crops of one recording
+_LONG_S = 120  # what takes long enough that somebody wonders
 
 
 class HasPictures(Protocol):
@@ -134,10 +141,12 @@ def track(
     it looks four times a second, and the box goes straight in between. margin: share of the
     box added on every side. limit: at most so many frames, evenly spread over the length
     (None: all). The file is decoded twice, so that the whole recording decides which face is
-    followed while no frame but the current one is held. Raises InputError as `frames` does.
+    followed while no frame but the current one is held. Of a long one, the time left is shown:
+    a bar on a terminal, a line a minute elsewhere. Raises InputError as `frames` does, and for
+    more crops than 1 GB holds: 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
-    return _tracked(Path(path), settings)
+    return _tracked(Path(path), settings, progress=True)
 
 
 def crops(
@@ -215,12 +224,22 @@ class _Settings:
     limit: int | None
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise InputError(f"size={self.size}: a crop has at least one pixel.")
+        if not 1 <= self.size <= _LARGEST:
+            raise InputError(f"size={self.size}: a crop's side has 1 to {_LARGEST} pixels.")
         if not (isfinite(self.margin) and 0 <= self.margin <= 5):
             raise InputError(f"margin={self.margin}: use a share of the box from 0 to 5.")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
+
+    def check_count(self, count: int, path: Path) -> None:
+        """Raise InputError where so many crops don't fit into memory."""
+        wanted = count if self.limit is None else min(count, self.limit)
+        most = _MOST_BYTES // (3 * self.size**2)
+        if wanted > most:
+            raise InputError(
+                f"{path}: more than {most} frames of {self.size} pixels don't fit into memory;"
+                " give a lower fps, a limit, or a shorter recording."
+            )
 
 
 def _rate(fps: float | None) -> Fraction | None:
@@ -236,48 +255,60 @@ def _timed(path: Path, rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]
     return ((s.start_s, s) for s in series) if rate is None else sampled(series, rate)
 
 
-def _tracked(path: Path, settings: _Settings) -> FaceTrack:
-    times, looks, seen = _look(path, settings)
-    face = choose(seen, looks)
-    last = len(times) - 1
-    count = len(times) if settings.limit is None else min(settings.limit, len(times))
-    wanted = np.round(np.linspace(0, last, count)).astype(int)
-    times_s = np.array(times, np.float64)[wanted]
-    boxes, found = follow(face, times_s)
-    cut = np.empty((count, settings.size, settings.size, 3), np.uint8)
-    done = 0
-    for i, (_, shot) in enumerate(_timed(path, settings.rate)):
-        if i != wanted[done]:
-            continue
-        frame = shot.pixels()
-        if not face:
-            boxes[done] = faces.centre(*frame.shape[:2])
-        cut[done] = faces.crop(
-            frame, boxes[done], size=settings.size, margin=settings.margin if face else 0.0
-        )
-        done += 1
-        if done == count:
-            break
+def _tracked(path: Path, settings: _Settings, *, progress: bool = False) -> FaceTrack:
+    with _time_left(path, shown=progress) as report:
+        times, looks, seen = _look(path, settings, report)
+        face = choose(seen, looks)
+        count = len(times) if settings.limit is None else min(settings.limit, len(times))
+        wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
+        times_s = np.array(times, np.float64)[wanted]
+        boxes, found = follow(face, times_s)
+        cut = np.empty((count, settings.size, settings.size, 3), np.uint8)
+        done, frame, shown = 0, None, None
+        for i, (time_s, shot) in enumerate(_timed(path, settings.rate)):
+            if i != wanted[done]:
+                continue
+            if frame is None or shot is not shown:  # a rare picture is sampled many times
+                frame, shown = shot.pixels(), shot
+            if not face:
+                boxes[done] = faces.centre(*frame.shape[:2])
+            cut[done] = faces.crop(
+                frame, boxes[done], size=settings.size, margin=settings.margin if face else 0.0
+            )
+            done += 1
+            report((times[-1] + float(time_s)) / 2)
+            if done == count:
+                break
     blank = np.array([faces.is_blank(picture) for picture in cut], bool)
     return FaceTrack(cut, boxes, found & ~blank, blank, times_s, settings.detector)
 
 
 def _look(
-    path: Path, settings: _Settings
-) -> tuple[list[float], list[float], list[npt.NDArray[np.float32]]]:
+    path: Path, settings: _Settings, report: Callable[[float], None]
+) -> tuple[list[float], list[float], list[Boxes]]:
     """Return the time of each frame, those when the detector looked, and what it saw then."""
     eye = faces.detector(settings.detector)
     times: list[float] = []
     looks: list[float] = []
-    seen: list[npt.NDArray[np.float32]] = []
-    due = Fraction(0)
+    seen: list[Boxes] = []
+    due, shown = Fraction(0), None
     for time_s, shot in _timed(path, settings.rate):
         times.append(float(time_s))
+        settings.check_count(len(times), path)
         if time_s >= due:
             looks.append(float(time_s))
-            seen.append(eye.detect(shot.pixels()))
-            due = (time_s // _LOOK_S + 1) * _LOOK_S
+            seen.append(seen[-1] if shot is shown else eye.detect(shot.pixels()))
+            due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
+            report(times[-1] / 2)
     return times, looks, seen
+
+
+@contextmanager
+def _time_left(path: Path, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    """Give `report(seconds done)`, which shows how long a long recording will still take."""
+    length_s = stated_s(path) if shown else 0.0
+    with counting(f"Faces in {path.name}", "s", lines=True, shown=length_s >= _LONG_S) as report:
+        yield lambda done_s: report(min(round(done_s), round(length_s)), round(length_s))
 
 
 def _file(clip: HasPictures) -> Identity | None:

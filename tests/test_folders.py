@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import unicodedata
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,7 +128,7 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
         "tired/bo/cut.m4a", "stray.wav", "tired/label-only.wav",
     }  # fmt: skip
     assert what["tired/cleo"] == "an empty folder"
-    assert what["tired/bo/empty.wav"] == "the file is empty"
+    assert what["tired/bo/empty.wav"] == "the file is empty; copy or record it again"
     assert "can't be decoded" in what["tired/bo/text.wav"]
     assert "can't be decoded" in what["tired/bo/cut.m4a"]
     assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
@@ -182,6 +185,136 @@ def test_an_empty_root_says_what_is_expected(apart: Path) -> None:
     (apart / "own").mkdir()
     with pytest.raises(InputError, match="own: no usable recording; expected <label>/<infant>/"):
         load("own")
+
+
+def doubts(corpus: Corpus) -> list[tuple[str, str]]:
+    rows = corpus.problems()
+    rows = rows[rows.kind == "doubtful"]
+    return list(zip(rows.item, rows.what, strict=True))
+
+
+def refusal(folder: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_one_word_in_two_unicode_forms_is_one_label(apart: Path, sound: Writer) -> None:
+    for seed, form in enumerate(("NFC", "NFD")):
+        name = unicodedata.normalize(form, "café")
+        sound(apart / "own" / name / f"infant {seed}" / "1.wav", seed=seed)
+    corpus = load("own")
+    assert corpus.classes == ("café",)
+    assert len({clip.id for clip in corpus}) == 2
+    assert doubts(corpus) == [("café", "a label in two Unicode forms, taken as one")]
+
+
+def test_labels_that_differ_by_case_alone_are_doubtful(root: Path, sound: Writer) -> None:
+    sound(root / "Hungry" / "cleo" / "3.wav", seed=3)
+    corpus = load(root)
+    assert corpus.classes == ("Hungry", "hungry", "tired")
+    assert doubts(corpus) == [("Hungry, hungry", "labels that differ by case alone")]
+
+
+def test_hours_in_one_clip_are_doubtful(root: Path) -> None:
+    with wave.open(str(root / "tired" / "bo" / "night.wav"), "wb") as file:
+        file.setparams((1, 2, 1000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 1000 * 3 * 3600))
+    assert doubts(load(root)) == [
+        ("tired/bo/night.wav", "3.0 h in one clip; cut it into recordings of minutes")
+    ]
+
+
+def test_a_pipe_is_never_opened(root: Path) -> None:
+    """Whoever opens one waits until somebody writes into it."""
+    os.mkfifo(root / "tired" / "bo" / "pipe.wav")
+    os.mkfifo(root / "tired" / "bo" / "pipe.png")
+    why = "no regular file; save the recording in one"
+    assert left_out(load(root)) == {"tired/bo/pipe.wav": why, "tired/bo/pipe.png": why}
+
+
+def test_bytes_that_are_no_utf8_are_spelled_out(root: Path, sound: Writer) -> None:
+    folder = root / "tired" / os.fsdecode(b"ren\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    sound(root / "tired" / "bo" / "3.wav", seed=3).rename(folder / os.fsdecode(b"\xff.wav"))
+    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / os.fsdecode(b"\xff.flac"))
+    (folder / os.fsdecode(b"\xfe.wav")).touch()
+    corpus = load(root)
+    assert [clip.id for clip in corpus if clip.infant == "ren\\xe9"] == [
+        "tired/ren\\xe9/\\xff.flac", "tired/ren\\xe9/\\xff.wav",
+    ]  # fmt: skip
+    assert list(left_out(corpus)) == ["tired/ren\\xe9/\\xfe.wav"]
+    corpus.frame().to_string().encode("utf-8")
+
+
+def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writer) -> None:
+    sound(root.parent / "elsewhere" / "3.wav", seed=3)
+    (root / "tired" / "cleo").symlink_to(root.parent / "elsewhere")
+    (root / "tired" / "bo" / "up").symlink_to(root)
+    corpus = load(root)
+    assert "tired/cleo/3.wav" in {clip.id for clip in corpus}
+    assert left_out(corpus) == {"tired/bo/up": "a link to a folder that it lies in"}
+
+
+@pytest.mark.parametrize("infants", [1, 2, 9])
+def test_infants_before_states_are_told_to_swap(infants: int, apart: Path, sound: Writer) -> None:
+    for k in range(infants):
+        for label in ("hungry", "Tired"):
+            sound(apart / "own" / f"infant {k}" / label / "1.wav", seed=k)
+    message = refusal("own")
+    assert "it looks like <infant>/<label>/<file>; expected <label>/<infant>/<file>" in message
+    assert "move infant 0/Tired to Tired/infant 0, and so on." in message
+
+
+def test_a_few_words_in_each_of_many_folders_are_labels(apart: Path, sound: Writer) -> None:
+    for k in range(8):
+        for label in ("laut", "leise"):
+            sound(apart / "own" / f"kind {k}" / label / "1.wav", seed=k)
+    assert "move kind 0/laut to laut/kind 0" in refusal("own")
+
+
+def test_where_either_may_be_the_label_it_is_but_doubtful(apart: Path, sound: Writer) -> None:
+    for k in range(3):
+        for name in ("a", "b"):
+            sound(apart / "own" / f"{k}" / name / "1.wav", seed=k)
+    ((item, what),) = doubts(load("own"))
+    assert item == "own"
+    assert what.startswith("if a is a label, it looks like <infant>/<label>/<file>")
+
+
+@pytest.mark.parametrize("labels", [("hungry", "laut"), ("a", "b", "c")])
+def test_infants_of_every_label_are_in_order(
+    labels: tuple[str, ...], apart: Path, sound: Writer
+) -> None:
+    for label in labels:
+        for k in range(4):
+            sound(apart / "own" / label / f"infant {k}" / "1.wav", seed=k)
+    corpus = load("own")
+    assert corpus.classes == labels
+    assert doubts(corpus) == []
+
+
+def test_one_level_too_deep_names_the_folder_to_give(apart: Path, sound: Writer) -> None:
+    sound(apart / "own" / "study" / "hungry" / "anna" / "1.wav")
+    sound(apart / "own" / "study" / "tired" / "bo" / "2.wav", seed=2)
+    message = refusal("own")
+    assert "one level too deep; expected <label>/<infant>/<file>" in message
+    assert message.endswith(f"Give {apart / 'own' / 'study'}.")
+    assert load("own/study").classes == ("hungry", "tired")
+    sound(apart / "own" / "other" / "tired" / "cleo" / "3.wav", seed=3)
+    assert "merge the folders of the first level" in refusal("own")
+
+
+def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:
+    sound(apart / "own" / "hungry" / "1.wav")
+    message = refusal("own/hungry/..")
+    assert "put each infant's into a folder of its own" in message
+    sound(apart / "two" / "hungry" / "anna" / "1.wav")
+    assert f"if hungry is a label, give {apart / 'two'}." in refusal("two/hungry")
 
 
 def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryutils import spectral
+from cryutils import audio, scaling, spectral, stress
 from cryutils.errors import InputError
 
 CLOSE_DB = 1e-3
@@ -201,7 +204,7 @@ def test_resample_keeps_a_tone_and_drops_what_the_new_rate_cannot_hold() -> None
 
 
 def test_resample_refuses_an_impossible_rate() -> None:
-    with pytest.raises(InputError, match="from 8000 to 0 Hz"):
+    with pytest.raises(InputError, match="to=0: give a number from 1 to 768000"):
         spectral.resample(np.ones(8, np.float32), sr=8000, to=0)
 
 
@@ -282,10 +285,69 @@ def test_summarise_gives_means_then_deviations(clips: int, coefficients: int, se
         (lambda: spectral.stft(np.zeros(9, np.float32), n_fft=0), "n_fft=0"),
         (lambda: spectral.stft(np.zeros(9, np.float32), hop_length=0), "hop_length=0"),
         (lambda: spectral.dct_matrix(n_mfcc=21, n_mels=20), "n_mfcc=21"),
-        (lambda: spectral.summarise([]), "at least one clip"),
+        (lambda: spectral.summarise([]), "at least one frame"),
     ],
 )
 def test_an_impossible_setting_is_one_line_that_names_it(mistake, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=message) as caught:
         mistake()
     assert "\n" not in str(caught.value)
+
+
+FINITE = (
+    "resample", "normalise_amplitude", "pre_emphasis", "frame", "condition", "stft", "istft",
+    "power_to_db", "stft_db", "mel_db", "mfcc", "summarise", "stats_row", "transform", "add_noise",
+)  # fmt: skip
+ARGUMENTS: dict[str, dict[str, int]] = {
+    "resample": {"sr": 8000, "to": 4000}, "frame": {"frame_length": 64, "hop_length": 32},
+    "condition": {"sr": 8000}, "istft": {"n_fft": 64, "hop_length": 32, "length": 400},
+    "mel_db": {"sr": 8000}, "mfcc": {"sr": 8000},
+}  # fmt: skip
+
+
+def signal_function(name: str):  # type: ignore[no-untyped-def]
+    """The function of that name, called with its settings on a signal or whatever it takes."""
+    if name == "transform":
+        return scaling.SignalScaler(-1.0, 1.0, 0.0, 0.5).transform
+    if name == "add_noise":
+        return lambda x: stress.add_noise(x, snr_db=10, rng=np.random.default_rng(0))
+    if name == "summarise":
+        return lambda x: spectral.summarise([x[:, None]])
+    if name == "istft":
+        return lambda x: spectral.istft(x[: 33 * 9].reshape(9, 33) + 0j, **ARGUMENTS[name])
+    function = scaling.stats_row if name == "stats_row" else getattr(spectral, name)
+    return lambda x: function(x, **ARGUMENTS.get(name, {}))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", FINITE)
+def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: float) -> None:
+    call = signal_function(name)
+    x = noise_and_tone(0.0625, 8000)
+    assert np.isfinite(call(x)).all()
+    x[100] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        call(x)
+
+
+@pytest.mark.parametrize("kind", audio.KINDS)
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("sr", 0), ("sr", -1), ("sr", float("nan")), ("sr", float("inf")), ("sr", "8000"),
+        ("sr", 10**9), ("n_fft", 0), ("n_fft", -2), ("n_fft", 1), ("n_fft", 2.5),
+        ("n_fft", 10**8), ("hop_length", 0), ("hop_length", 10**8), ("n_mels", 0),
+        ("n_mels", 10**5), ("n_mfcc", 0), ("n_mfcc", float("nan")),
+    ],
+)  # fmt: skip
+def test_features_refuse_settings_out_of_range(kind: str, setting: str, value: object) -> None:
+    """Before any clip is read: this one doesn't exist."""
+    clips = [SimpleNamespace(path=Path("never made.wav"))]
+    with pytest.raises(InputError) as caught:
+        audio.features(clips, kind=kind, **{setting: value})  # type: ignore[arg-type]
+    assert str(caught.value).startswith(f"{setting}={value}: give a")
+
+
+def test_a_spectrum_that_overflows_is_no_level() -> None:
+    with pytest.raises(InputError, match="NaN or infinite"), np.errstate(over="ignore"):
+        spectral.stft_db(np.full(4096, 3e38, np.float32))

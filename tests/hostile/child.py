@@ -1,0 +1,115 @@
+"""One process of the hostile suite: mutated files through everything that reads them.
+
+`python child.py SEEDS RUN SIZE PART PARTS`: a line of JSON before each call, and one after it, so
+that a call that ends the process is known. Its memory is limited; a call that hangs ends it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mutations import changes, suffixes
+
+from cryutils import audio, media, video
+from cryutils.errors import InputError
+from cryutils.predict import Predictor
+
+MEMORY = 3 << 30  # bytes of address space, of which libraries alone take one third
+HANG_S = 300  # many thousand times what a call takes
+
+
+def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
+    """Make each mutation of this part and call each reading of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    readings = {"probe": probe, "read": read, "frames": frames, "track": track}
+    readings["predict"] = predicting(run)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
+            if number % int(parts) != int(part):
+                continue
+            path = Path(folder, f"x{name[name.rindex('.') :]}")
+            path.write_bytes(content)
+            for reading, call in readings.items():
+                print(json.dumps({"case": name, "reading": reading}), flush=True)
+                faulthandler.dump_traceback_later(HANG_S, exit=True)
+                print(json.dumps({"outcome": outcome(call, path)}), flush=True)
+                faulthandler.cancel_dump_traceback_later()
+    print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}))
+
+
+def cases(seeds: Path, *, large: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield (seed and mutation in words and the suffix, content)."""
+    for seed in sorted(seeds.iterdir()):
+        content = seed.read_bytes()
+        yield f"{seed.stem} whole{seed.suffix}", content
+        for name, change in changes(content, large=large):
+            yield f"{seed.stem} {name}{seed.suffix}", change(content)
+        for suffix in suffixes(seed.name, large=large):
+            yield f"{seed.name} called{suffix}", content
+
+
+def outcome(call: Callable[[Path], Any], path: Path) -> str:
+    """Return "read", "refused", or what is wrong with how it ended."""
+    try:
+        call(path)
+    except InputError as error:
+        message = str(error)
+        fits = message.startswith(f"{path}: ") and "\n" not in message
+        return "refused" if fits and "more memory than" not in message else f"refused so: {message}"
+    except Exception as error:  # whatever it is, it is what this suite looks for
+        return f"{type(error).__name__}: {error}"
+    return "read"
+
+
+def probe(path: Path) -> None:
+    info = media.probe(path)
+    assert info.has_audio or info.has_video
+    assert 0 <= info.duration_s < 86400, f"{info.duration_s} s"
+
+
+def read(path: Path) -> None:
+    x = audio.read(path, sr=16000)
+    assert x.dtype == np.float32
+    assert x.ndim == 1
+    assert len(x)
+    assert np.abs(x).max() <= 1
+
+
+def frames(path: Path) -> None:
+    count = 0
+    for picture in video.frames(path, fps=5):
+        assert picture.dtype == np.uint8
+        assert picture.shape[2:] == (3,)
+        count += 1
+    assert count
+
+
+def track(path: Path) -> None:
+    followed = video.track(path)
+    assert len(followed)
+    assert np.isfinite(followed.boxes).all()
+    assert (np.diff(followed.times_s) > 0).all()
+
+
+def predicting(run: str) -> Callable[[Path], None]:
+    predictor = Predictor(run=run)
+
+    def predict(path: Path) -> None:
+        prediction = predictor(path)
+        shares = list(prediction.probabilities.values())
+        assert (prediction.state is None) == (not shares)
+        assert not shares or abs(sum(shares) - 1) < 1e-3
+
+    return predict
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,344 @@
+"""What a header claims is held against what is there: sizes, rates, lengths and times."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from trained_run import Trained
+
+from cryutils import audio, faces, media, mp4, pictures, video
+from cryutils.errors import InputError
+from cryutils.predict import Predictor
+
+pytestmark = pytest.mark.usefixtures("apart")
+Writer = Callable[..., Path]
+
+PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 8000)
+EVERY = (media.probe, audio.read, audio.native_rate, video.track, lambda p: list(video.frames(p)))
+
+
+def refusal(path: Path, reading: Callable[[Path], Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        reading(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def wav(
+    path: Path, samples: np.ndarray = PCM, *, rate: int = 8000, bits: int = 16,
+    head: int = 16, length: int | None = None,
+) -> Path:  # fmt: skip
+    """Write PCM whose header says that it has `head` bytes itself, and `length` of samples."""
+    data = samples.astype(f"<i{bits // 8}").tobytes()
+    step = bits // 8
+    form = struct.pack("<HHIIHH", 1, 1, rate, (rate * step) & 0xFFFFFFFF, step, bits)
+    said = len(data) if length is None else length
+    body = b"WAVEfmt " + struct.pack("<I", head) + form + b"data" + struct.pack("<I", said) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", min(said + 36, 0xFFFFFFFF)) + body)
+    return path
+
+
+# --- sound -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head", [0, 3, 4000, 2**31, 2**32 - 1])
+def test_a_format_chunk_of_another_length_is_one_line(head: int, tmp_path: Path) -> None:
+    refusal(wav(tmp_path / "a.wav", head=head), audio.read)
+
+
+def test_a_wav_from_a_pipe_is_read_without_asking_for_its_four_gigabytes(tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", length=2**32 - 1)
+    tracemalloc.start()
+    try:
+        x = audio.read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(x, PCM / 2**15)
+    assert peak < 50e6
+
+
+def test_samples_of_64_bits_are_read(tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", PCM.astype(np.int64) << 48, bits=64)
+    np.testing.assert_array_equal(audio.read(path), PCM / 2**15)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", rate=rate)
+    for reading in (media.probe, audio.read, audio.native_rate):
+        assert f"a sample rate of {rate} Hz" in refusal(path, reading)
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_the_slowest_and_the_fastest_rate_are_read(rate: int, tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", rate=rate)
+    assert media.probe(path).sr == audio.native_rate(path) == rate
+    assert len(audio.read(path)) == len(PCM)
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("7.1", 8), ("hexadecagonal", 16)])
+def test_many_channels_are_averaged(layout: str, channels: int, tmp_path: Path) -> None:
+    """Planar ones of eight and more end the process where PyAV hands them over."""
+    x = np.arange(-4000, 4000, dtype=np.int16)
+    weight = np.arange(channels) / 8
+    with av.open(str(tmp_path / "a.wv"), "w", format="wv") as out:
+        track: Any = out.add_stream("wavpack", rate=16000, layout=layout, format="s16p")
+        for start in range(0, len(x), 4000):
+            piece = np.outer(x[start : start + 4000], weight).astype("<i2")
+            block = av.AudioFrame.from_ndarray(piece.reshape(1, -1), "s16", layout)
+            block.sample_rate, block.pts = 16000, start
+            (planar,) = av.AudioResampler("s16p", layout, 16000).resample(block)
+            planar.pts = start
+            out.mux(track.encode(planar))
+        out.mux(track.encode(None))
+    mean = np.outer(x, weight).astype(np.int16).astype(np.float32).mean(axis=1) / 2**15
+    np.testing.assert_allclose(audio.read(tmp_path / "a.wv"), mean, atol=1e-6)
+
+
+def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 3601 * 1000)
+    path = wav(tmp_path / "night.wav", samples, rate=1000)
+    assert "more than 60 min of sound at 1000 Hz" in refusal(path, audio.read)
+    parts = list(audio.pieces(path))
+    assert [start for start, _ in parts] == [600.0 * k for k in range(6)]
+    assert [len(x) for _, x in parts] == [600_000] * 5 + [601_000]
+    np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), samples / 2**15)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".flac"])
+def test_a_short_recording_is_one_piece(suffix: str, tmp_path: Path, sound: Writer) -> None:
+    path = sound(tmp_path / f"a{suffix}", seconds=1.7)
+    ((start, x),) = audio.pieces(path, sr=11025)
+    assert start == 0
+    np.testing.assert_array_equal(x, audio.read(path, sr=11025))
+    parts = list(audio.pieces(path, seconds=1))
+    np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), audio.read(path))
+
+
+def test_a_long_recording_is_heard_to_its_end(quick: Trained, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-3000, 3000, 1300 * 1000)
+    samples[:700_000] = 0  # the first piece is silence
+    said = Predictor("cry2")(wav(tmp_path / "long.wav", samples, rate=1000))
+    assert said.sound is not None
+    assert said.why == ()
+    times = said.sound.times_s
+    assert (np.diff(times) > 0).all()
+    assert times[0] == 600
+    assert times[-1] == pytest.approx(1300 - quick.hearing.window_s, abs=quick.hearing.step_s)
+
+
+def test_a_header_that_claims_days_is_counted(tmp_path: Path, sound: Writer) -> None:
+    path = sound(tmp_path / "a.m4a", seconds=0.5)
+    content = path.read_bytes()
+    at = content.index(b"mdhd") + 4 + 16
+    path.write_bytes(content[:at] + struct.pack(">I", 2**32 - 1) + content[at + 4 :])
+    assert media.probe(path).duration_s == pytest.approx(0.5, abs=0.2)
+
+
+def test_only_a_file_is_opened(tmp_path: Path) -> None:
+    """Opening a pipe would wait until somebody writes into it."""
+    for name in ("a.wav", "a.mp4", "a.png"):
+        os.mkfifo(tmp_path / name)
+        for reading in EVERY:
+            assert "no regular file" in refusal(tmp_path / name, reading)
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def png(path: Path, *extra: bytes, width: int = 16, height: int = 16) -> Path:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(bytes(16 * 49)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + rows + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"gAMA", b"pHYs", b"sRGB", b"tRNS"])
+def test_a_chunk_shorter_than_its_kind_is_a_damaged_picture(kind: bytes, tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png", chunk(kind, b""))
+    for reading in (pictures.read, media.probe, video.track):
+        assert "this picture can't be decoded" in refusal(path, reading)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_a_chunk_that_unpacks_to_gigabytes_is_a_damaged_picture(
+    kind: bytes, tmp_path: Path
+) -> None:
+    path = png(tmp_path / "a.png", chunk(kind, b"a\0\0" + zlib.compress(bytes(10**8))))
+    assert "this picture can't be decoded" in refusal(path, pictures.read)
+
+
+def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png", width=8193, height=8193)
+    wanted = "too large (8193 x 8193 pixels); give one of at most 8192 x 8192 pixels"
+    for reading in (pictures.read, media.probe, video.track):
+        assert wanted in refusal(path, reading)
+    place = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(place, "JPEG")
+    content = bytearray(place.getvalue())
+    at = content.index(b"\xff\xc0") + 5
+    content[at : at + 4] = struct.pack(">HH", 12800, 12800)
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert "too large (12800 x 12800 pixels)" in refusal(tmp_path / "a.jpg", pictures.read)
+    png(tmp_path / "bomb.png", width=2**31 - 1, height=2**31 - 1)
+    assert "too large" in refusal(tmp_path / "bomb.png", pictures.read)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16"])
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((4096, 8), (8, 4096)), ((4098, 8), (4, 2049)), ((16, 9000), (2250, 4))],
+)
+def test_large_pictures_are_halved(
+    mode: str, size: tuple[int, int], shown: tuple[int, int], tmp_path: Path
+) -> None:
+    grey = np.zeros(size[::-1], np.uint8)
+    grey[-1 - grey.shape[0] // 2 :, grey.shape[1] // 2 :] = 200
+    if mode == "I;16":
+        picture = Image.fromarray(grey.astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(grey).convert(mode)
+    picture.save(tmp_path / "a.png")
+    values = pictures.read(tmp_path / "a.png")
+    assert values.shape == (*shown, 3)
+    assert (values[: shown[0] // 2 - 1] == 0).all()
+    assert (values[shown[0] // 2 + 1 :, shown[1] // 2 + 1 :] == 200).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_jpeg_is_decoded_at_half_its_size(progressive: bool, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (6000, 40), (200, 40, 40))
+    picture.save(tmp_path / "a.jpg", progressive=progressive, quality=95)
+    values = pictures.read(tmp_path / "a.jpg")
+    assert values.shape == (20, 3000, 3)
+    np.testing.assert_allclose(values.reshape(-1, 3).mean(axis=0), (200, 40, 40), atol=3)
+
+
+# --- videos ----------------------------------------------------------------------------------
+
+
+def film(path: Path, seconds: list[float], *, side: int = 16) -> Path:
+    """Write pictures that are shown from those times on."""
+    with av.open(str(path), "w") as out:
+        track: Any = out.add_stream("libx264", rate=1000, options={"bf": "0"})
+        track.height = track.width = side
+        track.pix_fmt = "yuv420p"
+        for k, at in enumerate(seconds):
+            grey = np.full((side, side, 3), 20 + 20 * (k % 10), np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = round(1000 * at), Fraction(1, 1000)
+            out.mux(track.encode(frame))
+        out.mux(track.encode(None))
+    return path
+
+
+def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    mp4.write(path, (np.full((16, 16, 3), 9 * k, np.uint8) for k in range(20)), fps=10)
+    content = path.read_bytes()
+    at = content.index(b"mdhd") + 4 + 12
+    (unit,) = struct.unpack(">I", content[at : at + 4])
+    path.write_bytes(content[:at] + struct.pack(">I", unit // 1000) + content[at + 4 :])
+    assert "20 picture(s) in 1946 s: its times are damaged" in refusal(path, media.probe)
+    path = film(tmp_path / "b.mp4", [500.0 * k for k in range(20)])
+    for reading in (media.probe, video.track):
+        assert "its times are damaged" in refusal(path, reading)
+
+
+def test_rare_pictures_are_no_damage(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [30.0 * k for k in range(10)])
+    assert len(video.track(path, fps=1)) == pytest.approx(271, abs=30)
+
+
+def test_a_picture_shown_for_long_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    class Counting:
+        name = "haar"
+        real = faces.detector("haar")
+
+        def detect(self, frame: np.ndarray) -> np.ndarray:
+            looks.append(frame)
+            return self.real.detect(frame)
+
+    monkeypatch.setattr(faces, "detector", lambda name: Counting())
+    path = film(tmp_path / "a.mp4", [0.0, 50.0, 100.0], side=64)
+    track = video.track(path, fps=5)
+    assert len(track) >= 500
+    assert len(looks) == 3
+    assert [round(crop.mean() / 20) for crop in track.crops[[10, 300]]] == [1, 2]
+
+
+def test_what_does_not_fit_into_memory_says_what_would(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [0.0, 1.0, 2.0])
+    assert "more than 21 frames of 4096 pixels" in refusal(
+        path, lambda path: video.track(path, fps=100, size=4096)
+    )
+    with pytest.raises(InputError, match="size=4097: a crop's side has 1 to 4096 pixels"):
+        video.track(path, size=4097)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5, False), (200, True)])
+def test_the_time_left_of_a_long_video_is_shown(
+    seconds: int, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[tuple[int, int]] = []
+    real = video.counting
+
+    def recording(what: str, unit: str, **options: Any) -> Any:
+        assert options["shown"] is shown
+        assert what == "Faces in a.mp4"
+        shows = real(what, unit, **options)
+
+        class Recorder:
+            def __enter__(self) -> Any:
+                report = shows.__enter__()
+                return lambda done, total: (reports.append((done, total)), report(done, total))
+
+            def __exit__(self, *error: Any) -> Any:
+                return shows.__exit__(*error)
+
+        return Recorder()
+
+    monkeypatch.setattr(video, "counting", recording)
+    video.track(film(tmp_path / "a.mp4", [float(k) for k in range(seconds)]), fps=1)
+    done = [done for done, _ in reports]
+    assert done == sorted(done)
+    if shown:
+        assert {total for _, total in reports} <= {seconds, seconds - 1}
+        assert done[-1] >= seconds - 2
+
+
+def test_a_video_of_pictures_beyond_8k_is_refused(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [0.0], side=16)
+    with av.open(str(path)) as container:
+        shape = container.streams.video[0].codec_context
+        assert shape.width * shape.height <= media.MOST_PIXELS
+    with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
+        media.check_size(8000, 8000, path)
