@@ -28,7 +28,7 @@ METADATA = {
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop ids, times and widget state that differ at each run; fold solutions with their outputs."""
+    """Drop ids, times and widget state, which differ at each run; fold solutions and outputs."""
     notebook.metadata = nbformat.from_dict(METADATA)
     count = 0
     for number, cell in enumerate(notebook.cells):

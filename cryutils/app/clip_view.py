@@ -11,14 +11,18 @@ import html
 import io
 import wave
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.spectral import resample, stft_db
+from cryutils.spectral import normalise_amplitude, resample, stft_db
 
-__all__ = ["Sound", "Spectrogram", "envelope", "spectrogram", "still_html", "wav_bytes"]
+if TYPE_CHECKING:
+    from IPython.display import Audio
+
+__all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html", "wav_bytes"]
 
 FLOOR_DB = -70.0
 TOP_HZ = 8000.0  # a cry's formants end below it; wider recordings would be mostly blank
@@ -74,6 +78,16 @@ def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
         file.setframerate(sr)
         file.writeframes(pcm.tobytes())
     return buffer.getvalue()
+
+
+def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
+    """Return a notebook's audio element of `samples` float32 (n,), its loudest at full scale.
+
+    IPython's own scaling divides by the loudest sample, and warns in red where that is 0.
+    """
+    from IPython.display import Audio
+
+    return Audio(wav_bytes(normalise_amplitude(samples), sr))
 
 
 def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np.float32]:

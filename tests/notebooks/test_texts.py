@@ -38,7 +38,7 @@ def statements(text: str) -> list[str]:
 
 
 def named(statement: str, names: list[str]) -> list[str]:
-    """Return which of `names`, such as 04_cry2, a statement names: 04_cry2, 04 `cry2`, 04, 03-05."""
+    """Return those of `names` that a statement names: 04_cry2, 04 `cry2`, 04 or 03-05."""
     ranges = re.findall(r"\b(\d\d)(?:-| to )(\d\d)\b", statement)
     return [
         name

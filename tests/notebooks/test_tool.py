@@ -74,7 +74,7 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleTy
 
 
 def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:
-    """JupyterLab goes by `jupyter.outputs_hidden`, Colab and the classic notebook by `collapsed`."""
+    """JupyterLab goes by `outputs_hidden`, Colab and the classic notebook by `collapsed`."""
     hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}
     cells = [nbformat.v4.new_code_cell("1", metadata=m) for m in (hidden, {"tags": ["other"]})]
     once = tool.clean(nbformat.v4.new_notebook(cells=cells))
