@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from itertools import pairwise
 
 import ipywidgets
 import matplotlib
@@ -84,7 +85,7 @@ def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last()
 
     assert set(overlaps) == {1}
     assert drawn[-1] == {"a": 20, "b": 20}
-    assert [v for v, w in zip(drawn, drawn[1:], strict=False) if v == w] == []
+    assert [v for v, w in pairwise(drawn) if v == w] == []
     assert plt.get_fignums() == []
     blank = len(bytes(knobs(lambda a: plt.figure(figsize=(2, 1)), a=a).children[-1].value))
     assert min(sizes) > blank
