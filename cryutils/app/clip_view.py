@@ -119,11 +119,13 @@ def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) ->
     return Spectrogram(np.ascontiguousarray(grey.T), (rows - 1) * sr / n_fft)
 
 
-def still_html(sound: Sound, *, caption: str, source: str) -> str:
+def still_html(
+    sound: Sound, *, caption: str, source: str, frame: NDArray[np.uint8] | None = None
+) -> str:
     """Return a picture of `sound` and an audio element as HTML that needs no kernel or network.
 
-    The sound is brought to 8 kHz and cut after 8 s, so that a saved notebook stays small; the
-    text says so where it was cut.
+    A `frame` of its video, uint8 (height, width, 3) RGB, stands above. The sound is brought to
+    8 kHz and cut after 8 s, so that a saved notebook stays small; the text says so where it was.
     """
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
@@ -133,12 +135,24 @@ def still_html(sound: Sound, *, caption: str, source: str) -> str:
     audio = base64.b64encode(wav_bytes(kept, sr)).decode()
     picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, kept, sr))).decode()
     text = html.escape(caption)
+    above = "" if frame is None else _frame_html(frame, text)
     return (
-        f'<div><p><b>{text}</b>{cut}</p><img alt="Waveform and spectrogram of {text}" '
+        f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
         f'src="data:image/png;base64,{picture}" width="720"/><br/>'
         f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
+
+
+def _frame_html(frame: NDArray[np.uint8], text: str) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    image.thumbnail((224, 224))
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="A frame of {text}" src="data:image/jpeg;base64,{data}"/><br/>'
 
 
 # Light paper to dark ink, each step darker than the one before, so grey print keeps its order.

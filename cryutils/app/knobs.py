@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import ipywidgets
     from matplotlib.figure import Figure
 
-__all__ = ["drawing", "figure_png", "knobs"]
+__all__ = ["PICTURE", "drawing", "figure_png", "knobs"]
 
 drawing = threading.RLock()
+PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # a box would stretch it to its width
 
 
 def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
@@ -32,7 +33,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
     """
     import ipywidgets
 
-    picture = ipywidgets.Image(format="png")
+    picture = ipywidgets.Image(format="png", layout=PICTURE)
 
     shown: dict[str, Any] = {}
 

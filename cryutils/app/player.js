@@ -24,6 +24,7 @@ const ICONS = {
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
   previous: "M6 5h2v14H6zM20 5v14L9 12z",
   next: "M16 5h2v14h-2zM4 5v14l11-7z",
+  volume: "M4 9v6h4l5 4V5L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
   loop: "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z",
 };
 
@@ -374,6 +375,7 @@ function makeView(model, el, engine) {
   const volume = element("input", {
     type: "range", min: 0, max: 1, step: 0.05, className: "cry-volume", "aria-label": "Volume", title: "Volume",
   });
+  const loudness = element("label", { className: "cry-loudness" }, icon("volume"), volume);
   const rate = element("select", { className: "cry-rate", "aria-label": "Speed", title: "Speed, at the same pitch" });
   for (const value of RATES) rate.append(element("option", { value }, `${value}×`));
 
@@ -424,7 +426,7 @@ function makeView(model, el, engine) {
     videoNote,
     graph,
     legend,
-    element("div", { className: "cry-transport" }, play, loop, rate, volume, time, clear),
+    element("div", { className: "cry-transport" }, play, loop, rate, loudness, time, clear),
     bars,
     notice,
     element("div", { className: "cry-foot" }, element("span", { className: "cry-data" }, `Source: ${about.data}`), keys),

@@ -194,6 +194,7 @@ class CryPlayer(anywidget.AnyWidget):
                 self._sound,
                 caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
                 source=self._data,
+                frame=_frame(self._clips[self.index], self._sound.duration_s / 2),
             )
         return data, metadata
 
@@ -338,6 +339,15 @@ def _video(clip: Any) -> tuple[bytes, str, str]:
     if size > VIDEO_BYTES:
         return b"", "", f"The video has {size / 1e6:.0f} MB, too much for a page: sound only."
     return clip.path.read_bytes(), mime, ""
+
+
+def _frame(clip: Any, time_s: float) -> np.ndarray | None:
+    """Return what a clip's pictures show at `time_s`, uint8 (height, width, 3), if it has any."""
+    if not getattr(clip, "has_video", False):
+        return None
+    from cryutils import video
+
+    return video.frame_at(clip.still or clip.path, time_s)
 
 
 def _load(clip: Any, sr: int | None) -> Sound:

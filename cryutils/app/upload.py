@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils import audio
 from cryutils.app.clip_view import wav_bytes
-from cryutils.app.knobs import drawing, figure_png
+from cryutils.app.knobs import PICTURE, drawing, figure_png
 from cryutils.errors import InputError
 from cryutils.spectral import normalise_amplitude
 
@@ -54,7 +54,9 @@ def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidget
                 widget
                 for name, x in sounds.items()
                 for widget in (
-                    ipywidgets.Image(value=figure_png(draw(name, x)), format="png"),
+                    ipywidgets.Image(
+                        value=figure_png(draw(name, x)), format="png", layout=PICTURE
+                    ),
                     ipywidgets.Audio(
                         value=wav_bytes(normalise_amplitude(x), sr), format="wav",
                         autoplay=False, loop=False,

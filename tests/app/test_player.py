@@ -17,6 +17,7 @@ import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from cryutils import mp4
 from cryutils.app import CryPlayer, Sound
@@ -186,6 +187,7 @@ class FileClip:
     label: str
     infant: str
     has_video: bool = False
+    still: Path | None = None
 
 
 class Files(list):
@@ -421,6 +423,13 @@ def test_the_still_of_a_film_plays_and_holds_no_answer(films: Files) -> None:
 
     assert first == second
     assert "<audio controls" in first
+    shown = re.search(
+        r'alt="A frame of hungry: a, [^"]+" src="data:image/jpeg;base64,([^"]+)"', first
+    )
+    assert shown is not None
+    with Image.open(io.BytesIO(base64.b64decode(shown.group(1)))) as frame:
+        assert frame.size == (32, 32)
+        assert np.asarray(frame).mean() == pytest.approx(100, abs=25)  # the middle of 0 to 180
 
 
 # ---- what stands in the notebook
