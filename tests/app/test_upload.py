@@ -81,7 +81,8 @@ def give(box: ipywidgets.VBox, name: str, content: bytes) -> None:
     file = {"name": name, "type": "", "size": len(content), "last_modified": 0}
     button = box.children[0]
     if isinstance(button.value, dict):  # version 7
-        button.set_state({"metadata": [file], "data": [content], "_counter": 1})
+        counter = button._counter + 1
+        button.set_state({"metadata": [file], "data": [content], "_counter": counter})
     else:
         button.set_state({"value": [file | {"content": memoryview(content)}]})
 
