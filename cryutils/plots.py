@@ -40,7 +40,7 @@ from cryutils.plots_models import (
     architecture,
     by_protocol,
     decisions,
-    face_boxes,
+    face_track,
     gains,
     learning_curves,
     model_scores,
@@ -81,7 +81,7 @@ __all__ = [
     "dial",
     "donors",
     "ensemble_curves",
-    "face_boxes",
+    "face_track",
     "frame_distances",
     "framing",
     "gains",
@@ -146,6 +146,7 @@ def style() -> None:
 
 def source(figure: Figure, note: str) -> Figure:
     """Write below everything in `figure` what it was made from, and return it."""
+    figure.draw_without_rendering()  # a constrained layout moves everything, and only then
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     figure.text(

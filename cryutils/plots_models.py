@@ -19,11 +19,13 @@ from cryutils.palette import COLOURS, MODALITIES, NAMES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cryutils.video import FaceTrack
+
 __all__ = [
     "architecture",
     "by_protocol",
     "decisions",
-    "face_boxes",
+    "face_track",
     "gains",
     "learning_curves",
     "model_scores",
@@ -249,12 +251,21 @@ def probabilities(
     return ax
 
 
-def face_boxes(boxes: npt.NDArray[np.float32], axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Draw a face's box, (n, 4) of x, y, width, height in pixels, on the picture of each ax."""
+def face_track(
+    frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, axes: npt.NDArray[np.object_]
+) -> npt.NDArray[np.object_]:
+    """Draw each frame of a `track` with the face's box on it, and below it what is cut out.
+
+    frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
+    """
     from matplotlib.patches import Rectangle
 
-    for (x, y, width, height), ax in zip(boxes, axes, strict=False):
+    # tight_layout takes no account of boxes that shrink to their pictures: titles would touch.
+    axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
+    pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])
+    for (x, y, width, height), ax in zip(track.boxes, axes[0], strict=True):
         ax.add_patch(Rectangle((x, y), width, height, fill=False, ec=MODALITIES["audio"], lw=1.8))
+    pictures(list(track.crops), ["crop"] * len(track), axes[1])
     return axes
 
 

@@ -68,6 +68,19 @@ def test_source_writes_what_the_figure_was_made_from(ax: Axes) -> None:
     assert [text.get_text() for text in figure.texts] == ["Data: synthetic voices, 3 clips"]
 
 
+@pytest.mark.parametrize("layout", [None, "constrained", "tight", "compressed"])
+def test_source_stands_clear_of_the_axis_labels_in_every_layout(layout: str | None) -> None:
+    """As in notebook 02's Figure 1: two rows, the lower with a label on the x axis."""
+    figure, axes = plt.subplots(2, 2, figsize=(11, 5.6), layout=layout)
+    for ax in axes[1]:
+        ax.set_xlabel("time in s")
+    plots.source(figure, "synthetic voices, 2 clips")
+    figure.draw_without_rendering()
+    top = figure.texts[0].get_window_extent().y1
+    assert all(ax.xaxis.label.get_window_extent().y0 > top for ax in axes[1])
+    plt.close(figure)
+
+
 def test_style_gives_one_resolution_and_titles_on_the_left() -> None:
     with plt.rc_context():
         plots.style()

@@ -17,6 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from cryutils import plots
+from cryutils.video import FaceTrack
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
 
@@ -288,12 +289,32 @@ def test_pictures_are_shown_as_they_are_with_their_titles(axes: np.ndarray) -> N
     assert not axes[2].images and not axes[2].axison
 
 
-def test_face_boxes_lie_where_the_faces_are(axes: np.ndarray) -> None:
-    boxes = np.array([[1, 2, 10, 20], [3, 4, 5, 6]], np.float32)
-    assert plots.face_boxes(boxes, axes) is axes
-    found = [ax.patches[0] for ax in axes[:2]]
-    assert [(b.get_x(), b.get_y(), b.get_width(), b.get_height()) for b in found] == [
-        (1, 2, 10, 20), (3, 4, 5, 6),
+@pytest.fixture
+def face_track() -> Iterator[np.ndarray]:
+    """The axes of a drawn track of six frames, 100 px square, on a figure of notebook 05's size."""
+    crops = np.full((6, 48, 48, 3), 90, np.uint8)
+    boxes = np.arange(24, dtype=np.float32).reshape(6, 4) + 1
+    yes = np.ones(6, bool)
+    track = FaceTrack(crops, boxes, yes, ~yes, np.arange(6) / 2, "haar")
+    figure, axes = plt.subplots(2, 6, figsize=(10.2, 3.9))
+    assert plots.face_track([np.full((100, 100, 3), 200, np.uint8)] * 6, track, axes) is axes
+    figure.suptitle("The face followed")
+    figure.draw_without_rendering()
+    yield axes
+    plt.close(figure)
+
+
+def test_a_face_track_has_a_box_on_each_frame_and_the_crop_below(face_track: np.ndarray) -> None:
+    boxes = [ax.patches[0] for ax in face_track[0]]
+    assert [(b.get_x(), b.get_y(), b.get_width(), b.get_height()) for b in boxes[:2]] == [
+        (1, 2, 3, 4), (5, 6, 7, 8),
     ]  # fmt: skip
-    assert not any(box.get_fill() for box in found)
-    assert not axes[2].patches
+    assert not any(box.get_fill() for box in boxes)
+    assert [ax.get_title() for ax in face_track[0]][:2] == ["0.0 s", "0.5 s"]
+    assert face_track[1, 0].images[0].get_array().shape == (48, 48, 3)
+
+
+def test_titles_of_a_face_track_keep_clear_of_the_pictures_above(face_track: np.ndarray) -> None:
+    for above, below in face_track.T:
+        gap = above.get_window_extent().y0 - below.title.get_window_extent().y1
+        assert gap >= 2  # pixels; titles that touched overlapped by 4

@@ -28,7 +28,7 @@ METADATA = {
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop ids, times and widget state that differ at each run; keep tags and collapsing."""
+    """Drop ids, times and widget state, which differ at each run; fold solutions and outputs."""
     notebook.metadata = nbformat.from_dict(METADATA)
     count = 0
     for number, cell in enumerate(notebook.cells):
@@ -37,6 +37,10 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in kept})
         if cell.cell_type != "code":
             continue
+        if "solution" in cell.metadata.get("tags", []):
+            # JupyterLab reads the first, Colab and the classic notebook the second.
+            cell.metadata.setdefault("jupyter", {})["outputs_hidden"] = True
+            cell.metadata.collapsed = True
         # nbval takes a cell without a count for one that was never run.
         count += 1
         cell.execution_count = count
@@ -81,15 +85,15 @@ def refresh(path: Path, scratch: str) -> None:
 
 def students(path: Path, folder: Path) -> None:
     """Write `path` without its solution cells and without outputs into `folder`."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = clean(nbformat.read(path, as_version=4))
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
             cell.source = "# Your solution" if cell.cell_type == "code" else "*Your answer*"
-            cell.metadata.pop("jupyter", None)
+            cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags})
         if cell.cell_type == "code":
             cell.outputs = []
     folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(clean(notebook), folder / path.name)
+    nbformat.write(notebook, folder / path.name)
 
 
 def main(arguments: list[str]) -> int:

@@ -11,14 +11,18 @@ import html
 import io
 import wave
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.spectral import resample, stft_db
+from cryutils.spectral import normalise_amplitude, resample, stft_db
 
-__all__ = ["Sound", "Spectrogram", "envelope", "spectrogram", "still_html", "wav_bytes"]
+if TYPE_CHECKING:
+    from IPython.display import Audio
+
+__all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html", "wav_bytes"]
 
 FLOOR_DB = -70.0
 TOP_HZ = 8000.0  # a cry's formants end below it; wider recordings would be mostly blank
@@ -76,6 +80,16 @@ def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
     return buffer.getvalue()
 
 
+def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
+    """Return a notebook's audio element of `samples` float32 (n,), its loudest at full scale.
+
+    IPython's own scaling divides by the loudest sample, and warns in red where that is 0.
+    """
+    from IPython.display import Audio
+
+    return Audio(wav_bytes(normalise_amplitude(samples), sr))
+
+
 def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np.float32]:
     """Return the lowest and highest sample of each of `columns` stretches, float32 (columns, 2).
 
@@ -105,11 +119,13 @@ def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) ->
     return Spectrogram(np.ascontiguousarray(grey.T), (rows - 1) * sr / n_fft)
 
 
-def still_html(sound: Sound, *, caption: str, source: str) -> str:
+def still_html(
+    sound: Sound, *, caption: str, source: str, frame: NDArray[np.uint8] | None = None
+) -> str:
     """Return a picture of `sound` and an audio element as HTML that needs no kernel or network.
 
-    The sound is brought to 8 kHz and cut after 8 s, so that a saved notebook stays small; the
-    text says so where it was cut.
+    A `frame` of its video, uint8 (height, width, 3) RGB, stands above. The sound is brought to
+    8 kHz and cut after 8 s, so that a saved notebook stays small; the text says so where it was.
     """
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
@@ -119,12 +135,24 @@ def still_html(sound: Sound, *, caption: str, source: str) -> str:
     audio = base64.b64encode(wav_bytes(kept, sr)).decode()
     picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, kept, sr))).decode()
     text = html.escape(caption)
+    above = "" if frame is None else _frame_html(frame, text)
     return (
-        f'<div><p><b>{text}</b>{cut}</p><img alt="Waveform and spectrogram of {text}" '
+        f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
         f'src="data:image/png;base64,{picture}" width="720"/><br/>'
         f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
+
+
+def _frame_html(frame: NDArray[np.uint8], text: str) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    image.thumbnail((224, 224))
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="A frame of {text}" src="data:image/jpeg;base64,{data}"/><br/>'
 
 
 # Light paper to dark ink, each step darker than the one before, so grey print keeps its order.

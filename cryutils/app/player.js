@@ -7,6 +7,7 @@ const RIGHT = 10;
 const WAVE = 84;
 const GAP = 12;
 const SPEC = 168;
+const TRACK = 58; // of each model's answers over time
 const AXIS = 36;
 const TOP = 6;
 const REPORT_MS = 200; // how often the cursor's place goes to Python while playing
@@ -14,11 +15,16 @@ const SEEK_S = 0.1;
 // Each map's lightness only rises or only falls, so it reads without colour vision.
 const INK = ["#cde2ed", "#7db4d0", "#387aa6", "#1b4676", "#0c203e"];
 const GLOW = ["#17324a", "#215f80", "#3f97a6", "#8fcfb4", "#f6f4c9"];
+// Okabe and Ito's colours, and a dash for each, so that lines differ without colour too.
+const CLASS_INK = ["#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf"];
+const CLASS_GLOW = ["#6cb8e0", "#ff9d57", "#4fd1a8", "#e6a3c7", "#f0e442", "#a9d8f5"];
+const DASHES = [[], [7, 3], [2, 2], [7, 2, 2, 2], [12, 3], [4, 4]];
 const ICONS = {
   play: "M8 5v14l11-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
   previous: "M6 5h2v14H6zM20 5v14L9 12z",
   next: "M16 5h2v14h-2zM4 5v14l11-7z",
+  volume: "M4 9v6h4l5 4V5L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
   loop: "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z",
 };
 
@@ -82,6 +88,7 @@ function makeEngine(model) {
     url = URL.createObjectURL(new Blob([model.get("_clip").wav], { type: "audio/wav" }));
     audio.src = url;
     audio.playbackRate = model.get("rate");
+    audio.volume = model.get("volume");
     if (old) URL.revokeObjectURL(old);
     paint();
   }
@@ -148,6 +155,7 @@ function makeEngine(model) {
   model.on("change:_clip", load);
   model.on("change:playing", () => (model.get("playing") ? start() : stop()));
   model.on("change:rate", () => (audio.playbackRate = model.get("rate")));
+  model.on("change:volume", () => (audio.volume = model.get("volume")));
   model.on("change:selection", paint);
   model.on("change:position_s", () => {
     if (reporting) return;
@@ -220,7 +228,32 @@ function tickStep(span, most) {
   return steps.find((step) => span / step <= most) ?? 600;
 }
 
-function drawPlots(canvas, clip, style, dark) {
+const classInk = (dark, i) => (dark ? CLASS_GLOW : CLASS_INK)[i % CLASS_INK.length];
+const tracksHeight = (about) => about.tracks.length * (GAP + TRACK);
+
+// What one model says, a step a moment; a moment without an answer is a gap.
+function drawTrack(context, rows, { top, plot, duration, step, dark }) {
+  const x = (s) => GUTTER + (plot * Math.min(s, duration)) / duration;
+  const y = (value) => top + TRACK - 3 - value * (TRACK - 6);
+  const classes = rows.find((row) => row)?.length ?? 0;
+  for (let c = 0; c < classes; c++) {
+    context.strokeStyle = classInk(dark, c);
+    context.lineWidth = 1.8;
+    context.setLineDash(DASHES[c % DASHES.length]);
+    context.beginPath();
+    rows.forEach((row, k) => {
+      if (!row || k * step >= duration) return;
+      if (k && rows[k - 1]) context.lineTo(x(k * step), y(row[c]));
+      else context.moveTo(x(k * step), y(row[c]));
+      context.lineTo(x((k + 1) * step), y(row[c]));
+    });
+    context.stroke();
+  }
+  context.setLineDash([]);
+  context.lineWidth = 1;
+}
+
+function drawPlots(canvas, clip, about, style, dark) {
   const width = canvas.clientWidth;
   const height = canvas.clientHeight;
   const sharp = window.devicePixelRatio || 1;
@@ -263,6 +296,26 @@ function drawPlots(canvas, clip, style, dark) {
   context.strokeRect(GUTTER - 0.5, TOP - 0.5, plot + 1, WAVE + 1);
   context.strokeRect(GUTTER - 0.5, top - 0.5, plot + 1, SPEC + 1);
 
+  clip.tracks.forEach((rows, t) => {
+    const at = top + SPEC + GAP + t * (GAP + TRACK);
+    context.fillStyle = colour("plot");
+    context.fillRect(GUTTER, at, plot, TRACK);
+    drawTrack(context, rows, { top: at, plot, duration: clip.duration_s, step: about.step_s, dark });
+    context.strokeStyle = colour("line");
+    context.strokeRect(GUTTER - 0.5, at - 0.5, plot + 1, TRACK + 1);
+    context.fillStyle = colour("ink");
+    context.textAlign = "right";
+    context.fillText("1", GUTTER - 7, at + 5);
+    context.fillText("0", GUTTER - 7, at + TRACK - 4);
+    context.save();
+    context.translate(26, at + TRACK / 2);
+    context.rotate(-Math.PI / 2);
+    context.textAlign = "center";
+    context.fillText(about.tracks[t], 0, 0, TRACK + GAP);
+    context.restore();
+  });
+  const bottom = top + SPEC + tracksHeight(about);
+
   context.fillStyle = colour("ink");
   context.textAlign = "right";
   for (const value of [peak, 0, -peak]) {
@@ -280,12 +333,14 @@ function drawPlots(canvas, clip, style, dark) {
   const timeStep = tickStep(clip.duration_s, Math.max(plot / 64, 2));
   for (let value = 0; value <= clip.duration_s + 1e-6; value += timeStep) {
     const x = GUTTER + (plot * value) / clip.duration_s;
-    context.fillRect(x - 0.5, top + SPEC + 1, 1, 3);
-    context.fillText(String(+value.toFixed(2)), x, top + SPEC + 12);
+    context.fillRect(x - 0.5, bottom + 1, 1, 3);
+    context.fillText(String(+value.toFixed(2)), x, bottom + 12);
   }
   context.fillStyle = colour("faint");
-  context.fillText("time in s", GUTTER + plot / 2, top + SPEC + 27);
-  for (const [text, y] of [["amplitude", middle], ["frequency in kHz", top + SPEC / 2]]) {
+  context.fillText("time in s", GUTTER + plot / 2, bottom + 27);
+  const titles = [["amplitude", middle], ["frequency in kHz", top + SPEC / 2]];
+  if (clip.tracks.length) titles.push(["probability", (top + SPEC + GAP + bottom) / 2]);
+  for (const [text, y] of titles) {
     context.save();
     context.translate(9, y);
     context.rotate(-Math.PI / 2);
@@ -313,6 +368,14 @@ function makeView(model, el, engine) {
   for (const [label, count] of [["", total], ...about.counts]) {
     classes.append(element("option", { value: label }, `${label || "all classes"} (${count})`));
   }
+  const infants = element("select", { className: "cry-infant", "aria-label": "Infant" });
+  for (const [infant, count] of [["", total], ...about.infants]) {
+    infants.append(element("option", { value: infant }, `${infant || "all infants"} (${count})`));
+  }
+  const volume = element("input", {
+    type: "range", min: 0, max: 1, step: 0.05, className: "cry-volume", "aria-label": "Volume", title: "Volume",
+  });
+  const loudness = element("label", { className: "cry-loudness" }, icon("volume"), volume);
   const rate = element("select", { className: "cry-rate", "aria-label": "Speed", title: "Speed, at the same pitch" });
   for (const value of RATES) rate.append(element("option", { value }, `${value}×`));
 
@@ -323,6 +386,11 @@ function makeView(model, el, engine) {
   const bars = element("div", { className: "cry-bars", role: "list", "aria-label": "Probabilities of the classes" });
   const notice = element("div", { className: "cry-notice", role: "alert" });
   const spoken = element("div", { className: "cry-spoken", role: "status", "aria-live": "polite" });
+  const video = element("video", { className: "cry-video", playsinline: "", "aria-label": "Video of the clip" });
+  video.muted = true; // the sound comes from the engine, once, however many views there are
+  const videoNote = element("div", { className: "cry-video-note" });
+  const now = element("span", { className: "cry-now" });
+  const legend = element("div", { className: "cry-legend" });
   const canvas = element("canvas", { "aria-hidden": "true" });
   const part = element("div", { className: "cry-part" });
   const cursor = element("div", { className: "cry-cursor" });
@@ -333,7 +401,7 @@ function makeView(model, el, engine) {
     canvas,
     overlay,
   );
-  graph.style.height = `${TOP + WAVE + GAP + SPEC + AXIS}px`;
+  graph.style.height = `${TOP + WAVE + GAP + SPEC + tracksHeight(about) + AXIS}px`;
   Object.assign(overlay.style, { left: `${GUTTER}px`, right: `${RIGHT}px`, top: `${TOP}px`, bottom: `${AXIS}px` });
 
   const keys = element(
@@ -351,11 +419,14 @@ function makeView(model, el, engine) {
       "div",
       { className: "cry-head" },
       ...(about.title ? [element("strong", { className: "cry-title" }, about.title)] : []),
-      element("span", { className: "cry-step" }, classes, previous, number, next),
+      element("span", { className: "cry-step" }, ...(about.infants.length ? [infants] : []), classes, previous, number, next),
     ),
     element("div", { className: "cry-about" }, label, name),
+    video,
+    videoNote,
     graph,
-    element("div", { className: "cry-transport" }, play, loop, rate, time, clear),
+    legend,
+    element("div", { className: "cry-transport" }, play, loop, rate, loudness, time, clear),
     bars,
     notice,
     element("div", { className: "cry-foot" }, element("span", { className: "cry-data" }, `Source: ${about.data}`), keys),
@@ -366,12 +437,62 @@ function makeView(model, el, engine) {
   // ---- from the state to the page
   const fraction = (value) => `${(100 * value) / clip().duration_s}%`;
 
+  // What each model says where the cursor stands.
+  function answers(position) {
+    return clip().tracks.map((rows, t) => {
+      const row = rows[Math.min(Math.floor(position / about.step_s + 1e-6), rows.length - 1)];
+      if (!row) return `${about.tracks[t]}: no answer`;
+      const best = row.indexOf(Math.max(...row));
+      return `${about.tracks[t]}: ${about.classes[best]} ${Math.round(100 * row[best])} %`;
+    });
+  }
+
   function paintCursor(position) {
     cursor.style.left = fraction(position);
     const text = `${seconds(position)} of ${seconds(clip().duration_s)} s`;
     time.textContent = text;
+    now.textContent = answers(position).join(" · ");
     graph.setAttribute("aria-valuenow", seconds(position));
-    graph.setAttribute("aria-valuetext", text);
+    graph.setAttribute("aria-valuetext", [text, ...answers(position)].join("; "));
+    follow(position);
+  }
+
+  // The picture follows the sound: it is moved where it has drifted from it.
+  function follow(position) {
+    if (video.hidden) return;
+    const playing = get("playing");
+    if (Math.abs(video.currentTime - position) > (playing ? 0.12 : 0.01)) video.currentTime = position;
+    video.playbackRate = get("rate");
+    if (playing && video.paused) video.play().catch(() => {}); // paused again before it began
+    if (!playing && !video.paused) video.pause();
+  }
+
+  let videoUrl = "";
+  function paintVideo() {
+    const { video: data, video_type: type, video_note: note } = clip();
+    if (videoUrl) URL.revokeObjectURL(videoUrl);
+    videoUrl = data.byteLength ? URL.createObjectURL(new Blob([data], { type })) : "";
+    video.hidden = !videoUrl;
+    videoNote.textContent = note;
+    if (videoUrl) video.src = videoUrl;
+    else video.removeAttribute("src");
+  }
+  video.addEventListener("error", () => {
+    if (video.hidden || !video.src) return;
+    video.hidden = true;
+    videoNote.textContent = "This browser can't show the video: sound only.";
+  });
+  video.addEventListener("loadeddata", () => follow(engine.position()));
+
+  function paintLegend(dark) {
+    if (!about.tracks.length) return;
+    const keys = about.classes.map((name, c) => {
+      const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      line.setAttribute("viewBox", "0 0 30 8");
+      line.innerHTML = `<path d="M0 4h30" stroke="${classInk(dark, c)}" stroke-width="2.5" stroke-dasharray="${DASHES[c % DASHES.length].join(" ")}"/>`;
+      return element("span", { className: "cry-key" }, line, `${name}${name === clip().label ? " ◆ label" : ""}`);
+    });
+    legend.replaceChildren(...keys, now);
   }
 
   function paintPart() {
@@ -395,6 +516,9 @@ function makeView(model, el, engine) {
     rate.value = String(get("rate"));
     if (!rate.value) rate.value = String(RATES.find((value) => value >= get("rate")));
     classes.value = get("chosen_class");
+    infants.value = get("chosen_infant");
+    volume.value = String(get("volume"));
+    volume.setAttribute("aria-valuetext", `${Math.round(100 * get("volume"))} %`);
     notice.textContent = get("notice");
   }
 
@@ -423,7 +547,8 @@ function makeView(model, el, engine) {
     const style = getComputedStyle(root);
     const dark = isDark(style, root.parentElement);
     root.dataset.theme = dark ? "dark" : "light";
-    drawPlots(canvas, clip(), style, dark);
+    drawPlots(canvas, clip(), about, style, dark);
+    paintLegend(dark);
   }
 
   function paintClip() {
@@ -436,6 +561,7 @@ function makeView(model, el, engine) {
     graph.setAttribute("aria-valuemax", seconds(now.duration_s));
     spoken.textContent = `Clip ${now.number} of ${now.count}: ${now.label}, ${now.name}, ${seconds(now.duration_s)} seconds`;
     paintBars();
+    paintVideo();
     paintPart();
     paintCursor(get("position_s"));
     paintPlots();
@@ -462,6 +588,8 @@ function makeView(model, el, engine) {
   });
   rate.addEventListener("change", () => engine.tell({ rate: Number(rate.value) }));
   classes.addEventListener("change", () => step("choose_class", { label: classes.value }));
+  infants.addEventListener("change", () => step("choose_infant", { infant: infants.value }));
+  volume.addEventListener("input", () => engine.tell({ volume: Number(volume.value) }));
 
   let anchor = 0; // the end of the selection that stays where it is while the other moves
   function moveSelection(by) {
@@ -487,7 +615,7 @@ function makeView(model, el, engine) {
     // A notebook that sees a key, whichever, takes the focus away to its own cell.
     event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const native = event.target.closest("select, summary") || (event.key === " " && event.target.closest("button"));
+    const native = event.target.closest("select, summary, input") || (event.key === " " && event.target.closest("button"));
     const command = commands[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (native || !command) return;
     event.preventDefault();
@@ -530,10 +658,15 @@ function makeView(model, el, engine) {
   const watched = {
     "change:_clip": paintClip,
     "change:selection": paintPart,
-    "change:playing": paintPlaying,
+    "change:playing": () => {
+      paintPlaying();
+      follow(engine.position());
+    },
     "change:loop": paintSettings,
     "change:rate": paintSettings,
+    "change:volume": paintSettings,
     "change:chosen_class": paintSettings,
+    "change:chosen_infant": paintSettings,
     "change:notice": paintSettings,
   };
   for (const [event, handler] of Object.entries(watched)) model.on(event, handler);
@@ -551,6 +684,8 @@ function makeView(model, el, engine) {
   return () => {
     for (const [event, handler] of Object.entries(watched)) model.off(event, handler);
     engine.painters.delete(paintCursor);
+    video.pause();
+    if (videoUrl) URL.revokeObjectURL(videoUrl);
     resized.disconnect();
     themed.disconnect();
     if (!engine.painters.size && get("playing")) engine.tell({ playing: false });

@@ -1,7 +1,8 @@
-"""The cry player: hear a clip while a cursor runs over its waveform and spectrogram.
+"""The cry player: hear a clip, and see its video, while a cursor runs over sound and answers.
 
-Walked by notebook 01_data_and_playback. Python holds the state (which clip, where, what is
-selected) and is the same without a browser; `player.js` draws it and reports what the
+Walked by notebook 01_data_and_playback; 05_image and 06_full show in it what a model says over
+time. Python holds the state (which clip, where, what is selected, how loud) and is the same
+without a browser; `player.js` draws it and reports what the
 person does. It keeps to what ipywidgets 7 (Colab) and 8 share, and fetches nothing.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from cryutils.errors import InputError, near_miss
 __all__ = ["CryPlayer", "Sound"]
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
+VIDEO_BYTES = 8_000_000  # what a page is sent for one clip; a larger video is heard only
 
 
 class CryPlayer(anywidget.AnyWidget):
@@ -36,11 +39,15 @@ class CryPlayer(anywidget.AnyWidget):
     index: which of `clips` is shown first.
     sr: rate in Hz at which files are read; None keeps each file's own.
     probabilities: float (clips, classes), each row summing to 1, shown as bars; or None.
-    classes: names of the columns of `probabilities`; by default the clips' classes, sorted.
+    over_time: by a model's name, what it says moment by moment: one array a clip, float
+        (moments, classes), drawn below the spectrogram; a row of NaN is no answer. Or None.
+    step_s: from the start of one moment to that of the next, in s.
+    classes: names of the columns of both; by default the clips' classes, sorted.
     title: what is played, as a heading.
     data: where the sound comes from, always visible; by default the corpus's note and licence.
 
-    Raises InputError for no clips, an index beyond them, or probabilities that don't fit them.
+    Raises InputError for no clips, an index beyond them, probabilities that don't fit them, or a
+    `step_s` that is no length.
 
     >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
     >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
@@ -58,7 +65,9 @@ class CryPlayer(anywidget.AnyWidget):
     selection = traitlets.List(traitlets.Float()).tag(sync=True)
     loop = traitlets.Bool(False).tag(sync=True)
     rate = traitlets.Float(1.0, min=0.25, max=1.0).tag(sync=True)
+    volume = traitlets.Float(1.0, min=0.0, max=1.0).tag(sync=True)
     chosen_class = traitlets.Unicode("").tag(sync=True)
+    chosen_infant = traitlets.Unicode("").tag(sync=True)
     notice = traitlets.Unicode("").tag(sync=True)
     _about = traitlets.Dict().tag(sync=True)
     _clip = traitlets.Dict().tag(sync=True)
@@ -70,6 +79,8 @@ class CryPlayer(anywidget.AnyWidget):
         index: int = 0,
         sr: int | None = None,
         probabilities: ArrayLike | None = None,
+        over_time: Mapping[str, Sequence[ArrayLike]] | None = None,
+        step_s: float = 1.0,
         classes: Sequence[str] | None = None,
         title: str = "",
         data: str = "",
@@ -83,34 +94,64 @@ class CryPlayer(anywidget.AnyWidget):
         self._sr = sr
         self._names = list(classes if classes is not None else sorted(counts))
         self._probabilities = _checked(probabilities, len(self._clips), self._names)
+        if not (np.isfinite(step_s) and step_s > 0):
+            raise InputError(f"step_s is {step_s}; give the s from one moment to the next.")
+        self._over_time = _tracks(over_time or {}, len(self._clips), self._names)
+        self._step_s = float(step_s)
+        self._infants = Counter(filter(None, map(_infant, self._clips)))
         self._counts = dict(sorted(counts.items()))
         self._data = data or _source(clips)
         self._sound = _load(self._clips[index], sr)
         super().__init__(
             index=index,
-            _about={"title": title, "data": self._data, "counts": list(self._counts.items())},
+            _about={
+                "title": title,
+                "data": self._data,
+                "counts": list(self._counts.items()),
+                "infants": sorted(self._infants.items()) if len(self._infants) > 1 else [],
+                "tracks": list(self._over_time),
+                "classes": self._names,
+                "step_s": self._step_s,
+            },
         )
         self._clip = self._page_clip()
         self.observe(self._on_index, "index")
-        self.observe(self._on_chosen_class, "chosen_class")
+        self.observe(self._on_chosen, ["chosen_class", "chosen_infant"])
         self.on_msg(self._on_message)
 
     def next(self) -> None:
-        """Show the next clip of the chosen class; after the last comes the first."""
+        """Show the next of the chosen class and infant's clips; after the last comes the first."""
         self._step(+1)
 
     def previous(self) -> None:
-        """Show the previous clip of the chosen class; before the first comes the last."""
+        """Show the previous of the chosen clips; before the first comes the last."""
         self._step(-1)
 
     def choose_class(self, label: str = "") -> None:
         """Keep to the clips of class `label` ("" for all) and show the first of them.
 
-        Raises InputError for a class that no clip has.
+        Where the chosen infant has none of them, all infants are shown again. Raises InputError
+        for a class that no clip has.
         """
         if label and label not in self._counts:
             raise InputError(f"No clip is of class {label!r}.{near_miss(label, self._counts)}")
-        self.chosen_class = label
+        with self.hold_trait_notifications():
+            if not self._of(label, self.chosen_infant):
+                self.chosen_infant = ""
+            self.chosen_class = label
+
+    def choose_infant(self, infant: str = "") -> None:
+        """Keep to the clips of `infant` ("" for all) and show the first of them.
+
+        Where none of them is of the chosen class, all classes are shown again. Raises InputError
+        for an infant that no clip is of.
+        """
+        if infant and infant not in self._infants:
+            raise InputError(f"No clip is of infant {infant!r}.{near_miss(infant, self._infants)}")
+        with self.hold_trait_notifications():
+            if not self._of(self.chosen_class, infant):
+                self.chosen_class = ""
+            self.chosen_infant = infant
 
     def select(self, start_s: float, stop_s: float) -> None:
         """Select the part from `start_s` to `stop_s` (s), which Play then keeps to.
@@ -153,13 +194,21 @@ class CryPlayer(anywidget.AnyWidget):
                 self._sound,
                 caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
                 source=self._data,
+                frame=_frame(self._clips[self.index], self._sound.duration_s / 2),
             )
         return data, metadata
 
+    def _of(self, label: str, infant: str) -> list[int]:
+        """Return the indices of the clips of a class and an infant, "" for any, in order."""
+        return [
+            i
+            for i, clip in enumerate(self._clips)
+            if label in ("", clip.label) and infant in ("", _infant(clip))
+        ]
+
     def _members(self) -> list[int]:
         """Return the indices of the clips that stepping visits, in order."""
-        chosen = self.chosen_class
-        return [i for i, clip in enumerate(self._clips) if not chosen or clip.label == chosen]
+        return self._of(self.chosen_class, self.chosen_infant)
 
     def _step(self, by: int) -> None:
         members = self._members()
@@ -174,10 +223,11 @@ class CryPlayer(anywidget.AnyWidget):
         picture = spectrogram(sound.samples, sound.sr)
         bounds = envelope(sound.samples)
         row = [] if self._probabilities is None else self._probabilities[self.index].tolist()
+        video, mime, video_note = _video(self._clips[self.index])
         return {
             "name": sound.name,
             "label": sound.label,
-            "infant": str(getattr(self._clips[self.index], "infant", "")),
+            "infant": _infant(self._clips[self.index]),
             "number": members.index(self.index) + 1,
             "count": len(members),
             "duration_s": sound.duration_s,
@@ -188,6 +238,13 @@ class CryPlayer(anywidget.AnyWidget):
             "columns": picture.pixels.shape[1],
             "top_hz": picture.top_hz,
             "probabilities": list(zip(self._names, row, strict=False)),
+            "tracks": [
+                [row if np.isfinite(row).all() else None for row in track[self.index].tolist()]
+                for track in self._over_time.values()
+            ],
+            "video": video,
+            "video_type": mime,
+            "video_note": video_note,
         }
 
     def _show(self) -> None:
@@ -205,16 +262,17 @@ class CryPlayer(anywidget.AnyWidget):
         except InputError as error:
             self.notice = str(error)
             raise
-        if self.chosen_class not in ("", self._sound.label):
-            self.chosen_class = ""  # whose observer shows the clip
-        else:
+        if self.index in self._members():
             self._show()
+        else:  # whose observer shows the clip
+            with self.hold_trait_notifications():
+                self.chosen_class = self.chosen_infant = ""
 
-    def _on_chosen_class(self, change: Any) -> None:
+    def _on_chosen(self, change: Any) -> None:
         members = self._members()
         if self.index in members:
             self._show()
-        else:
+        elif members:
             self.index = members[0]
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
@@ -227,6 +285,8 @@ class CryPlayer(anywidget.AnyWidget):
                     self.previous()
                 case "choose_class":
                     self.choose_class(content["label"])
+                case "choose_infant":
+                    self.choose_infant(content["infant"])
 
     @traitlets.validate("index")
     def _valid_index(self, proposal: Any) -> int:
@@ -240,6 +300,12 @@ class CryPlayer(anywidget.AnyWidget):
     def _valid_class(self, proposal: Any) -> str:
         if proposal["value"] and proposal["value"] not in self._counts:
             raise InputError(f"No clip is of class {proposal['value']!r}.")
+        return proposal["value"]
+
+    @traitlets.validate("chosen_infant")
+    def _valid_infant(self, proposal: Any) -> str:
+        if proposal["value"] and proposal["value"] not in self._infants:
+            raise InputError(f"No clip is of infant {proposal['value']!r}.")
         return proposal["value"]
 
     @traitlets.validate("position_s")
@@ -256,6 +322,32 @@ class CryPlayer(anywidget.AnyWidget):
 
 def _as_sound_or_clip(item: Any) -> Any:
     return Sound(*item) if isinstance(item, tuple) else item
+
+
+def _infant(clip: Any) -> str:
+    return str(getattr(clip, "infant", ""))
+
+
+def _video(clip: Any) -> tuple[bytes, str, str]:
+    """Return a clip's video for the page, its type, and why there is none though it has one."""
+    if not getattr(clip, "has_video", False) or getattr(clip, "still", None):
+        return b"", "", ""
+    mime = VIDEO_TYPES.get(clip.path.suffix.lower(), "")
+    size = clip.path.stat().st_size
+    if not mime:
+        return b"", "", f"A page can't show {clip.path.suffix[1:]} videos: sound only."
+    if size > VIDEO_BYTES:
+        return b"", "", f"The video has {size / 1e6:.0f} MB, too much for a page: sound only."
+    return clip.path.read_bytes(), mime, ""
+
+
+def _frame(clip: Any, time_s: float) -> np.ndarray | None:
+    """Return what a clip's pictures show at `time_s`, uint8 (height, width, 3), if it has any."""
+    if not getattr(clip, "has_video", False):
+        return None
+    from cryutils import video
+
+    return video.frame_at(clip.still or clip.path, time_s)
 
 
 def _load(clip: Any, sr: int | None) -> Sound:
@@ -285,3 +377,22 @@ def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> n
     if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1.0, atol=1e-3):
         raise InputError("Each row of probabilities must be at least 0 and sum to 1.")
     return rows
+
+
+def _tracks(
+    over_time: Mapping[str, Sequence[ArrayLike]], clips: int, names: list[str]
+) -> dict[str, list[np.ndarray]]:
+    tracks = {
+        model: [np.asarray(rows, dtype=np.float64) for rows in answers]
+        for model, answers in over_time.items()
+    }
+    for model, answers in tracks.items():
+        if len(answers) != clips:
+            raise InputError(f"{model}: it answers {len(answers)} clips over time, not {clips}.")
+        for rows in answers:
+            if rows.ndim != 2 or rows.shape[1] != len(names):
+                raise InputError(
+                    f"{model}: answers over time have shape {rows.shape}; {len(names)} classes "
+                    f"need (moments, {len(names)})."
+                )
+    return tracks

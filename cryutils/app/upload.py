@@ -1,4 +1,4 @@
-"""What a person gave to an upload button, as bytes and as sound.
+"""What a person gives to an upload button, heard and seen as soon as it is there.
 
 Walked by notebook 00_start_here. `ipywidgets.FileUpload` keeps its files in a dictionary by
 name in version 7 (Colab) and in a tuple in version 8; here both read the same.
@@ -6,16 +6,70 @@ name in version 7 (Colab) and in a tuple in version 8; here both read the same.
 
 from __future__ import annotations
 
+import html
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio
+from cryutils.app.clip_view import wav_bytes
+from cryutils.app.knobs import PICTURE, drawing, figure_png
+from cryutils.errors import InputError
+from cryutils.spectral import normalise_amplitude
 
-__all__ = ["uploaded_files", "uploaded_sounds"]
+if TYPE_CHECKING:
+    import ipywidgets
+    from matplotlib.figure import Figure
+
+__all__ = ["sound_upload", "uploaded_files", "uploaded_sounds"]
+
+Sounds = npt.NDArray[np.float32]
+
+
+def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
+    """Return an upload button above the picture and the sound of what is uploaded.
+
+    `draw(name, x)` returns the figure of a recording, x float32 (samples,) at `sr` Hz. It is
+    called by the upload itself, so no cell has to run again, and under Voilà none could. A file
+    that can't be heard is answered in one line. Nothing is kept on disk.
+    """
+    import ipywidgets
+
+    button = ipywidgets.FileUpload(accept="audio/*,video/*", multiple=False)
+    says = ipywidgets.HTML("Nothing uploaded yet.")
+    results = ipywidgets.VBox()
+
+    def show(change: Any) -> None:
+        try:
+            sounds = uploaded_sounds(button, sr=sr)
+        except InputError as error:
+            results.children, says.value = (), html.escape(str(error))
+            return
+        with drawing:
+            results.children = tuple(
+                widget
+                for name, x in sounds.items()
+                for widget in (
+                    ipywidgets.Image(
+                        value=figure_png(draw(name, x)), format="png", layout=PICTURE
+                    ),
+                    ipywidgets.Audio(
+                        value=wav_bytes(normalise_amplitude(x), sr), format="wav",
+                        autoplay=False, loop=False,
+                    ),
+                )
+            )  # fmt: skip
+        says.value = "<br/>".join(
+            f"{html.escape(name)}: {len(x) / sr:.1f} s" + ("" if x.any() else " of silence")
+            for name, x in sounds.items()
+        )
+
+    button.observe(show, names="value")
+    return ipywidgets.VBox([button, says, results])
 
 
 def uploaded_files(widget: Any) -> dict[str, bytes]:
@@ -26,7 +80,7 @@ def uploaded_files(widget: Any) -> dict[str, bytes]:
     return {file["name"]: bytes(file["content"]) for file in value}
 
 
-def uploaded_sounds(widget: Any, *, sr: int) -> dict[str, npt.NDArray[np.float32]]:
+def uploaded_sounds(widget: Any, *, sr: int) -> dict[str, Sounds]:
     """Return the sound of each uploaded file, float32 (samples,) at `sr` Hz, by file name.
 
     Any container that `audio.read` knows; nothing is kept on disk. Raises InputError for a
@@ -37,5 +91,8 @@ def uploaded_sounds(widget: Any, *, sr: int) -> dict[str, npt.NDArray[np.float32
         for name, content in uploaded_files(widget).items():
             path = Path(folder, Path(name).name)  # a browser's name may not leave the folder
             path.write_bytes(content)
-            sounds[name] = audio.read(path, sr=sr)
+            try:
+                sounds[name] = audio.read(path, sr=sr)
+            except InputError as error:  # the folder is gone before the person could look for it
+                raise InputError(str(error).replace(str(path), name)) from error
     return sounds

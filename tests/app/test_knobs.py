@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
+from itertools import pairwise
 
 import ipywidgets
 import matplotlib
+import pytest
 from PIL import Image
 
 matplotlib.use("Agg")
@@ -44,3 +47,63 @@ def test_controls_stand_above_the_picture_and_nothing_captures_output() -> None:
     assert isinstance(box.children[1], ipywidgets.Image)
     # nbclient can wait forever for a cell with an Output widget.
     assert not any(isinstance(child, ipywidgets.Output) for child in box.children)
+
+
+def test_changes_from_two_threads_are_drawn_one_after_the_other_up_to_the_last() -> None:
+    """JupyterLab answers some changes in the kernel's thread, some in another beside it."""
+    active: list[str] = []
+    overlaps: list[int] = []
+    drawn: list[dict[str, int]] = []
+    sizes: list[int] = []
+
+    def draw(**values: int) -> Figure:
+        active.append("drawing")
+        overlaps.append(len(active))
+        figure, axes = plt.subplots(1, 2, figsize=(2, 1), layout="constrained")
+        for ax in axes:
+            ax.plot(range(1 + values["a"]), lw=2)
+        figure.draw_without_rendering()
+        drawn.append(values)
+        active.pop()
+        return figure
+
+    a, b = ipywidgets.IntSlider(max=20), ipywidgets.IntSlider(max=20)
+    picture = knobs(draw, a=a, b=b).children[-1]
+    picture.observe(lambda change: sizes.append(len(bytes(change["new"]))), "value")
+    begin = threading.Barrier(2)
+
+    def move(slider: ipywidgets.IntSlider) -> None:
+        begin.wait()
+        for value in range(1, 21):
+            slider.set_state({"value": value})  # as a message from the page does
+
+    movers = [threading.Thread(target=move, args=(slider,)) for slider in (a, b)]
+    for mover in movers:
+        mover.start()
+    for mover in movers:
+        mover.join()
+
+    assert set(overlaps) == {1}
+    assert drawn[-1] == {"a": 20, "b": 20}
+    assert [v for v, w in pairwise(drawn) if v == w] == []
+    assert plt.get_fignums() == []
+    blank = len(bytes(knobs(lambda a: plt.figure(figsize=(2, 1)), a=a).children[-1].value))
+    assert min(sizes) > blank
+
+
+def test_a_setting_that_cannot_be_drawn_leaves_the_last_picture() -> None:
+    def draw(a: int) -> Figure:
+        if a == 2:
+            raise ValueError("two can't be drawn")
+        figure, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([0, a])
+        return figure
+
+    slider = ipywidgets.IntSlider(value=1)
+    picture = knobs(draw, a=slider).children[-1]
+    before = bytes(picture.value)
+    with pytest.raises(ValueError, match="two"):
+        slider.value = 2
+    assert bytes(picture.value) == before
+    slider.value = 3
+    assert bytes(picture.value) != before

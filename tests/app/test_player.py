@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
+from cryutils import mp4
 from cryutils.app import CryPlayer, Sound
 from cryutils.app.clip_view import envelope, spectrogram, wav_bytes
 from cryutils.errors import InputError
@@ -183,6 +186,8 @@ class FileClip:
     path: Path
     label: str
     infant: str
+    has_video: bool = False
+    still: Path | None = None
 
 
 class Files(list):
@@ -237,6 +242,194 @@ def test_files_are_read_at_the_rate_that_was_asked_for(files: Files) -> None:
 
 def test_a_corpus_says_where_its_sound_comes_from(files: Files) -> None:
     assert CryPlayer(files)._about["data"] == "two tones (no infants), CC0"
+
+
+# ---- infants
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> CryPlayer:
+    """Four clips: infant a is hungry, then tired; b is hungry twice."""
+    clips = Files()
+    for number, (infant, label) in enumerate(
+        [("a", "hungry"), ("a", "tired"), ("b", "hungry"), ("b", "hungry")]
+    ):
+        path = tmp_path / f"{number}.wav"
+        path.write_bytes(wav_bytes(tone(500 + 100 * number, 0.5), SR))
+        clips.append(FileClip(str(number), path, label, infant))
+    return CryPlayer(clips)
+
+
+def stepped(player: CryPlayer, steps: int) -> list[int]:
+    seen = []
+    for _ in range(steps):
+        player.next()
+        seen.append(player.index)
+    return seen
+
+
+def test_stepping_keeps_to_the_chosen_infant(nursery: CryPlayer) -> None:
+    nursery.choose_infant("b")
+
+    assert nursery.index == 2
+    assert stepped(nursery, 3) == [3, 2, 3]
+    assert (nursery._clip["number"], nursery._clip["count"]) == (2, 2)
+
+
+def test_a_class_and_an_infant_hold_together(nursery: CryPlayer) -> None:
+    nursery.choose_class("hungry")
+    nursery.choose_infant("a")
+
+    assert (nursery.index, nursery.chosen_class, nursery.chosen_infant) == (0, "hungry", "a")
+    assert stepped(nursery, 2) == [0, 0]
+
+
+def test_an_infant_without_the_chosen_class_lets_the_class_go(nursery: CryPlayer) -> None:
+    nursery.choose_class("tired")
+    nursery._handle_custom_msg({"type": "choose_infant", "infant": "b"}, [])
+
+    assert (nursery.index, nursery.chosen_class, nursery.chosen_infant) == (2, "", "b")
+    assert nursery._clip["count"] == 2
+
+
+def test_a_class_that_the_chosen_infant_lacks_lets_the_infant_go(nursery: CryPlayer) -> None:
+    nursery.choose_infant("b")
+    nursery.choose_class("tired")
+
+    assert (nursery.index, nursery.chosen_class, nursery.chosen_infant) == (1, "tired", "")
+
+
+def test_an_index_of_another_infant_lets_the_infant_go(nursery: CryPlayer) -> None:
+    nursery.choose_infant("b")
+    nursery.index = 1
+
+    assert (nursery.chosen_infant, nursery.sound.name) == ("", "1")
+    assert nursery._clip["count"] == 4
+
+
+def test_the_page_lists_infants_with_their_clips_where_there_are_several(
+    nursery: CryPlayer, player: CryPlayer
+) -> None:
+    assert nursery._about["infants"] == [("a", 2), ("b", 2)]
+    assert player._about["infants"] == []  # bare sounds have none
+
+
+def test_an_infant_that_is_not_there_names_the_near_miss(nursery: CryPlayer) -> None:
+    clips = [replace(clip, infant=f"infant-{clip.infant}") for clip in nursery._clips]
+    with pytest.raises(InputError, match="Did you mean infant-a"):
+        CryPlayer(clips).choose_infant("infnt-a")
+
+
+# ---- loudness
+
+
+def test_the_volume_stays_from_clip_to_clip(nursery: CryPlayer) -> None:
+    nursery.set_state({"volume": 0.25})
+    nursery.next()
+    nursery.choose_infant("b")
+
+    assert nursery.volume == 0.25
+
+
+@pytest.mark.parametrize("volume", [-0.1, 1.1])
+def test_a_volume_out_of_range(player: CryPlayer, volume: float) -> None:
+    with pytest.raises(traitlets.TraitError):
+        player.volume = volume
+
+
+# ---- video, and what a model says over time
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Files:
+    """Two real MP4 files of a second, with a tone."""
+    clips = Files()
+    for name in "ab":
+        path = tmp_path / f"{name}.mp4"
+        frames = [np.full((32, 32, 3), 20 * k, np.uint8) for k in range(10)]
+        mp4.write(path, frames, fps=10, sound=tone(500, 1.0), sr=SR)
+        clips.append(FileClip(name, path, "hungry", f"infant-{name}", has_video=True))
+    return clips
+
+
+def test_the_page_gets_the_video_as_it_is(films: Files) -> None:
+    player = CryPlayer(films)
+    player.next()
+
+    assert player._clip["video"] == films[1].path.read_bytes()
+    assert (player._clip["video_type"], player._clip["video_note"]) == ("video/mp4", "")
+    assert player.sound.duration_s == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_video_too_large_for_a_page_is_heard_and_says_so(
+    films: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cryutils.app.player.VIDEO_BYTES", films[0].path.stat().st_size - 1)
+    clip = CryPlayer(films)._clip
+
+    assert clip["video"] == b""
+    assert "too much for a page" in clip["video_note"]
+    assert len(clip["wav"]) > SR
+
+
+def test_a_video_of_a_kind_that_no_page_shows_says_so(films: Files) -> None:
+    path = films[0].path.rename(films[0].path.with_suffix(".avi"))
+    clip = CryPlayer([FileClip("a", path, "hungry", "infant-a", has_video=True)])._clip
+
+    assert (clip["video"], clip["video_note"]) == (b"", "A page can't show avi videos: sound only.")
+
+
+def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
+    sounds = [(name, name, tone(500, 1.0), SR) for name in ("hungry", "tired")]
+    nan = [np.nan, np.nan]
+    heard = [[[0.25, 0.75], nan], [[0.5, 0.5]]]
+    player = CryPlayer(sounds, over_time={"sound": heard, "face": [[nan], [nan]]}, step_s=0.5)
+
+    assert player._about["tracks"] == ["sound", "face"]
+    assert (player._about["classes"], player._about["step_s"]) == (["hungry", "tired"], 0.5)
+    assert player._clip["tracks"] == [[[0.25, 0.75], None], [None]]
+    player.next()
+    assert player._clip["tracks"] == [[[0.5, 0.5]], [None]]
+    json.dumps(player._clip["tracks"], allow_nan=False)  # what a page can read
+
+
+@pytest.mark.parametrize(
+    ("over_time", "said"),
+    [
+        ({"face": [[[0.5, 0.5]]]}, "face: it answers 1 clips over time, not 2"),
+        ({"face": [[[0.5, 0.5]], [[0.2, 0.3, 0.5]]]}, r"2 classes need \(moments, 2\)"),
+    ],
+)
+def test_answers_over_time_that_do_not_fit(over_time: dict, said: str) -> None:
+    sounds = [(name, name, tone(500, 0.1), SR) for name in ("a", "b")]
+
+    with pytest.raises(InputError, match=said):
+        CryPlayer(sounds, over_time=over_time)
+
+
+@pytest.mark.parametrize("step_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_step_that_is_no_length(step_s: float) -> None:
+    with pytest.raises(InputError, match="step_s"):
+        CryPlayer([("a", "a", tone(500, 0.1), SR)], step_s=step_s)
+
+
+def test_the_still_of_a_film_plays_and_holds_no_answer(films: Files) -> None:
+    """A committed notebook is the same whatever a network said."""
+    pages = [
+        CryPlayer(films, over_time={"face": [[[p, 1 - p]]] * 2}, classes=["a", "b"])
+        for p in (0.1, 0.9)
+    ]
+    first, second = (page._repr_mimebundle_()[0]["text/html"] for page in pages)
+
+    assert first == second
+    assert "<audio controls" in first
+    shown = re.search(
+        r'alt="A frame of hungry: a, [^"]+" src="data:image/jpeg;base64,([^"]+)"', first
+    )
+    assert shown is not None
+    with Image.open(io.BytesIO(base64.b64decode(shown.group(1)))) as frame:
+        assert frame.size == (32, 32)
+        assert np.asarray(frame).mean() == pytest.approx(100, abs=25)  # the middle of 0 to 180
 
 
 # ---- what stands in the notebook

@@ -34,16 +34,32 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Se
     yield from start(request.param, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture(scope="session")
-def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
-    """The notebook, opened and run once for all tests of one frontend."""
+def _opened(server: Server, chromium: Browser, name: str) -> Iterator[Notebook]:
     context = chromium.new_context(viewport={"width": 1280, "height": 1000})
     context.add_init_script(KEEP_AUDIO)
     notebook = Notebook(context.new_page(), server)
     watch(notebook)
-    run_all(notebook)
+    run_all(notebook, name)
     yield notebook
     context.close()
+
+
+@pytest.fixture(scope="session")
+def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
+    """The player's notebook, opened and run once for all tests of one frontend."""
+    yield from _opened(server, chromium, "player")
+
+
+@pytest.fixture(scope="module")
+def films(server: Server, chromium: Browser) -> Iterator[Notebook]:
+    """The notebook with a player of videos."""
+    yield from _opened(server, chromium, "films")
+
+
+@pytest.fixture(scope="module")
+def controls(server: Server, chromium: Browser) -> Iterator[Notebook]:
+    """The notebook with sliders and an upload button."""
+    yield from _opened(server, chromium, "controls")
 
 
 @pytest.fixture

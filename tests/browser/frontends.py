@@ -1,4 +1,4 @@
-"""A real browser, a real Jupyter server and a real kernel, for the player's tests.
+"""A real browser, a real Jupyter server and a real kernel, for the tests of the widgets.
 
 `CRYUTILS_TEST_FRONTENDS` names the servers to try ("lab,voila"; "classic" where Notebook 6
 and ipywidgets 7 are installed, which is what Colab's widgets are built on).
@@ -111,7 +111,7 @@ class Server:
         path = {
             "lab": f"/lab/tree/{notebook}?token={TOKEN}&reset",
             "classic": f"/notebooks/{notebook}?token={TOKEN}",
-            "voila": "/",
+            "voila": f"/voila/render/{notebook}",
         }[self.kind]
         return base + path
 
@@ -138,7 +138,7 @@ def _command(kind: str, root: Path, port: int) -> list[str]:
         return [sys.executable, "-m", "jupyterlab", *common, *options]
     if kind == "voila":
         options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
-        return [sys.executable, "-m", "voila", str(root / "player.ipynb"), *common, *options]
+        return [sys.executable, "-m", "voila", str(root), *common, *options]
     if kind == "classic":
         options = [
             f"--NotebookApp.notebook_dir={root}",
@@ -165,8 +165,9 @@ def _listens(port: int) -> bool:
 
 
 def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator[Server]:
-    """Start a server over `root` with the player's notebook in it, and stop it in the end."""
-    nbformat.write(notebook_from(PAGES / "player.py"), root / "player.ipynb")
+    """Start a server over `root` with a notebook of each page in it, and stop it in the end."""
+    for page in PAGES.glob("*.py"):
+        nbformat.write(notebook_from(page), root / f"{page.stem}.ipynb")
     _quiet_lab(root, theme)
     server = Server(kind, root, _free_port(), root / "server.log")
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
@@ -194,7 +195,7 @@ def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator
 
 @dataclass
 class Notebook:
-    """The player's notebook in a page, its cells run, with what went wrong in the page."""
+    """A notebook in a page, its cells run, with what went wrong in the page."""
 
     page: Page
     server: Server
@@ -238,10 +239,10 @@ def watch(notebook: Notebook) -> None:
     notebook.page.on("request", on_request)
 
 
-def run_all(notebook: Notebook) -> None:
-    """Open the notebook and run all its cells, the way its frontend does it."""
+def run_all(notebook: Notebook, name: str) -> None:
+    """Open the notebook called `name` and run all its cells, the way its frontend does it."""
     page, kind = notebook.page, notebook.server.kind
-    page.goto(notebook.server.url("player.ipynb"))
+    page.goto(notebook.server.url(f"{name}.ipynb"))
     if kind == "lab":
         page.wait_for_function(KERNEL_IDLE)
         # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
@@ -250,4 +251,3 @@ def run_all(notebook: Notebook) -> None:
         page.wait_for_function(CLASSIC_READY)
         page.evaluate("Jupyter.notebook.execute_all_cells()")
     page.locator("pre.mirror").wait_for()
-    page.locator(".cry-player canvas").wait_for()

@@ -206,11 +206,13 @@ def test_focus_is_seen_and_all_controls_are_named(notebook: Notebook) -> None:
     part(notebook, "graph").focus()
     notebook.page.keyboard.press("Tab")
     outline = "getComputedStyle(document.activeElement).outlineWidth"
-    controls = notebook.page.locator(".cry-player button:visible, .cry-player select")
+    controls = notebook.page.locator(
+        ".cry-player button:visible, .cry-player select, .cry-player input"
+    )
     names = [control.get_attribute("aria-label") for control in controls.all()]
 
     assert notebook.page.evaluate(outline) == "2px"
-    assert names == ["Class", "Previous clip", "Next clip", "Play", "Loop", "Speed"]
+    assert names == ["Class", "Previous clip", "Next clip", "Play", "Loop", "Speed", "Volume"]
 
 
 def test_python_selects_and_plays(notebook: Notebook) -> None:

@@ -80,7 +80,7 @@ def test_committed_clean_and_executed(notebook) -> None:
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert any(cell.outputs for cell in code)
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags", "jupyter", "cellView"}
+        assert set(cell.metadata) <= {"tags", "jupyter", "cellView", "collapsed"}
     for number, cell in enumerate(code, start=1):
         assert cell.execution_count == number
         for output in cell.outputs:

@@ -71,3 +71,22 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleTy
     assert [o.get("text") for o in kept.outputs] == ["lesson", None, None]
     assert list(kept.outputs[1].data) == ["text/plain"]
     assert list(kept.outputs[2].data) == ["image/png"]
+
+
+def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:
+    """JupyterLab goes by `outputs_hidden`, Colab and the classic notebook by `collapsed`."""
+    hidden = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["solution"]}
+    cells = [nbformat.v4.new_code_cell("1", metadata=m) for m in (hidden, {"tags": ["other"]})]
+    once = tool.clean(nbformat.v4.new_notebook(cells=cells))
+    solution, other = tool.clean(once).cells
+    assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
+    assert solution.metadata.collapsed is True
+    assert other.metadata == {"tags": ["other"]}
+
+
+def test_students_see_what_their_solution_prints(tool: ModuleType, tmp_path: Path) -> None:
+    cell = nbformat.v4.new_code_cell("1", metadata={"tags": ["solution"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "00_a.ipynb")
+    tool.students(tmp_path / "00_a.ipynb", tmp_path / "edition")
+    (stripped,) = nbformat.read(tmp_path / "edition" / "00_a.ipynb", as_version=4).cells
+    assert stripped.metadata == {"tags": ["solution"]}

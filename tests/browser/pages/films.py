@@ -1,0 +1,52 @@
+"""The notebook of the tests of a player of videos: cells are split at `# %%`.
+
+Three real MP4 files of two infants; the mirror shows what Python holds.
+"""
+
+# %%
+import json
+import tempfile
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+from IPython.display import display
+
+from cryutils import mp4
+from cryutils.app import CryPlayer
+from cryutils.clips import Clip
+
+SR = 8000
+folder = Path(tempfile.mkdtemp())
+clips = []
+for number, (infant, label) in enumerate([("ada", "hungry"), ("ben", "hungry"), ("ben", "tired")]):
+    path = folder / f"{number}.mp4"
+    frames = (np.full((64, 64, 3), 10 * k, np.uint8) for k in range(20))
+    tone = (0.5 * np.sin(np.arange(2 * SR) * (0.2 + 0.2 * number))).astype(np.float32)
+    mp4.write(path, frames, fps=10, sound=tone, sr=SR)
+    clips.append(Clip(f"clip-{number}", path, label, infant, "", None, 2.0, True, True))
+sure = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [np.nan, np.nan]]
+player = CryPlayer(
+    clips,
+    over_time={"sound": [sure] * 3, "face": [[[0.2, 0.8]] * 4] * 3},
+    step_s=0.5,
+    title="Films",
+    data="grey frames and tones, no infant",
+)
+
+# %%
+player  # noqa: B018
+
+# %%
+mirror = ipywidgets.HTML()
+
+
+def show(change) -> None:
+    names = ("index", "position_s", "playing", "volume", "chosen_class", "chosen_infant")
+    state = {name: getattr(player, name) for name in names}
+    mirror.value = f"<pre class='mirror'>{json.dumps(state)}</pre>"
+
+
+player.observe(show)
+show(None)
+display(mirror)

@@ -1,0 +1,85 @@
+"""A player of videos in a real browser: picture and sound together, infants, volume, answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from frontends import Notebook
+from playwright.sync_api import Locator, expect
+
+
+def part(films: Notebook, name: str) -> Locator:
+    return films.page.locator(f".cry-player .cry-{name}")
+
+
+def test_the_picture_runs_with_the_sound_and_stops_with_it(films: Notebook) -> None:
+    video = part(films, "video")
+    expect(video).to_be_visible()
+    part(films, "play").click()
+    films.until(lambda s: s["playing"] and s["position_s"] > 0.3, "the clip plays")
+    films.page.wait_for_function(
+        "video => !video.paused && video.currentTime > 0.1", arg=video.element_handle()
+    )
+    part(films, "play").click()
+    state = films.until(lambda s: not s["playing"], "the clip is paused")
+
+    still = "video => video.paused && !video.seeking"
+    films.page.wait_for_function(still, arg=video.element_handle())
+    assert video.evaluate("v => [v.muted, v.videoWidth]") == [True, 64]
+    assert video.evaluate("v => v.currentTime") == pytest.approx(state["position_s"], abs=0.1)
+
+
+def test_what_each_model_says_is_drawn_and_said_where_the_cursor_stands(films: Notebook) -> None:
+    graph = part(films, "graph")
+    graph.focus()
+    films.page.keyboard.press("Home")
+    expect(part(films, "now")).to_have_text("sound: hungry 90 % · face: tired 80 %")
+    for _ in range(11):
+        films.page.keyboard.press("ArrowRight")
+    expect(part(films, "now")).to_have_text("sound: tired 70 % · face: tired 80 %")
+    expect(graph).to_have_attribute(
+        "aria-valuetext", "1.10 of 2.00 s; sound: tired 70 %; face: tired 80 %"
+    )
+    films.page.keyboard.press("End")
+    expect(part(films, "now")).to_have_text("sound: no answer · face: tired 80 %")
+    expect(part(films, "key")).to_have_text(["hungry ◆ label", "tired"])
+
+
+def test_an_infant_is_kept_to(films: Notebook) -> None:
+    infants = part(films, "infant")
+    assert infants.locator("option").all_inner_texts() == ["all infants (3)", "ada (1)", "ben (2)"]
+    infants.select_option("ben")
+    films.until(lambda s: (s["index"], s["chosen_infant"]) == (1, "ben"), "ben's first clip")
+    expect(part(films, "number")).to_have_text("1 of 2")
+    part(films, "next").click()
+    films.until(lambda s: s["index"] == 2, "ben's second clip")
+    infants.select_option("")
+    films.until(lambda s: s["chosen_infant"] == "", "all infants again")
+
+
+def test_the_volume_stays_from_clip_to_clip_and_has_a_name(films: Notebook) -> None:
+    volume = part(films, "volume")
+    films.page.evaluate("window.audios.length = 0")
+    volume.focus()
+    films.page.keyboard.press("Home")
+    for _ in range(5):
+        films.page.keyboard.press("ArrowRight")
+    films.until(lambda s: s["volume"] == 0.25, "a quarter of the volume")
+    expect(volume).to_have_attribute("aria-label", "Volume")
+    expect(volume).to_have_attribute("aria-valuetext", "25 %")
+    before = films.state()["index"]
+    part(films, "next").click()
+    films.until(lambda s: s["index"] != before, "another clip")
+    part(films, "play").click()
+    films.until(lambda s: s["playing"], "it plays")
+    assert (
+        films.page.evaluate("window.audios.filter(a => a.tagName === 'AUDIO').pop().volume") == 0.25
+    )
+    part(films, "play").click()
+    films.until(lambda s: not s["playing"], "it is paused")
+
+
+def test_nothing_went_wrong_in_the_page(films: Notebook) -> None:
+    refused: Any = "Failed to load resource: net::"  # Voilà's template asks a CDN for icons
+    assert [text for text in films.errors if not text.startswith(refused)] == []
