@@ -66,6 +66,12 @@ def test_every_figure_is_saved_with_a_caption_of_its_own(notebook) -> None:
         assert re.fullmatch(r"[A-Z0-9].{20,}\.", caption), caption
 
 
+def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    tables = [html for o in outputs if (html := o.get("data", {}).get("text/html"))]
+    assert not [html for html in tables if "...</td>" in html]
+
+
 def test_results_begin_under_the_notebooks_own_name(notebook) -> None:
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     assert re.findall(r'claims\.begin\("(\w+)"', code) == [notebook.name]
