@@ -23,7 +23,7 @@ from cryutils.locations import check_file
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["BLANKED", "JPEG_END", "LONGEST_SIDE", "on_white", "read"]
+__all__ = ["BLANKED", "JPEG_END", "LONGEST_SIDE", "few_colours", "on_white", "read"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -79,6 +79,13 @@ def on_white(rgba: npt.NDArray[np.uint8]) -> Pixels:
     alpha = rgba[..., 3:].astype(np.uint16)
     mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return mixed.astype(np.uint8)
+
+
+def few_colours(picture: Image) -> Image:
+    """Return `picture` in a palette of 256 colours: a third of the size as PNG, alike to see."""
+    from PIL.Image import Dither
+
+    return picture.convert("RGB").quantize(256, dither=Dither.NONE)
 
 
 def _factor(path: Path, width: int, height: int) -> int:

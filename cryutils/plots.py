@@ -6,6 +6,7 @@ synthetic voices are never evidence about infants, so `source` says which they a
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from cryutils.claims import current, figure_path
+from cryutils.locations import writing
 from cryutils.palette import COLOURS, MODALITIES, NAMES
+from cryutils.pictures import few_colours
 from cryutils.plots_audio import (
     bin_levels,
     cepstrogram,
@@ -151,22 +154,29 @@ def source(figure: Figure, note: str) -> Figure:
     width, height = figure.get_size_inches()
     figure.text(
         drawn.x0 / width, drawn.y0 / height - 0.12 / height, f"Data: {note}",
-        fontsize=8, color="#555555", va="top",
+        fontsize=8, color="#555555", va="top", gid="source",
     )  # fmt: skip
     return figure
 
 
-def save(figure: Figure, key: str) -> None:
-    """Write `figure` to the run's `figures/<key>.png`.
+def save(figure: Figure, key: str, caption: str) -> None:
+    """Write `figure` to the run's `figures/<key>.png`; `caption` is a sentence on what it shows.
 
-    The picture carries its title and its notebook, which the report shows beside it. Nothing
-    is returned, for a notebook would show the figure a second time.
+    The picture carries its caption, its data (as `source` wrote it) and its notebook, which the
+    report shows beside it. Nothing is returned, for a notebook would show the figure a second
+    time.
     """
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
-    title = figure.get_suptitle() or next((text for text in titles if text), key)
-    figure.savefig(
-        figure_path(key), bbox_inches="tight", metadata={"Title": title, "Source": current()}
-    )
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
+    said = PngInfo()
+    for name, text in (("Description", caption), ("Comment", data), ("Source", current())):
+        said.add_itxt(name, text)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, bbox_inches="tight")
+    with Image.open(drawn) as picture, writing(figure_path(key)) as part:
+        few_colours(picture).save(part, "PNG", pnginfo=said, dpi=picture.info.get("dpi"))
 
 
 def protocol_scores(

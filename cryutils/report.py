@@ -1,13 +1,15 @@
 """Show finished runs: the scoreboard, and one self-contained HTML page each.
 
 Everything shown is drawn from what the runs wrote (`results.json`, figures, state files)
-and from the papers' figures in `data/claims.csv`; nothing is computed here.
+and from the papers' figures in `data/claims.csv`; nothing is computed here. Only the page's
+links to the executed notebooks, made HTML beside them, need the run's folder.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 import sys
 from collections.abc import Sequence
@@ -19,20 +21,11 @@ import pandas as pd
 from cryutils import claims, run_folder
 from cryutils.errors import InputError
 from cryutils.locations import writing
-from cryutils.models import CLASSIFIERS
-from cryutils.tables import (
-    Cell,
-    EnsembleRow,
-    ModelRow,
-    majorities,
-    paper_b,
-    table1,
-    table2,
-    table3,
-)
+from cryutils.progress import counting
+from cryutils.tables import COMMONEST, METRICS, Table, every, table1
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    import rich.table
 
 __all__ = ["print_scoreboard", "write"]
 
@@ -43,7 +36,7 @@ def _read(folder: Path) -> pd.DataFrame:
 
 
 def write(folder: Path) -> Path:
-    """Write `report.html` of the run in `folder`, a page that needs no other file; return it."""
+    """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
     import jinja2
 
     results = _read(folder)
@@ -55,39 +48,36 @@ def write(folder: Path) -> Path:
     )
     environment.filters["share"] = _share
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
-    cells, commonest = table2(results), majorities(results)
-    tables = {
-        data: [c for c in cells if c.data == data] for data in sorted({c.data for c in cells})
+    tables = every(results)
+    judged = {
+        (table.title, table.data): claims.verdicts(
+            results[results.data == table.data],
+            paper="A" if "Table 3" in table.title else "B",
+            every="Table 3" in table.title,
+        )
+        for table in tables
+        if "Table 2" not in table.title
     }
-    ensembles, models = table3(results), paper_b(results)
-    of_a = {
-        data: {
-            "rows": [row for row in ensembles if row.data == data],
-            "verdicts": claims.verdicts(results[results.data == data], paper="A", every=True),
-        }
-        for data in sorted({row.data for row in ensembles})
-    }
-    of_b = {
-        data: {
-            "rows": [row for row in models if row.data == data],
-            "verdicts": claims.verdicts(results[results.data == data], paper="B"),
-        }
-        for data in sorted({row.data for row in models})
-    }
+    states = _states(folder)
+    whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
         run=folder.name,
         corpora=sorted(set(results.data)),
+        synthetic=_synthetic(results, tables),
         tables=tables,
-        majorities=commonest,
-        summaries={data: _summary(rows, commonest.get(data)) for data, rows in tables.items()},
-        classifiers=CLASSIFIERS,
+        metrics=METRICS,
+        commonest=COMMONEST,
+        summaries={table.data: _summary(table) for table in tables if "Table 2" in table.title},
+        judged=judged,
         table1=table1(results),
-        table3=of_a,
-        image=_image(folder, sorted(of_a)),
-        paper_b=of_b,
+        image=_image(folder, sorted({t.data for t in tables if "Table 3" in t.title})),
         figures=_figures(folder),
-        states=_states(folder),
-        results=results.astype(object).where(results.notna(), None).to_dict("records"),
+        states=states,
+        pages=_pages(folder, [state["name"] for state in states]),
+        results={
+            name: part.to_dict("records") for name, part in whole.groupby("notebook", sort=False)
+        },
+        n_results=len(whole),
     )
     target = folder / "report.html"
     with writing(target) as part:
@@ -96,43 +86,55 @@ def write(folder: Path) -> Path:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "–" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
-def _summary(cells: Sequence[Cell], majority: float | None) -> dict[str, Any] | None:
-    measured = [cell for cell in cells if cell.paper and cell.leak_free]
-    if not measured:
+def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
+    """Return what of a mixed run is of synthetic infants: its tables, else its notebooks."""
+    titles = [table.title for table in tables if table.data == "synthetic"]
+    return titles or sorted(set(results[results.data == "synthetic"].notebook))
+
+
+def _summary(table: Table) -> dict[str, Any] | None:
+    """Return the lowest and highest accuracy of Table 2's rows with both protocols measured."""
+    keys = [("accuracy", split) for split in table.splits]
+    models = [r for r in table.rows if r.name != COMMONEST and all(k in r.scores for k in keys)]
+    if not models:
         return None
-    ranges = {
-        "published": [cell.published for cell in measured],
-        "paper": [cell.paper["value"] for cell in measured if cell.paper],
-        "leak_free": [cell.leak_free["value"] for cell in measured if cell.leak_free],
-    }
-    tested = [cell.p_value for cell in measured if cell.p_value is not None]
+    ranges = {split: [row.scores["accuracy", split]["value"] for row in models]
+              for split in table.splits}  # fmt: skip
+    published = [row.published for row in models if row.published is not None]
+    tested = [row.p_value for row in models if row.p_value is not None]
     return {
-        **{name: (min(values), max(values)) for name, values in ranges.items()},
-        "majority": majority,
+        **{split: (min(values), max(values)) for split, values in ranges.items()},
+        "published": (min(published), max(published)) if published else None,
+        "majority": table.reference(models[0], "accuracy"),
         "significant": sum(p < 0.05 for p in tested),
         "tested": len(tested),
-        "cells": len(measured),
+        "cells": len(models),
     }
 
 
-def _figures(folder: Path) -> dict[str, list[dict[str, str]]]:
-    """Return the run's figures by notebook, as drawn: title, and the picture as a data address."""
-    by_notebook: dict[str, list[dict[str, str]]] = {}
+def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the run's figures by notebook, as drawn: what each shows, of which data, and how."""
+    by_notebook: dict[str, list[dict[str, Any]]] = {}
     drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
     for path in drawn:
         said = _png_text(path)
         picture = base64.b64encode(path.read_bytes()).decode()
         by_notebook.setdefault(said.get("Source", ""), []).append(
-            {"key": path.stem, "title": said.get("Title", path.stem), "picture": picture}
+            {
+                "key": path.stem,
+                "caption": said.get("Description", path.stem),
+                "data": said.get("Comment", ""),
+                "picture": picture,
+            }
         )
     return dict(sorted(by_notebook.items()))
 
 
 def _png_text(path: Path) -> dict[str, str]:
-    """Return what `plots.save` wrote into the picture: its title and its notebook."""
+    """Return what `plots.save` wrote into the picture: caption, data, notebook."""
     from PIL import Image
 
     try:
@@ -162,97 +164,96 @@ def _image(folder: Path, corpora: Sequence[str]) -> dict[str, str]:
     return {data: words or "none, sound alone"} if data in corpora else {}
 
 
+def _pages(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
+    notebooks = [
+        path for name in names if (path := folder / "notebooks" / f"{name}.ipynb").is_file()
+    ]
+    found = {}
+    with counting("Notebooks as pages", "notebooks") as report:
+        for number, path in enumerate(notebooks):
+            report(number, len(notebooks))
+            if _as_html(path):
+                found[path.stem] = f"notebooks/{path.stem}.html"
+    return found
+
+
+def _as_html(notebook: Path) -> bool:
+    """Write `notebook` as HTML beside it, unless that is newer; say whether it is there."""
+    page = notebook.with_suffix(".html")
+    if page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
+        return True
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+
+    try:
+        executed = nbformat.read(notebook, as_version=4)
+        nbformat.validate(executed)
+    except (ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError):
+        return False  # damaged: the next run makes it again
+    body, _ = HTMLExporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
+    # One notebook's link to the next leads to a page, too.
+    body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
+    with writing(page) as part:
+        part.write_text(body, encoding="utf-8")
+    return True
+
+
 def print_scoreboard(runs: Sequence[Path]) -> None:
-    """Print Tables 2 and 3 of Paper A and the models of Paper B of every run."""
+    """Print Tables 2 and 3 of Paper A and the models of Paper B of every run, 80 columns wide."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = Console(width=None if sys.stdout.isatty() else 80)
     for folder in runs:
-        results = _read(folder)
-        cells, ensembles, models = table2(results), table3(results), paper_b(results)
-        if not cells and not ensembles and not models:
+        tables = every(_read(folder))
+        if not tables:
             console.print(f"{folder.name}: no table of a paper was measured in this run.")
-        for data in sorted({cell.data for cell in cells}):
-            rows = [cell for cell in cells if cell.data == data]
-            console.print(_scoreboard(folder.name, data, rows, majorities(results).get(data)))
-        of_a = sorted({row.data for row in ensembles})
-        image = _image(folder, of_a)
-        for data in of_a:
-            rows_a = [row for row in ensembles if row.data == data]
-            console.print(_ensembles(folder.name, rows_a, image.get(data)))
-        for data in sorted({row.data for row in models}):
-            console.print(_models(folder.name, [row for row in models if row.data == data]))
+        image = _image(folder, sorted({t.data for t in tables if "Table 3" in t.title}))
+        for table in tables:
+            for metric in table.metrics:
+                title = f"{folder.name}: {table.title}, {METRICS[metric]} in % on {table.data}"
+                console.print(title, style="bold", markup=False, highlight=False)
+                if table.data == "synthetic":
+                    console.print("no evidence about real infants")
+                console.print(_printed(table, metric))
+                if metric == table.metrics[0] and table.has_p_values:
+                    console.print("p: of the leak-free balanced accuracy, adjusted over the models")
+                if metric == "accuracy" and not table.comparable:
+                    console.print("no published figures: the paper has other classes")
+                if "Table 3" in table.title and table.data in image:
+                    console.print(f"image: {image[table.data]}", markup=False, highlight=False)
+                console.print()
 
 
-def _ensembles(run: str, rows: Sequence[EnsembleRow], image: str | None) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
+def _printed(table: Table, metric: str) -> rich.table.Table:
+    from rich import box
+    from rich.table import Table as Printed
 
-    data = rows[0].data
-    table = Table(title=escape(f"{run}: Paper A, Table 3, accuracy on {data}{_warning(data)}"))
-    if image is not None:
-        table.caption = escape(f"image: {image}")
-    for column in ("states", "model"):
-        table.add_column(column)
-    for column in ("published", "split by frame", "split by clip", "leak-free"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(
-            row.pair, row.model, _share(row.published),
-            *(_with_interval(found) for found in (row.frame, row.paper, row.leak_free)),
-        )  # fmt: skip
-    return table
-
-
-def _models(run: str, rows: Sequence[ModelRow]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    data = rows[0].data
-    table = Table(title=escape(f"{run}: Paper B, balanced accuracy on {data}{_warning(data)}"))
-    table.add_column("model")
-    for column in ("paper's protocol", "leak-free", "leak-free macro F1"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(
-            row.name,
-            _with_interval(row.balanced_accuracy["paper"]),
-            _with_interval(row.balanced_accuracy["leak_free"]),
-            _with_interval(row.macro_f1["leak_free"]),
-        )
-    return table
+    shows_published = metric == "accuracy" and table.has_published
+    shows_p = metric == table.metrics[0] and table.has_p_values
+    # Narrow enough for 80 columns where every score is "100 [100, 100]".
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
+    printed.add_column("", no_wrap=True)
+    columns = [*["paper's\nfigure"] * shows_published, *table.splits.values(), *["p"] * shows_p]
+    for column in columns:
+        printed.add_column(column, justify="right")
+    for group, rows in table.groups(metric):
+        if group:
+            printed.add_row(group, style="bold")
+        for row in rows:
+            cells = [_in_percent(row.scores.get((metric, split))) for split in table.splits]
+            if shows_published:
+                cells.insert(0, "–" if row.published is None else f"{100 * row.published:.0f}")
+            if shows_p:
+                cells.append("–" if row.p_value is None else f"{row.p_value:.3f}")
+            printed.add_row(" " * bool(group) + row.name, *cells)
+    return printed
 
 
-def _warning(data: str) -> str:
-    return " — no evidence about real infants" if data == "synthetic" else ""
-
-
-def _scoreboard(run: str, data: str, cells: Sequence[Cell], majority: float | None) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(f"{run}: Paper A, Table 2, accuracy on {data}{_warning(data)}"))
-    for column in ("feature", "classifier"):
-        table.add_column(column)
-    for column in ("published", "paper's protocol", "leak-free", "p"):
-        table.add_column(column, justify="right")
-    for cell in cells:
-        table.add_row(
-            cell.feature.upper(), CLASSIFIERS[cell.classifier], _share(cell.published),
-            _with_interval(cell.paper), _with_interval(cell.leak_free),
-            "–" if cell.p_value is None else f"{cell.p_value:.3f}",
-        )  # fmt: skip
-    if majority is not None:
-        table.caption = (
-            f"always the commonest class: {_share(majority)}; p from the leak-free "
-            "balanced accuracy, adjusted over all cells"
-        )
-    return table
-
-
-def _with_interval(result: dict[str, Any] | None) -> str:
+def _in_percent(result: dict[str, Any] | None) -> str:
     if result is None:
         return "–"
-    if result["low"] is None or pd.isna(result["low"]):
-        return _share(result["value"])
-    return f"{_share(result['value'])} [{100 * result['low']:.0f}, {100 * result['high']:.0f}]"
+    value = f"{100 * result['value']:.0f}"
+    if result["low"] is None:
+        return value
+    return f"{value} [{100 * result['low']:.0f}, {100 * result['high']:.0f}]"

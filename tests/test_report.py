@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -23,6 +27,7 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 VOID = {"meta", "link", "br", "img", "line", "circle", "path", "input", "hr"}
+STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
 def row(key: str, value: float, *, protocol: str | None = None, **rest: Any) -> dict[str, Any]:
@@ -41,8 +46,14 @@ def cell(feature: str, model: str, paper: float, free: float, p: float, **rest: 
     ]
 
 
+def counts(classes: Iterable[str] = STAND_IN, data: str = "donateacry") -> list[Any]:
+    """What notebook 03 records of the clips that it uses."""
+    return [row(f"table1.{c}.test_count", 20, data=data) for c in classes]
+
+
 MAJORITY = "feature_validation.majority.accuracy"
 TWO = [
+    *counts(),
     *cell("stft", "svm", 0.60, 0.30, 0.04),
     *cell("mfcc", "dnn", 0.80, 0.40, 0.50),
     row(MAJORITY, 0.36, protocol="paper"),
@@ -61,6 +72,10 @@ def made(run: Path, rows: list[dict[str, Any]]) -> Path:
     return run
 
 
+def words(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text or "")
+
+
 def results(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(Result.__slots__))
 
@@ -77,7 +92,7 @@ class Page(HTMLParser):
         self.feed(self.source)
         self.close()
         assert self.open == []
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.text = words(" ".join(self.words))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
@@ -99,49 +114,89 @@ class Page(HTMLParser):
 # Tables
 
 
+def value(row: tables.Row, metric: str, split: str) -> float | None:
+    result = row.scores.get((metric, split))
+    return None if result is None else result["value"]
+
+
+def accuracies(row: tables.Row) -> tuple[float | None, float | None]:
+    return value(row, "accuracy", "paper"), value(row, "accuracy", "leak_free")
+
+
 def test_table_2_stands_beside_what_the_paper_printed() -> None:
-    first, second = tables.table2(results(TWO))
-    assert (first.feature, first.classifier, first.published) == ("stft", "svm", 0.4583)
-    assert first.paper is not None
-    assert first.leak_free is not None
-    assert (first.paper["value"], first.leak_free["value"], first.p_value) == (0.60, 0.30, 0.04)
-    assert (second.feature, second.classifier, second.published) == ("mfcc", "dnn", 0.8449)
+    (table,) = tables.table2(results(TWO))
+    first, second, commonest = table.rows
+    assert (first.group, first.name, first.published, first.p_value) == (
+        "STFT",
+        "SVM",
+        0.4583,
+        0.04,
+    )
+    assert accuracies(first) == (0.60, 0.30)
+    assert (second.group, second.name, second.published) == ("MFCC", "DNN", 0.8449)
+    assert (commonest.name, accuracies(commonest)) == (tables.COMMONEST, (0.36, 0.355))
+    assert table.reference(first, "accuracy") == 0.355
+    assert table.reference(first, "balanced_accuracy") is None
+    assert table.metrics == ["accuracy"]
 
 
 def test_a_cell_that_was_not_measured_is_left_out() -> None:
     only_paper = [row("feature_validation.stft.nb.accuracy", 0.5, protocol="paper")]
-    (found,) = tables.table2(results(only_paper))
-    assert (found.classifier, found.leak_free, found.p_value) == ("nb", None, None)
-    assert tables.table2(results([])) == []
+    (table,) = tables.table2(results(only_paper))
+    (found,) = table.rows
+    assert (found.name, accuracies(found), found.p_value) == (CLASSIFIERS["nb"], (0.5, None), None)
+    assert tables.every(results([])) == []
 
 
 def test_numbers_of_two_corpora_are_never_mixed() -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04),
             *cell("stft", "svm", 0.9, 0.8, 0.001, data="synthetic")]  # fmt: skip
-    found = tables.table2(results(rows))
-    assert [(c.data, c.paper and c.paper["value"], c.p_value) for c in found] == [
-        ("donateacry", 0.6, 0.04), ("synthetic", 0.9, 0.001),
-    ]  # fmt: skip
+    assert [
+        (table.data, *accuracies(table.rows[0]), table.rows[0].p_value)
+        for table in tables.table2(results(rows))
+    ] == [("donateacry", 0.6, 0.3, 0.04), ("synthetic", 0.9, 0.8, 0.001)]
+
+
+@pytest.mark.parametrize(
+    ("classes", "comparable"),
+    [
+        (STAND_IN, True),
+        (("pain", "belly_pain", "discomfort", "tired"), True),
+        (("hungry", "tired"), False),
+        (("hungry", "belly_pain", "discomfort", "tired", "bored"), False),
+        (("hungry", "bored", "discomfort", "tired"), False),
+        ((), False),
+    ],
+)
+def test_published_figures_stand_only_beside_the_papers_classes(
+    classes: tuple[str, ...], comparable: bool
+) -> None:
+    rows = [*cell("stft", "svm", 0.6, 0.3, 0.04), *counts(classes),
+            row("table1.burping.test_count", 0)]  # fmt: skip
+    (table,) = tables.table2(results(rows))
+    assert table.comparable is comparable
+    assert table.rows[0].published == (0.4583 if comparable else None)
 
 
 def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted() -> None:
-    table = tables.table1(results([
-        row("table1.tired.count", 24), row("table1.tired.test_count", 19),
-        row("table1.hungry.count", 382),
-    ]))  # fmt: skip
-    assert table.loc["tired"].tolist() == [24, 24, 20, 19]
+    rows = [*counts(), row("table1.tired.count", 24), row("table1.hungry.count", 382),
+            *counts(("bored",), "mine"), row("table1.bored.count", 7, data="mine")]  # fmt: skip
+    found = tables.table1(results(rows))
+    assert list(found) == ["donateacry", "mine"]
+    table = found["donateacry"]
+    assert table.loc["tired"].tolist() == [24, 24, 20, 20]
     assert table.loc["hungry", "count"] == 382
-    assert table.loc["hungry"].isna().tolist() == [True, False, True, True]
-    assert len(tables.table1(results([]))) == 0
+    assert table.loc["hungry"].isna().tolist() == [True, False, True, False]
+    assert found["mine"].to_dict("index") == {"bored": {"count": 7, "test_count": 20}}
+    assert tables.table1(results([])) == {}
 
 
 def test_the_summary_by_hand() -> None:
-    found = report._summary(tables.table2(results(TWO)), 0.355)
+    found = report._summary(tables.table2(results(TWO))[0])
     assert found == {
         "published": (0.4583, 0.8449), "paper": (0.60, 0.80), "leak_free": (0.30, 0.40),
         "majority": 0.355, "significant": 1, "tested": 2, "cells": 2,
     }  # fmt: skip
-    assert report._summary([], None) is None
 
 
 # The page
@@ -161,6 +216,104 @@ def test_the_page_is_whole_and_needs_no_other_file(run: Path) -> None:
     assert "@import" not in page.source
 
 
+def test_the_page_has_landmarks_a_contents_list_and_headings_in_order(run: Path) -> None:
+    page = Page(report.write(made(run, [*TWO, *of_table_3(), *of_paper_b()])))
+    assert [len(page.all(name)) for name in ("header", "nav", "main", "footer", "h1")] == [1] * 5
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert all(level - before <= 1 for before, level in pairwise(levels))
+    targets = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    links = [attributes["href"] or "" for attributes in page.all("a")]
+    assert len(links) == len(page.all("h2")) >= 6
+    assert {link.removeprefix("#") for link in links} == targets
+
+
+def test_every_table_has_a_caption_and_every_header_a_scope(run: Path) -> None:
+    page = Page(report.write(made(run, [*TWO, *of_table_3(), *of_paper_b()])))
+    assert len(page.all("caption")) == len(page.all("table")) >= 6
+    assert {attributes.get("scope") for attributes in page.all("th")} == {"col", "row", "rowgroup"}
+
+
+def luminance(colour: str) -> float:
+    digits = colour.removeprefix("#")
+    digits = "".join(2 * c for c in digits) if len(digits) == 3 else digits
+    shares = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it, 1 to 21."""
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_contrast_by_hand() -> None:
+    assert contrast("#fff", "#000000") == pytest.approx(21)
+    assert contrast("#767676", "#fff") == pytest.approx(4.54, abs=0.005)
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_every_text_and_link_can_be_read(theme: int, run: Path) -> None:
+    source = Page(report.write(made(run, TWO))).source
+    themes = [dict(re.findall(r"--([\w-]+): (#\w+)", part))
+              for part in re.findall(r":root \{(.*?)\}", source)]  # fmt: skip
+    assert len(themes) == 3
+    colours = themes[0] | themes[theme]
+    for ground in ("page", "box"):
+        for text in ("ink", "soft", "link"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert contrast(colours["warning"], colours["warning-box"]) >= 4.5
+    for mark in ("paper", "free"):
+        assert contrast(colours[mark], colours["page"]) >= 3
+    assert "a { color: var(--link); }" in source
+
+
+def test_other_classes_than_the_papers_have_no_published_column(run: Path) -> None:
+    text = Page(report.write(made(run, [*counts(("bored", "tired")), *TWO[4:]]))).text
+    assert "published" not in text.replace("is marked as published", "")
+    assert "The paper's classes are other ones, so none of its figures stands here." in text
+    assert "The paper's classes are other ones, so none of its counts stands here." in text
+
+
+def executed(run: Path, name: str, text: str) -> Path:
+    """Write an executed notebook and its state as a run leaves them."""
+    cells = [nbformat.v4.new_markdown_cell(text)]
+    path = run / "notebooks" / f"{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    (run / "state").mkdir(exist_ok=True)
+    state = {"parameters": {}, "seconds": 1, "peak_mib": 2, "versions": {}}
+    (run / "state" / f"{name}.json").write_text(json.dumps(state))
+    return path
+
+
+def test_links_lead_to_the_executed_notebooks_as_pages(run: Path) -> None:
+    notebook = executed(run, "03_x", "# Heard [next](04_y.ipynb), [far](https://a.b/c.ipynb)")
+    executed(run, "05_z", "Seen").unlink()
+    page = Page(report.write(made(run, TWO)))
+    links = [attributes["href"] for attributes in page.all("a")]
+    assert [link for link in links if not (link or "").startswith("#")] == ["notebooks/03_x.html"]
+    html = run / "notebooks" / "03_x.html"
+    text = html.read_text()
+    assert "Heard" in text and 'href="04_y.html"' in text and 'href="https://a.b/c.ipynb"' in text
+
+    before = html.stat().st_ino
+    report.write(run)
+    assert html.stat().st_ino == before, "nothing new, nothing made"
+    executed(run, "03_x", "Changed")
+    os.utime(notebook, ns=(html.stat().st_mtime_ns + 1,) * 2)
+    report.write(run)
+    assert "Changed" in html.read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"3", b"\xff\xfe{", b'{"cells": 1}'])
+def test_a_damaged_notebook_has_no_link(content: bytes, run: Path) -> None:
+    executed(run, "03_x", "Heard").write_bytes(content)
+    page = Page(report.write(made(run, TWO)))
+    assert "03_x 1 s" in page.text
+    assert not [a for a in page.all("a") if "notebooks" in (a["href"] or "")]
+
+
 def test_the_page_says_what_was_measured(run: Path) -> None:
     made(run, TWO)
     text = Page(report.write(run)).text
@@ -176,68 +329,83 @@ def test_the_page_says_what_was_measured(run: Path) -> None:
 
 
 def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
-    made(run, [r for f in tables.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)])
+    cells = [r for f in tables.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)]
+    made(run, [*counts(), *cells])
     page = Page(report.write(run))
     pictures = [attributes["aria-label"] for attributes in page.all("svg")]
     assert len(pictures) == 12
-    assert pictures[0] == "published 46 %, paper's protocol 50 %, leak-free 40 %"
+    assert words(pictures[0]) == "published 46 %, paper's protocol 50 %, leak-free 40 %"
     for line in page.all("line"):
         assert 0 <= float(line["x1"] or "nan") <= 240
 
 
 def test_missing_intervals_and_protocols_are_gaps(run: Path) -> None:
     made(run, [
+        *counts(),
         row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper"),
         row("feature_validation.stft.nb.accuracy", 0.5, protocol="leak_free"),
     ])  # fmt: skip
     page = Page(report.write(run))
-    assert "46 % 60 % – –" in page.text
-    assert "76 % – 50 % –" in page.text
+    assert "46 % 60 % –" in page.text
+    assert "76 % – 50 %" in page.text
     assert "nan" not in page.source.lower()
     assert "None" not in page.text
 
 
 @pytest.mark.parametrize(
-    ("corpora", "banner"),
+    ("rows", "banner", "words"),
     [
-        (["donateacry"], None),
-        (["synthetic"], "These results test the method"),
-        (["donateacry", "synthetic"], "Results whose data is “synthetic” test the method"),
+        ([*cell("stft", "svm", 0.5, 0.4, 0.2)], False, None),
+        ([*cell("stft", "svm", 0.5, 0.4, 0.2, data="synthetic")], True, "Synthetic infants. These"),
+        (
+            [*cell("stft", "svm", 0.5, 0.4, 0.2), row("table3.total.svm.accuracy", 0.5,
+             protocol="paper", data="synthetic")],
+            True, "Synthetic infants stand in Paper A, Table 3 alone.",
+        ),
+        (
+            [*cell("stft", "svm", 0.5, 0.4, 0.2),
+             row("any", 1, data="synthetic", notebook="00_start_here")],
+            False, "Synthetic infants stand in 00_start_here alone.",
+        ),
     ],
-)
-def test_synthetic_voices_are_no_evidence_and_only_they(
-    corpora: list[str], banner: str | None, run: Path
+)  # fmt: skip
+def test_what_is_synthetic_is_no_evidence_and_is_named(
+    rows: list[dict[str, Any]], banner: bool, words: str | None, run: Path
 ) -> None:
-    made(run, [r for data in corpora for r in cell("stft", "svm", 0.5, 0.4, 0.2, data=data)])
-    text = Page(report.write(run)).text
-    assert ("never evidence about real infants" in text) == (banner is not None)
-    if banner:
-        assert banner in text
+    page = Page(report.write(made(run, rows)))
+    assert bool([p for p in page.all("p") if p.get("class") == "banner"]) is banner
+    head = page.text.split("Paper A, Table 2")[0]
+    assert ("never evidence about real infants" in head) is (words is not None)
+    assert (words or "") in head
 
 
-def test_figures_stand_in_the_page_with_their_titles(run: Path) -> None:
+def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     made(run, TWO)
     said = PngInfo()
-    said.add_text("Title", "Who cries <often>")
-    said.add_text("Source", "01_data_and_playback")
+    said.add_itxt("Description", "Who cries <often>.")
+    said.add_itxt("Comment", "Data: 3 clips")
+    said.add_itxt("Source", "01_data_and_playback")
     (run / "figures").mkdir()
     Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=said)
     (run / "figures" / "plain.png").write_bytes(PIXEL)
     page = Page(report.write(run))
-    pictures = {attributes["alt"]: attributes["src"] for attributes in page.all("img")}
-    assert set(pictures) == {"Who cries <often>", "plain"}
+    pictures = {
+        (attributes["alt"] or "").strip(): attributes["src"] for attributes in page.all("img")
+    }
+    assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain"}
     head, _, content = (pictures["plain"] or "").partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(content) == PIXEL
-    assert "Figures of 01_data_and_playback" in page.text
+    assert "01_data_and_playback: 1 figure Who cries <often>. Data: 3 clips" in page.text
+    assert all("open" not in attributes for attributes in page.all("details"))
 
 
 def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:
     run = apart / "outputs" / "<b>&cries-quick"
-    made(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries"))
+    made(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries", notebook="<i>03"))
     (run / "state").mkdir()
     (run / "state" / "03_x.json").write_text(
         json.dumps({"fingerprint": "", "parameters": {"text": "</td><script>"}, "seconds": 1,
@@ -265,8 +433,8 @@ def test_every_result_is_listed(run: Path) -> None:
     made(run, [row("any.key", 0.123456, n=12, n_infants=5, seed=None), row("other", 2)])
     text = Page(report.write(run)).text
     assert "All 2 results" in text
-    assert "any.key 0.1235" in text
-    assert "12 5" in text
+    assert "03_feature_validation any.key" not in text
+    assert "any.key donateacry 0.1235 12 5" in text
 
 
 def test_a_run_without_results_still_has_a_page(run: Path) -> None:
@@ -292,20 +460,43 @@ def test_the_scoreboard_prints_every_run(
     empty = made(apart / "outputs" / "my [red] cries-quick", [])
     report.print_scoreboard([run, quick, empty])
     out = capsys.readouterr().out
-    lines = [re.sub(r"\s+", " ", re.sub(r"[│┃]", " ", line)).strip() for line in out.splitlines()]
-    assert "STFT SVM 46 % 60 % [50, 70] 30 % [10, 50] 0.040" in lines
-    assert "MFCC DNN 84 % 80 % [70, 90] 40 % [20, 60] 0.500" in lines
-    assert "STFT Naïve Bayes 76 % 90 % [80, 100] 80 % [60, 100] 0.010" in lines
+    lines = [words(line).strip() for line in out.splitlines()]
+    start = lines.index("STFT")
+    assert lines[start : start + 5] == [
+        "STFT", "SVM 46 60 [50, 70] 30 [10, 50] 0.040",
+        "MFCC", "DNN 84 80 [70, 90] 40 [20, 60] 0.500",
+        "commonest class – 36 36 –",
+    ]  # fmt: skip
+    assert "Naïve Bayes 90 [80, 100] 80 [60, 100] 0.010" in lines, "not the paper's classes"
+    assert out.count("no published figures: the paper has other classes") == 1
     assert out.count("no evidence about real infants") == 1
-    assert "commonest class: 36 %" in re.sub(r"\s+", " ", out)
     assert "no table of a paper was measured in this run" in out
 
 
 def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made(run, [row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper")])
+    svm = row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper")
+    made(run, [*counts(), svm])
     report.print_scoreboard([run])
-    out = re.sub(r"[│┃\s]+", " ", capsys.readouterr().out)
-    assert "SVM 46 % 60 % – –" in out
+    assert "SVM 46 60 –" in words(capsys.readouterr().out)
+
+
+def test_the_scoreboard_fits_80_columns_whatever_the_scores(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sure = {"low": 1.0, "high": 1.0, "data": "synthetic"}
+    rows = [
+        row(f"table3.{pair}.{model}.{unit}accuracy", 1.0, protocol=protocol, **sure)
+        for pair in tables.PAIRS
+        for model in (*tables.ENSEMBLES, "majority")
+        for unit, protocol in (("frame_split.", "paper"), ("", "paper"), ("", "leak_free"))
+    ]
+    made(run, [*rows, row("table3.total.svm.p_value", 0.001, protocol="leak_free", **sure)])
+    report.print_scoreboard([run])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "SVM 66 100 [100, 100] 100 [100, 100] 100 [100, 100] 0.001" in map(
+        str.strip, map(words, lines)
+    )
 
 
 # Paper B
@@ -327,21 +518,27 @@ def of_paper_b(data: str = "mine") -> list[dict[str, Any]]:
 
 
 def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -> None:
-    rows = tables.paper_b(results(of_paper_b()))
-    assert [r.name for r in rows] == ["cry2 (sound)", "full (late fusion)", "SVM, on sound"]
-    paper, free = (rows[1].balanced_accuracy[protocol] for protocol in ("paper", "leak_free"))
-    assert paper is not None and free is not None
-    assert (paper["value"], free["value"]) == (pytest.approx(0.8), 0.6)
+    p = row("cry2.p_value", 0.79, protocol="leak_free", data="mine")
+    (table,) = tables.paper_b(results([*of_paper_b(), p]))
+    assert [(r.group, r.name, r.p_value) for r in table.rows] == [
+        ("sound", "cry2", 0.79), ("sound", "SVM", None),
+        ("sound and face", "full, late fusion", None),
+    ]  # fmt: skip
+    full = table.rows[-1]
+    assert value(full, "balanced_accuracy", "paper") == pytest.approx(0.8)
+    assert value(full, "macro_f1", "leak_free") == 0.6
+    assert table.metrics == ["balanced_accuracy", "macro_f1"]
 
 
 def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
     made(run, of_paper_b())
     page = Page(report.write(run))
-    assert "Paper B: cry2, image and full, on mine" in page.text
-    assert "Late fusion beats the sound model: gain in macro F1" in page.text
-    assert "holds" in page.text
+    assert "Paper B, on mine" in page.text
+    assert (
+        "Late fusion beats the sound model: gain in macro F1 holds 0.10 0.02 to 0.18" in page.text
+    )
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
-    assert labels[0] == "paper's protocol 70 %, leak-free 50 %"
+    assert words(labels[0]) == "paper's protocol 70 %, leak-free 50 %"
 
 
 def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
@@ -349,40 +546,45 @@ def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
 ) -> None:
     made(run, of_paper_b("synthetic"))
     report.print_scoreboard([run])
-    out = " ".join(capsys.readouterr().out.split())
-    assert "Paper B" in out and "no evidence about real infants" in out
-    assert "cry2 (sound)" in out and "50 % [40, 60]" in out
+    out = words(capsys.readouterr().out)
+    assert "Paper B, balanced accuracy in %" in out and "no evidence about real infants" in out
+    assert "cry2 70 [60, 80] 50 [40, 60]" in out
 
 
 # Paper A's ensemble
 
 
-def of_table_3(data: str = "mine") -> list[dict[str, Any]]:
+def of_table_3(data: str = "mine", *, commonest: float = 0.4) -> list[dict[str, Any]]:
     rows = [
-        row(f"table3.total.{model}.{unit}accuracy", value, low=value - 0.1, high=value + 0.1,
-            protocol=protocol, data=data)
+        row(f"table3.total.{model}.{unit}{metric}", value - less, low=value - less - 0.1,
+            high=value - less + 0.1, protocol=protocol, data=data)
         for model, value in (("svm", 0.5), ("proposed", 0.6))
         for unit, protocol in (("frame_split.", "paper"), ("", "paper"), ("", "leak_free"))
+        for metric, less in (("accuracy", 0), ("balanced_accuracy", 0.2))
     ]  # fmt: skip
     gain = {"low": 0.02, "high": 0.18, "protocol": "leak_free", "data": data}
+    free = {"protocol": "leak_free", "data": data}
     return [
         *rows,
-        row("table3.total.majority.accuracy", 0.4, protocol="leak_free", data=data),
+        row("table3.total.majority.accuracy", commonest, **free),
+        row("table3.total.majority.balanced_accuracy", 0.33, **free),
+        row("table3.total.proposed.p_value", 0.012, **free),
         row("table3.gain.svm.total.accuracy", 0.1, **gain),
-        row("table3.sleepy_hungry.svm.accuracy", 0.7, protocol="leak_free", data=data),
+        row("table3.sleepy_hungry.svm.accuracy", 0.7, **free),
     ]
 
 
 def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> None:
-    rows = tables.table3(results(of_table_3()))
-    assert [(r.pair, r.model, r.published) for r in rows] == [
+    (table,) = tables.table3(results(of_table_3()))
+    pair, svm, ensemble, commonest = table.rows
+    assert [(r.group, r.name, r.published) for r in table.rows] == [
         ("sleepy & hungry", "SVM", 0.8092), ("all three states", "SVM", 0.6551),
-        ("all three states", "ensemble", 0.9741),
+        ("all three states", "ensemble", 0.9741), ("all three states", tables.COMMONEST, None),
     ]  # fmt: skip
-    assert (rows[0].frame, rows[0].paper, rows[0].majority) == (None, None, None)
-    found = (rows[2].frame, rows[2].paper, rows[2].leak_free)
-    assert [one["value"] for one in found if one] == [0.6] * 3
-    assert rows[2].majority == 0.4
+    assert [value(pair, "accuracy", split) for split in table.splits] == [None, None, 0.7]
+    assert [value(ensemble, "accuracy", split) for split in table.splits] == [0.6] * 3
+    assert (table.reference(pair, "accuracy"), table.reference(svm, "accuracy")) == (None, 0.4)
+    assert (ensemble.p_value, value(commonest, "accuracy", "leak_free")) == (0.012, 0.4)
 
 
 def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
@@ -390,9 +592,32 @@ def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
         row("table3.total.svm.accuracy", 0.9, protocol="paper"),
         row("table3.total.svm.clip_split.accuracy", 0.7, protocol="paper"),
     ]
-    (found,) = tables.table3(results(rows))
-    assert found.frame and found.paper
-    assert (found.frame["value"], found.paper["value"]) == (0.9, 0.7)
+    (table,) = tables.table3(results(rows))
+    (found,) = table.rows
+    assert [value(found, "accuracy", split) for split in table.splits] == [0.9, 0.7, None]
+
+
+@pytest.mark.parametrize(
+    ("commonest", "order"), [(0.4, ["Accuracy"]), (0.94, ["Balanced accuracy", "Accuracy"])]
+)
+def test_balanced_accuracy_comes_first_where_most_clips_are_of_one_class(
+    commonest: float, order: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(run, of_table_3(commonest=commonest))
+    page = Page(report.write(run))
+    assert re.findall(r"<caption><b>(.*?)</b>", page.source) == order
+    assert ("Most clips are of one class" in page.text) is (len(order) == 2)
+    assert f"commonest class – – – {100 * commonest:.0f} %" in page.text
+    report.print_scoreboard([run])
+    out = words(capsys.readouterr().out)
+    titles = re.findall(r"Table 3, (.*?) in % on mine", out)
+    assert titles == [name.lower() for name in order]
+    first = out.split("Table 3, ")[1]
+    assert ("0.012" in first) and "p: of the leak-free balanced accuracy" in first
+    if len(order) == 2:
+        assert "ensemble 40 [30, 50] 40 [30, 50] 40 [30, 50] 0.012" in first
+        assert "commonest class – – 33 –" in first
+        assert "0.012" not in out.split("Table 3, ")[2]
 
 
 def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> None:
@@ -400,11 +625,11 @@ def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> N
     page = Page(report.write(run))
     assert "Paper A, Table 3, on mine" in page.text
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
-    assert labels[2] == "published 97 %, split by clip 60 %, leak-free 60 %"
+    assert words(labels[2]) == "published 97 %, clips split 60 %, leak-free 60 %"
     said = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
-    assert said.split()[:5] == ["0.10", "0.02", "to", "0.18", "holds"]
+    assert said.split()[:5] == ["holds", "0.10", "0.02", "to", "0.18"]
     said = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
-    assert said.split()[:4] == ["0.0366", "–", "internally", "inconsistent"]
+    assert said.split()[:4] == ["internally", "inconsistent", "0.0366", "–"]
     assert "cannot be tested (needs ImageNet's weights)" in page.text
     assert "nan" not in page.text
 
@@ -428,7 +653,7 @@ def test_table_3_names_the_backbone_and_its_weights(
     )
     text = Page(report.write(run)).text
     assert text.count("Image: ") == 1, "the files are of one corpus alone"
-    assert f"Image: {words}." in text.split("Table 3, on other")[0]
+    assert f"Image: {words}." in text.split("Table 3, on mine")[2].split("Table 3, on other")[0]
     report.print_scoreboard([run])
     assert capsys.readouterr().out.count(f"image: {words}") == 1
 
@@ -454,11 +679,12 @@ def test_a_corpus_of_two_states_has_their_pair_alone(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made(run, [r for r in of_table_3() if ".total." not in r["key"]])
-    assert {r.pair for r in tables.table3(report._read(run))} == {"sleepy & hungry"}
+    (table,) = tables.table3(report._read(run))
+    assert {r.group for r in table.rows} == {"sleepy & hungry"}
     page = Page(report.write(run))
     assert "Paper A, Table 3, on mine" in page.text
-    assert "<td>sleepy &amp; hungry</td>" in page.source
-    assert "<td>all three states</td>" not in page.source
+    assert ">sleepy &amp; hungry</th>" in page.source
+    assert ">all three states</th>" not in page.source
     report.print_scoreboard([run])
     out = capsys.readouterr().out
     assert "sleepy & hungry" in out and "all three states" not in out
@@ -467,7 +693,7 @@ def test_a_corpus_of_two_states_has_their_pair_alone(
 def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(run, of_table_3())
     report.print_scoreboard([run])
-    out = " ".join(re.sub(r"[│┃]", " ", capsys.readouterr().out).split())
-    assert "Paper A, Table 3, accuracy on mine" in out
-    assert "ensemble 97 % 60 % [50, 70] 60 % [50, 70] 60 % [50, 70]" in out
-    assert "sleepy & hungry SVM 81 % – – 70 %" in out
+    out = words(capsys.readouterr().out)
+    assert "Paper A, Table 3, accuracy in % on mine" in out
+    assert "ensemble 97 60 [50, 70] 60 [50, 70] 60 [50, 70] 0.012" in out
+    assert "sleepy & hungry SVM 81 – – 70 –" in out

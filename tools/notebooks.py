@@ -20,6 +20,8 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
+from cryutils.pictures import few_colours
+
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -65,7 +67,7 @@ def smaller(png: str) -> str:
     if image.mode == "P":
         return png
     buffer = io.BytesIO()
-    image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    few_colours(image).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

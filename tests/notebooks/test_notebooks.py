@@ -56,6 +56,23 @@ def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
     assert {"data", "seed"} <= set(values)
 
 
+def test_every_figure_is_saved_with_a_caption_of_its_own(notebook) -> None:
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    saved = [call for call in calls if ast.unparse(call.func) == "plots.save"]
+    keys, captions = zip(*(map(ast.literal_eval, call.args[1:]) for call in saved), strict=True)
+    assert len(set(keys)) == len(keys)
+    assert len(set(captions)) == len(captions)
+    for caption in captions:
+        assert re.fullmatch(r"[A-Z0-9].{20,}\.", caption), caption
+
+
+def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    tables = [html for o in outputs if (html := o.get("data", {}).get("text/html"))]
+    assert not [html for html in tables if "...</td>" in html]
+
+
 def test_results_begin_under_the_notebooks_own_name(notebook) -> None:
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     assert re.findall(r'claims\.begin\("(\w+)"', code) == [notebook.name]

@@ -1,0 +1,119 @@
+"""The report in a real browser: it fits a phone, prints its figures and reads in both themes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from playwright.sync_api import Browser, Page
+
+from cryutils import claims, plots, report
+from cryutils.models import CLASSIFIERS
+from cryutils.tables import ENSEMBLES, PAIRS
+
+NAME = "03_feature_validation"
+# Tables that are wider than their box, and whatever else reaches beyond the window.
+BEYOND = """() => [...document.querySelectorAll("table, img, pre, p, th, td")].filter(
+  e => e.scrollWidth > e.clientWidth + 1 && e.tagName === "TABLE" ||
+       e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"""
+OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
+CONTRASTS = """() => {
+  const light = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+      .map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (!colour.endsWith(", 0)")) return light(colour);
+    }
+  };
+  return [...document.querySelectorAll("a, p, th, td, caption, summary, figcaption, .soft")].map(
+    e => {
+      const [text, paper] = [light(getComputedStyle(e).color), ground(e)];
+      return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
+    });
+}"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every table at its widest, claims, a figure and long parameters, as a page."""
+    run = tmp_path_factory.mktemp("outputs") / "my-recordings-quick"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_RUN_DIR", str(run))
+        claims.begin(NAME, seed=0)
+        data: dict[str, Any] = {"data": "synthetic"}
+        sure: dict[str, Any] = {"low": 1.0, "high": 1.0, "n": 1000, "n_infants": 1000, **data}
+        for label in ("pain", "belly_pain", "discomfort", "tired"):
+            claims.record(f"table1.{label}.count", 1000, **data)
+            claims.record(f"table1.{label}.test_count", 1000, **data)
+        keys = [f"feature_validation.{f}.{m}" for f in ("stft", "mfcc") for m in CLASSIFIERS]
+        keys += [f"table3.{pair}.{model}" for pair in PAIRS for model in (*ENSEMBLES, "majority")]
+        for key in [*keys, "cry2", "baseline.audio.boosting", "full"]:
+            for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+                for protocol in claims.PROTOCOLS:
+                    claims.record(f"{key}.{metric}", 1.0, protocol=protocol, **sure)
+                claims.record(f"{key}.frame_split.{metric}", 1.0, protocol="paper", **sure)
+            claims.record(f"{key}.p_value", 0.001, protocol="leak_free", **data)
+        for rival in ("svm", "ae_dnn"):
+            claims.record(f"table3.gain.{rival}.total.accuracy", -0.25, low=-0.5, high=-0.1,
+                          protocol="leak_free", **data)  # fmt: skip
+        claims.merge(run)
+        figure = Figure(figsize=(12, 3))
+        figure.subplots()
+        plots.save(figure, "wide", "An empty pair of axes, wider than any telephone.")
+    (run / "state").mkdir()
+    parameters = {"states": ["hungry", "belly_pain", "discomfort"], "data": 3 * "a_long_folder/"}
+    state = {"parameters": parameters, "seconds": 12345, "peak_mib": 12345,
+             "versions": {"ai-edge-litert": "2.3.0"}}  # fmt: skip
+    (run / "state" / f"{NAME}.json").write_text(json.dumps(state))
+    return report.write(run)
+
+
+def opened(chromium: Browser, path: Path, *, width: int, theme: Any = "light") -> Page:
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    return page
+
+
+@pytest.mark.parametrize("width", [390, 740, 800, 1000, 1200])
+def test_nothing_is_wider_than_the_window(width: int, chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=width)
+    page.evaluate(OPEN)
+    assert page.locator("table:visible").count() >= 8
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(BEYOND) == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_can_be_read(theme: str, chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=1200, theme=theme)
+    page.evaluate(OPEN)
+    assert min(page.evaluate(CONTRASTS)) >= 4.5
+    page.context.close()
+
+
+def test_contents_lead_to_their_sections(chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=390)
+    page.get_by_role("navigation").get_by_role("link", name="How it was made").click()
+    assert page.url.endswith("#made")
+    page.wait_for_function(
+        "Math.abs(document.querySelector('#made').getBoundingClientRect().top) < 800"
+    )
+    page.context.close()
+
+
+def test_figures_are_folded_and_unfold_with_their_caption(chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=390)
+    picture = page.get_by_role("img", name="An empty pair of axes, wider than any telephone.")
+    assert not picture.is_visible()
+    page.get_by_text(f"{NAME}: 1 figure").click()
+    picture.wait_for(state="visible")
+    page.context.close()
