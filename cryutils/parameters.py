@@ -136,7 +136,7 @@ DECLARED: Mapping[str, Parameter] = {
     "fps": Parameter("number", "frames a second of a synthetic video", "[1, 120]"),
     "size": Parameter("even", "pixels of a synthetic video's side", "[64, 1024]"),
     # Sound
-    "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 192000]"),
+    "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 96000]"),
     "kind": Parameter("text", "features of the sound", choices=("mel", "mfcc", "mel+mfcc", "stft")),
     "scaling": Parameter(
         "text", "what is scaled (Paper A: the signal)", choices=("signal", "features", "none")

@@ -165,7 +165,7 @@ def test_choices_are_those_of_the_library() -> None:
 @pytest.mark.parametrize(
     ("name", "low", "high", "step", "use"),
     [
-        ("sr", 4000, 192_000, 1, voice.check_rate),
+        ("sr", 4000, None, 1, voice.check_rate),
         ("duration_s", 0.5, 600, 0.01,
          lambda s: voice.check("tired", infant=0, seed=0, signal=0, identity=0, duration_s=s)),
         ("fps", 1, 120, 0.01, lambda fps: face.check(fps=fps)),
@@ -203,8 +203,8 @@ def test_the_ends_are_those_of_the_library(
         ("03", "hop_length=100000000", "give a whole number from 1 to 16384."),
         ("03", "n_mels=0", "n_mels=0: give a whole number from 2 to 512."),
         ("03", "n_mels=100000", "give a whole number from 2 to 512."),
-        ("00", "sr=null", "sr=null: give a whole number from 4000 to 192000."),
-        ("03", "sr=100000000", "give a whole number from 4000 to 192000."),
+        ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
+        ("03", "sr=100000000", "give a whole number from 4000 to 96000."),
         ("03", "splits=0", "splits=0: give a whole number from 1 to 10000."),
         ("03", "splits=-1", "splits=-1: give a whole number from 1 to 10000."),
         ("03", "repeats=0", "repeats=0: give a whole number from 1 to 100."),
