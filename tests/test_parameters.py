@@ -279,6 +279,16 @@ def test_two_that_do_not_go_together_are_refused(
     assert mend in refused(name, *given)
 
 
+def test_a_notebook_of_somebody_elses_needs_no_declaration() -> None:
+    theirs = {
+        "n_fft": None, "hop_length": 64, "window_s": 2.0, "clips": 40, "n_folds": 3,
+        "face_size": "x", "filters": [8], "data": "synthetic", "infants": "many", "mine": {"a": 1}, "weights": 3,
+    }  # fmt: skip
+    parameters.check("20_mine", theirs, {"hop_length": 9000, "mine": "anything", "clips": 90})
+    with pytest.raises(InputError, match="clips=2: give a whole number from 6 to 100000"):
+        parameters.check("20_mine", theirs, {"clips": 2})
+
+
 def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
     """The ends of the table above: each is taken by what the notebook calls, one more isn't."""
     window = inputs.SoundInput(kind="mfcc", n_fft=256, hop_length=128)
