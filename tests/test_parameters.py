@@ -282,7 +282,8 @@ def test_two_that_do_not_go_together_are_refused(
 def test_a_notebook_of_somebody_elses_needs_no_declaration() -> None:
     theirs = {
         "n_fft": None, "hop_length": 64, "window_s": 2.0, "clips": 40, "n_folds": 3,
-        "face_size": "x", "filters": [8], "data": "synthetic", "infants": "many", "mine": {"a": 1}, "weights": 3,
+        "face_size": "x", "filters": [8], "data": "synthetic", "infants": "many",
+        "mine": {"a": 1}, "weights": 3,
     }  # fmt: skip
     parameters.check("20_mine", theirs, {"hop_length": 9000, "mine": "anything", "clips": 90})
     with pytest.raises(InputError, match="clips=2: give a whole number from 6 to 100000"):
