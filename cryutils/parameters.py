@@ -136,7 +136,7 @@ DECLARED: Mapping[str, Parameter] = {
     "fps": Parameter("number", "frames a second of a synthetic video", "[1, 120]"),
     "size": Parameter("even", "pixels of a synthetic video's side", "[64, 1024]"),
     # Sound
-    "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 192000]"),
+    "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 96000]"),
     "kind": Parameter("text", "features of the sound", choices=("mel", "mfcc", "mel+mfcc", "stft")),
     "scaling": Parameter(
         "text", "what is scaled (Paper A: the signal)", choices=("signal", "features", "none")
@@ -278,20 +278,15 @@ def check(notebook: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) 
 
     defaults: the notebook's own parameters. given: those that are set, by names in `defaults`.
     """
-    for name, value in given.items():
+    values = {}
+    for name, value in {**defaults, **given}.items():
         declared = declaration(notebook, name, defaults[name])
-        if declared and not declared.accepts(value):
+        if not declared or declared.accepts(value):
+            values[name] = value
+        elif name in given:
             example = _example(name, value, declared, defaults[name])
             raise InputError(f"{name}={_short(value)}: give {declared.words}{example}.")
-    values = {**defaults, **given}
-    for name, most, other in _limits(values):
-        size = values[name]
-        if (len(size) if isinstance(size, list) else size) > most:
-            what = f"{most} of them" if isinstance(size, list) else most
-            raise InputError(
-                f"{name}={_short(size)}: give {what} at most, for {other}={_short(values[other])}."
-            )
-    for mistake in _mistakes(values):
+    for mistake in (*_beyond(values), *_mistakes(values)):
         raise InputError(mistake)
     if values.get("data") == "synthetic":
         from cryutils.synth.voice import STATES
@@ -310,30 +305,40 @@ def check_corpus(given: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
+def _beyond(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is larger, or longer, than another parameter allows."""
+    for name, most, other in _limits(values):
+        value = values.get(name, 0)
+        many = isinstance(value, list)
+        if (len(value) if many else value) > most:
+            most_words, why = f"{most} of them" if many else most, _short(values[other])
+            yield f"{name}={_short(value)}: give {most_words} at most, for {other}={why}."
+
+
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
-    """Yield what may be no larger, or no longer, than another parameter allows: name, most, it."""
+    """Yield a parameter, the most it may be, and the other one that says so."""
     if "n_fft" in values:
         yield "hop_length", values["n_fft"], "n_fft"
         yield "n_mels", values["n_fft"] // 2 + 1, "n_fft"
+    if "n_mels" in values:
         yield "n_mfcc", values["n_mels"], "n_mels"
-    if "window_s" in values:
+    heard = {"sr", "n_fft", "hop_length", "n_mels", "n_mfcc", "window_s"}
+    if heard <= values.keys():
         from cryutils.inputs import SoundInput
 
-        settings = ("sr", "n_fft", "hop_length", "n_mels", "n_mfcc", "window_s")
         kind = values.get("kind", "mfcc")
-        shape = SoundInput(kind=kind, **{name: values[name] for name in settings}).shape
-        if "patch" in values:
-            yield "patch", shape[0], "window_s"
-        if "filters" in values:
-            yield "filters", _blocks(min(shape)), "kind" if shape[1] < shape[0] else "window_s"
-    if "face_size" in values and not values["backbone"]:
+        frames, width = SoundInput(kind=kind, **{name: values[name] for name in heard}).shape
+        yield "patch", frames, "window_s"
+        narrow = width < frames and "kind" in values
+        yield "filters", _blocks(min(frames, width)), "kind" if narrow else "window_s"
+    if "face_size" in values and not values.get("backbone"):
         yield "filters", _blocks(values["face_size"]), "face_size"
-    if values.get("data") == "synthetic" and "duration_s" in values:
-        if "window_s" in values:
+    if values.get("data") == "synthetic":
+        if "duration_s" in values:
             yield "window_s", values["duration_s"], "duration_s"
-        if "n_folds" in values and "infants" in values:
+        if "infants" in values:
             yield "n_folds", values["infants"], "infants"
-        elif "n_folds" in values:
+        elif {"clips", "clips_per_infant"} <= values.keys():
             yield "n_folds", values["clips"] // values["clips_per_infant"], "clips"
 
 
@@ -347,13 +352,12 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
     low, high = values.get("noise_range", (0, 0))
     if low > high:
         yield f"noise_range={_short([low, high])}: give the lower level first."
-    if values.get("data") == "synthetic" and "infants" in values:
+    if values.get("data") == "synthetic":
         least = 2 * (len(values.get("classes", [])) or 4)
-        if values["infants"] < least:
+        if values.get("infants", least) < least:
             yield f"infants={values['infants']}: give {least} or more, two of each class."
-    elif values.get("data") == "synthetic" and "clips" in values:
-        least = 6 * values["clips_per_infant"]
-        if values["clips"] < least:
+        least = 6 * values.get("clips_per_infant", 1)
+        if values.get("clips", least) < least:
             yield f"clips={values['clips']}: give {least} or more, of two infants in each state."
     weights = values.get("weights") or "auto"
     choices = DECLARED["weights"].choices

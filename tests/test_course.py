@@ -417,6 +417,17 @@ def command(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
+def test_a_named_notebook_that_lacks_a_parameter_says_so_and_runs(
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
+    assert command("run", "01_first", "03_other", "-p", "own=2") == 0
+    said = capsys.readouterr().out
+    assert "01_first: has no parameter own, and runs without\n" in said
+    assert "03_other: has" not in said
+    assert tally(apart) == {"01_first": 1}
+
+
 def test_a_run_executes_keeps_and_repeats_what_changed(
     project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
