@@ -98,15 +98,15 @@ def run(
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
+    if name is not None:
+        run_folder.require_name(name, "--name", course.profiles())
     todo, skipped = course.plan(
         chosen,
         only=notebooks,
         given=dict(_parameter(text) for text in given),
         data=data,
         outputs=home,
-        run_name=None
-        if name is None
-        else run_folder.require_name(name, "--name", course.profiles()),
+        run_name=name,
     )
     if todo:
         _look_for_recordings(resolve(data) if data else chosen.data)
