@@ -96,7 +96,7 @@ def test_no_two_sets_of_parameters_share_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/tmp/x", "a\\b", "a\nb"]
+    "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/x", "a\\b", "a\nb"]
 )
 def test_a_name_is_no_path(name: str) -> None:
     with pytest.raises(InputError, match=r"--name .*give a plain name"):
