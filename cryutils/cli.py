@@ -123,15 +123,15 @@ def run(
     values = _parameters(given)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
+    if name is not None:
+        run_folder.require_name(name, "--name", course.profiles())
     todo, skipped = course.plan(
         chosen,
         only=notebooks,
         given=values,
         data=data,
         outputs=home,
-        run_name=None
-        if name is None
-        else run_folder.require_name(name, "--name", course.profiles()),
+        run_name=name,
     )
     if listing:
         click.echo(_listing(todo), nl=False)

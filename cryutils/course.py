@@ -206,8 +206,8 @@ def run(
     What finished before is kept unless `fresh`, and stays until an execution that replaces it has
     finished too. `report(notebook, what, share)` is called as work goes on: `what` is "kept",
     "running", "done" or "failed", or what a long cell says of itself, `share` of cells done, 0-1.
-    Without a notebook it is a line about the whole run, or "" once a second. Raises InputError
-    where another process executes in the same run.
+    Without a notebook it is a line about the whole run, or "" after a second without news.
+    Raises InputError where another process executes in the same run.
     """
     if not jobs:
         return {}

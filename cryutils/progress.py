@@ -168,7 +168,7 @@ class _Run:
         self.before, self.processes, self.after = before, processes, after
         self.standings = {name: Standing() for name in names}
         self.ended: set[str] = set()
-        self.latest = ""  # what a long cell counts
+        self.counts: dict[str, str] = {}  # what long cells count, by notebook
         self.began_s = time.monotonic()
 
     def hear(self, name: str, what: str, share: float) -> None:
@@ -181,10 +181,10 @@ class _Run:
             self.ended.add(name)
             return
         standing = self.standings[name]
+        self.counts.pop(name, None)
         if what in _ENDS:
             standing.ended_s = now_s
             self.ended.add(name)
-            self.latest = ""
         elif what == "running":
             if standing.started_s is None:
                 standing.started_s = now_s
@@ -192,7 +192,7 @@ class _Run:
             standing.count_left_s = 0.0
         else:
             count, _, left = what.partition(", about ")
-            self.latest = f"; {name}: {count}"
+            self.counts[name] = f"; {name}: {count}"
             minutes = re.match(r"\d+(?= min left)", left)
             standing.counted_s = now_s
             standing.count_left_s = 60.0 * int(minutes[0]) if minutes else 0.0
@@ -224,7 +224,8 @@ def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
         if time.monotonic() - said_s >= _LINE_S:
             said_s = time.monotonic()
             n = len(run.standings.keys() | run.ended)
-            line = f"{len(run.ended)} of {n} notebooks done, {words(run.left_s())}{run.latest}"
+            latest = next(reversed(run.counts.values()), "")
+            line = f"{len(run.ended)} of {n} notebooks done, {words(run.left_s())}{latest}"
             print(line, file=sys.stderr, flush=True)
 
     return show

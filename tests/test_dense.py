@@ -216,7 +216,9 @@ def test_classes_weigh_alike_in_the_loss() -> None:
     assert recall[True] > recall[False] + 0.2
 
 
-def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
+def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_path) -> None:
+    noted = tmp_path / "networks"
+    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
     x, y = blobs()
     train, validation = parts(len(x))
     tasks = [Task(train[k:], validation) for k in range(5)]
@@ -235,6 +237,9 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
     assert calls == [2, 2, 1]
     assert (again.predict(4, x) == stacked.predict(4, x)).all()
     assert again.history.equals(stacked.history)
+    lines = [line.split("\t") for line in noted.read_text().splitlines()]
+    assert [int(count) for count, _ in lines] == [5, 2, 2, 1], "for the run, each when trained"
+    assert {path for _, path in lines} == {str(p) for p in (tmp_path / "dense").glob("*.npz")}
 
 
 def test_a_damaged_file_is_made_anew(tmp_path) -> None:

@@ -101,6 +101,9 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
             show("", "", 0.0)
             if second == 200:
                 show("09", "Frames: 60 of 150 clips, about 20 min left", 0.5)
+        show("09", "running", 0.9)
+        clock[0] = 300.0
+        show("", "", 0.0)
         show("09", "done", 1.0)
     assert capsys.readouterr().err.splitlines() == [
         "resuming: 1 of 2 notebooks, 3 networks kept",
@@ -110,6 +113,7 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
         "1 of 2 notebooks done, about 10 min left",  # 575 s
         "1 of 2 notebooks done, about 9 min left",  # 515 s
         "1 of 2 notebooks done, about 20 min left; 09: Frames: 60 of 150 clips",  # 1160 s
+        "1 of 2 notebooks done, less than a minute left",
         "09: done",
     ]
 

@@ -96,7 +96,7 @@ def test_no_two_sets_of_parameters_share_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/tmp/x", "a\\b", "a\nb"]
+    "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/x", "a\\b", "a\nb"]
 )
 def test_a_name_is_no_path(name: str) -> None:
     with pytest.raises(InputError, match=r"--name .*give a plain name"):
@@ -107,7 +107,7 @@ def test_a_name_is_no_path(name: str) -> None:
 def test_a_name_that_means_something_else_is_taken(name: str) -> None:
     with pytest.raises(InputError, match=rf"--name {name}: that name is taken"):
         run_folder.require_name(name, "--name", ["quick", "real"])
-    assert run_folder.require_name("quick-2", "--name", ["quick", "real"]) == "quick-2"
+    run_folder.require_name("quick-2", "--name", ["quick", "real"])
 
 
 # Executions

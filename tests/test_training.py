@@ -200,9 +200,12 @@ def test_the_same_seed_trains_the_same_network_and_another_does_not(tmp_path: Pa
 def test_a_finished_fit_is_found_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    noted = tmp_path / "networks"
+    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
     first = trained(tmp_path)
     monkeypatch.setattr(training, "_train", None)
     again = trained(tmp_path)
+    assert noted.read_text() == f"1\t{first.folder / 'fit.json'}\n", "for the run, when trained"
     assert (first.found, again.found) == (False, True)
     assert_same(first, again)
     assert again.folder == first.folder
