@@ -41,6 +41,9 @@ __all__ = ["Shot", "sampled", "shots", "turned"]
 Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int32]
 
+# Their colour profile has a name, which PyAV (18.1) frees twice once side data is asked for. So a
+# PNG among videos isn't turned; one that is called .png is `pictures`'.
+_NAMED_PROFILES = frozenset({"png", "apng"})
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
 
 
@@ -129,7 +132,8 @@ def _of_video(path: Path) -> Iterator[Shot]:
             # Of the first alone: a frame that was asked for its side data is part of a
             # cycle, and waits, pixels and all, until Python looks for such.
             if empty:
-                matrix, empty = _display_matrix(frame), False
+                is_safe = stream.codec_context.name not in _NAMED_PROFILES
+                matrix, empty = _display_matrix(frame) if is_safe else None, False
             yield Shot(path, start_s, length_s, frame, converter, matrix)
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")

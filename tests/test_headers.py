@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -342,3 +344,21 @@ def test_a_video_of_pictures_beyond_8k_is_refused(tmp_path: Path) -> None:
         assert shape.width * shape.height <= media.MOST_PIXELS
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
         media.check_size(8000, 8000, path)
+
+
+def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path) -> None:
+    """In a process of its own: PyAV frees the profile's name twice, which ends it."""
+    picture = Image.new("RGB", (16, 16), (200, 40, 40))
+    picture.save(tmp_path / "a.png", icc_profile=bytes(400))
+    (tmp_path / "a.png").rename(tmp_path / "a.avi")
+    script = (
+        "import gc, sys, pathlib; from cryutils import video\n"
+        "for k in range(20):\n"
+        "    (shown,) = video.frames(pathlib.Path(sys.argv[1])); gc.collect()\n"
+        "print(shown.shape, shown[0, 0].tolist())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.avi")],
+        env={**os.environ, "MALLOC_PERTURB_": "165"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, "(16, 16, 3) [200, 40, 40]\n"), ended.stderr

@@ -7,6 +7,7 @@ that a call that ends the process is known. Its memory is limited; a call that h
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import resource
 import sys
@@ -31,6 +32,7 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     readings = {"probe": probe, "read": read, "frames": frames, "track": track}
     readings["predict"] = predicting(run)
+    gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
             if number % int(parts) != int(part):
@@ -41,6 +43,7 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
                 print(json.dumps({"case": name, "reading": reading}), flush=True)
                 faulthandler.dump_traceback_later(HANG_S, exit=True)
                 print(json.dumps({"outcome": outcome(call, path)}), flush=True)
+                gc.collect()  # what a decoder frees twice ends the call that it belongs to
                 faulthandler.cancel_dump_traceback_later()
     print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}))
 
