@@ -53,13 +53,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
             claims.record(f"table1.{label}.count", 1000, **data)
             claims.record(f"table1.{label}.test_count", 1000, **data)
         keys = [f"feature_validation.{f}.{m}" for f in ("stft", "mfcc") for m in CLASSIFIERS]
-        keys += [f"table3.{pair}.{model}" for pair in PAIRS for model in (*ENSEMBLES, "majority")]
+        keys += [f"table3.{pair}.{model}" for pair in PAIRS for model in ENSEMBLES]
         for key in [*keys, "cry2", "baseline.audio.boosting", "full"]:
             for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
                 for protocol in claims.PROTOCOLS:
                     claims.record(f"{key}.{metric}", 1.0, protocol=protocol, **sure)
                 claims.record(f"{key}.frame_split.{metric}", 1.0, protocol="paper", **sure)
             claims.record(f"{key}.p_value", 0.001, protocol="leak_free", **data)
+        for pair in PAIRS:
+            claims.record(f"table3.{pair}.majority.accuracy", 0.5, protocol="leak_free", **data)
         for rival in ("svm", "ae_dnn"):
             claims.record(f"table3.gain.{rival}.total.accuracy", -0.25, low=-0.5, high=-0.1,
                           protocol="leak_free", **data)  # fmt: skip
@@ -82,7 +84,7 @@ def opened(chromium: Browser, path: Path, *, width: int, theme: Any = "light") -
     return page
 
 
-@pytest.mark.parametrize("width", [390, 740, 800, 1000, 1200])
+@pytest.mark.parametrize("width", [320, 390, 740, 800, 1000, 1200])
 def test_nothing_is_wider_than_the_window(width: int, chromium: Browser, written: Path) -> None:
     page = opened(chromium, written, width=width)
     page.evaluate(OPEN)
