@@ -71,7 +71,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plots.save(figure, "wide", "An empty pair of axes, wider than any telephone.")
     (run / "state").mkdir()
     parameters = {"states": ["hungry", "belly_pain", "discomfort"], "data": 3 * "a_long_folder/"}
-    state = {"parameters": parameters, "seconds": 12345, "peak_mib": 12345,
+    state = {"fingerprint": "", "parameters": parameters, "seconds": 12345, "peak_mib": 12345,
              "versions": {"ai-edge-litert": "2.3.0"}}  # fmt: skip
     (run / "state" / f"{NAME}.json").write_text(json.dumps(state))
     return report.write(run)
