@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
@@ -74,6 +75,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = {"fingerprint": "", "parameters": parameters, "seconds": 12345, "peak_mib": 12345,
              "versions": {"ai-edge-litert": "2.3.0"}}  # fmt: skip
     (run / "state" / f"{NAME}.json").write_text(json.dumps(state))
+    cells = [
+        nbformat.v4.new_markdown_cell("Try first"),
+        nbformat.v4.new_code_cell("answer = 42", metadata={"tags": ["solution"]}),
+    ]
+    (run / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), run / "notebooks" / f"{NAME}.ipynb")
     return report.write(run)
 
 
@@ -118,4 +125,16 @@ def test_figures_are_folded_and_unfold_with_their_caption(chromium: Browser, wri
     assert not picture.is_visible()
     page.get_by_text(f"{NAME}: 1 figure").click()
     picture.wait_for(state="visible")
+    page.context.close()
+
+
+def test_a_notebooks_page_folds_its_solutions(chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=1200)
+    page.get_by_role("link", name=NAME).click()
+    page.get_by_text("Try first").wait_for()
+    answer = page.locator(".celltag_solution")
+    assert not answer.is_visible()
+    page.get_by_text("Solution", exact=True).click()
+    answer.wait_for(state="visible")
+    assert "answer = 42" in answer.inner_text()
     page.context.close()
