@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["print_scoreboard", "write"]
 
+# nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
+_FOLD_SOLUTIONS = """<script>
+for (const cell of document.querySelectorAll(".celltag_solution")) {
+  const folded = document.createElement("details");
+  folded.innerHTML = "<summary>Solution</summary>";
+  cell.replaceWith(folded);
+  folded.append(cell);
+}
+</script>
+</body>"""
+
 
 def _read(folder: Path) -> pd.DataFrame:
     rows = claims.read_results(folder / "results.json")
@@ -194,8 +205,9 @@ def _as_html(notebook: Path) -> bool:
     body, _ = HTMLExporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
     # One notebook's link to the next leads to a page, too.
     body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
+    before, _, after = body.rpartition("</body>")
     with writing(page) as part:
-        part.write_text(body, encoding="utf-8")
+        part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
     return True
 
 

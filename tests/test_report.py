@@ -282,7 +282,7 @@ def executed(run: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     (run / "state").mkdir(exist_ok=True)
-    state = {"parameters": {}, "seconds": 1, "peak_mib": 2, "versions": {}}
+    state = {"fingerprint": "", "parameters": {}, "seconds": 1, "peak_mib": 2, "versions": {}}
     (run / "state" / f"{name}.json").write_text(json.dumps(state))
     return path
 
