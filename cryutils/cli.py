@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -125,7 +126,7 @@ def _look_for_recordings(data: str | Path | None) -> None:
         load(data)
     elif data == "donateacry":
         with counting("Looking for DonateACry", "files") as report:
-            donateacry.fetch(report=report)
+            donateacry.fetch(report=report, announce=partial(click.echo, err=True))
 
 
 def _make(folder: Path) -> None:
