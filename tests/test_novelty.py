@@ -70,8 +70,8 @@ def test_recordings_of_one_infant_or_without_windows_are_no_reference() -> None:
     ("share", "words"),
     [
         (None, None), (0.5, None), (0.98, None),
-        (0.99, "unlike the training cries: farther from them than 99% of them from the others"),
-        (1.0, "unlike the training cries: farther from them than any of them from the others"),
+        (0.99, "unlike the training cries: farther from them than 99% of them are from the rest"),
+        (1.0, "unlike the training cries: farther from them than any of them is from the rest"),
     ],
 )  # fmt: skip
 def test_only_a_sound_at_the_end_of_the_scale_is_remarked_on(

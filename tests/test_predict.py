@@ -179,7 +179,7 @@ def test_white_noise_is_called_unlike_the_cries_and_a_training_cry_is_not(
     assert said.unlike == 1
     assert said.remarks == (
         "picture: no pictures",
-        "sound: unlike the training cries: farther from them than any of them from the others",
+        "sound: unlike the training cries: farther from them than any of them is from the rest",
     )
     assert said.row()["unlike"] == 1.0 and said.why == ("picture: no pictures",)
     cries = [Predictor("cry2")(clip.path) for clip in quick.corpus[::4]]
