@@ -105,7 +105,7 @@ def _drawn(prediction: Prediction, frames: Iterator[Pixels], note: str) -> Itera
     if prediction.used in by:
         words[0] += f", by {by[prediction.used]}"
     # The note comes last: it alone may be too long for the panel.
-    words += [*prediction.why, "No medical device.", note]
+    words += [*prediction.remarks, "No medical device.", note]
     is_still = prediction.file.suffix.lower() in media.STILL
     for number, frame in enumerate(frames):
         time_s = number / FPS

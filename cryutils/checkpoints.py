@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy.typing as npt
 from cryutils.backend import keras as _keras
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import writing
+from cryutils.model_card import ModelCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,15 +150,24 @@ def note(path: Path, networks: int = 1) -> None:
 
 
 def save(
-    model: Any, folder: str | os.PathLike[str], name: str, about: Mapping[str, Any]
+    model: Any,
+    folder: str | os.PathLike[str],
+    name: str,
+    about: Mapping[str, Any],
+    *,
+    exported: Sequence[Path] = (),
 ) -> tuple[Path, Path]:
     """Write a trained model as `<name>.keras` and what is to be known of it as `<name>.json`.
+
+    The second holds the digests of the first and of the networks `exported` beside it, so
+    damage and files of another training are noticed (see `model_card`).
 
     Args:
         model: a Keras model, such as `Fitted.model`.
         folder: made where there is none.
         name: "cry2" or "image".
         about: JSON types; at least "classes", in the order of the model's output.
+        exported: files of the same training, in the same folder.
 
     Returns:
         Both paths.
@@ -171,30 +181,27 @@ def save(
         raise InputError(
             f"about the model {name!r}: give its {model.output_shape[-1]} classes, not {classes}."
         )
-    network, told = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
+    network = Path(folder, f"{name}.keras")
     with _room(Path(folder)):
         with writing(network) as part:
             model.save(part)
-        with writing(told) as part:
-            text = json.dumps(about, indent=2, ensure_ascii=False)
-            part.write_text(text + "\n", encoding="utf-8")
-    return network, told
+        # Last of all, since it vouches for the others.
+        return network, ModelCard.write(Path(folder), name, about, [network, *exported])
 
 
 def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
     """Return the model that `save` wrote, ready to predict, and what is to be known of it.
 
-    Raises InputError where one of the two files is missing or damaged.
+    Raises InputError where one of the two files is missing or damaged, or they aren't of one
+    training.
     """
     network, told = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
     for path in (network, told):
         if not path.is_file():
             hint = near_miss(name, [found.stem for found in Path(folder).glob("*.keras")])
             raise InputError(f"{path}: no such file.{hint}")
-    try:
-        about = json.loads(told.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{told}: damaged ({error}); train the model again.") from error
+    card = ModelCard.read(Path(folder), name)
+    card.check(network.name)
     try:
         model = _keras().models.load_model(network, compile=False)
     except _DAMAGE as error:
@@ -203,7 +210,7 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     if len(model.inputs) == len(model.outputs) == 1:
         # Keras 3.10 takes a loaded model's input for a list, and warns at each array.
         model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
-    return model, about
+    return model, dict(card.content)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,12 +197,12 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
 
 
 def _load(name: str) -> Corpus:
-    from cryutils import load
+    from cryutils import donateacry, load
 
-    if name != "donateacry":
-        return load(name)
-    with counting("Looking for DonateACry", "files") as report:
-        return load(name, report=report)
+    if name == "donateacry":
+        with counting("Looking for DonateACry", "files") as report:
+            donateacry.fetch(report=report, announce=partial(click.echo, err=True))
+    return load(name)
 
 
 def _make(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cryutils.cli_group import SuggestingGroup
@@ -52,7 +54,7 @@ def data_fetch(name: str) -> None:
 
     _must_be_downloaded(name, "fetch")
     with counting("Downloading", "files") as report:
-        folder = donateacry.fetch(report=report)
+        folder = donateacry.fetch(report=report, announce=partial(click.echo, err=True))
     click.echo(f"DonateACry: {folder}")
     click.echo(f"Licence: {donateacry.LICENCE}")
     click.echo(f"Cite: {donateacry.CITATION}")

@@ -7,6 +7,7 @@ its own row only. Exit code 1 where some files were bad, 2 where all were.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from itertools import chain, count
@@ -18,17 +19,22 @@ import click
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cryutils.predict import Prediction
 
 __all__ = ["predict"]
 
 USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "–"}
+_FOLDED = ("file", "remarks")  # columns that may take several lines
+_FOLDED_WIDTH = 20  # characters that each of them needs
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
-@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest).")
+@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
+              " infants, else on synthetic ones).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file.")
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
 def predict(
@@ -36,51 +42,109 @@ def predict(
 ) -> None:
     """Say what state the trained models see in sounds, videos or pictures.
 
+    A directory stands for the recordings in it and below. A sound far from all that the models
+    learned from is called unlike them; nothing else checks that a sound is a cry.
+
     \b
     Examples:
       cryutils predict cry.wav crying.mp4
-      cryutils predict recordings/*.mp4 --annotate drawn --json
+      cryutils predict recordings --annotate drawn --json
       cryutils predict crying.mp4 --model ensemble
     """
     from cryutils.locations import resolve
-    from cryutils.predict_ensemble import open_models
+    from cryutils.predict_ensemble import Models
 
-    predictor = open_models(model, run=run)
-    click.echo(
-        f"Models: {predictor.run.name}, trained on {predictor.note}. No medical device.", err=True
-    )
-    artist = _Artist(resolve(annotate), predictor.note) if annotate else None
+    models = Models(model, run=run)
+    main = models.first
+    click.echo(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
+    artist = _Artist(resolve(annotate)) if annotate else None
     rows: list[dict[str, Any]] = []
     failed = False
-    for name in _shown(files):
+    for name in _shown(_expanded(files)):
         row: dict[str, Any] = {"file": name}
         rows.append(row)
         try:
-            prediction = predictor(resolve(name))
+            if resolve(name).is_dir():
+                raise InputError(f"{name}: no recording in this directory; {_types()}.")
+            prediction = models(resolve(name))
             row |= {**prediction.row(), "file": name}
+            row["remarks"] = "; ".join(prediction.remarks)
+            if prediction.run != main.run.name:
+                click.echo(
+                    f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
+                )
             if artist is not None:
                 row["annotated"] = None  # a prediction that can't be drawn is one nevertheless
                 row["annotated"] = artist.draw(prediction)
         except InputError as error:
             failed = True
+            message = str(error)
             if "state" not in row:
-                row["error"] = str(error)
-            click.echo(f"cryutils: {error}", err=True)
+                message = row["error"] = _with_types(name, error)
+            click.echo(f"cryutils: {message}", err=True)
     done = [row for row in rows if "error" not in row]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
+        click.echo(json.dumps(shown, indent=1))
     elif done:
-        _print_table(done, predictor.classes)
+        _print_table(done)
     if failed:
         raise SystemExit(1 if done else 2)
 
 
-class _Artist:
-    """Writes predictions into one folder, a file each, though recordings may share a name."""
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Return the files, and for a directory the recordings in it and below, by name.
 
-    def __init__(self, folder: Path, note: str) -> None:
-        self.folder, self.note = folder, f"Trained on {note}."
-        self.taken: set[str] = set()
+    A directory without any stays as it is.
+    """
+    from cryutils.locations import resolve
+
+    files: list[str] = []
+    for name in names:
+        root = resolve(name)
+        inside = [
+            path
+            for path in sorted(root.rglob("*") if root.is_dir() else [])
+            if path.is_file() and not any(p.startswith(".") for p in path.relative_to(root).parts)
+        ]
+        readable = [str(Path(name, path.relative_to(root))) for path in inside if _is_known(path)]
+        others = len(inside) - len(readable)
+        if readable and others:
+            noun = "file" if others == 1 else "files"
+            click.echo(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
+        files += readable or [name]
+    return files
+
+
+def _is_known(path: Path) -> bool:
+    from cryutils import media
+
+    return path.suffix.lower() in media.SOUND | media.VIDEO | media.STILL
+
+
+def _types() -> str:
+    from cryutils import media
+
+    kinds = {"sounds": media.SOUND, "videos": media.VIDEO, "pictures": media.STILL}
+    words = [f"{kind} ({', '.join(sorted(s[1:] for s in types))})" for kind, types in kinds.items()]
+    return f"give {', '.join(words[:-1])} or {words[-1]}"
+
+
+def _with_types(name: str, error: InputError) -> str:
+    """Return the error, with the types that are read where the file is of none of them."""
+    from cryutils.locations import resolve
+
+    path = resolve(name)
+    if _is_known(path) or not path.is_file() or not path.stat().st_size:
+        return str(error)
+    return f"{name}: no sound, video or picture that can be read; {_types()}."
+
+
+class _Artist:
+    """Writes predictions into one folder, a new file each: none that is there is ever replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -89,7 +153,7 @@ class _Artist:
             ) from error
 
     def draw(self, prediction: Prediction) -> str | None:
-        """Return the path of what was written; None, and a line on stderr, for a sound."""
+        """Return the path of what was written, and say it; None for a sound."""
         from cryutils.annotate import annotate
 
         if not prediction.info.has_video:
@@ -97,11 +161,14 @@ class _Artist:
                 f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True
             )
             return None
+        taken = {path.stem.casefold() for path in self.folder.iterdir()}
         stem = prediction.file.stem
         numbered = (f"{stem}-{k}" for k in count(2))
-        name = next(name for name in chain([stem], numbered) if name.casefold() not in self.taken)
-        self.taken.add(name.casefold())
-        return str(annotate(prediction, self.folder, note=self.note, name=name))
+        name = next(name for name in chain([stem], numbered) if name.casefold() not in taken)
+        note = f"Trained on {prediction.note}."
+        path = str(annotate(prediction, self.folder, note=note, name=name))
+        click.echo(f"{prediction.file.name}: drawn in {path}", err=True)
+        return path
 
 
 def _shown(files: Sequence[str]) -> Any:
@@ -113,24 +180,81 @@ def _shown(files: Sequence[str]) -> Any:
     return track(files, "recordings", console=Console(stderr=True), transient=True)
 
 
-def _print_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a row a file, as wide as the terminal; where that is narrow, remarks come below."""
     from rich.console import Console
+    from rich.markup import escape
+
+    # Off a terminal as wide as it needs, so that a file is one line for whoever reads it there.
+    fits = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if fits else 1000, highlight=False)
+    columns = _columns(rows)
+    widths = {head: max(map(len, (head, *cells))) for head, cells in columns.items()}
+    for head in _FOLDED:
+        widths[head] = min(widths[head], _FOLDED_WIDTH)
+    if sum(widths.values()) + 3 * len(widths) + 1 <= console.width:
+        console.print(_wide(columns))
+        return
+    console.print(_narrow(rows))
+    for name, row in zip(_names(rows), rows, strict=True):
+        if row["remarks"]:
+            console.print(f"{escape(name)}: {escape(row['remarks'])}")
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the cells below each heading, a state's probabilities in a column of their own."""
+    states = dict.fromkeys(name for row in rows for name in row["probabilities"])
+    shares = [
+        {name: f"{share:.0%}" for name, share in row["probabilities"].items()} for row in rows
+    ]
+    return {
+        "file": _names(rows),
+        "state": [row["state"] or "no prediction" for row in rows],
+        **{name.replace("_", " "): [row.get(name, "–") for row in shares] for name in states},
+        "by": [USED[row["used"]] for row in rows],
+        "run": [row["run"] for row in rows],
+        "remarks": [row["remarks"] for row in rows],
+    }
+
+
+def _wide(columns: dict[str, list[str]]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table()
-    table.add_column("file", overflow="fold")
-    table.add_column("state")
-    for name in classes:
-        table.add_column(name.replace("_", " "), justify="right")
-    table.add_column("by")
-    table.add_column("left aside", overflow="fold")
-    for row in rows:
-        shares = row["probabilities"]
-        table.add_row(
-            escape(row["file"]), row["state"] or "no prediction",
-            *(f"{shares[name]:.0%}" if shares else "–" for name in classes),
-            USED[row["used"]], escape("; ".join(row["why"])),
+    for head, cells in columns.items():
+        numbers = all(cell.rstrip("%").isdecimal() or cell == "–" for cell in cells)
+        table.add_column(
+            head, justify="right" if numbers else "left", overflow="fold",
+            no_wrap=head not in _FOLDED,
         )  # fmt: skip
-    # Off a terminal as wide as it needs, so that a file is one line for whoever reads it there.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return the table with all probabilities in one column, the highest first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("file", "state", "probabilities", "by", "run"):
+        table.add_column(head, overflow="fold", no_wrap=head in ("state", "probabilities"))
+    for name, row in zip(_names(rows), rows, strict=True):
+        shares = sorted(row["probabilities"].items(), key=lambda share: -share[1])
+        lines = [f"{state.replace('_', ' ')} {share:.0%}" for state, share in shares]
+        table.add_row(
+            escape(name), row["state"] or "–", "\n".join(lines) or "no prediction",
+            USED[row["used"]], escape(row["run"]),
+        )  # fmt: skip
+    return table
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the files' names without their folders, but where two share one."""
+    names = [Path(row["file"]).name for row in rows]
+    return [
+        row["file"] if names.count(name) > 1 else name
+        for name, row in zip(names, rows, strict=True)
+    ]

@@ -8,7 +8,6 @@ so a killed run goes on where it was and a notebook runs again when any of that 
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

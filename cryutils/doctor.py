@@ -107,11 +107,11 @@ def _face_detector() -> Finding:
         return Finding("bad", what, "OpenCV is not installed; run `make`")
     try:
         faces.cascade_file()
-        model = faces.yunet_file()
+        name = faces.detector().name
     except InputError as error:
         return Finding("bad", what, str(error).rstrip("."))
-    if model is not None:
-        return Finding("ok", what, f"YuNet ({model})")
+    if name == "yunet":
+        return Finding("ok", what, f"YuNet ({faces.yunet_file()})")
     return Finding(
         "ok", what, f"the Haar cascade of OpenCV (YuNet with {faces.YUNET} in CRYUTILS_WEIGHTS_DIR)"
     )

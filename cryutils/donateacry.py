@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import cache_dir, data_dir, project_dir
@@ -34,6 +35,7 @@ CITATION = (
     "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
     f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
 )
+TIMEOUT_S = 10.0  # without a word from the host
 REASONS = {
     "hu": "hungry", "bu": "burping", "bp": "belly_pain", "dc": "discomfort", "ti": "tired",
     "lo": "lonely", "ch": "cold_hot", "sc": "scared", "dk": "dont_know",
@@ -122,12 +124,15 @@ def fetch(
     files: Iterable[str] | None = None,
     *,
     report: Callable[[int, int], None] | None = None,
-    base_url: str = BASE_URL,
+    announce: Callable[[str], None] | None = None,
+    base_url: str | None = None,
 ) -> Path:
     """Return the folder with `files` (default: all 457), downloading what isn't there yet.
 
     Each file is checked against its sha256, so a broken download is never kept and a
-    stopped one goes on where it was. `report(done, total)` is called after each file.
+    stopped one goes on where it was. `report(done, total)` is called after each file,
+    `announce(line)` before the first is asked for; `base_url`: None for `BASE_URL`. A host that
+    says nothing for `TIMEOUT_S` is given up.
     Raises InputError for a file that the registry lacks, and one that names both ways to
     get the corpus when it can't be had.
     """
@@ -146,7 +151,14 @@ def fetch(
     )
     if os.environ.get("CRYUTILS_OFFLINE"):
         raise InputError(f"DonateACry isn't on this machine and CRYUTILS_OFFLINE is set: {hint}.")
-    _download(root, {name: known[name][0] for name in wanted}, base_url, report, hint)
+    missing = [name for name in wanted if not _complete(root, [name])]
+    if missing:
+        url = base_url or BASE_URL
+        if announce:
+            host = urlsplit(url).hostname
+            announce(f"Connecting to {host}; given up after {TIMEOUT_S:g} s without an answer.")
+        order = {name: known[name][0] for name in (*missing, *wanted)}
+        _download(root, order, url, report, hint)
     return root
 
 
@@ -166,21 +178,28 @@ def _download(
     source = pooch.create(
         path=root, base_url=base_url, registry={k: f"sha256:{v}" for k, v in hashes.items()}
     )
-    downloader = pooch.HTTPDownloader(timeout=20)
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
     pool = ThreadPoolExecutor(8)
-    name = ""
+    name, *others = hashes
     try:
         # Made here, since pooch's threads would collide in making the same one.
         for folder in {(root / name).parent for name in hashes}:
             folder.mkdir(parents=True, exist_ok=True)
-        pending = {pool.submit(source.fetch, name, downloader=downloader): name for name in hashes}
-        for done, future in enumerate(as_completed(pending), start=1):
+        # The first alone and without a thread, which Ctrl-C couldn't stop: where the host says
+        # nothing, nothing else is asked for.
+        source.fetch(name, downloader=downloader)
+        pending = {pool.submit(source.fetch, name, downloader=downloader): name for name in others}
+        if report:
+            report(1, len(hashes))
+        for done, future in enumerate(as_completed(pending), start=2):
             name = pending[future]
             future.result()
             if report:
-                report(done, len(pending))
+                report(done, len(hashes))
     except requests.RequestException as error:
-        cause = f"{base_url}: {type(error).__name__}"
+        silent = isinstance(error, requests.Timeout)
+        cause = f"no answer within {TIMEOUT_S:g} s" if silent else type(error).__name__
+        cause = f"{base_url}: {cause}"
         raise InputError(f"DonateACry can't be downloaded ({cause}): {hint}.") from error
     except ValueError as error:  # pooch's word for a sha256 that differs
         raise InputError(

@@ -23,9 +23,11 @@ from cryutils.backbones import Backbone, head_input
 from cryutils.backend import keras as _keras
 from cryutils.dense import Dense
 from cryutils.ensemble import Ensemble, Job, Settings
+from cryutils.examples import Examples
 from cryutils.inputs import SoundInput
 from cryutils.locations import writing
 from cryutils.nested import whole
+from cryutils.novelty import Reference
 from cryutils.streams import IMAGE, Streams
 from cryutils.table3 import METRICS, Table3
 from cryutils.videos import FrameInput
@@ -74,6 +76,10 @@ def deploy(
         widths.append(wide // len(given))
         assert prepared is not None
         parts[stream] = {"input": asdict(prepared), "features": wide}
+        if stream != IMAGE:
+            windows = Examples(streams.windows[stream], streams.clip)
+            reference = Reference.of(windows, streams.corpus.infants)
+            parts[stream]["reference"] = reference and reference.as_json()
         path = folder / f"ensemble_{stream}.keras"
         with writing(path) as part:
             model.save(part)
@@ -95,14 +101,9 @@ def deploy(
         "training": asdict(own),
         "seed": own.seed,
         "leak_free": {metric: _as_dict(scored, metric) for metric in METRICS},
-        "digests": {
-            path.name: export.file_digest(path)
-            for path in (joined, *files)
-            if path.suffix == ".tflite"
-        },
     }
-    # Last of all, since it vouches for the others.
-    saved = checkpoints.save(model, folder, "ensemble", about)
+    exported = [path for path in (joined, *files) if path.suffix == ".tflite"]
+    saved = checkpoints.save(model, folder, "ensemble", about, exported=exported)
     return *saved, joined, *files
 
 

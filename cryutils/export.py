@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +76,14 @@ class Lite:
         """Open the file at `path`. Raises InputError where it is none."""
         from ai_edge_litert.interpreter import Interpreter
 
-        source = Path(path)
-        if not source.is_file():
-            raise InputError(f"{source}: no such file; `cryutils run` trains and writes it.")
-        try:
-            with quiet_stderr():
-                self._interpreter = Interpreter(model_path=str(source), num_threads=1)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            words = " ".join(str(error).split())
-            raise InputError(f"{source}: no LiteRT network ({words}).") from error
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
+        with self._running(), quiet_stderr():
+            self._interpreter = Interpreter(model_path=str(self.path), num_threads=1)
+            self._interpreter.allocate_tensors()
+            (self._input,) = self._interpreter.get_input_details()
+            (self._output,) = self._interpreter.get_output_details()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,10 +106,19 @@ class Lite:
         return np.concatenate([self._answers(part) for part in parts])
 
     def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
-            with quiet_stderr():  # it announces its delegate each time
-                self._interpreter.resize_tensor_input(self._input["index"], x.shape)
-                self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(self._input["index"], x)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+        with self._running():
+            if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
+                with quiet_stderr():  # it announces its delegate each time
+                    self._interpreter.resize_tensor_input(self._input["index"], x.shape)
+                    self._interpreter.allocate_tensors()
+            self._interpreter.set_tensor(self._input["index"], x)
+            self._interpreter.invoke()
+            return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, RuntimeError, TypeError) as error:
+            words = " ".join(str(error).split())
+            raise InputError(f"{self.path}: no LiteRT network that runs ({words}).") from error

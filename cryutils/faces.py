@@ -143,6 +143,8 @@ class _YuNet:
             self._net: Any = cv2.FaceDetectorYN.create(
                 str(model), "", (_YUNET_SIDE, _YUNET_SIDE), score_threshold=_YUNET_SCORE
             )
+            # Another network opens too, and fails at its first picture.
+            self.detect(np.zeros((_YUNET_SIDE, _YUNET_SIDE, 3), np.uint8))
         except cv2.error as error:
             raise InputError(f"{model}: it is no YuNet model; download that file again.") from error
 

@@ -98,13 +98,19 @@ def writing(path: Path) -> Iterator[Path]:
     were killed left in the same folder is removed by the next process that writes there, if it
     is older than a day.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent.absolute())
-    # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
-        temporary = Path(folder, path.name)
-        yield temporary
-        temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent.absolute())
+        # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
+            temporary = Path(folder, path.name)
+            yield temporary
+            temporary.replace(path)
+    except OSError as error:
+        if error.filename:
+            raise
+        # A full disk's error names no file.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _sweep(folder: Path) -> None:

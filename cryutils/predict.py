@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import audio, media, video
+from cryutils import audio, media, novelty, video
 from cryutils.errors import InputError, near_miss
 from cryutils.export import Lite
 from cryutils.fusion import late_fusion
 from cryutils.inputs import FaceInput, SoundInput, picture_problem, sound_problem
 from cryutils.locations import outputs_dir
+from cryutils.model_card import NOTEBOOKS, ModelCard, from_json
 
-__all__ = ["MODELS", "Prediction", "Predictor", "Timeline", "find_run", "runs_with_models"]
+__all__ = [
+    "MODELS", "NO_MODEL", "Prediction", "Predictor", "Timeline", "find_run", "is_synthetic",
+    "runs_with_models",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
@@ -32,7 +36,7 @@ _INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "i
 _PARTS = {
     "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), "ensemble": ("ensemble",),
 }  # fmt: skip
-_TRAINED_BY = {"cry2": "04_cry2", "image": "05_image", "full": "04_cry2 05_image"}
+NO_MODEL = "no model of it in this run"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,9 @@ class Prediction:
     "both", "audio", "image" or "none";
     `probabilities` by state; `why` says what of the file could not be used, and why. `fused`
     are the ensemble's answers over time; None where sound and face are averaged as they are.
+    `run`, `model` and `data` name who answered and the corpus that it learned from, `note` says
+    what that is. `unlike` is the share of the training's sounds that are nearer to the others
+    than this sound is (see `novelty`); None where there's no sound, or nothing to compare with.
     """
 
     file: Path
@@ -66,6 +73,17 @@ class Prediction:
     sound: Timeline | None = field(repr=False)
     face: Timeline | None = field(repr=False)
     fused: Timeline | None = field(repr=False, default=None)
+    run: str = ""
+    model: str = ""
+    data: str = ""
+    note: str = ""
+    unlike: float | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said with the answer: what could not be used, and an unlikely sound."""
+        far = novelty.caution(self.unlike)
+        return self.why if far is None else (*self.why, f"sound: {far}")
 
     def row(self) -> dict[str, Any]:
         """Return the prediction as JSON's types."""
@@ -76,16 +94,43 @@ class Prediction:
             "probabilities": shares,
             "used": self.used,
             "why": list(self.why),
+            "run": self.run,
+            "model": self.model,
+            "data": self.data,
+            "unlike": None if self.unlike is None else round(self.unlike, 2),
         }
 
 
 def runs_with_models(model: str = "full") -> list[Path]:
-    """Return the runs that hold a part of `model` as files: all parts before some, then newest."""
-    found: dict[Path, list[int]] = {}
+    """Return the runs that hold a part of `model` as files.
+
+    Those trained on real infants come before those on synthetic ones, then all parts before
+    some, then the newest.
+    """
+    parts: dict[Path, list[int]] = {}
     for part in _PARTS[model]:
         for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
-            found.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
-    return sorted(found, key=lambda run: (len(found[run]), max(found[run])), reverse=True)
+            parts.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
+    return sorted(
+        parts,
+        key=lambda run: (not is_synthetic(run, model), len(parts[run]), max(parts[run])),
+        reverse=True,
+    )
+
+
+def is_synthetic(run: Path, model: str) -> bool:
+    """Return whether a part of `model` in the folder `run` was trained on synthetic infants.
+
+    False where nothing tells: who opens it will say what is wrong with it.
+    """
+    data = []
+    for part in _PARTS[model]:
+        try:
+            content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
+            data.append(content["data"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return "synthetic" in data
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +140,9 @@ class _Part:
     network: Lite
     given: SoundInput | FaceInput
     classes: tuple[str, ...]
+    data: str
     note: str
+    reference: novelty.Reference | None
 
 
 class Predictor:
@@ -106,16 +153,13 @@ class Predictor:
     """
 
     def __init__(self, model: str = "full", *, run: str | Path | None = None) -> None:
-        """Open `model`: "cry2", "image" or "full", of `run` (a name or folder; None: the
-        newest, one that holds both parts before one that doesn't).
+        """Open `model`: "cry2", "image" or "full", of `run`, a name or an absolute `Path`.
 
-        "full" makes do with one of the two where a run has but one. Raises InputError where the
-        run has none.
+        None: the first of `runs_with_models`. "full" makes do with one of the two where a run
+        has but one. Raises InputError where the run has none, or its files are damaged.
         """
         if model == "ensemble":
-            raise InputError("ensemble: it is opened by `predict_ensemble.open_models`.")
-        if model not in _TRAINED_BY:
-            raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
+            raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
         self.run = find_run(model, run)
         folder = self.run / "models"
         self._wanted = _PARTS[model]
@@ -144,11 +188,15 @@ class Predictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        sound = self._hear(path, info.has_audio, why) if "cry2" in self._wanted else None
+        sound, unlike = (
+            self._hear(path, info.has_audio, why) if "cry2" in self._wanted else (None, None)
+        )
         face = self._look(path, info.has_video, why) if "image" in self._wanted else None
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
+        name = {"audio": "cry2", "image": "image"}.get(str(used), "full")
+        asked = [self._parts[part] for part in _PARTS[name] if part in self._parts]
         return Prediction(
             file=path,
             info=info,
@@ -162,15 +210,23 @@ class Predictor:
             why=tuple(why),
             sound=sound,
             face=face,
+            run=self.run.name,
+            model=name,
+            data=", ".join(dict.fromkeys(part.data for part in asked)),
+            note="; ".join(dict.fromkeys(part.note for part in asked)),
+            unlike=unlike,
         )
 
-    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> Timeline | None:
+    def _hear(
+        self, path: Path, has_audio: bool, why: list[str]
+    ) -> tuple[Timeline | None, float | None]:
+        """Return the answers to a sound, and how unlike the training's it is."""
         part = self._parts.get("cry2")
         if part is None or not isinstance(part.given, SoundInput):
-            why.append(f"sound: {'no model of it in this run' if has_audio else 'no sound'}")
-            return None
+            why.append(f"sound: {NO_MODEL if has_audio else 'no sound'}")
+            return None, None
         settings, problem = part.given, "no sound"
-        times, answers = [], []
+        times, answers, unlike = [], [], []
         for start_s, x in audio.pieces(path, sr=settings.sr) if has_audio else ():
             if unusable := sound_problem(x, settings.sr):
                 problem = unusable
@@ -178,15 +234,18 @@ class Predictor:
             rows = settings.windows(x)
             times.append(start_s + settings.starts_s(len(rows), len(x)))
             answers.append(part.network.predict(rows))
+            if part.reference:
+                unlike.append(part.reference.share(rows))
         if not answers:
             why.append(f"sound: {problem}")
-            return None
-        return Timeline(np.concatenate(times), np.concatenate(answers))
+            return None, None
+        timeline = Timeline(np.concatenate(times), np.concatenate(answers))
+        return timeline, min(unlike, default=None)
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> Timeline | None:
         part = self._parts.get("image")
         if part is None or not isinstance(part.given, FaceInput):
-            why.append(f"picture: {'no model of it in this run' if has_video else 'no pictures'}")
+            why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
             return None
         settings = part.given
         track = (
@@ -212,38 +271,46 @@ class Predictor:
 
 
 def find_run(model: str, run: str | Path | None) -> Path:
-    """Return the folder of `run` (a name or folder), or of the newest that has `model`.
+    """Return the folder of `run`; None: the first of `runs_with_models`.
 
-    Raises InputError where there is none.
+    run: a name, or an absolute `Path` of a folder. Raises InputError where there is none, and
+    for a name that holds a separator.
     """
+    if model not in MODELS:
+        raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
     if run is None:
-        known = runs_with_models(model)
-        if not known:
+        runs = runs_with_models(model)
+        if not runs:
+            notebooks = " ".join(NOTEBOOKS[part] for part in _PARTS[model])
             raise InputError(
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
-                f" `cryutils run {_TRAINED_BY.get(model, '09_ensemble')}`."
+                f" `cryutils run {notebooks}`."
             )
-        return known[0]
-    folder = Path(run) if Path(run).is_absolute() else outputs_dir() / run
-    if not (folder / "models").is_dir():
-        known_names = [path.name for path in runs_with_models(model)]
-        raise InputError(f"{folder}: no models here.{near_miss(str(run), known_names)}")
-    return folder
+        return runs[0]
+    hint = near_miss(Path(run).name, [path.name for path in runs_with_models(model)])
+    if not (isinstance(run, Path) and run.is_absolute()):
+        if run in ("", ".", "..") or Path(run).name != str(run):
+            raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
+        run = outputs_dir() / run
+    if not (run / "models").is_dir():
+        raise InputError(f"{run}: no models here.{hint}")
+    return run
 
 
 def _open(folder: Path, name: str) -> _Part:
-    path, about = folder / f"{name}.tflite", folder / f"{name}.json"
-    network = Lite(path)
+    card = ModelCard.read(folder, name)
+    network = card.network(f"{name}.tflite")
     try:
-        told = json.loads(about.read_text(encoding="utf-8"))
-        given = _INPUTS[name](**told["input"])
-        part = _Part(network, given, tuple(told["classes"]), str(told["note"]))
-    except FileNotFoundError as error:
-        raise InputError(f"{about}: missing, so nothing tells how to use {path.name}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{about}: it doesn't tell how to use {path.name} ({error}); run its notebook again."
-        ) from error
-    if network.shape != given.shape or network.classes != len(part.classes):
-        raise InputError(f"{about}: it isn't of {path.name}; run its notebook again.")
+        part = _Part(
+            network,
+            from_json(_INPUTS[name], card.content["input"]),
+            card.classes,
+            card.text("data"),
+            card.text("note"),
+            novelty.Reference.from_json(card.content.get("reference")),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise card.refusal(error) from error
+    if network.shape != part.given.shape or network.classes != len(part.classes):
+        raise card.refusal()
     return part

@@ -9,7 +9,6 @@ device.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -20,16 +19,25 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio, faces, media, video
-from cryutils.errors import InputError
 from cryutils.examples import by_clip
-from cryutils.export import Lite, file_digest
+from cryutils.export import Lite
 from cryutils.fusion import rolling_average
 from cryutils.inputs import SoundInput, picture_problem, sound_problem
-from cryutils.predict import Prediction, Predictor, Timeline, find_run
+from cryutils.model_card import ModelCard, from_json
+from cryutils.novelty import Reference
+from cryutils.predict import (
+    NO_MODEL,
+    Prediction,
+    Predictor,
+    Timeline,
+    find_run,
+    is_synthetic,
+    runs_with_models,
+)
 from cryutils.streams import IMAGE, pairs
 from cryutils.videos import FrameInput
 
-__all__ = ["EnsemblePredictor", "open_models"]
+__all__ = ["EnsemblePredictor", "Models"]
 
 Array = npt.NDArray[np.float32]
 
@@ -52,26 +60,57 @@ class _Part:
     network: Lite
     given: SoundInput | FrameInput
     features: int
+    reference: Reference | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
     """What the submodels give over time: times in s (n,), and by part float32 (n, width).
 
-    boxes: of the faces, where they were followed, as in `Timeline`.
+    boxes: of the faces, where they were followed, as in `Timeline`. unlike: as in `Prediction`,
+    the most that a stream of sound says.
     """
 
     times_s: npt.NDArray[np.float64]
     outputs: Mapping[str, Array]
     boxes: Array | None = None
+    unlike: float | None = None
 
 
-def open_models(model: str, *, run: str | Path | None = None) -> Predictor | EnsemblePredictor:
-    """Return what answers for `model` ("cry2", "image", "full" or "ensemble") of `run`.
+class Models:
+    """The runs that answer for a model: the first of `predict.runs_with_models`, and a stand-in.
 
-    Raises InputError as `Predictor` does.
+    A run on real infants may have a model of sound alone. What it has no model for, such as a
+    picture, is answered by the first run on synthetic infants, and the prediction says so.
     """
-    return EnsemblePredictor(run=run) if model == ENSEMBLE else Predictor(model, run=run)
+
+    def __init__(self, model: str, *, run: str | Path | None = None) -> None:
+        """Open `model`: "cry2", "image", "full" or "ensemble", of `run` alone where it is named.
+
+        Raises InputError as `Predictor` does.
+        """
+        self.model = model
+        self.first = _opened(model, find_run(model, run))
+        self._others = [
+            folder
+            for folder in runs_with_models(model)
+            if run is None and is_synthetic(folder, model) and folder != self.first.run
+        ][:1]
+        self._stand_in: Predictor | EnsemblePredictor | None = None
+
+    def __call__(self, path: Path) -> Prediction:
+        """Return what the models say of the file at `path`. Raises InputError as they do."""
+        prediction = self.first(path)
+        lacking = any(reason.endswith(NO_MODEL) for reason in prediction.why)
+        if prediction.state is not None or not lacking or not self._others:
+            return prediction
+        if self._stand_in is None:
+            self._stand_in = _opened(self.model, self._others[0])
+        return self._stand_in(path)
+
+
+def _opened(model: str, folder: Path) -> Predictor | EnsemblePredictor:
+    return EnsemblePredictor(run=folder) if model == ENSEMBLE else Predictor(model, run=folder)
 
 
 class EnsemblePredictor:
@@ -82,59 +121,43 @@ class EnsemblePredictor:
     """
 
     def __init__(self, *, run: str | Path | None = None) -> None:
-        """Open the ensemble of `run` (a name or folder; None: the newest that has one).
+        """Open the ensemble of `run`, a name or an absolute `Path`.
 
-        Raises InputError where the run has none, or its files don't belong together.
+        None: the first of `predict.runs_with_models`. Raises InputError where the run has none,
+        or its files are damaged or don't belong together.
         """
         self.run = find_run(ENSEMBLE, run)
-        folder = self.run / "models"
-        about = folder / f"{ENSEMBLE}.json"
+        card = ModelCard.read(self.run / "models", ENSEMBLE)
+        content = card.content
         try:
-            told = json.loads(about.read_text(encoding="utf-8"))
-            self.classes = tuple(str(name) for name in told["classes"])
-            self.note = str(told["note"]) + _computed(told.get("engine"))
-            self._rolling = None if told["rolling"] is None else int(told["rolling"])
-            given = {str(name): _given(str(name), one) for name, one in told["parts"].items()}
-            digests = dict(told.get("digests", {}))
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{about}: missing, so nothing tells how to use its model; run 09_ensemble again."
-            ) from error
+            self.classes = card.classes
+            self.data = card.text("data")
+            self.note = card.text("note") + _computed(content.get("engine"))
+            self._rolling = None if content["rolling"] is None else int(content["rolling"])
+            prepared = {name: _prepared(name, part) for name, part in content["parts"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{about}: it doesn't tell how to use {ENSEMBLE}.tflite ({error}); run its"
-                " notebook again."
-            ) from error
-        if not digests:
-            raise InputError(
-                f"{about}: older than the digests that tell whether the models beside it are its"
-                " own; run 09_ensemble again."
-            )
-        self._network = _opened(folder / f"{ENSEMBLE}.tflite", digests)
+            raise card.refusal(error) from error
+        self._network = card.network(f"{ENSEMBLE}.tflite")
         self._parts = {
-            name: _Part(_opened(folder / f"{ENSEMBLE}_{name}.tflite", digests), *one)
-            for name, one in given.items()
+            name: _Part(card.network(f"{ENSEMBLE}_{name}.tflite"), *part)
+            for name, part in prepared.items()
         }
-        self._check(about)
-
-    def _check(self, about: Path) -> None:
-        """Raise InputError where the files of the run don't fit one another."""
         states = len(self.classes)
         fits = all(
             part.network.shape == part.given.shape
             and part.network.classes == part.features + states
             for part in self._parts.values()
         )
-        given = sum(part.features for part in self._parts.values())
-        heard = [one.given for one in self._parts.values() if isinstance(one.given, SoundInput)]
+        width = sum(part.features for part in self._parts.values())
+        heard = [part.given for part in self._parts.values() if isinstance(part.given, SoundInput)]
         windows = {(h.sr, h.n_fft, h.hop_length, h.window_s, h.step_s) for h in heard}
         if (
             not fits
-            or self._network.shape != (given,)
+            or self._network.shape != (width,)
             or self._network.classes != states
             or len(windows) != 1
         ):
-            raise InputError(f"{about}: it isn't of the models beside it; run its notebook again.")
+            raise card.refusal()
         self._hearing = heard[0]
 
     def __call__(self, path: Path) -> Prediction:
@@ -162,6 +185,11 @@ class EnsemblePredictor:
             sound=sound,
             face=self._rolled(pictures),
             fused=fused,
+            run=self.run.name,
+            model=ENSEMBLE,
+            data=self.data,
+            note=self.note,
+            unlike=heard.unlike if heard else None,
         )
 
     def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Given | None:
@@ -170,26 +198,31 @@ class EnsemblePredictor:
         some, problem = self._hearing, "no sound"
         times: list[npt.NDArray[np.float64]] = []
         answers: dict[str, list[Array]] = {name: [] for name in parts}
+        unlike: dict[str, list[float]] = {name: [] for name in parts}
         for start_s, x in audio.pieces(path, sr=some.sr) if has_audio else ():
             if unusable := sound_problem(x, some.sr):
                 problem = unusable
                 continue
             for name, part in parts.items():
                 assert isinstance(part.given, SoundInput)
-                answers[name].append(part.network.predict(part.given.windows(x)))
+                rows = part.given.windows(x)
+                answers[name].append(part.network.predict(rows))
+                if part.reference:
+                    unlike[name].append(part.reference.share(rows))
             count = len(next(iter(answers.values()))[-1])
             times.append(start_s + some.starts_s(count, len(x)))
         if not times:
             why.append(f"sound: {problem}")
             return None
         outputs = {name: np.concatenate(series) for name, series in answers.items()}
-        return _Given(np.concatenate(times), outputs)
+        shares = [min(series) for series in unlike.values() if series]
+        return _Given(np.concatenate(times), outputs, unlike=max(shares, default=None))
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> _Given | None:
         """Return what the submodel of pictures gives for each frame that shows something."""
         part = self._parts.get(IMAGE)
         if part is None or not isinstance(part.given, FrameInput):
-            why.append(f"picture: {'no model of it in this run' if has_video else 'no pictures'}")
+            why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
             return None
         given, follows = part.given, part.given.crop == "face"
         # Where the submodel is given the centred square, as in the paper, a face is looked for
@@ -261,21 +294,12 @@ class EnsemblePredictor:
         return output[:, self._parts[name].features :]
 
 
-def _given(name: str, told: Mapping[str, Any]) -> tuple[SoundInput | FrameInput, int]:
-    kind = FrameInput if name == IMAGE else SoundInput
-    return kind(**told["input"]), int(told["features"])
-
-
-def _opened(path: Path, digests: Mapping[str, str]) -> Lite:
-    """Return the network at `path`; InputError where it isn't the one that `digests` are of."""
-    network = Lite(path)
-    # A training that was killed leaves networks of its own beside older ones of the same shapes.
-    if file_digest(path) != digests.get(path.name):
-        raise InputError(
-            f"{path}: it isn't the network that {ENSEMBLE}.json was written with; run 09_ensemble"
-            " again."
-        )
-    return network
+def _prepared(
+    name: str, stored: Mapping[str, Any]
+) -> tuple[SoundInput | FrameInput, int, Reference | None]:
+    kind: type[SoundInput] | type[FrameInput] = FrameInput if name == IMAGE else SoundInput
+    reference = Reference.from_json(stored.get("reference"))
+    return from_json(kind, stored["input"]), int(stored["features"]), reference
 
 
 def _computed(engine: Mapping[str, Any] | None) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import checkpoints, claims, evaluation, export, training
+from cryutils import checkpoints, claims, evaluation, export, novelty, training
 from cryutils.clips import Corpus
 from cryutils.crossfit import CrossFit, fit_clips, validation_clips
 from cryutils.examples import Examples
@@ -225,9 +225,12 @@ def deploy(
         "seed": settings.seed,
         "leak_free": {m: _as_dict(found) for m, found in scored.intervals.items()},
     }
+    if isinstance(given, SoundInput):
+        reference = novelty.Reference.of(examples, corpus.infants)
+        about["reference"] = reference and reference.as_json()
     folder = claims.run_dir() / "models"
-    network, told = checkpoints.save(fitted.model, folder, name, about)
-    return network, told, export.litert(fitted.model, folder / f"{name}.tflite")
+    light = export.litert(fitted.model, folder / f"{name}.tflite")
+    return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
 
 
 def _as_dict(found: evaluation.Interval) -> dict[str, float | None]:

@@ -125,8 +125,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     layer is turned up, so that different inputs get clearly different answers.
     """
     import cryutils
-    from cryutils import checkpoints, export, networks
+    from cryutils import audio, checkpoints, export, networks
     from cryutils.inputs import FaceInput, SoundInput
+    from cryutils.novelty import Reference
     from cryutils.recognition import STATES
     from cryutils.traced import seeded
 
@@ -145,14 +146,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         model = seeded(lambda build=build, s=given.shape: build(s, len(STATES), filters=(4, 8)), 1)
         if name == "cry2":
             networks.adapt(model, sounds)
+            windows = hearing.examples(audio.signals(corpus, sr=hearing.sr))
+            reference = Reference.of(windows, corpus.infants)
         last = model.layers[-1]
         last.set_weights([4 * values for values in last.get_weights()])
         about = {
             "classes": list(STATES), "input": asdict(given), "data": corpus.name,
             "note": corpus.note, "seed": 1,
+            "reference": reference.as_json() if name == "cry2" else None,
         }  # fmt: skip
-        checkpoints.save(model, run / "models", name, about)
-        export.litert(model, run / "models" / f"{name}.tflite")
+        light = export.litert(model, run / "models" / f"{name}.tflite")
+        checkpoints.save(model, run / "models", name, about, exported=[light])
         models[name] = model
     return Trained(run.parent, run, corpus, hearing, seeing, models)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from PIL import Image
 from trained_run import Trained
 
 from cryutils import cli, media
+from cryutils.model_card import ModelCard
 
 Said = tuple[int, str, str]
 Predict = Callable[..., Said]
@@ -52,11 +55,15 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
     assert code == 1
     video, sound = rows(out)
     assert (video[0], sound[0]) == ("cry.mp4", "cry.wav")
-    assert video[-2:] == ["sound + face", ""]
-    assert sound[-2:] == ["sound", "picture: no pictures"]
+    assert video[-3:] == ["sound + face", "quick", ""]
+    assert sound[-3:] == ["sound", "quick", "picture: no pictures"]
     header, reason = err.splitlines()
     assert header == f"Models: quick, {HEADER}"
-    assert reason.startswith(f"cryutils: {recordings / 'notes.txt'}: ")
+    assert reason == (
+        "cryutils: notes.txt: no sound, video or picture that can be read; give sounds (3gp, caf,"
+        " flac, m4a, mp3, ogg, wav, webm), videos (avi, mov, mp4, webm) or pictures (jpeg, jpg,"
+        " png)."
+    )
 
 
 def test_all_good_is_exit_0(predict: Predict) -> None:
@@ -78,7 +85,8 @@ def test_the_table_shows_the_shares_that_add_up_and_the_likeliest_state(predict:
     _, out, _ = predict("cry.wav")
     head = next(line for line in out.splitlines() if "state" in line)
     names = [cell.strip() for cell in head.strip("┃").split("┃")]
-    assert names == ["file", "state", "discomfort", "hungry", "pain", "tired", "by", "left aside"]
+    states = ["discomfort", "hungry", "pain", "tired"]
+    assert names == ["file", "state", *states, "by", "run", "remarks"]
     (row,) = rows(out)
     shares = {name: int(cell.rstrip("%")) for name, cell in zip(names[2:6], row[2:6], strict=True)}
     assert sum(shares.values()) == pytest.approx(100, abs=2)
@@ -90,25 +98,84 @@ def test_without_anything_usable_the_row_says_no_prediction_and_why(predict: Pre
     assert code == 0
     assert rows(out) == [
         [
-            "nothing.mp4", "no prediction", "–", "–", "–", "–", "–",
+            "nothing.mp4", "no prediction", "–", "quick",
             "sound: silence; picture: black or blank frames",
         ]
     ]  # fmt: skip
 
 
-def test_off_a_terminal_a_long_path_stays_on_its_line(predict: Predict, recordings: Path) -> None:
-    _, out, _ = predict(str(recordings / "cry.mp4"), str(recordings / "." / "cry.wav"))
-    assert [row[0] for row in rows(out)] == [
-        str(recordings / "cry.mp4"), str(recordings / "cry.wav")
-    ]  # fmt: skip
+def test_a_file_is_shown_by_its_name_unless_two_share_it(
+    predict: Predict, recordings: Path, apart: Path
+) -> None:
+    _, out, _ = predict(str(recordings / "cry.mp4"), str(recordings / "cry.wav"))
+    assert [row[0] for row in rows(out)] == ["cry.mp4", "cry.wav"]
+    shutil.copy(recordings / "cry.wav", apart)
+    _, out, _ = predict("cry.wav", str(apart / "cry.wav"), "cry.mp4")
+    assert [row[0] for row in rows(out)] == ["cry.wav", str(apart / "cry.wav"), "cry.mp4"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_table_fits_a_terminal_and_cuts_no_state(
+    width: int, predict: Predict, recordings: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    name = "a-recording-with-a-long-name-of-monday-morning-in-the-kitchen.wav"
+    shutil.copy(recordings / "cry.wav", apart / name)
+    _, whole, _ = predict(str(apart / name), "cry.mp4", "nothing.mp4", "--json")
+    _, out, _ = predict(str(apart / name), "cry.mp4", "nothing.mp4")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out
+    cells = [re.split(r"  +|│", line.strip("│ ")) for line in lines]
+    folded = "".join(row[0].strip() for row in cells)
+    assert name in folded and "cry.mp4" in folded
+    words = re.findall(r"[\w%]+", out)
+    for row in json.loads(whole):
+        assert {row["state"] or "prediction", *row["probabilities"]} <= set(words)
+        assert {f"{share:.0%}" for share in row["probabilities"].values()} <= set(words)
+    assert {"silence", "black", "frames", "quick"} <= set(words)
 
 
 def test_markup_in_a_files_name_is_shown_as_it_is(predict: Predict, recordings: Path) -> None:
-    name = "[bold]cry[/].wav"
-    (recordings / "[bold]cry[").mkdir(exist_ok=True)
+    name = "[bold]cry[b].wav"
     (recordings / name).write_bytes((recordings / "cry.wav").read_bytes())
     _, out, _ = predict(name)
+    (recordings / name).unlink()
     assert rows(out)[0][0] == name
+
+
+# Directories
+
+
+def test_a_directory_stands_for_the_recordings_in_it_and_below(
+    predict: Predict, recordings: Path, apart: Path
+) -> None:
+    folder = apart / "infants"
+    for name, source in (
+        ("tired/anna/b.wav", "cry.wav"), ("tired/anna/A.PNG", "face.png"), ("z.mp4", "cry.mp4"),
+        ("notes.txt", "notes.txt"), (".hidden/c.wav", "cry.wav"),
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(recordings / source, folder / name)
+    code, out, err = predict(str(folder), "--json")
+    assert code == 0
+    names = [row["file"] for row in json.loads(out)]
+    assert names == [
+        str(folder / name) for name in ("tired/anna/A.PNG", "tired/anna/b.wav", "z.mp4")
+    ]
+    assert f"{folder}: 1 other file left aside; give sounds (" in err
+
+
+def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
+    predict: Predict, apart: Path
+) -> None:
+    (apart / "empty").mkdir()
+    code, out, err = predict(str(apart / "empty"), "cry.wav", "--json")
+    assert code == 1
+    bad, good = json.loads(out)
+    assert set(bad) == {"file", "error"} and good["state"]
+    assert f"cryutils: {apart / 'empty'}: no recording in this directory; give sounds (" in err
+    assert predict(str(apart / "empty"))[0] == 2
 
 
 # JSON
@@ -120,7 +187,10 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
     bad, both, silent, nothing = json.loads(out)
     assert set(bad) == {"file", "error"}
     assert bad["file"] == "notes.txt" and "\n" not in bad["error"]
-    assert list(both) == ["file", "state", "probabilities", "used", "why"]
+    first = ["file", "state", "probabilities", "used", "why"]
+    assert list(both) == [*first, "run", "model", "data", "unlike"]
+    assert (both["run"], both["model"], both["data"]) == ("quick", "full", "synthetic")
+    assert (silent["model"], silent["unlike"]) == ("image", None)
     assert both["state"] == max(both["probabilities"], key=both["probabilities"].__getitem__)
     assert (both["file"], both["used"], both["why"]) == ("cry.mp4", "both", [])
     assert (silent["used"], silent["why"]) == ("image", ["sound: silence"])
@@ -146,6 +216,10 @@ def test_mistyped_options_are_one_line_with_the_near_miss(predict: Predict) -> N
     for arguments, words in (
         (("--model", "ful"), "cryutils: no model 'ful'. Did you mean full?"),
         (("--run", "quik"), "quik: no models here. Did you mean quick?"),
+        (
+            ("--run", "../outputs/quick"),
+            "give a run's name alone, without a folder. Did you mean quick",
+        ),
     ):
         code, out, err = predict("cry.mp4", *arguments)
         assert (code, out) == (2, "")
@@ -184,6 +258,20 @@ def test_annotate_writes_videos_and_pictures_and_notes_what_has_none(
     with Image.open(apart / "face.png") as picture:
         assert picture.format == "PNG"
     assert "cry.wav: a sound, so there's no picture to draw in." in err
+    assert f"cry.mp4: drawn in {apart / 'cry.mp4'}\n" in err
+    assert f"face.png: drawn in {apart / 'face.png'}\n" in err
+
+
+def test_nothing_that_is_there_is_ever_overwritten(predict: Predict, apart: Path) -> None:
+    (apart / "face.png").write_text("mine")
+    (apart / "Face-2.txt").write_text("mine too")
+    for expected in ("face-3.png", "face-4.png"):
+        _, out, err = predict("face.png", "--json", "--annotate", str(apart))
+        (row,) = json.loads(out)
+        assert row["annotated"] == str(apart / expected)
+        assert f"face.png: drawn in {apart / expected}\n" in err
+    assert (apart / "face.png").read_text() == "mine"
+    assert (apart / "Face-2.txt").read_text() == "mine too"
 
 
 def test_recordings_of_one_name_are_drawn_into_files_of_their_own(
@@ -243,3 +331,26 @@ print([name for name in heavy if name in sys.modules])
     assert len(rows(done.stdout)) == 2
     assert done.stdout.splitlines()[-1] == "[]"
     assert done.stderr == f"Models: quick, {HEADER}\n"
+
+
+# Who answers
+
+
+def test_a_stand_in_is_named_with_each_file_that_it_answers(
+    quick: Trained, predict: Predict, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = apart / "outputs"
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    shutil.copytree(quick.run, outputs / "quick")
+    models = outputs / "real" / "models"
+    models.mkdir(parents=True)
+    shutil.copy(quick.run / "models" / "cry2.tflite", models)
+    content = dict(ModelCard.read(quick.run / "models", "cry2").content)
+    content |= {"data": "donateacry", "note": "DonateACry (real recordings)"}
+    ModelCard.write(models, "cry2", content, [models / "cry2.tflite"])
+    code, out, err = predict("cry.wav", "cry.mp4", "face.png")
+    assert code == 0
+    assert [row[-2] for row in rows(out)] == ["real", "real", "quick"]
+    header, stand_in = err.splitlines()
+    assert header == ("Models: real, trained on DonateACry (real recordings). No medical device.")
+    assert stand_in == f"face.png: answered by quick, trained on {quick.corpus.note}."

@@ -5,7 +5,10 @@ What the real corpus holds is counted here a second time, from the names alone.
 
 from __future__ import annotations
 
+import errno
 import shutil
+import subprocess
+import sys
 import wave
 from collections import defaultdict
 from collections.abc import Callable
@@ -291,3 +294,47 @@ def test_the_original_uploads_are_known_by_their_names(apart: Path, sound: Write
 def test_own_recordings_of_a_phone_are_no_uploads(apart: Path, sound: Writer) -> None:
     sound(apart / "own" / "tired" / "bo" / "1.3gp")
     assert load("own").name == "own"
+
+
+# A full disk
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_a_full_disk_ends_in_one_line_and_leaves_no_half_corpus(video: bool, apart: Path) -> None:
+    # In a process whose files may not grow beyond 20 kB: the system's own error at writing.
+    script = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+import cryutils
+try:
+    cryutils.load("synthetic", infants=8, clips_per_infant=1, duration_s=2.0, video={video},
+                  fps=8, size=96, progress=False)
+except cryutils.InputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    (line,) = done.stdout.splitlines()
+    home = apart / "cache" / "synthetic"
+    assert line == (
+        f"{home}: synthetic recordings can't be written there (File too large);"
+        " make room, or set CRYUTILS_CACHE_DIR to another folder."
+    )
+    assert list(home.iterdir()) == []
+
+
+def test_a_corpus_that_was_whole_once_is_not_removed_for_a_clip_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dials = {"infants": 8, "clips_per_infant": 1, "duration_s": 0.5, "progress": False}
+    clips = load("synthetic", **dials)
+    clips[0].path.unlink()
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(clips[0].path))
+
+    monkeypatch.setattr("cryutils.synth.corpus.write_wav", full)
+    with pytest.raises(cryutils.InputError, match="No space left on device"):
+        load("synthetic", **dials)
+    assert all(clip.path.is_file() for clip in clips[1:])

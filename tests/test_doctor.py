@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cryutils import cli, doctor
+from cryutils import cli, doctor, faces
 from cryutils.doctor import Finding
 
 
@@ -65,9 +66,27 @@ def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch
     found = findings()["face detector"]
     assert found.state == "ok"
     assert found.detail.startswith("the Haar cascade")
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_file_that_is_no_yunet_model_is_bad(
+    content: bytes, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(apart))
-    (apart / "face_detection_yunet_2023mar.onnx").touch()
-    assert findings()["face detector"].detail.startswith("YuNet (")
+    (apart / faces.YUNET).write_bytes(content)
+    finding = findings()["face detector"]
+    assert finding.state == "bad"
+    assert finding.detail.startswith(f"{apart / faces.YUNET}: it is no YuNet model")
+
+
+def test_a_yunet_model_that_opens_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The real file isn't on every machine: what opens it stands for OpenCV here.
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(apart))
+    (apart / faces.YUNET).touch()
+    net = SimpleNamespace(setInputSize=lambda size: None, detect=lambda picture: (0, None))
+    factory = SimpleNamespace(create=lambda *args, **options: net)
+    monkeypatch.setattr("cv2.FaceDetectorYN", factory)
+    assert findings()["face detector"].detail == f"YuNet ({apart / faces.YUNET})"
 
 
 def test_opencv_without_cascades_and_a_weights_folder_that_is_none_are_bad(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -299,3 +302,45 @@ def test_check_names_what_is_missing_and_what_was_changed(host: Host) -> None:
 def test_every_real_file_has_its_checksum(donateacry: Path) -> None:
     assert corpus.find() == donateacry
     assert corpus.check(donateacry) == []
+
+
+# A host that says nothing
+
+
+@pytest.fixture
+def silent(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a host that accepts connections and never answers."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    with socket.socket() as host:
+        host.bind(("127.0.0.1", 0))
+        host.listen()
+        yield f"http://127.0.0.1:{host.getsockname()[1]}/"
+
+
+def test_a_host_that_never_answers_is_announced_and_given_up_after_the_stated_time(
+    silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "TIMEOUT_S", 0.2)
+    lines: list[str] = []
+    with pytest.raises(InputError, match=r"no answer within 0\.2 s.*CRYUTILS_DATA_DIR") as caught:
+        corpus.fetch(base_url=silent, announce=lines.append)
+    assert lines == ["Connecting to 127.0.0.1; given up after 0.2 s without an answer."]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_says_at_once_whom_it_waits_for_and_ctrl_c_ends_it(silent: str) -> None:
+    script = f"""
+import signal
+from cryutils import cli, donateacry
+signal.signal(signal.SIGINT, signal.default_int_handler)
+donateacry.BASE_URL, donateacry.TIMEOUT_S = {silent!r}, 600.0
+cli.main(["data", "fetch", "donateacry"])
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        line = run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+    assert line == "Connecting to 127.0.0.1; given up after 600 s without an answer.\n"
+    assert run.returncode == 130
+    assert rest.strip() == "cryutils: stopped; the same command goes on where it was."

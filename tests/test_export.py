@@ -125,3 +125,37 @@ print(light.predict(np.zeros((2, *light.shape))).shape, "tensorflow" in sys.modu
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert said.stdout == "(2, 4) False\n"
+
+
+def test_a_damaged_network_that_opens_is_refused_when_it_runs(
+    trained: Trained, tmp_path: Path
+) -> None:
+    # In a process of its own, should LiteRT ever take it down.
+    script = f"""
+from pathlib import Path
+import numpy as np
+from cryutils.errors import InputError
+from cryutils.export import Lite
+
+good = Path({str(trained.run / "models" / "cry2.tflite")!r}).read_bytes()
+path = Path({str(tmp_path / "flipped.tflite")!r})
+refused = [0, 0]
+for place in range(0, len(good), 13):
+    flipped = bytearray(good)
+    flipped[place] ^= 1 << place % 8
+    path.write_bytes(flipped)
+    opened = False
+    try:
+        light = Lite(path)
+        opened = True
+        light.predict(np.zeros((2, *light.shape), np.float32))
+    except InputError as error:
+        assert str(error).startswith(f"{{path}}: ") and "\\n" not in str(error)
+        refused[opened] += 1
+print(*refused)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    opening, running = map(int, done.stdout.split())
+    assert opening > 0 and running > 0

@@ -111,6 +111,27 @@ def test_a_file_that_is_no_model_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_another_network_than_yunet_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It opens as a network; that it finds no faces shows at the first picture.
+    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
+    (tmp_path / faces.YUNET).touch()
+
+    class Other(Net):
+        def detect(self, picture: np.ndarray) -> tuple[int, np.ndarray | None]:
+            raise cv2.error("no layer cls_8")
+
+    class Factory:
+        @staticmethod
+        def create(*args: object, **options: object) -> Net:
+            return Other()
+
+    monkeypatch.setattr(cv2, "FaceDetectorYN", Factory)
+    with pytest.raises(InputError, match="no YuNet model"):
+        faces.detector("yunet")
+
+
 class Net:
     """Stands for OpenCV's YuNet: one face over the whole picture, told from its colours."""
 

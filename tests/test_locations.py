@@ -192,3 +192,23 @@ def test_a_near_miss_is_suggested_and_else_the_known_names_are_listed() -> None:
 
 def test_an_input_error_is_a_value_error() -> None:
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize("size", [0, 10_000])
+def test_an_error_while_writing_names_the_file(size: int, apart: Path) -> None:
+    # Writes fail with the system's own error where a process' files may not grow.
+    script = f"""
+import resource
+from pathlib import Path
+from cryutils.locations import writing
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+try:
+    with writing(Path("table.csv")) as part:
+        part.write_bytes(bytes(20_000))
+except OSError as error:
+    print(error.filename, error.strerror, *Path.cwd().iterdir())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "table.csv File too large\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from trained_run import Trained
 from cryutils import audio, video
 from cryutils.errors import InputError
 from cryutils.inputs import SoundInput
+from cryutils.model_card import ModelCard
 from cryutils.predict import Prediction, Predictor, runs_with_models
 
 
@@ -159,6 +161,39 @@ def test_bad_files_are_refused_in_one_line(quick: Trained, recordings: Path) -> 
         assert "\n" not in str(caught.value)
 
 
+# How unlike a cry
+
+
+def noise(path: Path) -> Path:
+    x = np.random.default_rng(0).normal(0, 3000, 48000).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(x.tobytes())
+    return path
+
+
+def test_white_noise_is_called_unlike_the_cries_and_a_training_cry_is_not(
+    quick: Trained, apart: Path
+) -> None:
+    said = Predictor()(noise(apart / "noise.wav"))
+    assert said.unlike == 1
+    assert said.remarks == (
+        "picture: no pictures",
+        "sound: unlike the training cries: farther from them than any of them is from the rest",
+    )
+    assert said.row()["unlike"] == 1.0 and said.why == ("picture: no pictures",)
+    cries = [Predictor("cry2")(clip.path) for clip in quick.corpus[::4]]
+    assert [said.remarks for said in cries] == [()] * 4
+    assert all(said.unlike is not None and said.unlike < 0.99 for said in cries)
+
+
+def test_it_changes_no_answer(runs: Path, apart: Path) -> None:
+    before = Predictor(run="new")(noise(apart / "noise.wav"))
+    written(runs / "new", "cry2", reference=None)
+    after = Predictor(run="new")(apart / "noise.wav")
+    assert after.unlike is None and after.probabilities == before.probabilities
+
+
 # Which models
 
 
@@ -184,6 +219,36 @@ def test_a_run_that_has_the_whole_model_is_asked_and_of_these_the_newest(runs: P
     assert Predictor(run="old").run == runs / "old"
     assert Predictor(run=runs / "old").run == runs / "old"
     assert runs_with_models("full") == [runs / "old", runs / "new"]
+
+
+def test_a_run_on_real_infants_is_asked_before_any_on_synthetic_ones(runs: Path) -> None:
+    written(runs / "new", "cry2", data="donateacry", note="DonateACry (real recordings)")
+    assert Predictor().run == runs / "new"
+    assert Predictor("image").run == runs / "old"
+    assert runs_with_models("full") == [runs / "new", runs / "old"]
+
+
+def test_who_answered_stands_in_the_prediction(runs: Path, recordings: Path) -> None:
+    written(runs / "new", "cry2", data="donateacry", note="DonateACry (real recordings)")
+    said = Predictor()(recordings / "cry.wav")
+    assert (said.run, said.model, said.data) == ("new", "cry2", "donateacry")
+    assert said.note == "DonateACry (real recordings)"
+    for name, model in (("cry.mp4", "full"), ("cry.wav", "cry2"), ("face.png", "image")):
+        row = Predictor(run="old")(recordings / name).row()
+        assert (row["run"], row["model"], row["data"]) == ("old", model, "synthetic")
+
+
+@pytest.mark.parametrize("run", ["../outputs/old", "sub/old", "/old", ".", "..", ""])
+def test_a_runs_name_holds_no_folder(run: str, runs: Path) -> None:
+    with pytest.raises(InputError, match="give a run's name alone, without a folder") as caught:
+        Predictor(run=run)
+    assert repr(run) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_damaged_run_on_real_infants_is_not_passed_over(runs: Path) -> None:
+    (runs / "new" / "models" / "cry2.json").write_text("{")
+    with pytest.raises(InputError, match=r"new/models/cry2\.json: damaged"):
+        Predictor()
 
 
 def test_a_run_without_a_picture_model_says_so(runs: Path, recordings: Path) -> None:
@@ -219,50 +284,98 @@ def test_near_misses_of_models_and_runs(runs: Path) -> None:
         Predictor("image", run="new")
 
 
-def told(runs: Path, **changes: object) -> Path:
-    """Change what stands beside the sound model of run "new"; None takes a part away."""
-    path = runs / "new" / "models" / "cry2.json"
-    about = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({k: v for k, v in about.items() if v is not None}))
-    return path
+def written(run: Path, name: str, **changes: object) -> Path:
+    """Write the card of a model anew, with its digests; None takes a part of it away."""
+    path = run / "models" / f"{name}.json"
+    content = {k: v for k, v in json.loads(path.read_text()).items() if k != "digests"} | changes
+    content = {k: v for k, v in content.items() if v is not None}
+    return ModelCard.write(path.parent, name, content, [path.with_suffix(".tflite")])
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"input": None}, "doesn't tell how to use cry2.tflite"),
+        ({"input": [8000]}, "doesn't tell how to use cry2.tflite"),
         ({"input": {"sampling": 8000}}, "doesn't tell how to use cry2.tflite"),
+        ({"input": {"sr": "8000"}}, "sr='8000'"),
+        ({"input": {"sr": True}}, "sr=True"),
+        ({"input": {"n_fft": 0}}, "n_fft=0"),
+        ({"input": {"window_s": float("nan")}}, "window_s=nan"),
         ({"input": {"kind": "mell"}}, "Did you mean mel"),
         ({"note": None}, "doesn't tell how to use cry2.tflite"),
-        ({"classes": ["pain", "tired"]}, "isn't of cry2.tflite"),
-        ({"input": {"kind": "mfcc"}}, "isn't of cry2.tflite"),
+        ({"data": 3}, "data is no text"),
+        ({"classes": "pain"}, "classes is no list"),
+        ({"classes": ["pain", "tired", "pain", "hungry"]}, "holds none, or one twice"),
+        ({"classes": ["pain", "tired"]}, "isn't of the models beside it"),
+        ({"input": {"kind": "mfcc"}}, "isn't of the models beside it"),
+        ({"reference": {"mean": [1.0]}}, "doesn't tell how to use cry2.tflite"),
+        ({"reference": {"mean": [], "deviation": [], "distances": []}}, "is of no training"),
     ],
 )
 def test_settings_that_are_not_the_models_are_refused_at_once(
     changes: dict[str, object], words: str, runs: Path
 ) -> None:
-    path = told(runs, **changes)
+    path = written(runs / "new", "cry2", **changes)
     with pytest.raises(InputError, match=words) as caught:
         Predictor(run="new")
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    assert message.endswith("run 04_cry2 again.")
 
 
 def test_damaged_files_of_a_model_are_named(runs: Path) -> None:
     about = runs / "new" / "models" / "cry2.json"
-    about.write_text("{")
-    with pytest.raises(InputError, match=r"cry2\.json: it doesn't tell"):
+    for content in ("", "{", "[]", "null", "[" * 100_000):
+        about.write_text(content)
+        with pytest.raises(InputError, match=r"cry2\.json: damaged.*run 04_cry2 again"):
+            Predictor(run="new")
+    about.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(InputError, match=r"cry2\.json: damaged"):
         Predictor(run="new")
     about.unlink()
     with pytest.raises(InputError, match=r"cry2\.json: missing"):
         Predictor(run="new")
-    about.with_suffix(".tflite").write_bytes(b"no network")
-    with pytest.raises(InputError, match=r"cry2\.tflite: no LiteRT network"):
+    about.mkdir()
+    with pytest.raises(InputError, match=r"cry2\.json: it can't be read"):
+        Predictor(run="new")
+
+
+def test_a_model_from_before_there_were_digests_cannot_be_checked(runs: Path) -> None:
+    path = runs / "new" / "models" / "cry2.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "digests"}))
+    with pytest.raises(InputError, match=r"older than the digests.*run 04_cry2 again") as caught:
+        Predictor(run="new")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["cry2.tflite", "image.tflite", "cry2.json", "image.json"])
+def test_a_model_that_was_damaged_since_never_answers(file: str, runs: Path) -> None:
+    path = runs / "old" / "models" / file
+    whole = path.read_bytes()
+    size = len(whole)
+    # A bit anywhere, in what the network has learned too, and a file cut or grown.
+    mutated = [whole[: size // 2], whole[:-3], whole + b"\0", b""]
+    for place in (0, 30, size // 7, size // 3, size // 2, size * 2 // 3, size - 3):
+        mutated.append(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    assert Predictor(run="old")
+    for content in mutated:
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"run 0(4_cry2|5_image) again") as caught:
+            Predictor(run="old")
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_number_that_was_changed_by_hand_is_noticed(runs: Path) -> None:
+    path = runs / "new" / "models" / "cry2.json"
+    path.write_text(path.read_text().replace('"sr": 8000', '"sr": 8001'))
+    with pytest.raises(InputError, match="changed since its model was trained; run 04_cry2 again"):
         Predictor(run="new")
 
 
 def test_two_models_of_different_states_are_not_fused(runs: Path) -> None:
-    path = runs / "old" / "models" / "cry2.json"
-    about = json.loads(path.read_text())
-    path.write_text(json.dumps(about | {"classes": about["classes"][::-1]}))
+    about = json.loads((runs / "old" / "models" / "cry2.json").read_text())
+    written(runs / "old", "cry2", classes=about["classes"][::-1])
     with pytest.raises(InputError, match="know different states"):
         Predictor(run="old")

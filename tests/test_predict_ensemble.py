@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -19,8 +18,10 @@ from trained_run import Trained
 from cryutils import audio, cli, export, predict, video
 from cryutils.errors import InputError
 from cryutils.inputs import SoundInput
+from cryutils.model_card import ModelCard
+from cryutils.novelty import Reference
 from cryutils.predict import Prediction, Predictor
-from cryutils.predict_ensemble import EnsemblePredictor, open_models
+from cryutils.predict_ensemble import EnsemblePredictor, Models
 from cryutils.videos import STATES, FrameInput
 
 FEATURES = {"mfcc": 4, "stft": 3, "image": 5}
@@ -62,19 +63,18 @@ def ensemble(width: int, *, seed: int) -> Any:
 
 def write(folder: Path, made: dict[str, Any], given: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    digests = {}
-    for name, model in made.items():
-        file = "ensemble" if name == "ensemble" else f"ensemble_{name}"
-        path = export.litert(model, folder / f"{file}.tflite")
-        digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    paths = [
+        export.litert(model, folder / f"{'' if n == 'ensemble' else 'ensemble_'}{n}.tflite")
+        for n, model in made.items()
+    ]
     about = {
-        "classes": list(STATES), "note": "nothing", "rolling": ROLLING,
-        "engine": None, "digests": digests,
+        "classes": list(STATES), "data": "numbers", "note": "nothing", "rolling": ROLLING,
+        "engine": None,
         "parts": {
             name: {"input": asdict(one), "features": FEATURES[name]} for name, one in given.items()
         },
     }  # fmt: skip
-    (folder / "ensemble.json").write_text(json.dumps(about))
+    ModelCard.write(folder, "ensemble", about, paths)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +269,26 @@ def test_frames_pass_in_parts_and_come_out_the_same(
     np.testing.assert_allclose(parts.face.probabilities, whole.face.probabilities, atol=1e-6)
 
 
+def test_the_stream_that_finds_a_sound_strangest_says_how_strange(
+    three: Made, recordings: Path, quick: Trained
+) -> None:
+    parts = dict(ModelCard.read(three.run / "models", "ensemble").content["parts"])
+    shares = []
+    for name in ("mfcc", "stft"):
+        hearing = three.given[name]
+        sounds = [audio.read(clip.path, sr=hearing.sr) for clip in quick.corpus]
+        reference = Reference.of(hearing.examples(sounds), quick.corpus.infants)
+        assert reference is not None
+        parts[name] |= {"reference": reference.as_json()}
+        x = audio.read(recordings / "cry.wav", sr=hearing.sr)
+        shares.append(reference.share(hearing.windows(x)))
+    assert EnsemblePredictor(run=three.run)(recordings / "cry.wav").unlike is None
+    changed(three, parts=parts)
+    predictor = EnsemblePredictor(run=three.run)
+    assert predictor(recordings / "cry.wav").unlike == pytest.approx(max(shares), abs=1e-3)
+    assert predictor(recordings / "mute.mp4").unlike is None
+
+
 # The command
 
 
@@ -292,8 +312,8 @@ def test_the_command_asks_it_and_draws_its_answer(
 
 def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from cryutils.predict_ensemble import open_models;"
-        f" said = open_models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
+        "import sys; from pathlib import Path; from cryutils.predict_ensemble import Models;"
+        f" said = Models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
         " assert said.used == 'both'; assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -302,13 +322,29 @@ def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
 # Which models
 
 
-def test_the_name_says_which_models_are_opened(three: Made, quick: Trained) -> None:
-    assert isinstance(open_models("full", run=quick.run), Predictor)
-    assert isinstance(open_models("ensemble", run=three.run), EnsemblePredictor)
+def test_the_name_says_which_models_are_opened(three: Made) -> None:
+    assert isinstance(Models("ensemble", run="three").first, EnsemblePredictor)
     with pytest.raises(InputError, match=r"no model 'ensembel'\. Did you mean ensemble\?"):
-        open_models("ensembel")
-    with pytest.raises(InputError, match="open_models"):
+        Models("ensembel")
+    with pytest.raises(InputError, match="predict_ensemble"):
         Predictor("ensemble")
+
+
+def test_what_a_run_on_real_infants_has_no_model_for_is_answered_by_a_synthetic_one(
+    three: Made, built: Made, recordings: Path
+) -> None:
+    changed(three, data="synthetic", note="made of numbers")
+    given = {name: built.given[name] for name in ("mfcc", "stft")}
+    models = {name: built.models[name] for name in given} | {"ensemble": ensemble(7, seed=3)}
+    write(three.run.parent / "real" / "models", models, given)
+    ask = Models("ensemble")
+    sound = ask(recordings / "cry.mp4")
+    assert (sound.run, sound.used) == ("real", "audio")
+    picture = ask(recordings / "mute.mp4")
+    assert (picture.run, picture.used, picture.data) == ("three", "image", "synthetic")
+    # A run that is named answers alone, and a silent sound has no answer anywhere.
+    assert Models("ensemble", run="real")(recordings / "mute.mp4").state is None
+    assert ask(recordings / "short.wav").run == "real"
 
 
 def test_the_newest_run_with_an_ensemble_is_asked(three: Made, quick: Trained) -> None:
@@ -319,12 +355,11 @@ def test_the_newest_run_with_an_ensemble_is_asked(three: Made, quick: Trained) -
 
 
 def changed(made: Made, **changes: Any) -> Path:
-    """Change what stands beside the ensemble; None takes a part away unless it is the deque."""
-    path = made.run / "models" / "ensemble.json"
-    told = json.loads(path.read_text()) | changes
-    kept = {k: v for k, v in told.items() if v is not None or k == "rolling"}
-    path.write_text(json.dumps(kept))
-    return path
+    """Write the ensemble's card anew; None takes a part away unless it is the deque."""
+    folder = made.run / "models"
+    content = dict(ModelCard.read(folder, "ensemble").content) | changes
+    kept = {k: v for k, v in content.items() if v is not None or k == "rolling"}
+    return ModelCard.write(folder, "ensemble", kept, folder.glob("*.tflite"))
 
 
 def part(made: Made, name: str, **changes: Any) -> dict[str, Any]:
@@ -406,16 +441,17 @@ def test_the_command_refuses_a_mixed_set_in_one_line(
 
 
 def test_a_network_without_a_digest_is_refused(three: Made) -> None:
-    path = three.run / "models" / "ensemble.json"
-    digests = json.loads(path.read_text())["digests"]
-    del digests["ensemble_stft.tflite"]
-    changed(three, digests=digests)
+    folder = three.run / "models"
+    others = [path for path in folder.glob("*.tflite") if path.stem != "ensemble_stft"]
+    ModelCard.write(folder, "ensemble", ModelCard.read(folder, "ensemble").content, others)
     with pytest.raises(InputError, match=r"ensemble_stft\.tflite: it isn't the network"):
         EnsemblePredictor()
 
 
 def test_files_from_before_there_were_digests_cannot_be_checked(three: Made) -> None:
-    path = changed(three, digests=None, engine=None)
+    path = three.run / "models" / "ensemble.json"
+    content = ModelCard.read(path.parent, "ensemble").content
+    path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"older than the digests.*run 09_ensemble again") as told:
         EnsemblePredictor()
     assert str(path) in str(told.value) and "\n" not in str(told.value)

@@ -33,6 +33,7 @@ from cryutils.errors import InputError
 from cryutils.examples import Examples
 from cryutils.export import Lite
 from cryutils.inputs import SoundInput
+from cryutils.novelty import Reference
 from cryutils.predict import Predictor
 from cryutils.recognition import STATES, Scored, comparison, deploy, flicker, moments, state_corpus
 from cryutils.video import FaceTrack
@@ -363,6 +364,10 @@ def test_deploy_keeps_a_network_that_predict_can_use(
         metric: {"value": found.value, "low": found.low, "high": found.high}
         for metric, found in scored.intervals.items()
     }
+
+    reference = Reference.from_json(about["reference"])
+    assert reference is not None
+    assert reference.share(examples.x[:2] + 40) == 1
 
     network, _ = checkpoints.load(folder, "cry2")
     expected = network.predict(examples.x, verbose=0)

@@ -17,6 +17,7 @@ import pytest
 
 from cryutils import checkpoints, networks, traced, training
 from cryutils.errors import InputError
+from cryutils.model_card import ModelCard
 from cryutils.training import Fitted, Settings, fit
 
 N = 40
@@ -530,6 +531,9 @@ def test_models_that_cannot_be_saved_or_loaded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Did you mean cry2"):
         training.load(tmp_path, "cry")
     (tmp_path / "cry2.keras").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match=r"cry2\.keras: it isn't the network that cry2\.json"):
+        training.load(tmp_path, "cry2")
+    ModelCard.write(tmp_path, "cry2", {"classes": ["a", "b"]}, [tmp_path / "cry2.keras"])
     with pytest.raises(InputError, match=r"cry2\.keras: no model") as error:
         training.load(tmp_path, "cry2")
     assert "\n" not in str(error.value)
