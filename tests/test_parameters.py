@@ -390,6 +390,8 @@ def test_notebook_03_takes_a_folders_own_classes(
     there = opening("03_feature_validation", "used", values)
     assert there["used"].classes == classes
     assert set(there["used"].infants) == set(there["available"].infants)
+    beside = [key for key in there["published"].index if key.startswith("feature_validation.")]
+    assert bool(beside) == ("belly_pain" in classes)  # the paper's figures, beside its classes
 
 
 def test_a_parameter_that_a_named_notebook_lacks_is_said(apart: Path) -> None:
