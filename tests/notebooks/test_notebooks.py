@@ -83,6 +83,7 @@ def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
     assert 2 <= len(solutions) <= 4
     for cell in solutions:
         assert cell.metadata.jupyter.source_hidden is True
+        assert cell.metadata.jupyter.outputs_hidden is True and cell.metadata.collapsed is True
         assert cell.metadata.cellView == "form"
         assert cell.source.startswith("#@title Solution")
 
