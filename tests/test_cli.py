@@ -207,7 +207,7 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
     code, out, err = command("data", "describe", "own")
     assert (code, err) == (0, "")
-    assert "Problems: 1 left out, 1 contradiction." in out
+    assert "Problems: 1 left out, 1 contradiction. --problems lists them." in out
     assert "broken.mp3" not in out
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
     assert rows["tired"][:2] == ["2", "1"]

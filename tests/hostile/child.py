@@ -43,8 +43,8 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
                 print(json.dumps({"case": name, "reading": reading}), flush=True)
                 faulthandler.dump_traceback_later(HANG_S, exit=True)
                 print(json.dumps({"outcome": outcome(call, path)}), flush=True)
-                gc.collect()  # what a decoder frees twice ends the call that it belongs to
                 faulthandler.cancel_dump_traceback_later()
+            gc.collect()  # what a decoder frees twice ends the case that it belongs to
     print(json.dumps({"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}))
 
 

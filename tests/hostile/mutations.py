@@ -20,7 +20,7 @@ _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"edts")
 def changes(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
     """Yield (name, change) for a file of that content; the small list is a part of the large."""
     yield from _cuts(np.linspace(0, 1, 40 if large else 5)[1:-1])
-    yield from _flips(60 if large else 2)
+    yield from _flips(60 if large else 1)
     yield from _blocks(16 if large else 2)
     yield from _lies(content, large=large)
     yield from _chunks(content, large=large)
@@ -86,7 +86,7 @@ def _lies(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
     """Yield each place where a length or a count may stand, with values that can't be."""
     order = "little" if content[:4] == b"RIFF" else "big"
     heads = [start for start, _ in _spans(content)]
-    places = list(range(0, min(HEAD, len(content) - 4), 2 if large else 160))
+    places = list(range(0, min(HEAD, len(content) - 4), 2 if large else 256))
     places += [at + k for at in heads for k in range(-8, 40, 4 if large else 36)]
     values = LIES if large else (0x7FFFFFFF,)
     for at in sorted({at for at in places if 0 <= at < len(content) - 4}):
