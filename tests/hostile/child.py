@@ -103,7 +103,7 @@ def track(path: Path) -> None:
 
 
 def predicting(run: str) -> Callable[[Path], None]:
-    predictor = Predictor(run=run)
+    predictor = Predictor(run=Path(run))
 
     def predict(path: Path) -> None:
         prediction = predictor(path)
