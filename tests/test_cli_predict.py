@@ -78,7 +78,7 @@ def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Predict) -> No
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 4
     assert "gone.mp4: no such file." in err
-    assert "empty.wav: the file is empty." in err
+    assert "empty.wav: the file is empty; copy or record it again." in err
 
 
 def test_the_table_shows_the_shares_that_add_up_and_the_likeliest_state(predict: Predict) -> None:

@@ -478,7 +478,7 @@ def test_an_execution_that_fails_leaves_what_finished_before_as_it_was(
         "models = claims.run_dir() / 'models'\nmodels.mkdir(exist_ok=True)\n"
         "(models / 'net.keras').write_text(str(test_size))"
     )
-    fail = "assert test_size < 1, 'too large'"
+    fail = "assert test_size < 0.8, 'too large'"
     notebook(project / "notebooks" / "01_first.ipynb", draw, RECORD.format(name="01_first"), fail)
     name = ("run", "01_first", "--name", "mine")
     assert command(*name) == 0
@@ -486,7 +486,7 @@ def test_an_execution_that_fails_leaves_what_finished_before_as_it_was(
     before = whole(folder)
     assert {"figures/drawn.png", "models/net.keras", "results/01_first.json"} <= set(before)
 
-    assert command(*name, "-p", "test_size=2.0") == 1
+    assert command(*name, "-p", "test_size=0.9") == 1
     after = whole(folder)
     failed = {path for path in after if ".failed." in path}
     assert failed == {"notebooks/01_first.failed.ipynb", "logs/01_first.failed.log"}

@@ -95,7 +95,8 @@ def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> 
     over_time = found.over_time(embeddings)
     assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
     for k, p in enumerate(over_time):
-        np.testing.assert_array_equal(p[::2], found.rows[found.clip == k])
+        # Not to the bit: BLAS sums another number of rows in another order.
+        np.testing.assert_allclose(p[::2], found.rows[found.clip == k], atol=1e-6)
 
 
 def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
