@@ -230,15 +230,18 @@ def run(
 def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
     """Return by job what it took last time: seconds from the start to the end of each cell.
 
-    In the same run, else in the latest of the same profile. Jobs that never finished are left out.
+    In the same run, else in the latest of the same profile, else in the one that git keeps for
+    reference. Jobs that never finished are left out.
     """
     took = {}
     for job in jobs:
         others = job.folder.parent.glob(f"*/state/{job.name}.json")
         latest = sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        for path in (job.state, *latest):
+        reference = project_dir() / "outputs" / "reference" / job.profile / "state"
+        same = (job.state, reference / job.state.name)
+        for path in (job.state, *latest, reference / job.state.name):
             state = run_folder.read_state(path)
-            if state is not None and (path == job.state or state["profile"] == job.profile):
+            if state is not None and (path in same or state["profile"] == job.profile):
                 took[job.name] = state["cells"] or [state["seconds"]]
                 break
     return took

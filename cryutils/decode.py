@@ -29,6 +29,7 @@ Array = npt.NDArray[np.float32]
 
 LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
 _MOST = LONGEST_S * 48_000  # samples
+_LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
 _CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
 _PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and reads wild memory
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
@@ -116,8 +117,10 @@ def _decoded(path: Path) -> Iterator[tuple[int, Array]]:
         stated_s = _stated_seconds(container, stream)
         heard = False
         for rate, block in _unpadded(_mono_blocks(container, stream, path), stated_s):
-            if not np.isfinite(block).all():
-                raise InputError(f"{path}: some samples are no numbers; convert it to 16-bit WAV.")
+            if not (np.abs(block) < _LOUDEST).all():  # nor is NaN
+                raise InputError(
+                    f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
+                )
             heard = True
             yield rate, block
     if not heard:

@@ -290,6 +290,8 @@ def bad_files(folder: Path) -> dict[str, Path]:
     )
     numbers = np.array([[0.1, np.nan, np.inf, 0.2] * 99], np.float32)
     files["no numbers"] = encode(folder / "nan.wav", numbers, sr=8000, codec="pcm_f32le")
+    large = np.array([[0.1, -3e38, 3e38, 0.2] * 99], np.float32)
+    files["far too large"] = encode(folder / "large.wav", large, sr=8000, codec="pcm_f32le")
     return files
 
 
@@ -310,6 +312,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         ("cut before its index", "can't be decoded"),
         ("damaged in the middle", "damaged in the middle"),
         ("no numbers", "are no numbers"),
+        ("far too large", "no sound's"),
     ],
 )
 @pytest.mark.filterwarnings("error")

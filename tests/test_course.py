@@ -556,6 +556,10 @@ def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(
     profile(project, "other", "about: Another.\n")
     others, _ = course.plan(course.load_profile("other"), only=["01_first"])
     assert course.history(others) == {}
+    reference = project / "outputs" / "reference" / "other" / "state"
+    reference.mkdir(parents=True)
+    shutil.copy(jobs[0].state, reference)
+    assert course.history(others) == {"01_first": took}
 
 
 def test_weights_that_a_notebook_downloads_are_no_news_to_it_and_others_are(

@@ -127,11 +127,16 @@ def test_a_run_that_never_ran_before_is_estimated_when_something_tells(
         show("01", "running", 0.1)
         clock[0] = 200.0
         show("01", "done", 1.0)
+        show("02", "running", 0.0)
+        clock[0] = 300.0
+        show("02", "running", 0.4)
     assert capsys.readouterr().err.splitlines() == [
         "01: started",
         "0 of 2 notebooks done, estimating the time left",
         "01: done",
-        "1 of 2 notebooks done, about 3 min left",
+        "1 of 2 notebooks done, estimating the time left",
+        "02: started",
+        "1 of 2 notebooks done, about 2 min left",
     ]
 
 

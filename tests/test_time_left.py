@@ -73,16 +73,12 @@ def test_at_the_very_start_of_what_never_ran_nothing_is_said() -> None:
     assert left({"a": Standing(), "b": Standing()}, {"a": TEN}, 0.0) is None
 
 
-def test_what_never_ran_goes_on_as_it_began_or_as_the_others() -> None:
+def test_what_never_ran_goes_on_as_it_began() -> None:
     begun = {"a": Standing(started_s=0.0, share=0.25, news_s=10.0)}
     assert left(begun, {}, 10.0) == pytest.approx(30.0)
     assert left(begun, {}, 15.0) == pytest.approx(25.0)
-    others = {
-        "a": Standing(started_s=0.0, ended_s=40.0),
-        "b": Standing(started_s=0.0, ended_s=60.0),
-        "c": Standing(),
-    }
-    assert left(others, {}, 60.0) == pytest.approx(50.0)
+    # Others may be far shorter, as the first notebooks of the course are.
+    assert left({"a": Standing(started_s=0.0, ended_s=40.0), "b": Standing()}, {}, 60.0) is None
 
 
 def test_past_its_last_expectation_nothing_is_promised() -> None:

@@ -88,9 +88,8 @@ def _lies(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
     heads = [start for start, _ in _spans(content)]
     places = list(range(0, min(HEAD, len(content) - 4), 2 if large else 256))
     places += [at + k for at in heads for k in range(-8, 40, 4 if large else 36)]
-    values = LIES if large else (0x7FFFFFFF,)
     for at in sorted({at for at in places if 0 <= at < len(content) - 4}):
-        for value in values:
+        for value in LIES[at // 2 % 3 :: 3] if large else (0x7FFFFFFF,):
             lie = value.to_bytes(4, order)  # type: ignore[arg-type]
             yield (
                 f"{value:#x} at {at}",
