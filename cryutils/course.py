@@ -149,7 +149,7 @@ def plan(
     library = fingerprint.library()
     jobs, skipped = [], {}
     for notebook in chosen:
-        if notebook in profile.skip:
+        if notebook in profile.skip and data is None:  # what a profile's own recordings lack
             skipped[notebook] = profile.skip[notebook]
             continue
         values = dict(profile.parameters.get(notebook, {}))

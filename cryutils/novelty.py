@@ -85,7 +85,7 @@ def caution(share: float | None) -> str | None:
     """Return in words that a sound is unlike the training's cries; None where it isn't."""
     if share is None or share < FAR:
         return None
-    others = "any of them is" if share == 1 else f"{share:.0%} of them are"
+    others = "any of them is" if share == 1 else "99% of them are"
     return f"unlike the training cries: farther from them than {others} from the rest"
 
 

@@ -66,7 +66,7 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(_too_large(path, "far more than that")) from error
+        raise InputError(_too_large(path, "beyond any camera's")) from error
     except MemoryError as error:
         raise InputError(f"{path}: decoding it takes more memory than there is.") from error
     # ValueError: a chunk that is shorter than its kind, or unpacks to far too much.

@@ -230,6 +230,8 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
                 console.print(_printed(table, metric))
                 if metric == table.metrics[0] and table.has_p_values:
                     console.print("p: of the leak-free balanced accuracy, adjusted over the models")
+                elif metric == table.metrics[0]:
+                    console.print("no p: this run tested none of these rows")
                 if metric == "accuracy" and not table.comparable:
                     console.print("no published figures: the paper has other classes")
                 if "Table 3" in table.title and table.data in image:

@@ -71,6 +71,7 @@ def test_recordings_of_one_infant_or_without_windows_are_no_reference() -> None:
     [
         (None, None), (0.5, None), (0.98, None),
         (0.99, "unlike the training cries: farther from them than 99% of them are from the rest"),
+        (0.999, "unlike the training cries: farther from them than 99% of them are from the rest"),
         (1.0, "unlike the training cries: farther from them than any of them is from the rest"),
     ],
 )  # fmt: skip

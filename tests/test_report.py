@@ -477,7 +477,11 @@ def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixt
     svm = row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper")
     made(run, [*counts(), svm])
     report.print_scoreboard([run])
-    assert "SVM 46 60 –" in words(capsys.readouterr().out)
+    out = words(capsys.readouterr().out)
+    assert "SVM 46 60 –" in out
+    assert "no p: this run tested none of these rows" in out
+    text = words(Page(report.write(run)).text)
+    assert "No p : this run tested none of these rows." in text
 
 
 def test_the_scoreboard_fits_80_columns_whatever_the_scores(
