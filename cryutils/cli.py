@@ -154,9 +154,9 @@ def run(
         after=course.AFTER, title=folder.name,
     ) as show:  # fmt: skip
         failed = course.run(todo, processes=processes, fresh=fresh, report=show)
-    page = report.write(folder)
     for name, error in failed.items():
         click.echo(f"{name}: {error}", err=True)
+    page = report.write(folder)
     click.echo(f"Report: {_shown(page)}")
     if failed:
         raise SystemExit(1)
@@ -320,7 +320,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        click.echo(f"cryutils: {error.filename}: {error.strerror}.", err=True)
+        click.echo(f"cryutils: {error.filename or 'the system'}: {error.strerror}.", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 

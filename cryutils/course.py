@@ -146,6 +146,10 @@ def plan(
     corpus = str(resolve(data)) if data else None
     after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, given)
     folder = (outputs or outputs_dir()) / (run_name or after_these)
+    for state in run_folder.states(folder).values() if corpus and not run_name else ():
+        before = state["parameters"].get("data")
+        if before not in (None, corpus):  # another folder of the same name
+            raise InputError(f"{folder}: the run of {before}; give this one another --name.")
     library = fingerprint.library()
     jobs, skipped = [], {}
     for notebook in chosen:

@@ -37,9 +37,15 @@ _swept: set[Path] = set()
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
-    """Return `path` as an absolute path, `~` expanded, relative to where the command started."""
+    """Return `path` as an absolute path, `~` expanded, relative to where the command started.
+
+    Raises InputError for what can be no path.
+    """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
-    return Path(start, Path(path).expanduser()).resolve()
+    try:
+        return Path(start, Path(path).expanduser()).resolve()
+    except (RuntimeError, ValueError) as error:  # "~somebody" who isn't there, a null byte
+        raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
 
 
 def project_dir() -> Path:
@@ -83,6 +89,8 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path}: it can't be opened ({error.strerror}).") from error
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: no such file; it is a folder.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: it can't be opened; you may not read it.")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: no regular file; save the recording in one.")
     if status.st_size == 0:

@@ -151,7 +151,8 @@ def _png_text(path: Path) -> dict[str, str]:
     try:
         with Image.open(path) as image:
             return {str(key): str(value) for key, value in image.info.items()}
-    except (OSError, struct.error):
+    # ValueError: a chunk shorter than its kind.
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         return {}
 
 

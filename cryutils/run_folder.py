@@ -8,6 +8,7 @@ reads and writes the numbers. No notebook walks this module.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -191,6 +192,10 @@ def alone(folder: Path) -> Iterator[None]:
                 f"{folder}: another `cryutils run` is at work here; wait for its end,"
                 " or name this run with --name."
             ) from error
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+            # A file system, such as NFS, that locks no folders: on without.
         yield
     finally:
         os.close(place)
@@ -250,6 +255,7 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
 def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
     state = read_state(path / "state" / f"{name}.json")
     if state is not None:
+        _set_aside(folder)  # before anything moves: `results.json` is made of all of them
         known = states(folder)
         before = known.pop(name, {"files": {}})
         for relative in state["files"]:
@@ -259,7 +265,8 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
         in_use = {relative for other in (state, *known.values()) for relative in other["files"]}
         for relative in set(before["files"]) - in_use:
             (folder / relative).unlink(missing_ok=True)
-        for left in _failed(folder, name):
+        # The page is of the notebook before, however new it looks.
+        for left in (*_failed(folder, name), folder / "notebooks" / f"{name}.html"):
             left.unlink(missing_ok=True)
         _claims().merge(folder, {name, *known} & set(among))
         networks_file(folder, name).unlink(missing_ok=True)
@@ -290,6 +297,19 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     place, others forgotten. `among` as in `finish`.
     """
     lines = [f"{path} can't be read: {path.stem} runs again." for path in unreadable(folder)]
+    lines += _set_aside(folder)
+    for place in (folder / _RUNNING).glob("*/"):
+        for state in place.glob("*/state/*.json"):
+            _move(state.parent.parent, state.stem, folder, among)
+        shutil.rmtree(place, ignore_errors=True)
+    for part in folder.glob(".part-*"):  # of a killed `writing`
+        shutil.rmtree(part, ignore_errors=True)
+    return lines
+
+
+def _set_aside(folder: Path) -> list[str]:
+    """Rename the results files in `folder` that can't be read; return a line for each."""
+    lines = []
     for path in sorted((folder / "results").glob("*.json")):
         try:
             _claims().read_results(path)
@@ -298,12 +318,6 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
             lines.append(
                 f"{path} can't be read: set aside as {aside.name}, {path.stem} runs again."
             )
-    for place in (folder / _RUNNING).glob("*/"):
-        for state in place.glob("*/state/*.json"):
-            _move(state.parent.parent, state.stem, folder, among)
-        shutil.rmtree(place, ignore_errors=True)
-    for part in folder.glob(".part-*"):  # of a killed `writing`
-        shutil.rmtree(part, ignore_errors=True)
     return lines
 
 

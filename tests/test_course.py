@@ -467,6 +467,35 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
     assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
+def test_a_results_file_damaged_meanwhile_fails_no_other_notebook(
+    project: Path, apart: Path
+) -> None:
+    damage = (
+        "from cryutils import claims\nplace = claims.run_dir().parents[2] / 'results'\n"
+        "place.mkdir(exist_ok=True)\n(place / '02_second.json').write_text('[{')"
+    )
+    notebook(project / "notebooks" / "01_first.ipynb", RECORD.format(name="01_first"), damage)
+    assert command("run", "01_first") == 0
+    folder = apart / "outputs" / "quick"
+    assert results(folder) == {"made.01_first": 0.3}
+    assert planned()["01_first"].is_done()
+    assert (folder / "results" / "02_second.json.damaged").is_file()
+
+
+def test_two_folders_of_one_name_do_not_share_a_run(project: Path, apart: Path) -> None:
+    first = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    state = {"fingerprint": "x", "parameters": {"data": str(apart / "a" / "cries")},
+             "seconds": 1.0, "peak_mib": 1, "versions": {}}  # fmt: skip
+    first.state.parent.mkdir(parents=True)
+    first.state.write_text(json.dumps(state))
+    again = planned(only=["01_first"], data=str(apart / "a" / "cries"))["01_first"]
+    assert again.folder == first.folder
+    with pytest.raises(InputError, match=r"give this one another --name"):
+        planned(data=str(apart / "b" / "cries"))
+    named = planned(data=str(apart / "b" / "cries"), run_name="mine")["01_first"]
+    assert named.folder.name == "mine"
+
+
 def whole(folder: Path) -> dict[str, bytes]:
     """Every file of a run but its report, by path."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"]

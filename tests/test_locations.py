@@ -24,6 +24,12 @@ def test_a_relative_path_means_the_folder_where_the_command_was_started(
     assert locations.resolve(tmp_path / "there") == tmp_path / "there"
 
 
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/cries", "a\0b"])
+def test_what_can_be_no_path_is_one_line(path: str) -> None:
+    with pytest.raises(InputError, match="no such path; is it mistyped"):
+        locations.resolve(path)
+
+
 def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert locations.resolve("~/cries") == tmp_path / "home" / "cries"

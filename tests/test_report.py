@@ -391,11 +391,13 @@ def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None
     (run / "figures").mkdir()
     Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=said)
     (run / "figures" / "plain.png").write_bytes(PIXEL)
+    short = PIXEL[:8] + (4).to_bytes(4, "big") + PIXEL[12:]  # Pillow: ValueError
+    (run / "figures" / "short.png").write_bytes(short)
     page = Page(report.write(run))
     pictures = {
         (attributes["alt"] or "").strip(): attributes["src"] for attributes in page.all("img")
     }
-    assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain"}
+    assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain", "short"}
     head, _, content = (pictures["plain"] or "").partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(content) == PIXEL
