@@ -253,8 +253,10 @@ def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the files' names without their folders, but where two share one."""
+    from cryutils.folders import legible
+
     names = [Path(row["file"]).name for row in rows]
     return [
-        row["file"] if names.count(name) > 1 else name
+        legible(row["file"] if names.count(name) > 1 else name)
         for name, row in zip(names, rows, strict=True)
     ]

@@ -144,6 +144,8 @@ def plan(
     given = dict(given or {})
     parameters.check_names(given, defaults)
     corpus = str(resolve(data)) if data else None
+    if corpus and not Path(corpus).name.isprintable():  # the run is named after it
+        raise InputError(f"--data {corpus!a}: a name that can't be printed; rename the folder.")
     after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, given)
     folder = (outputs or outputs_dir()) / (run_name or after_these)
     for state in run_folder.states(folder).values() if corpus and not run_name else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -48,6 +49,15 @@ def rows(out: str) -> list[list[str]]:
 
 
 # A batch
+
+
+def test_a_name_that_is_no_utf_8_is_spelled_out(predict: Predict, recordings: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    (recordings / name).write_bytes((recordings / "cry.wav").read_bytes())
+    code, out, _ = predict(name)
+    (recordings / name).unlink()
+    assert code == 0
+    assert "caf\\xe9.wav" in out
 
 
 def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:

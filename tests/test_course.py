@@ -494,6 +494,8 @@ def test_two_folders_of_one_name_do_not_share_a_run(project: Path, apart: Path) 
         planned(data=str(apart / "b" / "cries"))
     named = planned(data=str(apart / "b" / "cries"), run_name="mine")["01_first"]
     assert named.folder.name == "mine"
+    with pytest.raises(InputError, match="a name that can't be printed; rename the folder"):
+        planned(data=str(apart / os.fsdecode(b"caf\xe9")))
 
 
 def whole(folder: Path) -> dict[str, bytes]:
