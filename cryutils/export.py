@@ -7,7 +7,6 @@ LiteRT runtime takes a fraction of TensorFlow's time and memory.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from cryutils.backend import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.locations import writing
 
-__all__ = ["Lite", "file_digest", "litert"]
+__all__ = ["Lite", "litert"]
 
 _BATCH = 256  # examples at once, so that memory doesn't grow with a recording's length
 
@@ -39,12 +38,6 @@ def litert(model: Any, path: str | os.PathLike[str]) -> Path:
     with writing(target) as part:
         part.write_bytes(content)
     return target
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """Return a file's sha256, which tells it from one of another training."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _converted(model: Any) -> bytes:

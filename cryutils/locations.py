@@ -10,6 +10,7 @@ with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -25,6 +26,7 @@ __all__ = [
     "cache_dir",
     "check_file",
     "data_dir",
+    "file_digest",
     "outputs_dir",
     "project_dir",
     "resolve",
@@ -95,6 +97,12 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path}: no regular file; save the recording in one.")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty; copy or record it again.")
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's sha256, which tells it from any other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from cryutils.errors import InputError
-from cryutils.export import Lite, file_digest
-from cryutils.locations import writing
+from cryutils.export import Lite
+from cryutils.locations import file_digest, writing
 
 __all__ = ["NOTEBOOKS", "ModelCard", "from_json"]
 

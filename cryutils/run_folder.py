@@ -23,7 +23,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cryutils.errors import InputError
-from cryutils.locations import writing
+from cryutils.locations import file_digest, writing
 
 __all__ = [
     "Staging", "alone", "finish", "give_up", "is_whole", "name_of", "networks_cached",
@@ -138,7 +138,7 @@ def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
     """
     files = {path: digest for path, digest in state["files"].items() if path[:5] != "logs/"}
     return bool(files) and all(
-        (folder / path).is_file() and _digest(folder / path) == digest
+        (folder / path).is_file() and file_digest(folder / path) == digest
         for path, digest in files.items()
     )
 
@@ -148,11 +148,6 @@ def _claims() -> Any:
     from cryutils import claims
 
     return claims
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # Executions
@@ -245,7 +240,7 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
         if path.is_file() and not hidden:
             name = relative.as_posix()
             if staging.borrowed.get(name) != _stamp(path):
-                files[name] = _digest(path)
+                files[name] = file_digest(path)
     with writing(staging.path / "state" / f"{staging.name}.json") as part:
         part.write_text(json.dumps({**state, "files": files}, indent=1) + "\n", encoding="utf-8")
     # From here on a killed runner's next one goes on with it.

@@ -44,6 +44,21 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`command("data", "list")` gives the exit code and what was printed, in this process."""
+    from cryutils import cli
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(arguments))
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
 def donateacry(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the real recordings, found by the library; skips where there are none."""
     if _DATA is None or not (_DATA / "donateacry").is_dir():

@@ -24,20 +24,6 @@ Said = tuple[int, str, str]
 Command = Callable[..., Said]
 
 
-@pytest.fixture
-def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    """`command("data", "list")` gives the exit code and what was printed, in this process."""
-
-    def call(*arguments: str) -> Said:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(arguments))
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
-
-
 def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
     for name, found in group.commands.items():

@@ -13,7 +13,6 @@ import pytest
 
 from cryutils import (
     autoencoders,
-    cli,
     course,
     datasets,
     design,
@@ -305,18 +304,6 @@ def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
 
 
 # In the command
-
-
-@pytest.fixture
-def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(arguments))
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture
