@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
     "published", "read_results", "record", "record_interval", "run_dir", "together",
-    "unstated", "verdicts",
+    "unreadable", "unstated", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -148,21 +148,39 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
         folder = outputs_dir() / folder
     if not (folder / "results").is_dir():
         raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
-    return pd.DataFrame(_read(folder), columns=list(Result.__slots__))
+    rows, damaged = _read(folder)
+    for path in damaged:
+        read_results(path)  # raises what is wrong with it
+    return pd.DataFrame(rows, columns=list(Result.__slots__))
 
 
-def merge(folder: Path, notebooks: Iterable[str] | None = None) -> Path:
-    """Write `results.json` from the notebooks' own files in `folder` and return its path."""
-    target = folder / "results.json"
+def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:
+    """Write `results.json` from the notebooks' own files in `folder`, without those that it returns.
+
+    These can't be read.
+    """
     keep = None if notebooks is None else set(notebooks)
-    rows = [row for row in _read(folder) if keep is None or row["notebook"] in keep]
-    with writing(target) as part:
+    rows, damaged = _read(folder)
+    rows = [row for row in rows if keep is None or row["notebook"] in keep]
+    with writing(folder / "results.json") as part:
         part.write_text(json.dumps(rows, indent=1) + "\n")
-    return target
+    return damaged
 
 
-def _read(folder: Path) -> list[dict[str, Any]]:
-    return [r for path in sorted((folder / "results").glob("*.json")) for r in read_results(path)]
+def unreadable(folder: Path) -> list[Path]:
+    """Return the notebooks' own files of results in `folder` that can't be read."""
+    return _read(folder)[1]
+
+
+def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return the records in the notebooks' own files, and the files that can't be read."""
+    rows, damaged = [], []
+    for path in sorted((folder / "results").glob("*.json")):
+        try:
+            rows += read_results(path)
+        except InputError:
+            damaged.append(path)
+    return rows, damaged
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:

@@ -228,7 +228,9 @@ def run(
             if job not in waiting:
                 report(job.name, "kept", 1.0)
         failed = _execute(waiting, processes, among, report)
-        claims.merge(folder, set(run_folder.states(folder)) & among)
+        damaged = claims.merge(folder, set(run_folder.states(folder)) & among)
+        for line in run_folder.set_aside(damaged):
+            report("", line, 0.0)
         run_folder.tidy(folder)
     return failed
 

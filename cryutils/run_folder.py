@@ -27,7 +27,7 @@ from cryutils.locations import file_digest, writing
 
 __all__ = [
     "Staging", "alone", "finish", "give_up", "is_whole", "name_of", "networks_cached",
-    "networks_file", "read_state", "recover", "require_name", "stage", "states", "tidy",
+    "networks_file", "read_state", "recover", "require_name", "set_aside", "stage", "states", "tidy",
     "unreadable",
 ]  # fmt: skip
 
@@ -250,7 +250,6 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
 def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
     state = read_state(path / "state" / f"{name}.json")
     if state is not None:
-        _set_aside(folder)  # before anything moves: `results.json` is made of all of them
         known = states(folder)
         before = known.pop(name, {"files": {}})
         for relative in state["files"]:
@@ -263,7 +262,7 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
         # The page is of the notebook before, however new it looks.
         for left in (*_failed(folder, name), folder / "notebooks" / f"{name}.html"):
             left.unlink(missing_ok=True)
-        _claims().merge(folder, {name, *known} & set(among))
+        set_aside(_claims().merge(folder, {name, *known} & set(among)))
         networks_file(folder, name).unlink(missing_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
@@ -292,7 +291,7 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     place, others forgotten. `among` as in `finish`.
     """
     lines = [f"{path} can't be read: {path.stem} runs again." for path in unreadable(folder)]
-    lines += _set_aside(folder)
+    lines += set_aside(_claims().unreadable(folder))
     for place in (folder / _RUNNING).glob("*/"):
         for state in place.glob("*/state/*.json"):
             _move(state.parent.parent, state.stem, folder, among)
@@ -302,18 +301,13 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     return lines
 
 
-def _set_aside(folder: Path) -> list[str]:
-    """Rename the results files in `folder` that can't be read; return a line for each."""
-    lines = []
-    for path in sorted((folder / "results").glob("*.json")):
-        try:
-            _claims().read_results(path)
-        except InputError:
-            aside = path.replace(path.with_name(f"{path.name}.damaged"))
-            lines.append(
-                f"{path} can't be read: set aside as {aside.name}, {path.stem} runs again."
-            )
-    return lines
+def set_aside(damaged: Iterable[Path]) -> list[str]:
+    """Rename these results files, which can't be read; return a line for each."""
+    return [
+        f"{path} can't be read: set aside as"
+        f" {path.replace(path.with_name(f'{path.name}.damaged')).name}, {path.stem} runs again."
+        for path in damaged
+    ]
 
 
 def tidy(folder: Path) -> None:

@@ -26,6 +26,10 @@ def stored(run: Path, notebook: str) -> list[dict[str, object]]:
     return json.loads((run / "results" / f"{notebook}.json").read_text())
 
 
+def merged(run: Path) -> list[object]:
+    return [row["key"] for row in json.loads((run / "results.json").read_text())]
+
+
 def test_a_result_is_stored_with_all_that_the_contract_names(run: Path) -> None:
     claims.begin("03_feature_validation", seed=7)
     claims.record(
@@ -86,10 +90,15 @@ def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
     for notebook in ("a", "b", "c"):
         claims.begin(notebook)
         claims.record(f"of.{notebook}", 1.0, data="synthetic")
-    merged = claims.merge(run, ["a", "c"])
-    assert merged == run / "results.json"
-    assert [row["key"] for row in json.loads(merged.read_text())] == ["of.a", "of.c"]
-    assert len(json.loads(claims.merge(run).read_text())) == 3
+    assert claims.merge(run, ["a", "c"]) == []
+    assert merged(run) == ["of.a", "of.c"]
+    claims.merge(run)
+    assert merged(run) == ["of.a", "of.b", "of.c"]
+    (run / "results" / "b.json").write_text("[{")
+    assert claims.merge(run) == claims.unreadable(run) == [run / "results" / "b.json"]
+    assert merged(run) == ["of.a", "of.c"]
+    with pytest.raises(InputError, match=r"b\.json: no JSON"):
+        claims.load_results()
 
 
 def test_a_writer_that_fails_leaves_the_old_results(
@@ -119,7 +128,8 @@ def test_what_a_killed_writer_left_is_never_read(run: Path) -> None:
     part = writer.__enter__()  # and never left, as by a process that was killed
     part.write_text('[{"key": ')
     assert claims.load_results().key.tolist() == ["k"]
-    assert len(json.loads(claims.merge(run).read_text())) == 1
+    claims.merge(run)
+    assert merged(run) == ["k"]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
