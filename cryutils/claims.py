@@ -155,9 +155,9 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
 
 
 def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:
-    """Write `results.json` from the notebooks' own files in `folder`, without those that it returns.
+    """Write `results.json` from the notebooks' own files in `folder`.
 
-    These can't be read.
+    What can't be read is left out and returned.
     """
     keep = None if notebooks is None else set(notebooks)
     rows, damaged = _read(folder)

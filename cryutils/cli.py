@@ -223,7 +223,7 @@ def report_command(outputs: str | None) -> None:
     Example:
       cryutils report
     """
-    from cryutils import claims, report, run_folder
+    from cryutils import report
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
@@ -233,17 +233,16 @@ def report_command(outputs: str | None) -> None:
         raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
     pages, damages = [], []
     for folder in runs:
-        damages += [
-            f"{path}: damaged, so {path.stem} counts as not done; run it again."
-            for path in run_folder.unreadable(folder)
-        ]
         try:
-            if not (folder / "results.json").is_file():
-                claims.merge(folder, run_folder.states(folder))
             report.print_scoreboard([folder])
             pages.append(report.write(folder))
+            damages += report.damages(folder)
         except InputError as error:
             damages.append(str(error))
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # such as a full disk
+            damages.append(f"{folder}: its report can't be made ({error.strerror}).")
     for page in pages:
         click.echo(f"Report: {_shown(page)}")
     for damage in damages:

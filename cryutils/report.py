@@ -8,11 +8,11 @@ links to the executed notebooks, made HTML beside them, need the run's folder.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,14 @@ import pandas as pd
 from cryutils import claims, run_folder
 from cryutils.errors import InputError
 from cryutils.locations import writing
+from cryutils.model_card import ModelCard
 from cryutils.progress import counting
 from cryutils.tables import COMMONEST, METRICS, Table, every, table1
 
 if TYPE_CHECKING:
     import rich.table
 
-__all__ = ["print_scoreboard", "write"]
+__all__ = ["damages", "print_scoreboard", "write"]
 
 # nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
 _FOLD_SOLUTIONS = """<script>
@@ -42,8 +43,35 @@ for (const cell of document.querySelectorAll(".celltag_solution")) {
 
 
 def _read(folder: Path) -> pd.DataFrame:
-    rows = claims.read_results(folder / "results.json")
+    """Return the run's results, put together again where `results.json` is missing or damaged."""
+    path = folder / "results.json"
+    try:
+        rows = claims.read_results(path)
+    except (InputError, FileNotFoundError):
+        if path.is_file() and not any(folder.glob("results/*.json")):
+            raise
+        claims.merge(folder, run_folder.states(folder))
+        rows = claims.read_results(path)
     return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
+
+
+def damages(folder: Path) -> list[str]:
+    """Return a line for each damaged file of a run whose report was written without it."""
+    states = run_folder.states(folder)
+    broken = [
+        *run_folder.unreadable(folder),
+        *claims.unreadable(folder),
+        *(path for path in _notebooks(folder, states) if not _has_page(path)),
+    ]
+    lines = [
+        f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
+    ]
+    if (folder / "models" / "ensemble.json").is_file():
+        try:
+            ModelCard.read(folder / "models", "ensemble")
+        except InputError as error:
+            lines.append(str(error))
+    return lines
 
 
 def write(folder: Path) -> Path:
@@ -81,7 +109,7 @@ def write(folder: Path) -> Path:
         summaries={table.data: _summary(table) for table in tables if "Table 2" in table.title},
         judged=judged,
         table1=table1(results),
-        image=_image(folder, sorted({t.data for t in tables if "Table 3" in t.title})),
+        image=_image(folder, tables),
         figures=_figures(folder),
         states=states,
         pages=_pages(folder, [state["name"] for state in states]),
@@ -160,54 +188,56 @@ def _states(folder: Path) -> list[dict[str, Any]]:
     return [{"name": name, **state} for name, state in run_folder.states(folder).items()]
 
 
-def _image(folder: Path, corpora: Sequence[str]) -> dict[str, str]:
+def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
     """Return by corpus what looked at the pictures of Table 3: the backbone, and whose weights.
 
-    It stands in what the run's ensemble was kept with, which is of one corpus alone.
+    It stands on the card of the run's ensemble, which is of one corpus alone.
     """
-    path = folder / "models" / "ensemble.json"
-    if not path.is_file():
-        return {}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        data, words = about["data"], about["backbone"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({error}); remove it and run again.") from error
-    return {data: words or "none, sound alone"} if data in corpora else {}
+    with suppress(InputError):  # no card, or a damaged one, which `damages` names
+        card = ModelCard.read(folder / "models", "ensemble").content
+        if card["data"] in [table.data for table in tables if "Table 3" in table.title]:
+            return {card["data"]: card["backbone"] or "none, sound alone"}
+    return {}
 
 
-def _pages(folder: Path, names: Sequence[str]) -> dict[str, str]:
+def _notebooks(folder: Path, names: Iterable[str]) -> list[Path]:
+    paths = [folder / "notebooks" / f"{name}.ipynb" for name in names]
+    return [path for path in paths if path.is_file()]
+
+
+def _has_page(notebook: Path) -> bool:
+    page = notebook.with_suffix(".html")
+    return page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns
+
+
+def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
-    notebooks = [
-        path for name in names if (path := folder / "notebooks" / f"{name}.ipynb").is_file()
-    ]
+    notebooks = _notebooks(folder, names)
     found = {}
     with counting("Notebooks as pages", "notebooks") as report:
         for number, path in enumerate(notebooks):
             report(number, len(notebooks))
-            if _as_html(path):
+            if _has_page(path) or _as_html(path):
                 found[path.stem] = f"notebooks/{path.stem}.html"
     return found
 
 
 def _as_html(notebook: Path) -> bool:
-    """Write `notebook` as HTML beside it, unless that is newer; say whether it is there."""
-    page = notebook.with_suffix(".html")
-    if page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
-        return True
+    """Write `notebook` as HTML beside it; return whether it could be read."""
     import nbformat
     from nbconvert.exporters import HTMLExporter
 
     try:
         executed = nbformat.read(notebook, as_version=4)
         nbformat.validate(executed)
-    except (ValueError, TypeError, AttributeError, KeyError, nbformat.ValidationError):
-        return False  # damaged: the next run makes it again
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
+            nbformat.ValidationError):  # fmt: skip
+        return False
     body, _ = HTMLExporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
     # One notebook's link to the next leads to a page, too.
     body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
     before, _, after = body.rpartition("</body>")
-    with writing(page) as part:
+    with writing(notebook.with_suffix(".html")) as part:
         part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
     return True
 
@@ -221,7 +251,7 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
         tables = every(_read(folder))
         if not tables:
             console.print(f"{folder.name}: no table of a paper was measured in this run.")
-        image = _image(folder, sorted({t.data for t in tables if "Table 3" in t.title}))
+        image = _image(folder, tables)
         for table in tables:
             for metric in table.metrics:
                 title = f"{folder.name}: {table.title}, {METRICS[metric]} in % on {table.data}"

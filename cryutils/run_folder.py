@@ -27,8 +27,8 @@ from cryutils.locations import file_digest, writing
 
 __all__ = [
     "Staging", "alone", "finish", "give_up", "is_whole", "name_of", "networks_cached",
-    "networks_file", "read_state", "recover", "require_name", "set_aside", "stage", "states", "tidy",
-    "unreadable",
+    "networks_file", "read_state", "recover", "require_name", "set_aside", "stage", "states",
+    "tidy", "unreadable",
 ]  # fmt: skip
 
 _RUNNING = ".running"

@@ -19,6 +19,7 @@ import pytest
 from cryutils import report, tables
 from cryutils.claims import Result
 from cryutils.errors import InputError
+from cryutils.model_card import ModelCard
 from cryutils.models import CLASSIFIERS
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -653,10 +654,7 @@ def test_table_3_names_the_backbone_and_its_weights(
     backbone: str | None, words: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made(run, [*of_table_3("mine"), *of_table_3("other")])
-    (run / "models").mkdir()
-    (run / "models" / "ensemble.json").write_text(
-        json.dumps({"backbone": backbone, "data": "mine"})
-    )
+    ModelCard.write(run / "models", "ensemble", {"backbone": backbone, "data": "mine"}, [])
     text = Page(report.write(run)).text
     assert text.count("Image: ") == 1, "the files are of one corpus alone"
     assert f"Image: {words}." in text.split("Table 3, on mine")[2].split("Table 3, on other")[0]
@@ -671,14 +669,6 @@ def test_where_no_ensemble_was_kept_nothing_is_said_of_the_backbone(
     assert "Image: " not in Page(report.write(run)).text
     report.print_scoreboard([run])
     assert "image: " not in capsys.readouterr().out
-
-
-def test_a_damaged_ensemble_file_is_named(run: Path) -> None:
-    made(run, of_table_3())
-    (run / "models").mkdir()
-    (run / "models" / "ensemble.json").write_text('{"data": "mine"}')
-    with pytest.raises(InputError, match=r"ensemble\.json: damaged.*run again"):
-        report.write(run)
 
 
 def test_a_corpus_of_two_states_has_their_pair_alone(

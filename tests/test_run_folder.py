@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from cryutils import claims, cli, run_folder
 from cryutils.errors import InputError
+from cryutils.model_card import ModelCard
 
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
          "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
@@ -41,7 +44,7 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder
         for figure in figures:
             claims.figure_path(figure).write_text(f"{figure} {value}")
     write(staging.path / "models" / f"{name}.keras", f"trained {value}")
-    write(staging.notebook, f"executed {value}")
+    write(staging.notebook, nbformat.writes(nbformat.v4.new_notebook(metadata={"made": value})))
     write(staging.log, "")
     return staging
 
@@ -132,7 +135,7 @@ def test_one_that_fails_leaves_what_finished_as_it_was(folder: Path) -> None:
     finished(folder, "01_first", 0.5, "figure")
     before = contents(folder)
     notebook, log = run_folder.give_up(executed(folder, "01_first", 0.6, "figure", "more"))
-    assert notebook.read_text() == "executed 0.6"
+    assert json.loads(notebook.read_text())["metadata"] == {"made": 0.6}
     assert log.is_file()
     notebook.unlink()
     assert contents(folder) == before
@@ -341,29 +344,58 @@ def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["state/01_first.json", "results.json"])
-def test_the_report_names_what_is_damaged_and_shows_the_other_runs(
+@pytest.mark.parametrize("name", [*FILES, "models/ensemble.json"])
+def test_the_report_names_what_is_damaged_and_shows_the_rest(
     name: str, damage: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished(folder, "01_first", 0.5)
-    finished(folder.with_name("real"), "01_first", 0.5)
+    ModelCard.write(folder / "models", "ensemble", {"data": "made", "backbone": None}, [])
     path, content = folder / name, DAMAGES[damage]
     path.write_bytes(path.read_bytes()[:-3] if content is None else content)
     code, out, err = report(capsys)
-    assert code == 1
-    assert "Report: outputs/real/report.html" in out
+    assert (code, out.splitlines()[-1]) == (1, "Report: outputs/quick/report.html")
     (line,) = err.splitlines()
-    assert str(path) in line
-    assert "run" in line
+    assert line.startswith(f"{path}: ")
+    assert line.endswith(" again.")
+    assert "made.01_first" in (folder / "report.html").read_text()
 
 
-def test_the_report_shows_the_results_of_a_run_whose_notebooks_file_is_damaged(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_results_of_a_run_are_put_together_again(
+    damage: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished(folder, "01_first", 0.5)
-    (folder / "results" / "01_first.json").write_text("[")
+    path, content = folder / "results.json", DAMAGES[damage]
+    before = path.read_bytes()
+    path.write_bytes(before[:-3] if content is None else content)
     assert report(capsys)[::2] == (0, "")
+    assert path.read_bytes() == before
     assert "made.01_first" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
+    code: int, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = folder.with_name("real")
+    for run in (folder, real):
+        finished(run, "01_first", 0.5)
+    write_text = Path.write_text
+
+    def fail(self: Path, text: str, **more: Any) -> int:
+        if folder in self.parents:
+            write_text(self, text[: len(text) // 2], **more)
+            raise OSError(code, os.strerror(code))
+        return write_text(self, text, **more)
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    before = contents(folder)
+    assert report(capsys)[::2] == (
+        1,
+        f"{folder}: its report can't be made ({os.strerror(code)}).\n",
+    )
+    assert contents(folder) == before
+    assert (real / "report.html").is_file()
 
 
 def test_where_all_is_damaged_the_report_is_a_mistake(
