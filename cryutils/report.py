@@ -20,6 +20,7 @@ import pandas as pd
 
 from cryutils import claims, run_folder
 from cryutils.errors import InputError
+from cryutils.folders import legible
 from cryutils.locations import writing
 from cryutils.model_card import ModelCard
 from cryutils.progress import counting
@@ -100,7 +101,7 @@ def write(folder: Path) -> Path:
     states = _states(folder)
     whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
-        run=folder.name,
+        run=legible(folder.name),
         corpora=sorted(set(results.data)),
         synthetic=_synthetic(results, tables),
         tables=tables,
@@ -246,16 +247,16 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
     """Print Tables 2 and 3 of Paper A and the models of Paper B of every run, 80 columns wide."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 80)
+    console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
     for folder in runs:
-        tables = every(_read(folder))
+        tables, name = every(_read(folder)), legible(folder.name)
         if not tables:
-            console.print(f"{folder.name}: no table of a paper was measured in this run.")
+            console.print(f"{name}: no table of a paper was measured in this run.")
         image = _image(folder, tables)
         for table in tables:
             for metric in table.metrics:
-                title = f"{folder.name}: {table.title}, {METRICS[metric]} in % on {table.data}"
-                console.print(title, style="bold", markup=False, highlight=False)
+                title = f"{name}: {table.title}, {METRICS[metric]} in % on {table.data}"
+                console.print(title, style="bold")
                 if table.data == "synthetic":
                     console.print("no evidence about real infants")
                 console.print(_printed(table, metric))
@@ -266,7 +267,7 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
                 if metric == "accuracy" and not table.comparable:
                     console.print("no published figures: the paper has other classes")
                 if "Table 3" in table.title and table.data in image:
-                    console.print(f"image: {image[table.data]}", markup=False, highlight=False)
+                    console.print(f"image: {image[table.data]}")
                 console.print()
 
 

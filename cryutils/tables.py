@@ -172,7 +172,7 @@ def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for (key, _, data), result in measured.items():
         if key.startswith("table1."):
-            _, label, what = key.split(".")
+            label, _, what = key.removeprefix("table1.").rpartition(".")  # labels may have dots
             row = rows.setdefault(data, {}).setdefault(label, {})
             row[what] = float(result["value"])
             row[f"published_{what}"] = published.get(key, float("nan"))
@@ -241,12 +241,12 @@ def _of_split(
 def _has_classes_of_table1(measured: Mapping[_Key, _Result], data: str) -> bool:
     """Return whether the clips used are of Table 1's classes, but for one that stands in."""
     used = {
-        key.split(".")[1]
+        key.removesuffix(".test_count")
         for (key, _, of), result in measured.items()
         if of == data and key.startswith("table1.") and key.endswith(".test_count")
         if result["value"] > 0
     }
-    of_paper = {key.split(".")[1] for key in _published("Table 1")}
+    of_paper = {key.rpartition(".")[0] for key in _published("Table 1")}
     return len(used) == len(of_paper) and len(used - of_paper) <= 1
 
 

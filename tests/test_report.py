@@ -15,8 +15,10 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from cryutils import report, tables
+from cryutils import claims, report, tables
 from cryutils.claims import Result
 from cryutils.errors import InputError
 from cryutils.model_card import ModelCard
@@ -190,6 +192,41 @@ def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted
     assert table.loc["hungry"].isna().tolist() == [True, False, True, False]
     assert found["mine"].to_dict("index") == {"bored": {"count": 7, "test_count": 20}}
     assert tables.table1(results([])) == {}
+
+
+AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "it's \"so\"", "100 % {{x}}", "<b>", "a\\b",
+           "[red]x[/red]", "a\N{DIVISION SLASH}b"]  # fmt: skip
+
+
+@settings(max_examples=20)
+@given(labels=st.lists(st.text(min_size=1), unique=True, min_size=1))
+@example(labels=AWKWARD)
+def test_table_1_takes_any_label(labels: list[str]) -> None:
+    rows = [row(f"table1.{label}.{what}", k) for k, label in enumerate(labels)
+            for what in ("count", "test_count")]  # fmt: skip
+    (table,) = tables.table1(results(rows)).values()
+    assert table.to_dict("index") == {
+        label: {"count": k, "test_count": k} for k, label in enumerate(labels)
+    }
+
+
+def test_awkward_labels_and_names_are_recorded_and_shown(
+    apart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = apart / "outputs" / "caf\udce9 [x]-quick"  # no UTF-8
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(run))
+    monkeypatch.setattr(claims, "_current", None)
+    claims.begin("03_feature_validation")
+    for label in AWKWARD:
+        for what in ("count", "test_count"):
+            claims.record(f"table1.{label}.{what}", 3, data="own.v2 [x]")
+    claims.record("cry2.macro_f1", 0.5, protocol="paper", data="own.v2 [x]")
+    claims.merge(run)
+    text = Page(report.write(run)).text
+    assert "Run caf\\xe9 [x]-quick on own.v2 [x]." in text
+    assert all(f"{label} 3 3".replace("_", " ") in text for label in AWKWARD)
+    report.print_scoreboard([run])
+    assert "caf\\xe9 [x]-quick: Paper B, macro F1 in % on own.v2 [x]" in capsys.readouterr().out
 
 
 def test_the_summary_by_hand() -> None:
@@ -473,7 +510,7 @@ def test_the_scoreboard_prints_every_run(
     assert "Naïve Bayes 90 [80, 100] 80 [60, 100] 0.010" in lines, "not the paper's classes"
     assert out.count("no published figures: the paper has other classes") == 1
     assert out.count("no evidence about real infants") == 1
-    assert "no table of a paper was measured in this run" in out
+    assert "my [red] cries-quick: no table of a paper was measured in this run" in words(out)
 
 
 def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
