@@ -42,6 +42,17 @@ for (const cell of document.querySelectorAll(".celltag_solution")) {
 </script>
 </body>"""
 
+# nbconvert's pages load scripts from servers elsewhere. Only formulas need one, MathJax.
+_LOCAL = """{% extends "lab/index.html.j2" %}
+{% block html_head_js_requirejs %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_js_mathjax %}
+{% if "$" in nb.cells | selectattr("cell_type", "equalto", "markdown") | join(attribute="source") %}
+{{ super() }}
+{% endif %}
+{% endblock %}"""
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
 
 def _read(folder: Path) -> pd.DataFrame:
     """Return the run's results, put together again where `results.json` is missing or damaged."""
@@ -234,7 +245,12 @@ def _as_html(notebook: Path) -> bool:
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
             nbformat.ValidationError):  # fmt: skip
         return False
-    body, _ = HTMLExporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
+    for cell in executed.cells:  # a widget's other forms need no script
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(_WIDGET, None)
+    executed.metadata.pop("widgets", None)
+    exporter = HTMLExporter(raw_template=_LOCAL)
+    body, _ = exporter.from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
     # One notebook's link to the next leads to a page, too.
     body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
     before, _, after = body.rpartition("</body>")

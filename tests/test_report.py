@@ -344,6 +344,30 @@ def test_links_lead_to_the_executed_notebooks_as_pages(run: Path) -> None:
     assert "Changed" in html.read_text()
 
 
+MATHJAX = (
+    "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/latest.js?config=TeX-AMS_CHTML-full,Safe"
+)
+
+
+@pytest.mark.parametrize(("text", "outside"), [("Heard", []), ("As $x^2$", [MATHJAX])])
+def test_a_notebooks_page_needs_no_network_but_for_formulas(
+    text: str, outside: list[str], run: Path
+) -> None:
+    path = executed(run, "03_x", text)
+    notebook = nbformat.read(path, as_version=4)
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "Player"}
+    shown = nbformat.v4.new_output("display_data", data=view)
+    notebook.cells.append(nbformat.v4.new_code_cell("player", outputs=[shown]))
+    state = {"version_major": 2, "version_minor": 0, "state": {}}
+    notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": state}
+    nbformat.write(notebook, path)
+    report.write(made(run, TWO))
+    page = path.with_suffix(".html").read_text()
+    addresses = re.findall(r"""["'(](https?://[^"')]+)""", page)
+    assert [address for address in addresses if "www.w3.org" not in address] == outside
+    assert "Player" in page
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"3", b"\xff\xfe{", b'{"cells": 1}'])
 def test_a_damaged_notebook_has_no_link(content: bytes, run: Path) -> None:
     executed(run, "03_x", "Heard").write_bytes(content)
