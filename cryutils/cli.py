@@ -7,6 +7,7 @@ that needs them, so `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -320,8 +321,11 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        click.echo(f"cryutils: {error.filename or 'the system'}: {error.strerror}.", err=True)
-        sys.exit(1)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "; make room and repeat the command, what has finished is kept" if full else ""
+        what = "the disk is full" if full else error.strerror
+        click.echo(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
+        sys.exit(2 if full else 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
