@@ -195,6 +195,7 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
         if name not in corpora:
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
+        parameters.check_folds(job.name, job.values, corpora[name])
 
 
 def _load(name: str) -> Corpus:

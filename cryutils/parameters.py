@@ -1,9 +1,9 @@
 """Every parameter of the notebooks, declared once: `DECLARED`, and checked before anything starts.
 
 A parameter of one name means the same in every notebook. The command checks what it is given by
-this table (`check_names`, `check`, `check_corpus`), and `cryutils run --list` prints it. A
-notebook that somebody else adds may have parameters that aren't here: those take what is of the
-kind of their default. No notebook walks this module.
+this table (`check_names`, `check`), and against the recordings (`check_corpus`, `check_folds`);
+`cryutils run --list` prints it. A notebook that somebody else adds may have parameters that aren't
+here: those take what is of the kind of their default. No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cryutils.clips import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import resolve
 
-__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_names", "declaration",
-           "read_value"]  # fmt: skip
+__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_folds", "check_names",
+           "declaration", "read_value"]  # fmt: skip
 
 Kind = Literal["flag", "whole", "even", "number", "text"]
 _KINDS: dict[type, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
@@ -303,6 +303,27 @@ def check_corpus(given: Mapping[str, Any], corpus: Corpus) -> None:
             f"window_s={given['window_s']}: {corpus.name}'s longest recording has {longest:.1f} s;"
             " give no more."
         )
+
+
+def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> None:
+    """Raise InputError where `corpus` can't be divided as a notebook on any classes divides it.
+
+    values: all of the notebook's parameters, with defaults.
+    """
+    table1 = not values.get("classes") and {"belly_pain", "discomfort", "tired"} <= {*corpus.classes}
+    if table1 or not {"classes", "n_folds", "test_size", "seed"} <= values.keys():
+        return
+    from cryutils.splits import Protocol
+
+    clips = corpus.where(lambda clip: clip.has_audio)
+    clips = clips.select(values["classes"] or clips.classes)
+    try:
+        for protocol in Protocol:
+            protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
+            protocol.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
+    except InputError as error:
+        what = f"{notebook} with n_folds={values['n_folds']}"
+        raise InputError(f"{corpus.name}: {error} ({what}).") from error
 
 
 def _beyond(values: Mapping[str, Any]) -> Iterator[str]:

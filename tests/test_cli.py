@@ -128,6 +128,30 @@ def test_a_mistake_is_one_line_with_its_mend(
     assert mend in mistaken(command(*arguments.split()))
 
 
+@pytest.mark.parametrize(
+    ("infants", "arguments", "mend"),
+    [
+        ({"tired": "abcde"}, "", "own: only one class, ['tired']; a classifier needs two or more"),
+        ({"tired": "abcde", "hungry": "d"}, "", "own: class 'hungry' has 1 clip, 2 are needed;"),
+        ({"tired": "abc", "hungry": "def"}, "", "own: class 'hungry' has 3 clips, 5 are needed;"),
+        ({"tired": "aab", "hungry": "abb"}, "-p n_folds=3", "own: 3 folds of 2 infants; use fewer"),
+        ({"tired": "abc", "hungry": "def", "burp": "a"}, '-p classes=["burp","tired"]',
+         "own: class 'burp' has 1 clip, 2 are needed; leave the class out"),
+    ],
+)  # fmt: skip
+def test_recordings_too_few_to_divide_are_told_before_anything_starts(
+    infants: dict[str, str], arguments: str, mend: str,
+    command: Command, apart: Path, sound: Callable,
+) -> None:  # fmt: skip
+    for label, names in infants.items():
+        for i, name in enumerate(names):
+            sound(apart / "own" / label / name / f"{i}.wav", seed=ord(label[0]) + i)
+    line = command("run", "03_feature_validation", "--data", "own", *arguments.split())
+    assert mend in mistaken(line)
+    assert "(03_feature_validation with n_folds=" in line[2]
+    assert not (apart / "outputs").exists()
+
+
 def test_a_corpus_that_cannot_be_had_names_both_ways(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
