@@ -215,7 +215,7 @@ def run(
     finished too. `report(notebook, what, share)` is called as work goes on: `what` is "kept",
     "running", "done" or "failed", or what a long cell says of itself, `share` of cells done, 0-1.
     Without a notebook it is a line about the whole run, or "" after a second without news.
-    Raises InputError where another process executes in the same run, OSError where the disk is full.
+    Raises InputError where another process executes in the same run, OSError for a full disk.
     """
     if not jobs:
         return {}

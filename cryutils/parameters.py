@@ -286,7 +286,7 @@ def check(notebook: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) 
         elif name in given:
             example = _example(name, value, declared, defaults[name])
             raise InputError(f"{name}={_short(value)}: give {declared.words}{example}.")
-    for mistake in (*_beyond(values), *_mistakes(values)):
+    for mistake in (*_beyond(values, given), *_mistakes(values)):
         raise InputError(mistake)
     if values.get("data") == "synthetic":
         from cryutils.synth.voice import STATES
@@ -310,7 +310,9 @@ def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> Non
 
     values: all of the notebook's parameters, with defaults.
     """
-    table1 = not values.get("classes") and {"belly_pain", "discomfort", "tired"} <= {*corpus.classes}
+    table1 = not values.get("classes") and {"belly_pain", "discomfort", "tired"} <= {
+        *corpus.classes
+    }
     if table1 or not {"classes", "n_folds", "test_size", "seed"} <= values.keys():
         return
     from cryutils.splits import Protocol
@@ -326,14 +328,18 @@ def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> Non
         raise InputError(f"{corpus.name}: {error} ({what}).") from error
 
 
-def _beyond(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is larger, or longer, than another parameter allows."""
+def _beyond(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is larger, or longer, than another parameter allows; first names what is given."""
     for name, most, other in _limits(values):
         value = values.get(name, 0)
         many = isinstance(value, list)
         if (len(value) if many else value) > most:
-            most_words, why = f"{most} of them" if many else most, _short(values[other])
-            yield f"{name}={_short(value)}: give {most_words} at most, for {other}={why}."
+            most_words = f"{most} of them" if many else most
+            large, small = f"{name}={_short(value)}", f"{other}={_short(values[other])}"
+            if other in given and name not in given:
+                yield f"{small} leaves no room for {large}: give {most_words} at most."
+            else:
+                yield f"{large}: give {most_words} at most, for {small}."
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:

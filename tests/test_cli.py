@@ -165,6 +165,15 @@ def test_a_corpus_that_cannot_be_had_names_both_ways(
         assert "cryutils data fetch donateacry" in said
 
 
+def test_a_data_folder_without_the_corpus_is_named_before_it_is_fetched(
+    command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
+    _, _, err = command("data", "fetch", "donateacry")
+    assert err.startswith(f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/; it goes")
+
+
 def test_a_damaged_result_is_a_mistake_that_names_the_file(command: Command, apart: Path) -> None:
     (apart / "outputs" / "quick").mkdir(parents=True)
     (apart / "outputs" / "quick" / "results.json").write_text("[{")
@@ -214,14 +223,15 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.6)
     sound(apart / "own" / "tired" / "bo" / "2.wav", seed=1)
     sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=2)
+    sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742198-1.0-m-04-ti.wav", seed=3)
     (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
     code, out, err = command("data", "describe", "own")
     assert (code, err) == (0, "")
-    assert "Problems: 1 left out, 1 contradiction. --problems lists them." in out
+    assert "Problems: 2 contradictions, 1 left out. --problems lists them." in out
     assert "broken.mp3" not in out
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
     assert rows["tired"][:2] == ["2", "1"]
-    assert rows["all"][:2] == ["3", "2"]
+    assert rows["all"][:2] == ["4", "2"]
     _, out, _ = command("data", "describe", "own", "--problems")
     assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
     assert "folder says hungry, its name says tired" in out
