@@ -117,7 +117,7 @@ def run(
       cryutils run 03_feature_validation -p repeats=2 --name two-repeats
       cryutils run --list 03_feature_validation
     """
-    from cryutils import course, report, run_folder
+    from cryutils import course, run_folder
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
@@ -128,12 +128,7 @@ def run(
     if name is not None:
         run_folder.require_name(name, "--name", course.profiles())
     todo, skipped = course.plan(
-        chosen,
-        only=notebooks,
-        given=values,
-        data=data,
-        outputs=home,
-        run_name=name,
+        chosen, only=notebooks, given=values, data=data, outputs=home, run_name=name
     )
     if listing:
         click.echo(_listing(todo), nl=False)
@@ -147,9 +142,15 @@ def run(
         click.echo(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
+    _execute(todo, jobs or os.cpu_count() or 1, fresh)
+
+
+def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
+    """Run `todo`, which share a folder, and write its report; exit with 1 where any failed."""
+    from cryutils import course, report
+
     folder = todo[0].folder
     _make(folder)
-    processes = jobs or os.cpu_count() or 1
     with watching(
         [job.name for job in todo], before=course.history(todo), processes=processes,
         after=course.AFTER, title=folder.name,
@@ -303,11 +304,20 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
+def _start() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise InputError(
+            "the folder you are in was deleted; repeat this in another one."
+        ) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
-    # Notebooks run in their own folder; relative paths mean where the command was started.
-    os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
     try:
+        # Notebooks run in their own folder; relative paths mean where the command was started.
+        os.environ.setdefault("CRYUTILS_START_DIR", _start())
         code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except InputError as error:
         click.echo(f"cryutils: {error}", err=True)

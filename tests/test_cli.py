@@ -192,6 +192,14 @@ def test_the_installed_command_ends_the_same_way(apart: Path) -> None:
     assert (right.returncode, right.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["run", "predict a.wav", "report", "doctor", "data list"])
+def test_a_folder_deleted_under_the_command_is_told(name: str, apart: Path) -> None:
+    script = Path(sys.executable).with_name("cryutils")
+    shell = f"mkdir gone; cd gone; rmdir ../gone; {script} {name}"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
+    assert "was deleted; repeat" in mistaken((done.returncode, done.stdout, done.stderr))
+
+
 def test_a_reader_that_leaves_is_no_error(apart: Path, sound: Callable) -> None:
     """As in `cryutils data describe own --problems | head -1`."""
     sound(apart / "own" / "tired" / "bo" / "1.wav")
