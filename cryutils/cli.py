@@ -7,6 +7,7 @@ that needs them, so `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -116,7 +117,7 @@ def run(
       cryutils run 03_feature_validation -p repeats=2 --name two-repeats
       cryutils run --list 03_feature_validation
     """
-    from cryutils import course, report, run_folder
+    from cryutils import course, run_folder
     from cryutils.locations import outputs_dir, resolve
 
     home = resolve(outputs) if outputs else outputs_dir()
@@ -127,12 +128,7 @@ def run(
     if name is not None:
         run_folder.require_name(name, "--name", course.profiles())
     todo, skipped = course.plan(
-        chosen,
-        only=notebooks,
-        given=values,
-        data=data,
-        outputs=home,
-        run_name=name,
+        chosen, only=notebooks, given=values, data=data, outputs=home, run_name=name
     )
     if listing:
         click.echo(_listing(todo), nl=False)
@@ -146,9 +142,15 @@ def run(
         click.echo(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
+    _execute(todo, jobs or os.cpu_count() or 1, fresh)
+
+
+def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
+    """Run `todo`, which share a folder, and write its report; exit with 1 where any failed."""
+    from cryutils import course, report
+
     folder = todo[0].folder
     _make(folder)
-    processes = jobs or os.cpu_count() or 1
     with watching(
         [job.name for job in todo], before=course.history(todo), processes=processes,
         after=course.AFTER, title=folder.name,
@@ -194,6 +196,7 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
         if name not in corpora:
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
+        parameters.check_folds(job.name, job.values, corpora[name])
 
 
 def _load(name: str) -> Corpus:
@@ -300,11 +303,20 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
+def _start() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise InputError(
+            "the folder you are in was deleted; repeat this in another one."
+        ) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
-    # Notebooks run in their own folder; relative paths mean where the command was started.
-    os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
     try:
+        # Notebooks run in their own folder; relative paths mean where the command was started.
+        os.environ.setdefault("CRYUTILS_START_DIR", _start())
         code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except InputError as error:
         click.echo(f"cryutils: {error}", err=True)
@@ -319,8 +331,11 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        click.echo(f"cryutils: {error.filename or 'the system'}: {error.strerror}.", err=True)
-        sys.exit(1)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "; make room and repeat the command, what has finished is kept" if full else ""
+        what = "the disk is full" if full else error.strerror
+        click.echo(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
+        sys.exit(2 if full else 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -51,8 +51,12 @@ def data_fetch(name: str) -> None:
       cryutils data fetch donateacry
     """
     from cryutils import donateacry
+    from cryutils.locations import data_dir
 
     _must_be_downloaded(name, "fetch")
+    if (home := data_dir()) and not (home / "donateacry").is_dir():
+        click.echo(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.",
+                   err=True)  # fmt: skip
     with counting("Downloading", "files") as report:
         folder = donateacry.fetch(report=report, announce=partial(click.echo, err=True))
     click.echo(f"DonateACry: {folder}")
@@ -101,7 +105,10 @@ def data_describe(name: str, problems: bool) -> None:
     found = corpus.problems()
     click.echo(f"\n{corpus.note}\nLicence: {corpus.licence}\nCite: {corpus.cite()}")
     counts = found.kind.value_counts()
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
+    kinds = [
+        f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1) for kind, n in counts.items()
+    ]
+    said = ", ".join(kinds) or "none"
     hint = "" if problems or found.empty else " --problems lists them."
     click.echo(f"Problems: {said}.{hint}")
     if problems:

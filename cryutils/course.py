@@ -8,13 +8,16 @@ so a killed run goes on where it was and a notebook runs again when any of that 
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, cast
 
 import yaml
@@ -22,7 +25,7 @@ import yaml
 from cryutils import claims, fingerprint, parameters, run_folder, worker
 from cryutils.errors import InputError, near_miss
 from cryutils.fingerprint import Fingerprint
-from cryutils.locations import outputs_dir, project_dir, resolve
+from cryutils.locations import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.run_folder import Staging
 
 __all__ = [
@@ -212,7 +215,7 @@ def run(
     finished too. `report(notebook, what, share)` is called as work goes on: `what` is "kept",
     "running", "done" or "failed", or what a long cell says of itself, `share` of cells done, 0-1.
     Without a notebook it is a line about the whole run, or "" after a second without news.
-    Raises InputError where another process executes in the same run.
+    Raises InputError where another process executes in the same run, OSError for a full disk.
     """
     if not jobs:
         return {}
@@ -361,4 +364,13 @@ def _end(execution: _Running, outcome: worker.Outcome | None, among: Collection[
     notebook, log = run_folder.give_up(execution.staging)
     if outcome is None:
         return f"its process was killed or broke; {log} may say why"
+    for full in (errno.ENOSPC, errno.EDQUOT):  # the next ones would only meet it, too
+        if os.strerror(full) in str(outcome.error):
+            raise OSError(full, os.strerror(full), str(_fullest(job.folder)))
     return f"{outcome.error} (kept as {notebook})"
+
+
+def _fullest(folder: Path) -> Path:
+    """Return where a notebook of the run `folder` writes and least room is left."""
+    places = [place for place in (folder, cache_dir(), Path(gettempdir())) if place.exists()]
+    return min(places, key=lambda place: shutil.disk_usage(place).free)

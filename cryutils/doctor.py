@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryutils.locations import cache_dir, data_dir, outputs_dir
 
@@ -78,8 +79,11 @@ def _disk(what: str, folder: Path) -> Finding:
     there = folder
     while not there.exists():
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        return Finding("bad", what, f"{folder} can't be written")
+    try:
+        with TemporaryDirectory(dir=there):  # /proc, say, only looks as if it could be written
+            pass
+    except OSError as error:
+        return Finding("bad", what, f"{folder} can't be written ({error.strerror})")
     free = shutil.disk_usage(there).free / 2**30
     state = "ok" if free >= _NEEDED_GIB else "bad"
     return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")

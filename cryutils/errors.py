@@ -24,7 +24,8 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     """
     options = sorted(known)
     longer = [option for option in options if name and option.startswith(name)]
-    close = longer or difflib.get_close_matches(name, options, n=1)
+    turned = [option for option in options if sorted(option) == sorted(name)]  # "rnu"
+    close = longer or turned or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
     if close:
         return f" Did you mean {close[0]}?"
     return f" Known: {', '.join(options)}." if options else ""

@@ -180,7 +180,8 @@ def _first_reason(
         )
     if not problems:
         return ""
-    return f" First of {len(problems)} problems: {problems[0].item}: {problems[0].what}."
+    which = "Its only problem" if len(problems) == 1 else f"First of {len(problems)} problems"
+    return f" {which}: {problems[0].item}: {problems[0].what}."
 
 
 def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:

@@ -89,8 +89,8 @@ def check_times(count: int, end_s: Fraction, path: Path) -> None:
     """Raise InputError where so many pictures can't have lasted until `end_s`."""
     if end_s > max(JUMP_S, _SPARSE_S * count):
         raise InputError(
-            f"{path}: {count} picture(s) in {float(end_s):.0f} s: its times are damaged; copy or"
-            " record it again."
+            f"{path}: {count} picture{'s' * (count != 1)} in {float(end_s):.0f} s: its times are"
+            " damaged; copy or record it again."
         )
 
 
@@ -103,6 +103,11 @@ def decoding(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except av.DecoderNotFoundError as error:
+        raise InputError(
+            f"{path}: its sound or pictures are coded in a way that can't be read here; convert it"
+            " to WAV or MP4."
+        ) from error
     except (av.FFmpegError, EOFError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(

@@ -1,9 +1,9 @@
 """Every parameter of the notebooks, declared once: `DECLARED`, and checked before anything starts.
 
 A parameter of one name means the same in every notebook. The command checks what it is given by
-this table (`check_names`, `check`, `check_corpus`), and `cryutils run --list` prints it. A
-notebook that somebody else adds may have parameters that aren't here: those take what is of the
-kind of their default. No notebook walks this module.
+this table (`check_names`, `check`), and against the recordings (`check_corpus`, `check_folds`);
+`cryutils run --list` prints it. A notebook that somebody else adds may have parameters that aren't
+here: those take what is of the kind of their default. No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cryutils.clips import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.locations import resolve
 
-__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_names", "declaration",
-           "read_value"]  # fmt: skip
+__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_folds", "check_names",
+           "declaration", "read_value"]  # fmt: skip
 
 Kind = Literal["flag", "whole", "even", "number", "text"]
 _KINDS: dict[type, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
@@ -286,7 +286,7 @@ def check(notebook: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) 
         elif name in given:
             example = _example(name, value, declared, defaults[name])
             raise InputError(f"{name}={_short(value)}: give {declared.words}{example}.")
-    for mistake in (*_beyond(values), *_mistakes(values)):
+    for mistake in (*_beyond(values, given), *_mistakes(values)):
         raise InputError(mistake)
     if values.get("data") == "synthetic":
         from cryutils.synth.voice import STATES
@@ -305,14 +305,41 @@ def check_corpus(given: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
-def _beyond(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is larger, or longer, than another parameter allows."""
+def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> None:
+    """Raise InputError where `corpus` can't be divided as a notebook on any classes divides it.
+
+    values: all of the notebook's parameters, with defaults.
+    """
+    table1 = not values.get("classes") and {"belly_pain", "discomfort", "tired"} <= {
+        *corpus.classes
+    }
+    if table1 or not {"classes", "n_folds", "test_size", "seed"} <= values.keys():
+        return
+    from cryutils.splits import Protocol
+
+    clips = corpus.where(lambda clip: clip.has_audio)
+    clips = clips.select(values["classes"] or clips.classes)
+    try:
+        for protocol in Protocol:
+            protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
+            protocol.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
+    except InputError as error:
+        what = f"{notebook} with n_folds={values['n_folds']}"
+        raise InputError(f"{corpus.name}: {error} ({what}).") from error
+
+
+def _beyond(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is larger, or longer, than another parameter allows; first names what is given."""
     for name, most, other in _limits(values):
         value = values.get(name, 0)
         many = isinstance(value, list)
         if (len(value) if many else value) > most:
-            most_words, why = f"{most} of them" if many else most, _short(values[other])
-            yield f"{name}={_short(value)}: give {most_words} at most, for {other}={why}."
+            most_words = f"{most} of them" if many else most
+            large, small = f"{name}={_short(value)}", f"{other}={_short(values[other])}"
+            if other in given and name not in given:
+                yield f"{small} leaves no room for {large}: give {most_words} at most."
+            else:
+                yield f"{large}: give {most_words} at most, for {small}."
 
 
 def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:

@@ -27,8 +27,8 @@ from cryutils.locations import file_digest, writing
 
 __all__ = [
     "Staging", "alone", "finish", "give_up", "is_whole", "name_of", "networks_cached",
-    "networks_file", "read_state", "recover", "require_name", "set_aside", "stage", "states",
-    "tidy", "unreadable",
+    "networks_file", "read_state", "recover", "require_name", "set_aside", "settle", "stage",
+    "states", "tidy", "unreadable",
 ]  # fmt: skip
 
 _RUNNING = ".running"
@@ -299,6 +299,16 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     for part in folder.glob(".part-*"):  # of a killed `writing`
         shutil.rmtree(part, ignore_errors=True)
     return lines
+
+
+def settle(folder: Path, among: Iterable[str]) -> None:
+    """Let a reader of `folder` find no model half replaced: end what a kill interrupted there.
+
+    Nothing is done while another process executes there, or where nothing can be written.
+    """
+    if any((folder / _RUNNING).glob("*/*/state/*.json")):
+        with suppress(InputError, OSError), alone(folder):
+            recover(folder, among)
 
 
 def set_aside(damaged: Iterable[Path]) -> list[str]:

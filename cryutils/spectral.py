@@ -355,7 +355,7 @@ def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArr
         raise InputError("an empty signal has no spectrum: give at least one sample.")
     padded = np.pad(x, n_fft // 2)
     if len(padded) < n_fft:
-        raise InputError(f"n_fft={n_fft} does not suit {len(x)} sample(s).")
+        raise InputError(f"n_fft={n_fft} is too long for a sound this short, len={len(x)}.")
     frames = frame(padded, frame_length=n_fft, hop_length=hop_length)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
         block = frames[start : start + _FRAMES_AT_ONCE] * window(n_fft)

@@ -215,7 +215,7 @@ def folds(
     else:
         group = np.unique(np.asarray(groups), return_inverse=True)[1]
         if group.max() + 1 < n_splits:
-            raise InputError(f"n_splits={n_splits} with {group.max() + 1} infants; use fewer folds")
+            raise InputError(f"{n_splits} folds of {group.max() + 1} infants; use fewer folds")
         per_class = np.array([len(set(group[y == k])) for k in range(len(names))])
         _check_classes(names, per_class, "infant", 2)
     streams = np.random.default_rng(seed)

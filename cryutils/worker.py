@@ -53,7 +53,11 @@ def work(
         with lock:
             sender.send(news)
 
-    send(execute(source, staging, values, start, send))
+    try:
+        outcome = execute(source, staging, values, start, send)
+    except OSError as error:  # a full disk
+        outcome = Outcome(_one_line(error))
+    send(outcome)
 
 
 def _end_with_parent() -> None:

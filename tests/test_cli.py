@@ -128,6 +128,30 @@ def test_a_mistake_is_one_line_with_its_mend(
     assert mend in mistaken(command(*arguments.split()))
 
 
+@pytest.mark.parametrize(
+    ("infants", "arguments", "mend"),
+    [
+        ({"tired": "abcde"}, "", "own: only one class, ['tired']; a classifier needs two or more"),
+        ({"tired": "abcde", "hungry": "d"}, "", "own: class 'hungry' has 1 clip, 2 are needed;"),
+        ({"tired": "abc", "hungry": "def"}, "", "own: class 'hungry' has 3 clips, 5 are needed;"),
+        ({"tired": "aab", "hungry": "abb"}, "-p n_folds=3", "own: 3 folds of 2 infants; use fewer"),
+        ({"tired": "abc", "hungry": "def", "burp": "a"}, '-p classes=["burp","tired"]',
+         "own: class 'burp' has 1 clip, 2 are needed; leave the class out"),
+    ],
+)  # fmt: skip
+def test_recordings_too_few_to_divide_are_told_before_anything_starts(
+    infants: dict[str, str], arguments: str, mend: str,
+    command: Command, apart: Path, sound: Callable,
+) -> None:  # fmt: skip
+    for label, names in infants.items():
+        for i, name in enumerate(names):
+            sound(apart / "own" / label / name / f"{i}.wav", seed=ord(label[0]) + i)
+    line = command("run", "03_feature_validation", "--data", "own", *arguments.split())
+    assert mend in mistaken(line)
+    assert "(03_feature_validation with n_folds=" in line[2]
+    assert not (apart / "outputs").exists()
+
+
 def test_a_corpus_that_cannot_be_had_names_both_ways(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +163,15 @@ def test_a_corpus_that_cannot_be_had_names_both_ways(
         said = mistaken(command(*arguments))
         assert "CRYUTILS_DATA_DIR" in said
         assert "cryutils data fetch donateacry" in said
+
+
+def test_a_data_folder_without_the_corpus_is_named_before_it_is_fetched(
+    command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
+    _, _, err = command("data", "fetch", "donateacry")
+    assert err.startswith(f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/; it goes")
 
 
 def test_a_damaged_result_is_a_mistake_that_names_the_file(command: Command, apart: Path) -> None:
@@ -157,6 +190,14 @@ def test_the_installed_command_ends_the_same_way(apart: Path) -> None:
     assert "Did you mean test_size?" in mistaken((wrong.returncode, wrong.stdout, wrong.stderr))
     right = subprocess.run([script, "data", "list"], capture_output=True, text=True, check=False)
     assert (right.returncode, right.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["run", "predict a.wav", "report", "doctor", "data list"])
+def test_a_folder_deleted_under_the_command_is_told(name: str, apart: Path) -> None:
+    script = Path(sys.executable).with_name("cryutils")
+    shell = f"mkdir gone; cd gone; rmdir ../gone; {script} {name}"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
+    assert "was deleted; repeat" in mistaken((done.returncode, done.stdout, done.stderr))
 
 
 def test_a_reader_that_leaves_is_no_error(apart: Path, sound: Callable) -> None:
@@ -190,14 +231,15 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.6)
     sound(apart / "own" / "tired" / "bo" / "2.wav", seed=1)
     sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=2)
+    sound(apart / "own" / "hungry" / "anna" / f"{UUID}-1430742198-1.0-m-04-ti.wav", seed=3)
     (apart / "own" / "tired" / "bo" / "broken.mp3").write_text("text")
     code, out, err = command("data", "describe", "own")
     assert (code, err) == (0, "")
-    assert "Problems: 1 left out, 1 contradiction. --problems lists them." in out
+    assert "Problems: 2 contradictions, 1 left out. --problems lists them." in out
     assert "broken.mp3" not in out
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
     assert rows["tired"][:2] == ["2", "1"]
-    assert rows["all"][:2] == ["3", "2"]
+    assert rows["all"][:2] == ["4", "2"]
     _, out, _ = command("data", "describe", "own", "--problems")
     assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
     assert "folder says hungry, its name says tired" in out

@@ -725,6 +725,32 @@ def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
     assert log.is_file()
 
 
+FULL_NOTEBOOK = """\
+import os
+from pathlib import Path
+notebook = Path(os.environ["CRYUTILS_RUN_DIR"], "notebooks", "02_second.ipynb")
+notebook.unlink(missing_ok=True)
+notebook.symlink_to("/dev/full")
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("cell", [FULL_NOTEBOOK, "open('/dev/full', 'wb', 0).write(b'x')"])
+def test_a_full_disk_ends_the_run_in_a_line_and_keeps_what_has_finished(
+    cell: str, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", "01_first") == 0
+    notebook(project / "notebooks" / "02_second.ipynb", cell)
+    assert command("run", "--jobs", "1") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"cryutils: /.*: the disk is full; make room and repeat .*", lines[-1])
+    assert not [line for line in lines if "Traceback" in line]
+    assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3}
+    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second"))
+    assert command("run") == 0
+    assert tally(apart) == {"01_first": 1, "02_second": 1}
+
+
 def test_a_path_with_braces_and_spaces_is_no_template(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

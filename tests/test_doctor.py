@@ -53,12 +53,14 @@ def test_the_real_corpus_is_found(donateacry: Path) -> None:
     assert findings()["DonateACry"] == Finding("ok", "DonateACry", str(donateacry))
 
 
+@pytest.mark.parametrize("place", ["file", "file/outputs", "/proc/outputs"])
 def test_a_place_that_cannot_be_written_is_bad(
-    apart: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (apart / "file").write_text("")
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "file/outputs")
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", place)
     assert findings()["outputs"].state == "bad"
+    assert "can't be written" in findings()["outputs"].detail
 
 
 def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,22 @@ NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
     ("name", "known", "said"),
     [
         ("tset_size", ["test_size", "seed"], " Did you mean test_size?"),
+        ("rnu", ["run", "real"], " Did you mean run?"),
+        ("states", ["step_s", "seed"], " Known: seed, step_s."),
         ("03_feature", NOTEBOOKS, " Did you mean 03_feature_validation?"),
         ("zzz", ["b", "a"], " Known: a, b."),
         ("", ["b", "a"], " Known: a, b."),
         ("zzz", [], ""),
     ],
-    ids=["a slip", "its beginning", "nothing like it", "nothing", "nothing known"],
+    ids=[
+        "a slip",
+        "turned letters",
+        "another word",
+        "its beginning",
+        "nothing like it",
+        "nothing",
+        "nothing known",
+    ],
 )
 def test_near_miss(name: str, known: list[str], said: str) -> None:
     assert near_miss(name, known) == said

@@ -322,7 +322,7 @@ def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path) -> None:
     (apart / "own" / "tired" / "bo" / "1.wav").write_text("text")
     with pytest.raises(InputError) as caught:
         load("own")
-    assert "First of 1 problems: tired/bo/1.wav: " in str(caught.value)
+    assert "Its only problem: tired/bo/1.wav: " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

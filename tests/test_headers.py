@@ -265,7 +265,7 @@ def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_pa
     at = content.index(b"mdhd") + 4 + 12
     (unit,) = struct.unpack(">I", content[at : at + 4])
     path.write_bytes(content[:at] + struct.pack(">I", unit // 1000) + content[at + 4 :])
-    assert "20 picture(s) in 1946 s: its times are damaged" in refusal(path, media.probe)
+    assert "20 pictures in 1946 s: its times are damaged" in refusal(path, media.probe)
     path = film(tmp_path / "b.mp4", [500.0 * k for k in range(20)])
     for reading in (media.probe, video.track):
         assert "its times are damaged" in refusal(path, reading)

@@ -69,6 +69,14 @@ def test_a_text_with_a_sounds_suffix(suffix: str, tmp_path: Path) -> None:
     assert "can't be decoded" in one_line(tmp_path / f"a{suffix}")
 
 
+def test_a_coding_that_no_decoder_here_reads(tmp_path: Path, sound: Writer) -> None:
+    path = sound(tmp_path / "a.wav")
+    content = path.read_bytes()
+    start = content.index(b"fmt ") + 8
+    path.write_bytes(content[:start] + b"\x04\x00" + content[start + 2 :])
+    assert one_line(path).endswith("can't be read here; convert it to WAV or MP4.")
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".m4a", ".mp4", ".flac", ".ogg"])
 def test_a_file_cut_off_in_its_head(suffix: str, tmp_path: Path, sound: Writer) -> None:
     path = sound(tmp_path / f"a{suffix}")

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from cryutils import claims, cli, run_folder
+from cryutils import claims, cli, predict, run_folder
 from cryutils.errors import InputError
 from cryutils.model_card import ModelCard
 
@@ -46,6 +46,14 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder
     write(staging.path / "models" / f"{name}.keras", f"trained {value}")
     write(staging.notebook, nbformat.writes(nbformat.v4.new_notebook(metadata={"made": value})))
     write(staging.log, "")
+    return staging
+
+
+def executed_with_card(folder: Path, value: float, *figures: str) -> run_folder.Staging:
+    """The same of 01_first, its model with the card that `predict` reads."""
+    staging = executed(folder, "01_first", value, *figures)
+    models = staging.path / "models"
+    ModelCard.write(models, "cry2", {"value": value}, [models / "01_first.keras"])
     return staging
 
 
@@ -198,15 +206,22 @@ def _killed_at(step: int, staging: run_folder.Staging) -> None:
     os._exit(0)
 
 
-def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(folder: Path) -> None:
-    finished(folder, "01_first", 0.5, "figure", "old")
+def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(
+    folder: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart))
+    for name in NOTEBOOKS:
+        write(apart / "notebooks" / f"{name}.ipynb", "")
+    before = executed_with_card(folder, 0.5, "figure", "old")
+    run_folder.finish(before, STATE, NOTEBOOKS)
     finished(folder, "02_second", 0.7)
     old, old_state = contents(folder), (folder / "state" / "01_first.json").read_text()
     outcomes = []
     for step in range(100):
-        finished(folder, "01_first", 0.5, "figure", "old")
+        before = executed_with_card(folder, 0.5, "figure", "old")
+        run_folder.finish(before, STATE, NOTEBOOKS)
         assert contents(folder) == old
-        staging = executed(folder, "01_first", 0.6, "figure")
+        staging = executed_with_card(folder, 0.6, "figure")
         process = multiprocessing.get_context("fork").Process(
             target=_killed_at, args=(step, staging)
         )
@@ -216,6 +231,8 @@ def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(folder: Path) 
             break
         assert process.exitcode == -signal.SIGKILL
         assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
+        models = predict.find_run("cry2", "quick") / "models"
+        ModelCard.read(models, "cry2").check("01_first.keras")
         assert run_folder.recover(folder, NOTEBOOKS) == []
         run_folder.tidy(folder)
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

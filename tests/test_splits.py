@@ -177,7 +177,7 @@ def test_folds_say_which_class_is_too_small() -> None:
         folds(["a"] * 9 + ["b"] * 3, None)
     with pytest.raises(InputError, match="class 'b' has 1 infant, 2 are needed"):
         folds(["a"] * 9 + ["b"] * 3, [*"123456789", "x", "x", "x"])
-    with pytest.raises(InputError, match="n_splits=5 with 4 infants"):
+    with pytest.raises(InputError, match="5 folds of 4 infants"):
         folds(["a", "b"] * 4, ["1", "1", "2", "2", "3", "3", "4", "4"])
 
 
