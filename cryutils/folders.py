@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections import defaultdict
@@ -19,9 +18,10 @@ from cryutils.clips import Clip, Problem
 from cryutils.decode import LONGEST_S
 from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError
+from cryutils.locations import file_digest
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index", "legible"]
+__all__ = ["index", "legible", "merge_copies"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
@@ -53,9 +53,44 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
         raise InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
         )
-    problems += [*_copies(clips), *_doubts(clips, root)]
+    problems += _doubts(clips, root)
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads
+
+
+def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Make infants that share a byte-equal file one, and return a problem for each set of copies.
+
+    A leak-free split would otherwise train on the very recordings that it tests.
+    """
+    group = {clip.infant: {clip.infant} for clip in clips}
+    problems = []
+    for copies in _copies(clips):
+        infants = sorted({clip.infant for clip in copies.values()})
+        labels = sorted({clip.label for clip in copies.values()})
+        whole = set().union(*(group[infant] for infant in infants))
+        group.update(dict.fromkeys(whole, whole))
+        item, *others = copies
+        what = f"identical files: {', '.join(others)}"
+        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
+        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
+        problems.append(Problem("contradiction", item, what))
+    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
+    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
+
+
+def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
+    """Return each set of byte-equal recordings and stills, by name, with their clips."""
+    by_size: dict[int, dict[Path, Clip]] = defaultdict(dict)
+    for clip in clips:
+        for path in filter(None, (clip.path, clip.still)):
+            by_size[path.stat().st_size][path] = clip
+    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
+    for same_size in by_size.values():
+        for path, clip in same_size.items() if len(same_size) > 1 else ():
+            name = Path(clip.id).with_name(legible(path.name)).as_posix()
+            by_content[file_digest(path)][name] = clip
+    return [copies for copies in by_content.values() if len(copies) > 1]
 
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
@@ -151,23 +186,6 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
     # The apps' uploads stand in one folder a platform, which is no label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS
     return (name.reason if is_upload else folders[0]), name.infant, name
-
-
-def _copies(clips: Sequence[Clip]) -> list[Problem]:
-    """Return one problem for each set of byte-equal files: a split between copies would leak."""
-    by_size: dict[int, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        by_size[clip.path.stat().st_size].append(clip)
-    by_content: dict[str, list[str]] = defaultdict(list)
-    for same_size in by_size.values():
-        if len(same_size) > 1:
-            for clip in same_size:
-                by_content[hashlib.sha256(clip.path.read_bytes()).hexdigest()].append(clip.id)
-    return [
-        Problem("contradiction", ids[0], f"the same bytes as {', '.join(ids[1:])}")
-        for ids in by_content.values()
-        if len(ids) > 1
-    ]
 
 
 def _first_reason(
