@@ -17,22 +17,17 @@ from pathlib import Path
 from cryutils.clips import Clip, Problem
 from cryutils.decode import LONGEST_S
 from cryutils.donateacry import REASONS, FileName, parse_name
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 from cryutils.locations import file_digest
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index", "legible", "merge_copies"]
+__all__ = ["index", "merge_copies", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
-
-
-def legible(name: str) -> str:
-    """Return a file's name as text; bytes that are no UTF-8 are spelled out, as `\\xe9`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
@@ -88,15 +83,15 @@ def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
     by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
     for same_size in by_size.values():
         for path, clip in same_size.items() if len(same_size) > 1 else ():
-            name = Path(clip.id).with_name(legible(path.name)).as_posix()
+            name = Path(clip.id).with_name(printable(path.name)).as_posix()
             by_content[file_digest(path)][name] = clip
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
-    for path, why in _walk(root, (root.resolve(),)):
-        item = legible(path.relative_to(root).as_posix())
+    for path, why in walk(root):
+        item = printable(path.relative_to(root).as_posix())
         if why:
             problems.append(Problem("left out", item, why))
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
@@ -106,23 +101,26 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     return files, problems
 
 
-def _walk(folder: Path, within: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
-    """Yield each file below `folder` in order, and each folder that gives none, with the reason.
+def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each file below `folder` in order, and each folder or link that gives none and why.
 
     Links are followed, but not back into a folder that they are in.
     """
+    within = (*within, folder.resolve())
     # Hidden ones are the system's own, such as .DS_Store.
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if not path.is_dir():
+        if not path.exists():
+            yield path, "a link that leads nowhere"
+        elif not path.is_dir():
             yield path, ""
-        elif (real := path.resolve()) in within:
+        elif path.resolve() in within:
             yield path, "a link to a folder that it lies in"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
         elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
             yield path, "an empty folder"
         else:
-            yield from _walk(path, (*within, real))
+            yield from walk(path, within)
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -131,11 +129,11 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
 
 def _composed(name: str) -> str:
     """Return a folder's name as text, in the one Unicode form of its letters."""
-    return unicodedata.normalize("NFC", legible(name))
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def _clip(path: Path, root: Path) -> Clip | Problem:
-    item = legible(path.relative_to(root).as_posix())
+    item = printable(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
@@ -227,7 +225,8 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
         raise InputError(f"{root}: {what}.")
     if return_often and len(tops) > len(seconds):
-        return [Problem("doubtful", legible(root.name), f"if {seconds[0]} is a label, {what}")]
+        what = printable(f"if {seconds[0]} is a label, {what}")
+        return [Problem("doubtful", printable(root.name), what)]
     return []
 
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
+from cryutils import fingerprint
 from cryutils.clips import Corpus
 from cryutils.datasets import load
 from cryutils.errors import InputError
@@ -270,30 +271,41 @@ def test_a_pipe_is_never_opened(root: Path) -> None:
     assert left_out(load(root)) == {"tired/bo/pipe.wav": why, "tired/bo/pipe.png": why}
 
 
-def test_bytes_that_are_no_utf8_are_spelled_out(root: Path, sound: Writer) -> None:
-    folder = root / "tired" / os.fsdecode(b"ren\xe9")
+def test_what_cannot_be_printed_in_a_name_is_spelled_out(
+    root: Path, sound: Writer, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    folder = root / "tired\x1b[2J" / os.fsdecode(b"ren\xe9")
     try:
-        folder.mkdir()
+        folder.mkdir(parents=True)
     except OSError:
         pytest.skip("this file system takes UTF-8 alone")
     sound(root / "tired" / "bo" / "3.wav", seed=3).rename(folder / os.fsdecode(b"\xff.wav"))
-    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / os.fsdecode(b"\xff.flac"))
+    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / "a\nb.flac")
     (folder / os.fsdecode(b"\xfe.wav")).touch()
     corpus = load(root)
-    assert [clip.id for clip in corpus if clip.infant == "ren\\xe9"] == [
-        "tired/ren\\xe9/\\xff.flac", "tired/ren\\xe9/\\xff.wav",
+    inside = "tired\\x1b[2J/ren\\xe9/"
+    assert [(clip.id, clip.label) for clip in corpus if clip.infant == "ren\\xe9"] == [
+        (f"{inside}a\\nb.flac", "tired\\x1b[2J"), (f"{inside}\\xff.wav", "tired\\x1b[2J"),
     ]  # fmt: skip
-    assert list(left_out(corpus)) == ["tired/ren\\xe9/\\xfe.wav"]
+    assert list(left_out(corpus)) == [f"{inside}\\xfe.wav"]
     corpus.frame().to_string().encode("utf-8")
+    assert command("run", "01_data_and_playback", "--data", str(root), "--list")[0] == 0
 
 
 def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writer) -> None:
     sound(root.parent / "elsewhere" / "3.wav", seed=3)
     (root / "tired" / "cleo").symlink_to(root.parent / "elsewhere")
     (root / "tired" / "bo" / "up").symlink_to(root)
+    (root / "tired" / "dora").symlink_to(root.parent / "absent")
     corpus = load(root)
     assert "tired/cleo/3.wav" in {clip.id for clip in corpus}
-    assert left_out(corpus) == {"tired/bo/up": "a link to a folder that it lies in"}
+    assert left_out(corpus) == {
+        "tired/bo/up": "a link to a folder that it lies in",
+        "tired/dora": "a link that leads nowhere",
+    }
+    before = fingerprint.recordings(str(root))
+    sound(root.parent / "elsewhere" / "3.wav", seconds=0.4)
+    assert fingerprint.recordings(str(root)) != before, "what is linked counts for a run, too"
 
 
 @pytest.mark.parametrize("infants", [1, 2, 9])
