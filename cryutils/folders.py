@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.decode import LONGEST_S
+from cryutils.decode import check_length
 from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable
 from cryutils.locations import file_digest
@@ -137,6 +137,8 @@ def _clip(path: Path, root: Path) -> Clip | Problem:
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
+        if info.has_audio:
+            check_length(info.duration_s, info.sr, path)
     except InputError as error:
         return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
     return Clip(
@@ -231,15 +233,8 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return what is likely to be a mistake: names that look alike, recordings of hours."""
-    problems = [
-        Problem(
-            "doubtful", clip.id,
-            f"{clip.duration_s / 3600:.1f} h in one clip; cut it into recordings of minutes",
-        )
-        for clip in clips
-        if clip.duration_s > LONGEST_S
-    ]  # fmt: skip
+    """Return what is likely to be a mistake: names that look alike."""
+    problems: list[Problem] = []
     for level, field in enumerate(("label", "infant")):
         forms: dict[str, set[str]] = defaultdict(set)
         cases: dict[str, set[str]] = defaultdict(set)
