@@ -197,6 +197,8 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
         parameters.check_folds(job.name, job.values, corpora[name])
+    for corpus in corpora.values():
+        click.echo(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
 
 
 def _load(name: str) -> Corpus:

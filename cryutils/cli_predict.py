@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -253,10 +253,8 @@ def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the files' names without their folders, but where two share one."""
-    from cryutils.folders import legible
-
     names = [Path(row["file"]).name for row in rows]
     return [
-        legible(row["file"] if names.count(name) > 1 else name)
+        printable(row["file"] if names.count(name) > 1 else name)
         for name, row in zip(names, rows, strict=True)
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 from cryutils import donateacry
 from cryutils.clips import Clip, Corpus, Problem
 from cryutils.decode import pcm16
-from cryutils.errors import InputError, near_miss
-from cryutils.folders import index, legible
+from cryutils.errors import InputError, near_miss, printable
+from cryutils.folders import index, merge_copies
 from cryutils.locations import cache_dir, resolve
 
 __all__ = ["CORPORA", "SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
@@ -32,8 +32,7 @@ def load(name: str | Path, **dials: Any) -> Corpus:
     A folder is `<label>/<infant>/<file>`, or files with DonateACry names (in label folders,
     or the corpus' original uploads, whose labels stand in the names alone). `dials` shape
     the synthetic corpus (see `synth.corpus.build`); "donateacry" takes `files`, a list of
-    registry names, and `report(done, total)`. Raises InputError, in one line, where nothing
-    usable is found.
+    registry names. Raises InputError, in one line, where nothing usable is found.
     """
     if name == "synthetic":
         return _load_synthetic(**dials)
@@ -84,11 +83,9 @@ def _remove_unfinished(home: Path, place: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _load_donateacry(
-    *, files: Sequence[str] | None = None, report: Callable[[int, int], None] | None = None
-) -> Corpus:
+def _load_donateacry(*, files: Sequence[str] | None = None) -> Corpus:
     known = donateacry.registry()
-    root = donateacry.fetch(files, report=report)
+    root = donateacry.fetch(files)
     clips, problems = [], []
     for name in known if files is None else files:
         path = root / name
@@ -143,16 +140,22 @@ def _registered(path: Path, name: str) -> Clip | None:
 def _load_folder(root: Path) -> Corpus:
     clips, left_out, uploads = index(root)
     clips = _number_sessions(clips)
+    merged, copies = merge_copies(clips)
+    before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
+    sharing = f"; {before} infants counted as {after}: some share files" if after < before else ""
     return Corpus(
-        clips,
-        name="donateacry_uploads" if uploads else legible(root.name),
-        note="DonateACry's original uploads (real recordings)"
-        if uploads
-        else f"folder {legible(root.name)}",
-        problems=[*left_out, *_contradictions(clips)],
+        merged,
+        name="donateacry_uploads" if uploads else printable(root.name),
+        note=(
+            "DonateACry's original uploads (real recordings)"
+            if uploads
+            else f"folder {printable(root.name)}"
+        )
+        + sharing,
+        problems=[*left_out, *copies, *_contradictions(clips)],
         citation=donateacry.CITATION
         if uploads
-        else f"Recordings in the folder {legible(root.name)}.",
+        else f"Recordings in the folder {printable(root.name)}.",
         licence=donateacry.LICENCE if uploads else "as the owner of the recordings says",
     )
 
@@ -190,6 +193,8 @@ def _contradictions(clips: Sequence[Clip]) -> list[Problem]:
     ):
         seen: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
+            if group == "session" and clip.start_s is None:  # nobody knows how far apart
+                continue
             if (value := getattr(clip, field)) is not None:
                 seen[getattr(clip, group)].add(value)
         problems += [

@@ -23,12 +23,12 @@ from cryutils.media import OPENING, RATES, check_rate, damaged_within, decoding
 if TYPE_CHECKING:
     import av
 
-__all__ = ["LONGEST_S", "blocks", "decode", "no_sound", "pcm16"]
+__all__ = ["blocks", "check_length", "decode", "no_sound", "pcm16"]
 
 Array = npt.NDArray[np.float32]
 
-LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
-_MOST = LONGEST_S * 48_000  # samples
+_LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
+_MOST = _LONGEST_S * 48_000  # samples
 _LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
 _CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
 _PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and reads wild memory
@@ -39,7 +39,7 @@ def decode(path: Path) -> tuple[int, Array]:
     """Return (rate in Hz, float32 (samples,)): the first sound track, its channels averaged.
 
     Raises InputError for a file that is missing, empty, damaged, holds no sound, or more of it
-    than `LONGEST_S` (an hour; less above 48 kHz).
+    than an hour (less above 48 kHz).
     """
     parts: list[Array] = []
     rate = count = 0
@@ -47,14 +47,19 @@ def decode(path: Path) -> tuple[int, Array]:
         for rate, block in blocks(path):
             parts.append(block)
             count += len(block)
-            most = min(_MOST, LONGEST_S * rate)
-            if count > most:
-                raise InputError(
-                    f"{path}: more than {most / rate / 60:.0f} min of sound at {rate} Hz, too much"
-                    " to hold at once; cut it into shorter files."
-                )
+            check_length(count / rate, rate, path)
         x = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return rate, x
+
+
+def check_length(seconds: float, rate: int, path: Path) -> None:
+    """Raise InputError for more sound than is read whole: an hour, less above 48 kHz."""
+    most = min(_LONGEST_S, _MOST / rate)
+    if seconds > most:
+        raise InputError(
+            f"{path}: more than {most / 60:.0f} min of sound at {rate} Hz, too much to hold at"
+            " once; cut it into shorter files."
+        )
 
 
 def blocks(path: Path) -> Iterator[tuple[int, Array]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils import weights
+from cryutils.folders import walk
 from cryutils.locations import data_dir, project_dir, resolve
 
 __all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
@@ -106,9 +107,9 @@ def recordings(data: str) -> str:
         root = home / "donateacry"
     if not root.is_dir():
         return data
-    files = [(p, p.stat()) for p in sorted(root.rglob("*")) if p.is_file()]
+    files = [(p, p.stat()) for p, why_not in walk(root) if not why_not]
     return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
 
 
 def _digest(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()

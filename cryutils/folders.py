@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections import defaultdict
@@ -16,23 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.decode import LONGEST_S
+from cryutils.decode import check_length
 from cryutils.donateacry import REASONS, FileName, parse_name
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
+from cryutils.locations import file_digest
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index", "legible"]
+__all__ = ["index", "merge_copies", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
-
-
-def legible(name: str) -> str:
-    """Return a file's name as text; bytes that are no UTF-8 are spelled out, as `\\xe9`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
@@ -53,15 +48,50 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
         raise InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
         )
-    problems += [*_copies(clips), *_doubts(clips, root)]
+    problems += _doubts(clips, root)
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads
 
 
+def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Make infants that share a byte-equal file one, and return a problem for each set of copies.
+
+    A leak-free split would otherwise train on the very recordings that it tests.
+    """
+    group = {clip.infant: {clip.infant} for clip in clips}
+    problems = []
+    for copies in _copies(clips):
+        infants = sorted({clip.infant for clip in copies.values()})
+        labels = sorted({clip.label for clip in copies.values()})
+        whole = set().union(*(group[infant] for infant in infants))
+        group.update(dict.fromkeys(whole, whole))
+        item, *others = copies
+        what = f"identical files: {', '.join(others)}"
+        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
+        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
+        problems.append(Problem("contradiction", item, what))
+    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
+    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
+
+
+def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
+    """Return each set of byte-equal recordings and stills, by name, with their clips."""
+    by_size: dict[int, dict[Path, Clip]] = defaultdict(dict)
+    for clip in clips:
+        for path in filter(None, (clip.path, clip.still)):
+            by_size[path.stat().st_size][path] = clip
+    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
+    for same_size in by_size.values():
+        for path, clip in same_size.items() if len(same_size) > 1 else ():
+            name = Path(clip.id).with_name(printable(path.name)).as_posix()
+            by_content[file_digest(path)][name] = clip
+    return [copies for copies in by_content.values() if len(copies) > 1]
+
+
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
-    for path, why in _walk(root, (root.resolve(),)):
-        item = legible(path.relative_to(root).as_posix())
+    for path, why in walk(root):
+        item = printable(path.relative_to(root).as_posix())
         if why:
             problems.append(Problem("left out", item, why))
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
@@ -71,23 +101,26 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     return files, problems
 
 
-def _walk(folder: Path, within: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
-    """Yield each file below `folder` in order, and each folder that gives none, with the reason.
+def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each file below `folder` in order, and each folder or link that gives none and why.
 
     Links are followed, but not back into a folder that they are in.
     """
+    within = (*within, folder.resolve())
     # Hidden ones are the system's own, such as .DS_Store.
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if not path.is_dir():
+        if not path.exists():
+            yield path, "a link that leads nowhere"
+        elif not path.is_dir():
             yield path, ""
-        elif (real := path.resolve()) in within:
+        elif path.resolve() in within:
             yield path, "a link to a folder that it lies in"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
         elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
             yield path, "an empty folder"
         else:
-            yield from _walk(path, (*within, real))
+            yield from walk(path, within)
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
@@ -96,14 +129,16 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
 
 def _composed(name: str) -> str:
     """Return a folder's name as text, in the one Unicode form of its letters."""
-    return unicodedata.normalize("NFC", legible(name))
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def _clip(path: Path, root: Path) -> Clip | Problem:
-    item = legible(path.relative_to(root).as_posix())
+    item = printable(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
+        if info.has_audio:
+            check_length(info.duration_s, info.sr, path)
     except InputError as error:
         return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
     return Clip(
@@ -153,23 +188,6 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
     return (name.reason if is_upload else folders[0]), name.infant, name
 
 
-def _copies(clips: Sequence[Clip]) -> list[Problem]:
-    """Return one problem for each set of byte-equal files: a split between copies would leak."""
-    by_size: dict[int, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        by_size[clip.path.stat().st_size].append(clip)
-    by_content: dict[str, list[str]] = defaultdict(list)
-    for same_size in by_size.values():
-        if len(same_size) > 1:
-            for clip in same_size:
-                by_content[hashlib.sha256(clip.path.read_bytes()).hexdigest()].append(clip.id)
-    return [
-        Problem("contradiction", ids[0], f"the same bytes as {', '.join(ids[1:])}")
-        for ids in by_content.values()
-        if len(ids) > 1
-    ]
-
-
 def _first_reason(
     root: Path, folders: Sequence[tuple[str, ...]], problems: Sequence[Problem]
 ) -> str:
@@ -210,20 +228,14 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
         raise InputError(f"{root}: {what}.")
     if return_often and len(tops) > len(seconds):
-        return [Problem("doubtful", legible(root.name), f"if {seconds[0]} is a label, {what}")]
+        what = printable(f"if {seconds[0]} is a label, {what}")
+        return [Problem("doubtful", printable(root.name), what)]
     return []
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return what is likely to be a mistake: names that look alike, recordings of hours."""
-    problems = [
-        Problem(
-            "doubtful", clip.id,
-            f"{clip.duration_s / 3600:.1f} h in one clip; cut it into recordings of minutes",
-        )
-        for clip in clips
-        if clip.duration_s > LONGEST_S
-    ]  # fmt: skip
+    """Return what is likely to be a mistake: names that look alike."""
+    problems: list[Problem] = []
     for level, field in enumerate(("label", "infant")):
         forms: dict[str, set[str]] = defaultdict(set)
         cases: dict[str, set[str]] = defaultdict(set)

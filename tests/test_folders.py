@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 import unicodedata
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
+from cryutils import fingerprint
 from cryutils.clips import Corpus
 from cryutils.datasets import load
 from cryutils.errors import InputError
+from cryutils.splits import Protocol
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
@@ -151,13 +155,46 @@ def test_a_folder_with_hidden_files_alone_is_empty(root: Path) -> None:
     assert left_out(load(root)) == {"tired/cleo": "an empty folder"}
 
 
-def test_equal_bytes_are_a_contradiction(root: Path) -> None:
-    shutil.copy(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
+def copied(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def test_infants_that_share_a_file_are_one_infant(
+    root: Path, sound: Writer, still: Writer, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Through others as well: anna's file is bo's, and a still of bo's is cleo's."""
+    copied(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
+    sound(root / "tired" / "cleo" / "3.wav", seed=3)
+    still(root / "tired" / "cleo" / "3.png")
+    still(root / "tired" / "bo" / "2.png")
+    sound(root / "hungry" / "dora" / "4.wav", seed=4)
     corpus = load(root)
-    rows = corpus.problems()
-    assert len(corpus) == 3
-    assert rows.values.tolist() == [
-        ["contradiction", "hungry/anna/copy.wav", "the same bytes as tired/bo/2.wav"]
+    assert sorted(set(corpus.infants)) == ["anna + bo + cleo", "dora"]
+    assert corpus.describe().infants["all"] == 2
+    assert corpus.note == "folder own; 4 infants counted as 2: some share files"
+    assert corpus.problems().values.tolist() == [
+        ["contradiction", "hungry/anna/copy.wav",
+         "identical files: tired/bo/2.wav; infants anna, bo count as one; labels hungry, tired"],
+        ["contradiction", "tired/bo/2.png",
+         "identical files: tired/cleo/3.png; infants bo, cleo count as one"],
+    ]  # fmt: skip
+    # The command says it before anything starts; this place for its results stops it then.
+    place = str(root / "tired" / "bo" / "2.wav" / "outputs")
+    out = command("run", "01_data_and_playback", "--data", str(root), "--outputs", place)[1]
+    assert f"{corpus.note}; 5 clips of 2 infants\n" in out
+
+
+def test_one_content_under_two_labels_of_an_infant_is_listed(root: Path) -> None:
+    copied(root / "tired" / "bo" / "2.wav", root / "hungry" / "bo" / "2.wav")
+    corpus = load(root)
+    assert corpus.note == "folder own"
+    assert corpus.problems().values.tolist() == [
+        [
+            "contradiction",
+            "hungry/bo/2.wav",
+            "identical files: tired/bo/2.wav; labels hungry, tired",
+        ]
     ]
 
 
@@ -217,13 +254,18 @@ def test_labels_that_differ_by_case_alone_are_doubtful(root: Path, sound: Writer
     assert doubts(corpus) == [("Hungry, hungry", "labels that differ by case alone")]
 
 
-def test_hours_in_one_clip_are_doubtful(root: Path) -> None:
-    with wave.open(str(root / "tired" / "bo" / "night.wav"), "wb") as file:
-        file.setparams((1, 2, 1000, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 1000 * 3 * 3600))
-    assert doubts(load(root)) == [
-        ("tired/bo/night.wav", "3.0 h in one clip; cut it into recordings of minutes")
-    ]
+@pytest.mark.parametrize(("rate", "minutes", "most"), [(1000, 61, 60), (192_000, 16, 15)])
+def test_what_is_too_long_to_be_read_is_left_out(
+    rate: int, minutes: int, most: int, root: Path
+) -> None:
+    path = root / "tired" / "bo" / "night.wav"
+    size = 60 * minutes * rate  # of zeros that take no room on the disk
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
+    head = struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
+    path.write_bytes(b"RIFF" + head)
+    os.truncate(path, 44 + size)
+    why = f"more than {most} min of sound at {rate} Hz, too much to hold at once; cut it into"
+    assert left_out(load(root)) == {"tired/bo/night.wav": f"{why} shorter files"}
 
 
 def test_a_pipe_is_never_opened(root: Path) -> None:
@@ -234,30 +276,41 @@ def test_a_pipe_is_never_opened(root: Path) -> None:
     assert left_out(load(root)) == {"tired/bo/pipe.wav": why, "tired/bo/pipe.png": why}
 
 
-def test_bytes_that_are_no_utf8_are_spelled_out(root: Path, sound: Writer) -> None:
-    folder = root / "tired" / os.fsdecode(b"ren\xe9")
+def test_what_cannot_be_printed_in_a_name_is_spelled_out(
+    root: Path, sound: Writer, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    folder = root / "tired\x1b[2J" / os.fsdecode(b"ren\xe9")
     try:
-        folder.mkdir()
+        folder.mkdir(parents=True)
     except OSError:
         pytest.skip("this file system takes UTF-8 alone")
     sound(root / "tired" / "bo" / "3.wav", seed=3).rename(folder / os.fsdecode(b"\xff.wav"))
-    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / os.fsdecode(b"\xff.flac"))
+    sound(root / "tired" / "bo" / "4.flac", seed=4).rename(folder / "a\nb.flac")
     (folder / os.fsdecode(b"\xfe.wav")).touch()
     corpus = load(root)
-    assert [clip.id for clip in corpus if clip.infant == "ren\\xe9"] == [
-        "tired/ren\\xe9/\\xff.flac", "tired/ren\\xe9/\\xff.wav",
+    inside = "tired\\x1b[2J/ren\\xe9/"
+    assert [(clip.id, clip.label) for clip in corpus if clip.infant == "ren\\xe9"] == [
+        (f"{inside}a\\nb.flac", "tired\\x1b[2J"), (f"{inside}\\xff.wav", "tired\\x1b[2J"),
     ]  # fmt: skip
-    assert list(left_out(corpus)) == ["tired/ren\\xe9/\\xfe.wav"]
+    assert list(left_out(corpus)) == [f"{inside}\\xfe.wav"]
     corpus.frame().to_string().encode("utf-8")
+    assert command("run", "01_data_and_playback", "--data", str(root), "--list")[0] == 0
 
 
 def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writer) -> None:
     sound(root.parent / "elsewhere" / "3.wav", seed=3)
     (root / "tired" / "cleo").symlink_to(root.parent / "elsewhere")
     (root / "tired" / "bo" / "up").symlink_to(root)
+    (root / "tired" / "dora").symlink_to(root.parent / "absent")
     corpus = load(root)
     assert "tired/cleo/3.wav" in {clip.id for clip in corpus}
-    assert left_out(corpus) == {"tired/bo/up": "a link to a folder that it lies in"}
+    assert left_out(corpus) == {
+        "tired/bo/up": "a link to a folder that it lies in",
+        "tired/dora": "a link that leads nowhere",
+    }
+    before = fingerprint.recordings(str(root))
+    sound(root.parent / "elsewhere" / "3.wav", seconds=0.4)
+    assert fingerprint.recordings(str(root)) != before, "what is linked counts for a run, too"
 
 
 @pytest.mark.parametrize("infants", [1, 2, 9])
@@ -365,6 +418,36 @@ def samples(tmp_path_factory: pytest.TempPathFactory, sound: Writer, still: Writ
             "empty.mp3": b"",
         }
     )
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 23), st.integers(0, 23)), max_size=4),
+    seed=st.integers(0, 9),
+)
+def test_no_leak_free_split_of_noise_has_a_copy_on_both_sides(
+    pairs: list[tuple[int, int]], seed: int, samples: Samples
+) -> None:
+    """Of 24 infants with a recording each, `pairs` of whom have the first one's as well."""
+    with tempfile.TemporaryDirectory() as home:
+        for k in range(24):
+            file = Path(home) / f"state {k % 2}" / f"infant {k}" / "1.wav"
+            file.parent.mkdir(parents=True)
+            file.write_bytes(samples[".wav"][:-1] + bytes([k]))
+        for first, second in pairs:
+            copied(
+                Path(home) / f"state {first % 2}" / f"infant {first}" / "1.wav",
+                Path(home) / f"state {second % 2}" / f"infant {second}" / f"of {first}.wav",
+            )
+        corpus = load(home)
+        contents = np.array([clip.path.read_bytes()[-1] for clip in corpus])
+    links = np.zeros((24, 24))
+    links[tuple(np.array(pairs, dtype=int).reshape(-1, 2).T)] = 1
+    assert len(set(corpus.infants)) == connected_components(links, directed=False)[0]
+    assert len(corpus.problems()) == len({first for first, _ in pairs})
+    divisions = Protocol.LEAK_FREE.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
+    for train, test in [Protocol.LEAK_FREE.hold_out(corpus, seed=seed), *divisions[0]]:
+        assert not set(contents[train]) & set(contents[test])
 
 
 @settings(max_examples=40)
