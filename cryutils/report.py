@@ -205,7 +205,7 @@ def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
 
     It stands on the card of the run's ensemble, which is of one corpus alone.
     """
-    with suppress(InputError):  # no card, or a damaged one, which `damages` names
+    with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` names
         card = ModelCard.read(folder / "models", "ensemble").content
         if card["data"] in [table.data for table in tables if "Table 3" in table.title]:
             return {card["data"]: card["backbone"] or "none, sound alone"}
