@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -198,6 +199,14 @@ def test_a_folder_deleted_under_the_command_is_told(name: str, apart: Path) -> N
     shell = f"mkdir gone; cd gone; rmdir ../gone; {script} {name}"
     done = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
     assert "was deleted; repeat" in mistaken((done.returncode, done.stdout, done.stderr))
+
+
+def test_a_clock_in_1970_is_told_before_anything_starts(
+    command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(100))
+    assert "the clock says 1970" in mistaken(command("run", "00_start_here"))
+    assert not (apart / "outputs").exists()
 
 
 def test_a_reader_that_leaves_is_no_error(apart: Path, sound: Callable) -> None:

@@ -347,6 +347,17 @@ def test_what_is_deleted_counts_as_not_done(name: str, folder: Path) -> None:
     assert not is_whole(folder, "01_first")
 
 
+@pytest.mark.parametrize("written_s", [-1, 0, 4_102_444_800])
+def test_a_clock_that_was_wrong_makes_nothing_stale(written_s: int, folder: Path) -> None:
+    finished(folder, "01_first", 0.5)
+    before = contents(folder)
+    for path in folder.rglob("*"):
+        os.utime(path, (written_s, written_s))
+    assert run_folder.recover(folder, NOTEBOOKS) == []
+    assert contents(folder) == before
+    assert is_whole(folder, "01_first")
+
+
 def test_a_log_may_grow_after_the_end(folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     (folder / "logs" / "01_first.log").write_text("a last word")
