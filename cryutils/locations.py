@@ -27,6 +27,7 @@ __all__ = [
     "check_file",
     "data_dir",
     "file_digest",
+    "naming",
     "outputs_dir",
     "project_dir",
     "resolve",
@@ -114,7 +115,7 @@ def writing(path: Path) -> Iterator[Path]:
     were killed left in the same folder is removed by the next process that writes there, if it
     is older than a day.
     """
-    try:
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent.absolute())
         # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
@@ -122,10 +123,16 @@ def writing(path: Path) -> Iterator[Path]:
             temporary = Path(folder, path.name)
             yield temporary
             temporary.replace(path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name `path` in the error of a full disk, which names no file."""
+    try:
+        yield
     except OSError as error:
         if error.filename:
             raise
-        # A full disk's error names no file.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
