@@ -12,7 +12,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from cryutils.locations import cache_dir, data_dir, outputs_dir
+from cryutils.locations import cache_dir, data_dir, outputs_dir, writable
 
 __all__ = ["Finding", "examine"]
 
@@ -75,11 +75,10 @@ def _memory() -> Finding:
 
 
 def _disk(what: str, folder: Path) -> Finding:
-    there = folder
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        return Finding("bad", what, f"{folder} can't be written")
+    if not writable(folder):
+        variable = f"CRYUTILS_{what.upper()}_DIR"
+        return Finding("bad", what, f"{folder} can't be written; set {variable} to another")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free / 2**30
     state = "ok" if free >= _NEEDED_GIB else "bad"
     return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")

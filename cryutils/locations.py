@@ -10,6 +10,7 @@ with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
@@ -31,6 +32,8 @@ __all__ = [
     "outputs_dir",
     "project_dir",
     "resolve",
+    "settle",
+    "writable",
     "writing",
 ]
 
@@ -77,6 +80,35 @@ def outputs_dir() -> Path:
     """Return the folder under which each run has its own (`CRYUTILS_OUTPUTS_DIR`)."""
     value = os.environ.get("CRYUTILS_OUTPUTS_DIR")
     return resolve(value) if value else project_dir() / "outputs"
+
+
+def settle() -> None:
+    """Give numba and matplotlib a folder in the cache, else a temporary one, for want of a home.
+
+    Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
+    each notebook. Processes that this one starts inherit it.
+    """
+    for variable, home, usual in (
+        ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
+        ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),
+    ):
+        # Not Path.expanduser, which raises for a user without a home.
+        folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
+        if not os.environ.get(variable) and not writable(Path(folder)):
+            place = cache_dir() / variable.lower()
+            if not writable(place):
+                place = Path(tempfile.mkdtemp(prefix="cryutils-"))
+                atexit.register(shutil.rmtree, place, ignore_errors=True)
+            os.environ[variable] = str(place)
+
+
+def writable(folder: Path) -> bool:
+    """Return whether `folder`, or where it would be made, can be written; nothing is made."""
+    try:
+        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except PermissionError:  # somebody else's home
+        return False
+    return place.is_dir() and os.access(place, os.W_OK)
 
 
 def check_file(path: Path) -> None:
