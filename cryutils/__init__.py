@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cryutils.errors import InputError
+from cryutils.locations import settle
 
 if TYPE_CHECKING:
     from cryutils.datasets import load
@@ -20,6 +21,8 @@ __version__ = "0.1.0"
 _MODULES = (
     "app", "audio", "claims", "course", "evaluation", "fusion", "models", "plots", "synth", "video",
 )  # fmt: skip
+
+settle()  # before numba or matplotlib is imported
 
 
 def __getattr__(name: str) -> Any:

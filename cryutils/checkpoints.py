@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from cryutils.backend import keras as _keras
 from cryutils.errors import InputError, near_miss
-from cryutils.locations import writing
+from cryutils.locations import file_digest, writing
 from cryutils.model_card import ModelCard
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["State", "digest", "finish", "finished", "keep", "kept", "load", "not
 Weights = list[npt.NDArray[Any]]
 
 _FIRST_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
-_DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError)
+_DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
 
 @dataclass
@@ -115,6 +115,8 @@ def finish(folder: Path, state: State, about: Mapping[str, Any]) -> None:
         with writing(folder / "history.csv") as part:
             state.history().to_csv(part, index=False)
         told = {**about, "best_epoch": state.best_epoch, "rows": state.rows}
+        told["best.npz"] = file_digest(folder / "best.npz")
+        told["digest"] = _sealed(folder, told)
         with writing(folder / "fit.json") as part:
             part.write_text(json.dumps(told, indent=1), encoding="utf-8")
         (folder / "state.npz").unlink(missing_ok=True)
@@ -126,6 +128,10 @@ def finished(folder: Path) -> State | None:
         return None
     try:
         about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        if about.pop("digest") != _sealed(folder, about):
+            return None
+        if about["best.npz"] != file_digest(folder / "best.npz"):
+            return None
         with np.load(folder / "best.npz") as file:
             weights = [file[f"arr_{i}"] for i in range(len(file.files))]
         return State(
@@ -136,6 +142,11 @@ def finished(folder: Path) -> State | None:
         )
     except _DAMAGE:
         return None
+
+
+def _sealed(folder: Path, told: Mapping[str, Any]) -> str:
+    """Return a digest of a fit's key and of what is told of it."""
+    return hashlib.sha256(f"{folder.name} {json.dumps(told, sort_keys=True)}".encode()).hexdigest()
 
 
 def note(path: Path, networks: int = 1) -> None:

@@ -231,7 +231,7 @@ def _path(content: str, tasks: Sequence[Task], classes: int, settings: DenseSett
 
 def _keep(path: Path, part: Part) -> None:
     layers, rows, best = part
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {"key": np.array(path.stem)}
     for k, (kernel, bias) in enumerate(layers):
         arrays |= {f"kernel{k}": kernel, f"bias{k}": bias}
     try:
@@ -249,6 +249,8 @@ def _kept(path: Path) -> Part | None:
         return None
     try:
         with np.load(path) as file:
+            if str(file["key"]) != path.stem:  # another's, renamed
+                return None
             depth = sum(name.startswith("kernel") for name in file.files)
             layers = [(file[f"kernel{k}"], file[f"bias{k}"]) for k in range(depth)]
             return layers, json.loads(str(file["rows"])), file["best"]

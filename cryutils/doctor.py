@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from cryutils.locations import cache_dir, data_dir, outputs_dir
+from cryutils.locations import cache_dir, data_dir, outputs_dir, writable
 
 __all__ = ["Finding", "examine"]
 
@@ -76,14 +75,10 @@ def _memory() -> Finding:
 
 
 def _disk(what: str, folder: Path) -> Finding:
-    there = folder
-    while not there.exists():
-        there = there.parent
-    try:
-        with TemporaryDirectory(dir=there):  # /proc, say, only looks as if it could be written
-            pass
-    except OSError as error:
-        return Finding("bad", what, f"{folder} can't be written ({error.strerror})")
+    if not writable(folder):
+        variable = f"CRYUTILS_{what.upper()}_DIR"
+        return Finding("bad", what, f"{folder} can't be written; set {variable} to another")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free / 2**30
     state = "ok" if free >= _NEEDED_GIB else "bad"
     return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")

@@ -19,7 +19,7 @@ from typing import Any
 
 from cryutils import weights
 from cryutils.folders import walk
-from cryutils.locations import data_dir, project_dir, resolve
+from cryutils.locations import data_dir, file_digest, project_dir, resolve
 
 __all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
 
@@ -86,7 +86,7 @@ def library() -> str:
     digest = hashlib.sha256("\n".join([python, *packages]).encode())
     for home, paths in ((package, code), (project_dir(), tables)):
         for path in sorted(paths):
-            digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
+            digest.update(f"\n{path.relative_to(home).as_posix()} {file_digest(path)}".encode())
     return digest.hexdigest()
 
 

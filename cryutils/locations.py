@@ -10,6 +10,7 @@ with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
@@ -27,9 +28,12 @@ __all__ = [
     "check_file",
     "data_dir",
     "file_digest",
+    "naming",
     "outputs_dir",
     "project_dir",
     "resolve",
+    "settle",
+    "writable",
     "writing",
 ]
 
@@ -78,6 +82,36 @@ def outputs_dir() -> Path:
     return resolve(value) if value else project_dir() / "outputs"
 
 
+def settle() -> None:
+    """Give numba and matplotlib a folder in the cache, else a temporary one, for want of a home.
+
+    Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
+    each notebook. Processes that this one starts inherit it.
+    """
+    for variable, home, usual in (
+        ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
+        ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),
+    ):
+        # Not Path.expanduser, which raises for a user without a home.
+        folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
+        if not os.environ.get(variable) and not writable(Path(folder)):
+            place = cache_dir() / variable.lower()
+            if not writable(place):
+                place = Path(tempfile.mkdtemp(prefix="cryutils-"))
+                atexit.register(shutil.rmtree, place, ignore_errors=True)
+            os.environ[variable] = str(place)
+
+
+def writable(folder: Path) -> bool:
+    """Return whether `folder`, or where it would be made, can be written; nothing is left there."""
+    try:
+        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryDirectory(dir=place):  # /proc, say, only looks as if it could be written
+            return True
+    except OSError:  # a file, somebody else's home, a disk that can only be read
+        return False
+
+
 def check_file(path: Path) -> None:
     """Raise InputError where `path` is no file with something in it.
 
@@ -114,7 +148,7 @@ def writing(path: Path) -> Iterator[Path]:
     were killed left in the same folder is removed by the next process that writes there, if it
     is older than a day.
     """
-    try:
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent.absolute())
         # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
@@ -122,10 +156,16 @@ def writing(path: Path) -> Iterator[Path]:
             temporary = Path(folder, path.name)
             yield temporary
             temporary.replace(path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name `path` in the error of a full disk, which names no file."""
+    try:
+        yield
     except OSError as error:
         if error.filename:
             raise
-        # A full disk's error names no file.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 

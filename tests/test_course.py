@@ -328,6 +328,24 @@ def test_what_the_package_holds_changes_it(
     assert (fingerprint.library() != before) == counts
 
 
+@pytest.mark.parametrize(
+    "files",
+    [{"a.py": b"2", "b.py": b"1"}, {"a.py": b"1b.py2"}, {"a.py": b"1", "c.py": b"2"}],
+    ids=["exchanged", "joined", "renamed"],
+)
+def test_the_same_bytes_in_other_files_change_it(
+    files: dict[str, bytes], apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = []
+    for name, held in (("before", {"a.py": b"1", "b.py": b"2"}), ("after", files)):
+        monkeypatch.setattr(fingerprint, "__file__", str(apart / name / "fingerprint.py"))
+        for path, content in held.items():
+            (apart / name).mkdir(exist_ok=True)
+            (apart / name / path).write_bytes(content)
+        digests.append(fingerprint.library())
+    assert digests[0] != digests[1]
+
+
 def test_another_version_of_any_package_changes_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

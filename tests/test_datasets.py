@@ -12,6 +12,7 @@ import sys
 import wave
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -296,7 +297,65 @@ def test_own_recordings_of_a_phone_are_no_uploads(apart: Path, sound: Writer) ->
     assert load("own").name == "own"
 
 
-# A full disk
+# A damaged or full disk
+
+
+def swap(path: Path, other: Path) -> None:
+    kept = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(kept)
+
+
+def flip(path: Path, other: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("video", [False, True])
+@pytest.mark.parametrize(
+    ("damage", "count"),
+    [
+        (flip, 1),
+        (swap, 2),
+        (lambda path, other: path.write_bytes(b""), 1),
+        (lambda path, other: path.write_bytes(path.read_bytes()[:-100]), 1),
+        (lambda path, other: path.rename(other), 2),
+    ],
+    ids=["one bit", "exchanged", "emptied", "cut", "renamed"],
+)
+def test_damaged_synthetic_clips_are_made_again(
+    damage: Callable[[Path, Path], object],
+    count: int,
+    video: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dials = {"infants": 8, "clips_per_infant": 1, "duration_s": 0.5, "video": video, "size": 64}
+    paths = [clip.path for clip in load("synthetic", **dials)]
+    before = [path.read_bytes() for path in paths]
+    damage(paths[2], paths[5])
+    counted = []
+
+    def counting(what: str, *rest: object, **options: object) -> AbstractContextManager[object]:
+        counted.append(what)
+        return nullcontext(lambda done, total: None)
+
+    monkeypatch.setattr("cryutils.synth.corpus.counting", counting)
+    assert [clip.path.read_bytes() for clip in load("synthetic", **dials)] == before
+    assert load("synthetic", **dials)[2].path == paths[2]
+    made = "synthetic videos" if video else "synthetic cries"
+    assert counted == [f"{made} ({count} lost or damaged, made again)"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\x00  a\n", b"0" * 500])
+def test_a_damaged_list_of_digests_vouches_for_nothing(content: bytes, apart: Path) -> None:
+    dials = {"infants": 8, "clips_per_infant": 1, "duration_s": 0.5, "progress": False}
+    clip = load("synthetic", **dials)[0].path
+    whole = clip.read_bytes()
+    (sums,) = (apart / "cache").rglob("SHA256SUMS")
+    sums.write_bytes(content)
+    clip.write_bytes(whole[:-2])
+    assert load("synthetic", **dials)[0].path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("video", [False, True])

@@ -252,6 +252,17 @@ def test_a_damaged_file_is_made_anew(tmp_path) -> None:
     assert (again.predict(0, x) == first.predict(0, x)).all()
 
 
+def test_another_networks_file_is_not_taken(tmp_path) -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    tasks = [Task(train, validation), Task(validation, train)]
+    first = [dense.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
+    one, other = (tmp_path / "dense").glob("*.npz")
+    one.replace(other)
+    again = [dense.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
+    np.testing.assert_array_equal(again, first)
+
+
 @pytest.mark.parametrize(
     ("task", "told"),
     [

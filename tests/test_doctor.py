@@ -59,8 +59,11 @@ def test_a_place_that_cannot_be_written_is_bad(
 ) -> None:
     (apart / "file").write_text("")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", place)
-    assert findings()["outputs"].state == "bad"
-    assert "can't be written" in findings()["outputs"].detail
+    assert findings()["outputs"] == Finding(
+        "bad",
+        "outputs",
+        f"{apart / place} can't be written; set CRYUTILS_OUTPUTS_DIR to another",
+    )
 
 
 def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:

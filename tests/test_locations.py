@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -64,6 +65,50 @@ def test_without_variables_the_clone_and_the_users_cache_are_used(
     assert locations.outputs_dir() == clone / "outputs"
     assert tmp_path in locations.cache_dir().parents
     assert locations.cache_dir().name == "cryutils"
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_need(
+    cached: bool, tmp_path: Path
+) -> None:
+    # numba looks beside the module first, where an installed package can't be written either.
+    package = tmp_path / "site" / "cryutils"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(locations.__file__).parent, package, ignore=ignored)
+    (package / "__pycache__").write_text("in the way")
+    home, temporary = {"HOME": "/dev/null/x"}, tmp_path / "temporary"
+    temporary.mkdir()
+    if cached:
+        home["CRYUTILS_CACHE_DIR"] = str(tmp_path / "cache")
+    script = """
+import cryutils, os
+from cryutils import forest
+from matplotlib import pyplot
+print(os.environ["NUMBA_CACHE_DIR"], os.environ["MPLCONFIGDIR"], sep="\\n")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(package.parent), **home,
+             "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    parent = tmp_path / "cache" if cached else temporary
+    assert {Path(line).parent for line in done.stdout.split()} == {parent}
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_home_that_can_be_written_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "users"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    locations.settle()
+    assert "NUMBA_CACHE_DIR" not in os.environ
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/x")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
+    locations.settle()
+    assert os.environ["NUMBA_CACHE_DIR"] == "elsewhere"
 
 
 def test_writing_makes_the_folder_and_leaves_the_file_alone(tmp_path: Path) -> None:

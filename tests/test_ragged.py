@@ -80,14 +80,6 @@ def test_nothing_but_empty_arrays(tmp_path: Path) -> None:
     assert [a.shape for a in back] == [(0, 3), (0, 3)]
 
 
-def test_lists_that_were_kept_before_types_were_named_still_count(tmp_path: Path) -> None:
-    ragged.save(tmp_path / "list", some_arrays())
-    about = json.loads((tmp_path / "list.json").read_text())
-    assert about.pop("dtype") == "float32"
-    (tmp_path / "list.json").write_text(json.dumps(about))
-    assert ragged.load(tmp_path / "list") is not None
-
-
 def test_what_was_never_saved_is_none(tmp_path: Path) -> None:
     assert ragged.load(tmp_path / "list") is None
 
@@ -110,8 +102,9 @@ def flip(data: bytes) -> bytes:
         lambda data: data + bytes(8),
         lambda data: data[:16] + bytes(16) + data[32:],
         flip,
+        lambda data: data[8:16] + data[:8] + data[16:],
     ],
-    ids=["emptied", "cut", "grown", "blanked", "one bit"],
+    ids=["emptied", "cut", "grown", "blanked", "one bit", "exchanged"],
 )
 def test_damaged_bytes_are_none_and_computed_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     stem = tmp_path / "list"
@@ -132,12 +125,27 @@ def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
     assert ragged.load(tmp_path / "list") is None
 
 
-def test_lengths_that_do_not_fit_the_bytes_are_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lengths": [7, 1, 8, 1]},
+        {"lengths": [8, 1, 5, 1]},
+        {"lengths": [15, 3, 24, 3], "tail": []},
+    ],
+    ids=["too long", "exchanged", "flat"],
+)
+def test_a_shape_that_was_changed_is_none(tmp_path: Path, change: dict[str, list[int]]) -> None:
     ragged.save(tmp_path / "list", some_arrays())
     about = json.loads((tmp_path / "list.json").read_text())
-    about["lengths"][0] += 2
-    (tmp_path / "list.json").write_text(json.dumps(about))
+    (tmp_path / "list.json").write_text(json.dumps(about | change))
     assert ragged.load(tmp_path / "list") is None
+
+
+def test_lists_that_were_exchanged_are_none(tmp_path: Path) -> None:
+    ragged.save(tmp_path / "first", some_arrays())
+    for suffix in (".bin", ".json"):
+        (tmp_path / f"first{suffix}").rename(tmp_path / f"other{suffix}")
+    assert ragged.load(tmp_path / "other") is None
 
 
 def test_cached_computes_once(tmp_path: Path) -> None:

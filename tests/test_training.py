@@ -235,6 +235,19 @@ def test_a_damaged_fit_is_trained_anew(tmp_path: Path, name: str) -> None:
     assert_same(first, again)
 
 
+def test_a_fit_with_anothers_weights_or_a_changed_figure_is_trained_anew(tmp_path: Path) -> None:
+    first, other = trained(tmp_path), trained(tmp_path, replace(SHORT, seed=4))
+    (first.folder / "best.npz").write_bytes((other.folder / "best.npz").read_bytes())
+    again = trained(tmp_path)
+    assert not again.found
+    assert_same(first, again)
+    told = first.folder / "fit.json"
+    about = json.loads(told.read_text())
+    about["rows"][0]["loss"] += 1
+    told.write_text(json.dumps(about))
+    assert not trained(tmp_path).found
+
+
 def changed(**settings) -> Callable[[Path], Fitted]:
     return lambda folder: trained(folder, replace(SHORT, **settings))
 

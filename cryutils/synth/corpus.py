@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 
 from cryutils import locations
 from cryutils.errors import InputError
+from cryutils.locations import file_digest, naming
 from cryutils.progress import counting
 from cryutils.synth import voice
 from cryutils.synth.files import Picture, write_mp4, write_wav
@@ -33,22 +35,10 @@ __all__ = ["AGES", "CLASSES", "FACES", "VERSION", "PlannedClip", "build", "plan"
 PARALLEL_FROM_S = 60.0  # less sound than this is not worth a second thread
 
 
-def _version(*names: str) -> str:
-    """A digest of the generator's source, so that nothing outdated can be read from the cache."""
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(Path(__file__).parent.joinpath(name).read_bytes())
-    return digest.hexdigest()[:12]
-
-
-# Apart, so that a changed face makes no new voices.
-VERSION = _version(
-    "states.py", "source_filter.py", "voice.py", "schedule.py", "corpus.py", "files.py"
-)
-FACES = _version(
-    "face_states.py", "relief.py", "features.py", "sprites.py", "scene.py", "face.py",
-    "../mp4.py",
-)  # fmt: skip
+# Raise it whenever the same dials give other files: nothing outdated is then read from the cache.
+# Two of them, so that a changed face makes no new voices.
+VERSION = 1
+FACES = 1
 
 
 def build(
@@ -72,7 +62,8 @@ def build(
     """Return the folder of a synthetic corpus and a row for each clip, making what is missing.
 
     The 16-bit WAV files are `<label>/<infant>/<id>.wav` below the returned folder, which is
-    named after everything that shaped them; each is written whole, so a killed build resumes.
+    named after everything that shaped them; each is written whole, so a killed build resumes,
+    and compared with its sha256 each time, so a damaged one is made again.
     signal, identity: dials in [0, 1], see `voice.plan`. sr: samples a second. video: MP4 files
     with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
     side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
@@ -112,18 +103,18 @@ def build(
     root = locations.cache_dir() / "synthetic" / key
     write = partial(write_mp4, picture=picture) if picture else write_wav
     rows = [_row(clip, clip.path(".mp4" if picture else ".wav"), duration_s) for clip in clips]
-    jobs = [
-        partial(
+    files = {
+        row["path"]: partial(
             write, root / row["path"], clip.label, infant=clip.voice_seed, seed=clip.seed, sr=sr,
             **dials,
         )
         for clip, row in zip(clips, rows, strict=True)
-        if not (root / row["path"]).is_file()
-    ]  # fmt: skip
-    alone = not picture and len(jobs) * duration_s < PARALLEL_FROM_S
-    _do(jobs, "synthetic videos" if picture else "synthetic cries", alone=alone, progress=progress)
+    }  # fmt: skip
+    what = "synthetic videos" if picture else "synthetic cries"
+    threads_from = 0.0 if picture else PARALLEL_FROM_S / duration_s
+    made = _make(root, files, what, threads_from=threads_from, progress=progress)
     index = root / "index.json"
-    if jobs or not index.is_file():
+    if made or not index.is_file():
         with locations.writing(index) as path:
             path.write_text(json.dumps({"shaped_by": shaped, "clips": rows}, indent=1))
     return root, rows
@@ -172,13 +163,42 @@ def _row(clip: PlannedClip, path: str, duration_s: float) -> dict[str, Any]:
     }
 
 
-def _do(jobs: Sequence[Callable[[], None]], what: str, *, alone: bool, progress: bool) -> None:
-    """Do all jobs, and tell how far they are."""
-    if not jobs:
-        return
+def _make(
+    root: Path,
+    files: Mapping[str, Callable[[], None]],
+    what: str,
+    *,
+    threads_from: float,
+    progress: bool,
+) -> bool:
+    """Write those of `files` that aren't in `root` as they were written; tell whether any."""
+    sums = root / "SHA256SUMS"  # for `sha256sum --check`, in the folder above
+    lines = set(sums.read_text(errors="replace").splitlines()) if sums.is_file() else set()
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(partial(_line, root), files)
+        wrong = [path for path, line in zip(files, digests, strict=True) if line not in lines]
+    if not wrong:
+        return False
+    listed = {line.partition("  ")[2] for line in lines}
+    if damaged := sum(f"{root.name}/{path}" in listed for path in wrong):
+        what += f" ({damaged} lost or damaged, made again)"
+
+    def make(path: str) -> None:
+        files[path]()
+        with naming(sums), sums.open("a") as file:
+            file.write(f"{_line(root, path)}\n")
+
     # Threads, because NumPy, OpenCV and the codecs let go of the interpreter's lock; processes
     # were no faster, and a script without a main guard can't start them.
-    pool = ThreadPoolExecutor(1 if alone else os.cpu_count())
+    pool = ThreadPoolExecutor(1 if len(wrong) < threads_from else os.cpu_count())
     with pool, counting(what, "clips", lines=True, shown=progress) as report:
-        for done, _ in enumerate(pool.map(lambda job: job(), jobs), start=1):
-            report(done, len(jobs))
+        for done, _ in enumerate(pool.map(make, wrong), start=1):
+            report(done, len(wrong))
+    return True
+
+
+def _line(root: Path, path: str) -> str | None:
+    """Return the sha256 and name of a file, None where it can't be read."""
+    with suppress(OSError):
+        return f"{file_digest(root / path)}  {root.name}/{path}"
+    return None

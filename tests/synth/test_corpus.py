@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.synth import corpus, voice
+from cryutils.synth import corpus, face, voice
 
 SMALL = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "progress": False}
 
@@ -63,6 +63,18 @@ def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
     ]
     folders = {corpus.build(**{**SMALL, **change})[0] for change in changes}
     assert len(folders | {root}) == len(changes) + 1
+
+
+def test_a_version_stands_for_one_voice_and_one_face() -> None:
+    """Where this fails, raise VERSION (sound) or FACES (pixels), and only then the numbers."""
+    known = [-0.04452, -0.04036, 0.01015, 0.1239, 0.2651, -0.10219, 0.17766, -0.05157]
+    sound = voice.cry("hungry", infant=1, seed=2, sr=8000, duration_s=1.0)
+    np.testing.assert_allclose(sound[400:6800:800], known, atol=1e-4)
+    moves = face.plan(voice.plan("hungry", infant=1, seed=2, duration_s=1.0), fps=2)
+    _, pixels = face.frames(moves, size=64)
+    red = [[163, 162, 161, 158], [182, 241, 219, 160], [189, 234, 230, 157], [120, 146, 145, 124]]
+    np.testing.assert_allclose(pixels[8::16, 8::16, 0].astype(int), red, atol=3)
+    assert (corpus.VERSION, corpus.FACES) == (1, 1)
 
 
 def test_a_changed_generator_has_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
