@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.decode import LONGEST_S
+from cryutils.decode import LONGEST_S, blocks
 from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError
 from cryutils.media import SOUND, STILL, VIDEO, probe
@@ -104,6 +104,8 @@ def _clip(path: Path, root: Path) -> Clip | Problem:
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
+        if info.has_audio:  # damage may show in the last sample alone
+            deque(blocks(path), maxlen=0)
     except InputError as error:
         return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
     return Clip(
