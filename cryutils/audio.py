@@ -90,8 +90,8 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
 
     The first sound track of any container FFmpeg knows; channels are averaged; `sr=None`
     keeps the file's own rate (`native_rate`). A 16-bit sample k becomes exactly k / 32768.
-    A file cut short gives the samples that are left. Raises InputError for a file that is
-    missing, empty, damaged, or holds no sound.
+    A file cut short gives the samples that are left, but for FLAC, which states how many there
+    are. Raises InputError for a file that is missing, empty, damaged, or holds no sound.
 
     >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
     array([...], dtype=float32)

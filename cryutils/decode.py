@@ -6,6 +6,7 @@ with ffmpeg; PyAV carries the same libraries, so one way serves every container 
 
 from __future__ import annotations
 
+import hashlib
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 from cryutils.locations import check_file
-from cryutils.media import OPENING, RATES, check_rate, damaged_within, decoding
+from cryutils.media import OPENING, RATES, address, check_rate, damaged_within, decoding
 
 if TYPE_CHECKING:
     import av
@@ -32,7 +33,10 @@ _MOST = _LONGEST_S * 48_000  # samples
 _LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
 _CODEC_BLOCK = 4096  # samples; padding is less than one, more is a header that is wrong
 _PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and reads wild memory
+_STREAMINFO = 34  # bytes: the block with which FLAC starts
+_SLACK = Fraction(1, 10)  # by which a browser's clock may differ from its sound
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
+_AGAIN = "copy it again from the recorder."
 
 
 def decode(path: Path) -> tuple[int, Array]:
@@ -113,7 +117,7 @@ def _is_whole_pcm16(sound: wave.Wave_read, path: Path) -> bool:
 def _decoded(path: Path) -> Iterator[tuple[int, Array]]:
     import av
 
-    with av.open(str(path), **OPENING) as container:
+    with av.open(address(path), **OPENING) as container:
         stream = next(iter(container.streams.audio), None)
         if stream is None:
             raise InputError(no_sound(path))
@@ -135,6 +139,9 @@ def _decoded(path: Path) -> Iterator[tuple[int, Array]]:
 def _mono_blocks(
     container: av.container.InputContainer, stream: av.AudioStream, path: Path
 ) -> Iterator[tuple[int, Array]]:
+    if stream.codec_context.name == "flac":
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    stated = _Stated(container, stream, path)
     rate = None
     for frame in _frames(container, stream, path):
         if not frame.samples:
@@ -144,7 +151,65 @@ def _mono_blocks(
             check_rate(rate, path)
         if frame.sample_rate != rate:
             raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
-        yield rate, _mono(_interleaved(frame))
+        samples = _interleaved(frame)
+        stated.add(frame, samples)
+        yield rate, _mono(samples)
+    if rate is not None:
+        stated.check(rate)
+
+
+class _Stated:
+    """What a file states of its samples, held against what was decoded of it.
+
+    FLAC states their number and their MD5, Ogg where the last page ends, and Matroska (WebM) the
+    time of each packet. The end of the latter two may have been cut off.
+    """
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.AudioStream, path: Path
+    ) -> None:
+        self.path, self.stream, self.kind = path, stream, container.format.name
+        self.count, self.end_s = 0, Fraction(0)
+        self.is_flac = stream.codec_context.name == "flac"
+        self.head = bytes(stream.codec_context.extradata or b"") if self.is_flac else b""
+        if len(self.head) != _STREAMINFO:  # some containers keep it elsewhere
+            self.head = bytes(_STREAMINFO)
+        if self.kind == "flac" and not any(self.head):
+            raise InputError(f"{path}: its header is damaged; {_AGAIN}")
+        # After sizes of blocks and frames: rate (20 bits), channels (3), bits (5), samples (36).
+        fields = int.from_bytes(self.head[10:18])
+        self.bits, self.total = (fields >> 36 & 31) + 1, fields & (1 << 36) - 1
+        self.digest = hashlib.md5(usedforsecurity=False)
+
+    def add(self, frame: av.AudioFrame, samples: np.ndarray) -> None:
+        """Count the samples (samples, channels) of a frame."""
+        self.count += frame.samples
+        if frame.pts is not None and frame.time_base:
+            end_s = frame.pts * frame.time_base + Fraction(frame.samples, frame.sample_rate)
+            self.end_s = max(self.end_s, end_s)
+        if any(self.head):
+            values = samples.astype("<i4", "C") >> 8 * samples.itemsize - self.bits
+            content = values.view(np.uint8).reshape(-1, 4)[:, : (self.bits + 7) // 8]
+            self.digest.update(content.tobytes())
+
+    def check(self, rate: int) -> None:
+        """Raise InputError where what was decoded is not what the file states."""
+        total, slack = self.total, 0
+        if not total and self.kind == "ogg" and self.stream.duration and self.stream.time_base:
+            total = round(self.stream.duration * self.stream.time_base * rate)
+            slack = 0 if self.is_flac else _CODEC_BLOCK  # what is skipped at the start is counted
+        elif not total and "matroska" in self.kind:
+            total = round(self.end_s * rate)
+            slack = max(_CODEC_BLOCK, round(_SLACK * total))
+        if total and abs(self.count - total) > slack:
+            raise InputError(
+                f"{self.path}: it is damaged: {self.count} of {total} samples; {_AGAIN}"
+            )
+        digest = self.head[_STREAMINFO - 16 : _STREAMINFO]
+        if any(digest) and digest != self.digest.digest():
+            raise InputError(
+                f"{self.path}: it is damaged: its samples don't fit its checksum; {_AGAIN}"
+            )
 
 
 def _unpadded(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.decode import check_length
+from cryutils.decode import blocks, check_length
 from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable
 from cryutils.locations import file_digest
@@ -139,6 +139,8 @@ def _clip(path: Path, root: Path) -> Clip | Problem:
         info = probe(path)
         if info.has_audio:
             check_length(info.duration_s, info.sr, path)
+            # Damage may show in the last sample alone.
+            deque(blocks(path), maxlen=0)
     except InputError as error:
         return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
     return Clip(

@@ -106,7 +106,7 @@ def writable(folder: Path) -> bool:
     """Return whether `folder`, or where it would be made, can be written; nothing is left there."""
     try:
         place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        with tempfile.TemporaryDirectory(dir=place):  # /proc, say, only looks as if it could be written
+        with tempfile.TemporaryDirectory(dir=place):  # /proc only looks as if it could be written
             return True
     except OSError:  # a file, somebody else's home, a disk that can only be read
         return False

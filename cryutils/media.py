@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JUMP_S", "OPENING", "RATES", "SOUND", "STILL", "VIDEO", "MediaInfo",
-    "check_rate", "check_size", "check_times", "damaged_within", "decoding", "picture_stream",
-    "probe", "stated_s", "whole",
+    "address", "check_rate", "check_size", "check_times", "damaged_within", "decoding",
+    "picture_stream", "probe", "stated_s", "whole",
 ]  # fmt: skip
 
 SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
@@ -94,6 +94,11 @@ def check_times(count: int, end_s: Fraction, path: Path) -> None:
         )
 
 
+def address(path: Path) -> str:
+    """Return what names a file to FFmpeg, which takes "12:30.mp4" for a protocol."""
+    return f"file:{path}"
+
+
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
     """Turn what FFmpeg, PyAV and NumPy raise at the content of a file into InputError."""
@@ -124,7 +129,7 @@ def stated_s(path: Path) -> float:
     check_file(path)
     if path.suffix.lower() in STILL:
         return 0.0
-    with decoding(path), av.open(str(path), **OPENING) as container:
+    with decoding(path), av.open(address(path), **OPENING) as container:
         return _duration_s(container, picture_stream(container)) or 0.0
 
 
@@ -175,7 +180,7 @@ def _probe_still(path: Path) -> MediaInfo:
 def _probe_stream(path: Path) -> MediaInfo:
     import av
 
-    with decoding(path), av.open(str(path), **OPENING) as container:
+    with decoding(path), av.open(address(path), **OPENING) as container:
         audio = next(iter(container.streams.audio), None)
         video = picture_stream(container)
         streams = [stream for stream in (audio, video) if stream is not None]
@@ -230,7 +235,7 @@ def _counted_s(path: Path) -> float:
 
     seconds = 0.0
     frame: Any
-    with av.open(str(path), **OPENING) as container:
+    with av.open(address(path), **OPENING) as container:
         stream: Any = next(iter(container.streams.audio), None) or picture_stream(container)
         for frame in container.decode(stream):
             if stream.type == "audio":

@@ -23,6 +23,7 @@ from cryutils.media import (
     JUMP_S,
     OPENING,
     STILL,
+    address,
     check_size,
     check_times,
     damaged_within,
@@ -119,7 +120,7 @@ def _of_video(path: Path) -> Iterator[Shot]:
     import av
     from av.video.reformatter import VideoReformatter
 
-    with decoding(path), av.open(str(path), **OPENING) as container:
+    with decoding(path), av.open(address(path), **OPENING) as container:
         stream = picture_stream(container)
         if stream is None:
             raise InputError(f"{path}: it holds no pictures; give a video, or a picture file.")

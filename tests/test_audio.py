@@ -100,6 +100,7 @@ KINDS = [
     ("ima.wav", "adpcm_ima_wav", 11025, 1, None, False),
     ("cry.flac", "flac", 16000, 1, 1 / 32768, True),
     ("stereo.flac", "flac", 48000, 2, 1 / 32768, True),
+    ("flac.caf", "flac", 16000, 1, 1 / 32768, True),
     ("cry.mp3", "libmp3lame", 44100, 1, None, True),
     ("stereo.mp3", "libmp3lame", 48000, 2, None, True),
     ("slow.mp3", "libmp3lame", 8000, 1, None, True),
@@ -279,6 +280,14 @@ def bad_files(folder: Path) -> dict[str, Path]:
     files["no sound track"] = encode(
         folder / "mute.mp4", silent, sr=8000, codec="aac", video="mpeg4", sound=False
     )
+    flac = encode(folder / "whole.flac", tone(16000)[None], sr=16000, codec="flac").read_bytes()
+    files["flac cut short"] = folder / "cut.flac"
+    files["flac cut short"].write_bytes(flac[:-9])
+    files["flac of another checksum"] = folder / "checksum.flac"
+    files["flac of another checksum"].write_bytes(flac[:30] + bytes([flac[30] ^ 1]) + flac[31:])
+    webm = encode(folder / "whole.webm", tone(48000)[None], sr=48000, codec="libopus").read_bytes()
+    files["webm twice"] = folder / "twice.webm"
+    files["webm twice"].write_bytes(webm + webm)
     files["no samples"] = write_wav16(folder / "none.wav", np.zeros((0, 1)))
     whole = encode(folder / "whole.m4a", tone(44100)[None], sr=44100, codec="aac").read_bytes()
     files["cut before its index"] = folder / "cut.m4a"
@@ -311,6 +320,9 @@ def bad_files(folder: Path) -> dict[str, Path]:
         ("no samples", "no sound is left"),
         ("cut before its index", "can't be decoded"),
         ("damaged in the middle", "damaged in the middle"),
+        ("flac cut short", "damaged: [0-9]+ of 16000 samples; copy it again"),
+        ("flac of another checksum", "its samples don't fit its checksum; copy it again"),
+        ("webm twice", "damaged: [0-9]+ of [0-9]+ samples; copy it again"),
         ("no numbers", "are no numbers"),
         ("far too large", "no sound's"),
     ],

@@ -124,17 +124,21 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
     (root / "tired" / "bo" / "notes.txt").write_text("cried at three")
     cut = sound(root / "tired" / "bo" / "cut.m4a")
     cut.write_bytes(cut.read_bytes()[:200])
+    damaged = sound(root / "tired" / "bo" / "damaged.flac")
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-9] + bytes(9))
     sound(root / "stray.wav", seed=4)
     sound(root / "tired" / "label-only.wav", seed=5)
     what = left_out(load(root))
     assert set(what) == {
         "tired/cleo", "tired/bo/empty.wav", "tired/bo/text.wav", "tired/bo/notes.txt",
-        "tired/bo/cut.m4a", "stray.wav", "tired/label-only.wav",
+        "tired/bo/cut.m4a", "tired/bo/damaged.flac", "stray.wav", "tired/label-only.wav",
     }  # fmt: skip
     assert what["tired/cleo"] == "an empty folder"
     assert what["tired/bo/empty.wav"] == "the file is empty; copy or record it again"
     assert "can't be decoded" in what["tired/bo/text.wav"]
     assert "can't be decoded" in what["tired/bo/cut.m4a"]
+    assert "damaged: " in what["tired/bo/damaged.flac"]
     assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
     for item in ("stray.wav", "tired/label-only.wav"):
         assert "<label>/<infant>/" in what[item]

@@ -160,6 +160,17 @@ def test_only_a_file_is_opened(tmp_path: Path) -> None:
             assert "no regular file" in refusal(tmp_path / name, reading)
 
 
+@pytest.mark.parametrize("name", ["12:30.mp4", "-i.mp4", "%03d.mp4", "concat:a.mp4", "file:a.mp4"])
+def test_a_name_is_no_protocol_option_or_pattern(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey = np.full((16, 16, 3), 99, np.uint8)
+    mp4.write(name, [grey] * 5, fps=5, sound=np.float32(PCM / 2**16), sr=8000)
+    for reading in (*EVERY, media.stated_s):
+        reading(Path(name))
+
+
 # --- pictures --------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from cryutils.errors import InputError
 from cryutils.examples import windows
 from cryutils.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
-from cryutils.spectral import condition, mel_db, mfcc, stft_db
+from cryutils.spectral import condition, mel_db, mfcc, resample, stft_db
 from cryutils.video import FaceTrack
 
 SR = 8000
@@ -167,6 +167,7 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         (noise(0.2), "only 0.20 s of sound"),
         (np.zeros(SR), "silence"),
         (np.full(SR, 0.4), "silence"),  # a constant offset can't be heard
+        (resample(np.full(8000, 0.9, np.float32), sr=8000, to=SR), "silence"),
         (0.4 + noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
         (noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
     ],
