@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cryutils.errors import InputError
+from cryutils.cli_group import say
+from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "–"}
+USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
 _FOLDED = ("file", "remarks")  # columns that may take several lines
 _FOLDED_WIDTH = 20  # characters that each of them needs
 
@@ -56,7 +57,7 @@ def predict(
 
     models = Models(model, run=run)
     main = models.first
-    click.echo(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
+    say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
     artist = _Artist(resolve(annotate)) if annotate else None
     rows: list[dict[str, Any]] = []
     failed = False
@@ -70,7 +71,7 @@ def predict(
             row |= {**prediction.row(), "file": name}
             row["remarks"] = "; ".join(prediction.remarks)
             if prediction.run != main.run.name:
-                click.echo(
+                say(
                     f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
                 )
             if artist is not None:
@@ -81,7 +82,7 @@ def predict(
             message = str(error)
             if "state" not in row:
                 message = row["error"] = _with_types(name, error)
-            click.echo(f"cryutils: {message}", err=True)
+            say(f"cryutils: {message}", err=True)
     done = [row for row in rows if "error" not in row]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
@@ -111,7 +112,7 @@ def _expanded(names: Sequence[str]) -> list[str]:
         others = len(inside) - len(readable)
         if readable and others:
             noun = "file" if others == 1 else "files"
-            click.echo(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
+            say(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
         files += readable or [name]
     return files
 
@@ -157,9 +158,7 @@ class _Artist:
         from cryutils.annotate import annotate
 
         if not prediction.info.has_video:
-            click.echo(
-                f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True
-            )
+            say(f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True)
             return None
         taken = {path.stem.casefold() for path in self.folder.iterdir()}
         stem = prediction.file.stem
@@ -167,7 +166,7 @@ class _Artist:
         name = next(name for name in chain([stem], numbered) if name.casefold() not in taken)
         note = f"Trained on {prediction.note}."
         path = str(annotate(prediction, self.folder, note=note, name=name))
-        click.echo(f"{prediction.file.name}: drawn in {path}", err=True)
+        say(f"{prediction.file.name}: drawn in {path}", err=True)
         return path
 
 
@@ -210,7 +209,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return {
         "file": _names(rows),
         "state": [row["state"] or "no prediction" for row in rows],
-        **{name.replace("_", " "): [row.get(name, "–") for row in shares] for name in states},
+        **{name.replace("_", " "): [row.get(name, "-") for row in shares] for name in states},
         "by": [USED[row["used"]] for row in rows],
         "run": [row["run"] for row in rows],
         "remarks": [row["remarks"] for row in rows],
@@ -223,7 +222,7 @@ def _wide(columns: dict[str, list[str]]) -> Table:
 
     table = Table()
     for head, cells in columns.items():
-        numbers = all(cell.rstrip("%").isdecimal() or cell == "–" for cell in cells)
+        numbers = all(cell.rstrip("%").isdecimal() or cell == "-" for cell in cells)
         table.add_column(
             head, justify="right" if numbers else "left", overflow="fold",
             no_wrap=head not in _FOLDED,
@@ -245,7 +244,7 @@ def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
         shares = sorted(row["probabilities"].items(), key=lambda share: -share[1])
         lines = [f"{state.replace('_', ' ')} {share:.0%}" for state, share in shares]
         table.add_row(
-            escape(name), row["state"] or "–", "\n".join(lines) or "no prediction",
+            escape(name), row["state"] or "-", "\n".join(lines) or "no prediction",
             USED[row["used"]], escape(row["run"]),
         )  # fmt: skip
     return table
@@ -253,10 +252,8 @@ def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the files' names without their folders, but where two share one."""
-    from cryutils.folders import legible
-
     names = [Path(row["file"]).name for row in rows]
     return [
-        legible(row["file"] if names.count(name) > 1 else name)
+        printable(row["file"] if names.count(name) > 1 else name)
         for name, row in zip(names, rows, strict=True)
     ]

@@ -16,8 +16,8 @@ from typing import Any
 from cryutils import donateacry
 from cryutils.clips import Clip, Corpus, Problem
 from cryutils.decode import pcm16
-from cryutils.errors import InputError, near_miss
-from cryutils.folders import index, legible
+from cryutils.errors import InputError, near_miss, printable
+from cryutils.folders import index
 from cryutils.locations import cache_dir, resolve
 
 __all__ = ["CORPORA", "SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
@@ -145,14 +145,14 @@ def _load_folder(root: Path) -> Corpus:
     clips = _number_sessions(clips)
     return Corpus(
         clips,
-        name="donateacry_uploads" if uploads else legible(root.name),
+        name="donateacry_uploads" if uploads else printable(root.name),
         note="DonateACry's original uploads (real recordings)"
         if uploads
-        else f"folder {legible(root.name)}",
+        else f"folder {printable(root.name)}",
         problems=[*left_out, *_contradictions(clips)],
         citation=donateacry.CITATION
         if uploads
-        else f"Recordings in the folder {legible(root.name)}.",
+        else f"Recordings in the folder {printable(root.name)}.",
         licence=donateacry.LICENCE if uploads else "as the owner of the recordings says",
     )
 

@@ -7,9 +7,11 @@ last line. The command turns it into one line on stderr and exit code 2.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 
-__all__ = ["InputError", "near_miss", "require_counts"]
+__all__ = ["InputError", "near_miss", "printable", "require_counts"]
 
 
 class InputError(ValueError):
@@ -28,6 +30,26 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]}?"
     return f" Known: {', '.join(options)}." if options else ""
+
+
+def printable(text: object) -> str:
+    """Return `text` as one line that does nothing to a terminal, whatever is in a file's name.
+
+    What can't be printed is spelled out: control characters, bytes that are no UTF-8.
+
+    >>> printable("a\\x1b[2J\\n.wav")
+    'a\\\\x1b[2J\\\\n.wav'
+    """
+    text = str(text)
+    with suppress(UnicodeEncodeError):  # a surrogate that stands for no byte
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if _is_shown(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_shown(character: str) -> bool:
+    # Python's printable characters lack all spaces but one, and what joins letters and emoji.
+    is_joiner = character in "\u200c\u200d"
+    return character.isprintable() or is_joiner or unicodedata.category(character) == "Zs"
 
 
 def require_counts(given: object, *names: str) -> None:

@@ -18,21 +18,16 @@ from pathlib import Path
 from cryutils.clips import Clip, Problem
 from cryutils.decode import LONGEST_S
 from cryutils.donateacry import REASONS, FileName, parse_name
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index", "legible"]
+__all__ = ["index"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
-
-
-def legible(name: str) -> str:
-    """Return a file's name as text; bytes that are no UTF-8 are spelled out, as `\\xe9`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
@@ -61,7 +56,7 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
     for path, why in _walk(root, (root.resolve(),)):
-        item = legible(path.relative_to(root).as_posix())
+        item = printable(path.relative_to(root).as_posix())
         if why:
             problems.append(Problem("left out", item, why))
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
@@ -96,11 +91,11 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
 
 def _composed(name: str) -> str:
     """Return a folder's name as text, in the one Unicode form of its letters."""
-    return unicodedata.normalize("NFC", legible(name))
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def _clip(path: Path, root: Path) -> Clip | Problem:
-    item = legible(path.relative_to(root).as_posix())
+    item = printable(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
@@ -209,7 +204,7 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
         raise InputError(f"{root}: {what}.")
     if return_often and len(tops) > len(seconds):
-        return [Problem("doubtful", legible(root.name), f"if {seconds[0]} is a label, {what}")]
+        return [Problem("doubtful", printable(root.name), f"if {seconds[0]} is a label, {what}")]
     return []
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cryutils import claims, run_folder
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 from cryutils.locations import writing
 from cryutils.progress import counting
 from cryutils.tables import COMMONEST, METRICS, Table, every, table1
@@ -218,13 +218,13 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 80)
     for folder in runs:
-        tables = every(_read(folder))
+        name, tables = printable(folder.name), every(_read(folder))
         if not tables:
-            console.print(f"{folder.name}: no table of a paper was measured in this run.")
+            console.print(f"{name}: no table of a paper was measured in this run.")
         image = _image(folder, sorted({t.data for t in tables if "Table 3" in t.title}))
         for table in tables:
             for metric in table.metrics:
-                title = f"{folder.name}: {table.title}, {METRICS[metric]} in % on {table.data}"
+                title = f"{name}: {table.title}, {METRICS[metric]} in % on {table.data}"
                 console.print(title, style="bold", markup=False, highlight=False)
                 if table.data == "synthetic":
                     console.print("no evidence about real infants")

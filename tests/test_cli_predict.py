@@ -51,13 +51,30 @@ def rows(out: str) -> list[list[str]]:
 # A batch
 
 
-def test_a_name_that_is_no_utf_8_is_spelled_out(predict: Predict, recordings: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.wav")
-    (recordings / name).write_bytes((recordings / "cry.wav").read_bytes())
-    code, out, _ = predict(name)
-    (recordings / name).unlink()
-    assert code == 0
-    assert "caf\\xe9.wav" in out
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (b"caf\xe9.wav", r"caf\xe9.wav"),
+        (b"a\x1b[2J.wav", r"a\x1b[2J.wav"),
+        (b"x\ny.wav", r"x\ny.wav"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["200", "60"])
+def test_a_name_that_cannot_be_printed_is_spelled_out(
+    name: bytes, line: str, columns: str, predict: Predict, apart: Path, recordings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", columns)
+    good, bad = (apart / folder / os.fsdecode(name) for folder in ("good", "bad"))
+    for path, source in ((good, "cry.mp4"), (bad, "empty.wav")):
+        path.parent.mkdir()
+        shutil.copy(recordings / source, path)
+    code, out, err = predict(str(good), str(bad), "--annotate", str(apart / "drawn"))
+    assert code == 1
+    assert line in out and "\x1b" not in out + err
+    _, drawing, problem = err.splitlines()
+    assert drawing.startswith(f"{line}: drawn in ")
+    assert problem.endswith(f"{line}: the file is empty; copy or record it again.")
 
 
 def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:
@@ -108,7 +125,7 @@ def test_without_anything_usable_the_row_says_no_prediction_and_why(predict: Pre
     assert code == 0
     assert rows(out) == [
         [
-            "nothing.mp4", "no prediction", "–", "quick",
+            "nothing.mp4", "no prediction", "-", "quick",
             "sound: silence; picture: black or blank frames",
         ]
     ]  # fmt: skip
