@@ -89,6 +89,8 @@ def predict(
         click.echo(json.dumps(shown, indent=1))
     elif done:
         _print_table(done)
+    if artist and artist.problem:
+        raise InputError(artist.problem)
     if failed:
         raise SystemExit(1 if done else 2)
 
@@ -142,32 +144,46 @@ def _with_types(name: str, error: InputError) -> str:
 
 
 class _Artist:
-    """Writes predictions into one folder, a new file each: none that is there is ever replaced."""
+    """Writes predictions into one folder, a new file each: none that is there is ever replaced.
+
+    From the first `problem` of the folder on, such as a full disk, it writes nothing more.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.problem = folder, ""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"--annotate {folder}: can't be written to ({error.strerror}); name another folder."
-            ) from error
+            raise InputError(self._cannot(error)) from error
+
+    def _cannot(self, error: OSError) -> str:
+        why = error.strerror or error
+        return f"--annotate {self.folder}: can't be written to ({why}); name another folder."
 
     def draw(self, prediction: Prediction) -> str | None:
         """Return the path of what was written, and say it; None for a sound."""
         from cryutils.annotate import annotate
 
+        name = prediction.file.name
         if not prediction.info.has_video:
-            say(f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True)
+            say(f"{name}: a sound, so there's no picture to draw in.", err=True)
+        if self.problem or not prediction.info.has_video:
             return None
-        taken = {path.stem.casefold() for path in self.folder.iterdir()}
-        stem = prediction.file.stem
-        numbered = (f"{stem}-{k}" for k in count(2))
-        name = next(name for name in chain([stem], numbered) if name.casefold() not in taken)
         note = f"Trained on {prediction.note}."
-        path = str(annotate(prediction, self.folder, note=note, name=name))
-        say(f"{prediction.file.name}: drawn in {path}", err=True)
+        try:
+            stem = self._free(prediction.file.stem)
+            path = str(annotate(prediction, self.folder, note=note, name=stem))
+        except OSError as error:
+            self.problem = self._cannot(error)
+            return None
+        say(f"{name}: drawn in {path}", err=True)
         return path
+
+    def _free(self, stem: str) -> str:
+        """Return `stem`, numbered where a file has it already, on disks that ignore case, too."""
+        taken = {path.stem.casefold() for path in self.folder.iterdir()}
+        numbered = (f"{stem}-{k}" for k in count(2))
+        return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
 
 
 def _shown(files: Sequence[str]) -> Any:

@@ -338,6 +338,26 @@ def test_a_folder_that_cannot_be_made_is_told_before_any_work(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("names", [("face.png", "cry.mp4"), ("cry.mp4", "face.png")])
+def test_a_full_disk_costs_no_answer_and_leaves_nothing_half_written(
+    names: tuple[str, ...], predict: Predict, apart: Path
+) -> None:
+    resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        code, out, err = predict(*names, "--json", "--annotate", str(apart / "drawn"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 2
+    assert [(row["file"], bool(row["state"])) for row in json.loads(out)] == [
+        (name, True) for name in names
+    ]
+    message = f"--annotate {apart / 'drawn'}: can't be written to (File too large); name another"
+    assert err.splitlines()[1:] == [f"cryutils: {message} folder."]
+    assert list((apart / "drawn").iterdir()) == []
+
+
 # What it costs
 
 
