@@ -36,7 +36,8 @@ _FOLDED_WIDTH = 20  # characters that each of them needs
 @click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
 @click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
               " infants, else on synthetic ones).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it, unlike"
+              " is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
 def predict(
     files: tuple[str, ...], model: str, run: str | None, as_json: bool, annotate: str | None
@@ -59,10 +60,16 @@ def predict(
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
     artist = _Artist(resolve(annotate)) if annotate else None
+    unanswered = {
+        "state": None, "probabilities": {}, "used": "none", "why": [], "run": main.run.name,
+        "model": model, "data": main.data, "unlike": None, "error": None,
+    }  # fmt: skip
+    if artist is not None:
+        unanswered["annotated"] = None
     rows: list[dict[str, Any]] = []
     failed = False
     for name in _shown(_expanded(files)):
-        row: dict[str, Any] = {"file": name}
+        row: dict[str, Any] = {"file": name, **unanswered}
         rows.append(row)
         try:
             if resolve(name).is_dir():
@@ -75,15 +82,14 @@ def predict(
                     f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
                 )
             if artist is not None:
-                row["annotated"] = None  # a prediction that can't be drawn is one nevertheless
                 row["annotated"] = artist.draw(prediction)
         except InputError as error:
             failed = True
             message = str(error)
-            if "state" not in row:
+            if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
                 message = row["error"] = _with_types(name, error)
             say(f"cryutils: {message}", err=True)
-    done = [row for row in rows if "error" not in row]
+    done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
         click.echo(json.dumps(shown, indent=1))

@@ -81,9 +81,15 @@ class Prediction:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said with the answer: what could not be used, and an unlikely sound."""
+        """What is to be said with the answer: what could not be used, and an unlikely sound.
+
+        Not that a sound has no pictures, or a picture no sound, where the rest was answered.
+        """
+        is_still = self.file.suffix.lower() in media.STILL
+        expected = ("picture: no pictures", "sound: no sound" if is_still else "")
+        reasons = [why for why in self.why if self.state is None or why not in expected]
         far = novelty.caution(self.unlike)
-        return self.why if far is None else (*self.why, f"sound: {far}")
+        return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
 
     def row(self) -> dict[str, Any]:
         """Return the prediction as JSON's types."""
@@ -180,6 +186,11 @@ class Predictor:
         """What the models were trained on, in words."""
         notes = dict.fromkeys(part.note for part in self._parts.values())
         return "; ".join(notes)
+
+    @property
+    def data(self) -> str:
+        """The corpora that the models were trained on, by name."""
+        return ", ".join(dict.fromkeys(part.data for part in self._parts.values()))
 
     def __call__(self, path: Path) -> Prediction:
         """Return what the models say of the file at `path`: a sound, a video or a picture.

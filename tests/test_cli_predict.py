@@ -83,7 +83,7 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
     video, sound = rows(out)
     assert (video[0], sound[0]) == ("cry.mp4", "cry.wav")
     assert video[-3:] == ["sound + face", "quick", ""]
-    assert sound[-3:] == ["sound", "quick", "picture: no pictures"]
+    assert sound[-3:] == ["sound", "quick", ""]  # nobody expects pictures in it
     header, reason = err.splitlines()
     assert header == f"Models: quick, {HEADER}"
     assert reason == (
@@ -129,6 +129,15 @@ def test_without_anything_usable_the_row_says_no_prediction_and_why(predict: Pre
             "sound: silence; picture: black or blank frames",
         ]
     ]  # fmt: skip
+
+
+def test_what_a_sound_or_picture_never_has_is_said_where_it_was_all_that_counts(
+    predict: Predict,
+) -> None:
+    _, out, _ = predict("cry.wav", "face.png", "mute.mp4")
+    assert [row[-1] for row in rows(out)] == ["", "", "sound: no sound"]
+    _, out, _ = predict("cry.wav", "--model", "image")
+    assert [row[1] + ", " + row[-1] for row in rows(out)] == ["no prediction, picture: no pictures"]
 
 
 def test_a_file_is_shown_by_its_name_unless_two_share_it(
@@ -200,7 +209,7 @@ def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
     code, out, err = predict(str(apart / "empty"), "cry.wav", "--json")
     assert code == 1
     bad, good = json.loads(out)
-    assert set(bad) == {"file", "error"} and good["state"]
+    assert bad["state"] is None and bad["error"] and good["state"]
     assert f"cryutils: {apart / 'empty'}: no recording in this directory; give sounds (" in err
     assert predict(str(apart / "empty"))[0] == 2
 
@@ -212,11 +221,14 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
     code, out, _ = predict("notes.txt", "cry.mp4", "silent.mp4", "nothing.mp4", "--json")
     assert code == 1
     bad, both, silent, nothing = json.loads(out)
-    assert set(bad) == {"file", "error"}
     assert bad["file"] == "notes.txt" and "\n" not in bad["error"]
+    assert (bad["state"], bad["probabilities"], bad["used"]) == (None, {}, "none")
+    assert both["error"] is None
     first = ["file", "state", "probabilities", "used", "why"]
-    assert list(both) == [*first, "run", "model", "data", "unlike"]
-    assert (both["run"], both["model"], both["data"]) == ("quick", "full", "synthetic")
+    for row in (bad, both, silent, nothing):
+        assert list(row) == [*first, "run", "model", "data", "unlike", "error"]
+    for row in (bad, both):
+        assert (row["run"], row["model"], row["data"]) == ("quick", "full", "synthetic")
     assert (silent["model"], silent["unlike"]) == ("image", None)
     assert both["state"] == max(both["probabilities"], key=both["probabilities"].__getitem__)
     assert (both["file"], both["used"], both["why"]) == ("cry.mp4", "both", [])
@@ -227,7 +239,7 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
 def test_json_of_bad_files_alone_is_valid_too(predict: Predict) -> None:
     code, out, _ = predict("notes.txt", "--json")
     assert code == 2
-    assert [set(row) for row in json.loads(out)] == [{"file", "error"}]
+    assert [bool(row["error"]) for row in json.loads(out)] == [True]
 
 
 # Options
@@ -324,7 +336,7 @@ def test_a_recording_is_never_overwritten_and_keeps_its_row(
     assert code == 1
     assert err.count("the recording itself is in there; choose another folder.") == 2
     for row in json.loads(out):
-        assert row["state"] and row["annotated"] is None and "error" not in row
+        assert row["state"] and row["annotated"] is None and row["error"] is None
     after = {path.name: path.read_bytes() for path in recordings.glob("*.*") if path.is_file()}
     assert after == before
 
