@@ -36,8 +36,8 @@ _FOLDED_WIDTH = 20  # characters that each of them needs
 @click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
 @click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
               " infants, else on synthetic ones).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it, unlike"
-              " is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it,"
+              " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
 def predict(
     files: tuple[str, ...], model: str, run: str | None, as_json: bool, annotate: str | None
@@ -56,6 +56,8 @@ def predict(
     from cryutils.locations import resolve
     from cryutils.predict_ensemble import Models
 
+    if "" in (*files, annotate):
+        raise InputError("'': an empty name; give a file or directory.")
     models = Models(model, run=run)
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
@@ -72,8 +74,7 @@ def predict(
         row: dict[str, Any] = {"file": name, **unanswered}
         rows.append(row)
         try:
-            if resolve(name).is_dir():
-                raise InputError(f"{name}: no recording in this directory; {_types()}.")
+            _require_file(name)
             prediction = models(resolve(name))
             row |= {**prediction.row(), "file": name}
             row["remarks"] = "; ".join(prediction.remarks)
@@ -106,23 +107,42 @@ def _expanded(names: Sequence[str]) -> list[str]:
 
     A directory without any stays as it is.
     """
+    from cryutils.folders import walk
     from cryutils.locations import resolve
 
     files: list[str] = []
     for name in names:
         root = resolve(name)
-        inside = [
-            path
-            for path in sorted(root.rglob("*") if root.is_dir() else [])
-            if path.is_file() and not any(p.startswith(".") for p in path.relative_to(root).parts)
-        ]
-        readable = [str(Path(name, path.relative_to(root))) for path in inside if _is_known(path)]
-        others = len(inside) - len(readable)
+        readable, others = [], 0
+        for path, why in walk(root) if _opens(root) else ():
+            shown = str(Path(name, path.relative_to(root)))
+            if why:
+                say(f"{shown}: {why}.", err=True)
+            elif _is_known(path):
+                readable.append(shown)
+            else:
+                others += 1
         if readable and others:
             noun = "file" if others == 1 else "files"
             say(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
         files += readable or [name]
     return files
+
+
+def _opens(path: Path) -> bool:
+    """Return whether `path` is a directory that can be read."""
+    # Path.is_dir raises an OSError for a name that is too long.
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)  # noqa: PTH112
+
+
+def _require_file(name: str) -> None:
+    from cryutils.locations import resolve
+
+    path = resolve(name)
+    if _opens(path):
+        raise InputError(f"{name}: no recording in this directory; {_types()}.")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise InputError(f"{name}: this directory can't be opened; allow it to be read.")
 
 
 def _is_known(path: Path) -> bool:
@@ -144,7 +164,7 @@ def _with_types(name: str, error: InputError) -> str:
     from cryutils.locations import resolve
 
     path = resolve(name)
-    if _is_known(path) or not path.is_file() or not path.stat().st_size:
+    if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
         return str(error)
     return f"{name}: no sound, video or picture that can be read; {_types()}."
 

@@ -21,7 +21,7 @@ from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable
 from cryutils.media import SOUND, STILL, VIDEO, probe
 
-__all__ = ["index"]
+__all__ = ["index", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
@@ -55,7 +55,7 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
-    for path, why in _walk(root, (root.resolve(),)):
+    for path, why in walk(root):
         item = printable(path.relative_to(root).as_posix())
         if why:
             problems.append(Problem("left out", item, why))
@@ -66,23 +66,24 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     return files, problems
 
 
-def _walk(folder: Path, within: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
     """Yield each file below `folder` in order, and each folder that gives none, with the reason.
 
     Links are followed, but not back into a folder that they are in.
     """
+    within = (*within, folder.resolve())
     # Hidden ones are the system's own, such as .DS_Store.
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if not path.is_dir():
             yield path, ""
-        elif (real := path.resolve()) in within:
+        elif path.resolve() in within:
             yield path, "a link to a folder that it lies in"
         elif not os.access(path, os.R_OK | os.X_OK):
             yield path, "this folder can't be opened; allow it to be read"
         elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
             yield path, "an empty folder"
         else:
-            yield from _walk(path, (*within, real))
+            yield from walk(path, within)
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:

@@ -87,7 +87,9 @@ class Prediction:
         """
         is_still = self.file.suffix.lower() in media.STILL
         expected = ("picture: no pictures", "sound: no sound" if is_still else "")
-        reasons = [why for why in self.why if self.state is None or why not in expected]
+        reasons = [why for why in self.why if why not in expected]
+        if self.state is None:
+            reasons = reasons or list(self.why)
         far = novelty.caution(self.unlike)
         return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
 
@@ -166,7 +168,7 @@ class Predictor:
         """
         if model == "ensemble":
             raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
-        self.run = find_run(model, run)
+        self.model, self.run = model, find_run(model, run)
         folder = self.run / "models"
         self._wanted = _PARTS[model]
         self._parts = {
@@ -206,7 +208,7 @@ class Predictor:
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
-        name = {"audio": "cry2", "image": "image"}.get(str(used), "full")
+        name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
         asked = [self._parts[part] for part in _PARTS[name] if part in self._parts]
         return Prediction(
             file=path,

@@ -214,6 +214,36 @@ def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
     assert predict(str(apart / "empty"))[0] == 2
 
 
+def test_links_in_a_directory_are_followed_but_not_in_circles(
+    predict: Predict, recordings: Path, apart: Path
+) -> None:
+    (apart / "links").mkdir()
+    (apart / "infant").mkdir()
+    shutil.copy(recordings / "cry.wav", apart / "infant")
+    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere")):
+        (apart / "links" / name).symlink_to(target)
+    code, out, err = predict(str(apart / "links"), "--json")
+    assert code == 1
+    followed, broken = json.loads(out)
+    assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
+    assert broken["error"].endswith("nowhere: no such file.")
+    assert f"{apart / 'links' / 'b'}: a link to a folder that it lies in.\n" in err
+
+
+def test_a_directory_that_may_not_be_read_is_said_to_be(
+    predict: Predict, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(recordings, apart / "all" / "secret")
+    secret, allowed = str(apart / "all" / "secret"), os.access
+    # The superuser may read everything, so that a mode of 0 would test nothing there.
+    monkeypatch.setattr(os, "access", lambda path, *a: str(path) != secret and allowed(path, *a))
+    code, out, err = predict(secret)
+    assert (code, out) == (2, "")
+    assert f"{secret}: this directory can't be opened; allow it to be read.\n" in err
+    _, _, err = predict(str(apart / "all"))
+    assert f"{secret}: this folder can't be opened; allow it to be read.\n" in err
+
+
 # JSON
 
 
@@ -263,6 +293,27 @@ def test_mistyped_options_are_one_line_with_the_near_miss(predict: Predict) -> N
         code, out, err = predict("cry.mp4", *arguments)
         assert (code, out) == (2, "")
         assert words in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("",), "'': an empty name; give a file or directory."),
+        (("face.png", "--annotate", ""), "'': an empty name; give a file or directory."),
+        (("a" * 300,), "a: it can't be opened (File name too long)."),
+        (("-",), "-: no such file."),
+        (("--json",), "Missing argument 'FILE|DIRECTORY...'."),
+    ],
+    ids=["empty", "empty folder", "long", "stdin", "none"],
+)
+def test_odd_arguments_are_one_line(
+    arguments: tuple[str, ...], words: str, predict: Predict
+) -> None:
+    code, out, err = predict(*arguments)
+    assert code == 2 and "drawn" not in out
+    *header, line = err.splitlines()
+    assert line.startswith("cryutils: ") and line.endswith(words)
+    assert header in ([], [f"Models: quick, {HEADER}"])
 
 
 def test_before_any_run_it_says_how_to_start_one(
