@@ -62,7 +62,7 @@ def predict(
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
     artist = _Artist(resolve(annotate)) if annotate else None
-    unanswered = {
+    unanswered: dict[str, Any] = {
         "state": None, "probabilities": {}, "used": "none", "why": [], "run": main.run.name,
         "model": model, "data": main.data, "unlike": None, "error": None,
     }  # fmt: skip
@@ -71,7 +71,7 @@ def predict(
     rows: list[dict[str, Any]] = []
     failed = False
     for name in _shown(_expanded(files)):
-        row: dict[str, Any] = {"file": name, **unanswered}
+        row = {"file": name, **unanswered}
         rows.append(row)
         try:
             _require_file(name)
