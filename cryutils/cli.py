@@ -7,7 +7,9 @@ that needs them, so `--help` answers at once.
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import json
 import os
 import sys
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryutils.cli_data import data
-from cryutils.cli_group import SuggestingGroup
+from cryutils.cli_group import SuggestingGroup, say
 from cryutils.cli_predict import predict
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting, watching
@@ -56,10 +58,10 @@ def doctor() -> None:
     bad = 0
     for finding in examine():
         mark = {"ok": "ok     ", "missing": "missing", "bad": "BAD    "}[finding.state]
-        click.echo(f"{mark}  {finding.what}: {finding.detail}")
+        say(f"{mark}  {finding.what}: {finding.detail}")
         bad += finding.state == "bad"
     if bad:
-        click.echo(f"{bad} of these must be mended before the course runs.", err=True)
+        say(f"{bad} of these must be mended before the course runs.", err=True)
         raise SystemExit(1)
 
 
@@ -132,15 +134,15 @@ def run(
         chosen, only=notebooks, given=values, data=data, outputs=home, run_name=name
     )
     if listing:
-        click.echo(_listing(todo), nl=False)
+        click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
         _look_for_recordings(todo)
     for name, why in skipped.items():
-        click.echo(f"{name}: skipped, {why}")
+        say(f"{name}: skipped, {why}")
     if listing:
         return
     for name, what in course.remarks(todo, skipped, values if notebooks else {}):
-        click.echo(f"{name}: {what}")
+        say(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     _execute(todo, jobs or os.cpu_count() or 1, fresh)
@@ -160,9 +162,9 @@ def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
     ) as show:  # fmt: skip
         failed = course.run(todo, processes=processes, fresh=fresh, report=show)
     for name, error in failed.items():
-        click.echo(f"{name}: {error}", err=True)
+        say(f"{name}: {error}", err=True)
     page = report.write(folder)
-    click.echo(f"Report: {_shown(page)}")
+    say(f"Report: {_shown(page)}")
     if failed:
         raise SystemExit(1)
 
@@ -201,7 +203,7 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
         parameters.check_corpus(job.parameters, corpora[name])
         parameters.check_folds(job.name, job.values, corpora[name])
     for corpus in corpora.values():
-        click.echo(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
+        say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
 
 
 def _load(name: str) -> Corpus:
@@ -209,7 +211,7 @@ def _load(name: str) -> Corpus:
 
     if name == "donateacry":
         with counting("Looking for DonateACry", "files") as report:
-            donateacry.fetch(report=report, announce=partial(click.echo, err=True))
+            donateacry.fetch(report=report, announce=partial(say, err=True))
     return load(name)
 
 
@@ -252,9 +254,9 @@ def report_command(outputs: str | None) -> None:
         except OSError as error:  # such as a full disk
             damages.append(f"{folder}: its report can't be made ({error.strerror}).")
     for page in pages:
-        click.echo(f"Report: {_shown(page)}")
+        say(f"Report: {_shown(page)}")
     for damage in damages:
-        click.echo(damage if pages else f"cryutils: {damage}", err=True)
+        say(damage if pages else f"cryutils: {damage}", err=True)
     if damages:
         raise SystemExit(1 if pages else 2)
 
@@ -282,7 +284,7 @@ def bench(names: tuple[str, ...]) -> None:
         if subprocess.run([sys.executable, str(found[name])], check=False).returncode
     ]
     if failed:
-        click.echo(f"failed: {', '.join(failed)}", err=True)
+        say(f"failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
 
 
@@ -317,20 +319,32 @@ def _start() -> str:
         ) from error
 
 
+def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for the first character that a stream can't show, and where it ends."""
+    plain = {"–": "-", "…": "...", "\N{NO-BREAK SPACE}": " "}
+    if isinstance(error, UnicodeEncodeError) and (character := error.object[error.start]) in plain:
+        return plain[character], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
+    codecs.register_error("cryutils", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="cryutils")
     try:
         # Notebooks run in their own folder; relative paths mean where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", _start())
         code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except InputError as error:
-        click.echo(f"cryutils: {error}", err=True)
+        say(f"cryutils: {error}", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"cryutils: {error.format_message()}", err=True)
+        say(f"cryutils: {error.format_message()}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("cryutils: stopped; the same command goes on where it was.", err=True)
+        say("cryutils: stopped; the same command goes on where it was.", err=True)
         sys.exit(130)
     except BrokenPipeError:  # as `cryutils ... | head` does; what else is printed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -339,7 +353,7 @@ def main(arguments: list[str] | None = None) -> None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "; make room and repeat the command, what has finished is kept" if full else ""
         what = "the disk is full" if full else error.strerror
-        click.echo(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
+        say(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
         sys.exit(2 if full else 1)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from cryutils.cli_group import SuggestingGroup
+from cryutils.cli_group import SuggestingGroup, say
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting
 
@@ -35,10 +35,10 @@ def data_list() -> None:
 
     found = donateacry.find()
     count = len(donateacry.registry())
-    click.echo(f"donateacry  {count} real recordings, {donateacry.LICENCE}")
-    click.echo(f"            {found or 'not on this machine: cryutils data fetch donateacry'}")
-    click.echo("synthetic   generated voices, no evidence about real infants")
-    click.echo("FOLDER      your own recordings as <label>/<infant>/<file>")
+    say(f"donateacry  {count} real recordings, {donateacry.LICENCE}")
+    say(f"            {found or 'not on this machine: cryutils data fetch donateacry'}")
+    say("synthetic   generated voices, no evidence about real infants")
+    say("FOLDER      your own recordings as <label>/<infant>/<file>")
 
 
 @data.command("fetch")
@@ -55,13 +55,12 @@ def data_fetch(name: str) -> None:
 
     _must_be_downloaded(name, "fetch")
     if (home := data_dir()) and not (home / "donateacry").is_dir():
-        click.echo(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.",
-                   err=True)  # fmt: skip
+        say(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.", err=True)
     with counting("Downloading", "files") as report:
-        folder = donateacry.fetch(report=report, announce=partial(click.echo, err=True))
-    click.echo(f"DonateACry: {folder}")
-    click.echo(f"Licence: {donateacry.LICENCE}")
-    click.echo(f"Cite: {donateacry.CITATION}")
+        folder = donateacry.fetch(report=report, announce=partial(say, err=True))
+    say(f"DonateACry: {folder}")
+    say(f"Licence: {donateacry.LICENCE}")
+    say(f"Cite: {donateacry.CITATION}")
 
 
 @data.command("check")
@@ -80,11 +79,11 @@ def data_check(name: str) -> None:
     with counting("Verifying", "files") as report:
         wrong = donateacry.check(folder, report=report)
     for file, what in wrong:
-        click.echo(f"{folder / file}: {what}", err=True)
+        say(f"{folder / file}: {what}", err=True)
     total = len(donateacry.registry())
-    click.echo(f"{total - len(wrong)} files verified in {folder}, {len(wrong)} wrong or missing.")
+    say(f"{total - len(wrong)} files verified in {folder}, {len(wrong)} wrong or missing.")
     if wrong:
-        click.echo("Remove these and run `cryutils data fetch donateacry`.", err=True)
+        say("Remove these and run `cryutils data fetch donateacry`.", err=True)
         raise SystemExit(1)
 
 
@@ -101,19 +100,21 @@ def data_describe(name: str, problems: bool) -> None:
     from cryutils import load
 
     corpus = load(name)
-    click.echo(corpus.describe().to_string())
+    for line in corpus.describe().to_string().split("\n"):
+        say(line)
     found = corpus.problems()
-    click.echo(f"\n{corpus.note}\nLicence: {corpus.licence}\nCite: {corpus.cite()}")
+    for line in ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}"):
+        say(line)
     counts = found.kind.value_counts()
     kinds = [
         f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1) for kind, n in counts.items()
     ]
     said = ", ".join(kinds) or "none"
     hint = "" if problems or found.empty else " --problems lists them."
-    click.echo(f"Problems: {said}.{hint}")
+    say(f"Problems: {said}.{hint}")
     if problems:
         for row in found.itertuples():
-            click.echo(f"{row.kind}  {row.item}: {row.what}")
+            say(f"{row.kind}  {row.item}: {row.what}")
 
 
 def _must_be_downloaded(name: str, what: str) -> None:

@@ -1,12 +1,20 @@
-"""A group of commands that helps: shown alone it says what it holds, mistyped it suggests."""
+"""What the commands share: `SuggestingGroup`, which helps, and `say`, which prints a line."""
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError, near_miss, printable
 
-__all__ = ["SuggestingGroup"]
+__all__ = ["SuggestingGroup", "say"]
+
+
+def say(line: object, *, err: bool = False) -> None:
+    """Print one line to stdout or stderr, whatever control characters a name in it holds."""
+    # click.echo takes a stream of ASCII for a mistake, and writes UTF-8 to it.
+    print(printable(line), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 class SuggestingGroup(click.Group):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cryutils.cli_group import say
 from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "–"}
+USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
 _FOLDED = ("file", "remarks")  # columns that may take several lines
 _FOLDED_WIDTH = 20  # characters that each of them needs
 
@@ -35,7 +36,8 @@ _FOLDED_WIDTH = 20  # characters that each of them needs
 @click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
 @click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
               " infants, else on synthetic ones).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it,"
+              " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
 def predict(
     files: tuple[str, ...], model: str, run: str | None, as_json: bool, annotate: str | None
@@ -54,40 +56,48 @@ def predict(
     from cryutils.locations import resolve
     from cryutils.predict_ensemble import Models
 
+    if "" in (*files, annotate):
+        raise InputError("'': an empty name; give a file or directory.")
     models = Models(model, run=run)
     main = models.first
-    click.echo(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
+    say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
     artist = _Artist(resolve(annotate)) if annotate else None
+    unanswered: dict[str, Any] = {
+        "state": None, "probabilities": {}, "used": "none", "why": [], "run": main.run.name,
+        "model": model, "data": main.data, "unlike": None, "error": None,
+    }  # fmt: skip
+    if artist is not None:
+        unanswered["annotated"] = None
     rows: list[dict[str, Any]] = []
     failed = False
     for name in _shown(_expanded(files)):
-        row: dict[str, Any] = {"file": name}
+        row = {"file": name, **unanswered}
         rows.append(row)
         try:
-            if resolve(name).is_dir():
-                raise InputError(f"{name}: no recording in this directory; {_types()}.")
+            _require_file(name)
             prediction = models(resolve(name))
             row |= {**prediction.row(), "file": name}
             row["remarks"] = "; ".join(prediction.remarks)
             if prediction.run != main.run.name:
-                click.echo(
+                say(
                     f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
                 )
             if artist is not None:
-                row["annotated"] = None  # a prediction that can't be drawn is one nevertheless
                 row["annotated"] = artist.draw(prediction)
         except InputError as error:
             failed = True
             message = str(error)
-            if "state" not in row:
+            if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
                 message = row["error"] = _with_types(name, error)
-            click.echo(f"cryutils: {message}", err=True)
-    done = [row for row in rows if "error" not in row]
+            say(f"cryutils: {message}", err=True)
+    done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
         click.echo(json.dumps(shown, indent=1))
     elif done:
         _print_table(done)
+    if artist and artist.problem:
+        raise InputError(artist.problem)
     if failed:
         raise SystemExit(1 if done else 2)
 
@@ -97,23 +107,42 @@ def _expanded(names: Sequence[str]) -> list[str]:
 
     A directory without any stays as it is.
     """
+    from cryutils.folders import walk
     from cryutils.locations import resolve
 
     files: list[str] = []
     for name in names:
         root = resolve(name)
-        inside = [
-            path
-            for path in sorted(root.rglob("*") if root.is_dir() else [])
-            if path.is_file() and not any(p.startswith(".") for p in path.relative_to(root).parts)
-        ]
-        readable = [str(Path(name, path.relative_to(root))) for path in inside if _is_known(path)]
-        others = len(inside) - len(readable)
+        readable, others = [], 0
+        for path, why in walk(root) if _opens(root) else ():
+            shown = str(Path(name, path.relative_to(root)))
+            if why:
+                say(f"{shown}: {why}.", err=True)
+            elif _is_known(path):
+                readable.append(shown)
+            else:
+                others += 1
         if readable and others:
             noun = "file" if others == 1 else "files"
-            click.echo(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
+            say(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
         files += readable or [name]
     return files
+
+
+def _opens(path: Path) -> bool:
+    """Return whether `path` is a directory that can be read."""
+    # Path.is_dir raises an OSError for a name that is too long.
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)  # noqa: PTH112
+
+
+def _require_file(name: str) -> None:
+    from cryutils.locations import resolve
+
+    path = resolve(name)
+    if _opens(path):
+        raise InputError(f"{name}: no recording in this directory; {_types()}.")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise InputError(f"{name}: this directory can't be opened; allow it to be read.")
 
 
 def _is_known(path: Path) -> bool:
@@ -135,40 +164,52 @@ def _with_types(name: str, error: InputError) -> str:
     from cryutils.locations import resolve
 
     path = resolve(name)
-    if _is_known(path) or not path.is_file() or not path.stat().st_size:
+    if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
         return str(error)
     return f"{name}: no sound, video or picture that can be read; {_types()}."
 
 
 class _Artist:
-    """Writes predictions into one folder, a new file each: none that is there is ever replaced."""
+    """Writes predictions into one folder, a new file each: none that is there is ever replaced.
+
+    From the first `problem` of the folder on, such as a full disk, it writes nothing more.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.problem = folder, ""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"--annotate {folder}: can't be written to ({error.strerror}); name another folder."
-            ) from error
+            raise InputError(self._cannot(error)) from error
+
+    def _cannot(self, error: OSError) -> str:
+        why = error.strerror or error
+        return f"--annotate {self.folder}: can't be written to ({why}); name another folder."
 
     def draw(self, prediction: Prediction) -> str | None:
         """Return the path of what was written, and say it; None for a sound."""
         from cryutils.annotate import annotate
 
+        name = prediction.file.name
         if not prediction.info.has_video:
-            click.echo(
-                f"{prediction.file.name}: a sound, so there's no picture to draw in.", err=True
-            )
+            say(f"{name}: a sound, so there's no picture to draw in.", err=True)
+        if self.problem or not prediction.info.has_video:
             return None
-        taken = {path.stem.casefold() for path in self.folder.iterdir()}
-        stem = prediction.file.stem
-        numbered = (f"{stem}-{k}" for k in count(2))
-        name = next(name for name in chain([stem], numbered) if name.casefold() not in taken)
         note = f"Trained on {prediction.note}."
-        path = str(annotate(prediction, self.folder, note=note, name=name))
-        click.echo(f"{prediction.file.name}: drawn in {path}", err=True)
+        try:
+            stem = self._free(prediction.file.stem)
+            path = str(annotate(prediction, self.folder, note=note, name=stem))
+        except OSError as error:
+            self.problem = self._cannot(error)
+            return None
+        say(f"{name}: drawn in {path}", err=True)
         return path
+
+    def _free(self, stem: str) -> str:
+        """Return `stem`, numbered where a file has it already, on disks that ignore case, too."""
+        taken = {path.stem.casefold() for path in self.folder.iterdir()}
+        numbered = (f"{stem}-{k}" for k in count(2))
+        return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
 
 
 def _shown(files: Sequence[str]) -> Any:
@@ -210,7 +251,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return {
         "file": _names(rows),
         "state": [row["state"] or "no prediction" for row in rows],
-        **{name.replace("_", " "): [row.get(name, "–") for row in shares] for name in states},
+        **{name.replace("_", " "): [row.get(name, "-") for row in shares] for name in states},
         "by": [USED[row["used"]] for row in rows],
         "run": [row["run"] for row in rows],
         "remarks": [row["remarks"] for row in rows],
@@ -223,7 +264,7 @@ def _wide(columns: dict[str, list[str]]) -> Table:
 
     table = Table()
     for head, cells in columns.items():
-        numbers = all(cell.rstrip("%").isdecimal() or cell == "–" for cell in cells)
+        numbers = all(cell.rstrip("%").isdecimal() or cell == "-" for cell in cells)
         table.add_column(
             head, justify="right" if numbers else "left", overflow="fold",
             no_wrap=head not in _FOLDED,
@@ -245,7 +286,7 @@ def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
         shares = sorted(row["probabilities"].items(), key=lambda share: -share[1])
         lines = [f"{state.replace('_', ' ')} {share:.0%}" for state, share in shares]
         table.add_row(
-            escape(name), row["state"] or "–", "\n".join(lines) or "no prediction",
+            escape(name), row["state"] or "-", "\n".join(lines) or "no prediction",
             USED[row["used"]], escape(row["run"]),
         )  # fmt: skip
     return table

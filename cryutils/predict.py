@@ -81,9 +81,17 @@ class Prediction:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said with the answer: what could not be used, and an unlikely sound."""
+        """What is to be said with the answer: what could not be used, and an unlikely sound.
+
+        Not that a sound has no pictures, or a picture no sound, where the rest was answered.
+        """
+        is_still = self.file.suffix.lower() in media.STILL
+        expected = ("picture: no pictures", "sound: no sound" if is_still else "")
+        reasons = [why for why in self.why if why not in expected]
+        if self.state is None:
+            reasons = reasons or list(self.why)
         far = novelty.caution(self.unlike)
-        return self.why if far is None else (*self.why, f"sound: {far}")
+        return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
 
     def row(self) -> dict[str, Any]:
         """Return the prediction as JSON's types."""
@@ -160,7 +168,7 @@ class Predictor:
         """
         if model == "ensemble":
             raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
-        self.run = find_run(model, run)
+        self.model, self.run = model, find_run(model, run)
         folder = self.run / "models"
         self._wanted = _PARTS[model]
         self._parts = {
@@ -181,6 +189,11 @@ class Predictor:
         notes = dict.fromkeys(part.note for part in self._parts.values())
         return "; ".join(notes)
 
+    @property
+    def data(self) -> str:
+        """The corpora that the models were trained on, by name."""
+        return ", ".join(dict.fromkeys(part.data for part in self._parts.values()))
+
     def __call__(self, path: Path) -> Prediction:
         """Return what the models say of the file at `path`: a sound, a video or a picture.
 
@@ -195,7 +208,7 @@ class Predictor:
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
-        name = {"audio": "cry2", "image": "image"}.get(str(used), "full")
+        name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
         asked = [self._parts[part] for part in _PARTS[name] if part in self._parts]
         return Prediction(
             file=path,

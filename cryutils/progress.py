@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryutils.errors import printable
 from cryutils.locations import writing
 from cryutils.time_left import Standing, time_left, words
 
@@ -143,11 +144,11 @@ def watching(
             run.hear(name, what, share)
             if not name:
                 if what:
-                    bars.console.print(what, markup=False)
+                    bars.console.print(printable(what), markup=False)
                 return
             if what == "running" and share == 0:
                 bars.start_task(tasks[name])
-            bars.update(tasks[name], completed=share, what=what, refresh=True)
+            bars.update(tasks[name], completed=share, what=printable(what), refresh=True)
             if what in _ENDS:
                 bars.stop_task(tasks[name])
 
@@ -220,7 +221,7 @@ def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
         elif what in _ENDS or (what == "running" and not share):
             line = f"{name}: {texts.get(what, what)}"
         if line:
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
         if time.monotonic() - said_s >= _LINE_S:
             said_s = time.monotonic()
             n = len(run.standings.keys() | run.ended)

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cryutils import claims, run_folder
-from cryutils.errors import InputError
-from cryutils.folders import legible
+from cryutils.errors import InputError, printable
 from cryutils.locations import writing
 from cryutils.model_card import ModelCard
 from cryutils.progress import counting
@@ -112,7 +111,7 @@ def write(folder: Path) -> Path:
     states = _states(folder)
     whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
-        run=legible(folder.name),
+        run=printable(folder.name),
         corpora=sorted(set(results.data)),
         synthetic=_synthetic(results, tables),
         tables=tables,
@@ -265,7 +264,7 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
     for folder in runs:
-        tables, name = every(_read(folder)), legible(folder.name)
+        tables, name = every(_read(folder)), printable(folder.name)
         if not tables:
             console.print(f"{name}: no table of a paper was measured in this run.")
         image = _image(folder, tables)

@@ -255,7 +255,7 @@ def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
     module._panel.cache_clear()
     assert given == [
         [
-            "picture", "Whole recording: no prediction", "sound: no sound",
+            "picture", "Whole recording: no prediction",
             "picture: no face in 1 frames", "No medical device.", "Trained on synthetic voices.",
         ]
     ]  # fmt: skip

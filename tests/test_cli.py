@@ -67,6 +67,37 @@ def test_the_version_is_the_packages(command: Command) -> None:
     assert package.__version__ in command("--version")[1]
 
 
+# Names and letters that a terminal can't show
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("run", "--list"), "03_feature_validation: "),
+        (("data", "describe", "m\xfcde Stimmen", "--problems"), r"folder m\xfcde Stimmen"),
+        (("data", "describe", "m\xfcde Stimmen", "--problems"), r"m\xfcde/b\x1b[2J/a\nb.txt: "),
+        (("report",), r"Na\xefve Bayes"),
+        (("report",), "commonest class|       -|"),
+        (("doctor",), "ok "),
+    ],
+)
+def test_every_command_prints_in_ascii_and_one_line_a_name(
+    arguments: tuple[str, ...], line: str, apart: Path, sound: Callable[..., Path]
+) -> None:
+    shutil.copytree(CLONE / "outputs" / "reference" / "real", apart / "outputs" / "real")
+    infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
+    sound(infant / "c\nd.wav")
+    (infant / "a\nb.txt").touch()
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cryutils.cli", *arguments],
+        env=os.environ | plain, cwd=apart, capture_output=True, encoding="ascii",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert line in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 # Mistakes
 
 

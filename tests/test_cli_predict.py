@@ -51,13 +51,30 @@ def rows(out: str) -> list[list[str]]:
 # A batch
 
 
-def test_a_name_that_is_no_utf_8_is_spelled_out(predict: Predict, recordings: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.wav")
-    (recordings / name).write_bytes((recordings / "cry.wav").read_bytes())
-    code, out, _ = predict(name)
-    (recordings / name).unlink()
-    assert code == 0
-    assert "caf\\xe9.wav" in out
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (b"caf\xe9.wav", r"caf\xe9.wav"),
+        (b"a\x1b[2J.wav", r"a\x1b[2J.wav"),
+        (b"x\ny.wav", r"x\ny.wav"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["200", "60"])
+def test_a_name_that_cannot_be_printed_is_spelled_out(
+    name: bytes, line: str, columns: str, predict: Predict, apart: Path, recordings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", columns)
+    good, bad = (apart / folder / os.fsdecode(name) for folder in ("good", "bad"))
+    for path, source in ((good, "cry.mp4"), (bad, "empty.wav")):
+        path.parent.mkdir()
+        shutil.copy(recordings / source, path)
+    code, out, err = predict(str(good), str(bad), "--annotate", str(apart / "drawn"))
+    assert code == 1
+    assert line in out and "\x1b" not in out + err
+    _, drawing, problem = err.splitlines()
+    assert drawing.startswith(f"{line}: drawn in ")
+    assert problem.endswith(f"{line}: the file is empty; copy or record it again.")
 
 
 def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:
@@ -66,7 +83,7 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
     video, sound = rows(out)
     assert (video[0], sound[0]) == ("cry.mp4", "cry.wav")
     assert video[-3:] == ["sound + face", "quick", ""]
-    assert sound[-3:] == ["sound", "quick", "picture: no pictures"]
+    assert sound[-3:] == ["sound", "quick", ""]  # nobody expects pictures in it
     header, reason = err.splitlines()
     assert header == f"Models: quick, {HEADER}"
     assert reason == (
@@ -108,10 +125,19 @@ def test_without_anything_usable_the_row_says_no_prediction_and_why(predict: Pre
     assert code == 0
     assert rows(out) == [
         [
-            "nothing.mp4", "no prediction", "–", "quick",
+            "nothing.mp4", "no prediction", "-", "quick",
             "sound: silence; picture: black or blank frames",
         ]
     ]  # fmt: skip
+
+
+def test_what_a_sound_or_picture_never_has_is_said_where_it_was_all_that_counts(
+    predict: Predict,
+) -> None:
+    _, out, _ = predict("cry.wav", "face.png", "mute.mp4")
+    assert [row[-1] for row in rows(out)] == ["", "", "sound: no sound"]
+    _, out, _ = predict("cry.wav", "--model", "image")
+    assert [row[1] + ", " + row[-1] for row in rows(out)] == ["no prediction, picture: no pictures"]
 
 
 def test_a_file_is_shown_by_its_name_unless_two_share_it(
@@ -183,9 +209,39 @@ def test_a_directory_without_recordings_is_refused_and_costs_no_other_file(
     code, out, err = predict(str(apart / "empty"), "cry.wav", "--json")
     assert code == 1
     bad, good = json.loads(out)
-    assert set(bad) == {"file", "error"} and good["state"]
+    assert bad["state"] is None and bad["error"] and good["state"]
     assert f"cryutils: {apart / 'empty'}: no recording in this directory; give sounds (" in err
     assert predict(str(apart / "empty"))[0] == 2
+
+
+def test_links_in_a_directory_are_followed_but_not_in_circles(
+    predict: Predict, recordings: Path, apart: Path
+) -> None:
+    (apart / "links").mkdir()
+    (apart / "infant").mkdir()
+    shutil.copy(recordings / "cry.wav", apart / "infant")
+    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere")):
+        (apart / "links" / name).symlink_to(target)
+    code, out, err = predict(str(apart / "links"), "--json")
+    assert code == 1
+    followed, broken = json.loads(out)
+    assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
+    assert broken["error"].endswith("nowhere: no such file.")
+    assert f"{apart / 'links' / 'b'}: a link to a folder that it lies in.\n" in err
+
+
+def test_a_directory_that_may_not_be_read_is_said_to_be(
+    predict: Predict, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(recordings, apart / "all" / "secret")
+    secret, allowed = str(apart / "all" / "secret"), os.access
+    # The superuser may read everything, so that a mode of 0 would test nothing there.
+    monkeypatch.setattr(os, "access", lambda path, *a: str(path) != secret and allowed(path, *a))
+    code, out, err = predict(secret)
+    assert (code, out) == (2, "")
+    assert f"{secret}: this directory can't be opened; allow it to be read.\n" in err
+    _, _, err = predict(str(apart / "all"))
+    assert f"{secret}: this folder can't be opened; allow it to be read.\n" in err
 
 
 # JSON
@@ -195,11 +251,14 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
     code, out, _ = predict("notes.txt", "cry.mp4", "silent.mp4", "nothing.mp4", "--json")
     assert code == 1
     bad, both, silent, nothing = json.loads(out)
-    assert set(bad) == {"file", "error"}
     assert bad["file"] == "notes.txt" and "\n" not in bad["error"]
+    assert (bad["state"], bad["probabilities"], bad["used"]) == (None, {}, "none")
+    assert both["error"] is None
     first = ["file", "state", "probabilities", "used", "why"]
-    assert list(both) == [*first, "run", "model", "data", "unlike"]
-    assert (both["run"], both["model"], both["data"]) == ("quick", "full", "synthetic")
+    for row in (bad, both, silent, nothing):
+        assert list(row) == [*first, "run", "model", "data", "unlike", "error"]
+    for row in (bad, both):
+        assert (row["run"], row["model"], row["data"]) == ("quick", "full", "synthetic")
     assert (silent["model"], silent["unlike"]) == ("image", None)
     assert both["state"] == max(both["probabilities"], key=both["probabilities"].__getitem__)
     assert (both["file"], both["used"], both["why"]) == ("cry.mp4", "both", [])
@@ -210,7 +269,7 @@ def test_json_is_one_object_a_file_in_the_order_given(predict: Predict) -> None:
 def test_json_of_bad_files_alone_is_valid_too(predict: Predict) -> None:
     code, out, _ = predict("notes.txt", "--json")
     assert code == 2
-    assert [set(row) for row in json.loads(out)] == [{"file", "error"}]
+    assert [bool(row["error"]) for row in json.loads(out)] == [True]
 
 
 # Options
@@ -234,6 +293,27 @@ def test_mistyped_options_are_one_line_with_the_near_miss(predict: Predict) -> N
         code, out, err = predict("cry.mp4", *arguments)
         assert (code, out) == (2, "")
         assert words in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("",), "'': an empty name; give a file or directory."),
+        (("face.png", "--annotate", ""), "'': an empty name; give a file or directory."),
+        (("a" * 300,), "a: it can't be opened (File name too long)."),
+        (("-",), "-: no such file."),
+        (("--json",), "Missing argument 'FILE|DIRECTORY...'."),
+    ],
+    ids=["empty", "empty folder", "long", "stdin", "none"],
+)
+def test_odd_arguments_are_one_line(
+    arguments: tuple[str, ...], words: str, predict: Predict
+) -> None:
+    code, out, err = predict(*arguments)
+    assert code == 2 and "drawn" not in out
+    *header, line = err.splitlines()
+    assert line.startswith("cryutils: ") and line.endswith(words)
+    assert header in ([], [f"Models: quick, {HEADER}"])
 
 
 def test_before_any_run_it_says_how_to_start_one(
@@ -307,7 +387,7 @@ def test_a_recording_is_never_overwritten_and_keeps_its_row(
     assert code == 1
     assert err.count("the recording itself is in there; choose another folder.") == 2
     for row in json.loads(out):
-        assert row["state"] and row["annotated"] is None and "error" not in row
+        assert row["state"] and row["annotated"] is None and row["error"] is None
     after = {path.name: path.read_bytes() for path in recordings.glob("*.*") if path.is_file()}
     assert after == before
 
@@ -319,6 +399,26 @@ def test_a_folder_that_cannot_be_made_is_told_before_any_work(
     assert (code, out) == (2, "")
     assert "can't be written to" in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("names", [("face.png", "cry.mp4"), ("cry.mp4", "face.png")])
+def test_a_full_disk_costs_no_answer_and_leaves_nothing_half_written(
+    names: tuple[str, ...], predict: Predict, apart: Path
+) -> None:
+    resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        code, out, err = predict(*names, "--json", "--annotate", str(apart / "drawn"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 2
+    assert [(row["file"], bool(row["state"])) for row in json.loads(out)] == [
+        (name, True) for name in names
+    ]
+    message = f"--annotate {apart / 'drawn'}: can't be written to (File too large); name another"
+    assert err.splitlines()[1:] == [f"cryutils: {message} folder."]
+    assert list((apart / "drawn").iterdir()) == []
 
 
 # What it costs

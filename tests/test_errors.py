@@ -1,10 +1,10 @@
-"""The near miss that a mistake's one line names."""
+"""The near miss that a mistake's one line names, and names that a terminal must not obey."""
 
 from __future__ import annotations
 
 import pytest
 
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError, near_miss, printable
 
 NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
 
@@ -36,3 +36,20 @@ def test_near_miss(name: str, known: list[str], said: str) -> None:
 
 def test_an_input_error_is_a_value_error() -> None:
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a\x1b[2J.wav", r"a\x1b[2J.wav"),
+        ("x\ny\r\t\x7f\x9b\u2028\u202e", r"x\ny\r\t\x7f\x9b\u2028\u202e"),
+        ("caf\udce9", r"caf\xe9"),
+        ("caf\udcc3\udca9", "café"),
+        ("\udcc2\udc9b", r"\x9b"),
+        ("\ud800\udce9", r"\ud800\udce9"),
+        ("Zoë 宝宝 \u3000\N{NO-BREAK SPACE}👩\u200d🍼 C:\\new", None),
+    ],
+    ids=["escape", "control", "latin-1", "utf-8 as bytes", "both", "stray", "ordinary"],
+)
+def test_printable_spells_out_what_a_terminal_would_obey(name: str, line: str | None) -> None:
+    assert printable(name) == (name if line is None else line)

@@ -178,7 +178,6 @@ def test_white_noise_is_called_unlike_the_cries_and_a_training_cry_is_not(
     said = Predictor()(noise(apart / "noise.wav"))
     assert said.unlike == 1
     assert said.remarks == (
-        "picture: no pictures",
         "sound: unlike the training cries: farther from them than any of them is from the rest",
     )
     assert said.row()["unlike"] == 1.0 and said.why == ("picture: no pictures",)

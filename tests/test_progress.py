@@ -91,6 +91,7 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
         ["01", "09"], before=before, processes=1, after={}, title="paper"
     ) as show:
         show("", "resuming: 1 of 2 notebooks, 3 networks kept", 0.0)
+        show("", "a\x1b[2J\nb: a folder's name", 0.0)
         show("01", "kept", 1.0)
         show("09", "running", 0.0)
         for second in range(10, 51, 10):
@@ -107,6 +108,7 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
         show("09", "done", 1.0)
     assert capsys.readouterr().err.splitlines() == [
         "resuming: 1 of 2 notebooks, 3 networks kept",
+        r"a\x1b[2J\nb: a folder's name",
         "01: finished before, kept",
         "09: started",
         "1 of 2 notebooks done, about 11 min left",  # 635 s
