@@ -317,8 +317,8 @@ def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> Non
         return
     from cryutils.splits import Protocol
 
-    clips = corpus.where(lambda clip: clip.has_audio)
-    clips = clips.select(values["classes"] or clips.classes)
+    heard = corpus.where(lambda clip: clip.has_audio)
+    clips: Any = heard.select(values["classes"] or heard.classes)
     try:
         for protocol in Protocol:
             protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
