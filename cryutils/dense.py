@@ -28,7 +28,7 @@ from cryutils.backend import keras as _keras
 from cryutils.checkpoints import digest, note
 from cryutils.dense_plan import DenseSettings, Task, check, stacks
 from cryutils.errors import InputError
-from cryutils.locations import cache_dir, writing
+from cryutils.locations import cache_dir, room, writing
 from cryutils.progress import counting
 from cryutils.traced import machine
 
@@ -234,14 +234,8 @@ def _keep(path: Path, part: Part) -> None:
     arrays: dict[str, Any] = {"key": np.array(path.stem)}
     for k, (kernel, bias) in enumerate(layers):
         arrays |= {f"kernel{k}": kernel, f"bias{k}": bias}
-    try:
-        with writing(path) as place, place.open("wb") as file:
-            np.savez(file, rows=np.array(json.dumps(rows)), best=best, **arrays)
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {path.parent} ({error.strerror}): "
-            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
-        ) from error
+    with room(path.parent), writing(path) as place, place.open("wb") as file:
+        np.savez(file, rows=np.array(json.dumps(rows)), best=best, **arrays)
 
 
 def _kept(path: Path) -> Part | None:

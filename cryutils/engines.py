@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from cryutils.backend import keras, quiet_stderr
 from cryutils.errors import InputError, near_miss
-from cryutils.locations import cache_dir, writing
+from cryutils.locations import cache_dir, room, writing
 
 __all__ = ["ENGINES", "Agreement", "Engine", "agreement", "ready", "setting"]
 
@@ -208,10 +208,13 @@ def _quantised(model: Any, calibration: Frames, known: Setting) -> Any:
         except RuntimeError:  # OpenVINO's word for a damaged file: quantise again
             described.unlink()
     network = _quantise(_converted(model), calibration)
-    with writing(values) as part:
+    with room(stem.parent), writing(values) as part:
         _openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=False)
         xml = part.with_suffix(".xml").read_bytes()
-    with writing(described) as part:  # last, so that values without it do not count
+    with (
+        room(stem.parent),
+        writing(described) as part,
+    ):  # last, so that values without it do not count
         part.write_bytes(xml)
     return core.read_model(described, values)
 

@@ -32,6 +32,7 @@ __all__ = [
     "outputs_dir",
     "project_dir",
     "resolve",
+    "room",
     "settle",
     "writable",
     "writing",
@@ -156,6 +157,18 @@ def writing(path: Path) -> Iterator[Path]:
             temporary = Path(folder, path.name)
             yield temporary
             temporary.replace(path)
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say in one line that `folder`, in the cache, can't be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder} ({error.strerror or error}): "
+            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
+        ) from error
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from cryutils.applications import start
 from cryutils.backbones import Backbone, base
 from cryutils.backend import keras
 from cryutils.errors import InputError
-from cryutils.locations import cache_dir, writing
+from cryutils.locations import cache_dir, room, writing
 from cryutils.progress import counting
 from cryutils.synth.face_states import LEAST, MOST, Face
 from cryutils.weights import NotHad
@@ -82,7 +82,7 @@ def small(
     model = _ready(settings) or _kept(path)
     if model is None:
         model = _made(**settings, progress=progress)
-        with writing(path) as part:
+        with room(path.parent), writing(path) as part:
             model.save(part)
     model.trainable = False
     words = f"pretrained on {infants} other synthetic infants"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
-from cryutils.locations import writing
+from cryutils.locations import room, writing
 
 __all__ = ["cached", "let_go", "load", "save"]
 
@@ -48,7 +48,7 @@ def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float
     lengths: list[int] = []
     tail: list[int] = []
     data = stem.with_name(stem.name + ".bin")
-    try:
+    with room(stem.parent):
         with writing(data) as part:
             with part.open("wb") as file:
                 for array in arrays:
@@ -60,11 +60,6 @@ def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float
             checksum = _checksum(part, shape)
         with writing(stem.with_name(stem.name + ".json")) as part:
             part.write_text(json.dumps(shape | {"checksum": checksum}), encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {stem.parent} ({error.strerror}): "
-            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
-        ) from error
 
 
 def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None:
@@ -119,4 +114,4 @@ def _checksum(path: Path, shape: dict[str, Any]) -> int:
     start = zlib.crc32(f"{path.stem} {json.dumps(shape, sort_keys=True)}".encode())
     if path.stat().st_size == 0:
         return start
-    return zlib.crc32(np.memmap(path, np.uint8, mode="r"), start)
+    return zlib.crc32(np.memmap(path, np.uint8, mode="r").data, start)

@@ -184,6 +184,14 @@ def test_it_is_found_in_the_cache(trained: backbones.Backbone, untrained: None) 
         pretraining.small(size=SIZE, infants=8, epochs=1, seed=1)
 
 
+def test_a_cache_that_cannot_be_written_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", "/dev/null/x")
+    with pytest.raises(InputError, match="cannot write to /dev/null/x/backbones"):
+        pretraining.small(size=48, infants=8, epochs=1)
+
+
 def test_a_damaged_one_is_made_again(home: Path) -> None:
     settings = {"size": SIZE, "infants": 8, "epochs": 1}
     before = set(home.glob("backbones/*.keras"))
