@@ -211,10 +211,7 @@ def _quantised(model: Any, calibration: Frames, known: Setting) -> Any:
     with room(stem.parent), writing(values) as part:
         _openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=False)
         xml = part.with_suffix(".xml").read_bytes()
-    with (
-        room(stem.parent),
-        writing(described) as part,
-    ):  # last, so that values without it do not count
+    with room(stem.parent), writing(described) as part:  # last: values without it don't count
         part.write_bytes(xml)
     return core.read_model(described, values)
 
