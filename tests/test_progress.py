@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,8 +180,11 @@ def test_what_is_not_to_be_shown_is_nowhere(
 def test_a_corpus_tells_how_many_of_its_clips_are_made(
     clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def minutes(path: Path, *_: object, **__: object) -> None:
+    write_wav = corpus.write_wav
+
+    def minutes(*content: Any, **settings: Any) -> None:
         clock[0] += 60.0
+        write_wav(*content, **settings)
 
     monkeypatch.setattr(corpus, "write_wav", minutes)
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
