@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from cryutils.backend import keras as _keras
 from cryutils.errors import InputError, near_miss
-from cryutils.locations import file_digest, writing
+from cryutils.locations import file_digest, room, writing
 from cryutils.model_card import ModelCard
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def keep(folder: Path, state: State) -> None:
         "stopped": state.stopped,
         "arrays": {group: len(found) for group, found in groups.items()},
     }
-    with _room(folder), writing(folder / "state.npz") as part:
+    with room(folder), writing(folder / "state.npz") as part:
         np.savez(part, about=np.array(json.dumps(about)), **arrays)
 
 
@@ -109,16 +109,16 @@ def kept(folder: Path) -> State | None:
 
 def finish(folder: Path, state: State, about: Mapping[str, Any]) -> None:
     """Write the weights of the best epoch, the history and what shaped the fit."""
-    with _room(folder):
+    with room(folder):
         with writing(folder / "best.npz") as part:
             np.savez(part, *state.best_weights)
         with writing(folder / "history.csv") as part:
             state.history().to_csv(part, index=False)
-        told = {**about, "best_epoch": state.best_epoch, "rows": state.rows}
-        told["best.npz"] = file_digest(folder / "best.npz")
-        told["digest"] = _sealed(folder, told)
+        content = {**about, "best_epoch": state.best_epoch, "rows": state.rows}
+        content["best.npz"] = file_digest(folder / "best.npz")
+        content["digest"] = _digest(folder, content)
         with writing(folder / "fit.json") as part:
-            part.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         (folder / "state.npz").unlink(missing_ok=True)
 
 
@@ -128,7 +128,7 @@ def finished(folder: Path) -> State | None:
         return None
     try:
         about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
-        if about.pop("digest") != _sealed(folder, about):
+        if about.pop("digest") != _digest(folder, about):
             return None
         if about["best.npz"] != file_digest(folder / "best.npz"):
             return None
@@ -144,9 +144,10 @@ def finished(folder: Path) -> State | None:
         return None
 
 
-def _sealed(folder: Path, told: Mapping[str, Any]) -> str:
-    """Return a digest of a fit's key and of what is told of it."""
-    return hashlib.sha256(f"{folder.name} {json.dumps(told, sort_keys=True)}".encode()).hexdigest()
+def _digest(folder: Path, content: Mapping[str, Any]) -> str:
+    """Return a digest of a fit's key and of the content of its `fit.json`."""
+    text = f"{folder.name} {json.dumps(content, sort_keys=True)}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def note(path: Path, networks: int = 1) -> None:
@@ -193,11 +194,16 @@ def save(
             f"about the model {name!r}: give its {model.output_shape[-1]} classes, not {classes}."
         )
     network = Path(folder, f"{name}.keras")
-    with _room(Path(folder)):
+    try:
         with writing(network) as part:
             model.save(part)
         # Last of all, since it vouches for the others.
         return network, ModelCard.write(Path(folder), name, about, [network, *exported])
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder} ({error.strerror or error}):"
+            " name a folder that you can write to and that has room."
+        ) from error
 
 
 def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
@@ -222,14 +228,3 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
         # Keras 3.10 takes a loaded model's input for a list, and warns at each array.
         model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
     return model, dict(card.content)
-
-
-@contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {folder} ({error.strerror or error}):"
-            " name a folder that you can write to and that has room."
-        ) from error

@@ -14,7 +14,8 @@ __all__ = ["SuggestingGroup", "say"]
 def say(line: object, *, err: bool = False) -> None:
     """Print one line to stdout or stderr, whatever control characters a name in it holds."""
     # click.echo takes a stream of ASCII for a mistake, and writes UTF-8 to it.
-    print(printable(line), file=sys.stderr if err else sys.stdout, flush=True)
+    if (stream := sys.stderr if err else sys.stdout) is not None:  # None where it was closed
+        print(printable(line), file=stream, flush=True)
 
 
 class SuggestingGroup(click.Group):

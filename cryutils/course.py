@@ -361,12 +361,13 @@ def _end(execution: _Running, outcome: worker.Outcome | None, among: Collection[
             run_folder.give_up(execution.staging)
             return str(error)
         return None
+    fullest = _fullest(job.folder)  # before what was written there goes
     notebook, log = run_folder.give_up(execution.staging)
     if outcome is None:
         return f"its process was killed or broke; {log} may say why"
-    for full in (errno.ENOSPC, errno.EDQUOT):  # the next ones would only meet it, too
+    for full in (errno.ENOSPC, errno.EDQUOT):  # the others would only meet it, too
         if os.strerror(full) in str(outcome.error):
-            raise OSError(full, os.strerror(full), str(_fullest(job.folder)))
+            raise OSError(full, os.strerror(full), str(fullest))
     return f"{outcome.error} (kept as {notebook})"
 
 

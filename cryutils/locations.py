@@ -96,7 +96,9 @@ def settle() -> None:
         # Not Path.expanduser, which raises for a user without a home.
         folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
         if not os.environ.get(variable) and not writable(Path(folder)):
-            place = cache_dir() / variable.lower()
+            place = Path(os.devnull, variable)
+            with suppress(InputError, OSError):  # for whoever needs the cache to say
+                place = cache_dir() / variable.lower()
             if not writable(place):
                 place = Path(tempfile.mkdtemp(prefix="cryutils-"))
                 atexit.register(shutil.rmtree, place, ignore_errors=True)
@@ -107,7 +109,7 @@ def writable(folder: Path) -> bool:
     """Return whether `folder`, or where it would be made, can be written; nothing is left there."""
     try:
         place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        with tempfile.TemporaryDirectory(dir=place):  # /proc only looks as if it could be written
+        with tempfile.TemporaryDirectory(prefix=".cryutils-", dir=place):  # /proc only looks so
             return True
     except OSError:  # a file, somebody else's home, a disk that can only be read
         return False

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import audio, course, media, novelty, run_folder, video
+from cryutils import audio, media, novelty, run_folder, video
 from cryutils.errors import InputError, near_miss
 from cryutils.export import Lite
 from cryutils.fusion import late_fusion
@@ -292,7 +292,7 @@ def find_run(model: str, run: str | Path | None) -> Path:
     if model not in MODELS:
         raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
     for folder in outputs_dir().glob("*/"):
-        run_folder.settle(folder, course.notebooks())
+        run_folder.settle(folder)
     if run is None:
         runs = runs_with_models(model)
         if not runs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import struct
 import sys
 from collections.abc import Iterable, Sequence
@@ -255,6 +256,7 @@ def _as_html(notebook: Path) -> bool:
     before, _, after = body.rpartition("</body>")
     with writing(notebook.with_suffix(".html")) as part:
         part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
+        shutil.copystat(notebook, part)  # whatever the clock said when the notebook ended
     return True
 
 

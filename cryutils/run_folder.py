@@ -301,14 +301,15 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     return lines
 
 
-def settle(folder: Path, among: Iterable[str]) -> None:
+def settle(folder: Path) -> None:
     """Let a reader of `folder` find no model half replaced: end what a kill interrupted there.
 
     Nothing is done while another process executes there, or where nothing can be written.
     """
     if any((folder / _RUNNING).glob("*/*/state/*.json")):
         with suppress(InputError, OSError), alone(folder):
-            recover(folder, among)
+            for state in (folder / _RUNNING).glob("*/*/state/*.json"):
+                _move(state.parent.parent, state.stem, folder, {state.stem, *states(folder)})
 
 
 def set_aside(damaged: Iterable[Path]) -> list[str]:

@@ -17,6 +17,8 @@ import pytest
 from cryutils import claims, cli, predict, run_folder
 from cryutils.errors import InputError
 from cryutils.model_card import ModelCard
+from cryutils.report import damages
+from cryutils.report import write as write_page
 
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
          "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
@@ -356,6 +358,8 @@ def test_a_clock_that_was_wrong_makes_nothing_stale(written_s: int, folder: Path
     assert run_folder.recover(folder, NOTEBOOKS) == []
     assert contents(folder) == before
     assert is_whole(folder, "01_first")
+    write_page(folder)
+    assert damages(folder) == []
 
 
 def test_a_log_may_grow_after_the_end(folder: Path) -> None:
