@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 
-__all__ = ["InputError", "near_miss", "printable", "require_counts"]
+__all__ = ["NO_MEMORY", "InputError", "near_miss", "printable", "require_counts"]
+
+NO_MEMORY = "it needs more memory than there is; cut it into shorter files"
 
 
 class InputError(ValueError):
