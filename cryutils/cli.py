@@ -12,6 +12,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryutils.cli_data import data
+from cryutils.cli_data import counted, data, say_problems
 from cryutils.cli_group import SuggestingGroup, say
 from cryutils.cli_predict import predict
 from cryutils.errors import InputError, near_miss
@@ -202,8 +203,14 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
         parameters.check_folds(job.name, job.values, corpora[name])
-    for corpus in corpora.values():
+    for name, corpus in corpora.items():
         say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
+        problems = corpus.problems()
+        is_doubtful = problems.kind == "doubtful"
+        say_problems(problems[is_doubtful].itertuples())
+        if not is_doubtful.all():
+            listing = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
+            say(f"{counted(problems[~is_doubtful])}; {listing}.")
 
 
 def _load(name: str) -> Corpus:

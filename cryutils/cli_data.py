@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +12,10 @@ from cryutils.cli_group import SuggestingGroup, say
 from cryutils.errors import InputError, near_miss
 from cryutils.progress import counting
 
-__all__ = ["data"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["counted", "data", "say_problems"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -99,22 +104,35 @@ def data_describe(name: str, problems: bool) -> None:
     """
     from cryutils import load
 
-    corpus = load(name)
+    try:
+        corpus = load(name)
+    except InputError as error:
+        if problems:
+            say_problems(error.problems)
+        raise
     for line in corpus.describe().to_string().split("\n"):
         say(line)
     found = corpus.problems()
     for line in ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}"):
         say(line)
-    counts = found.kind.value_counts()
-    kinds = [
-        f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1) for kind, n in counts.items()
-    ]
-    said = ", ".join(kinds) or "none"
     hint = "" if problems or found.empty else " --problems lists them."
-    say(f"Problems: {said}.{hint}")
+    say(f"Problems: {counted(found) or 'none'}.{hint}")
     if problems:
-        for row in found.itertuples():
-            say(f"{row.kind}  {row.item}: {row.what}")
+        say_problems(found.itertuples())
+
+
+def counted(problems: pd.DataFrame) -> str:
+    """Return how many rows of `Corpus.problems` are of each kind, in words."""
+    return ", ".join(
+        f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1)
+        for kind, n in problems.kind.value_counts().items()
+    )
+
+
+def say_problems(problems: Iterable[Any]) -> None:
+    """Print each `Problem`, or row of `Corpus.problems`, on a line of its own."""
+    for row in problems:
+        say(f"{row.kind}  {row.item}: {row.what}")
 
 
 def _must_be_downloaded(name: str, what: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils.cli_group import say
-from cryutils.errors import InputError, printable
+from cryutils.errors import NO_MEMORY, InputError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,11 +84,11 @@ def predict(
                 )
             if artist is not None:
                 row["annotated"] = artist.draw(prediction)
-        except InputError as error:
+        except (InputError, MemoryError) as error:
             failed = True
-            message = str(error)
+            message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
             if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
-                message = row["error"] = _with_types(name, error)
+                message = row["error"] = _with_types(name, message)
             say(f"cryutils: {message}", err=True)
     done = [row for row in rows if row["error"] is None]
     if as_json:
@@ -159,13 +159,13 @@ def _types() -> str:
     return f"give {', '.join(words[:-1])} or {words[-1]}"
 
 
-def _with_types(name: str, error: InputError) -> str:
-    """Return the error, with the types that are read where the file is of none of them."""
+def _with_types(name: str, message: str) -> str:
+    """Return `message`, with the types that are read where the file is of none of them."""
     from cryutils.locations import resolve
 
     path = resolve(name)
     if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
-        return str(error)
+        return message
     return f"{name}: no sound, video or picture that can be read; {_types()}."
 
 

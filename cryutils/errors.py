@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
-__all__ = ["InputError", "near_miss", "printable", "require_counts"]
+__all__ = ["NO_MEMORY", "InputError", "near_miss", "printable", "require_counts"]
+
+NO_MEMORY = "it needs more memory than there is; cut it into shorter files"
 
 
 class InputError(ValueError):
-    """The user's input is wrong; the message names the thing and the mend, in one line."""
+    """The user's input is wrong; the message names the thing and the mend, in one line.
+
+    `problems` are the `clips.Problem`s of which the line names but the first.
+    """
+
+    problems: Sequence[Any] = ()
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -45,9 +45,11 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     clips = _with_stills([outcome for outcome in outcomes if isinstance(outcome, Clip)])
     if not clips:
-        raise InputError(
+        error = InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
         )
+        error.problems = problems
+        raise error
     problems += _doubts(clips, root)
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryutils import pictures
-from cryutils.errors import InputError
+from cryutils.errors import NO_MEMORY, InputError
 from cryutils.locations import check_file
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def decoding(path: Path) -> Iterator[None]:
             f"{path}: it can't be decoded ({reason}); give an undamaged recording."
         ) from error
     except MemoryError as error:
-        raise InputError(f"{path}: decoding it takes more memory than there is.") from error
+        raise InputError(f"{path}: {NO_MEMORY}.") from error
 
 
 def stated_s(path: Path) -> float:

@@ -68,7 +68,9 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     except Image.DecompressionBombError as error:
         raise InputError(_too_large(path, "beyond any camera's")) from error
     except MemoryError as error:
-        raise InputError(f"{path}: decoding it takes more memory than there is.") from error
+        raise InputError(
+            f"{path}: it needs more memory than there is; give a smaller picture."
+        ) from error
     # ValueError: a chunk that is shorter than its kind, or unpacks to far too much.
     except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
         raise InputError(damaged) from error

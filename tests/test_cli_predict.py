@@ -8,14 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from trained_run import Trained
 
-from cryutils import cli, media
+from cryutils import audio, cli, media
 from cryutils.model_card import ModelCard
 
 Said = tuple[int, str, str]
@@ -98,6 +99,24 @@ def test_all_good_is_exit_0(predict: Predict) -> None:
     assert code == 0
     assert len(rows(out)) == 2
     assert err == f"Models: quick, {HEADER}\n"
+
+
+def test_a_recording_that_memory_does_not_suffice_for_costs_its_own_row_only(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = audio.pieces
+
+    def greedy(path: Path, *, sr: int) -> Iterator[tuple[float, np.ndarray]]:
+        if path.name == "dark.mp4":
+            np.empty(1 << 60, np.uint8)
+        return pieces(path, sr=sr)
+
+    monkeypatch.setattr(audio, "pieces", greedy)
+    code, out, err = predict("cry.wav", "dark.mp4", "face.png", "--json")
+    assert code == 1
+    why = "dark.mp4: it needs more memory than there is; cut it into shorter files."
+    assert [row["error"] for row in json.loads(out)] == [None, why, None]
+    assert err.splitlines()[1:] == [f"cryutils: {why}"]
 
 
 def test_all_bad_is_exit_2_with_a_line_each_and_no_table(predict: Predict) -> None:

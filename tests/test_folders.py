@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import struct
 import tempfile
@@ -24,6 +25,7 @@ from cryutils.splits import Protocol
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
+Command = Callable[..., tuple[int, str, str]]
 
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 
@@ -159,13 +161,23 @@ def test_a_folder_with_hidden_files_alone_is_empty(root: Path) -> None:
     assert left_out(load(root)) == {"tired/cleo": "an empty folder"}
 
 
+def said_by_run(root: Path, command: Command) -> str:
+    """What `cryutils run` says of the folder; the place for its results stops it right after."""
+    outputs = next(root.rglob("*.wav")) / "outputs"
+    code, out, err = command(
+        "run", "01_data_and_playback", "--data", str(root), "--outputs", str(outputs)
+    )
+    assert (code, err.count("can't be written to")) == (2, 1)
+    return out
+
+
 def copied(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, target)
 
 
 def test_infants_that_share_a_file_are_one_infant(
-    root: Path, sound: Writer, still: Writer, command: Callable[..., tuple[int, str, str]]
+    root: Path, sound: Writer, still: Writer, command: Command
 ) -> None:
     """Through others as well: anna's file is bo's, and a still of bo's is cleo's."""
     copied(root / "tired" / "bo" / "2.wav", root / "hungry" / "anna" / "copy.wav")
@@ -183,10 +195,10 @@ def test_infants_that_share_a_file_are_one_infant(
         ["contradiction", "tired/bo/2.png",
          "identical files: tired/cleo/3.png; infants bo, cleo count as one"],
     ]  # fmt: skip
-    # The command says it before anything starts; this place for its results stops it then.
-    place = str(root / "tired" / "bo" / "2.wav" / "outputs")
-    out = command("run", "01_data_and_playback", "--data", str(root), "--outputs", place)[1]
+    out = said_by_run(root, command)
     assert f"{corpus.note}; 5 clips of 2 infants\n" in out
+    hint = f"`cryutils data describe {shlex.quote(str(root))} --problems` lists them.\n"
+    assert f"2 contradictions; {hint}" in out
 
 
 def test_one_content_under_two_labels_of_an_infant_is_listed(root: Path) -> None:
@@ -251,11 +263,17 @@ def test_one_word_in_two_unicode_forms_is_one_label(apart: Path, sound: Writer) 
     assert doubts(corpus) == [("café", "a label in two Unicode forms, taken as one")]
 
 
-def test_labels_that_differ_by_case_alone_are_doubtful(root: Path, sound: Writer) -> None:
+def test_labels_that_differ_by_case_alone_are_doubtful(
+    root: Path, sound: Writer, command: Command
+) -> None:
     sound(root / "Hungry" / "cleo" / "3.wav", seed=3)
     corpus = load(root)
     assert corpus.classes == ("Hungry", "hungry", "tired")
     assert doubts(corpus) == [("Hungry, hungry", "labels that differ by case alone")]
+    (root / "notes.txt").touch()
+    *_, doubt, others = said_by_run(root, command).splitlines()
+    assert doubt == "doubtful  Hungry, hungry: labels that differ by case alone"
+    assert others.startswith("1 left out; `cryutils data describe ")
 
 
 @pytest.mark.parametrize(("rate", "minutes", "most"), [(1000, 61, 60), (192_000, 16, 15)])
@@ -281,7 +299,7 @@ def test_a_pipe_is_never_opened(root: Path) -> None:
 
 
 def test_what_cannot_be_printed_in_a_name_is_spelled_out(
-    root: Path, sound: Writer, command: Callable[..., tuple[int, str, str]]
+    root: Path, sound: Writer, command: Command
 ) -> None:
     folder = root / "tired\x1b[2J" / os.fsdecode(b"ren\xe9")
     try:
@@ -298,7 +316,7 @@ def test_what_cannot_be_printed_in_a_name_is_spelled_out(
     ]  # fmt: skip
     assert list(left_out(corpus)) == [f"{inside}\\xfe.wav"]
     corpus.frame().to_string().encode("utf-8")
-    assert command("run", "01_data_and_playback", "--data", str(root), "--list")[0] == 0
+    assert "folder own; 4 clips of 3 infants\n1 left out; " in said_by_run(root, command)
 
 
 def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writer) -> None:
@@ -334,13 +352,16 @@ def test_a_few_words_in_each_of_many_folders_are_labels(apart: Path, sound: Writ
     assert "move kind 0/laut to laut/kind 0" in refusal("own")
 
 
-def test_where_either_may_be_the_label_it_is_but_doubtful(apart: Path, sound: Writer) -> None:
+def test_where_either_may_be_the_label_it_is_but_doubtful(
+    apart: Path, sound: Writer, command: Command
+) -> None:
     for k in range(3):
         for name in ("a", "b"):
             sound(apart / "own" / f"{k}" / name / "1.wav", seed=k)
     ((item, what),) = doubts(load("own"))
     assert item == "own"
     assert what.startswith("if a is a label, it looks like <infant>/<label>/<file>")
+    assert f"\ndoubtful  own: {what}\n" in said_by_run(apart / "own", command)
 
 
 @pytest.mark.parametrize("labels", [("hungry", "laut"), ("a", "b", "c")])
@@ -374,13 +395,19 @@ def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:
     assert f"if hungry is a label, give {apart / 'two'}." in refusal("two/hungry")
 
 
-def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path) -> None:
+def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path, command: Command) -> None:
     (apart / "own" / "tired" / "bo").mkdir(parents=True)
     (apart / "own" / "tired" / "bo" / "1.wav").write_text("text")
     with pytest.raises(InputError) as caught:
         load("own")
     assert "Its only problem: tired/bo/1.wav: " in str(caught.value)
     assert "\n" not in str(caught.value)
+    (apart / "own" / "notes.txt").touch()
+    code, out, err = command("data", "describe", "own", "--problems")
+    assert code == 2 and "First of 2 problems: notes.txt: " in err
+    listed = [line.partition(": ")[0] for line in out.splitlines()]
+    assert listed == ["left out  notes.txt", "left out  tired/bo/1.wav"]
+    assert command("data", "describe", "own")[1] == ""
 
 
 def test_a_missing_folder_may_be_a_mistyped_corpus(apart: Path) -> None:

@@ -231,6 +231,7 @@ def test_the_ends_are_those_of_the_library(
         ("05", "weights=imagnet", 'weights="imagnet": no such file. Did you mean imagenet?'),
         ("03", "classes=x", "give a list of 2 to 100 different names, or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
+        ("03", 'classes=["x"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["tired","tired"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
         ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired? Known: belly_pai'),

@@ -19,6 +19,7 @@ from cryutils import audio
 from cryutils.app.clip_view import wav_bytes
 from cryutils.app.knobs import PICTURE, drawing, figure_png
 from cryutils.errors import InputError
+from cryutils.inputs import sound_problem
 from cryutils.spectral import normalise_amplitude
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidget
                 )
             )  # fmt: skip
         says.value = "<br/>".join(
-            f"{html.escape(name)}: {len(x) / sr:.1f} s" + ("" if x.any() else " of silence")
+            f"{html.escape(name)}: {sound_problem(x, sr) or f'{len(x) / sr:.1f} s'}"
             for name, x in sounds.items()
         )
 

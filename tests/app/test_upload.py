@@ -114,13 +114,14 @@ def test_a_text_file_is_answered_in_one_line_in_place_of_the_last_sound(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.25])
 def test_silence_is_called_silence_and_nothing_warns(
-    recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
+    offset: float, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    silence = np.zeros(8000, np.float32)
+    silence = np.full(8000, offset, np.float32)
     box = sound_upload(draw, sr=8000)
     give(box, "silence.wav", wav_bytes(silence, 8000))
-    assert box.children[1].value == "silence.wav: 1.0 s of silence"
+    assert box.children[1].value == "silence.wav: silence"
     assert "audio/wav" in listen(silence, sr=8000)._repr_html_()
     assert [str(w.message) for w in recwarn] == []
     assert capfd.readouterr() == ("", "")

@@ -25,7 +25,7 @@ import seeds
 from trained_run import Trained
 
 from cryutils import audio, video
-from cryutils.errors import InputError
+from cryutils.errors import NO_MEMORY, InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
 PEAK_MIB = 1000  # of a child; with the libraries alone it is a fifth of that
@@ -144,6 +144,6 @@ def test_only_a_refusal_in_one_line_that_names_the_file_is_one(tmp_path: Path) -
     assert refusing("{}: it is damaged.") == "refused"
     assert refusing("it is damaged.") == "refused so: it is damaged."
     assert refusing("{}: it\nis damaged.") != "refused"
-    assert refusing("{}: decoding it takes more memory than there is.") != "refused"
+    assert refusing(f"{{}}: {NO_MEMORY}.") != "refused"
     assert child.outcome(lambda path: None, tmp_path) == "read"
     assert child.outcome(lambda path: [][0], tmp_path).startswith("IndexError")
