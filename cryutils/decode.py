@@ -7,6 +7,7 @@ with ffmpeg; PyAV carries the same libraries, so one way serves every container 
 from __future__ import annotations
 
 import hashlib
+import math
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from cryutils.media import OPENING, RATES, address, check_rate, damaged_within, 
 if TYPE_CHECKING:
     import av
 
-__all__ = ["blocks", "check_length", "decode", "no_sound", "pcm16"]
+__all__ = ["blocks", "decode", "heard_s", "no_sound", "pcm16"]
 
 Array = npt.NDArray[np.float32]
 
@@ -45,25 +46,30 @@ def decode(path: Path) -> tuple[int, Array]:
     Raises InputError for a file that is missing, empty, damaged, holds no sound, or more of it
     than an hour (less above 48 kHz).
     """
-    parts: list[Array] = []
-    rate = count = 0
     with decoding(path):
-        for rate, block in blocks(path):
-            parts.append(block)
-            count += len(block)
-            check_length(count / rate, rate, path)
+        rates, parts = zip(*_readable(path), strict=True)
         x = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return rate, x
+    return rates[0], x
 
 
-def check_length(seconds: float, rate: int, path: Path) -> None:
-    """Raise InputError for more sound than is read whole: an hour, less above 48 kHz."""
-    most = min(_LONGEST_S, _MOST / rate)
-    if seconds > most:
-        raise InputError(
-            f"{path}: more than {most / 60:.0f} min of sound at {rate} Hz, too much to hold at"
-            " once; cut it into shorter files."
-        )
+def heard_s(path: Path) -> float:
+    """Return how long the sound that `decode` would give lasts, in s. Raises InputError as it."""
+    with decoding(path):
+        return math.fsum(len(block) / rate for rate, block in _readable(path))
+
+
+def _readable(path: Path) -> Iterator[tuple[int, Array]]:
+    """Yield `blocks`; raise InputError at more sound than is read whole."""
+    count = 0
+    for rate, block in blocks(path):
+        count += len(block)
+        most = min(_LONGEST_S, _MOST / rate)
+        if count > most * rate:
+            raise InputError(
+                f"{path}: more than {most / 60:.0f} min of sound at {rate} Hz, too much to hold at"
+                " once; cut it into shorter files."
+            )
+        yield rate, block
 
 
 def blocks(path: Path) -> Iterator[tuple[int, Array]]:
@@ -162,7 +168,8 @@ class _Stated:
     """What a file states of its samples, held against what was decoded of it.
 
     FLAC states their number and their MD5, Ogg where the last page ends, and Matroska (WebM) the
-    time of each packet. The end of the latter two may have been cut off.
+    time of each packet. The end of the latter two may have been cut off, and Matroska's times go
+    on while a recording pauses, so that only more sound than time is damage there.
     """
 
     def __init__(
@@ -170,6 +177,7 @@ class _Stated:
     ) -> None:
         self.path, self.stream, self.kind = path, stream, container.format.name
         self.count, self.end_s = 0, Fraction(0)
+        self.start_s: Fraction | None = None
         self.is_flac = stream.codec_context.name == "flac"
         self.head = bytes(stream.codec_context.extradata or b"") if self.is_flac else b""
         if len(self.head) != _STREAMINFO:  # some containers keep it elsewhere
@@ -185,8 +193,9 @@ class _Stated:
         """Count the samples (samples, channels) of a frame."""
         self.count += frame.samples
         if frame.pts is not None and frame.time_base:
-            end_s = frame.pts * frame.time_base + Fraction(frame.samples, frame.sample_rate)
-            self.end_s = max(self.end_s, end_s)
+            start_s = frame.pts * frame.time_base
+            self.start_s = start_s if self.start_s is None else self.start_s
+            self.end_s = max(self.end_s, start_s + Fraction(frame.samples, frame.sample_rate))
         if any(self.head):
             values = samples.astype("<i4", "C") >> 8 * samples.itemsize - self.bits
             content = values.view(np.uint8).reshape(-1, 4)[:, : (self.bits + 7) // 8]
@@ -199,7 +208,8 @@ class _Stated:
             total = round(self.stream.duration * self.stream.time_base * rate)
             slack = 0 if self.is_flac else _CODEC_BLOCK  # what is skipped at the start is counted
         elif not total and "matroska" in self.kind:
-            total = round(self.end_s * rate)
+            span = round((self.end_s - (self.start_s or 0)) * rate)
+            total = min(span, self.count)  # it may have paused
             slack = max(_CODEC_BLOCK, round(_SLACK * total))
         if total and abs(self.count - total) > slack:
             raise InputError(

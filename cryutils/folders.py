@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils.clips import Clip, Problem
-from cryutils.decode import blocks, check_length
+from cryutils.decode import heard_s
 from cryutils.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable
 from cryutils.locations import file_digest
@@ -25,6 +25,8 @@ __all__ = ["index", "merge_copies", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
+_MP4 = frozenset({".m4a", ".mp4", ".mov", ".3gp"})  # they state how long their sound lasts
+_PADDING_S = 0.1  # of a codec, by which a stated length may be longer
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
@@ -41,9 +43,9 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     folders = [_folders(path, root) for path in files]
     problems += _check_order(root, [names for names in folders if len(names) >= 2])
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda path: _clip(path, root), files))
-    problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
-    clips = _with_stills([outcome for outcome in outcomes if isinstance(outcome, Clip)])
+        outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
+    problems += [row for row in outcomes if isinstance(row, Problem)]
+    clips = _with_stills([row for row in outcomes if isinstance(row, Clip)])
     if not clips:
         error = InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
@@ -134,31 +136,35 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
 
 
-def _clip(path: Path, root: Path) -> Clip | Problem:
+def _clip(path: Path, root: Path) -> list[Clip | Problem]:
+    """Return a file's clip, if it can be used, and what is wrong with it, if anything is."""
     item = printable(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
-        if info.has_audio:
-            check_length(info.duration_s, info.sr, path)
-            # Damage may show in the last sample alone.
-            deque(blocks(path), maxlen=0)
+        # Decoded whole: a header may lie, and damage may show in the last sample alone.
+        duration_s = heard_s(path) if info.has_audio else info.duration_s
     except InputError as error:
-        return Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))
-    return Clip(
+        return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+    clip = Clip(
         id=item,
         path=path,
         label=_composed(label),
         infant=_composed(infant),
         session="",
         start_s=name.start_s if name else None,
-        duration_s=round(info.duration_s, 3),
+        duration_s=round(duration_s, 3),
         has_audio=info.has_audio,
         has_video=info.has_video,
         reason=name.reason if name else None,
         sex=name.sex if name else None,
         age=name.age if name else None,
     )
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
+    if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
+        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
+        return [clip, Problem("doubtful", item, what)]
+    return [clip]
 
 
 def _with_stills(clips: Sequence[Clip]) -> list[Clip]:

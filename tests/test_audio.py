@@ -256,6 +256,37 @@ def test_a_file_cut_short_gives_what_is_left(tmp_path: Path, name: str, keep: fl
     assert tone_level(y, 48000)[0] == pytest.approx(TONE_HZ, abs=1)
 
 
+def shifted(source: Path, target: Path, *, after_s: float, by_s: float) -> Path:
+    """Write `source` again, with what its sound says after a time that much later."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        tracks = {s: written.add_stream_from_template(s) for s in read.streams}
+        for packet in read.demux():
+            if packet.pts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts * packet.time_base >= after_s:
+                packet.pts = packet.dts = packet.pts + round(by_s / packet.time_base)
+            packet.stream = tracks[packet.stream]
+            written.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("video", [None, "libvpx"])
+@pytest.mark.parametrize("after_s", [-1.0, 0.5], ids=["late", "paused"])
+def test_a_pause_or_a_late_start_is_no_damage(
+    tmp_path: Path, video: str | None, after_s: float
+) -> None:
+    """Browsers' times go on while a recording pauses, or before its microphone is on."""
+    x = tone(48000)[None]
+    path = encode(tmp_path / "a.webm", x, sr=48000, codec="libopus", video=video)
+    other = shifted(path, tmp_path / "b.webm", after_s=after_s, by_s=2.0)
+    np.testing.assert_array_equal(audio.read(other), audio.read(path))
+    content = other.read_bytes()
+    other.write_bytes(content + content)
+    if after_s < 0:
+        with pytest.raises(InputError, match=r"damaged: [0-9]+ of [0-9]+ samples"):
+            audio.read(other)
+
+
 def path_kind(name: str) -> str:
     return name.rpartition(".")[2]
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import struct
 import tempfile
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
-from cryutils import fingerprint
+from cryutils import audio, decode, fingerprint, media
 from cryutils.clips import Corpus
 from cryutils.datasets import load
 from cryutils.errors import InputError
@@ -36,6 +39,19 @@ def root(apart: Path, sound: Writer) -> Path:
     sound(apart / "own" / "hungry" / "anna" / "1.wav", seed=1)
     sound(apart / "own" / "tired" / "bo" / "2.wav", seed=2)
     return apart / "own"
+
+
+def write_track(
+    path: Path, x: np.ndarray, codec: str, *, sr: int = 16000, format: str | None = None,
+    **options: str,
+) -> None:  # fmt: skip
+    with av.open(str(path), "w", format=format, options=options) as out:
+        track: Any = out.add_stream(codec, rate=sr, layout="mono")
+        block = av.AudioFrame.from_ndarray(x[None].astype(np.float32), "fltp", "mono")
+        block.sample_rate, block.pts = sr, 0
+        pieces = av.AudioResampler(track.format, "mono", sr, track.frame_size or 100_000)
+        for piece in [*pieces.resample(block), *pieces.resample(None), None]:
+            out.mux(track.encode(piece))
 
 
 def left_out(corpus: Corpus) -> dict[str, str]:
@@ -129,18 +145,21 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
     damaged = sound(root / "tired" / "bo" / "damaged.flac")
     content = damaged.read_bytes()
     damaged.write_bytes(content[:-9] + bytes(9))
+    write_track(root / "tired" / "bo" / "nan.wav", np.full(999, np.nan), "pcm_f32le")
     sound(root / "stray.wav", seed=4)
     sound(root / "tired" / "label-only.wav", seed=5)
     what = left_out(load(root))
     assert set(what) == {
         "tired/cleo", "tired/bo/empty.wav", "tired/bo/text.wav", "tired/bo/notes.txt",
-        "tired/bo/cut.m4a", "tired/bo/damaged.flac", "stray.wav", "tired/label-only.wav",
+        "tired/bo/cut.m4a", "tired/bo/damaged.flac", "tired/bo/nan.wav", "stray.wav",
+        "tired/label-only.wav",
     }  # fmt: skip
     assert what["tired/cleo"] == "an empty folder"
     assert what["tired/bo/empty.wav"] == "the file is empty; copy or record it again"
     assert "can't be decoded" in what["tired/bo/text.wav"]
     assert "can't be decoded" in what["tired/bo/cut.m4a"]
     assert "damaged: " in what["tired/bo/damaged.flac"]
+    assert "samples are no numbers" in what["tired/bo/nan.wav"]
     assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
     for item in ("stray.wav", "tired/label-only.wav"):
         assert "<label>/<infant>/" in what[item]
@@ -276,18 +295,83 @@ def test_labels_that_differ_by_case_alone_are_doubtful(
     assert others.startswith("1 left out; `cryutils data describe ")
 
 
-@pytest.mark.parametrize(("rate", "minutes", "most"), [(1000, 61, 60), (192_000, 16, 15)])
-def test_what_is_too_long_to_be_read_is_left_out(
-    rate: int, minutes: int, most: int, root: Path
-) -> None:
+def test_what_is_too_long_to_be_read_is_left_out(root: Path) -> None:
     path = root / "tired" / "bo" / "night.wav"
-    size = 60 * minutes * rate  # of zeros that take no room on the disk
+    rate = 192_000
+    size = 60 * 16 * rate  # of zeros that take no room on the disk
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
     head = struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
     path.write_bytes(b"RIFF" + head)
     os.truncate(path, 44 + size)
-    why = f"more than {most} min of sound at {rate} Hz, too much to hold at once; cut it into"
+    why = f"more than 15 min of sound at {rate} Hz, too much to hold at once; cut it into"
     assert left_out(load(root)) == {"tired/bo/night.wav": f"{why} shorter files"}
+
+
+def test_what_is_too_long_is_left_out_whatever_its_header_says(root: Path) -> None:
+    path = root / "tired" / "bo" / "night.webm"
+    write_track(path, np.zeros(61 * 60 * 1000), "pcm_u8", sr=1000, format="matroska")
+    content = path.read_bytes()
+    at = content.index(b"\x44\x89\x88") + 3  # Duration, an 8-byte float in ms
+    path.write_bytes(content[:at] + struct.pack(">d", 1000.0) + content[at + 8 :])
+    assert media.probe(path).duration_s == 1.0
+    assert "more than 60 min of sound at 1000 Hz" in left_out(load(root))["tired/bo/night.webm"]
+
+
+def test_too_little_memory_for_a_file_costs_that_file_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = decode.blocks
+
+    def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+        if path.name == "2.wav":
+            raise MemoryError
+        return real(path)
+
+    monkeypatch.setattr(decode, "blocks", blocks)
+    corpus = load(root)
+    assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
+    why = "decoding it takes more memory than there is"
+    assert left_out(corpus) == {"tired/bo/2.wav": why}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".webm", "libopus"), (".m4a", "aac"), (".mp4", "aac")]
+)
+def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, root: Path) -> None:
+    """A file cut short is read as far as it goes, but its length is another one's."""
+    path = root / "tired" / "bo" / f"3{suffix}"
+    write_track(path, np.sin(np.arange(96000) / 9), codec, sr=48000, movflags="faststart")
+    assert doubts(load(root)) == []
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    corpus = load(root)
+    ((item, what),) = doubts(corpus)
+    assert item == f"tired/bo/3{suffix}"
+    held, stated = re.fullmatch(r"(.*) of (.*) s of sound: cut short, or it paused", what).groups()  # type: ignore[union-attr]
+    assert (float(held), float(stated)) == (pytest.approx(0.9, abs=0.15), 2.0)
+    clip = next(c for c in corpus if c.id == item)
+    assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
+
+
+def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Path) -> None:
+    """Its header states how long the pictures last."""
+    path = root / "tired" / "bo" / "film.webm"
+    with av.open(str(path), "w") as out:
+        shown: Any = out.add_stream("libvpx", rate=1)
+        shown.width = shown.height = 32
+        shown.pix_fmt = "yuv420p"
+        heard: Any = out.add_stream("libopus", rate=48000, layout="mono")
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
+        block.sample_rate, block.pts = 48000, 4 * 48000
+        for k in range(5):
+            picture = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * k, np.uint8))
+            picture.pts = k
+            out.mux(shown.encode(picture))
+        out.mux([*shown.encode(None), *heard.encode(block), *heard.encode(None)])
+    corpus = load(root)
+    assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(1.0, abs=0.05)
+    assert media.probe(path).duration_s == pytest.approx(5.0, abs=0.1)
+    assert len(corpus.problems()) == 0
 
 
 def test_a_pipe_is_never_opened(root: Path) -> None:

@@ -348,13 +348,15 @@ def test_the_time_left_of_a_long_video_is_shown(
         assert done[-1] >= seconds - 2
 
 
-def test_a_video_of_pictures_beyond_8k_is_refused(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", [0.0], side=16)
-    with av.open(str(path)) as container:
-        shape = container.streams.video[0].codec_context
-        assert shape.width * shape.height <= media.MOST_PIXELS
+def test_a_video_of_pictures_beyond_8k_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
-        media.check_size(8000, 8000, path)
+        media.check_size(8000, 8000, tmp_path)
+    path = film(tmp_path / "a.mp4", [0.0], side=16)
+    monkeypatch.setattr(media, "MOST_PIXELS", 16 * 16 - 1)
+    for reading in (media.probe, video.track, lambda path: list(video.frames(path))):
+        assert "its pictures are 16 x 16 pixels; give at most" in refusal(path, reading)
 
 
 def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path) -> None:
