@@ -119,7 +119,7 @@ def test_a_phone_shows_numbers_that_can_be_read_and_no_charts(
         number = table.locator("td").first
         assert re.match(r"\d+\s%|–", number.inner_text())
         box = number.bounding_box()
-        assert box is not None and 0 <= box["x"] and box["x"] + box["width"] <= width
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
     page.context.close()
 
 
