@@ -25,6 +25,11 @@ BEYOND = """() => [...document.querySelectorAll("table, img, pre, p, th, td")].f
 LETTERS = """() => [...document.querySelectorAll("table, table *")].filter(
   e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
 ).map(e => parseFloat(getComputedStyle(e).fontSize))"""
+UNEVEN = """() => {
+  const columns = row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0);
+  return [...document.querySelectorAll("tbody tr")].filter(
+    row => columns(row) !== columns(row.closest("table").tHead.rows[0])).map(row => row.innerText);
+}"""
 OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
 CONTRASTS = """() => {
   const light = colour => {
@@ -115,11 +120,22 @@ def test_a_phone_shows_numbers_that_can_be_read_and_no_charts(
     assert min(page.evaluate(LETTERS)) >= 10
     assert page.locator("td.chart").count() > 8
     assert page.locator("td.chart:visible").count() == 0
+    words = page.locator("main").inner_text()
+    assert "How to read a row" in words
+    assert not re.findall(r"\b(?:diamond|bar|dashed)\b", words), (
+        "words about charts that are hidden"
+    )
     for table in page.locator("table.scores").all():
         number = table.locator("td").first
         assert re.match(r"\d+\s%|–", number.inner_text())
         box = number.bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+    page.context.close()
+
+
+def test_every_row_has_the_columns_of_its_head(chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=1200)
+    assert page.evaluate(UNEVEN) == []
     page.context.close()
 
 
