@@ -376,6 +376,16 @@ def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() 
     assert not tested.contains("3.10") and not tested.contains("3.14")
 
 
+@pytest.mark.parametrize("profile", ["quick", "real"])
+def test_readme_gives_the_minutes_that_the_reference_run_took(profile: str) -> None:
+    said = " ".join(README.split())
+    quick, real = re.findall(r"`quick` took (\d+) minutes and `real` \(DonateACry\) (\d+)", said)[0]
+    states = list((ROOT / "outputs" / "reference" / profile / "state").glob("*.json"))
+    minutes = sum(json.loads(path.read_text())["seconds"] for path in states) / 60
+    # Two notebooks at a time: at best none ever waits for another, at worst each does.
+    assert minutes / 2 <= int({"quick": quick, "real": real}[profile]) <= minutes
+
+
 def test_readme_says_what_the_reference_run_measured() -> None:
     rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
     table2 = [row for row in rows if row["key"].startswith("feature_validation.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ NAME = "03_feature_validation"
 BEYOND = """() => [...document.querySelectorAll("table, img, pre, p, th, td")].filter(
   e => e.scrollWidth > e.clientWidth + 1 && e.tagName === "TABLE" ||
        e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"""
+# The sizes of letters in tables: a cell's own text, not its padding or pictures.
+LETTERS = """() => [...document.querySelectorAll("table, table *")].filter(
+  e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+).map(e => parseFloat(getComputedStyle(e).fontSize))"""
+UNEVEN = """() => {
+  const columns = row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0);
+  return [...document.querySelectorAll("tbody tr")].filter(
+    row => columns(row) !== columns(row.closest("table").tHead.rows[0])).map(row => row.innerText);
+}"""
 OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
 CONTRASTS = """() => {
   const light = colour => {
@@ -98,6 +108,34 @@ def test_nothing_is_wider_than_the_window(width: int, chromium: Browser, written
     assert page.locator("table:visible").count() >= 8
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(BEYOND) == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone_shows_numbers_that_can_be_read_and_no_charts(
+    width: int, chromium: Browser, written: Path
+) -> None:
+    page = opened(chromium, written, width=width)
+    page.evaluate(OPEN)
+    assert min(page.evaluate(LETTERS)) >= 10
+    assert page.locator("td.chart").count() > 8
+    assert page.locator("td.chart:visible").count() == 0
+    words = page.locator("main").inner_text()
+    assert "How to read a row" in words
+    assert not re.findall(r"\b(?:diamond|bar|dashed)\b", words), (
+        "words about charts that are hidden"
+    )
+    for table in page.locator("table.scores").all():
+        number = table.locator("td").first
+        assert re.match(r"\d+\s%|–", number.inner_text())
+        box = number.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+    page.context.close()
+
+
+def test_every_row_has_the_columns_of_its_head(chromium: Browser, written: Path) -> None:
+    page = opened(chromium, written, width=1200)
+    assert page.evaluate(UNEVEN) == []
     page.context.close()
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -56,15 +57,42 @@ def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
     assert {"data", "seed"} <= set(values)
 
 
-def test_every_figure_is_saved_with_a_caption_of_its_own(notebook) -> None:
-    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    saved = [call for call in calls if ast.unparse(call.func) == "plots.save"]
-    keys, captions = zip(*(map(ast.literal_eval, call.args[1:]) for call in saved), strict=True)
-    assert len(set(keys)) == len(keys)
-    assert len(set(captions)) == len(captions)
-    for caption in captions:
+def code_of(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+
+
+def calls(notebook: nbformat.NotebookNode, function: str) -> list[ast.Call]:
+    nodes = ast.walk(ast.parse(code_of(notebook)))
+    return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == function]
+
+
+def test_every_figure_of_a_report_has_a_key_and_a_caption_of_its_own() -> None:
+    notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS.values()]
+    saved = [call for notebook in notebooks for call in calls(notebook, "plots.save")]
+    for texts in zip(*(map(ast.literal_eval, call.args[1:]) for call in saved), strict=True):
+        assert not [text for text, times in Counter(texts).items() if times > 1]
+    for caption in texts:
         assert re.fullmatch(r"[A-Z0-9].{20,}\.", caption), caption
+
+
+def test_the_committed_figures_are_small() -> None:
+    notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS.values()]
+    cells = [c for notebook in notebooks for c in notebook.cells if c.cell_type == "code"]
+    pictures = [o.get("data", {}).get("image/png", "") for c in cells for o in c.outputs]
+    assert len([picture for picture in pictures if picture]) >= 60
+    assert sum(map(len, pictures)) < 4e6, "a clone, and a report of the same figures, grow with it"
+
+
+@pytest.mark.parametrize("name", ["05_image", "06_full"])
+def test_the_models_of_faces_are_seen_in_a_player_of_videos(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
+    (synthetic,) = (c for c in calls(notebook, "cryutils.load") if len(c.keywords) > 1)
+    assert ast.unparse(next(k.value for k in synthetic.keywords if k.arg == "video")) == "True"
+    (player,) = calls(notebook, "CryPlayer")
+    named = {keyword.arg: keyword.value for keyword in player.keywords}
+    assert {"over_time", "step_s", "classes"} <= set(named)
+    judges = re.findall(r"'(\w+)':", ast.unparse(named["over_time"]))
+    assert judges == {"05_image": ["face"], "06_full": ["sound", "face", "both"]}[name]
 
 
 def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
@@ -74,8 +102,7 @@ def test_no_table_cuts_a_claim_or_another_long_text(notebook) -> None:
 
 
 def test_results_begin_under_the_notebooks_own_name(notebook) -> None:
-    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-    assert re.findall(r'claims\.begin\("(\w+)"', code) == [notebook.name]
+    assert re.findall(r'claims\.begin\("(\w+)"', code_of(notebook)) == [notebook.name]
 
 
 def test_two_to_four_exercises_with_collapsed_solutions(notebook) -> None:
