@@ -67,7 +67,7 @@ def _read(folder: Path) -> pd.DataFrame:
 
 
 def damages(folder: Path) -> list[str]:
-    """Return a line for each damaged file of a run whose report was written without it."""
+    """Return a line for each file of a run that is damaged or missing, so its report lacks it."""
     states = run_folder.states(folder)
     broken = [
         *run_folder.unreadable(folder),
@@ -76,6 +76,10 @@ def damages(folder: Path) -> list[str]:
     ]
     lines = [
         f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
+    ]
+    lines += [
+        f"{path}: missing, so {path.stem} counts as not done; run it again."
+        for path in run_folder.missing(folder)
     ]
     if (folder / "models" / "ensemble.json").is_file():
         try:
