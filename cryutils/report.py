@@ -112,7 +112,7 @@ def write(folder: Path) -> Path:
         for table in tables
         if "Table 2" not in table.title
     }
-    states = _states(folder)
+    states, figures = _states(folder), _figures(folder)
     whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
         run=printable(folder.name),
@@ -125,7 +125,8 @@ def write(folder: Path) -> Path:
         judged=judged,
         table1=table1(results),
         image=_image(folder, tables),
-        figures=_figures(folder),
+        figures=figures,
+        merged=_merged(figures),
         states=states,
         pages=_pages(folder, [state["name"] for state in states]),
         results={
@@ -185,6 +186,12 @@ def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return dict(sorted(by_notebook.items()))
+
+
+def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what a corpus' note, which its figures bear, says of infants who share files."""
+    notes = [figure["data"] for drawn in figures.values() for figure in drawn]
+    return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
 def _png_text(path: Path) -> dict[str, str]:
