@@ -68,7 +68,7 @@ def _read(folder: Path) -> pd.DataFrame:
 
 
 def damages(folder: Path) -> list[str]:
-    """Return a line for each damaged file of a run whose report was written without it."""
+    """Return a line for each file of a run that is damaged or missing, so its report lacks it."""
     states = run_folder.states(folder)
     broken = [
         *run_folder.unreadable(folder),
@@ -77,6 +77,10 @@ def damages(folder: Path) -> list[str]:
     ]
     lines = [
         f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
+    ]
+    lines += [
+        f"{path}: missing, so {path.stem} counts as not done; run it again."
+        for path in run_folder.missing(folder)
     ]
     if (folder / "models" / "ensemble.json").is_file():
         try:
@@ -109,7 +113,7 @@ def write(folder: Path) -> Path:
         for table in tables
         if "Table 2" not in table.title
     }
-    states = _states(folder)
+    states, figures = _states(folder), _figures(folder)
     whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
         run=printable(folder.name),
@@ -122,7 +126,8 @@ def write(folder: Path) -> Path:
         judged=judged,
         table1=table1(results),
         image=_image(folder, tables),
-        figures=_figures(folder),
+        figures=figures,
+        merged=_merged(figures),
         states=states,
         pages=_pages(folder, [state["name"] for state in states]),
         results={
@@ -182,6 +187,12 @@ def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return dict(sorted(by_notebook.items()))
+
+
+def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what a corpus' note, which its figures bear, says of infants who share files."""
+    notes = [figure["data"] for drawn in figures.values() for figure in drawn]
+    return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 
 
 def _png_text(path: Path) -> dict[str, str]:

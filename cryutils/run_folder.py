@@ -26,7 +26,7 @@ from cryutils.errors import InputError
 from cryutils.locations import file_digest, writing
 
 __all__ = [
-    "Staging", "alone", "finish", "give_up", "is_whole", "name_of", "networks_cached",
+    "Staging", "alone", "finish", "give_up", "is_whole", "missing", "name_of", "networks_cached",
     "networks_file", "read_state", "recover", "require_name", "set_aside", "settle", "stage",
     "states", "tidy", "unreadable",
 ]  # fmt: skip
@@ -129,6 +129,14 @@ def unreadable(folder: Path) -> list[Path]:
     """Return the state files in `folder` that can't be read."""
     whole = states(folder)
     return [path for path in sorted((folder / "state").glob("*.json")) if path.stem not in whole]
+
+
+def missing(folder: Path) -> list[Path]:
+    """Return the results files that finished notebooks left in `folder` and that are gone."""
+    left = ((f"results/{name}.json", state["files"]) for name, state in states(folder).items())
+    return [
+        folder / path for path, files in left if path in files and not (folder / path).is_file()
+    ]
 
 
 def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
@@ -287,18 +295,21 @@ def _failed(folder: Path, name: str) -> tuple[Path, Path]:
 def recover(folder: Path, among: Iterable[str]) -> list[str]:
     """Mend what a killed run or a damaged file left in `folder`; return a line for each damage.
 
-    A results file that can't be read is set aside. Executions that had finished are put in their
-    place, others forgotten. `among` as in `finish`.
+    A results file that can't be read is set aside, one that is missing is named, for its numbers
+    leave `results.json`. Executions that had finished are put in their place, others forgotten.
+    `among` as in `finish`.
     """
     lines = [f"{path} can't be read: {path.stem} runs again." for path in unreadable(folder)]
-    lines += set_aside(_claims().unreadable(folder))
+    damaged = _claims().unreadable(folder)
+    lines += set_aside(damaged)
     for place in (folder / _RUNNING).glob("*/"):
         for state in place.glob("*/state/*.json"):
             _move(state.parent.parent, state.stem, folder, among)
         shutil.rmtree(place, ignore_errors=True)
     for part in folder.glob(".part-*"):  # of a killed `writing`
         shutil.rmtree(part, ignore_errors=True)
-    return lines
+    gone = [path for path in missing(folder) if path not in damaged]
+    return lines + [f"{path} is missing: {path.stem} runs again when chosen." for path in gone]
 
 
 def settle(folder: Path) -> None:

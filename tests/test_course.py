@@ -24,7 +24,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cryutils import cli, course, fingerprint, worker
+from cryutils import cli, course, fingerprint, run_folder, worker
 from cryutils.errors import InputError
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -592,6 +592,36 @@ def test_a_damaged_run_is_mended_by_the_next_call(
     assert command("run", "--fresh", "01_first") == 0
     nbformat.read(folder / "notebooks" / "01_first.ipynb", as_version=4)
     assert planned()["01_first"].is_done()
+
+
+def test_results_that_were_deleted_are_named_and_made_again(
+    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run") == 0
+    folder = apart / "outputs" / "quick"
+    before = results(folder)
+    path = folder / "results" / "01_first.json"
+    path.unlink()
+    capsys.readouterr()
+    assert command("run", "02_second", "--fresh") == 0
+    assert f"{path} is missing: 01_first runs again when chosen." in capsys.readouterr().err
+    assert results(folder) == {"made.02_second": 0.3}
+    assert command("run") == 0
+    assert tally(apart) == {"01_first": 2, "02_second": 2}
+    assert results(folder) == before
+
+
+def test_fresh_asks_nothing_of_what_finished_before(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("run", "01_first") == 0
+
+    def refuse(*arguments: object) -> bool:
+        raise AssertionError("what is replaced anyway needn't be whole")
+
+    monkeypatch.setattr(run_folder, "is_whole", refuse)
+    assert command("run", "01_first", "--fresh") == 0
+    assert tally(apart) == {"01_first": 2}
 
 
 def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(

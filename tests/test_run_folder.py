@@ -392,6 +392,20 @@ def test_the_report_names_what_is_damaged_and_shows_the_rest(
     assert "made.01_first" in (folder / "report.html").read_text()
 
 
+def test_results_that_were_deleted_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in NOTEBOOKS:
+        finished(folder, name, 0.5)
+    path = folder / "results" / "01_first.json"
+    path.unlink()
+    (line,) = run_folder.recover(folder, NOTEBOOKS)
+    assert line == f"{path} is missing: 01_first runs again when chosen."
+    code, _, err = report(capsys)
+    (line,) = err.splitlines()
+    assert (code, line) == (1, f"{path}: missing, so 01_first counts as not done; run it again.")
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_results_of_a_run_are_put_together_again(
     damage: str, folder: Path, capsys: pytest.CaptureFixture[str]
@@ -427,6 +441,20 @@ def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
         f"{folder}: its report can't be made ({os.strerror(code)}).\n",
     )
     assert contents(folder) == before
+    assert (real / "report.html").is_file()
+
+
+def test_a_run_whose_results_are_damaged_and_all_it_had_is_named_and_the_others_are_made(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder / "results.json", "[")
+    real = folder.with_name("real")
+    finished(real, "01_first", 0.5)
+    code, out, err = report(capsys)
+    (line,) = err.splitlines()
+    assert code == 1
+    assert line.startswith(f"{folder / 'results.json'}: ")
+    assert "Report: outputs/real/report.html" in out
     assert (real / "report.html").is_file()
 
 
