@@ -137,7 +137,8 @@ def run(
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
-        _look_for_recordings(todo)
+        too_few = _look_for_recordings(todo, all_of_them=bool(notebooks))
+        todo, skipped = [job for job in todo if job.name not in too_few], skipped | too_few
     for name, why in skipped.items():
         say(f"{name}: skipped, {why}")
     if listing:
@@ -189,11 +190,16 @@ def _listing(jobs: Sequence[Job]) -> str:
     return page.getvalue()
 
 
-def _look_for_recordings(jobs: Sequence[Job]) -> None:
-    """Fetch or read each corpus before any notebook does, so that what is wrong is said once."""
+def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
+    """Fetch or read each corpus before any notebook does, so that what is wrong is said once.
+
+    Returns the notebooks that can't divide theirs, and why. Raises InputError where none can, or
+    one can't and `all_of_them` were asked for.
+    """
     from cryutils import parameters, worker
 
     corpora: dict[str, Corpus] = {}
+    too_few = {}
     for job in jobs:
         name = job.parameters.get("data")
         # Voices that are made on the spot need no look, nor does what the notebook itself names.
@@ -202,7 +208,12 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
         if name not in corpora:
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
-        parameters.check_folds(job.name, job.values, corpora[name])
+        try:
+            parameters.check_folds(job.name, job.values, corpora[name])
+        except InputError as error:
+            too_few[job.name] = str(error)
+            if all_of_them or len(too_few) == len(jobs):
+                raise
     for name, corpus in corpora.items():
         say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
         problems = corpus.problems()
@@ -211,6 +222,7 @@ def _look_for_recordings(jobs: Sequence[Job]) -> None:
         if not is_doubtful.all():
             listing = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
             say(f"{counted(problems[~is_doubtful])}; {listing}.")
+    return too_few
 
 
 def _load(name: str) -> Corpus:

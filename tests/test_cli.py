@@ -182,6 +182,10 @@ def test_recordings_too_few_to_divide_are_told_before_anything_starts(
     assert mend in mistaken(line)
     assert "(03_feature_validation with n_folds=" in line[2]
     assert not (apart / "outputs").exists()
+    (apart / "file").touch()  # in the way of outputs, so that nothing starts
+    _, out, err = command("run", "--data", "own", "--outputs", "file/outputs", *arguments.split())
+    assert f"03_feature_validation: skipped, {line[2].removeprefix('cryutils: ')}" in out
+    assert "can't be written" in err
 
 
 def test_a_corpus_that_cannot_be_had_names_both_ways(
