@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from dataclasses import asdict
@@ -54,6 +56,21 @@ def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tup
             cli.main(list(arguments))
         out, err = capfd.readouterr()
         return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def in_ascii(apart: Path) -> Callable[..., tuple[int, str, str]]:
+    """As `command`, in a process of its own whose terminal shows ASCII alone."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "cryutils.cli", *arguments],
+            env=os.environ | plain, cwd=apart, capture_output=True, encoding="ascii",
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
 
     return call
 

@@ -70,9 +70,17 @@ def test_the_version_is_the_packages(command: Command) -> None:
 # Names and letters that a terminal can't show
 
 
+@pytest.fixture
+def an_empty_corpus(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (apart / "\xdcbung" / "donateacry").mkdir(parents=True)
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "\xdcbung"))
+
+
+@pytest.mark.usefixtures("an_empty_corpus")
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("data", "list"), r"/\xdcbung/donateacry"),
         (("run", "--list"), "03_feature_validation: "),
         (("data", "describe", "m\xfcde Stimmen", "--problems"), r"folder m\xfcde Stimmen"),
         (("data", "describe", "m\xfcde Stimmen", "--problems"), r"m\xfcde/b\x1b[2J/a\nb.txt: "),
@@ -82,20 +90,24 @@ def test_the_version_is_the_packages(command: Command) -> None:
     ],
 )
 def test_every_command_prints_in_ascii_and_one_line_a_name(
-    arguments: tuple[str, ...], line: str, apart: Path, sound: Callable[..., Path]
-) -> None:
+    arguments: tuple[str, ...], line: str, apart: Path, sound: Callable[..., Path],
+    in_ascii: Command,
+) -> None:  # fmt: skip
     shutil.copytree(CLONE / "outputs" / "reference" / "real", apart / "outputs" / "real")
     infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
     sound(infant / "c\nd.wav")
     (infant / "a\nb.txt").touch()
-    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "cryutils.cli", *arguments],
-        env=os.environ | plain, cwd=apart, capture_output=True, encoding="ascii",
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert line in done.stdout
-    assert "\x1b" not in done.stdout
+    code, out, err = in_ascii(*arguments)
+    assert (code, err) == (0, "")
+    assert line in out
+    assert "\x1b" not in out
+
+
+@pytest.mark.usefixtures("an_empty_corpus")
+def test_a_check_prints_in_ascii_what_is_missing(in_ascii: Command) -> None:
+    code, out, err = in_ascii("data", "check", "donateacry")
+    assert code == 1 and r"/\xdcbung/donateacry, 457 wrong or missing." in out
+    assert err.count(r"/\xdcbung/donateacry/") == 457
 
 
 # Mistakes

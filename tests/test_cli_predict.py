@@ -78,6 +78,17 @@ def test_a_name_that_cannot_be_printed_is_spelled_out(
     assert problem.endswith(f"{line}: the file is empty; copy or record it again.")
 
 
+def test_it_prints_in_ascii_and_one_line_a_name(
+    quick: Trained, apart: Path, recordings: Path, in_ascii: Callable[..., Said]
+) -> None:
+    shutil.copy(recordings / "cry.wav", apart / "m\xfcde.wav")
+    code, out, err = in_ascii("predict", "m\xfcde.wav", "M\xfcll\x1b[2J.wav")
+    assert code == 1
+    assert r"m\xfcde.wav" in out
+    assert err.splitlines()[-1].endswith(r"M\xfcll\x1b[2J.wav: no such file.")
+    assert "\x1b" not in out + err
+
+
 def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> None:
     code, out, err = predict("cry.mp4", "cry.wav", "notes.txt")
     assert code == 1
