@@ -624,6 +624,12 @@ def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
     assert words(labels[0]) == "paper's protocol 70 %, leak-free 50 %"
 
 
+def test_a_gain_that_rounds_to_nothing_has_no_sign(run: Path) -> None:
+    gain = {"low": -0.1, "high": -0.001, "protocol": "leak_free", "data": "mine"}
+    made(run, [*of_paper_b()[:-1], row("full.gain.audio.macro_f1", -0.004, **gain)])
+    assert "contradicted 0.00 -0.10 to 0.00" in Page(report.write(run)).text
+
+
 def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
