@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from cryutils import cli, course, fingerprint, run_folder, worker
 from cryutils.errors import InputError
 
+LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
 CLONE = Path(__file__).resolve().parent.parent
 
 PARAMETERS = """\
@@ -834,12 +837,9 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0
         time.sleep(0.05)
 
 
-@pytest.fixture
-def started(project: Path, apart: Path) -> Any:
-    """The command in a process group of its own; 02_second waits for the gate to open."""
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", TRAIN, WAIT))
-    mark = uuid.uuid4().hex
-    process = subprocess.Popen(
+def start(mark: str) -> subprocess.Popen[str]:
+    """The command in a process group of its own."""
+    return subprocess.Popen(
         [sys.executable, "-m", "cryutils.cli", "run", "--jobs", "2"],
         env={**os.environ, "CRYUTILS_TEST_MARK": mark},
         stdout=subprocess.PIPE,
@@ -849,6 +849,14 @@ def started(project: Path, apart: Path) -> Any:
         # A shell's background job ignores Ctrl-C, and so would all that it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+@pytest.fixture
+def started(project: Path, apart: Path) -> Any:
+    """The command while it runs; 02_second waits for the gate to open."""
+    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", TRAIN, WAIT))
+    mark = uuid.uuid4().hex
+    process = start(mark)
     folder = apart / "outputs" / "quick"
     first, second = folder / "state" / "01_first.json", apart / "trained"
     try:
@@ -898,6 +906,41 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     assert "resuming: 1 of 2 notebooks, 7 networks kept" in err
     assert "01_first: finished before, kept" in err
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
+
+
+def test_killed_at_random_moments_a_run_ends_with_the_same_results(
+    project: Path, apart: Path
+) -> None:
+    """The command alone, its process group, or every process at once."""
+    mark, folder = uuid.uuid4().hex, apart / "outputs" / "quick"
+    began = time.monotonic()
+    process = start(mark)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    duration_s = time.monotonic() - began
+    until(lambda: not marked(mark), "the end of every worker and kernel")
+    reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
+    for seed in range(20 if LARGE else 2):
+        chance = random.Random(seed)
+        shutil.rmtree(folder)
+        process = start(mark)
+        try:
+            time.sleep(duration_s * chance.random())
+            victim = chance.choice(["process", "group", "all"])
+            if victim == "group":
+                os.killpg(process.pid, signal.SIGKILL)
+            for left in marked(mark) if victim == "all" else [process]:
+                with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
+                    left.kill()
+            process.communicate()
+            until(lambda: not marked(mark), f"the end of all, {victim} killed, seed {seed}")
+        finally:
+            for left in marked(mark):
+                left.kill()
+        assert command("run", "--jobs", "2") == 0, (victim, seed)
+        assert (folder / "results.json").read_bytes() == reference, (victim, seed)
+        assert set(whole(folder)) == files, "nothing is missing, nothing left over"
+        assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 def test_a_run_stopped_by_ctrl_c_says_so_in_a_line_and_leaves_no_process(started: Any) -> None:
