@@ -140,7 +140,7 @@ from cryutils.export import Lite
 good = Path({str(trained.run / "models" / "cry2.tflite")!r}).read_bytes()
 path = Path({str(tmp_path / "flipped.tflite")!r})
 refused = [0, 0]
-for place in range(0, len(good), 13):
+for place in range(0, len(good), 31):
     flipped = bytearray(good)
     flipped[place] ^= 1 << place % 8
     path.write_bytes(flipped)

@@ -282,6 +282,21 @@ def test_a_broken_unit_of_time_is_refused_before_it_is_filled_with_copies(tmp_pa
         assert "its times are damaged" in refusal(path, reading)
 
 
+@pytest.mark.parametrize("boxes", [("mvhd",), ("mdhd",), ("tkhd",), ("mvhd", "mdhd", "tkhd")])
+def test_a_video_whose_header_claims_weeks_has_its_frames(
+    boxes: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = film(tmp_path / "a.mp4", [float(k) for k in range(20)])
+    content = path.read_bytes()
+    for box in boxes:
+        at = content.index(box.encode()) + 4 + (20 if box == "tkhd" else 16)
+        content = content[:at] + b"\xff" * 4 + content[at + 4 :]
+    path.write_bytes(content)
+    assert len(video.track(path, fps=None)) == len(video.track(path, fps=1)) == 20
+    assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
+    assert media.stated_s(path) <= 20, "by which the time left is shown"
+
+
 def test_rare_pictures_are_no_damage(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [30.0 * k for k in range(10)])
     assert len(video.track(path, fps=1)) == pytest.approx(271, abs=30)
