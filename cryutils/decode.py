@@ -37,7 +37,7 @@ _PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and
 _STREAMINFO = 34  # bytes: the block with which FLAC starts
 _SLACK = Fraction(1, 10)  # by which a browser's clock may differ from its sound
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
-_AGAIN = "copy it again from the recorder."
+_AGAIN = "copy it again from the recorder, or convert it to WAV if it was cut on purpose."
 
 
 def decode(path: Path) -> tuple[int, Array]:
@@ -168,8 +168,9 @@ class _Stated:
     """What a file states of its samples, held against what was decoded of it.
 
     FLAC states their number and their MD5, Ogg where the last page ends, and Matroska (WebM) the
-    time of each packet. The end of the latter two may have been cut off, and Matroska's times go
-    on while a recording pauses, so that only more sound than time is damage there.
+    time of each packet. The end of the latter two may have been cut off. Matroska's times go on
+    while a recording pauses, so that only more sound than time is damage there; an Ogg may hold
+    one recording after the other, so that only less sound is.
     """
 
     def __init__(
@@ -211,7 +212,10 @@ class _Stated:
             span = round((self.end_s - (self.start_s or 0)) * rate)
             total = min(span, self.count)  # it may have paused
             slack = max(_CODEC_BLOCK, round(_SLACK * total))
-        if total and abs(self.count - total) > slack:
+        off = abs(self.count - total)
+        if self.kind == "ogg" and not self.is_flac:  # its last page is of the last of its parts
+            off = total - self.count
+        if total and off > slack:
             raise InputError(
                 f"{self.path}: it is damaged: {self.count} of {total} samples; {_AGAIN}"
             )

@@ -287,6 +287,14 @@ def test_a_pause_or_a_late_start_is_no_damage(
             audio.read(other)
 
 
+def test_recordings_one_after_the_other_in_an_ogg_are_all_heard(tmp_path: Path) -> None:
+    """As a recorder that starts anew writes them; the last page counts from the last start."""
+    path = encode(tmp_path / "a.ogg", tone(48000)[None], sr=48000, codec="libopus")
+    once = audio.read(path)
+    path.write_bytes(path.read_bytes() * 3)
+    assert len(audio.read(path)) == pytest.approx(3 * len(once), abs=3 * 4096)
+
+
 def path_kind(name: str) -> str:
     return name.rpartition(".")[2]
 
