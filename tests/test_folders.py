@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components
 from cryutils import audio, decode, fingerprint, media
 from cryutils.clips import Corpus
 from cryutils.datasets import load
-from cryutils.errors import InputError
+from cryutils.errors import NO_MEMORY, InputError
 from cryutils.splits import Protocol
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -330,7 +330,7 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
     monkeypatch.setattr(decode, "blocks", blocks)
     corpus = load(root)
     assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
-    why = "decoding it takes more memory than there is"
+    why = NO_MEMORY
     assert left_out(corpus) == {"tired/bo/2.wav": why}
 
 
