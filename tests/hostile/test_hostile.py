@@ -28,7 +28,7 @@ from cryutils import audio, video
 from cryutils.errors import NO_MEMORY, InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
-PEAK_MIB = 1000  # of a child; with the libraries alone it is a fifth of that
+PEAK_MIB = 1000  # of a child; with the libraries alone it is a tenth of that
 CHILD = Path(__file__).with_name("child.py")
 
 
@@ -132,6 +132,13 @@ def test_a_foreign_error_a_crash_and_too_much_memory_count(
 ) -> None:
     rows = [{"case": "x", "reading": "read"}, *([last] if last else [])]
     assert judged(code, map(json.dumps, rows), Counter()) == expected
+
+
+def test_the_memory_of_a_child_is_none_of_its_parents() -> None:
+    held = np.ones(1 << 26)  # 512 MiB
+    command = [sys.executable, "-c", "import child; print(child.peak_mib())"]
+    peak = subprocess.check_output(command, cwd=CHILD.parent)
+    assert 20 < int(peak) < held.nbytes >> 20
 
 
 def test_only_a_refusal_in_one_line_that_names_the_file_is_one(tmp_path: Path) -> None:
