@@ -18,9 +18,9 @@ _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"edts")
 
 
 def changes(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
-    """Yield (name, change) for a file of that content; the small list is a part of the large."""
-    yield from _cuts(np.linspace(0, 1, 40 if large else 5)[1:-1])
-    yield from _flips(60 if large else 1)
+    """Yield (name, change) for a file of that content; the small list has some of each kind."""
+    yield from _cuts(np.linspace(0, 1, 21 if large else 5)[1:-1])
+    yield from _flips(20 if large else 1)
     yield from _blocks(16 if large else 2)
     yield from _lies(content, large=large)
     yield from _chunks(content, large=large)
@@ -89,12 +89,12 @@ def _lies(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
     places = list(range(0, min(HEAD, len(content) - 4), 2 if large else 256))
     places += [at + k for at in heads for k in range(-8, 40, 4 if large else 36)]
     for at in sorted({at for at in places if 0 <= at < len(content) - 4}):
-        for value in LIES[at // 2 % 3 :: 3] if large else (0x7FFFFFFF,):
-            lie = value.to_bytes(4, order)  # type: ignore[arg-type]
-            yield (
-                f"{value:#x} at {at}",
-                lambda data, at=at, lie=lie: data[:at] + lie + data[at + 4 :],
-            )
+        value = LIES[at // 2 % len(LIES)] if large else 0x7FFFFFFF
+        lie = value.to_bytes(4, order)  # type: ignore[arg-type]
+        yield (
+            f"{value:#x} at {at}",
+            lambda data, at=at, lie=lie: data[:at] + lie + data[at + 4 :],
+        )
 
 
 def _chunks(content: bytes, *, large: bool) -> Iterator[tuple[str, Change]]:
