@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cryutils import backbones, engines, finetuning, ragged
+from cryutils._io import ragged
+from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
-from cryutils.synth import face, voice
+from cryutils.models import backbones, finetuning, runtimes
 
 FRAMES, CALIBRATION, ROUNDS, BATCH = 96, 96, 3, 32
 STATES = ("hungry", "tired", "pain", "discomfort")
@@ -39,9 +40,9 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
     known, states = faces(CALIBRATION, first=0)
     pixels, _ = faces(frames, first=CALIBRATION)
     ways = {"Model.predict": lambda x: model.predict(x, batch_size=BATCH, verbose=0)}
-    for name in engines.ENGINES:
+    for name in runtimes.ENGINES:
         try:
-            engine = engines.ready(model, engine=name, batch_size=BATCH, calibration=known)
+            engine = runtimes.ready(model, engine=name, batch_size=BATCH, calibration=known)
         except InputError as error:
             print(f"  {name} is left out: {error}")
             continue
@@ -58,7 +59,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
     took = {name: statistics.median(times) for name, times in seconds.items()}
     ratios = {name: took["Model.predict"] / spent for name, spent in took.items()}
     for name, ratio in ratios.items():
-        near = engines.agreement(made["Model.predict"], made[name], head=head)
+        near = runtimes.agreement(made["Model.predict"], made[name], head=head)
         print(
             f"backbone: {name}, {frames / took[name]:.1f} frames a second, {ratio:.2f} times as "
             f"fast as Model.predict; centred cosine {near.cosine:.4f} (least {near.lowest:.4f}), "
@@ -71,7 +72,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
 def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndarray) -> float:
     """Print one line, and return how many times faster ten epochs of the head are with a cache."""
     whole = finetuning.network(backbone, len(STATES))
-    front = engines.ready(backbones.head_input(backbone), batch_size=BATCH)
+    front = runtimes.ready(backbones.head_input(backbone), batch_size=BATCH)
     head = finetuning.head(front.run(pixels[:BATCH]).shape[1:], len(STATES))
     whole.fit(pixels[:BATCH], y[:BATCH], batch_size=BATCH, verbose=0)
     head.fit(front.run(pixels[:BATCH]), y[:BATCH], batch_size=BATCH, verbose=0)

@@ -34,12 +34,13 @@ MOST = 1.05  # the exponent that is allowed
 def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the stages in order, each with its name; a later one uses what an earlier one made."""
     import cryutils
-    from cryutils import ensemble, pretraining, streams, table3, videos
-    from cryutils.inputs import SoundInput
+    from cryutils.models import pretraining
+    from cryutils.models.inputs import SoundInput
+    from cryutils.papers import embeddings, ensemble, streams, table3
 
     made: dict[str, Any] = {}
     backbone = pretraining.small(infants=100, epochs=1)  # its quality is nobody's concern here
-    given = videos.FrameInput(fps=FPS, size=64, crop="centre")
+    given = embeddings.FrameInput(fps=FPS, size=64, crop="centre")
     hearing = {
         kind: SoundInput(
             kind=kind, n_fft=256, hop_length=128, step_s=2.0, scaling="recording"
@@ -47,7 +48,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         for kind in ("mfcc", "stft")
     }  # fmt: skip
     dials = {
-        "classes": list(videos.STATES), "infants": clips, "clips_per_infant": 1,
+        "classes": list(embeddings.STATES), "infants": clips, "clips_per_infant": 1,
         "duration_s": DURATION_S, "fps": FPS, "size": 112, "video": True, "progress": False,
     }  # fmt: skip
 
@@ -55,7 +56,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         made["corpus"] = cryutils.load("synthetic", **dials)
 
     def frames() -> None:
-        made["frames"] = videos.embed(made["corpus"], backbone, given)
+        made["frames"] = embeddings.embed(made["corpus"], backbone, given)
 
     def sound() -> None:
         made["streams"] = streams.gather(made["corpus"], hearing, made["frames"], fps=FPS)
@@ -76,7 +77,7 @@ def settings() -> Any:
     """Return the ensemble's settings with a fixed number of epochs."""
     from dataclasses import replace
 
-    from cryutils.ensemble import Settings
+    from cryutils.papers.ensemble_plan import Settings
 
     own = Settings(n_inner=2)
     epochs = {"encoder": 4, "audio": 8, "image": 4, "joint": 8, "final": 16}

@@ -25,7 +25,7 @@ FACES = 160  # infants whose frames the cascade sees, half of them without signa
 
 def build(clips: int, **shape: Any) -> str:
     """Return a line about a corpus of about `clips` videos: time, extrapolated, and bytes."""
-    from cryutils.synth import corpus, voice
+    from cryutils.datasets.synthetic import corpus, voice
 
     voice.cry("hungry", infant=0, seed=0)  # SciPy's import is no clip's
     infants = max(8, clips // 5)
@@ -51,7 +51,7 @@ def faces(size: int) -> str:
     """Return a line about what the cascade finds in frames of `size` pixels."""
     import cv2
 
-    from cryutils.synth import face, voice
+    from cryutils.datasets.synthetic import face, voice
 
     detector = cv2.CascadeClassifier(
         str(Path(cv2.data.haarcascades, "haarcascade_frontalface_default.xml"))

@@ -13,8 +13,8 @@ import time
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from cryutils.evaluation import fit_and_predict
-from cryutils.forest import Forest
+from cryutils.evaluation.crossval import fit_and_predict
+from cryutils.models.forest import Forest
 
 CLIPS, CLASSES, FOLDS, ROUNDS = 76, 4, 10, 3
 

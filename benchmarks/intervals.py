@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cryutils import evaluation, jackknife, locations
+from cryutils import evaluation
+from cryutils._io import paths
+from cryutils.evaluation import jackknife
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 VALUES, ICCS = (0.25, 0.5, 0.85, 0.95), (0.05, 0.3, 0.6)
@@ -64,7 +66,7 @@ def structures() -> dict[str, Structure]:
         "3 x 12 infants x 5": equal(3, 12, 5),
         "4 x 3 infants x 4": equal(4, 3, 4),
     }
-    folder = locations.data_dir()
+    folder = paths.data_dir()
     files = sorted(Path(folder, "donateacry").rglob("*.wav")) if folder else []
     if not files:
         print("no donateacry/ in CRYUTILS_DATA_DIR: made structures only")

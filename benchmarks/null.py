@@ -61,9 +61,10 @@ def _p_values(seeds: int) -> Iterator[tuple[str, list[tuple[float, float, float]
 def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
     """Return what the tests say of the corpus with this seed, by modality."""
     import cryutils
-    from cryutils import audio, evaluation, image_features, models, video
-    from cryutils.examples import by_clip
-    from cryutils.inputs import FaceInput
+    from cryutils import audio, evaluation, models, video
+    from cryutils.models.examples import by_clip
+    from cryutils.models.inputs import FaceInput
+    from cryutils.video.features import hog
 
     corpus = cryutils.load(
         "synthetic", video=True, signal=0.0, identity=1.0, infants=16, clips_per_infant=4,
@@ -72,7 +73,7 @@ def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
     faces = FaceInput(fps=2, size=48, limit=2).examples(
         video.crops(corpus, fps=2, size=48, limit=2)
     )
-    seen = by_clip(image_features.hog(faces.x), faces.clip, len(corpus))
+    seen = by_clip(hog(faces.x), faces.clip, len(corpus))
     features = {
         "sound": audio.summarise(audio.features(corpus, kind="mfcc", sr=8000, n_fft=512)),
         "face": np.where(np.isfinite(seen), seen, 0),  # no face found: nothing is known

@@ -76,8 +76,8 @@ def run(way: str, folder: str, *, cache: Path | None = None) -> dict[str, float]
 
 def write(folder: str) -> dict[str, float]:
     """Draw the videos."""
-    from cryutils import mp4
-    from cryutils.synth import face, voice
+    from cryutils.datasets.synthetic import face, voice
+    from cryutils.video import mp4
 
     def one(name: str, seed: int, seconds: float, side: int) -> None:
         cry = voice.plan("hungry", infant=seed, seed=seed, duration_s=seconds)
@@ -133,7 +133,7 @@ def track(folder: str) -> dict[str, float]:
 def crops(folder: str) -> dict[str, float]:
     """Ours, every frame of several clips, on all cores, the cache being written too."""
     from cryutils import video
-    from cryutils.clips import Clip
+    from cryutils.datasets.corpus import Clip
 
     clips = [
         Clip(

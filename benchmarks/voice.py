@@ -25,7 +25,7 @@ def seconds_of_sound_a_second() -> float:
     """Return how many seconds of sound one core makes in one second of its time."""
     from threadpoolctl import threadpool_limits
 
-    from cryutils.synth import voice
+    from cryutils.datasets.synthetic import voice
 
     states = sorted(voice.STATES)
     with threadpool_limits(1):
@@ -91,7 +91,7 @@ def compare(folder: Path) -> str:
     import librosa
     import pandas as pd
 
-    from cryutils.synth import voice
+    from cryutils.datasets.synthetic import voice
 
     files = sorted(folder.rglob("*.wav"))
     chosen = np.random.default_rng(0).permutation(len(files))[:COMPARED_CLIPS]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from trained_run import Trained
 
-from cryutils.locations import resolve
+from cryutils._io.paths import resolve
 
 # An example may take as long as this machine needs.
 settings.register_profile(
@@ -48,7 +48,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """`command("data", "list")` gives the exit code and what was printed, in this process."""
-    from cryutils import cli
+    from cryutils.course import cli
 
     def call(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -67,7 +67,7 @@ def in_ascii(apart: Path) -> Callable[..., tuple[int, str, str]]:
 
     def call(*arguments: str) -> tuple[int, str, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "cryutils.cli", *arguments],
+            [sys.executable, "-m", "cryutils.course.cli", *arguments],
             env=os.environ | plain, cwd=apart, capture_output=True, encoding="ascii",
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
@@ -157,11 +157,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     layer is turned up, so that different inputs get clearly different answers.
     """
     import cryutils
-    from cryutils import audio, checkpoints, export, networks
-    from cryutils.inputs import FaceInput, SoundInput
-    from cryutils.novelty import Reference
-    from cryutils.recognition import STATES
-    from cryutils.traced import seeded
+    from cryutils import audio
+    from cryutils.models import checkpoints, export, networks
+    from cryutils.models.inputs import FaceInput, SoundInput
+    from cryutils.models.novelty import Reference
+    from cryutils.models.traced import seeded
+    from cryutils.papers.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
@@ -207,7 +208,8 @@ def recordings(
     """A folder of what people may ask about: good, half good and bad files."""
     import cv2
 
-    from cryutils import audio, mp4, video
+    from cryutils import audio, video
+    from cryutils.video import mp4
 
     folder, cry = tmp_path_factory.mktemp("recordings"), trained.corpus[0].path
     faces, heard = list(video.frames(cry)), audio.read(cry, sr=16000)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import ahead
+from cryutils._io import ahead
 
 BOTH = pytest.mark.parametrize("kind", [ahead.InChunks, ahead.Whole])
 

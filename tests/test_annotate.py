@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from trained_run import Trained
 
-from cryutils import audio, media, mp4, video
-from cryutils.annotate import HEIGHT, PANEL, annotate, panel
+from cryutils import audio, video
+from cryutils._io import media
 from cryutils.errors import InputError
-from cryutils.predict import Prediction, Predictor, Timeline
+from cryutils.papers.annotate import HEIGHT, PANEL, annotate, panel
+from cryutils.papers.predict import Prediction, Predictor, Timeline
+from cryutils.video import mp4
 
 BLUE, PALE, ORANGE = (0, 114, 178), (150, 190, 215), (230, 159, 0)
 STATES = ("discomfort", "hungry", "pain", "tired")
@@ -238,7 +240,7 @@ def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
 def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
     still: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cryutils import annotate as module
+    from cryutils.papers import annotate as module
 
     given: list[list[str]] = []
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import arithmetic
+from cryutils.claims import arithmetic
 from cryutils.errors import InputError
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from cryutils import audio, spectral
+from cryutils import audio
+from cryutils.audio import spectral
 from cryutils.errors import InputError
 
 TONE_HZ = 440.0

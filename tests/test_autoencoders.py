@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cryutils
-from cryutils import audio, autoencoders, crossfit, evaluation, export, fusion
-from cryutils.dense import DenseSettings, Task
+from cryutils import audio, evaluation
 from cryutils.errors import InputError
-from cryutils.examples import Examples
-from cryutils.inputs import SoundInput
+from cryutils.models import autoencoders, crossfit, export, fusion
+from cryutils.models.dense_plan import DenseSettings, Task
+from cryutils.models.examples import Examples
+from cryutils.models.inputs import SoundInput
 
 STATES = ["hug", "hungry", "sleepy"]
 FRAMES, COEFFICIENTS, PATCH, CODE = 14, 5, 4, 3
@@ -134,7 +135,7 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
 
 
 def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_path: Path) -> None:
-    from cryutils import checkpoints
+    from cryutils.models import checkpoints
 
     model = autoencoders.keras_classifier(
         fitted.autoencoders, 0, fitted.classifiers, 0, (FRAMES, COEFFICIENTS)

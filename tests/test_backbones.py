@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import applications, backbones, backend, engines, weights
 from cryutils.errors import InputError
+from cryutils.models import applications, backbones, backend, runtimes, weights
 
 SMALL = "MobileNetV3Small"
 SHAPE = (32, 32, 3)
@@ -250,18 +250,18 @@ def small() -> backbones.Backbone:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many frames each call of an engine was given."""
     calls: list[int] = []
-    ready = engines.ready
+    ready = runtimes.ready
 
-    def counting(*args: Any, **options: Any) -> engines.Engine:
+    def counting(*args: Any, **options: Any) -> runtimes.Engine:
         engine = ready(*args, **options)
 
         def run(frames: np.ndarray) -> np.ndarray:
             calls.append(len(frames))
             return engine.run(frames)
 
-        return engines.Engine(engine.setting, run)
+        return runtimes.Engine(engine.setting, run)
 
-    monkeypatch.setattr(engines, "ready", counting)
+    monkeypatch.setattr(runtimes, "ready", counting)
     return calls
 
 
@@ -359,12 +359,12 @@ def test_openvino_embeddings_are_near_and_kept_apart(
     small: backbones.Backbone, pixels: np.ndarray
 ) -> None:
     try:
-        engines.setting("openvino-bf16")
+        runtimes.setting("openvino-bf16")
     except InputError as error:
         pytest.skip(str(error))
     (keras_s,) = backbones.embeddings([("", pixels)], small)
     (openvinos,) = backbones.embeddings([("", pixels)], small, engine="openvino-bf16")
-    assert engines.agreement(keras_s, openvinos).lowest > 0.9
+    assert runtimes.agreement(keras_s, openvinos).lowest > 0.9
     assert not np.array_equal(keras_s, openvinos)
 
 

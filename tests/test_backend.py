@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cryutils.backend import quiet_stderr
+from cryutils.models.backend import quiet_stderr
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +19,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_keras_is_imported_without_a_line_on_stderr_and_stderr_works_again_after() -> None:
-    code = "import sys; from cryutils.backend import keras; keras(); print('x', file=sys.stderr)"
+    code = "from cryutils.models.backend import keras, sys; keras(); print('x', file=sys.stderr)"
     assert run(code).stderr == "x\n"
 
 

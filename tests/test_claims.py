@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils import claims, locations
+from cryutils import claims
+from cryutils._io import paths
 from cryutils.errors import InputError
 
 
@@ -124,7 +125,7 @@ def test_a_writer_that_fails_leaves_the_old_results(
 def test_what_a_killed_writer_left_is_never_read(run: Path) -> None:
     claims.begin("a")
     claims.record("k", 1.0, data="synthetic")
-    writer = locations.writing(run / "results" / "b.json")
+    writer = paths.writing(run / "results" / "b.json")
     part = writer.__enter__()  # and never left, as by a process that was killed
     part.write_text('[{"key": ')
     assert claims.load_results().key.tolist() == ["k"]

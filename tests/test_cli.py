@@ -15,7 +15,8 @@ import click
 import pytest
 
 import cryutils as package
-from cryutils import cli, donateacry
+from cryutils.course import cli
+from cryutils.datasets import donateacry
 from cryutils.errors import near_miss
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -261,7 +262,15 @@ def test_a_reader_that_leaves_is_no_error(apart: Path, sound: Callable) -> None:
     sound(apart / "own" / "tired" / "bo" / "1.wav")
     for i in range(3000):
         (apart / "own" / f"{i:04}-{'x' * 100}.txt").touch()
-    arguments = [sys.executable, "-m", "cryutils.cli", "data", "describe", "own", "--problems"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "cryutils.course.cli",
+        "data",
+        "describe",
+        "own",
+        "--problems",
+    ]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -369,7 +378,7 @@ def test_bench_runs_the_named_script_and_hands_its_failure_on(
 
 
 def test_corpora_of_the_command_are_those_that_load_takes() -> None:
-    from cryutils.datasets import CORPORA
+    from cryutils.datasets.loading import CORPORA
 
     assert near_miss("donatecry", CORPORA) == " Did you mean donateacry?"
     assert "donateacry" in donateacry.BASE_URL
@@ -396,12 +405,12 @@ def test_loading_the_package_imports_nothing_heavy() -> None:
 
 
 def test_the_command_answers_without_pandas() -> None:
-    script = "from cryutils.cli import main\ntry: main(['rnu'])\nexcept SystemExit: pass"
+    script = "from cryutils.course.cli import main\ntry: main(['rnu'])\nexcept SystemExit: pass"
     assert not imported_by(script) & (HEAVY | {"pandas", "numpy"})
 
 
 def test_modules_are_imported_when_first_touched() -> None:
-    assert package.audio.__name__ == "cryutils.audio"
+    assert package.audio.__name__ == "cryutils.audio.extraction"
     assert {"load", "InputError", "audio", "evaluation"} <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'adio'"):
         package.adio  # noqa: B018

@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 from trained_run import Trained
 
-from cryutils import audio, cli, media
-from cryutils.model_card import ModelCard
+from cryutils import audio
+from cryutils._io import media
+from cryutils.course import cli
+from cryutils.models.model_card import ModelCard
 
 Said = tuple[int, str, str]
 Predict = Callable[..., Said]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils.clips import Clip, Corpus, Problem
+from cryutils.datasets.corpus import Clip, Corpus, Problem
 from cryutils.errors import InputError
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import cryutils
-from cryutils import audio, crossfit, evaluation, fusion, networks, recognition, training, video
-from cryutils.inputs import FaceInput, SoundInput
+from cryutils import audio, evaluation, video
+from cryutils.models import crossfit, fusion, networks, training
+from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.papers import recognition
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

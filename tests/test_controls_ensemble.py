@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 import cryutils
-from cryutils import pretraining, streams, videos
-from cryutils.ensemble import Ensemble, Settings
-from cryutils.inputs import SoundInput
-from cryutils.nested import SCHEMES, divide, unit_of
-from cryutils.table3 import Table3
+from cryutils.models import pretraining
+from cryutils.models.inputs import SoundInput
+from cryutils.papers import embeddings, streams
+from cryutils.papers.ensemble import Ensemble
+from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.nested import SCHEMES, divide, unit_of
+from cryutils.papers.table3 import Table3
 
 EVERYTHING = ("mfcc", "stft", "image")
 
@@ -24,11 +26,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 def trained(signal: float, schemes: tuple[str, ...], *, infants: int) -> Table3:
     corpus = cryutils.load(
-        "synthetic", classes=list(videos.STATES), signal=signal, identity=1.0, infants=infants,
+        "synthetic", classes=list(embeddings.STATES), signal=signal, identity=1.0, infants=infants,
         clips_per_infant=4, duration_s=4.0, video=True, fps=5.0, size=112, seed=1,
     )  # fmt: skip
     backbone = pretraining.small()
-    embedded = videos.embed(corpus, backbone, videos.FrameInput(fps=5.0, size=64, crop="face"))
+    embedded = embeddings.embed(
+        corpus, backbone, embeddings.FrameInput(fps=5.0, size=64, crop="face")
+    )
     hearing = {
         kind: SoundInput(
             kind=kind, sr=8000, n_fft=256, hop_length=128, window_s=2.0, step_s=1.0,

@@ -26,7 +26,8 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cryutils import cli, course, fingerprint, run_folder, worker
+from cryutils import course
+from cryutils.course import cli, execute, fingerprint, run_folder
 from cryutils.errors import InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
@@ -151,7 +152,7 @@ def test_notebooks_are_found_in_reading_order(project: Path) -> None:
 
 
 def test_parameters_are_those_of_the_tagged_cell(project: Path) -> None:
-    assert worker.parameters(course.notebooks()["01_first"]) == {
+    assert execute.parameters(course.notebooks()["01_first"]) == {
         "test_size": 0.3, "classes": ["hungry", "tired"], "seed": 0, "fast": True,
         "data": "synthetic", "text": "plain", "rates": [1, 2], "anything": None,
     }  # fmt: skip
@@ -681,7 +682,7 @@ def test_weights_that_a_notebook_downloads_are_no_news_to_it_and_others_are(
 def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path, apart: Path) -> None:
     notebook(
         project / "notebooks" / "01_first.ipynb",
-        "import os, time\nfrom pathlib import Path\nfrom cryutils.progress import counting\n"
+        "import os, time\nfrom pathlib import Path\nfrom cryutils._io.progress import counting\n"
         "with counting('Frames', 'clips') as report:\n"
         "    for done in range(1000):\n"
         "        report(done, 1000)\n"
@@ -840,7 +841,7 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0
 def start(mark: str) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "cryutils.cli", "run", "--jobs", "2"],
+        [sys.executable, "-m", "cryutils.course.cli", "run", "--jobs", "2"],
         env={**os.environ, "CRYUTILS_TEST_MARK": mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

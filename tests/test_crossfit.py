@@ -15,20 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import crossfit, networks
-from cryutils.crossfit import (
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Protocol
+from cryutils.models import crossfit, networks
+from cryutils.models.crossfit import cross_fit, validation_clips
+from cryutils.models.examples import (
     Examples,
     by_clip,
     clip_probabilities,
-    cross_fit,
     examples_from_windows,
-    validation_clips,
     windows,
 )
-from cryutils.errors import InputError
-from cryutils.splits import Protocol
-from cryutils.training import Settings
-from cryutils.tuning import best, search
+from cryutils.models.training import Settings
+from cryutils.models.tuning import best, search
 
 CLASSES = ["hungry", "pain", "tired"]
 

@@ -14,15 +14,14 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.errors import InputError
-from cryutils.evaluation import (
-    Protocol,
+from cryutils.evaluation.crossval import (
     balanced_accuracy,
     corrected_resampled_t,
-    folds,
     holdout_scores,
     majority_baseline,
     out_of_fold,
 )
+from cryutils.evaluation.splits import Protocol, folds
 
 
 @pytest.fixture

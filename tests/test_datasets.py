@@ -20,8 +20,8 @@ import pytest
 
 import cryutils
 from cryutils import load
-from cryutils.clips import Clip, Corpus
-from cryutils.datasets import SESSION_GAP_S, _number_sessions
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.loading import SESSION_GAP_S, _number_sessions
 from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -340,7 +340,7 @@ def test_damaged_synthetic_clips_are_made_again(
         counted.append(what)
         return nullcontext(lambda done, total: None)
 
-    monkeypatch.setattr("cryutils.synth.corpus.counting", counting)
+    monkeypatch.setattr("cryutils.datasets.synthetic.corpus.counting", counting)
     assert [clip.path.read_bytes() for clip in load("synthetic", **dials)] == before
     assert load("synthetic", **dials)[2].path == paths[2]
     made = "synthetic videos" if video else "synthetic cries"
@@ -393,7 +393,7 @@ def test_a_corpus_that_was_whole_once_is_not_removed_for_a_clip_that_cannot_be_w
     def full(*args: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(clips[0].path))
 
-    monkeypatch.setattr("cryutils.synth.corpus.write_wav", full)
+    monkeypatch.setattr("cryutils.datasets.synthetic.corpus.write_wav", full)
     with pytest.raises(cryutils.InputError, match="No space left on device"):
         load("synthetic", **dials)
     assert all(clip.path.is_file() for clip in clips[1:])

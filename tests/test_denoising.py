@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import denoising, dense
-from cryutils.denoising import Picture
+from cryutils.audio.noise import add_noise
 from cryutils.errors import InputError
-from cryutils.stress import add_noise
+from cryutils.models import denoising, dense
+from cryutils.models.denoising import Picture
 
 SR = 8000
 

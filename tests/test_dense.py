@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from cryutils import dense, dense_plan, side_by_side
-from cryutils.backend import keras
-from cryutils.dense import DenseSettings, Task
 from cryutils.errors import InputError
+from cryutils.models import dense, dense_plan, side_by_side
+from cryutils.models.backend import keras
+from cryutils.models.dense_plan import DenseSettings, Task
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,11 @@ import librosa
 import numpy as np
 import pytest
 
-from cryutils import audio, design
-from cryutils.clips import Clip, Corpus
-from cryutils.design import FoldFeatures
+from cryutils import audio
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.models import design
+from cryutils.models.design import FoldFeatures
 
 SR = 8000
 SETTINGS = {"n_fft": 512, "hop_length": 256, "n_mfcc": 13}

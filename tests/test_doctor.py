@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from cryutils import cli, doctor, faces
-from cryutils.doctor import Finding
+from cryutils.course import cli, doctor
+from cryutils.course.doctor import Finding
+from cryutils.video import faces
 
 
 @pytest.fixture(autouse=True)

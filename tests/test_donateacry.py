@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from cryutils import donateacry as corpus
 from cryutils import load
+from cryutils.datasets import donateacry as corpus
 from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")

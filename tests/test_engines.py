@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import backend, engines
 from cryutils.errors import InputError
+from cryutils.models import backend, runtimes
 
 SIDE = 32
 
@@ -43,7 +43,7 @@ def wanted(model: Any, frames: np.ndarray) -> np.ndarray:
 
 def engine_or_skip(name: str) -> str:
     try:
-        engines.setting(name)
+        runtimes.setting(name)
     except InputError as error:
         pytest.skip(f"{error}")
     return name
@@ -53,7 +53,7 @@ def engine_or_skip(name: str) -> str:
 def test_keras_gives_the_models_own_output(
     model: Any, frames: np.ndarray, wanted: np.ndarray, batch_size: int
 ) -> None:
-    got = engines.ready(model, batch_size=batch_size).run(frames)
+    got = runtimes.ready(model, batch_size=batch_size).run(frames)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
@@ -66,7 +66,7 @@ def test_keras_gives_the_models_own_output(
 def test_openvino_is_as_near_as_its_precision(
     apart: Path, model: Any, frames: np.ndarray, wanted: np.ndarray, name: str, steps: int
 ) -> None:
-    engine = engines.ready(
+    engine = runtimes.ready(
         model, engine=engine_or_skip(name), batch_size=8, calibration=frames[:16]
     )
     got = engine.run(frames)
@@ -76,17 +76,19 @@ def test_openvino_is_as_near_as_its_precision(
         assert not np.allclose(got, wanted, atol=1e-7)  # so it is not Keras under another name
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@pytest.mark.parametrize("name", runtimes.ENGINES)
 def test_no_frames_give_no_rows(apart: Path, model: Any, frames: np.ndarray, name: str) -> None:
-    engine = engines.ready(model, engine=engine_or_skip(name), calibration=frames[:4])
+    engine = runtimes.ready(model, engine=engine_or_skip(name), calibration=frames[:4])
     assert engine.run(frames[:0]).shape == (0, 32)
 
 
-@pytest.mark.parametrize("name", engines.ENGINES)
+@pytest.mark.parametrize("name", runtimes.ENGINES)
 def test_the_order_of_frames_is_kept(
     apart: Path, model: Any, frames: np.ndarray, name: str
 ) -> None:
-    engine = engines.ready(model, engine=engine_or_skip(name), batch_size=4, calibration=frames[:4])
+    engine = runtimes.ready(
+        model, engine=engine_or_skip(name), batch_size=4, calibration=frames[:4]
+    )
     together, backwards = engine.run(frames), engine.run(frames[::-1])
     np.testing.assert_allclose(backwards[::-1], together, atol=1e-5)
 
@@ -95,14 +97,14 @@ def test_a_quantised_network_is_kept_and_gives_the_same_again(
     apart: Path, model: Any, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = engine_or_skip("openvino-int8")
-    first = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+    first = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     with monkeypatch.context() as patch:
-        patch.setattr(engines, "_quantise", lambda *_: pytest.fail("quantised again"))
-        again = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+        patch.setattr(runtimes, "_quantise", lambda *_: pytest.fail("quantised again"))
+        again = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     np.testing.assert_array_equal(first, again)
     (kept,) = apart.glob("cache/engines/*.xml")
     kept.write_text("cut sho")
-    mended = engines.ready(model, engine=name, calibration=frames[:8]).run(frames)
+    mended = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     np.testing.assert_array_equal(first, mended)
 
 
@@ -111,23 +113,23 @@ def test_other_calibration_gives_another_network(
 ) -> None:
     name = engine_or_skip("openvino-int8")
     for some in (frames[:4], frames[4:8]):
-        engines.ready(model, engine=name, calibration=some)
+        runtimes.ready(model, engine=name, calibration=some)
     assert len(list(apart.glob("cache/engines/*.xml"))) == 2
 
 
 def test_int8_without_calibration_names_what_it_needs(model: Any) -> None:
     with pytest.raises(InputError, match="needs calibration=, some frames of training clips"):
-        engines.ready(model, engine=engine_or_skip("openvino-int8"))
+        runtimes.ready(model, engine=engine_or_skip("openvino-int8"))
 
 
 def test_a_mistyped_engine_names_the_near_miss(model: Any) -> None:
     with pytest.raises(InputError, match="Did you mean openvino-int8"):
-        engines.ready(model, engine="openvino-int")
+        runtimes.ready(model, engine="openvino-int")
 
 
 def test_a_batch_of_nothing_is_refused(model: Any) -> None:
     with pytest.raises(InputError, match="batch_size=0"):
-        engines.ready(model, batch_size=0)
+        runtimes.ready(model, batch_size=0)
 
 
 @pytest.mark.parametrize(
@@ -139,12 +141,12 @@ def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, 
         engine_or_skip("openvino-bf16")
     monkeypatch.setitem(sys.modules, absent, None)  # what a missing package looks like
     with pytest.raises(InputError, match=r"not installed; install the extra with .*\[openvino\]"):
-        engines.setting(name)
+        runtimes.setting(name)
 
 
 def test_settings_tell_engines_apart() -> None:
-    names = [engine_or_skip(name) for name in engines.ENGINES]
-    assert len({engines.setting(name) for name in names}) == len(names)
+    names = [engine_or_skip(name) for name in runtimes.ENGINES]
+    assert len({runtimes.setting(name) for name in names}) == len(names)
 
 
 def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +157,8 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
             return ["FP32", "INT8"]
 
     monkeypatch.setattr(openvino, "Core", Plain)
-    assert engines.setting("openvino-bf16").precision == "float32"
-    assert "no bfloat16" in engines.setting("openvino-bf16").words
+    assert runtimes.setting("openvino-bf16").precision == "float32"
+    assert "no bfloat16" in runtimes.setting("openvino-bf16").words
 
 
 def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
@@ -190,7 +192,7 @@ def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
 
 
 def test_agreement_of_a_thing_with_itself_is_whole(wanted: np.ndarray) -> None:
-    same = engines.agreement(wanted, wanted, head=lambda x: x[:, :4])
+    same = runtimes.agreement(wanted, wanted, head=lambda x: x[:, :4])
     assert (same.cosine, same.lowest, same.equal) == (pytest.approx(1), pytest.approx(1), 1.0)
 
 
@@ -199,7 +201,7 @@ def test_agreement_by_hand() -> None:
     mean = np.array([10, 10], np.float32)
     reference = mean + np.array([[1, 0], [0, 1], [-1, -1], [0, 0]], np.float32)
     other = mean + np.array([[2, 0], [1, 0], [-1, -1], [0, 0]], np.float32)
-    found = engines.agreement(reference, other, head=lambda x: x - mean)
+    found = runtimes.agreement(reference, other, head=lambda x: x - mean)
     assert found.cosine == pytest.approx(3 / 4)
     assert found.lowest == pytest.approx(0)
     assert found.equal == pytest.approx(3 / 4)
@@ -211,12 +213,12 @@ def test_a_shift_that_plain_cosine_hides_shows() -> None:
     unrelated = (100 + rng.normal(size=(50, 8))).astype(np.float32)
     lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(unrelated, axis=1)
     assert ((reference * unrelated).sum(axis=1) / lengths).mean() > 0.99
-    assert engines.agreement(reference, unrelated).cosine < 0.3
+    assert runtimes.agreement(reference, unrelated).cosine < 0.3
 
 
 def test_agreement_of_other_frames_is_refused(wanted: np.ndarray) -> None:
     with pytest.raises(InputError, match="give embeddings of equal frames"):
-        engines.agreement(wanted, wanted[:5])
+        runtimes.agreement(wanted, wanted[:5])
 
 
 def test_quantising_within_a_notebook_shows_no_bars(tmp_path, monkeypatch) -> None:

@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from cryutils import backbones, claims, ensemble, ensemble_files, evaluation, nested, table3
-from cryutils.autoencoders import AUTOENCODER
-from cryutils.clips import Clip, Corpus
-from cryutils.dense import DenseSettings
-from cryutils.ensemble import Ensemble, Job, Settings
+from cryutils import claims, evaluation
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.export import Lite
-from cryutils.inputs import SoundInput
-from cryutils.streams import Streams
-from cryutils.table3 import Table3
-from cryutils.videos import FrameInput
+from cryutils.models import backbones
+from cryutils.models.autoencoders import AUTOENCODER
+from cryutils.models.dense_plan import DenseSettings
+from cryutils.models.export import Lite
+from cryutils.models.inputs import SoundInput
+from cryutils.papers import ensemble, ensemble_files, nested, table3
+from cryutils.papers.embeddings import FrameInput
+from cryutils.papers.ensemble import Ensemble
+from cryutils.papers.ensemble_plan import Job, Settings
+from cryutils.papers.streams import Streams
+from cryutils.papers.table3 import Table3
 
 INFANTS, CLIPS, MOMENTS, FRAMES = 15, 2, 2, 2
 SMALL = DenseSettings(units=(6,), epochs=3, learning_rate=1e-2)
@@ -239,8 +242,8 @@ def test_the_majority_says_the_commonest_class_of_the_training_part(found: Ensem
 def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(found: Ensemble) -> None:
     from sklearn.base import clone
 
-    from cryutils.examples import by_clip
-    from cryutils.models import baselines
+    from cryutils.models.classical import baselines
+    from cryutils.models.examples import by_clip
 
     scores = Table3(found)
     said = scores.cell("leak_free", "total", "svm").predicted

@@ -12,21 +12,23 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from cryutils import checkpoints, claims, ensemble_files, export
-from cryutils.autoencoders import AUTOENCODER
-from cryutils.backbones import Backbone
-from cryutils.clips import Clip, Corpus
-from cryutils.dense import DenseSettings
-from cryutils.engines import Setting
-from cryutils.ensemble import Settings
+from cryutils import claims
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.inference import Interval
-from cryutils.inputs import SoundInput
-from cryutils.novelty import Reference
-from cryutils.predict_ensemble import EnsemblePredictor
-from cryutils.streams import Streams
-from cryutils.table3 import Table3
-from cryutils.videos import STATES, FrameInput
+from cryutils.evaluation.intervals import Interval
+from cryutils.models import checkpoints, export
+from cryutils.models.autoencoders import AUTOENCODER
+from cryutils.models.backbones import Backbone
+from cryutils.models.dense_plan import DenseSettings
+from cryutils.models.inputs import SoundInput
+from cryutils.models.novelty import Reference
+from cryutils.models.runtimes import Setting
+from cryutils.papers import ensemble_files
+from cryutils.papers.embeddings import STATES, FrameInput
+from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.predict_ensemble import EnsemblePredictor
+from cryutils.papers.streams import Streams
+from cryutils.papers.table3 import Table3
 
 SMALL = DenseSettings(units=(4,), epochs=1)
 SETTINGS = Settings(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from cryutils import crossval, evaluation, inference, permutation, splits
+from cryutils import evaluation
 from cryutils.errors import InputError
+from cryutils.evaluation import crossval, intervals, permutation, splits
 
 
 def test_scores_by_hand() -> None:
@@ -55,7 +56,7 @@ def test_scores_of_unequal_lengths_are_refused() -> None:
 
 
 def test_evaluation_is_the_one_home() -> None:
-    for module in (splits, crossval, inference, permutation):
+    for module in (splits, crossval, intervals, permutation):
         for name in set(module.__all__) - {"fit_and_predict"}:
             assert name in evaluation.__all__
             assert getattr(evaluation, name) is getattr(module, name)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from trained_run import Trained
 
-from cryutils import networks
 from cryutils.errors import InputError
-from cryutils.export import Lite, litert
+from cryutils.models import networks
+from cryutils.models.export import Lite, litert
 
 
 def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_asking_needs_no_tensorflow(trained: Trained) -> None:
     path = trained.run / "models" / "cry2.tflite"
     script = f"""
 import sys, numpy as np
-from cryutils.export import Lite
+from cryutils.models.export import Lite
 light = Lite({str(path)!r})
 print(light.predict(np.zeros((2, *light.shape))).shape, "tensorflow" in sys.modules)
 """
@@ -135,7 +135,7 @@ def test_a_damaged_network_that_opens_is_refused_when_it_runs(
 from pathlib import Path
 import numpy as np
 from cryutils.errors import InputError
-from cryutils.export import Lite
+from cryutils.models.export import Lite
 
 good = Path({str(trained.run / "models" / "cry2.tflite")!r}).read_bytes()
 path = Path({str(tmp_path / "flipped.tflite")!r})

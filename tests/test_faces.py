@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cryutils import faces
+from cryutils.datasets.synthetic import face as drawn
+from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
-from cryutils.synth import face as drawn
-from cryutils.synth import voice
+from cryutils.video import faces
 
 _NAMED = os.environ.get("CRYUTILS_WEIGHTS_DIR")
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import backbones, backend, finetuning, mp4
-from cryutils.backbones import Backbone
-from cryutils.clips import Clip
+from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.examples import Examples
-from cryutils.training import Settings
-from cryutils.videos import FrameInput
+from cryutils.models import backbones, backend, finetuning
+from cryutils.models.backbones import Backbone
+from cryutils.models.examples import Examples
+from cryutils.models.training import Settings
+from cryutils.papers.embeddings import FrameInput
+from cryutils.video import mp4
 
 SHAPE = (32, 32, 3)
 STATES = ("hug", "hungry", "sleepy")

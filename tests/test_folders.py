@@ -20,11 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
-from cryutils import audio, decode, fingerprint, media
-from cryutils.clips import Corpus
-from cryutils.datasets import load
+from cryutils import audio
+from cryutils._io import media
+from cryutils.audio import decode
+from cryutils.course import fingerprint
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.loading import load
 from cryutils.errors import NO_MEMORY, InputError
-from cryutils.splits import Protocol
+from cryutils.evaluation.splits import Protocol
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]

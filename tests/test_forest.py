@@ -8,7 +8,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from cryutils.forest import Forest
+from cryutils.models.forest import Forest
 
 
 def problem(seed: int, n: int = 150, n_features: int = 12) -> tuple[np.ndarray, np.ndarray, list]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils import claims, framewise
-from cryutils.clips import Clip, Corpus
-from cryutils.dense import DenseSettings
+from cryutils import claims
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.models.dense_plan import DenseSettings
+from cryutils.papers import framewise
 
 FRAMES = 6
 STATES = ("hungry", "sleepy")

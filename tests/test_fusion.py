@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cryutils.errors import InputError
-from cryutils.fusion import (
+from cryutils.models.fusion import (
     NO_PREDICTION,
     RollingAverage,
     decide,
@@ -17,7 +17,7 @@ from cryutils.fusion import (
     late_fusion,
     rolling_average,
 )
-from cryutils.recognition import flicker
+from cryutils.papers.recognition import flicker
 
 logits = arrays(np.float32, (5, 4), elements=st.floats(-20, 20, width=32))
 missing = arrays(np.bool_, (5,))

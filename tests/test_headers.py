@@ -20,9 +20,11 @@ import pytest
 from PIL import Image
 from trained_run import Trained
 
-from cryutils import audio, faces, media, mp4, pictures, video
+from cryutils import audio, video
+from cryutils._io import media, pictures
 from cryutils.errors import InputError
-from cryutils.predict import Predictor
+from cryutils.papers.predict import Predictor
+from cryutils.video import faces, mp4
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.image_features import hog
+from cryutils.video.features import hog
 
 DIRECTIONS = 9  # of 20 degrees
 

@@ -10,7 +10,12 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from cryutils.errors import InputError
-from cryutils.evaluation import interval, mean_interval, measured_coverage, paired_interval
+from cryutils.evaluation.intervals import (
+    interval,
+    mean_interval,
+    measured_coverage,
+    paired_interval,
+)
 
 
 def clips(right: dict[str, list[tuple[int, int, int]]]) -> tuple[np.ndarray, np.ndarray, list[str]]:

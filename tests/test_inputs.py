@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from cryutils.audio.spectral import condition, mel_db, mfcc, resample, stft_db
 from cryutils.errors import InputError
-from cryutils.examples import windows
-from cryutils.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
-from cryutils.spectral import condition, mel_db, mfcc, resample, stft_db
-from cryutils.video import FaceTrack
+from cryutils.models.examples import windows
+from cryutils.models.inputs import KINDS, FaceInput, SoundInput, picture_problem, sound_problem
+from cryutils.video.tracks import FaceTrack
 
 SR = 8000
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cryutils import locations
+from cryutils._io import paths
 from cryutils.errors import InputError, near_miss
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -21,28 +21,28 @@ def test_a_relative_path_means_the_folder_where_the_command_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_START_DIR", str(tmp_path / "start"))
-    assert locations.resolve("own/cries") == tmp_path / "start" / "own" / "cries"
-    assert locations.resolve(tmp_path / "there") == tmp_path / "there"
+    assert paths.resolve("own/cries") == tmp_path / "start" / "own" / "cries"
+    assert paths.resolve(tmp_path / "there") == tmp_path / "there"
 
 
 @pytest.mark.parametrize("path", ["~nobody-of-that-name/cries", "a\0b"])
 def test_what_can_be_no_path_is_one_line(path: str) -> None:
     with pytest.raises(InputError, match="no such path; is it mistyped"):
-        locations.resolve(path)
+        paths.resolve(path)
 
 
 def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert locations.resolve("~/cries") == tmp_path / "home" / "cries"
+    assert paths.resolve("~/cries") == tmp_path / "home" / "cries"
 
 
 @pytest.mark.parametrize(
     ("variable", "folder"),
     [
-        ("CRYUTILS_DATA_DIR", locations.data_dir),
-        ("CRYUTILS_CACHE_DIR", locations.cache_dir),
-        ("CRYUTILS_OUTPUTS_DIR", locations.outputs_dir),
-        ("CRYUTILS_PROJECT_DIR", locations.project_dir),
+        ("CRYUTILS_DATA_DIR", paths.data_dir),
+        ("CRYUTILS_CACHE_DIR", paths.cache_dir),
+        ("CRYUTILS_OUTPUTS_DIR", paths.outputs_dir),
+        ("CRYUTILS_PROJECT_DIR", paths.project_dir),
     ],
 )
 def test_each_variable_moves_its_folder(
@@ -60,11 +60,11 @@ def test_without_variables_the_clone_and_the_users_cache_are_used(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
     monkeypatch.setenv("HOME", str(tmp_path))
     clone = Path(__file__).resolve().parent.parent
-    assert locations.data_dir() is None
-    assert locations.project_dir() == clone
-    assert locations.outputs_dir() == clone / "outputs"
-    assert tmp_path in locations.cache_dir().parents
-    assert locations.cache_dir().name == "cryutils"
+    assert paths.data_dir() is None
+    assert paths.project_dir() == clone
+    assert paths.outputs_dir() == clone / "outputs"
+    assert tmp_path in paths.cache_dir().parents
+    assert paths.cache_dir().name == "cryutils"
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -74,7 +74,7 @@ def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_n
     # numba looks beside the module first, where an installed package can't be written either.
     package = tmp_path / "site" / "cryutils"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(locations.__file__).parent, package, ignore=ignored)
+    shutil.copytree(Path(paths.__file__).parent, package, ignore=ignored)
     (package / "__pycache__").write_text("in the way")
     home, temporary = {"HOME": "/dev/null/x"}, tmp_path / "temporary"
     temporary.mkdir()
@@ -103,17 +103,17 @@ def test_a_home_that_can_be_written_is_left_alone(
     for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "users"))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    locations.settle()
+    paths.settle()
     assert "NUMBA_CACHE_DIR" not in os.environ
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/x")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
-    locations.settle()
+    paths.settle()
     assert os.environ["NUMBA_CACHE_DIR"] == "elsewhere"
 
 
 def test_writing_makes_the_folder_and_leaves_the_file_alone(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "results.json"
-    with locations.writing(target) as part:
+    with paths.writing(target) as part:
         assert part.suffix == ".json"
         part.write_text("whole")
         assert not target.exists()
@@ -123,7 +123,7 @@ def test_writing_makes_the_folder_and_leaves_the_file_alone(tmp_path: Path) -> N
 
 def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
-    with locations.writing(tmp_path / "written") as part:
+    with paths.writing(tmp_path / "written") as part:
         part.write_text("")
     assert (tmp_path / "written").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
@@ -131,7 +131,7 @@ def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
 def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "results.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError), locations.writing(target) as part:
+    with pytest.raises(RuntimeError), paths.writing(target) as part:
         part.write_text("ne")
         raise RuntimeError
     assert target.read_text() == "old"
@@ -144,7 +144,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_and_nothing_that_a_reader_f
     target = tmp_path / "results.json"
     target.write_text("old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from cryutils.locations import writing\n"
+        "import os, signal, sys; from pathlib import Path; from cryutils._io.paths import writing\n"
         "with writing(Path(sys.argv[1])) as part:\n"
         "    part.write_text('ne'); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -156,7 +156,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_and_nothing_that_a_reader_f
 
 def test_parallel_writers_of_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
     target = tmp_path / "shared.txt"
-    with locations.writing(target) as first, locations.writing(target) as second:
+    with paths.writing(target) as first, paths.writing(target) as second:
         first.write_text("first")
         second.write_text("second")
     assert target.read_text() == "first"
@@ -178,7 +178,7 @@ def left_behind(folder: Path, *, days: float, file_days: float | None = None) ->
 
 
 def write(target: Path) -> None:
-    with locations.writing(target) as part:
+    with paths.writing(target) as part:
         part.write_text("whole")
 
 
@@ -251,7 +251,7 @@ def test_an_error_while_writing_names_the_file(size: int, apart: Path) -> None:
     script = f"""
 import resource
 from pathlib import Path
-from cryutils.locations import writing
+from cryutils._io.paths import writing
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 try:
     with writing(Path("table.csv")) as part:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_headers import refusal
 
-from cryutils.media import MediaInfo, probe
+from cryutils._io.media import MediaInfo, probe
 
 Writer = Callable[..., Path]
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cryutils.evaluation import out_of_fold
-from cryutils.models import (
+from cryutils.evaluation.crossval import out_of_fold
+from cryutils.models.classical import (
     BASELINES,
     CLASSIFIERS,
     DeepNeuralNetwork,

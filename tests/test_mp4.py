@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils import audio, mp4
+from cryutils import audio
 from cryutils.errors import InputError
+from cryutils.video import mp4
 
 Frames = Iterator[np.ndarray]
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cryutils import nested
 from cryutils.errors import InputError
-from cryutils.streams import Units
+from cryutils.papers import nested
+from cryutils.papers.streams import Units
 
 
 def units(infants: int = 15, clips: int = 4, moments: int = 3) -> Units:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryutils import networks
 from cryutils.errors import InputError
+from cryutils.models import networks
 
 RNG = np.random.default_rng(0)
 CROPS = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cryutils import audio, load
-from cryutils.examples import Examples
-from cryutils.inputs import SoundInput
-from cryutils.novelty import Reference, caution
+from cryutils.models.examples import Examples
+from cryutils.models.inputs import SoundInput
+from cryutils.models.novelty import Reference, caution
 
 OWNERS = ["a", "a", "b", "c", "c", "d"]
 

@@ -11,24 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import (
-    autoencoders,
-    course,
-    datasets,
-    design,
-    engines,
-    ensemble_plan,
-    faces,
-    inputs,
-    nested,
-    networks,
-    parameters,
-    videos,
-    worker,
-)  # fmt: skip
+from cryutils import course
+from cryutils.course import execute, parameters  # fmt: skip
+from cryutils.course.parameters import DECLARED, Parameter
+from cryutils.datasets import loading
+from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.errors import InputError
-from cryutils.parameters import DECLARED, Parameter
-from cryutils.synth import face, schedule, voice
+from cryutils.models import autoencoders, design, inputs, networks, runtimes
+from cryutils.papers import embeddings, ensemble_plan, nested
+from cryutils.video import faces
 
 CLONE = Path(__file__).resolve().parent.parent
 NOTEBOOKS = course.notebooks(CLONE / "notebooks")
@@ -69,7 +60,7 @@ def test_a_value_is_read_as_it_is_meant(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_each_parameter_is_declared_and_its_default_passes(notebook: str) -> None:
-    defaults = worker.parameters(NOTEBOOKS[notebook])
+    defaults = execute.parameters(NOTEBOOKS[notebook])
     assert set(defaults) <= set(DECLARED)
     odd = {"data": "auto"} if notebook == "00_start_here" else {}  # it looks for a real cry
     assert not [
@@ -90,7 +81,7 @@ def test_each_declaration_is_used_and_tells_what_it_is_about() -> None:
     used = {
         name if f"{notebook}.{name}" not in DECLARED else f"{notebook}.{name}"
         for notebook, path in NOTEBOOKS.items()
-        for name in worker.parameters(path)
+        for name in execute.parameters(path)
     }
     assert set(DECLARED) == used
     assert all(declared.about for declared in DECLARED.values())
@@ -147,15 +138,15 @@ def test_a_kind_takes_its_own_and_nothing_else(
 
 def test_choices_are_those_of_the_library() -> None:
     assert {name: set(DECLARED[name].choices) for name in DECLARED if DECLARED[name].choices} == {
-        "data": set(datasets.CORPORA),
+        "data": set(loading.CORPORA),
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
         "scaling": set(design.SCALINGS),
         "detector": set(faces.DETECTORS),
         "backbone": {"auto", "small"},
         "weights": {"auto", "imagenet", "random"},
-        "engine": set(engines.ENGINES),
-        "crop": {"auto", *videos.CROPS},
+        "engine": set(runtimes.ENGINES),
+        "crop": {"auto", *embeddings.CROPS},
         "ensemble_input": set(ensemble_plan.KINDS),
         "split_unit": set(nested.SCHEMES[:2]),
     }
@@ -412,7 +403,7 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callab
     parts = dict(zip(NOTEBOOKS, re.split(r"^\d\d_\w+: ", out, flags=re.MULTILINE)[1:], strict=True))
     for name, part in parts.items():
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)
-        assert listed == list(worker.parameters(NOTEBOOKS[name]))
+        assert listed == list(execute.parameters(NOTEBOOKS[name]))
     assert parts["03_feature_validation"].startswith("Feature validation: Table 2")
     assert "  n_fft = 256 " in parts["03_feature_validation"]
     assert "a whole number from 16 to 16384" in parts["03_feature_validation"]

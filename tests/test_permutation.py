@@ -14,16 +14,15 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.errors import InputError
-from cryutils.evaluation import (
+from cryutils.evaluation.crossval import balanced_accuracy
+from cryutils.evaluation.permutation import (
     PermutationTest,
-    Protocol,
-    balanced_accuracy,
-    class_indices,
     fixed_prediction_test,
     permutation_order,
     permutation_test,
     permute_labels,
 )
+from cryutils.evaluation.splits import Protocol, class_indices
 
 
 class NearestMean:

@@ -16,8 +16,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from PIL import Image
 
-from cryutils import claims, plots, spectral
-from cryutils.clips import Clip, Corpus
+from cryutils import claims, plots
+from cryutils.audio import spectral
+from cryutils.datasets.corpus import Clip, Corpus
 
 SR = 8000
 RNG = np.random.default_rng(0)

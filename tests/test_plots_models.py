@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from cryutils import plots
-from cryutils.video import FaceTrack
+from cryutils.video.tracks import FaceTrack
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
 

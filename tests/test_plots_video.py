@@ -14,8 +14,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from cryutils import plots
-from cryutils.inference import Interval
-from cryutils.rolling import Rolled
+from cryutils.evaluation.intervals import Interval
+from cryutils.papers.rolling import Rolled
 
 
 @pytest.fixture

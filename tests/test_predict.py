@@ -14,9 +14,9 @@ from trained_run import Trained
 
 from cryutils import audio, video
 from cryutils.errors import InputError
-from cryutils.inputs import SoundInput
-from cryutils.model_card import ModelCard
-from cryutils.predict import Prediction, Predictor, runs_with_models
+from cryutils.models.inputs import SoundInput
+from cryutils.models.model_card import ModelCard
+from cryutils.papers.predict import Prediction, Predictor, runs_with_models
 
 
 def by_hand(run: Trained, path: Path, *, heard: bool, seen: bool) -> np.ndarray:

@@ -15,14 +15,17 @@ import numpy as np
 import pytest
 from trained_run import Trained
 
-from cryutils import audio, cli, export, predict, video
+from cryutils import audio, video
+from cryutils.course import cli
 from cryutils.errors import InputError
-from cryutils.inputs import SoundInput
-from cryutils.model_card import ModelCard
-from cryutils.novelty import Reference
-from cryutils.predict import Prediction, Predictor
-from cryutils.predict_ensemble import EnsemblePredictor, Models
-from cryutils.videos import STATES, FrameInput
+from cryutils.models import export
+from cryutils.models.inputs import SoundInput
+from cryutils.models.model_card import ModelCard
+from cryutils.models.novelty import Reference
+from cryutils.papers import predict
+from cryutils.papers.embeddings import STATES, FrameInput
+from cryutils.papers.predict import Prediction, Predictor
+from cryutils.papers.predict_ensemble import EnsemblePredictor, Models
 
 FEATURES = {"mfcc": 4, "stft": 3, "image": 5}
 ROLLING = 3
@@ -260,7 +263,7 @@ def test_a_face_that_is_followed_is_judged_and_drawn_where_it_is(
 def test_frames_pass_in_parts_and_come_out_the_same(
     three: Made, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cryutils import predict_ensemble
+    from cryutils.papers import predict_ensemble
 
     whole = EnsemblePredictor()(recordings / "cry.mp4")
     monkeypatch.setattr(predict_ensemble, "_FRAMES", 3)
@@ -312,7 +315,7 @@ def test_the_command_asks_it_and_draws_its_answer(
 
 def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from cryutils.predict_ensemble import Models;"
+        "import sys; from pathlib import Path; from cryutils.papers.predict_ensemble import Models;"
         f" said = Models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
         " assert said.used == 'both'; assert 'tensorflow' not in sys.modules"
     )

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_backbones import name_of_file, write_notop
 
-from cryutils import backbones, backend, pretraining
+from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
-from cryutils.faces import crop
-from cryutils.synth import face, voice
-from cryutils.videos import STATES
+from cryutils.models import backbones, backend, pretraining
+from cryutils.papers.embeddings import STATES
+from cryutils.video.faces import crop
 
 SIZE = 48
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cryutils import progress
-from cryutils.synth import corpus
-from cryutils.work import Work
+from cryutils._io import progress
+from cryutils._io.parallel import Work
+from cryutils.datasets.synthetic import corpus
 
 
 @pytest.fixture

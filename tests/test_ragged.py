@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils import ragged
+from cryutils._io import ragged
 from cryutils.errors import InputError
 
 

@@ -17,26 +17,26 @@ from sklearn.metrics import (
 )
 from trained_run import Trained
 
-from cryutils import (
-    audio,
-    checkpoints,
-    claims,
-    crossfit,
-    evaluation,
-    networks,
-    training,
-    video,
-)
-from cryutils.clips import Clip, Corpus
-from cryutils.crossfit import CrossFit
+from cryutils import audio, claims, evaluation, video
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.examples import Examples
-from cryutils.export import Lite
-from cryutils.inputs import SoundInput
-from cryutils.novelty import Reference
-from cryutils.predict import Predictor
-from cryutils.recognition import STATES, Scored, comparison, deploy, flicker, moments, state_corpus
-from cryutils.video import FaceTrack
+from cryutils.models import checkpoints, crossfit, networks, training
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples
+from cryutils.models.export import Lite
+from cryutils.models.inputs import SoundInput
+from cryutils.models.novelty import Reference
+from cryutils.papers.predict import Predictor
+from cryutils.papers.recognition import (
+    STATES,
+    Scored,
+    comparison,
+    deploy,
+    flicker,
+    moments,
+    state_corpus,
+)
+from cryutils.video.tracks import FaceTrack
 
 
 def corpus(labels: list[str], infants: list[str] | None = None, *, name: str = "cries") -> Corpus:

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cryutils import claims, report, tables
-from cryutils.claims import Result
+from cryutils import claims
+from cryutils.claims import report, tables
+from cryutils.claims.store import Result
 from cryutils.errors import InputError
-from cryutils.model_card import ModelCard
-from cryutils.models import CLASSIFIERS
+from cryutils.models.classical import CLASSIFIERS
+from cryutils.models.model_card import ModelCard
 
 pytestmark = pytest.mark.usefixtures("apart")
 

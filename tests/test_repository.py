@@ -23,9 +23,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import cryutils
-from cryutils import claims, cli, course, worker
-from cryutils.claims import Result
-from cryutils.donateacry import parse_name
+from cryutils import claims, course
+from cryutils.claims.store import Result
+from cryutils.course import cli, execute
+from cryutils.datasets.donateacry import parse_name
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -195,7 +196,7 @@ def test_every_choice_that_names_a_parameter_names_one_that_exists() -> None:
     written = [row for row in named if row["notebook"] in there]
     if not written:
         pytest.skip("none of the notebooks that the choices are made in is here yet")
-    known = {name: worker.parameters(there[name]) for name in {r["notebook"] for r in written}}
+    known = {name: execute.parameters(there[name]) for name in {r["notebook"] for r in written}}
     assert not [
         f"{row['setting']}: {row['notebook']} has no parameter {row['parameter']!r}"
         for row in written
@@ -222,7 +223,7 @@ def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
     assert set(profile.parameters) | set(profile.skip) <= set(there) | set(PLANNED)
     for notebook, values in profile.parameters.items():
         if notebook in there:
-            assert set(values) <= set(worker.parameters(there[notebook]))
+            assert set(values) <= set(execute.parameters(there[notebook]))
 
 
 def test_notebooks_wait_only_for_notebooks_of_the_course() -> None:
@@ -244,7 +245,7 @@ def test_readme_table_has_every_notebook_and_no_other() -> None:
 def test_readme_gives_the_time_that_the_notebook_gives(name: str) -> None:
     (row,) = [line for line in README.splitlines() if line.startswith(f"| [{name}]")]
     (minutes,) = re.findall(r"\| (\d+) minutes \|", row)
-    opening = worker.source_text(ROOT / "notebooks" / f"{name}.ipynb")[:2000]
+    opening = execute.source_text(ROOT / "notebooks" / f"{name}.ipynb")[:2000]
     assert re.search(rf"\b{minutes} min", opening), f"{name} gives another time than README"
 
 

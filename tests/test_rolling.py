@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils import claims, rolling
-from cryutils.clips import Clip, Corpus
-from cryutils.fusion import rolling_average
+from cryutils import claims
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.models.fusion import rolling_average
+from cryutils.papers import rolling
 
 FRAMES = 6
 STATES = ("hungry", "sleepy")

@@ -14,11 +14,13 @@ from typing import Any
 import nbformat
 import pytest
 
-from cryutils import claims, cli, predict, run_folder
+from cryutils import claims
+from cryutils.claims.report import damages
+from cryutils.claims.report import write as write_page
+from cryutils.course import cli, run_folder
 from cryutils.errors import InputError
-from cryutils.model_card import ModelCard
-from cryutils.report import damages
-from cryutils.report import write as write_page
+from cryutils.models.model_card import ModelCard
+from cryutils.papers import predict
 
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
          "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
@@ -283,7 +285,7 @@ def test_one_process_at_a_time_executes_in_a_run(folder: Path) -> None:
 def test_only_networks_that_are_still_in_the_cache_are_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch, apart: Path
 ) -> None:
-    from cryutils import checkpoints
+    from cryutils.models import checkpoints
 
     run_folder.stage(folder, "01_first")
     place = run_folder.networks_file(folder, "01_first")

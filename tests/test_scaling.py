@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from cryutils import spectral
+from cryutils.audio import spectral
+from cryutils.audio.scaling import SignalScaler, standardise_then_min_max, stats_row
 from cryutils.errors import InputError
-from cryutils.scaling import SignalScaler, standardise_then_min_max, stats_row
 
 signals = st.lists(
     st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), min_size=1, max_size=5

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryutils import audio, scaling, spectral, stress
+from cryutils import audio
+from cryutils.audio import scaling, spectral
+from cryutils.audio.noise import add_noise
 from cryutils.errors import InputError
 
 CLOSE_DB = 1e-3
@@ -310,7 +312,7 @@ def signal_function(name: str):  # type: ignore[no-untyped-def]
     if name == "transform":
         return scaling.SignalScaler(-1.0, 1.0, 0.0, 0.5).transform
     if name == "add_noise":
-        return lambda x: stress.add_noise(x, snr_db=10, rng=np.random.default_rng(0))
+        return lambda x: add_noise(x, snr_db=10, rng=np.random.default_rng(0))
     if name == "summarise":
         return lambda x: spectral.summarise([x[:, None]])
     if name == "istft":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from cryutils.errors import InputError
-from cryutils.evaluation import (
+from cryutils.evaluation.splits import (
     Protocol,
     class_indices,
     effective_infants,

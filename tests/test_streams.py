@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cryutils
-from cryutils import audio, streams
-from cryutils.clips import Corpus
+from cryutils import audio
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.inputs import SoundInput
+from cryutils.models.inputs import SoundInput
+from cryutils.papers import streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cryutils.audio.noise import add_noise, drop
 from cryutils.errors import InputError
-from cryutils.stress import add_noise, drop
 
 
 def tone(samples: int = 16000) -> np.ndarray:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from cryutils import claims
-from cryutils.clips import Clip, Corpus
-from cryutils.ensemble import Ensemble, Settings
-from cryutils.nested import SCHEMES, divide, unit_of
-from cryutils.streams import Streams
-from cryutils.table3 import Table3
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.papers.ensemble import Ensemble
+from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.nested import SCHEMES, divide, unit_of
+from cryutils.papers.streams import Streams
+from cryutils.papers.table3 import Table3
 
 # An infant has one state; states differ in their number of clips.
 INFANTS, MOMENTS = 18, 3

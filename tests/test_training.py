@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils import checkpoints, networks, traced, training
 from cryutils.errors import InputError
-from cryutils.model_card import ModelCard
-from cryutils.training import Fitted, Settings, fit
+from cryutils.models import checkpoints, networks, traced, training
+from cryutils.models.model_card import ModelCard
+from cryutils.models.training import Fitted, Settings, fit
 
 N = 40
 TRAIN, VALIDATION = np.arange(0, 28), np.arange(28, 36)  # 36-39 are nobody's

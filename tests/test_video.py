@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils import faces, mp4, video
+from cryutils import video
+from cryutils.datasets.synthetic import face as drawn
+from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
-from cryutils.shots import sampled, turned
-from cryutils.synth import face as drawn
-from cryutils.synth import voice
+from cryutils.video import faces, mp4
+from cryutils.video.files import sampled, turned
 
 Writer = Callable[..., Path]
 

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from test_backbones import name_of_file, write_notop
 
-from cryutils import backbones, backend, faces, mp4, pretraining, video, videos
-from cryutils.backbones import Backbone
-from cryutils.clips import Clip, Corpus
+from cryutils import video
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.videos import FrameInput
+from cryutils.models import backbones, backend, pretraining
+from cryutils.models.backbones import Backbone
+from cryutils.papers import embeddings
+from cryutils.papers.embeddings import FrameInput
+from cryutils.video import faces, mp4
 
 SIZE, FPS = 48, 4.0
 SEEN = FrameInput(fps=FPS, size=SIZE)
@@ -83,18 +86,18 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
     ],
 )
 def test_three_states_by_the_papers_names(labels: tuple[str, ...], found: tuple[str, ...]) -> None:
-    chosen = videos.three_states(corpus_of(*labels))
+    chosen = embeddings.three_states(corpus_of(*labels))
     assert tuple(chosen.labels) == found
-    assert set(chosen.classes) <= set(videos.STATES) == set(videos.WORDS)
+    assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
 
 def test_what_stands_for_what_is_said() -> None:
-    assert "tired stands for sleepy" in videos.three_states(corpus_of("tired", "hungry")).note
+    assert "tired stands for sleepy" in embeddings.three_states(corpus_of("tired", "hungry")).note
 
 
 def test_a_corpus_of_one_state_is_refused() -> None:
     with pytest.raises(InputError, match="of hug, hungry, sleepy it holds hungry;"):
-        videos.three_states(corpus_of("hungry", "pain"))
+        embeddings.three_states(corpus_of("hungry", "pain"))
 
 
 # Frames
@@ -136,7 +139,7 @@ def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
 
 
 def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() -> None:
-    from cryutils.synth import face, voice
+    from cryutils.datasets.synthetic import face, voice
 
     sides = []
     for infant in range(20):
@@ -193,7 +196,7 @@ def test_what_is_no_setting_is_refused(wrong: dict[str, Any], words: str) -> Non
 def test_each_clip_is_given_what_the_backbone_makes_of_its_frames(
     three: list[Clip], mean_colour: Backbone
 ) -> None:
-    found = videos.embed(three, mean_colour, SEEN)
+    found = embeddings.embed(three, mean_colour, SEEN)
     assert [one.dtype for one in found] == [np.float32] * 3
     for one, wanted in zip(found, colours(three), strict=True):
         np.testing.assert_allclose(one, wanted, rtol=1e-5)
@@ -204,23 +207,23 @@ def test_a_clip_without_pictures_has_no_rows(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
     heard = clip(bare / "sound.wav", has_video=False)
-    found = videos.embed([three[0], heard, three[1]], mean_colour, SEEN)
+    found = embeddings.embed([three[0], heard, three[1]], mean_colour, SEEN)
     assert [one.shape for one in found] == [(8, 3), (0, 3), (8, 3)]
 
 
 def test_a_still_is_one_frame(bare: Path, still: Any, mean_colour: Backbone) -> None:
     with_still = replace(clip(bare / "a.wav", has_video=False), still=still(bare / "a.png"))
-    (found,) = videos.embed([with_still], mean_colour, SEEN)
+    (found,) = embeddings.embed([with_still], mean_colour, SEEN)
     assert found.shape == (1, 3)
 
 
 def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
-    wanted = [one.copy() for one in videos.embed(three[:1], mean_colour, SEEN)]
+    wanted = [one.copy() for one in embeddings.embed(three[:1], mean_colour, SEEN)]
     (kept,) = bare.glob("cache/embeddings/*/*.bin")
     kept.write_bytes(b"damaged")
-    found = videos.embed([three[0], three[1], three[1], three[2]], mean_colour, SEEN)
+    found = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, SEEN)
     np.testing.assert_array_equal(found[0], wanted[0])
     expected = colours([three[1], three[1], three[2]])
     for one, other in zip(found[1:], expected, strict=True):
@@ -244,8 +247,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_nothing_is_decoded_twice(
     three: list[Clip], mean_colour: Backbone, opened: list[str]
 ) -> None:
-    first = videos.embed(three, mean_colour, SEEN)
-    again = videos.embed([three[2], three[0]], mean_colour, SEEN)
+    first = embeddings.embed(three, mean_colour, SEEN)
+    again = embeddings.embed([three[2], three[0]], mean_colour, SEEN)
     assert opened == ["0.mp4", "1.mp4", "2.mp4"]
     np.testing.assert_array_equal(again[0], first[2])
     np.testing.assert_array_equal(again[1], first[0])
@@ -257,10 +260,10 @@ def test_what_was_stopped_goes_on_where_it_was(
     good = three[1].path.read_bytes()
     three[1].path.write_bytes(good[: len(good) // 4])
     with pytest.raises(InputError, match=r"1\.mp4"):
-        videos.embed(three, mean_colour, SEEN)
+        embeddings.embed(three, mean_colour, SEEN)
     three[1].path.write_bytes(good)
     opened.clear()
-    found = videos.embed(three, mean_colour, SEEN)
+    found = embeddings.embed(three, mean_colour, SEEN)
     assert opened == ["1.mp4", "2.mp4"]
     for one, wanted in zip(found, colours(three), strict=True):
         np.testing.assert_allclose(one, wanted, rtol=1e-5)
@@ -270,7 +273,7 @@ def test_frames_of_another_size_than_the_backbones_are_refused(
     three: list[Clip], mean_colour: Backbone
 ) -> None:
     with pytest.raises(InputError, match="size=64: mean colour takes 48 x 48"):
-        videos.embed(three, mean_colour, FrameInput(size=64))
+        embeddings.embed(three, mean_colour, FrameInput(size=64))
 
 
 def test_int8_is_calibrated_on_faces_of_nobodys_clip(
@@ -279,21 +282,22 @@ def test_int8_is_calibrated_on_faces_of_nobodys_clip(
     asked: list[Any] = []
     monkeypatch.setattr(backbones, "kept", lambda keys, *_, **__: [False for _ in keys])
     monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
-    videos.embed(three, mean_colour, SEEN, engine="openvino-int8")
+    embeddings.embed(three, mean_colour, SEEN, engine="openvino-int8")
     frames = asked[0]["calibration"]
     assert (frames.dtype, frames.shape) == (np.uint8, (96, SIZE, SIZE, 3))
     assert len(np.unique(frames, axis=0)) == 96  # an infant each
-    monkeypatch.setattr(videos, "_other", lambda *_: pytest.fail("drawn again"))
-    np.testing.assert_array_equal(videos.calibration(SEEN), frames)
+    monkeypatch.setattr(embeddings, "_other", lambda *_: pytest.fail("drawn again"))
+    np.testing.assert_array_equal(embeddings.calibration(SEEN), frames)
     with pytest.raises(pytest.fail.Exception, match="drawn again"):
-        videos.calibration(replace(SEEN, crop="centre"))
+        embeddings.calibration(replace(SEEN, crop="centre"))
 
 
 def test_calibration_is_cut_out_as_the_frames_are() -> None:
     whole, middle, face = (
-        videos._other(3, FrameInput(size=224, crop=crop, share=0.5)) for crop in videos.CROPS
+        embeddings._other(3, FrameInput(size=224, crop=crop, share=0.5))
+        for crop in embeddings.CROPS
     )
-    np.testing.assert_array_equal(videos._other(3, FrameInput(size=224)), whole)
+    np.testing.assert_array_equal(embeddings._other(3, FrameInput(size=224)), whole)
     shrunk = faces.crop(whole, np.array([56, 56, 112, 112], np.float32), size=224)
     np.testing.assert_array_equal(middle, shrunk)
     assert not np.array_equal(face, whole)
@@ -313,7 +317,7 @@ def test_weights_as_keras_publishes_them_reach_the_embeddings(
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
     backbone = backbones.base("ResNet50", input_shape=SEEN.shape)
     assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words
-    found = videos.embed(three[:2], backbone, SEEN)
+    found = embeddings.embed(three[:2], backbone, SEEN)
     for one, its in zip(three, found, strict=False):
         frames = np.stack(list(SEEN.frames(one.path))).astype(np.float32)
         pixels = keras.applications.resnet.preprocess_input(frames)
@@ -330,29 +334,29 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes the disk says are free: its one element."""
     left = [2**40]
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(videos.shutil, "disk_usage", lambda _: usage(2**41, 0, left[0]))
+    monkeypatch.setattr(embeddings.shutil, "disk_usage", lambda _: usage(2**41, 0, left[0]))
     return left
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(
     bare: Path, three: list[Clip], mean_colour: Backbone, free: list[int], opened: list[str]
 ) -> None:
-    videos.embed(three[:2], mean_colour, SEEN)
+    embeddings.embed(three[:2], mean_colour, SEEN)
     opened.clear()
     free[0] = 2**20
     with pytest.raises(InputError) as caught:
-        videos.embed(three, mean_colour, SEEN)
+        embeddings.embed(three, mean_colour, SEEN)
     said = str(caught.value)
     assert opened == [] and "\n" not in said
     assert (
         str(bare / "cache") in said and "CRYUTILS_CACHE_DIR" in said and "0.0 GiB are free" in said
     )
-    videos.embed(three[:2], mean_colour, SEEN)  # needs nothing more
+    embeddings.embed(three[:2], mean_colour, SEEN)  # needs nothing more
 
 
 def test_a_disk_with_room_says_so(free: list[int]) -> None:
     free[0] = 8 * 2**30
-    assert videos.check_disk(3 * 2**30) == "3.0 GiB are needed, 8.0 GiB are free"
+    assert embeddings.check_disk(3 * 2**30) == "3.0 GiB are needed, 8.0 GiB are free"
 
 
 def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
@@ -363,14 +367,14 @@ def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[in
         file.truncate(2**30)
     needed = 3 * 2**29
     with pytest.raises(InputError, match=r"1\.5 GiB are needed, 1\.0 GiB are free"):
-        videos.check_disk(needed)
-    videos.check_disk(needed, resuming=True)
+        embeddings.check_disk(needed)
+    embeddings.check_disk(needed, resuming=True)
     with pytest.raises(InputError, match=r"2\.0 GiB are needed"):
-        videos.check_disk(2**31, resuming=True)
+        embeddings.check_disk(2**31, resuming=True)
 
 
 def test_the_papers_size_needs_its_embeddings_and_its_sound() -> None:
-    found = videos.disk_need(800, 15.0, fps=30, features=[2048, 128])
+    found = embeddings.disk_need(800, 15.0, fps=30, features=[2048, 128])
     assert found == 360_000 * 2176 * 4 + 800 * 15 * 64_000
 
 
@@ -383,10 +387,10 @@ def test_the_need_covers_what_is_really_written(bare: Path, mean_colour: Backbon
         duration_s=2.0, fps=FPS, size=96, progress=False,
     )  # fmt: skip
     audio.signals(corpus, sr=16000)
-    videos.embed(corpus, mean_colour, SEEN)
+    embeddings.embed(corpus, mean_colour, SEEN)
     written = sum(
         path.stat().st_size for path in (bare / "cache").rglob("*") if path.suffix != ".json"
         and path.is_file()
     )  # fmt: skip
-    need = videos.disk_need(len(corpus), 2.0, fps=FPS, features=[3], side=96)
+    need = embeddings.disk_need(len(corpus), 2.0, fps=FPS, features=[3], side=96)
     assert written < need < 1.5 * written

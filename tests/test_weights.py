@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from cryutils import weights
 from cryutils.errors import InputError
-from cryutils.weights import Found, NotHad, Published
+from cryutils.models import weights
+from cryutils.models.weights import Found, NotHad, Published
 
 FILE = "tiny_notop.h5"
 BYTES = b"weights, or what passes for them here" * 100
@@ -214,7 +214,7 @@ def test_listing_needs_no_tensorflow() -> None:
 
 
 def test_keras_gets_its_own_function_back() -> None:
-    from cryutils.backend import keras
+    from cryutils.models.backend import keras
 
     keras()
     from keras.src.utils import file_utils

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryutils.clips import Corpus
-from cryutils.inputs import FaceInput, SoundInput
+from cryutils.datasets.corpus import Corpus
+from cryutils.models.inputs import FaceInput, SoundInput
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-from cryutils.pictures import few_colours
+from cryutils._io.pictures import few_colours
 
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = {

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils.audio.spectral import normalise_amplitude, resample, stft_db
 from cryutils.errors import InputError
-from cryutils.spectral import normalise_amplitude, resample, stft_db
 
 if TYPE_CHECKING:
     from IPython.display import Audio

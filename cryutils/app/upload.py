@@ -18,9 +18,9 @@ import numpy.typing as npt
 from cryutils import audio
 from cryutils.app.clip_view import wav_bytes
 from cryutils.app.knobs import PICTURE, drawing, figure_png
+from cryutils.audio.spectral import normalise_amplitude
 from cryutils.errors import InputError
-from cryutils.inputs import sound_problem
-from cryutils.spectral import normalise_amplitude
+from cryutils.models.inputs import sound_problem
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from cryutils import mp4
 from cryutils.app import CryPlayer, Sound
 from cryutils.app.clip_view import envelope, spectrogram, wav_bytes
 from cryutils.errors import InputError
+from cryutils.video import mp4
 
 SR = 8000
 

@@ -16,9 +16,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from cryutils import InputError, audio, plots, spectral
+from cryutils import InputError, audio, plots
 from cryutils.app.clip_view import listen, wav_bytes
 from cryutils.app.upload import sound_upload, uploaded_files, uploaded_sounds
+from cryutils.audio import spectral
 
 
 def version_7(**files: bytes) -> Any:

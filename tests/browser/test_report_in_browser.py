@@ -12,9 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
 
-from cryutils import claims, plots, report
-from cryutils.models import CLASSIFIERS
-from cryutils.tables import ENSEMBLES, PAIRS
+from cryutils import claims, plots
+from cryutils.claims import report
+from cryutils.claims.tables import ENSEMBLES, PAIRS
+from cryutils.models.classical import CLASSIFIERS
 
 NAME = "03_feature_validation"
 # Tables that are wider than their box, and whatever else reaches beyond the window.

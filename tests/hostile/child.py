@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from mutations import changes, suffixes
 
-from cryutils import audio, media, video
+from cryutils import audio, video
+from cryutils._io import media
 from cryutils.errors import InputError
-from cryutils.predict import Predictor
+from cryutils.papers.predict import Predictor
 
 MEMORY = 3 << 30  # bytes of address space, of which libraries alone take one third
 HANG_S = 300  # many thousand times what a call takes

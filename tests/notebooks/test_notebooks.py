@@ -13,7 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cryutils import course, worker
+from cryutils import course
+from cryutils.course import execute
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
@@ -52,7 +53,7 @@ def test_opening_says_what_how_long_which_paper_and_modules(notebook) -> None:
 
 def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
     (cell,) = tagged(notebook, "parameters")
-    values = worker.parameters(NOTEBOOKS[notebook.name])
+    values = execute.parameters(NOTEBOOKS[notebook.name])
     assert len(ast.parse(cell.source).body) == len(values)
     assert {"data", "seed"} <= set(values)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryutils.datasets.synthetic import corpus, face, voice
 from cryutils.errors import InputError
-from cryutils.synth import corpus, face, voice
 
 SMALL = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "progress": False}
 

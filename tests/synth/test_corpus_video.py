@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryutils import audio, load, mp4
+from cryutils import audio, load
+from cryutils.datasets.synthetic import corpus
 from cryutils.errors import InputError
-from cryutils.synth import corpus
+from cryutils.video import mp4
 
 SMALL: dict[str, Any] = {
     "classes": ["hungry", "tired"], "infants": 4, "clips_per_infant": 2, "duration_s": 0.5,
@@ -114,7 +115,7 @@ def test_face_and_voice_have_a_signal_each(
 
 def test_without_an_identity_of_its_own_a_face_is_nobodys() -> None:
     clips = corpus.plan(SMALL["classes"], infants=4, clips_per_infant=2, duration_s=0.5)
-    from cryutils.synth.files import Picture, write_mp4
+    from cryutils.datasets.synthetic.files import Picture, write_mp4
 
     def write(infant: int, face_identity: float) -> Path:
         path = corpus.locations.cache_dir() / f"{infant}-{face_identity}.mp4"
@@ -158,7 +159,7 @@ BUILD = """
 import json, os, signal, sys
 from pathlib import Path
 from cryutils import mp4
-from cryutils.synth import corpus
+from cryutils.datasets.synthetic import corpus
 os.cpu_count = lambda: 2  # with more, all files would be done at once
 write = mp4.write
 def killed(*arguments, **options):

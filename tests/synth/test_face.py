@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from cryutils.datasets.synthetic import corpus, face, face_states, sprites, voice
+from cryutils.datasets.synthetic.relief import Pose
 from cryutils.errors import InputError
-from cryutils.synth import corpus, face, face_states, sprites, voice
-from cryutils.synth.relief import Pose
 
 STATES = list(voice.STATES)
 

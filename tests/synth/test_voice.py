@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
-from cryutils.synth import voice
 
 DIAL = st.floats(0.0, 1.0)
 SEED = st.integers(0, 2**40)
@@ -103,8 +103,8 @@ def test_mouth_and_voice_are_silent_between_bursts() -> None:
 
 
 def test_formants_rise_as_the_mouth_opens() -> None:
-    from cryutils.synth.source_filter import through_tract
-    from cryutils.synth.states import BASE
+    from cryutils.datasets.synthetic.source_filter import through_tract
+    from cryutils.datasets.synthetic.states import BASE
 
     noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
     loud = np.full(32000, 0.6, np.float32)

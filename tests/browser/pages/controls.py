@@ -11,9 +11,10 @@ import numpy as np
 from IPython.display import display
 from matplotlib import pyplot as plt
 
-from cryutils import plots, spectral
+from cryutils import plots
 from cryutils.app.knobs import knobs
 from cryutils.app.upload import sound_upload
+from cryutils.audio import spectral
 
 x = np.random.default_rng(0).uniform(-0.5, 0.5, 40_000).astype(np.float32)
 

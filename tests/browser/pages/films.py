@@ -12,9 +12,9 @@ import ipywidgets
 import numpy as np
 from IPython.display import display
 
-from cryutils import mp4
 from cryutils.app import CryPlayer
-from cryutils.clips import Clip
+from cryutils.datasets.corpus import Clip
+from cryutils.video import mp4
 
 SR = 8000
 folder = Path(tempfile.mkdtemp())

@@ -1,0 +1,202 @@
+"""Where things are read from and written to, and how a file is written whole.
+
+Three environment variables move everything: `CRYUTILS_DATA_DIR` (recordings, only
+ever read), `CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and
+`CRYUTILS_OUTPUTS_DIR` (what runs write). Relative paths in them are resolved
+against `CRYUTILS_START_DIR`, the folder where the command was started, because
+notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder
+with `notebooks/` and `data/`, such as a lecturer's edition of the course.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryutils.errors import InputError
+
+__all__ = [
+    "cache_dir",
+    "check_file",
+    "data_dir",
+    "file_digest",
+    "naming",
+    "outputs_dir",
+    "project_dir",
+    "resolve",
+    "room",
+    "settle",
+    "writable",
+    "writing",
+]
+
+_PART = ".part-"
+_LEFT_S = 24 * 3600.0
+_swept: set[Path] = set()
+
+
+def resolve(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as an absolute path, `~` expanded, relative to where the command started.
+
+    Raises InputError for what can be no path.
+    """
+    start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
+    try:
+        return Path(start, Path(path).expanduser()).resolve()
+    except (RuntimeError, ValueError) as error:  # "~somebody" who isn't there, a null byte
+        raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
+
+
+def project_dir() -> Path:
+    """Return the folder with `notebooks/` and `data/`: the clone, or `CRYUTILS_PROJECT_DIR`."""
+    value = os.environ.get("CRYUTILS_PROJECT_DIR")
+    return resolve(value) if value else Path(__file__).resolve().parents[2]
+
+
+def data_dir() -> Path | None:
+    """Return the folder named by `CRYUTILS_DATA_DIR`, or None. Nothing is ever written there."""
+    value = os.environ.get("CRYUTILS_DATA_DIR")
+    return resolve(value) if value else None
+
+
+def cache_dir() -> Path:
+    """Return the folder for downloads, synthetic corpora and features (`CRYUTILS_CACHE_DIR`)."""
+    value = os.environ.get("CRYUTILS_CACHE_DIR")
+    if value:
+        return resolve(value)
+    import pooch
+
+    return Path(pooch.os_cache("cryutils"))
+
+
+def outputs_dir() -> Path:
+    """Return the folder under which each run has its own (`CRYUTILS_OUTPUTS_DIR`)."""
+    value = os.environ.get("CRYUTILS_OUTPUTS_DIR")
+    return resolve(value) if value else project_dir() / "outputs"
+
+
+def settle() -> None:
+    """Give numba and matplotlib a folder in the cache, else a temporary one, for want of a home.
+
+    Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
+    each notebook. Processes that this one starts inherit it.
+    """
+    for variable, home, usual in (
+        ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
+        ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),
+    ):
+        # Not Path.expanduser, which raises for a user without a home.
+        folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
+        if not os.environ.get(variable) and not writable(Path(folder)):
+            place = Path(os.devnull, variable)
+            with suppress(InputError, OSError):  # for whoever needs the cache to say
+                place = cache_dir() / variable.lower()
+            if not writable(place):
+                place = Path(tempfile.mkdtemp(prefix="cryutils-"))
+                atexit.register(shutil.rmtree, place, ignore_errors=True)
+            os.environ[variable] = str(place)
+
+
+def writable(folder: Path) -> bool:
+    """Return whether `folder`, or where it would be made, can be written; nothing is left there."""
+    try:
+        place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryDirectory(prefix=".cryutils-", dir=place):  # /proc only looks so
+            return True
+    except OSError:  # a file, somebody else's home, a disk that can only be read
+        return False
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError where `path` is no file with something in it.
+
+    Before anything is opened: opening a pipe waits until somebody writes into it.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InputError(f"{path}: no such file.") from error
+    except OSError as error:
+        raise InputError(f"{path}: it can't be opened ({error.strerror}).") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{path}: no such file; it is a folder.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: it can't be opened; you may not read it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: no regular file; save the recording in one.")
+    if status.st_size == 0:
+        raise InputError(f"{path}: the file is empty; copy or record it again.")
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's sha256, which tells it from any other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it becomes `path`, else it is removed.
+
+    A reader sees the old file or the whole new one, never a part, whatever kills the writer.
+    The name is kept, since many writers choose their format by its suffix. What writers that
+    were killed left in the same folder is removed by the next process that writes there, if it
+    is older than a day.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent.absolute())
+        # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
+            temporary = Path(folder, path.name)
+            yield temporary
+            temporary.replace(path)
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say in one line that `folder`, in the cache, can't be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder} ({error.strerror or error}): "
+            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
+        ) from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name `path` in the error of a full disk, which names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove, once per process, what killed writers left in `folder` more than a day ago."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # a folder may be written to, yet not be listed
+        for left in list(folder.glob(f"{_PART}*")):
+            # Others sweep and write here too, so anything may be gone by the time it's looked at.
+            with suppress(OSError):
+                if left.is_dir() and time.time() - _last_change(left) > _LEFT_S:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    # A folder's own time stands still while a large file grows in it.
+    return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))

@@ -1,0 +1,103 @@
+"""Paper A's scaling: standard scaler, then min-max to [0, 1], fitted on training clips only.
+
+Walked by notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the
+audio *signal values* before the features are taken: `SignalScaler`. Most readers would scale
+the features instead, as `models.table2_classifiers(scaling="features")` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.audio.spectral import check_finite
+from cryutils.errors import InputError
+
+__all__ = [
+    "STATS",
+    "SignalScaler",
+    "standardise_then_min_max",
+    "stats_row",
+]
+
+Array = npt.NDArray[np.float32]
+
+STATS = ("low", "high", "sum", "sum_of_squares", "samples")
+
+
+def stats_row(x: Array) -> npt.NDArray[np.float64]:
+    """Return what a scaler needs to know of a signal, float64 (5,), in the order of `STATS`."""
+    check_finite(x)
+    if not len(x):
+        raise InputError("an empty signal has no extremes: give at least one sample.")
+    exact = x.astype(np.float64)
+    return np.array([exact.min(), exact.max(), exact.sum(), exact @ exact, len(exact)])
+
+
+@dataclass(frozen=True)
+class SignalScaler:
+    """Min-max scaling of signal values: `(x - low) / (high - low)`.
+
+    Paper A standardises first. That changes nothing: with z = (x - mean) / std, increasing
+    in x, z has its extremes where x has them, and
+    `(z - z_low) / (z_high - z_low) = ((x - low) / std) / ((high - low) / std)`, in which the
+    mean has cancelled and so does std. `standardise_then_min_max` shows it in numbers.
+    So a scaler is known by `low` and `high`; `mean` and `std` are kept to be shown.
+
+    What the scaling does to a spectrum: the result is `a x + b` with a = 1 / (high - low),
+    a mere gain, and b = -low / (high - low), a constant near one half. A constant under a
+    periodic Hann window has energy in bins 0 and 1 only, so an inner frame keeps the rest.
+    But the zeros beyond the ends, which centred frames reach into, make the constant a step,
+    and a step spreads over all bins of the first and last frames; and the loudest
+    cell is now bin 0, so the 80 dB kept in `stft_db` are counted down from the constant.
+    """
+
+    low: float
+    high: float
+    mean: float
+    std: float
+
+    @classmethod
+    def fit(cls, signals: Iterable[Array]) -> SignalScaler:
+        """Return the scaler of training signals, each float32 (samples,)."""
+        return cls.from_stats([stats_row(x) for x in signals])
+
+    @classmethod
+    def from_stats(cls, rows: npt.ArrayLike) -> SignalScaler:
+        """Return the scaler of training signals, from the rows that `signal_stats` gave.
+
+        >>> SignalScaler.from_stats([[-1, 3, 4, 20, 4], [-2, 1, 0, 8, 4]])
+        SignalScaler(low=-2.0, high=3.0, mean=0.5, std=1.8027756377319946)
+        """
+        table = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+        if table.size == 0:
+            raise InputError("a scaler needs at least one training signal; there is none.")
+        low, high = float(table[:, 0].min()), float(table[:, 1].max())
+        if not low < high:
+            raise InputError(f"every training sample is {low:g}: a scaler needs two values.")
+        total, squares, samples = table[:, 2:].sum(axis=0)
+        mean = total / samples
+        return cls(low, high, float(mean), float(np.sqrt(max(0.0, squares / samples - mean**2))))
+
+    def transform(self, x: Array) -> Array:
+        """Return `x` scaled, float32 of its shape: in [0, 1] for training signals.
+
+        A test signal that is louder than all training goes beyond; it is not clipped.
+        """
+        check_finite(x)
+        return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
+
+
+def standardise_then_min_max(
+    x: npt.ArrayLike, *, mean: float, std: float, low: float, high: float
+) -> npt.NDArray[np.float64]:
+    """Return Paper A §3.2 to the letter: standard scaler, then min-max of its result, float64.
+
+    `mean`, `std`, `low` and `high` are those of the training values; the min-max scaler
+    meets standardised values, so its limits are the standardised `low` and `high`.
+    """
+    z, z_low, z_high = ((np.asarray(v, np.float64) - mean) / std for v in (x, low, high))
+    return (z - z_low) / (z_high - z_low)

@@ -1,0 +1,8 @@
+"""What was measured: the store of results, published figures, tables and reports.
+
+The stub beside this file says what is in it; each part is imported when first touched.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,334 @@
+"""Show finished runs: the scoreboard, and one self-contained HTML page each.
+
+Everything shown is drawn from what the runs wrote (`results.json`, figures, state files)
+and from the papers' figures in `data/claims.csv`; nothing is computed here. Only the page's
+links to the executed notebooks, made HTML beside them, need the run's folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cryutils import claims
+from cryutils._io.paths import writing
+from cryutils._io.progress import counting
+from cryutils.claims.tables import COMMONEST, METRICS, Table, every, table1
+from cryutils.course import run_folder
+from cryutils.errors import InputError, printable
+from cryutils.models.model_card import ModelCard
+
+if TYPE_CHECKING:
+    import rich.table
+
+__all__ = ["damages", "print_scoreboard", "write"]
+
+# nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
+_FOLD_SOLUTIONS = """<script>
+for (const cell of document.querySelectorAll(".celltag_solution")) {
+  const folded = document.createElement("details");
+  folded.innerHTML = "<summary>Solution</summary>";
+  cell.replaceWith(folded);
+  folded.append(cell);
+}
+</script>
+</body>"""
+
+# nbconvert's pages load scripts from servers elsewhere. Only formulas need one, MathJax.
+_LOCAL = """{% extends "lab/index.html.j2" %}
+{% block html_head_js_requirejs %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_js_mathjax %}
+{% if "$" in nb.cells | selectattr("cell_type", "equalto", "markdown") | join(attribute="source") %}
+{{ super() }}
+{% endif %}
+{% endblock %}"""
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def _read(folder: Path) -> pd.DataFrame:
+    """Return the run's results, put together again where `results.json` is missing or damaged."""
+    path = folder / "results.json"
+    try:
+        rows = claims.read_results(path)
+    except (InputError, FileNotFoundError):
+        if path.is_file() and not any(folder.glob("results/*.json")):
+            raise
+        claims.merge(folder, run_folder.states(folder))
+        rows = claims.read_results(path)
+    return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
+
+
+def damages(folder: Path) -> list[str]:
+    """Return a line for each file of a run that is damaged or missing, so its report lacks it."""
+    states = run_folder.states(folder)
+    broken = [
+        *run_folder.unreadable(folder),
+        *claims.unreadable(folder),
+        *(path for path in _notebooks(folder, states) if not _has_page(path)),
+    ]
+    lines = [
+        f"{path}: damaged, so {path.stem} counts as not done; run it again." for path in broken
+    ]
+    lines += [
+        f"{path}: missing, so {path.stem} counts as not done; run it again."
+        for path in run_folder.missing(folder)
+    ]
+    if (folder / "models" / "ensemble.json").is_file():
+        try:
+            ModelCard.read(folder / "models", "ensemble")
+        except InputError as error:
+            lines.append(str(error))
+    return lines
+
+
+def write(folder: Path) -> Path:
+    """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
+    import jinja2
+
+    results = _read(folder)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["share"] = _share
+    environment.filters["words"] = lambda text: str(text).replace("_", " ")
+    tables = every(results)
+    judged = {
+        (table.title, table.data): claims.verdicts(
+            results[results.data == table.data],
+            paper="A" if "Table 3" in table.title else "B",
+            every="Table 3" in table.title,
+        )
+        for table in tables
+        if "Table 2" not in table.title
+    }
+    states, figures = _states(folder), _figures(folder)
+    whole = results.astype(object).where(results.notna(), None)
+    page = environment.get_template("report.html").render(
+        run=printable(folder.name),
+        corpora=sorted(set(results.data)),
+        synthetic=_synthetic(results, tables),
+        tables=tables,
+        metrics=METRICS,
+        commonest=COMMONEST,
+        summaries={table.data: _summary(table) for table in tables if "Table 2" in table.title},
+        judged=judged,
+        table1=table1(results),
+        image=_image(folder, tables),
+        figures=figures,
+        merged=_merged(figures),
+        states=states,
+        pages=_pages(folder, [state["name"] for state in states]),
+        results={
+            name: part.to_dict("records") for name, part in whole.groupby("notebook", sort=False)
+        },
+        n_results=len(whole),
+    )
+    target = folder / "report.html"
+    with writing(target) as part:
+        part.write_text(page, encoding="utf-8")
+    return target
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
+    """Return what of a mixed run is of synthetic infants: its tables, else its notebooks."""
+    titles = [table.title for table in tables if table.data == "synthetic"]
+    return titles or sorted(set(results[results.data == "synthetic"].notebook))
+
+
+def _summary(table: Table) -> dict[str, Any] | None:
+    """Return the lowest and highest accuracy of Table 2's rows with both protocols measured."""
+    keys = [("accuracy", split) for split in table.splits]
+    models = [r for r in table.rows if r.name != COMMONEST and all(k in r.scores for k in keys)]
+    if not models:
+        return None
+    ranges = {split: [row.scores["accuracy", split]["value"] for row in models]
+              for split in table.splits}  # fmt: skip
+    published = [row.published for row in models if row.published is not None]
+    tested = [row.p_value for row in models if row.p_value is not None]
+    return {
+        **{split: (min(values), max(values)) for split, values in ranges.items()},
+        "published": (min(published), max(published)) if published else None,
+        "majority": table.reference(models[0], "accuracy"),
+        "significant": sum(p < 0.05 for p in tested),
+        "tested": len(tested),
+        "cells": len(models),
+    }
+
+
+def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the run's figures by notebook, as drawn: what each shows, of which data, and how."""
+    by_notebook: dict[str, list[dict[str, Any]]] = {}
+    drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+    for path in drawn:
+        said = _png_text(path)
+        picture = base64.b64encode(path.read_bytes()).decode()
+        by_notebook.setdefault(said.get("Source", ""), []).append(
+            {
+                "key": path.stem,
+                "caption": said.get("Description", path.stem),
+                "data": said.get("Comment", ""),
+                "picture": picture,
+            }
+        )
+    return dict(sorted(by_notebook.items()))
+
+
+def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what a corpus' note, which its figures bear, says of infants who share files."""
+    notes = [figure["data"] for drawn in figures.values() for figure in drawn]
+    return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
+
+
+def _png_text(path: Path) -> dict[str, str]:
+    """Return what `plots.save` wrote into the picture: caption, data, notebook."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return {str(key): str(value) for key, value in image.info.items()}
+    # ValueError: a chunk shorter than its kind.
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return {}
+
+
+def _states(folder: Path) -> list[dict[str, Any]]:
+    return [{"name": name, **state} for name, state in run_folder.states(folder).items()]
+
+
+def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
+    """Return by corpus what looked at the pictures of Table 3: the backbone, and whose weights.
+
+    It stands on the card of the run's ensemble, which is of one corpus alone.
+    """
+    with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` names
+        card = ModelCard.read(folder / "models", "ensemble").content
+        if card["data"] in [table.data for table in tables if "Table 3" in table.title]:
+            return {card["data"]: card["backbone"] or "none, sound alone"}
+    return {}
+
+
+def _notebooks(folder: Path, names: Iterable[str]) -> list[Path]:
+    paths = [folder / "notebooks" / f"{name}.ipynb" for name in names]
+    return [path for path in paths if path.is_file()]
+
+
+def _has_page(notebook: Path) -> bool:
+    page = notebook.with_suffix(".html")
+    return page.is_file() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns
+
+
+def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
+    notebooks = _notebooks(folder, names)
+    found = {}
+    with counting("Notebooks as pages", "notebooks") as report:
+        for number, path in enumerate(notebooks):
+            report(number, len(notebooks))
+            if _has_page(path) or _as_html(path):
+                found[path.stem] = f"notebooks/{path.stem}.html"
+    return found
+
+
+def _as_html(notebook: Path) -> bool:
+    """Write `notebook` as HTML beside it; return whether it could be read."""
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+
+    try:
+        executed = nbformat.read(notebook, as_version=4)
+        nbformat.validate(executed)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
+            nbformat.ValidationError):  # fmt: skip
+        return False
+    for cell in executed.cells:  # a widget's other forms need no script
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(_WIDGET, None)
+    executed.metadata.pop("widgets", None)
+    exporter = HTMLExporter(raw_template=_LOCAL)
+    body, _ = exporter.from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
+    # One notebook's link to the next leads to a page, too.
+    body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
+    before, _, after = body.rpartition("</body>")
+    with writing(notebook.with_suffix(".html")) as part:
+        part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
+        shutil.copystat(notebook, part)  # whatever the clock said when the notebook ended
+    return True
+
+
+def print_scoreboard(runs: Sequence[Path]) -> None:
+    """Print Tables 2 and 3 of Paper A and the models of Paper B of every run, 80 columns wide."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
+    for folder in runs:
+        tables, name = every(_read(folder)), printable(folder.name)
+        if not tables:
+            console.print(f"{name}: no table of a paper was measured in this run.")
+        image = _image(folder, tables)
+        for table in tables:
+            for metric in table.metrics:
+                title = f"{name}: {table.title}, {METRICS[metric]} in % on {table.data}"
+                console.print(title, style="bold")
+                if table.data == "synthetic":
+                    console.print("no evidence about real infants")
+                console.print(_printed(table, metric))
+                if metric == table.metrics[0] and table.has_p_values:
+                    console.print("p: of the leak-free balanced accuracy, adjusted over the models")
+                elif metric == table.metrics[0]:
+                    console.print("no p: this run tested none of these rows")
+                if metric == "accuracy" and not table.comparable:
+                    console.print("no published figures: the paper has other classes")
+                if "Table 3" in table.title and table.data in image:
+                    console.print(f"image: {image[table.data]}")
+                console.print()
+
+
+def _printed(table: Table, metric: str) -> rich.table.Table:
+    from rich import box
+    from rich.table import Table as Printed
+
+    shows_published = metric == "accuracy" and table.has_published
+    shows_p = metric == table.metrics[0] and table.has_p_values
+    # Narrow enough for 80 columns where every score is "100 [100, 100]".
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
+    printed.add_column("", no_wrap=True)
+    columns = [*["paper's\nfigure"] * shows_published, *table.splits.values(), *["p"] * shows_p]
+    for column in columns:
+        printed.add_column(column, justify="right")
+    for group, rows in table.groups(metric):
+        if group:
+            printed.add_row(group, style="bold")
+        for row in rows:
+            cells = [_in_percent(row.scores.get((metric, split))) for split in table.splits]
+            if shows_published:
+                cells.insert(0, "–" if row.published is None else f"{100 * row.published:.0f}")
+            if shows_p:
+                cells.append("–" if row.p_value is None else f"{row.p_value:.3f}")
+            printed.add_row(" " * bool(group) + row.name, *cells)
+    return printed
+
+
+def _in_percent(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return "–"
+    value = f"{100 * result['value']:.0f}"
+    if result["low"] is None:
+        return value
+    return f"{value} [{100 * result['low']:.0f}, {100 * result['high']:.0f}]"

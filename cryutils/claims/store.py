@@ -1,0 +1,301 @@
+"""The results store: every number that a notebook measured, with where it came from.
+
+A notebook calls `begin` once and `record` for each result; the runner merges the files
+of all notebooks into one `results.json`. Tables in notebooks and reports are drawn from
+these files alone, so a number that nothing measured can't appear. Every notebook uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
+from cryutils.claims.arithmetic import evaluate
+from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from cryutils.evaluation.intervals import Interval
+
+__all__ = [
+    "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
+    "published", "read_results", "record", "record_interval", "run_dir", "together",
+    "unreadable", "unstated", "verdicts",
+]  # fmt: skip
+
+PROTOCOLS = ("paper", "leak_free")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measured number: `n` counts test clips, `n_infants` the infants they come from."""
+
+    key: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+    n_infants: int | None
+    protocol: str | None
+    data: str
+    notebook: str
+    seed: int | None
+
+
+@dataclass(slots=True)
+class _Notebook:
+    name: str
+    seed: int | None
+    texts: dict[tuple[str, str | None, str], str]  # each result as it stands in the file
+
+
+_current: _Notebook | None = None
+
+
+def run_dir() -> Path:
+    """Return the folder of this run: the runner's, or `outputs/manual` for a notebook by hand."""
+    value = os.environ.get("CRYUTILS_RUN_DIR")
+    return resolve(value) if value else outputs_dir() / "manual"
+
+
+def begin(notebook: str, *, seed: int | None = None) -> None:
+    """Start the results of `notebook` afresh; `seed` is stored with each of them."""
+    global _current
+    _current = _Notebook(notebook, seed, {})
+    _write(_current)
+
+
+def record(
+    key: str,
+    value: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    n: int | None = None,
+    n_infants: int | None = None,
+    protocol: str | None = None,
+    data: str,
+) -> Result:
+    """Store one measured number under a dotted `key` and return it.
+
+    `low` and `high` bound its interval, `protocol` is "paper", "leak_free" or None where
+    no split is involved, `data` names the corpus. Raises InputError for another protocol,
+    a number that isn't finite, or a call before `begin`.
+    """
+    if _current is None:
+        raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"{key}: protocol {protocol!r} is neither 'paper' nor 'leak_free'.")
+    numbers = [float(number) for number in (value, low, high) if number is not None]
+    if not all(math.isfinite(number) for number in numbers):
+        raise InputError(f"{key}: {numbers} holds a number that isn't finite.")
+    result = Result(
+        key=key,
+        value=float(value),
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+        n=None if n is None else int(n),
+        n_infants=None if n_infants is None else int(n_infants),
+        protocol=protocol,
+        data=data,
+        notebook=_current.name,
+        seed=_current.seed,
+    )
+    text = json.dumps(asdict(result), indent=1)
+    _current.texts[key, protocol, data] = textwrap.indent(text, " ")
+    _write(_current)
+    return result
+
+
+def record_interval(
+    key: str, found: Interval, *, protocol: str | None, data: str, n: int | None = None
+) -> Result:
+    """Store an interval as `record` does; `n` where its test clips are not its own units."""
+    return record(
+        key, found.value, low=found.low, high=found.high, n=found.n if n is None else n,
+        n_infants=found.n_infants, protocol=protocol, data=data,
+    )  # fmt: skip
+
+
+def current() -> str:
+    """Return the name of the notebook that called `begin`, or "" before that."""
+    return _current.name if _current else ""
+
+
+def figure_path(key: str) -> Path:
+    """Return where the figure `key` of this run belongs."""
+    path = run_dir() / "figures" / f"{key}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def load_results(run: str | Path | None = None) -> pd.DataFrame:
+    """Return every result of a run, one row each (columns as in `Result`).
+
+    `run` is a folder, or a run's name under the outputs folder; default: this run. Raises
+    InputError where there is none.
+    """
+    folder = run_dir() if run is None else Path(run)
+    if run is not None and not folder.is_absolute():
+        folder = outputs_dir() / folder
+    if not (folder / "results").is_dir():
+        raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
+    rows, damaged = _read(folder)
+    for path in damaged:
+        read_results(path)  # raises what is wrong with it
+    return pd.DataFrame(rows, columns=list(Result.__slots__))
+
+
+def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:
+    """Write `results.json` from the notebooks' own files in `folder`.
+
+    What can't be read is left out and returned.
+    """
+    keep = None if notebooks is None else set(notebooks)
+    rows, damaged = _read(folder)
+    rows = [row for row in rows if keep is None or row["notebook"] in keep]
+    with writing(folder / "results.json") as part:
+        part.write_text(json.dumps(rows, indent=1) + "\n")
+    return damaged
+
+
+def unreadable(folder: Path) -> list[Path]:
+    """Return the notebooks' own files of results in `folder` that can't be read."""
+    return _read(folder)[1]
+
+
+def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return the records in the notebooks' own files, and the files that can't be read."""
+    rows, damaged = [], []
+    for path in sorted((folder / "results").glob("*.json")):
+        try:
+            rows += read_results(path)
+        except InputError:
+            damaged.append(path)
+    return rows, damaged
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """Return the records in a results file (keys as in `Result`).
+
+    Raises InputError where it can't be read, or holds anything that `record` doesn't write.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON ({error}); `cryutils run` makes it again.") from error
+    if not isinstance(rows, list) or not all(map(_is_result, rows)):
+        raise InputError(f"{path}: damaged, no list of results; `cryutils run` makes it again.")
+    return rows
+
+
+def _is_result(row: Any) -> bool:
+    if not isinstance(row, dict) or set(row) != set(Result.__slots__):
+        return False
+    numbers = [row[name] for name in ("value", "low", "high") if row[name] is not None]
+    counts = [row[name] for name in ("n", "n_infants", "seed") if row[name] is not None]
+    return (
+        row["value"] is not None
+        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        and all(type(count) is int for count in counts)
+        and all(isinstance(row[name], str) for name in ("key", "data", "notebook"))
+        and row["protocol"] in (None, *PROTOCOLS)
+    )
+
+
+def _write(notebook: _Notebook) -> None:
+    with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
+        rows = ",\n".join(notebook.texts.values())
+        part.write_text(f"[\n{rows}\n]\n" if rows else "[]\n")
+
+
+def published() -> pd.DataFrame:
+    """Return every figure and claim of the papers in `data/claims.csv`, with its result key."""
+    return pd.read_csv(project_dir() / "data" / "claims.csv")
+
+
+def unstated() -> pd.DataFrame:
+    """Return every setting that Paper A leaves open, with the choice made here, from `data`.
+
+    Columns: setting, where, says (what the paper says of it), choice, notebook and parameter
+    (which notebook's parameter sets it; empty where the code does).
+    """
+    return pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
+
+
+def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.DataFrame:
+    """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
+
+    The rule and margin of a claim stand in `data/claims.csv`, written before any run: "low >
+    margin" asks that the whole interval lies above, "high < margin" that it lies below. A claim
+    *holds* where it does, is *contradicted* where the interval lies wholly on the other side, and
+    is otherwise *not shown*; with synthetic data each of these is said of the simulation only.
+    With `every`, two kinds of row that need no measurement come along: a claim that nothing
+    measured *cannot be tested*, and a figure that the paper's own other figures don't come to
+    within the margin is *internally inconsistent* (`value` is what they come to).
+    Columns: claim, value, low, high, data, verdict, and the key as index.
+    """
+    ledger = published()
+    ledger = ledger[(ledger.paper == paper) & ledger.rule.notna()].set_index("key")
+    tested = ledger[ledger.kind == "claim"]
+    measured = results[(results.protocol == "leak_free") & results.key.isin(tested.index)]
+    rows = {}
+    for result in measured.to_dict("records"):
+        said = tested.loc[result["key"]]
+        rows[result["key"]] = {
+            "claim": said.claim,
+            **{name: result[name] for name in ("value", "low", "high", "data")},
+            "verdict": _verdict(result, said.rule, float(said.margin)),
+        }
+    if every:
+        rows = {key: rows.get(key) or _unmeasured(said) for key, said in ledger.iterrows()}
+    columns = ["claim", "value", "low", "high", "data", "verdict"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def together(judged: pd.DataFrame) -> str:
+    """Return the verdict on a claim of several comparisons, the rows of `judged` from `verdicts`.
+
+    "In every comparison" holds only if each one does; one contradicted row contradicts it.
+    """
+    said = list(judged.verdict)
+    where = " in simulation" if any(one.endswith(" in simulation") for one in said) else ""
+    if any(one.startswith("contradicted") for one in said):
+        return "contradicted" + where
+    if not said or any(one.startswith("cannot be tested") for one in said):
+        return "cannot be tested (some comparison is missing)"
+    return ("holds" if all(one.startswith("holds") for one in said) else "not shown") + where
+
+
+def _unmeasured(said: pd.Series[Any]) -> dict[str, Any]:
+    if said.kind != "arithmetic":
+        needs = said.data_required
+        why = f"needs {needs}" if isinstance(needs, str) else "not measured in this run"
+        return {"claim": said.claim, "verdict": f"cannot be tested ({why})"}
+    figures = published()
+    value = evaluate(said.rule, dict(zip(figures.key, figures.value, strict=True)))
+    agrees = abs(value - said.value) <= said.margin
+    return {
+        "claim": said.claim,
+        "value": value,
+        "verdict": f"internally {'consistent' if agrees else 'inconsistent'}",
+    }
+
+
+def _verdict(result: Mapping[Any, Any], rule: str, margin: float) -> str:
+    where = " in simulation" if str(result["data"]).startswith("synthetic") else ""
+    low, high = result["low"], result["high"]
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return "cannot be tested (no interval)"
+    sides = {"low > margin": (low > margin, high < margin)}
+    sides["high < margin"] = sides["low > margin"][::-1]
+    holds, contradicted = sides[rule]
+    return ("holds" if holds else "contradicted" if contradicted else "not shown") + where

@@ -1,0 +1,384 @@
+"""The `cryutils` command: doctor, data, run, report, predict, bench.
+
+Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
+stderr that names the thing and the mend). Heavy libraries are imported by the command
+that needs them, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cryutils._io.progress import counting, watching
+from cryutils.course.cli_data import counted, data, say_problems
+from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.course.cli_predict import predict
+from cryutils.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from cryutils.course.runner import Job
+    from cryutils.datasets.corpus import Corpus
+
+__all__ = ["main"]
+
+
+@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cryutils")
+def cryutils() -> None:
+    """Rebuild two infant-cry classifiers and see what they can do.
+
+    \b
+    Example:
+      cryutils run --profile quick
+    """
+
+
+@cryutils.command()
+def doctor() -> None:
+    """Say whether this machine is ready, and what will be missing.
+
+    \b
+    Example:
+      cryutils doctor
+    """
+    from cryutils.course.doctor import examine
+
+    bad = 0
+    for finding in examine():
+        mark = {"ok": "ok     ", "missing": "missing", "bad": "BAD    "}[finding.state]
+        say(f"{mark}  {finding.what}: {finding.detail}")
+        bad += finding.state == "bad"
+    if bad:
+        say(f"{bad} of these must be mended before the course runs.", err=True)
+        raise SystemExit(1)
+
+
+cryutils.add_command(data)
+cryutils.add_command(predict)
+
+
+def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    from cryutils.course.parameters import Parameter, read_value
+
+    if text is None:
+        return None
+    jobs, whole = read_value(text), Parameter("whole", span="[1, 1024]")
+    if not whole.accepts(jobs):
+        raise InputError(f"--jobs {text}: give {whole.words}.")
+    return jobs
+
+
+@cryutils.command()
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
+@click.option("--profile", default="quick", show_default=True, help="quick, real or paper.")
+@click.option("-p", "--parameter", "given", multiple=True, metavar="KEY=VALUE",
+              help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
+@click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
+@click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
+@click.option("--outputs", metavar="DIR", help="Where runs are written (default: outputs).")
+@click.option("--name", metavar="NAME", help="The run's name, a folder in outputs; see above.")
+@click.option("--fresh", is_flag=True, help="Run again what has finished before.")
+@click.option("--list", "listing", is_flag=True,
+              help="Print the notebooks and their parameters, and run nothing.")  # fmt: skip
+def run(
+    notebooks: tuple[str, ...],
+    profile: str,
+    given: tuple[str, ...],
+    jobs: int | None,
+    data: str | None,
+    outputs: str | None,
+    name: str | None,
+    fresh: bool,
+    listing: bool,
+) -> None:
+    """Execute notebooks (all of them, or those named) and write results, figures and a report.
+
+    A run that was stopped goes on where it was: repeat the command. Results of a notebook that
+    has finished stay until a new execution has finished, too.
+
+    A run is named after its profile: quick. With -p it goes into a folder beside that, named
+    after the parameters, too (quick-repeats-2); with --data, after the folder (FOLDER-quick).
+    --name gives it a name of your choice.
+
+    \b
+    Examples:
+      cryutils run --profile quick
+      cryutils run 03_feature_validation --profile real -p test_size=0.2
+      cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
+      cryutils run 03_feature_validation -p repeats=2 --name two-repeats
+      cryutils run --list 03_feature_validation
+    """
+    from cryutils import course
+    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils.course import run_folder
+
+    home = resolve(outputs) if outputs else outputs_dir()
+    chosen = course.load_profile(profile)
+    values = _parameters(given)
+    if data and "data" in values:
+        raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
+    if name is not None:
+        run_folder.require_name(name, "--name", course.profiles())
+    todo, skipped = course.plan(
+        chosen, only=notebooks, given=values, data=data, outputs=home, run_name=name
+    )
+    if listing:
+        click.echo(_listing(todo), file=sys.stdout, nl=False)
+    else:
+        too_few = _look_for_recordings(todo, all_of_them=bool(notebooks))
+        todo, skipped = [job for job in todo if job.name not in too_few], skipped | too_few
+    for name, why in skipped.items():
+        say(f"{name}: skipped, {why}")
+    if listing:
+        return
+    for name, what in course.remarks(todo, skipped, values if notebooks else {}):
+        say(f"{name}: {what}")
+    if not todo:
+        raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
+    _execute(todo, jobs or os.cpu_count() or 1, fresh)
+
+
+def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
+    """Run `todo`, which share a folder, and write its report; exit with 1 where any failed."""
+    from cryutils import course
+    from cryutils.claims import report
+
+    if (year := time.localtime().tm_year) < 1980:  # Keras's files are ZIP's
+        raise InputError(f"the clock says {year}, and no network can be saved before 1980; set it.")
+    folder = todo[0].folder
+    _make(folder)
+    with watching(
+        [job.name for job in todo], before=course.history(todo), processes=processes,
+        after=course.AFTER, title=folder.name,
+    ) as show:  # fmt: skip
+        failed = course.run(todo, processes=processes, fresh=fresh, report=show)
+    for name, error in failed.items():
+        say(f"{name}: {error}", err=True)
+    page = report.write(folder)
+    say(f"Report: {_shown(page)}")
+    if failed:
+        raise SystemExit(1)
+
+
+def _listing(jobs: Sequence[Job]) -> str:
+    """Return notebooks and their parameters, with default, meaning and range, 80 columns wide."""
+    from cryutils.course import execute, parameters
+
+    page = click.HelpFormatter(max_width=80)
+    for job in jobs:
+        title = execute.source_text(job.source).partition("\n")[0].strip("# ")
+        page.write_text(f"{job.name}: {title.partition('· ')[2] or title}")
+        rows = []
+        for name, value in job.values.items():
+            declared = parameters.declaration(job.name, name, value)
+            said = "; ".join(filter(None, [declared.about, declared.words])) if declared else ""
+            rows.append((f"{name} = {json.dumps(value)}", said))
+        with page.indentation():
+            page.write_dl(rows, col_max=24)
+        page.write("\n")
+    return page.getvalue()
+
+
+def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
+    """Fetch or read each corpus before any notebook does, so that what is wrong is said once.
+
+    Returns the notebooks that can't divide theirs, and why. Raises InputError where none can, or
+    one can't and `all_of_them` were asked for.
+    """
+    from cryutils.course import execute, parameters
+
+    corpora: dict[str, Corpus] = {}
+    too_few = {}
+    for job in jobs:
+        name = job.parameters.get("data")
+        # Voices that are made on the spot need no look, nor does what the notebook itself names.
+        if name in (None, "synthetic", execute.parameters(job.source).get("data")):
+            continue
+        if name not in corpora:
+            corpora[name] = _load(name)
+        parameters.check_corpus(job.parameters, corpora[name])
+        try:
+            parameters.check_folds(job.name, job.values, corpora[name])
+        except InputError as error:
+            too_few[job.name] = str(error)
+            if all_of_them or len(too_few) == len(jobs):
+                raise
+    for name, corpus in corpora.items():
+        say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
+        problems = corpus.problems()
+        is_doubtful = problems.kind == "doubtful"
+        say_problems(problems[is_doubtful].itertuples())
+        if not is_doubtful.all():
+            listing = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
+            say(f"{counted(problems[~is_doubtful])}; {listing}.")
+    return too_few
+
+
+def _load(name: str) -> Corpus:
+    from cryutils import load
+    from cryutils.datasets import donateacry
+
+    if name == "donateacry":
+        with counting("Looking for DonateACry", "files") as report:
+            donateacry.fetch(report=report, announce=partial(say, err=True))
+    return load(name)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be written to ({error.strerror}).") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
+
+
+@cryutils.command("report")
+@click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
+def report_command(outputs: str | None) -> None:
+    """Print the scoreboard of all runs and write each run's report.html.
+
+    \b
+    Example:
+      cryutils report
+    """
+    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils.claims import report
+
+    home = resolve(outputs) if outputs else outputs_dir()
+    runs = sorted({path.parents[1] for path in home.glob("*/state/*.json")}
+                  | {path.parent for path in home.glob("*/results.json")})  # fmt: skip
+    if not runs:
+        raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
+    pages, damages = [], []
+    for folder in runs:
+        try:
+            report.print_scoreboard([folder])
+            pages.append(report.write(folder))
+            damages += report.damages(folder)
+        except InputError as error:
+            damages.append(str(error))
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # such as a full disk
+            damages.append(f"{folder}: its report can't be made ({error.strerror}).")
+    for page in pages:
+        say(f"Report: {_shown(page)}")
+    for damage in damages:
+        say(damage if pages else f"cryutils: {damage}", err=True)
+    if damages:
+        raise SystemExit(1 if pages else 2)
+
+
+@cryutils.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def bench(names: tuple[str, ...]) -> None:
+    """Measure this project's speed claims, each against its rival in one run.
+
+    \b
+    Example:
+      cryutils bench features
+    """
+    import subprocess
+
+    from cryutils._io.paths import project_dir
+
+    found = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
+    for name in names:
+        if name not in found:
+            raise InputError(f"no benchmark {name!r}.{near_miss(name, found)}")
+    failed = [
+        name
+        for name in names or tuple(found)
+        if subprocess.run([sys.executable, str(found[name])], check=False).returncode
+    ]
+    if failed:
+        say(f"failed: {', '.join(failed)}", err=True)
+        raise SystemExit(1)
+
+
+def _parameters(texts: Sequence[str]) -> dict[str, object]:
+    from cryutils.course.parameters import read_value
+
+    values: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"-p {text}: write it as key=value, for example -p test_size=0.2.")
+        if key in values:
+            raise InputError(f"-p {text}: {key} has a value already; give one.")
+        values[key] = read_value(value)
+    return values
+
+
+def _shown(path: Path) -> str:
+    """Return `path` relative to where the command was started, where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _start() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise InputError(
+            "the folder you are in was deleted; repeat this in another one."
+        ) from error
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for the first character that a stream can't show, and where it ends."""
+    plain = {"–": "-", "…": "...", "\N{NO-BREAK SPACE}": " "}
+    if isinstance(error, UnicodeEncodeError) and (character := error.object[error.start]) in plain:
+        return plain[character], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
+    codecs.register_error("cryutils", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="cryutils")
+    try:
+        # Notebooks run in their own folder; relative paths mean where the command was started.
+        os.environ.setdefault("CRYUTILS_START_DIR", _start())
+        code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
+    except InputError as error:
+        say(f"cryutils: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        say(f"cryutils: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        say("cryutils: stopped; the same command goes on where it was.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # as `cryutils ... | head` does; what else is printed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "; make room and repeat the command, what has finished is kept" if full else ""
+        what = "the disk is full" if full else error.strerror
+        say(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
+        sys.exit(2 if full else 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""The command `cryutils predict`: the trained models on any files, a row each.
+
+Walked by notebooks 06_full and 09_ensemble. Rows go to stdout, reasons to stderr; a bad file costs
+its own row only. Exit code 1 where some files were bad, 2 where all were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cryutils.course.cli_group import say
+from cryutils.errors import NO_MEMORY, InputError, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cryutils.papers.predict import Prediction
+
+__all__ = ["predict"]
+
+USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
+_FOLDED = ("file", "remarks")  # columns that may take several lines
+_FOLDED_WIDTH = 20  # characters that each of them needs
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
+@click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
+@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
+              " infants, else on synthetic ones).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it,"
+              " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
+@click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
+def predict(
+    files: tuple[str, ...], model: str, run: str | None, as_json: bool, annotate: str | None
+) -> None:
+    """Say what state the trained models see in sounds, videos or pictures.
+
+    A directory stands for the recordings in it and below. A sound far from all that the models
+    learned from is called unlike them; nothing else checks that a sound is a cry.
+
+    \b
+    Examples:
+      cryutils predict cry.wav crying.mp4
+      cryutils predict recordings --annotate drawn --json
+      cryutils predict crying.mp4 --model ensemble
+    """
+    from cryutils._io.paths import resolve
+    from cryutils.papers.predict_ensemble import Models
+
+    if "" in (*files, annotate):
+        raise InputError("'': an empty name; give a file or directory.")
+    models = Models(model, run=run)
+    main = models.first
+    say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)
+    artist = _Artist(resolve(annotate)) if annotate else None
+    unanswered: dict[str, Any] = {
+        "state": None, "probabilities": {}, "used": "none", "why": [], "run": main.run.name,
+        "model": model, "data": main.data, "unlike": None, "error": None,
+    }  # fmt: skip
+    if artist is not None:
+        unanswered["annotated"] = None
+    rows: list[dict[str, Any]] = []
+    failed = False
+    for name in _shown(_expanded(files)):
+        row = {"file": name, **unanswered}
+        rows.append(row)
+        try:
+            _require_file(name)
+            prediction = models(resolve(name))
+            row |= {**prediction.row(), "file": name}
+            row["remarks"] = "; ".join(prediction.remarks)
+            if prediction.run != main.run.name:
+                say(
+                    f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
+                )
+            if artist is not None:
+                row["annotated"] = artist.draw(prediction)
+        except (InputError, MemoryError) as error:
+            failed = True
+            message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
+            if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
+                message = row["error"] = _with_types(name, message)
+            say(f"cryutils: {message}", err=True)
+    done = [row for row in rows if row["error"] is None]
+    if as_json:
+        shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
+        click.echo(json.dumps(shown, indent=1))
+    elif done:
+        _print_table(done)
+    if artist and artist.problem:
+        raise InputError(artist.problem)
+    if failed:
+        raise SystemExit(1 if done else 2)
+
+
+def _expanded(names: Sequence[str]) -> list[str]:
+    """Return the files, and for a directory the recordings in it and below, by name.
+
+    A directory without any stays as it is.
+    """
+    from cryutils._io.paths import resolve
+    from cryutils.datasets.folder import walk
+
+    files: list[str] = []
+    for name in names:
+        root = resolve(name)
+        readable, others = [], 0
+        for path, why in walk(root) if _opens(root) else ():
+            shown = str(Path(name, path.relative_to(root)))
+            if why and path.is_dir():
+                say(f"{shown}: {why}.", err=True)
+            elif _is_known(path):
+                readable.append(shown)
+            else:
+                others += 1
+        if readable and others:
+            noun = "file" if others == 1 else "files"
+            say(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
+        files += readable or [name]
+    return files
+
+
+def _opens(path: Path) -> bool:
+    """Return whether `path` is a directory that can be read."""
+    # Path.is_dir raises an OSError for a name that is too long.
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)  # noqa: PTH112
+
+
+def _require_file(name: str) -> None:
+    from cryutils._io.paths import resolve
+
+    path = resolve(name)
+    if _opens(path):
+        raise InputError(f"{name}: no recording in this directory; {_types()}.")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise InputError(f"{name}: this directory can't be opened; allow it to be read.")
+
+
+def _is_known(path: Path) -> bool:
+    from cryutils._io import media
+
+    return path.suffix.lower() in media.SOUND | media.VIDEO | media.STILL
+
+
+def _types() -> str:
+    from cryutils._io import media
+
+    kinds = {"sounds": media.SOUND, "videos": media.VIDEO, "pictures": media.STILL}
+    words = [f"{kind} ({', '.join(sorted(s[1:] for s in types))})" for kind, types in kinds.items()]
+    return f"give {', '.join(words[:-1])} or {words[-1]}"
+
+
+def _with_types(name: str, message: str) -> str:
+    """Return `message`, with the types that are read where the file is of none of them."""
+    from cryutils._io.paths import resolve
+
+    path = resolve(name)
+    if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
+        return message
+    return f"{name}: no sound, video or picture that can be read; {_types()}."
+
+
+class _Artist:
+    """Writes predictions into one folder, a new file each: none that is there is ever replaced.
+
+    From the first `problem` of the folder on, such as a full disk, it writes nothing more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.problem = folder, ""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(self._cannot(error)) from error
+
+    def _cannot(self, error: OSError) -> str:
+        why = error.strerror or error
+        return f"--annotate {self.folder}: can't be written to ({why}); name another folder."
+
+    def draw(self, prediction: Prediction) -> str | None:
+        """Return the path of what was written, and say it; None for a sound."""
+        from cryutils.papers.annotate import annotate
+
+        name = prediction.file.name
+        if not prediction.info.has_video:
+            say(f"{name}: a sound, so there's no picture to draw in.", err=True)
+        if self.problem or not prediction.info.has_video:
+            return None
+        note = f"Trained on {prediction.note}."
+        try:
+            stem = self._free(prediction.file.stem)
+            path = str(annotate(prediction, self.folder, note=note, name=stem))
+        except OSError as error:
+            self.problem = self._cannot(error)
+            return None
+        say(f"{name}: drawn in {path}", err=True)
+        return path
+
+    def _free(self, stem: str) -> str:
+        """Return `stem`, numbered where a file has it already, on disks that ignore case, too."""
+        taken = {path.stem.casefold() for path in self.folder.iterdir()}
+        numbered = (f"{stem}-{k}" for k in count(2))
+        return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
+
+
+def _shown(files: Sequence[str]) -> Any:
+    if len(files) < 2 or not sys.stderr.isatty():
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(files, "recordings", console=Console(stderr=True), transient=True)
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a row a file, as wide as the terminal; where that is narrow, remarks come below."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    # Off a terminal as wide as it needs, so that a file is one line for whoever reads it there.
+    fits = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if fits else 1000, highlight=False)
+    columns = _columns(rows)
+    widths = {head: max(map(len, (head, *cells))) for head, cells in columns.items()}
+    for head in _FOLDED:
+        widths[head] = min(widths[head], _FOLDED_WIDTH)
+    if sum(widths.values()) + 3 * len(widths) + 1 <= console.width:
+        console.print(_wide(columns))
+        return
+    console.print(_narrow(rows))
+    for name, row in zip(_names(rows), rows, strict=True):
+        if row["remarks"]:
+            console.print(f"{escape(name)}: {escape(row['remarks'])}")
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the cells below each heading, a state's probabilities in a column of their own."""
+    states = dict.fromkeys(name for row in rows for name in row["probabilities"])
+    shares = [
+        {name: f"{share:.0%}" for name, share in row["probabilities"].items()} for row in rows
+    ]
+    return {
+        "file": _names(rows),
+        "state": [row["state"] or "no prediction" for row in rows],
+        **{name.replace("_", " "): [row.get(name, "-") for row in shares] for name in states},
+        "by": [USED[row["used"]] for row in rows],
+        "run": [row["run"] for row in rows],
+        "remarks": [row["remarks"] for row in rows],
+    }
+
+
+def _wide(columns: dict[str, list[str]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for head, cells in columns.items():
+        numbers = all(cell.rstrip("%").isdecimal() or cell == "-" for cell in cells)
+        table.add_column(
+            head, justify="right" if numbers else "left", overflow="fold",
+            no_wrap=head not in _FOLDED,
+        )  # fmt: skip
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return the table with all probabilities in one column, the highest first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("file", "state", "probabilities", "by", "run"):
+        table.add_column(head, overflow="fold", no_wrap=head in ("state", "probabilities"))
+    for name, row in zip(_names(rows), rows, strict=True):
+        shares = sorted(row["probabilities"].items(), key=lambda share: -share[1])
+        lines = [f"{state.replace('_', ' ')} {share:.0%}" for state, share in shares]
+        table.add_row(
+            escape(name), row["state"] or "-", "\n".join(lines) or "no prediction",
+            USED[row["used"]], escape(row["run"]),
+        )  # fmt: skip
+    return table
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the files' names without their folders, but where two share one."""
+    names = [Path(row["file"]).name for row in rows]
+    return [
+        printable(row["file"] if names.count(name) > 1 else name)
+        for name, row in zip(names, rows, strict=True)
+    ]

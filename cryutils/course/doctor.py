@@ -1,0 +1,116 @@
+"""Is this machine ready for the course, and what will be missing? For `cryutils doctor`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from cryutils._io.paths import cache_dir, data_dir, outputs_dir, writable
+
+__all__ = ["Finding", "examine"]
+
+_NEEDED_GIB = 1.0  # features, synthetic voices and figures of both profiles, with room
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: state "ok", "missing" (the course runs without) or "bad"."""
+
+    state: str
+    what: str
+    detail: str
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what was found about Python, packages, kernel, disk, memory, data and faces."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("ok" if fits else "bad", "Python", f"{version} (3.11 to 3.13 are tested)")
+    yield _packages()
+    yield _kernel()
+    yield Finding("ok", "processor", f"{os.cpu_count()} cores")
+    yield _memory()
+    for what, folder in (("cache", cache_dir()), ("outputs", outputs_dir())):
+        yield _disk(what, folder)
+    yield _corpus()
+    yield _face_detector()
+
+
+def _packages() -> Finding:
+    lacking = []
+    for line in metadata.requires("cryutils") or []:
+        name = re.split(r"[<>=!~;\[ ]", line, maxsplit=1)[0]
+        if "extra ==" in line:
+            continue
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            lacking.append(name)
+    if lacking:
+        return Finding("bad", "packages", f"not installed: {', '.join(lacking)}; run `make`")
+    return Finding("ok", "packages", "all that the notebooks import are installed")
+
+
+def _kernel() -> Finding:
+    try:
+        metadata.version("ipykernel")
+    except metadata.PackageNotFoundError:
+        return Finding("bad", "kernel", "no python3 kernel: pip install ipykernel")
+    return Finding("ok", "kernel", "python3")
+
+
+def _memory() -> Finding:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return Finding("ok", "memory", "not known on this system; 4 GiB are enough")
+    gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    # A machine sold with 4 GiB shows its system a little less.
+    return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 are enough)")
+
+
+def _disk(what: str, folder: Path) -> Finding:
+    if not writable(folder):
+        variable = f"CRYUTILS_{what.upper()}_DIR"
+        return Finding("bad", what, f"{folder} can't be written; set {variable} to another")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    state = "ok" if free >= _NEEDED_GIB else "bad"
+    return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")
+
+
+def _corpus() -> Finding:
+    from cryutils.datasets import donateacry
+
+    found = donateacry.find()
+    if found:
+        return Finding("ok", "DonateACry", str(found))
+    named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no donateacry/; " if data_dir() else ""
+    return Finding(
+        "missing", "DonateACry", f"{named}`cryutils data fetch donateacry` gets it (50 MB); "
+        "without it, only the synthetic voices run",
+    )  # fmt: skip
+
+
+def _face_detector() -> Finding:
+    from cryutils.errors import InputError
+    from cryutils.video import faces
+
+    what = "face detector"
+    if find_spec("cv2") is None:
+        return Finding("bad", what, "OpenCV is not installed; run `make`")
+    try:
+        faces.cascade_file()
+        name = faces.detector().name
+    except InputError as error:
+        return Finding("bad", what, str(error).rstrip("."))
+    if name == "yunet":
+        return Finding("ok", what, f"YuNet ({faces.yunet_file()})")
+    return Finding(
+        "ok", what, f"the Haar cascade of OpenCV (YuNet with {faces.YUNET} in CRYUTILS_WEIGHTS_DIR)"
+    )

@@ -1,0 +1,267 @@
+"""Index a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
+
+`datasets.load` calls it for any folder. Every file that can't be used becomes one
+`Problem`, so that nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from cryutils._io.media import SOUND, STILL, VIDEO, probe
+from cryutils._io.paths import file_digest
+from cryutils.audio.decode import heard_s
+from cryutils.datasets.corpus import Clip, Problem
+from cryutils.datasets.donateacry import REASONS, FileName, parse_name
+from cryutils.errors import InputError, printable
+
+__all__ = ["index", "merge_copies", "walk"]
+
+_EXPECTED = "expected <label>/<infant>/<file>"
+_UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
+_MP4 = frozenset({".m4a", ".mp4", ".mov", ".3gp"})  # they state how long their sound lasts
+_PADDING_S = 0.1  # of a codec, by which a stated length may be longer
+# Of both papers and DonateACry: a folder of such a name is a label's.
+_STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
+_MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
+
+
+def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
+    """Return the clips under `root`, what was left out, and whether it is DonateACry's uploads.
+
+    A picture belongs to the sound of the same stem, and is a clip of its own where there is
+    none. Raises InputError where `root` holds nothing usable, or its folders are likely to be
+    those of another order or depth.
+    """
+    files, problems = _media_files(root)
+    folders = [_folders(path, root) for path in files]
+    problems += _check_order(root, [names for names in folders if len(names) >= 2])
+    with ThreadPoolExecutor() as pool:
+        outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
+    problems += [row for row in outcomes if isinstance(row, Problem)]
+    clips = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    if not clips:
+        error = InputError(
+            f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
+        )
+        error.problems = problems
+        raise error
+    problems += _doubts(clips, root)
+    uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
+    return clips, problems, uploads
+
+
+def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Make infants that share a byte-equal file one, and return a problem for each set of copies.
+
+    A leak-free split would otherwise train on the very recordings that it tests.
+    """
+    group = {clip.infant: {clip.infant} for clip in clips}
+    problems = []
+    for copies in _copies(clips):
+        infants = sorted({clip.infant for clip in copies.values()})
+        labels = sorted({clip.label for clip in copies.values()})
+        whole = set().union(*(group[infant] for infant in infants))
+        group.update(dict.fromkeys(whole, whole))
+        item, *others = copies
+        what = f"identical files: {', '.join(others)}"
+        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
+        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
+        problems.append(Problem("contradiction", item, what))
+    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
+    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
+
+
+def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
+    """Return each set of byte-equal recordings and stills, by name, with their clips."""
+    by_size: dict[int, dict[Path, Clip]] = defaultdict(dict)
+    for clip in clips:
+        for path in filter(None, (clip.path, clip.still)):
+            by_size[path.stat().st_size][path] = clip
+    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
+    for same_size in by_size.values():
+        for path, clip in same_size.items() if len(same_size) > 1 else ():
+            name = Path(clip.id).with_name(printable(path.name)).as_posix()
+            by_content[file_digest(path)][name] = clip
+    return [copies for copies in by_content.values() if len(copies) > 1]
+
+
+def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
+    files, problems = [], []
+    for path, why in walk(root):
+        item = printable(path.relative_to(root).as_posix())
+        if why:
+            problems.append(Problem("left out", item, why))
+        elif path.suffix.lower() in SOUND | VIDEO | STILL:
+            files.append(path)
+        else:
+            problems.append(Problem("left out", item, "not a sound, video or picture"))
+    return files, problems
+
+
+def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each file below `folder` in order, and each folder or link that gives none and why.
+
+    Links are followed, but not back into a folder that they are in.
+    """
+    within = (*within, folder.resolve())
+    # Hidden ones are the system's own, such as .DS_Store.
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if not path.exists():
+            yield path, "a link that leads nowhere"
+        elif not path.is_dir():
+            yield path, ""
+        elif path.resolve() in within:
+            yield path, "a link to a folder that it lies in"
+        elif not os.access(path, os.R_OK | os.X_OK):
+            yield path, "this folder can't be opened; allow it to be read"
+        elif all(name.startswith(".") for name in os.listdir(path)):  # noqa: PTH208
+            yield path, "an empty folder"
+        else:
+            yield from walk(path, within)
+
+
+def _folders(path: Path, root: Path) -> tuple[str, ...]:
+    return path.relative_to(root).parts[:-1]
+
+
+def _composed(name: str) -> str:
+    """Return a folder's name as text, in the one Unicode form of its letters."""
+    return unicodedata.normalize("NFC", printable(name))
+
+
+def _clip(path: Path, root: Path) -> list[Clip | Problem]:
+    """Return a file's clip, if it can be used, and what is wrong with it, if anything is."""
+    item = printable(path.relative_to(root).as_posix())
+    try:
+        label, infant, name = _label_and_infant(path, root)
+        info = probe(path)
+        # Decoded whole: a header may lie, and damage may show in the last sample alone.
+        duration_s = heard_s(path) if info.has_audio else info.duration_s
+    except InputError as error:
+        return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+    clip = Clip(
+        id=item,
+        path=path,
+        label=_composed(label),
+        infant=_composed(infant),
+        session="",
+        start_s=name.start_s if name else None,
+        duration_s=round(duration_s, 3),
+        has_audio=info.has_audio,
+        has_video=info.has_video,
+        reason=name.reason if name else None,
+        sex=name.sex if name else None,
+        age=name.age if name else None,
+    )
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
+    if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
+        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
+        return [clip, Problem("doubtful", item, what)]
+    return [clip]
+
+
+def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
+    """Give each sound without pictures the still of its stem, and drop that still's own clip."""
+    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
+    paired = [
+        replace(clip, still=stills[clip.path.with_suffix("")], has_video=True)
+        if not clip.has_video and clip.path.with_suffix("") in stills
+        else clip
+        for clip in clips
+    ]
+    taken = {clip.still for clip in paired}
+    return [clip for clip in paired if clip.path not in taken]
+
+
+def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
+    folders = _folders(path, root)
+    try:
+        name = parse_name(path.name)
+    except InputError as error:
+        if len(folders) >= 2:
+            return folders[0], folders[1], None
+        raise InputError(
+            "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
+            f" {str(error).removeprefix(f'{path.name}: ')}"
+        ) from error
+    if len(folders) >= 2:
+        return folders[0], folders[1], name
+    # The apps' uploads stand in one folder a platform, which is no label.
+    is_upload = not folders or path.suffix.lower() in _UPLOADS
+    return (name.reason if is_upload else folders[0]), name.infant, name
+
+
+def _first_reason(
+    root: Path, folders: Sequence[tuple[str, ...]], problems: Sequence[Problem]
+) -> str:
+    if folders and all(len(names) == 1 for names in folders):
+        return (
+            " Its files lie one folder deep: put each infant's into a folder of its own, or, if"
+            f" {root.name} is a label, give {root.parent}."
+        )
+    if not problems:
+        return ""
+    which = "Its only problem" if len(problems) == 1 else f"First of {len(problems)} problems"
+    return f" {which}: {problems[0].item}: {problems[0].what}."
+
+
+def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:
+    """Raise InputError where a folder's names show another order or depth than the expected one.
+
+    States known from the papers tell labels from infants; among other words a few that return
+    in most of many folders are labels. Where that isn't clear, it is but a problem.
+    """
+    tops = sorted({names[0] for names in folders})
+    seconds = sorted({names[1] for names in folders})
+    known = [name for name in seconds if name.casefold() in _STATES]
+    if not folders or any(name.casefold() in _STATES for name in tops):
+        return []
+    is_deep = all(len(names) >= 3 for names in folders)
+    if is_deep and (len(tops) == 1 or 2 * len(known) > len(seconds)):
+        raise InputError(
+            f"{root}: its recordings lie one level too deep; {_EXPECTED}. Give {root / tops[0]}"
+            f"{'' if len(tops) == 1 else ', or merge the folders of the first level'}."
+        )
+    pairs = len({names[:2] for names in folders})
+    return_often = len(seconds) > 1 and 2 * pairs >= len(tops) * len(seconds)
+    what = (
+        f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move"
+        f" {tops[0]}/{seconds[0]} to {seconds[0]}/{tops[0]}, and so on"
+    )
+    if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
+        raise InputError(f"{root}: {what}.")
+    if return_often and len(tops) > len(seconds):
+        what = printable(f"if {seconds[0]} is a label, {what}")
+        return [Problem("doubtful", printable(root.name), what)]
+    return []
+
+
+def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
+    """Return what is likely to be a mistake: names that look alike."""
+    problems: list[Problem] = []
+    for level, field in enumerate(("label", "infant")):
+        forms: dict[str, set[str]] = defaultdict(set)
+        cases: dict[str, set[str]] = defaultdict(set)
+        for clip in clips:
+            name = getattr(clip, field)
+            names = _folders(clip.path, root)
+            if len(names) > level and _composed(names[level]) == name:
+                forms[name].add(names[level])
+            cases[name.casefold()].add(name)
+        problems += [
+            Problem("doubtful", name, f"a {field} in two Unicode forms, taken as one")
+            for name, spelled in sorted(forms.items())
+            if len(spelled) > 1
+        ] + [
+            Problem("doubtful", ", ".join(sorted(alike)), f"{field}s that differ by case alone")
+            for alike in cases.values()
+            if len(alike) > 1
+        ]
+    return problems

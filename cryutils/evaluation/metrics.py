@@ -1,0 +1,164 @@
+"""Scores, and the one home of everything that turns predictions into claims.
+
+Notebook 03 walks it: Paper A's Tables 1 and 2 (section 3.3) under both protocols. Splits and
+folds live in `splits`, predictions of unseen clips in `crossval`, intervals in `inference`,
+p-values in `permutation`; all their public names are imported from here.
+
+>>> from cryutils import evaluation
+>>> folds = evaluation.Protocol("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
+>>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
+>>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError
+from cryutils.evaluation.crossval import (
+    Features,
+    HoldOut,
+    Resampled,
+    balanced_accuracy,
+    corrected_resampled_t,
+    fit_and_predict,
+    holdout_scores,
+    majority_baseline,
+    out_of_fold,
+)
+from cryutils.evaluation.intervals import (
+    Interval,
+    Metric,
+    interval,
+    mean_interval,
+    measured_coverage,
+    paired_interval,
+)
+from cryutils.evaluation.permutation import (
+    PermutationTest,
+    fixed_prediction_test,
+    permutation_order,
+    permutation_test,
+    permute_labels,
+)
+from cryutils.evaluation.splits import (
+    Fold,
+    Labelled,
+    Protocol,
+    class_indices,
+    effective_infants,
+    folds,
+    infant_split,
+    paper_split,
+)
+
+__all__ = [
+    "ClassScores",
+    "Features",
+    "Fold",
+    "HoldOut",
+    "Interval",
+    "Labelled",
+    "Metric",
+    "PermutationTest",
+    "Protocol",
+    "Resampled",
+    "Scores",
+    "balanced_accuracy",
+    "class_indices",
+    "corrected_resampled_t",
+    "effective_infants",
+    "fit_and_predict",
+    "fixed_prediction_test",
+    "folds",
+    "holdout_scores",
+    "infant_split",
+    "interval",
+    "majority_baseline",
+    "mean_interval",
+    "measured_coverage",
+    "out_of_fold",
+    "paired_interval",
+    "paper_split",
+    "permutation_order",
+    "permutation_test",
+    "permute_labels",
+    "scores",
+]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class: precision, recall, F1, and `support`, its clips (times repeats)."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What Paper A's Table 2 and Paper B's figures report, and the confusion behind it.
+
+    `macro_*` are plain means over the classes that occur in the truth; `confusion` is
+    int `(classes, classes)`, truth by row, prediction by column.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    per_class: dict[str, ClassScores]
+    confusion: NDArray[np.int64]
+
+
+def scores(
+    y_true: NDArray[np.integer[Any]],
+    y_pred: NDArray[np.integer[Any]],
+    classes: Sequence[str],
+) -> Scores:
+    """Return the scores of predicted against true class indices, by scikit-learn.
+
+    A class that is never predicted has precision and F1 0 (`zero_division=0`), not nan.
+    Repeats are pooled: with predictions `(repeats, clips)`, every repeat counts each clip once.
+
+    Args:
+        y_true: class indices, integer `(clips,)`.
+        y_pred: class indices, integer `(clips,)` or `(repeats, clips)`.
+        classes: names, in the order that the indices count.
+
+    Raises:
+        InputError: no clips, or shapes that do not belong together.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    predicted = np.atleast_2d(np.asarray(y_pred))
+    if predicted.shape[-1] != len(y_true) or not len(y_true):
+        raise InputError(f"{len(y_true)} true and {predicted.shape[-1]} predicted clips")
+    truth = np.tile(np.asarray(y_true), len(predicted))
+    predicted = predicted.ravel()
+    indices = np.arange(len(classes))
+    confusion = confusion_matrix(truth, predicted, labels=indices)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=indices, zero_division=0
+    )
+    present = support > 0
+    return Scores(
+        accuracy=float(np.mean(truth == predicted)),
+        balanced_accuracy=balanced_accuracy(truth, predicted),
+        macro_precision=float(precision[present].mean()),
+        macro_recall=float(recall[present].mean()),
+        macro_f1=float(f1[present].mean()),
+        per_class={
+            name: ClassScores(float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
+            for k, name in enumerate(classes)
+        },
+        confusion=confusion.astype(np.int64),
+    )

@@ -1,0 +1,297 @@
+"""How often chance alone would score as high, when labels hang together by infant.
+
+Notebook 03 gives these p-values for every cell (model x feature x protocol) of Paper A's
+Table 2, under both protocols. Labels are not permuted clip by clip: an infant mostly cries for
+one reason and sounds like itself, so free shuffling breaks a bond that exists without any
+signal. Where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py` finds
+10 % so under the leak-free protocol and 93 % under the paper's (by blocks: 5 and 4 %). Shuffling
+within infants alone moves almost nothing. What may be exchanged are whole label vectors of
+infants with equally many clips (block permutation), and clips within an infant. Import these
+names from `cryutils.evaluation.metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError
+from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
+from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
+
+__all__ = [
+    "PermutationTest",
+    "fixed_prediction_test",
+    "permutation_order",
+    "permutation_test",
+    "permute_labels",
+]
+
+# Enough work in a chunk to hide the handing over, few enough chunks for a smooth progress.
+_CHUNK = 10
+# Two equal scores may differ by rounding; a tie counts against the model.
+_TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A family of cells, their balanced accuracy, and what permuted labels gave.
+
+    `cells` names the columns, `observed` is float `(cells,)`, `null` float `(permutations, cells)`.
+    """
+
+    cells: tuple[Hashable, ...]
+    observed: NDArray[np.float64]
+    null: NDArray[np.float64]
+    seed: int
+
+    @property
+    def p_values(self) -> dict[Hashable, float]:
+        """Return each cell's own p = (b + 1) / (B + 1), b counting nulls that score as high."""
+        return self._shares(self.null)
+
+    @property
+    def adjusted(self) -> dict[Hashable, float]:
+        """Return p-values by max-T: b counts permutations whose best cell scores as high.
+
+        They hold for the whole family at once (Westfall & Young 1993, single step).
+        """
+        return self._shares(self.null.max(axis=1, keepdims=True))
+
+    def joined(self, other: PermutationTest) -> PermutationTest:
+        """Return both families as one, for max-T over refitted and fixed models together.
+
+        Raises:
+            InputError: the tests did not use the same permutations (seed and their number).
+        """
+        if self.seed != other.seed or len(self.null) != len(other.null):
+            raise InputError(
+                f"tests of seed {self.seed} with {len(self.null)} permutations and of seed"
+                f" {other.seed} with {len(other.null)} are no family; run both alike"
+            )
+        return PermutationTest(
+            self.cells + other.cells,
+            np.concatenate([self.observed, other.observed]),
+            np.hstack([self.null, other.null]),
+            self.seed,
+        )
+
+    def _shares(self, null: NDArray[np.float64]) -> dict[Hashable, float]:
+        as_high = (null >= self.observed - _TIE).sum(axis=0)
+        shares = (as_high + 1) / (len(null) + 1)
+        return dict(zip(self.cells, shares.tolist(), strict=True))
+
+
+def permutation_order(
+    infants: Sequence[str] | NDArray[Any], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return an order of the clips, int64 `(clips,)`, that keeps infants' blocks together.
+
+    `labels[order]` gives every infant the label vector of an infant with as many clips (perhaps
+    its own), shuffled. Every such arrangement is equally likely.
+    """
+    names, group = np.unique(np.asarray(infants), return_inverse=True)
+    clips = [np.flatnonzero(group == g) for g in range(len(names))]
+    sizes = np.array([len(own) for own in clips])
+    order = np.empty(len(group), dtype=np.int64)
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        for receiver, giver in zip(alike, rng.permutation(alike), strict=True):
+            order[clips[receiver]] = rng.permutation(clips[giver])
+    return order
+
+
+def permute_labels(
+    labels: Sequence[str], infants: Sequence[str], rng: np.random.Generator
+) -> NDArray[Any]:
+    """Return the labels with whole vectors exchanged between infants with equal clip counts.
+
+    Each vector is then shuffled within its infant. The classes' counts of clips and of infants
+    stay as they are, so folds that the labels allow are allowed by every permutation of them.
+
+    Args:
+        labels: one a clip.
+        infants: one a clip.
+        rng: the only source of chance.
+    """
+    return np.asarray(labels)[permutation_order(infants, rng)]
+
+
+def permutation_test(
+    cells: Mapping[Hashable, tuple[Any, Features]],
+    corpus: Labelled,
+    protocol: Protocol | str,
+    *,
+    permutations: int = 999,
+    n_splits: int = 5,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PermutationTest:
+    """Return the test of a family of models, each refitted on folds built from permuted labels.
+
+    The statistic is the balanced accuracy of pooled out-of-fold predictions of one k-fold
+    division, the observed one computed just so. The division depends on labels and infants
+    alone, and a permutation carries equal infants onto each other; so the division that the
+    permuted labels would have been given is the first one, carried along with the labels: as
+    stratified, as leak-free, and drawn from the same distribution, which makes the test exact.
+
+    Args:
+        cells: name -> (model, features), as in `out_of_fold`; give models a `random_state`.
+        corpus: has `labels` and `infants`.
+        protocol: "paper" or "leak_free": how folds are divided. Labels are permuted alike.
+        permutations: B; the smallest p-value is 1 / (B + 1).
+        n_splits: folds.
+        seed: of folds and permutations; the result does not depend on `jobs`.
+        jobs: processes; None for all cores.
+        progress: called with (permutations done, all).
+
+    Raises:
+        InputError: no cells, or folds that these labels do not allow.
+    """
+    if not cells or permutations < 1:
+        raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
+    y, _ = class_indices(corpus.labels)
+    folds = Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=1, seed=seed)[0]
+    fold_of = np.empty(len(y), dtype=np.int64)
+    for number, (_, test) in enumerate(folds):
+        fold_of[test] = number
+    members = list(cells.values())
+    with one_thread():
+        observed = _scores(members, y, _folds_from(fold_of))
+    infants = np.asarray(corpus.infants)
+    chunks = [
+        range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
+    ]
+    rows: list[NDArray[np.float64]] = []
+    for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
+        rows.extend(chunk)
+        if progress is not None:
+            progress(len(rows), permutations)
+    return PermutationTest(tuple(cells), np.array(observed), np.array(rows), seed)
+
+
+def fixed_prediction_test(
+    predictions: Mapping[Hashable, NDArray[np.integer[Any]]],
+    corpus: Labelled,
+    *,
+    classes: Sequence[str] | None = None,
+    permutations: int = 999,
+    seed: int = 0,
+) -> PermutationTest:
+    """Return the test of predictions that stay as they are while the labels are permuted.
+
+    For networks, which are too slow to refit. It asks whether predictions and labels go together
+    more than blocks exchanged at random would. That is a different question from a refitted
+    model's: the network was trained on the true labels, so under the paper's protocol what it
+    knows of an infant's other clips counts as if it were knowledge of states. A small p-value
+    there says that something was learnt, be it only who is crying.
+
+    Args:
+        predictions: name -> class indices, integer `(repeats, clips)`; the statistic is the
+            balanced accuracy averaged over repeats.
+        corpus: has `labels` and `infants`.
+        classes: what the indices count in; by default the labels found, sorted.
+        permutations: B; the same seed gives the same permutations as in `permutation_test`.
+        seed: of the permutations.
+
+    Raises:
+        InputError: predictions of another number of clips.
+    """
+    y, names = class_indices(corpus.labels, classes)
+    infants = np.asarray(corpus.infants)
+    shares = []
+    for name, predicted in predictions.items():
+        rows = np.atleast_2d(np.asarray(predicted))
+        if rows.shape[1] != len(y):
+            raise InputError(f"{name!r} predicts {rows.shape[1]} clips, the corpus has {len(y)}")
+        shares.append(np.stack([(rows == k).mean(axis=0) for k in range(len(names))]))
+    # (cells, classes, clips): the share of repeats that called this clip that class.
+    called = np.stack(shares)
+    present = np.flatnonzero(np.bincount(y, minlength=len(names)))
+
+    def score(truth: NDArray[np.int64]) -> NDArray[np.float64]:
+        recalls = [called[:, k, truth == k].mean(axis=1) for k in present]
+        return np.asarray(np.mean(recalls, axis=0))
+
+    null = [score(y[_order(infants, seed, b)]) for b in range(permutations)]
+    return PermutationTest(tuple(predictions), score(y), np.array(null), seed)
+
+
+def _order(infants: NDArray[Any], seed: int, number: int) -> NDArray[np.int64]:
+    """Return permutation `number`: its own stream, whichever process draws it."""
+    stream = np.random.SeedSequence(seed, spawn_key=(number,))
+    return permutation_order(infants, np.random.default_rng(stream))
+
+
+def _folds_from(fold_of: NDArray[np.int64]) -> list[Fold]:
+    return [
+        (np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number))
+        for number in range(int(fold_of.max()) + 1)
+    ]
+
+
+def _scores(
+    members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], folds: Sequence[Fold]
+) -> list[float]:
+    # Cells that share a function of the training part have it called once a fold.
+    functions = {id(X): X for _, X in members if callable(X)}
+    prepared = {
+        (key, train.tobytes()): X(train) for key, X in functions.items() for train, _ in folds
+    }
+    scores = []
+    for model, X in members:
+        features = partial(_look_up, prepared, id(X)) if callable(X) else X
+        pooled = np.empty_like(y)
+        predicted = fit_and_predict(model, features, y, folds, jobs=1)
+        for (_, test), part in zip(folds, predicted, strict=True):
+            pooled[test] = part
+        scores.append(balanced_accuracy(y, pooled))
+    return scores
+
+
+def _look_up(
+    prepared: Mapping[tuple[int, bytes], NDArray[Any]], key: int, train: NDArray[np.int64]
+) -> NDArray[Any]:
+    return prepared[key, train.tobytes()]
+
+
+def _one_chunk(
+    members: Sequence[tuple[Any, Features]],
+    y: NDArray[np.int64],
+    infants: NDArray[Any],
+    fold_of: NDArray[np.int64],
+    seed: int,
+    numbers: range,
+) -> list[NDArray[np.float64]]:
+    from sklearn import config_context
+
+    rows = []
+    # The observed scores were computed with scikit-learn's checks; once is enough.
+    with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
+        for number in numbers:
+            order = _order(infants, seed, number)
+            rows.append(np.array(_scores(members, y[order], _folds_from(fold_of[order]))))
+    return rows
+
+
+def _in_parallel(
+    members: Sequence[tuple[Any, Features]],
+    y: NDArray[np.int64],
+    infants: NDArray[Any],
+    fold_of: NDArray[np.int64],
+    seed: int,
+    chunks: Sequence[range],
+    jobs: int | None,
+) -> Iterator[list[NDArray[np.float64]]]:
+    from joblib import Parallel, cpu_count, delayed
+
+    workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
+    return workers(
+        delayed(_one_chunk)(members, y, infants, fold_of, seed, chunk) for chunk in chunks
+    )

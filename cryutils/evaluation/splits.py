@@ -1,0 +1,299 @@
+"""Who is trained on and who is tested: the paper's split and the honest one.
+
+Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols side by side
+(Paper A, section 3.3). Neither paper says more of its split than the shares; it is read here
+as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
+keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
+folds. Import these names from `cryutils.evaluation.metrics`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Self
+from typing import Protocol as Interface
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError, near_miss
+
+__all__ = [
+    "Fold",
+    "Labelled",
+    "Protocol",
+    "class_indices",
+    "effective_infants",
+    "folds",
+    "infant_split",
+    "paper_split",
+]
+
+Indices = NDArray[np.int64]
+Fold = tuple[Indices, Indices]
+
+# How far a class's share on the test side may lie from `test_size` before it counts as
+# uneven. An infant that gave much of a class may go beyond, by `_SPARE`: a split that can
+# never test the largest donor would be biased.
+_TOLERANCE, _SPARE = 0.2, 0.1
+_ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
+
+
+class Labelled(Interface):
+    """What a split needs of a corpus: labels and infants, one a clip, in the same order."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+    @property
+    def infants(self) -> Sequence[str]: ...
+
+
+class Protocol(StrEnum):
+    """How clips are divided: at random, as the papers are read here, or with every infant whole.
+
+    >>> Protocol("paper") is Protocol.PAPER
+    True
+    """
+
+    PAPER = "paper"
+    LEAK_FREE = "leak_free"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        known = [str(member) for member in cls]
+        raise InputError(f"no protocol {value!r}.{near_miss(str(value), known)}")
+
+    def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
+        """Return one hold-out split (train, test) under this protocol."""
+        divide = paper_split if self is Protocol.PAPER else infant_split
+        return divide(corpus, test_size=test_size, seed=seed)
+
+    def k_folds(
+        self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
+    ) -> list[list[Fold]]:
+        """Return repeated stratified k-fold under this protocol; see `folds`."""
+        infants = None if self is Protocol.PAPER else corpus.infants
+        return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
+
+
+def class_indices(
+    labels: Sequence[str] | NDArray[Any], classes: Sequence[str] | None = None
+) -> tuple[Indices, list[str]]:
+    """Return each clip's class index, int64 `(clips,)`, and the classes that it counts in.
+
+    Args:
+        labels: one a clip.
+        classes: their order; by default the labels found, sorted.
+
+    Raises:
+        InputError: a label is not among `classes`.
+    """
+    names = sorted({str(label) for label in labels}) if classes is None else list(classes)
+    position = {name: index for index, name in enumerate(names)}
+    for label in labels:
+        if str(label) not in position:
+            raise InputError(f"label {str(label)!r} is no class.{near_miss(str(label), names)}")
+    return np.array([position[str(label)] for label in labels], dtype=np.int64), names
+
+
+def effective_infants(infants: Sequence[str]) -> float:
+    """Return how many equally recorded infants would tell as much: (sum n)^2 / sum n^2.
+
+    Kish's effective sample size over the clips per infant `n`: 221 donors where a few gave
+    ten clips each count as fewer. It is an upper guide; a class has its own, smaller one.
+
+    >>> effective_infants(["a", "a", "b", "c"])
+    2.6666666666666665
+    """
+    counts = np.unique(np.asarray(infants), return_counts=True)[1]
+    return float(counts.sum() ** 2 / (counts**2).sum())
+
+
+def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
+    """Return (train, test) indices, int64: clips at random, stratified by class.
+
+    Clips of one infant land on both sides, so a classifier may recognise the infant and be
+    credited for the state. Paper A (section 3.3) says 70/30 and no more; that clips are split,
+    and stratified by class, is how it is read here.
+
+    Args:
+        corpus: has `labels`.
+        test_size: share of clips to test, between 0 and 1.
+        seed: the same seed gives the same split.
+
+    Raises:
+        InputError: `test_size` is no share, or leaves a class out of one side.
+    """
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    y, names = class_indices(corpus.labels)
+    _check_share(test_size)
+    counts = np.bincount(y, minlength=len(names))
+    _check_classes(names, counts, "clip", 2)
+    if round(test_size * len(y)) < len(names) or round((1 - test_size) * len(y)) < len(names):
+        raise InputError(
+            f"test_size={test_size} of {len(y)} clips leaves no clip a class on one side;"
+            f" there are {len(names)} classes"
+        )
+    splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
+    train, test = next(splitter.split(np.zeros(len(y)), y))
+    for k, name in enumerate(names):
+        if not (np.any(y[test] == k) and np.any(y[train] == k)):
+            raise InputError(
+                f"test_size={test_size} leaves class {name!r} ({counts[k]} clips) out of one side;"
+                " choose a share nearer to 0.5"
+            )
+    return np.sort(train).astype(np.int64), np.sort(test).astype(np.int64)
+
+
+def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
+    """Return (train, test) indices, int64, with no infant on both sides and every class on each.
+
+    Infants are put in random order and the first of them tested, as many as come nearest to
+    `test_size` of the clips; the first order is taken whose test share of every class lies
+    within 0.2 of `test_size` (more only where one infant holds much of the class). Where no
+    order is that even, the one nearest in size that has every class on both sides is taken.
+
+    Args:
+        corpus: has `labels` and `infants`.
+        test_size: share of clips to test, between 0 and 1; met as nearly as whole infants allow.
+        seed: the same seed gives the same split.
+
+    Raises:
+        InputError: a class has fewer than two infants, or no split has every class on both sides.
+    """
+    y, names = class_indices(corpus.labels)
+    _check_share(test_size)
+    group = np.unique(np.asarray(corpus.infants), return_inverse=True)[1]
+    counts = np.zeros((group.max() + 1, len(names)))
+    np.add.at(counts, (group, y), 1)
+    per_class = (counts > 0).sum(axis=0)
+    _check_classes(names, per_class, "infant", 2)
+    rng = np.random.default_rng(seed)
+    for even in (True, False):
+        for _ in range(_ROUNDS):
+            tested = _tested_infants(counts, test_size, even, rng)
+            if tested is not None:
+                return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
+    rarest = int(per_class.argmin())
+    raise InputError(
+        f"no split by infant with test_size={test_size} has every class on both sides: class"
+        f" {names[rarest]!r} has {per_class[rarest]} infants; record more or leave it out"
+    )
+
+
+def folds(
+    labels: Sequence[str],
+    groups: Sequence[str] | None,
+    *,
+    n_splits: int = 5,
+    repeats: int = 10,
+    seed: int = 0,
+) -> list[list[Fold]]:
+    """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
+
+    Args:
+        labels: one a clip; every class is in every training part.
+        groups: infants, one a clip, kept whole (leak-free); None divides clips (the paper's).
+        n_splits: folds a repeat.
+        repeats: how often the division is drawn anew.
+        seed: the same seed gives the same folds.
+
+    Raises:
+        InputError: fewer clips in a class (or infants in all) than folds, or a class with one
+            infant only, which a fold would have to test without having trained on it.
+    """
+    y, names = class_indices(labels)
+    if n_splits < 2:
+        raise InputError(f"n_splits={n_splits} is no cross-validation; use 2 or more")
+    if groups is None:
+        _check_classes(names, np.bincount(y, minlength=len(names)), "clip", n_splits)
+        group = None
+    else:
+        group = np.unique(np.asarray(groups), return_inverse=True)[1]
+        if group.max() + 1 < n_splits:
+            raise InputError(f"{n_splits} folds of {group.max() + 1} infants; use fewer folds")
+        per_class = np.array([len(set(group[y == k])) for k in range(len(names))])
+        _check_classes(names, per_class, "infant", 2)
+    streams = np.random.default_rng(seed)
+    return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]
+
+
+def _one_division(
+    y: Indices,
+    names: list[str],
+    group: Indices | None,
+    n_splits: int,
+    rng: np.random.Generator,
+) -> list[Fold]:
+    """Draw folds until every training part holds every class; almost always the first will do."""
+    for _ in range(_REDRAWS):
+        drawn = _divide(y, group, n_splits, int(rng.integers(2**31)))
+        if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
+            return drawn
+    infants = [len(set(group[y == k])) for k in range(len(names))] if group is not None else [0]
+    rarest = int(np.argmin(infants))
+    raise InputError(
+        f"no {n_splits} folds by infant keep every class in training: class {names[rarest]!r} has"
+        f" {infants[rarest]} infants; use fewer folds or leave it out"
+    )
+
+
+def _divide(y: Indices, group: Indices | None, n_splits: int, seed: int) -> list[Fold]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if group is None else StratifiedGroupKFold
+    splitter = kind(n_splits, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer clips than folds is tested in some folds only; pooling allows that.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        drawn = list(splitter.split(np.zeros(len(y)), y, group))
+    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
+
+
+def _tested_infants(
+    counts: NDArray[np.float64], test_size: float, even: bool, rng: np.random.Generator
+) -> NDArray[np.bool_] | None:
+    """Return which infants to test by the first of some random orders that will do, or None.
+
+    `counts` is clips by infant and class. With `even`, every class's share must be even.
+    """
+    whole = counts.sum(axis=0)
+    orders = rng.permuted(np.tile(np.arange(len(counts)), (_ORDERS, 1)), axis=1)
+    tested = counts[orders].cumsum(axis=1)
+    distance = np.abs(tested.sum(axis=2) - test_size * whole.sum())
+    if not even:
+        both_sides = ((tested > 0) & (tested < whole)).all(axis=2)
+        distance = np.where(both_sides, distance, np.inf)
+    cut = distance.argmin(axis=1)
+    share = tested[np.arange(_ORDERS), cut] / whole
+    good = ((share > 0) & (share < 1)).all(axis=1)
+    if even:
+        most = np.maximum(test_size + _TOLERANCE, counts.max(axis=0) / whole + _SPARE)
+        good &= ((share >= test_size - _TOLERANCE) & (share <= most)).all(axis=1)
+    if not good.any():
+        return None
+    nearest = np.where(good, distance[np.arange(_ORDERS), cut], np.inf)
+    order = int(good.argmax() if even else nearest.argmin())
+    chosen = np.zeros(len(counts), dtype=bool)
+    chosen[orders[order, : cut[order] + 1]] = True
+    return chosen
+
+
+def _check_share(test_size: float) -> None:
+    if not 0 < test_size < 1:
+        raise InputError(f"test_size={test_size} is no share of the clips; use one between 0 and 1")
+
+
+def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int) -> None:
+    if len(names) < 2:
+        raise InputError(f"only one class, {names}; a classifier needs two or more")
+    for name, count in zip(names, counts, strict=True):
+        if count < least:
+            raise InputError(
+                f"class {name!r} has {count} {unit}{'' if count == 1 else 's'}, {least} are needed;"
+                " leave the class out, choose fewer folds or add recordings"
+            )

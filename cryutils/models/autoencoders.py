@@ -1,0 +1,252 @@
+"""An autoencoder's front part and a DNN behind it: Paper A's submodel for MFCC and for STFT.
+
+Walked by notebook 08_autoencoder_dnn, used again by 09_ensemble. Paper A §3.4.1, eq. (1): an
+encoder A: R^n -> R^p and a decoder B: R^p -> R^n for which E[D(x, B(A(x)))] is least; §3.5: "we
+use only the front part of the autoencoder to remove the noise. Then starting from the
+bottleneck, we use a DNN". The paper gives no size. Here x is a patch, some consecutive frames
+of a sound's features; a moment (a window of sound) is told by mean and deviation of the codes
+of its patches, which a small dense network turns into probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.errors import InputError
+from cryutils.models import dense
+from cryutils.models.backend import keras as _keras
+from cryutils.models.dense import Dense
+from cryutils.models.dense_plan import DenseSettings, Task
+from cryutils.models.examples import Examples, by_clip
+
+__all__ = [
+    "AUTOENCODER",
+    "BOTTLENECK",
+    "DNN",
+    "AeDnn",
+    "Division",
+    "codes",
+    "cross_fit",
+    "fit",
+    "keras_classifier",
+    "patches",
+    "reconstruction",
+    "sized",
+]
+
+Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+Division = tuple[Indices, Indices, Indices]
+
+BOTTLENECK = 1  # which of the three hidden layers is the code
+AUTOENCODER = DenseSettings(
+    units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
+)
+DNN = DenseSettings(units=(64,), dropout=0.3, epochs=40, batch_size=32, patience=8)
+_WINDOWS = 512  # encoded at once, so that memory doesn't grow with the corpus
+
+
+def sized(
+    bottleneck: int, *, hidden: int = 128, settings: DenseSettings = AUTOENCODER
+) -> DenseSettings:
+    """Return `settings` for an autoencoder whose code has `bottleneck` numbers."""
+    return replace(settings, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
+
+
+def patches(windows: Array, patch: int) -> Array:
+    """Return each window cut into consecutive patches, float32 (windows, patches, n).
+
+    Windows are (windows, frames, coefficients), n = patch * coefficients; frames behind the
+    last whole patch are left out. Raises InputError where a patch doesn't fit into a window.
+    """
+    rows, frames, coefficients = windows.shape
+    if not 1 <= patch <= frames:
+        raise InputError(f"patch={patch}: a window has {frames} frames; give 1 to {frames}.")
+    count = frames // patch
+    return np.ascontiguousarray(windows[:, : count * patch]).reshape(
+        rows, count, patch * coefficients
+    )
+
+
+def fit(
+    windows: Array,
+    tasks: Sequence[Task],
+    *,
+    patch: int = 8,
+    per_window: int = 4,
+    settings: DenseSettings = AUTOENCODER,
+    clean: Array | None = None,
+    progress: bool = False,
+) -> Dense:
+    """Return an autoencoder of patches for each task, trained side by side.
+
+    Args:
+        windows: float32 (moments, frames, coefficients).
+        tasks: their rows are rows of `windows`.
+        patch: frames of a patch.
+        per_window: so many patches are drawn of each window; neighbouring windows overlap and
+            patches of one cry are alike, so that few do.
+        settings: three hidden layers, the middle one linear; see `sized`.
+        clean: the windows to reconstruct where `windows` are noisy ones of the same sounds (a
+            denoising autoencoder); None: `windows` themselves.
+        progress: as in `dense.fit`.
+
+    Raises:
+        InputError: settings of another form, or what `dense.fit` raises.
+    """
+    if len(settings.units) != 3 or settings.linear != (BOTTLENECK,):
+        raise InputError(
+            f"units={settings.units}, linear={settings.linear}: an autoencoder here has three"
+            f" hidden layers and linear=({BOTTLENECK},), its bottleneck."
+        )
+    whole = patches(windows, patch)
+    rng = np.random.default_rng(settings.seed)
+    kept = min(max(1, per_window), whole.shape[1])
+    order = rng.random(whole.shape[:2]).argsort(axis=1)[:, :kept]
+    rows = np.arange(len(whole))[:, None]
+    x = whole[rows, order].reshape(-1, whole.shape[2])
+    y = x
+    if clean is not None:
+        y = patches(clean, patch)[rows, order].reshape(x.shape)
+
+    def drawn(of: npt.NDArray[Any]) -> Indices:
+        return (np.asarray(of)[:, None] * kept + np.arange(kept)).ravel()
+
+    own = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
+    return dense.fit(x, y, own, settings=settings, progress=progress)
+
+
+def codes(autoencoder: Dense, task: int, windows: Array) -> Array:
+    """Return what the encoder makes of each window, float32 (moments, 2 * p).
+
+    The mean of its patches' codes, then their standard deviation.
+    """
+    parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
+    for start in range(0, len(windows), _WINDOWS):
+        cut = patches(windows[start : start + _WINDOWS], _patch(autoencoder, windows))
+        code = autoencoder.hidden(task, cut.reshape(-1, cut.shape[2]), layer=BOTTLENECK)
+        code = code.reshape(*cut.shape[:2], -1)
+        parts.append(np.concatenate([code.mean(axis=1), code.std(axis=1)], axis=1))
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def reconstruction(autoencoder: Dense, task: int, windows: Array) -> Array:
+    """Return B(A(x)) of each window's patches, put together again.
+
+    float32 (moments, frames in whole patches, coefficients), in the features' own unit.
+    """
+    cut = patches(windows, _patch(autoencoder, windows))
+    back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
+    return back.reshape(len(windows), -1, windows.shape[2])
+
+
+@dataclass(frozen=True, eq=False)
+class AeDnn:
+    """Autoencoders and the DNNs behind them, one of each for every division of the clips.
+
+    `codes` is float32 (divisions, moments, 2 * p); `probabilities` float32 (clips, classes),
+    the mean over a clip's moments, each answered by a division that tests its clip (the last
+    that does); NaN for a clip without moments or that none tests.
+    """
+
+    autoencoders: Dense = field(repr=False)
+    classifiers: Dense = field(repr=False)
+    codes: Array = field(repr=False)
+    probabilities: Array = field(repr=False)
+
+
+def cross_fit(
+    examples: Examples,
+    y: Indices,
+    divisions: Sequence[Division],
+    *,
+    classes: int,
+    patch: int = 8,
+    per_window: int = 4,
+    autoencoder: DenseSettings = AUTOENCODER,
+    dnn: DenseSettings = DNN,
+    progress: bool = False,
+) -> AeDnn:
+    """Return encoder and DNN fitted on each division, and their answers to its test clips.
+
+    The encoder is frozen: the DNN is trained on its codes, and doesn't change it.
+
+    Args:
+        examples: windows of all clips, x float32 (moments, frames, coefficients).
+        y: class index of each clip, int (clips,).
+        divisions: (train, stop, test), numbers of clips. Both trainings stop by `stop`, which
+            is the test part itself where a paper chose its epochs by that.
+        classes: how many there are.
+        patch, per_window: as in `fit`.
+        autoencoder, dnn: settings of both trainings.
+        progress: as in `dense.fit`.
+    """
+    tasks = [
+        Task(train=examples.rows(train), validation=examples.rows(stop))
+        for train, stop, _ in divisions
+    ]
+    encoders = fit(
+        examples.x, tasks, patch=patch, per_window=per_window, settings=autoencoder,
+        progress=progress,
+    )  # fmt: skip
+    coded = np.stack([codes(encoders, k, examples.x) for k in range(len(tasks))])
+    of_each = [replace(task, group=k) for k, task in enumerate(tasks)]
+    heads = dense.fit(
+        coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress
+    )
+    answers = np.full((len(examples.x), classes), np.nan, np.float32)
+    for k, (_, _, test) in enumerate(divisions):
+        rows = examples.rows(test)
+        answers[rows] = heads.predict(k, coded[k, rows])
+    return AeDnn(encoders, heads, coded, by_clip(answers, examples.clip, len(y)))
+
+
+def keras_classifier(
+    autoencoder: Dense,
+    autoencoder_task: int,
+    dnn: Dense,
+    dnn_task: int,
+    window_shape: Sequence[int],
+) -> Any:
+    """Return encoder and DNN as one Keras model: a window (frames, coefficients) in, softmax out.
+
+    It is made to be kept and exported; layer "bottleneck" gives the autoencoder's own codes,
+    (patches, p).
+    """
+    keras = _keras()
+    frames, coefficients = window_shape
+    front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
+    patch = front[0][0].shape[0] // coefficients
+    inputs = keras.Input((frames, coefficients), name="window")
+    h = keras.layers.Cropping1D((0, frames % patch), name="whole_patches")(inputs)
+    h = keras.layers.Reshape((frames // patch, patch * coefficients), name="patches")(h)
+    for k, kernel_and_bias in enumerate(front):
+        last = k == BOTTLENECK
+        layer = keras.layers.Dense(
+            kernel_and_bias[0].shape[1], activation=None if last else "relu",
+            name="bottleneck" if last else f"encoder{k + 1}",
+        )  # fmt: skip
+        h = layer(h)
+        layer.set_weights(kernel_and_bias)
+    mean = keras.ops.mean(h, axis=1)
+    deviation = keras.ops.std(h, axis=1)
+    h = keras.layers.Concatenate(name="mean_and_deviation")([mean, deviation])
+    behind = dnn.keras(dnn_task)
+    for layer in behind.layers[1:]:
+        h = layer(h)
+    return keras.Model(inputs, h, name="ae_dnn")
+
+
+def _patch(autoencoder: Dense, windows: Array) -> int:
+    n = autoencoder.layers(0)[0][0].shape[0]
+    if n % windows.shape[2]:
+        raise InputError(
+            f"windows of {windows.shape[2]} coefficients, but patches of {n} numbers: this"
+            " autoencoder was trained on other features."
+        )
+    return n // windows.shape[2]

@@ -1,0 +1,272 @@
+"""Frozen image networks by name: any of Keras' applications, with its own preprocessing inside.
+
+Walked by notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
+with a small trainable model behind it) and, for its transfer learning, by 05_image. A backbone
+takes RGB pixels of 0 to 255 and gives feature maps; it is made of Keras' own layers only, so
+a saved model loads anywhere. `Backbone.weights` says in words which weights it holds, and
+every table and figure repeats that, since one with random weights carries almost nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import astuple, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io import ragged
+from cryutils._io.paths import cache_dir
+from cryutils._io.progress import counting
+from cryutils.applications import build, names, prepared, preprocessing
+from cryutils.errors import InputError
+from cryutils.models import runtimes
+from cryutils.models.backend import keras
+
+__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept", "names"]
+
+Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+Source = Frames | Callable[[], Frames | Iterable[Frames]]
+
+EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
+_POOLINGS = ("avg", "max", None)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen network, pixels in and feature maps out, and what is to be said of it.
+
+    `weights` says in words which weights, `imagenet` whether they are ImageNet's, and `cause`,
+    where these were not asked for, why there are no others.
+    `preprocessing` is Keras' name for what is done to the pixels first: "caffe" (BGR minus
+    ImageNet's mean), "tf" (to [-1, 1]), "torch" (standardised) or "none" (the network itself
+    does it).
+    """
+
+    model: Any
+    name: str
+    weights: str
+    preprocessing: str
+    imagenet: bool
+    cause: str = ""
+
+    @property
+    def words(self) -> str:
+        """Name and weights, for the title of a table or figure."""
+        return f"{self.name}, {self.weights}"
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of name, preprocessing and weights: whatever shapes the maps of a picture."""
+        told = f"{self.name} {self.preprocessing}"
+        found = hashlib.blake2b(told.encode(), digest_size=16)
+        for array in self.model.get_weights():
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+
+def base(
+    name: str,
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    weights: str | os.PathLike[str] = "auto",
+    seed: int = 0,
+    progress: bool = False,
+) -> Backbone:
+    """Return the backbone `name`: an application of Keras without its classifier, frozen.
+
+    The model takes RGB of `input_shape` (height, width, 3), uint8 or float32 (n, height, width,
+    3) from 0 to 255, and gives float32 (n, h, w, features). It is not trainable and its batch
+    normalisation keeps to its stored statistics.
+
+    `weights`: "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras
+    publishes (`..._notop.h5`), or "auto": ImageNet's where they can be had, else random ones,
+    which `Backbone.weights` says. `progress` shows a download on a terminal. Raises InputError
+    for an unknown name, a shape the application refuses, a file that is damaged or belongs to
+    another model, and for "imagenet" where those weights can't be had.
+
+    >>> base("ResNet50", weights="random").weights              # doctest: +SKIP
+    'random weights (seed 0)'
+    """
+    shape = _checked_shape(input_shape)
+    application, found, cause = build(name, shape, weights, seed=seed, progress=progress)
+    mode = preprocessing(name)
+    application.trainable = False
+    pixels = keras().Input(shape, name="pixels")
+    # Frozen batch normalisation keeps to ImageNet's statistics, also while a head is trained.
+    maps = application(prepared(pixels, mode), training=False)
+    model = keras().Model(pixels, maps, name=f"frozen_{application.name}")
+    model.trainable = False
+    if found is not None:
+        return Backbone(model, name, found.words, mode, found.imagenet)
+    why = "; ImageNet's can't be had here" if cause else ""
+    return Backbone(model, name, f"random weights (seed {seed}{why})", mode, False, cause)
+
+
+def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
+    shape = tuple(input_shape)
+    if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
+        raise InputError(f"input_shape={shape}: give (height, width, 3), the pixels are RGB.")
+    return shape[0], shape[1], shape[2]
+
+
+def head_input(backbone: Backbone, *, pooling: str | None = "avg") -> Any:
+    """Return the Keras model from pixels to what `embeddings` keeps, pooled or feature maps.
+
+    A head that was trained on embeddings stands behind it unchanged, end to end. `pooling` is
+    "avg" or "max" over the whole map, giving (n, features), or None, giving (n, h, w, features).
+    """
+    if pooling not in _POOLINGS:
+        raise InputError(f'pooling={pooling!r}: give "avg", "max" or None for feature maps.')
+    if pooling is None:
+        return backbone.model
+    layers = keras().layers
+    layer = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}[pooling]
+    return keras().Model(backbone.model.input, layer()(backbone.model.output))
+
+
+def embeddings(
+    clips: Iterable[tuple[str, Source]],
+    backbone: Backbone,
+    *,
+    engine: str = "keras",
+    pooling: str | None = "avg",
+    batch_size: int = 32,
+    calibration: Frames | None = None,
+    progress: bool = False,
+) -> list[Array]:
+    """Return what the backbone makes of each clip's frames, float32 (frames, features) a clip.
+
+    `clips` gives (key, frames): frames are uint8 (n, height, width, 3) in the backbone's size,
+    or a function that returns them, at once or as an iterator of frames or such arrays, and is
+    called only where the cache lacks the clip. The key says whatever shaped the pixels
+    (`file_key`); "" stands for the content of frames that are given as an array.
+
+    The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
+    its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
+    goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
+    `engine`, `batch_size` and `calibration` as in `engines.ready`; `progress` shows a bar on a
+    terminal and prints a line a minute elsewhere. `pooling=None` keeps feature maps, which are
+    some 50 times larger.
+
+    Raises InputError for frames of another size or type, and as `engines.ready` does.
+
+    >>> embeddings([("", frames)], base("ResNet50"))[0].shape       # doctest: +SKIP
+    (450, 2048)
+    """
+    made: list[runtimes.Engine] = []
+
+    def run(frames: Frames) -> Array:
+        if not made:  # converting takes seconds, so not where the cache has everything
+            made.append(
+                runtimes.ready(
+                    head_input(backbone, pooling=pooling),
+                    engine=engine,
+                    batch_size=batch_size,
+                    calibration=calibration,
+                )
+            )
+        return made[0].run(frames)
+
+    shape = backbone.model.input_shape[1:]
+    folder = _folder(backbone, engine, pooling, calibration)
+    nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
+    total = len(clips) if isinstance(clips, Sized) else None
+    what = f"{backbone.name} embeddings"
+    found = []
+    with counting(what, "clips", lines=True, shown=progress) as report:
+        for done, (key, source) in enumerate(clips, start=1):
+            stem = folder / _digest((key or _content(source)).encode())
+            chunks = _chunks(source, shape, 4 * batch_size)
+            found += ragged.cached(stem, partial(_whole, run, chunks, nothing))
+            report(done, total or done)
+    return found
+
+
+def kept(
+    keys: Iterable[str],
+    backbone: Backbone,
+    *,
+    engine: str = "keras",
+    pooling: str | None = "avg",
+    calibration: Frames | None = None,
+) -> list[bool]:
+    """Return for each key whether `embeddings` has kept a clip under it, settings being the same.
+
+    Nothing is read, so a damaged one counts.
+    """
+    folder = _folder(backbone, engine, pooling, calibration)
+    return [(folder / f"{_digest(key.encode())}.json").is_file() for key in keys]
+
+
+def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
+    """Return a key for the frames of a file: its content, and the `settings` that shaped them.
+
+    >>> file_key("cry.mp4", fps=5, size=224) != file_key("cry.mp4", fps=1)  # doctest: +SKIP
+    True
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = hashlib.file_digest(file, "blake2b").hexdigest()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file.") from error
+    return json.dumps([content, settings], sort_keys=True, default=str)
+
+
+def _folder(
+    backbone: Backbone, engine: str, pooling: str | None, calibration: Frames | None
+) -> Path:
+    known = runtimes.setting(engine)
+    quantised = engine == "openvino-int8" and calibration is not None
+    told = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(known)]
+    key = json.dumps([*told, _content(calibration) if quantised else ""])
+    return cache_dir() / "embeddings" / f"{backbone.name}-{_digest(key.encode())}"
+
+
+def _content(source: Any) -> str:
+    if not isinstance(source, np.ndarray):
+        raise InputError('frames that a function gives need a key, not "": see file_key.')
+    return f"{source.shape} {_digest(np.ascontiguousarray(source).data)}"
+
+
+def _digest(data: Any) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _whole(
+    run: Callable[[Frames], Array], chunks: Iterable[Frames], nothing: Frames
+) -> Iterator[Array]:
+    parts = [run(frames) for frames in chunks]
+    yield np.concatenate(parts) if parts else run(nothing)
+
+
+def _chunks(source: Source, shape: Sequence[int | None], size: int) -> Iterator[Frames]:
+    """Yield all frames in arrays of at least `size`, but for the last, however they come."""
+    frames = source() if callable(source) else source
+    waiting: list[Frames] = []
+    for some in [frames] if isinstance(frames, np.ndarray) else frames:
+        waiting.append(_checked(some if some.ndim == 4 else some[None], shape))
+        if sum(map(len, waiting)) >= size:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def _checked(frames: Frames, shape: Sequence[int | None]) -> Frames:
+    fits = frames.ndim == 4 and all(
+        want in (None, side) for side, want in zip(frames.shape[1:], shape, strict=True)
+    )
+    if not fits or frames.dtype != np.uint8:
+        raise InputError(
+            f"frames are {frames.dtype} {frames.shape}; "
+            f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
+        )
+    return frames

@@ -1,0 +1,282 @@
+"""Networks on clips that they have not seen: `cross_fit`, and what stops each training.
+
+Notebooks 04_cry2 and 05_image walk this module, 06_full asks its networks again under noise
+(Paper B §3, performance evaluation and validation: identical test splits for all models). The
+part that stops a training comes from inside its training clips, so no test clip is ever
+looked at; examples of one clip are never divided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.progress import counting
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices
+from cryutils.models.examples import (
+    Examples,
+    by_clip,
+    clip_probabilities,
+    examples_from_windows,
+    windows,
+)
+from cryutils.models.training import Build, Fitted, Settings, fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CrossFit",
+    "Examples",
+    "by_clip",
+    "clip_probabilities",
+    "cross_fit",
+    "examples_from_windows",
+    "fit_clips",
+    "validation_clips",
+    "windows",
+]
+
+Array = npt.NDArray[np.float32]
+_ORDERS = 32  # orders of infants tried for a validation part
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """A network fitted once a fold, and what each said of the clips it had not seen.
+
+    `probabilities`: float32 (repeats, clips, classes), a row of NaN for a clip without rows or
+    that no fold tests. `fits`: one a fold, repeat after repeat, as `folds`.
+    """
+
+    probabilities: Array = field(repr=False)
+    fits: list[Fitted] = field(repr=False)
+    folds: list[list[Fold]] = field(repr=False)
+    classes: list[str]
+
+    def predict(self, examples: Examples) -> Array:
+        """Return what the same networks say of changed examples of the same clips.
+
+        Each clip is answered by the network that has not seen it, as in `probabilities`.
+        """
+        n_clips = self.probabilities.shape[1]
+        return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
+
+    def rows(self, examples: Examples) -> Array:
+        """Return the answers to every single example, float32 (repeats, rows, classes).
+
+        As `predict`, but before the mean over a clip's examples: what was said when.
+        """
+        return _answers(self.fits, self.folds, examples, len(self.classes))
+
+    def history(self) -> pd.DataFrame:
+        """Return the histories of all fits with their repeat and fold, both from 0."""
+        import pandas as pd
+
+        places = [(r, k) for r, repeat in enumerate(self.folds) for k in range(len(repeat))]
+        parts = [
+            one.history.assign(repeat=r, fold=k)
+            for one, (r, k) in zip(self.fits, places, strict=True)
+        ]
+        table = pd.concat(parts, ignore_index=True)
+        return table[["repeat", "fold", *(c for c in parts[0] if c not in ("repeat", "fold"))]]
+
+
+def cross_fit(
+    build: Build,
+    examples: Examples,
+    labels: Sequence[str],
+    infants: Sequence[str],
+    repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
+    *,
+    classes: Sequence[str] | None = None,
+    protocol: Protocol | str,
+    settings: Settings | None = None,
+    validation_share: float = 0.2,
+    progress: bool = False,
+    folder: str | os.PathLike[str] | None = None,
+) -> CrossFit:
+    """Return a network fitted once a fold, and its answers to the fold's test clips.
+
+    Args:
+        build: as in `training.fit`.
+        examples: rows of all clips.
+        labels: one a clip.
+        infants: one a clip.
+        repeated_folds: from `Protocol.k_folds`, or one list of folds, or one hold-out in a list.
+        classes: their order in the result; by default the labels found, sorted.
+        protocol: how `validation_clips` takes the part that stops each training.
+        settings: of each fit; its seed is derived from `settings.seed`, repeat and fold.
+        validation_share: of the training clips.
+        progress: count the networks on a terminal, one line elsewhere.
+        folder: as in `training.fit`.
+
+    Raises:
+        InputError: a fold has an infant on both sides under "leak_free", no clip has rows,
+            or what `training.fit` and `validation_clips` raise.
+    """
+    y, names = class_indices(labels, classes)
+    repeats = _repeated(repeated_folds)
+    settings, protocol = settings or Settings(), Protocol(protocol)
+    usable = np.isin(np.arange(len(y)), examples.clip)
+    if not usable.any():
+        raise InputError("no clip has an example; check the features, or the faces found.")
+    flat = [(r, k, fold) for r, repeat in enumerate(repeats) for k, fold in enumerate(repeat)]
+    fits = []
+    with counting("Training", "networks", shown=progress) as report:
+        for r, k, (train, test) in flat:
+            if protocol is Protocol.LEAK_FREE:
+                _check_apart(infants, train, test, r, k)
+            seed = int(np.random.SeedSequence([settings.seed, r, k]).generate_state(1)[0] >> 1)
+            fitting, stopping = validation_clips(
+                train[usable[train]], labels, infants, protocol=protocol,
+                share=validation_share, seed=seed,
+            )  # fmt: skip
+            own = replace(settings, seed=seed)
+            fits.append(fit_clips(build, examples, y, fitting, stopping, own, folder=folder))
+            report(len(fits), len(flat))
+    answers = _answers(fits, repeats, examples, len(names))
+    probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
+    return CrossFit(probabilities, fits, repeats, names)
+
+
+def fit_clips(
+    build: Build,
+    examples: Examples,
+    y: Indices,
+    fitting: Indices,
+    stopping: Indices,
+    settings: Settings,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+) -> Fitted:
+    """Return `training.fit` on all examples of some clips, stopped by those of others.
+
+    y: class of each clip, int (clips,). fitting, stopping: clip numbers. The rest as there.
+    """
+    return fit(
+        build,
+        examples.x,
+        y[examples.clip],
+        train=examples.rows(fitting),
+        validation=examples.rows(stopping),
+        settings=settings,
+        folder=folder,
+    )
+
+
+def validation_clips(
+    train: Indices,
+    labels: Sequence[str],
+    infants: Sequence[str],
+    *,
+    protocol: Protocol | str,
+    share: float = 0.2,
+    seed: int = 0,
+) -> tuple[Indices, Indices]:
+    """Return the training clips in two parts: those to fit on, and those whose loss says stop.
+
+    Under "paper" clips are drawn by class; under "leak_free" infants are kept whole, as near to
+    `share` of the clips of each class as whole infants allow. Every class stays in the first
+    part: an infant whose class nobody else has is never held back, so a class with few infants
+    may be missing in the second.
+
+    Args:
+        train: clip numbers.
+        labels: one a clip of the corpus.
+        infants: one a clip of the corpus.
+        protocol: "paper" or "leak_free".
+        share: of `train` to hold back, between 0 and 1.
+        seed: the same seed gives the same parts.
+
+    Raises:
+        InputError: `share` is no share, or nothing can be held back.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share={share} of the training clips: use one between 0 and 1.")
+    train = np.sort(np.asarray(train, dtype=np.int64))
+    y, names = class_indices([labels[i] for i in train])
+    rng = np.random.default_rng(seed)
+    if Protocol(protocol) is Protocol.PAPER:
+        held = np.zeros(len(train), dtype=bool)
+        for k in range(len(names)):
+            clips = np.flatnonzero(y == k)
+            count = min(len(clips) - 1, max(1, round(share * len(clips))))
+            held[rng.permutation(clips)[:count]] = True
+    else:
+        group = np.unique([infants[i] for i in train], return_inverse=True)[1]
+        counts = np.zeros((group.max(initial=-1) + 1, len(names)))
+        np.add.at(counts, (group, y), 1)
+        held = _held_infants(counts, share, rng)[group]
+    if not held.any():
+        raise InputError(
+            f"none of {len(train)} training clips can be held back: every infant is the only one"
+            " of a class. Record more infants, or leave the class out."
+        )
+    return train[~held], train[held]
+
+
+def _repeated(given: Sequence[Any]) -> list[list[Fold]]:
+    if not len(given):
+        raise InputError("there are no folds; draw them with Protocol(...).k_folds(corpus).")
+    one_list = isinstance(given[0], tuple) and isinstance(given[0][0], np.ndarray)
+    return [list(given)] if one_list else [list(repeat) for repeat in given]
+
+
+def _check_apart(infants: Sequence[str], train: Indices, test: Indices, r: int, k: int) -> None:
+    both = {infants[i] for i in train} & {infants[i] for i in test}
+    if both:
+        raise InputError(
+            f"repeat {r}, fold {k} has infant {min(both)!r} in training and in test; draw the"
+            ' folds with Protocol("leak_free").k_folds.'
+        )
+
+
+def _answers(
+    fits: Sequence[Fitted],
+    repeats: Sequence[Sequence[Fold]],
+    examples: Examples,
+    classes: int,
+) -> Array:
+    """Return each fit's answers to the examples of its fold's test clips, else NaN.
+
+    float32 (repeats, rows, classes).
+    """
+    found = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
+    remaining = iter(fits)
+    for answers, repeat in zip(found, repeats, strict=True):
+        for _, test in repeat:
+            rows = examples.rows(test)
+            answers[rows] = next(remaining).predict(examples.x[rows])
+    return found
+
+
+def _held_infants(
+    counts: npt.NDArray[np.float64], share: float, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Return which infants to hold back, the most even of some random orders; maybe none.
+
+    `counts` is clips by infant and class.
+    """
+    whole, size = counts.sum(axis=0), counts.sum(axis=1)
+    wanted = share * whole.sum()
+    chosen, least = np.zeros(len(counts), dtype=bool), np.inf
+    for _ in range(_ORDERS):
+        held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
+        for infant in rng.permutation(len(counts)):
+            # One that takes the part further from its size is left, but the first is welcome.
+            nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
+            if nearer and (left - counts[infant] >= 1).all():
+                held[infant], left, taken = True, left - counts[infant], taken + size[infant]
+            if taken >= wanted:
+                break
+        uneven = np.abs(counts[held].sum(axis=0) / whole - share).sum()
+        if held.any() and uneven < least:
+            chosen, least = held, uneven
+    return chosen

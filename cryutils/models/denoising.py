@@ -1,0 +1,236 @@
+"""Noise taken out of a cry: by a denoising autoencoder, and by plain spectral gating, its rival.
+
+Walked by notebook 08_autoencoder_dnn. Paper A §3.4.1: a denoising autoencoder is given a noisy
+input and trained to reconstruct the clean one, and is said, citing related work, to be "very
+effective compared to other models" at that. Both methods here end alike: a gain between 0 and 1
+for each cell of the noisy STFT, whose phase is kept. What they gain is measured in dB on clips of
+known noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.audio.noise import add_noise
+from cryutils.audio.spectral import istft, power_to_db, stft
+from cryutils.errors import InputError
+from cryutils.models import autoencoders
+
+if TYPE_CHECKING:
+    from cryutils.models.dense import Dense
+
+__all__ = [
+    "SETTINGS",
+    "Picture",
+    "apply_gain",
+    "autoencoder",
+    "gains_db",
+    "pairs",
+    "snr_db",
+    "spectral_gate",
+]
+
+Array = npt.NDArray[np.float32]
+
+# Chosen on synthetic infants other than the notebooks'; tighter bottlenecks lose the harmonics.
+SETTINGS = autoencoders.sized(64, hidden=256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """How a sound becomes patches of its STFT's level, and a gain becomes a sound again.
+
+    n_fft, hop_length: samples; frames must overlap by half or more. patch: frames of one patch.
+    floor_db: how far below its loudest cell a recording is looked at; what lies deeper is lifted
+    to that floor.
+    """
+
+    n_fft: int = 256
+    hop_length: int = 64
+    patch: int = 4
+    floor_db: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.hop_length <= self.n_fft // 2:
+            raise InputError(
+                f"hop_length={self.hop_length}, n_fft={self.n_fft}: frames that overlap by less"
+                " than half can't be put together again."
+            )
+        if self.patch < 1:
+            raise InputError(f"patch={self.patch}: give 1 frame or more.")
+
+    def level(self, x: Array, *, ref_db: float = 0.0) -> Array:
+        """Return the level of each cell in dB re `ref_db`, float32 (frames, bins).
+
+        No lower than `-floor_db`.
+        """
+        return np.maximum(self._db(x) - np.float32(ref_db), np.float32(-self.floor_db))
+
+    def loudest_db(self, x: Array) -> float:
+        """Return the level of a sound's loudest cell in dB re 1."""
+        return float(self._db(x).max())
+
+    def patches(self, level: Array) -> Array:
+        """Return consecutive patches, half a patch apart, float32 (patches, patch * bins).
+
+        Where the last one would be too short, the last frame is repeated.
+        """
+        starts = self._starts(len(level))
+        short = starts[-1] + self.patch - len(level)
+        filled = np.concatenate([level, np.repeat(level[-1:], short, axis=0)])
+        return np.stack([filled[i : i + self.patch].ravel() for i in starts])
+
+    def joined(self, patches: Array, frames: int) -> Array:
+        """Return the level that patches show, the mean where they overlap, (frames, bins)."""
+        starts = self._starts(frames)
+        bins = patches.shape[1] // self.patch
+        total = np.zeros((starts[-1] + self.patch, bins))
+        count = np.zeros((len(total), 1))
+        for start, one in zip(starts, patches, strict=True):
+            total[start : start + self.patch] += one.reshape(self.patch, bins)
+            count[start : start + self.patch] += 1
+        return (total / count)[:frames].astype(np.float32)
+
+    def _db(self, x: Array) -> Array:
+        power = np.square(np.abs(stft(x, n_fft=self.n_fft, hop_length=self.hop_length)))
+        return power_to_db(power, amin=1e-12, top_db=None)
+
+    def _starts(self, frames: int) -> list[int]:
+        step = max(1, self.patch // 2)
+        return list(range(0, max(1, frames - self.patch + step), step))
+
+
+def apply_gain(x: Array, gain: npt.NDArray[np.floating], picture: Picture) -> Array:
+    """Return `x` with each cell of its STFT multiplied by `gain` (frames, bins), phase kept.
+
+    float32 (samples,). With a gain of 1 everywhere the sound comes back.
+    """
+    spectrum = stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length) * gain
+    return istft(spectrum, n_fft=picture.n_fft, hop_length=picture.hop_length, length=len(x))
+
+
+def pairs(
+    sounds: Sequence[Array],
+    picture: Picture,
+    *,
+    snr_db: tuple[float, float],
+    rng: np.random.Generator,
+    per_sound: int,
+) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+    """Return patches of noisy sounds, the same patches clean, and which sound each is of.
+
+    Each sound gets noise (`stress.add_noise`) of a ratio drawn from `snr_db` (least, most, in
+    dB); `per_sound` of its patches are drawn. Levels count from the noisy sound's loudest cell,
+    in both, for at work that is all there is to count from.
+    """
+    noisy, clean, of = [], [], []
+    for k, x in enumerate(sounds):
+        loud = add_noise(x, snr_db=rng.uniform(*snr_db), rng=rng)
+        ref = picture.loudest_db(loud)
+        rows = picture.patches(picture.level(loud, ref_db=ref))
+        chosen = np.sort(rng.permutation(len(rows))[:per_sound])
+        noisy.append(rows[chosen])
+        clean.append(picture.patches(picture.level(x, ref_db=ref))[chosen])
+        of.append(np.full(len(chosen), k))
+    return np.concatenate(noisy), np.concatenate(clean), np.concatenate(of)
+
+
+def autoencoder(
+    x: Array, dense: Dense, task: int, picture: Picture, *, lift_db: float = 9.0
+) -> Array:
+    """Return `x` as a denoising autoencoder leaves it, float32 (samples,).
+
+    The autoencoder says what level each cell would have without noise; the ratio of that to
+    the level that it has, between 0 and 1, is the cell's gain.
+
+    What it says is lifted first. Trained by squared error in dB, it gives a mean of levels where
+    it is unsure, and a mean of dB lies far below the level of the mean power.
+
+    Args:
+        x: float32 (samples,).
+        dense: trained by `dense.fit` on `pairs`, noisy in, clean out.
+        task: which of its networks.
+        picture: as in `pairs`.
+        lift_db: by how much; choose it on training clips, as the rival's `threshold_db`.
+    """
+    level = picture.level(x, ref_db=picture.loudest_db(x))
+    said = picture.joined(dense.predict(task, picture.patches(level)), len(level))
+    return apply_gain(x, 10 ** (np.minimum(said + lift_db - level, 0) / 20), picture)
+
+
+def spectral_gate(
+    x: Array,
+    picture: Picture,
+    *,
+    threshold_db: float = 6.0,
+    quiet: float = 0.2,
+    smooth: tuple[int, int] = (5, 3),
+) -> Array:
+    """Return `x` with its quiet cells shut, float32 (samples,): plain spectral gating.
+
+    What noise there is in each frequency bin is read off the quietest frames; a cell stays open
+    where it lies above that by `threshold_db`; the mask is smoothed, so that single cells
+    don't twinkle. (The stationary form of Sainburg, Thielk & Gentner 2020, doi
+    10.1371/journal.pcbi.1008228, package `noisereduce`; it takes its threshold in deviations of
+    the noise.)
+
+    Args:
+        x: float32 (samples,).
+        picture: its n_fft and hop_length are used.
+        threshold_db: how far above the noise a cell must lie.
+        quiet: share of the frames, the quietest, that stand for the noise.
+        smooth: frames and bins over which the mask is averaged.
+
+    Raises:
+        InputError: `quiet` is no share.
+    """
+    from scipy.ndimage import uniform_filter
+
+    if not 0 < quiet <= 1:
+        raise InputError(f"quiet={quiet} is no share of the frames; use one above 0, up to 1.")
+    power = np.square(np.abs(stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length)))
+    # Ranked by mean dB: by power, the bins where noise is strongest would choose the frames where
+    # they happen to be weak, and be taken for weaker than they are.
+    order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
+    quietest = order[: max(1, round(quiet * len(power)))]
+    noise = power[quietest].mean(axis=0)
+    is_open = power > noise * 10 ** (threshold_db / 10)
+    return apply_gain(x, uniform_filter(is_open.astype(np.float32), smooth), picture)
+
+
+def snr_db(clean: Array, estimate: Array) -> float:
+    """Return the signal-to-noise ratio of an estimate, in dB.
+
+    `10 log10(sum clean^2 / sum (estimate - clean)^2)`: all that differs from the clean sound is
+    noise, a wrong loudness too (so it isn't the scale-invariant ratio). A method's gain is this
+    ratio after it less the ratio before it. Infinite where nothing differs.
+
+    >>> snr_db(np.ones(4, np.float32), np.full(4, 1.1, np.float32))  # doctest: +ELLIPSIS
+    20.0...
+    """
+    signal = np.sum(np.square(clean, dtype=np.float64))
+    rest = np.sum(np.square(np.subtract(estimate, clean, dtype=np.float64)))
+    if signal == 0:
+        raise InputError("the clean sound is silence, to which no noise has a ratio.")
+    return float(10 * np.log10(signal / rest)) if rest > 0 else float("inf")
+
+
+def gains_db(
+    clean: Sequence[Array], noisy: Sequence[Array], remove: Callable[[Array], Array]
+) -> npt.NDArray[np.float64]:
+    """Return by how many dB `remove` betters each noisy sound's ratio, float64 (sounds,).
+
+    Negative where it takes more of the cry than of the noise.
+    """
+    from threadpoolctl import threadpool_limits
+
+    # One thread: on products this small, BLAS's own threads mostly wait for each other.
+    with threadpool_limits(1, "blas"):
+        return np.array(
+            [snr_db(x, remove(y)) - snr_db(x, y) for x, y in zip(clean, noisy, strict=True)]
+        )

@@ -1,0 +1,203 @@
+"""Frozen against fine-tuned: the same network with its pretrained part held still, or trained too.
+
+Walked by notebook 07_frames_resnet50. Paper A (§3.5) keeps ResNet-50 as ImageNet left it, trains
+a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
+training all of it. `frozen_and_finetuned` lets anyone see: both from pixels, on the same frames
+and folds. What is frozen can be computed once instead (`videos.embed`); `joined` puts a head
+that was trained on such embeddings back behind its backbone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Fold, Protocol
+from cryutils.models import backbones
+from cryutils.models.backend import keras as _keras
+from cryutils.models.crossfit import CrossFit, cross_fit
+from cryutils.models.examples import Examples
+from cryutils.models.training import Settings
+from cryutils.papers.embeddings import pictures_of
+
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Clip
+    from cryutils.models.backbones import Backbone
+    from cryutils.papers.embeddings import FrameInput
+
+__all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned", "head", "joined", "network"]
+
+SMALL_RATE = 1e-4  # large steps would wipe out what was pretrained
+
+
+def frozen_and_finetuned(
+    backbone: Backbone,
+    frames: Examples,
+    labels: Sequence[str],
+    infants: Sequence[str],
+    repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
+    *,
+    protocol: Protocol | str,
+    settings: Settings | None = None,
+    small_rate: float = SMALL_RATE,
+    units: int = 64,
+    progress: bool = False,
+    folder: str | os.PathLike[str] | None = None,
+) -> dict[str, CrossFit]:
+    """Return "frozen" and "finetuned", each a network fitted once a fold, on the same folds.
+
+    Args:
+        backbone: from `backbones.base` or `pretraining.small`; it stays as it is.
+        frames: uint8 (rows, height, width, 3) in its size, from `frames`.
+        labels: one a clip.
+        infants: one a clip.
+        repeated_folds: as in `crossfit.cross_fit`.
+        protocol: "paper" or "leak_free".
+        settings: of both; `learning_rate` is the frozen one's.
+        small_rate: learning rate where everything is trained.
+        units: of the dense layer.
+        progress: count the networks on a terminal.
+        folder: as in `training.fit`.
+
+    Raises:
+        InputError: as `crossfit.cross_fit` does.
+    """
+    settings = settings or Settings()
+    classes = len(set(labels))
+    ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=small_rate)}
+
+    def build(own: Settings, trainable: bool) -> Any:
+        return network(
+            backbone, classes, trainable=trainable, units=units, dropout=own.dropout,
+            learning_rate=own.learning_rate,
+        )  # fmt: skip
+
+    return {
+        way: cross_fit(
+            lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
+            frames, labels, infants, repeated_folds, protocol=protocol, settings=own,
+            progress=progress, folder=folder,
+        )
+        for way, own in ways.items()
+    }  # fmt: skip
+
+
+def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -> Examples:
+    """Return at most `limit` frames of each clip, evenly spread over it (None: all), as pixels.
+
+    `x` is uint8 (rows, size, size, 3). All of them are held in memory, unlike in `videos.embed`.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
+    kept = []
+    for clip in clips:
+        source = pictures_of(clip)
+        own = [] if source is None else list(given.frames(source))
+        count = len(own) if limit is None else min(limit, len(own))
+        chosen = np.round(np.linspace(0, len(own) - 1, count)).astype(int)
+        part = np.zeros((count, *given.shape), np.uint8)
+        for row, number in enumerate(chosen):
+            part[row] = own[number]
+        kept.append(part)
+    return Examples.of(kept)
+
+
+def network(
+    backbone: Backbone,
+    classes: int,
+    *,
+    trainable: bool = False,
+    units: int = 64,
+    dropout: float = 0.3,
+    learning_rate: float = 1e-3,
+) -> Any:
+    """Return the compiled network from pixels, uint8 (n, height, width, 3), to `classes` shares.
+
+    A copy of the backbone, pooled, and the paper's second model behind it. trainable: the
+    backbone learns too, but for its batch normalisation, which keeps still in either case: the
+    statistics of small batches would wipe out what was pretrained. Other arguments as in `head`.
+    """
+    keras = _keras()
+    shape = backbone.model.input_shape[1:]
+    copy = keras.models.clone_model(backbone.model)
+    copy.set_weights(backbone.model.get_weights())
+    _hold(copy, not trainable)
+    pixels = keras.Input(shape, dtype="uint8", name="pixels")
+    maps = copy(keras.layers.Rescaling(1.0, name="float")(pixels), training=False)
+    behind = _behind(maps, classes, units, dropout)
+    return _compiled(keras.Model(pixels, behind, name="image_submodel"), learning_rate)
+
+
+def head(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    units: int = 64,
+    dropout: float = 0.3,
+    learning_rate: float = 1e-3,
+) -> Any:
+    """Return the paper's second model, compiled: pooling, flatten, dense ReLU, softmax.
+
+    Args:
+        input_shape: (h, w, features), a backbone's maps, or (features,), its embeddings, which
+            are pooled already.
+        classes: how many states.
+        units: of the dense layer.
+        dropout: share of them dropped while training.
+        learning_rate: of RMSProp, which the paper trains its networks with.
+
+    Raises:
+        InputError: another shape, or no share for `dropout`.
+    """
+    shape = tuple(input_shape)
+    if len(shape) not in (1, 3):
+        raise InputError(f"input_shape={shape}: give (h, w, features) or (features,).")
+    keras = _keras()
+    inputs = keras.Input(shape, name="features")
+    outputs = _behind(inputs, classes, units, dropout)
+    return _compiled(keras.Model(inputs, outputs, name="second_model"), learning_rate)
+
+
+def joined(backbone: Backbone, head: Any) -> Any:
+    """Return the Keras model from pixels to the answers of `head`, which was trained on embeddings.
+
+    `head` takes (features,) or (h, w, features): a Keras model such as `head` or `dense` give.
+    """
+    pooling = "avg" if len(head.input_shape) == 2 else None
+    front = backbones.head_input(backbone, pooling=pooling)
+    return _keras().Model(front.input, head(front.output), name="frozen_and_head")
+
+
+def _hold(layer: Any, still: bool) -> None:
+    # Layer by layer, since in Keras 3.15 a clone of a frozen model doesn't pass its own flag on.
+    # Batch normalisation only heeds its flag: `training=False` is overruled by the outer model.
+    layer.trainable = not still and not isinstance(layer, _keras().layers.BatchNormalization)
+    for inner in getattr(layer, "layers", ()):
+        _hold(inner, still)
+
+
+def _behind(h: Any, classes: int, units: int, dropout: float) -> Any:
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
+    layers = _keras().layers
+    if len(h.shape) == 4:
+        h = layers.GlobalAveragePooling2D(name="pooling")(h)
+    h = layers.Flatten(name="flatten")(h)
+    h = layers.Dense(units, activation="relu", name="dense")(h)
+    h = layers.Dropout(dropout, name="dropout")(h)
+    return layers.Dense(classes, activation="softmax", name="states")(h)
+
+
+def _compiled(model: Any, learning_rate: float) -> Any:
+    model.compile(
+        optimizer=_keras().optimizers.RMSprop(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # compiling takes longer than so few steps
+    )
+    return model

@@ -1,0 +1,207 @@
+"""What the networks are given: `SoundInput` and `FaceInput`, and why a recording can't be used.
+
+Walked by notebooks 04_cry2 (sound) and 05_image (faces); 06_full uses both. Paper B §3,
+preprocessing: amplitude normalisation, pre-emphasis, framing and windowing, then MFCC and/or
+mel-spectrogram; face detection, resizing, normalisation. Paper A's sound (§3.2, §3.4), scaled
+in its way, is for 08_autoencoder_dnn and 09_ensemble. The settings are kept beside a trained
+model, so that whoever predicts later prepares a recording exactly as the training did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.parallel import Work
+from cryutils.audio.scaling import SignalScaler
+from cryutils.audio.spectral import check_settings, condition, mel_db, mfcc, stft_db, summarise
+from cryutils.errors import InputError, near_miss
+from cryutils.models.examples import Examples, windows
+
+if TYPE_CHECKING:
+    from cryutils.video.tracks import FaceTrack
+
+__all__ = ["KINDS", "SCALINGS", "FaceInput", "SoundInput", "picture_problem", "sound_problem"]
+
+Array = npt.NDArray[np.float32]
+
+KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
+SCALINGS = ("conditioned", "recording")
+SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
+SHORTEST_S = 0.25
+_EDGE_S = 0.01  # in which resampling makes a constant offset ring: 6 ms at 8 kHz
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundInput:
+    """How a sound becomes windows of its spectrogram.
+
+    sr: Hz. kind: "mel" (levels in dB), "mfcc", "mel+mfcc" (side by side), or "stft" (levels of
+    all 1 + n_fft // 2 bins). n_fft, hop_length: samples of a frame and between frames.
+    window_s, step_s: seconds of one window and from one to the next. scaling: "conditioned"
+    is Paper B's (`spectral.condition`), "recording" Paper A's; see `scaled`.
+    """
+
+    sr: int = 8000
+    kind: str = "mel"
+    n_fft: int = 512
+    hop_length: int = 256
+    n_mels: int = 40
+    n_mfcc: int = 20
+    window_s: float = 2.0
+    step_s: float = 1.0
+    scaling: str = "conditioned"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"no feature {self.kind!r}.{near_miss(self.kind, KINDS)}")
+        if self.scaling not in SCALINGS:
+            raise InputError(f"no scaling {self.scaling!r}.{near_miss(self.scaling, SCALINGS)}")
+        check_settings(
+            sr=self.sr, n_fft=self.n_fft, hop_length=self.hop_length, n_mels=self.n_mels,
+            n_mfcc=self.n_mfcc, window_s=self.window_s, step_s=self.step_s,
+        )  # fmt: skip
+        if self.window_s < SHORTEST_S or self.step_s <= 0:
+            raise InputError(
+                f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"
+                " or more, and the next one starts later."
+            )
+
+    @property
+    def frames(self) -> int:
+        """Frames in one window."""
+        return 1 + round(self.window_s * self.sr) // self.hop_length
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """What a network sees of one window: (frames, coefficients)."""
+        wide = {"mel": self.n_mels, "mfcc": self.n_mfcc, "stft": 1 + self.n_fft // 2}
+        return self.frames, sum(wide[part] for part in self.kind.split("+"))
+
+    @property
+    def hop(self) -> int:
+        """Frames from the start of one window to that of the next."""
+        return max(1, round(self.step_s * self.sr / self.hop_length))
+
+    def starts_s(self, rows: int, samples: int | None = None) -> npt.NDArray[np.float64]:
+        """Return when each of a sound's `rows` windows starts, in s, float64 (rows,).
+
+        The last one may start early, to end with a sound of so many `samples` (None: unknown).
+        """
+        starts = np.arange(rows) * self.hop
+        if samples is not None:
+            starts = np.minimum(starts, max(0, 1 + samples // self.hop_length - self.frames))
+        return starts * self.hop_length / self.sr
+
+    def scaled(self, x: Array) -> Array:
+        """Return the sound whose features are taken, float32 (samples,): peak 1 and treble lifted.
+
+        With scaling="recording" it is Paper A's (§3.2: standard scaler, then min-max) of this
+        recording alone, which makes it `x / (max - min)` plus a constant near one half. The
+        constant is taken away again: it is no sound, but the 80 dB that a spectrogram keeps would
+        be counted down from it (see `SignalScaler`). In 8 synthetic and 12 real cries that
+        put a further 3 to 30 % of the STFT's cells on the floor.
+        """
+        if self.scaling == "conditioned":
+            return condition(x, sr=self.sr)
+        y = SignalScaler.fit([x]).transform(x)
+        return y - y.mean(dtype=np.float64).astype(np.float32)
+
+    def picture(self, x: Array) -> Array:
+        """Return the features of a sound `x` at `sr` Hz, float32 (frames, coefficients)."""
+        y = self.scaled(x)
+        if self.kind == "stft":
+            return stft_db(y, n_fft=self.n_fft, hop_length=self.hop_length)
+        settings = {"sr": self.sr, "n_fft": self.n_fft, "hop_length": self.hop_length}
+        parts = []
+        if "mel" in self.kind:
+            parts.append(mel_db(y, n_mels=self.n_mels, **settings))
+        if "mfcc" in self.kind:
+            parts.append(mfcc(y, n_mels=self.n_mels, n_mfcc=self.n_mfcc, **settings))
+        return np.concatenate(parts, axis=1)
+
+    def windows(self, x: Array) -> Array:
+        """Return the windows of a sound, float32 (windows, frames, coefficients).
+
+        None, (0, frames, coefficients), where `sound_problem` finds it unusable.
+        """
+        if sound_problem(x, self.sr):
+            return np.zeros((0, *self.shape), np.float32)
+        return windows(self.picture(x), frames=self.frames, hop=self.hop)
+
+    def summary(self, sounds: Sequence[Array]) -> Array:
+        """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
+
+        What classical models are given; a row of NaN where `sound_problem` finds it unusable.
+        """
+        rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
+        for k, x in enumerate(sounds):
+            if not sound_problem(x, self.sr):
+                rows[k] = summarise([self.picture(x)])[0]
+        return rows
+
+    def examples(self, sounds: Sequence[Array]) -> Examples:
+        """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""
+        return Examples.of(list(Work("windows", False, None).each(self.windows, sounds)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceInput:
+    """How pictures become face crops.
+
+    fps: frames taken a second. size: pixels of a crop's side. limit: at most so many frames
+    of a recording, spread over its length (None: all). detector: see `faces`.
+    """
+
+    fps: float = 2.0
+    size: int = 64
+    limit: int | None = None
+    detector: str = "auto"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What a network sees of one frame: (height, width, RGB)."""
+        return self.size, self.size, 3
+
+    def crops(self, track: FaceTrack) -> npt.NDArray[np.uint8]:
+        """Return the usable crops of a recording, uint8 (frames, size, size, 3).
+
+        Those with a face; none where `picture_problem` finds the recording unusable.
+        """
+        return track.crops[track.usable]
+
+    def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
+        """Return the usable crops of all recordings, clip by clip; None has no pictures."""
+        none = np.zeros((0, *self.shape), np.uint8)
+        return Examples.of([none if track is None else self.crops(track) for track in tracks])
+
+
+def sound_problem(x: Array, sr: int) -> str | None:
+    """Return why a sound can't be judged: missing, too short or silent; None where it can.
+
+    A constant offset is no sound, so the peak is taken about the mean.
+    """
+    if not len(x):
+        return "no sound"
+    if len(x) < SHORTEST_S * sr:
+        return f"only {len(x) / sr:.2f} s of sound"
+    inner = x[round(_EDGE_S * sr) : -round(_EDGE_S * sr) or None]
+    peak = float(np.abs(inner - inner.mean()).max())
+    if peak < 10 ** (SILENCE_DB / 20):
+        return "silence" if peak == 0 else f"silence (peak {20 * np.log10(peak):.0f} dB)"
+    return None
+
+
+def picture_problem(track: FaceTrack | None) -> str | None:
+    """Return why pictures can't be judged: none, all blank, no face found; None where they can."""
+    if track is None or not len(track.crops):
+        return "no pictures"
+    if track.blank.all():
+        return "black or blank frames"
+    if not track.usable.any():
+        return f"no face in {len(track.crops)} frames"
+    return None

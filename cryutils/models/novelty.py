@@ -1,0 +1,108 @@
+"""How unlike the cries of a training a sound is: `Reference`, kept beside a trained network.
+
+Kept by notebooks 04_cry2 and 09_ensemble, reported by `cryutils predict`. A classifier answers
+whatever it is given: white noise is "tired 98 %" too. So a sound is described by mean and
+deviation over time of each coefficient that the network sees, and its distance from the
+training's recordings is compared with theirs, each as far as it is from those of the other
+infants. It changes no answer. A sound that is far is hardly such a cry; one that is near may be
+something else nevertheless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.models.examples import Examples, by_clip
+
+__all__ = ["FAR", "Reference", "caution"]
+
+Array = npt.NDArray[np.float64]
+
+_FIELDS = ("mean", "deviation", "distances")
+_ROWS = 256  # windows at once, so that no copy of a whole corpus is made
+FAR = 0.99  # a share from which on a sound is called unlike the training's
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The recordings of a training: mean and deviation of what describes them, float64 (n,).
+
+    distances: float64 (101,), percentiles of how far each is from the other infants'.
+    """
+
+    mean: Array = field(repr=False)
+    deviation: Array = field(repr=False)
+    distances: Array = field(repr=False)
+
+    @classmethod
+    def of(cls, examples: Examples, infants: npt.ArrayLike) -> Reference | None:
+        """Return the reference of a training's windows, (rows, frames, coefficients) in `x`.
+
+        infants: of each clip of the corpus. None where all recordings are of one infant.
+        """
+        owners = np.asarray(infants)
+        rows = by_clip(_described(examples.x), examples.clip, len(owners)).astype(np.float64)
+        usable = np.isfinite(rows).all(axis=1)
+        rows, owners = rows[usable], owners[usable]
+        if len(set(owners)) < 2:
+            return None
+        apart = np.empty(len(rows))
+        for infant in set(owners):
+            left_out = owners == infant
+            apart[left_out] = _distance(rows[left_out], *_moments(rows[~left_out]))
+        return cls(*_moments(rows), np.percentile(apart, np.arange(101)))
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Reference | None:
+        """Return what `as_json` gave. Raises ValueError, KeyError or TypeError for what isn't."""
+        if stored is None:
+            return None
+        arrays = [np.array(stored[name], np.float64) for name in _FIELDS]
+        if not all(a.ndim == 1 and np.isfinite(a).all() for a in arrays) or len(arrays[2]) != 101:
+            raise ValueError("its reference is of no training")
+        return cls(*arrays)
+
+    def as_json(self) -> dict[str, list[float]]:
+        """Return it as JSON's types, six digits a number."""
+        return {name: [float(f"{v:.6g}") for v in getattr(self, name)] for name in _FIELDS}
+
+    def share(self, windows: npt.NDArray[np.float32]) -> float:
+        """Return the share of the training's recordings that are nearer than a sound, 0 to 1.
+
+        windows: of the sound, float32 (windows, frames, coefficients).
+        """
+        row = _described(windows).mean(axis=0, keepdims=True)
+        (distance,) = _distance(row, self.mean, self.deviation)
+        return float(np.interp(distance, self.distances, np.linspace(0, 1, 101)))
+
+
+def caution(share: float | None) -> str | None:
+    """Return in words that a sound is unlike the training's cries; None where it isn't."""
+    if share is None or share < FAR:
+        return None
+    others = "any of them is" if share == 1 else "99% of them are"
+    return f"unlike the training cries: farther from them than {others} from the rest"
+
+
+def _described(windows: npt.NDArray[Any]) -> Array:
+    """Return mean and deviation over time of each window, (windows, 2 * coefficients)."""
+    parts = [windows[k : k + _ROWS] for k in range(0, len(windows), _ROWS)]
+    rows = [np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=1) for x in parts]
+    return np.concatenate(rows, dtype=np.float64)
+
+
+def _moments(rows: Array) -> tuple[Array, Array]:
+    spread = rows.std(axis=0)
+    return rows.mean(axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def _distance(rows: Array, mean: Array, deviation: Array) -> Array:
+    # Coefficient by coefficient: allowing for how they go together, Ledoit-Wolf's way, white
+    # noise was nearer to DonateACry than 21 % of its own recordings; so it is farther than all.
+    distance: Array = np.sqrt((((rows - mean) / deviation) ** 2).mean(axis=1))
+    return distance

@@ -1,0 +1,283 @@
+"""What runs a frozen network: Keras in float32, or OpenVINO in bfloat16 or int8: `ready`.
+
+Walked by notebook 07_frames_resnet50 through `backbones.embeddings`. Paper A's 360,000 frames
+pass ResNet-50 once (§3.5), which takes hours in Keras on two cores. OpenVINO, an optional
+extra, does the same with fewer bits a number; `agreement` says what those bits cost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import cache_dir, room, writing
+from cryutils.errors import InputError, near_miss
+from cryutils.models.backend import keras, quiet_stderr
+
+__all__ = ["ENGINES", "Agreement", "Engine", "agreement", "ready", "setting"]
+
+Array = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+
+ENGINES = ("keras", "openvino-bf16", "openvino-int8")
+_MEND = "install the extra with `pip install -e '.[openvino]'`, or take engine='keras'"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an engine is on this machine: with a network's digest, the key of what it computes."""
+
+    engine: str
+    precision: str
+    version: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A network made ready: `run` takes uint8 (n, height, width, 3), gives float32 (n, ...)."""
+
+    setting: Setting
+    run: Callable[[Frames], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How near embeddings are to the reference: 1 is the same.
+
+    `cosine` is the mean and `lowest` the least over frames, after the reference's mean
+    embedding is taken away; `equal` is the share of frames with the same predicted class, NaN
+    where no head was given.
+    """
+
+    cosine: float
+    lowest: float
+    equal: float
+
+
+def setting(engine: str) -> Setting:
+    """Return what `engine` is on this machine.
+
+    Raises InputError for an unknown name, or where the extra it needs is not installed.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}.{near_miss(engine, ENGINES)}")
+    if engine == "keras":
+        return _keras_setting()
+    openvino = _openvino()
+    version = openvino.__version__
+    if engine == "openvino-int8":
+        return Setting(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
+    # OpenVINO asks the processor alone, and dies of bfloat16 where this variable forbids it.
+    allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
+    if allowed and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return Setting(engine, "bfloat16", version, "OpenVINO bfloat16")
+    words = "OpenVINO float32 (this processor has no bfloat16)"
+    return Setting(engine, "float32", version, words)
+
+
+def ready(
+    model: Any,
+    *,
+    engine: str = "keras",
+    batch_size: int = 32,
+    calibration: Frames | None = None,
+) -> Engine:
+    """Return the Keras `model`, pixels in and float32 out, made ready to run on `engine`.
+
+    `batch_size` frames are worked on at a time. For "openvino-int8", `calibration` is uint8
+    (n, height, width, 3): frames of training clips, a hundred or so, from which the range of
+    each layer's values is taken (post-training quantisation, NNCF); the quantised network is
+    kept in the cache. Raises InputError as `setting` does, and where calibration is lacking.
+    """
+    known = setting(engine)
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size}: give at least 1.")
+    if engine == "keras":
+        return Engine(known, _keras_run(model, batch_size))
+    if engine == "openvino-int8":
+        if calibration is None or not len(calibration):
+            raise InputError(
+                "engine='openvino-int8' needs calibration=, some frames of training clips, "
+                "uint8 (n, height, width, 3)."
+            )
+        network = _quantised(model, calibration, known)
+    else:
+        network = _converted(model)
+    return Engine(known, _openvino_run(network, known, model.output_shape[1:], batch_size))
+
+
+def agreement(
+    reference: Array, other: Array, *, head: Callable[[Array], npt.NDArray[Any]] | None = None
+) -> Agreement:
+    """Return how near `other` is to `reference`, both (frames, ...), of the same frames.
+
+    Embeddings share a large mean, beside which any two look alike, so the reference's is taken
+    away first. `head` gives (frames, classes) for embeddings; its largest class counts.
+    Raises InputError where the shapes differ or there are no frames.
+    """
+    if reference.shape != other.shape or not len(reference):
+        raise InputError(f"{reference.shape} and {other.shape}: give embeddings of equal frames.")
+    a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (reference, other))
+    mean = a.mean(axis=0)
+    a, b = a - mean, b - mean
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    same = np.all(a == b, axis=1)  # also where both are the mean itself, which has no direction
+    cosines = np.where(same, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
+    equal = float("nan")
+    if head is not None:
+        first, second = (np.asarray(head(x)).argmax(axis=1) for x in (reference, other))
+        equal = float(np.mean(first == second))
+    return Agreement(float(cosines.mean()), float(cosines.min()), equal)
+
+
+def _keras_setting() -> Setting:
+    name = keras().__version__  # first, since it imports TensorFlow quietly
+    import tensorflow as tf
+
+    version = f"{name} tensorflow {tf.__version__}"
+    if not tf.config.list_physical_devices("GPU"):
+        return Setting("keras", "float32", version, "Keras float32")
+    if tf.config.experimental.tensor_float_32_execution_enabled():
+        # TensorFlow's default: NVIDIA's tensor cores keep 10 of 23 bits of what they multiply.
+        return Setting("keras", "tf32", version, "Keras float32 (TF32 where the GPU has it)")
+    return Setting("keras", "float32 gpu", version, "Keras float32 on a GPU")
+
+
+def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
+    def run(frames: Frames) -> Array:
+        parts = [
+            np.asarray(model.predict_on_batch(frames[at : at + batch_size]), np.float32)
+            for at in range(0, len(frames), batch_size)
+        ]
+        return np.concatenate(parts) if parts else _none(model.output_shape[1:])
+
+    return run
+
+
+def _none(shape: Sequence[int | None]) -> Array:
+    return np.empty((0, *(side or 0 for side in shape)), np.float32)
+
+
+def _openvino() -> Any:
+    if "openvino" not in sys.modules:
+        # Importing OpenVINO sends usage statistics to its makers, unless this is not there.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError(f"OpenVINO is not installed; {_MEND}.") from error
+    return openvino
+
+
+def _nncf() -> Any:
+    try:
+        import nncf
+    except ImportError as error:
+        raise InputError(f"NNCF, which makes int8 networks, is not installed; {_MEND}.") from error
+    return nncf
+
+
+def _converted(model: Any) -> Any:
+    """Return the Keras model as an OpenVINO one, float32 in and out, any number of frames."""
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    call = tf.function(lambda pixels: model(pixels, training=False), input_signature=[spec])
+    with quiet_stderr():
+        return _openvino().convert_model(call)
+
+
+def _quantised(model: Any, calibration: Frames, known: Setting) -> Any:
+    """Return the network in int8, from the cache where the same was quantised before."""
+    stem = cache_dir() / "engines" / _digest(model, calibration, known)
+    described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
+    core = _openvino().Core()
+    if described.is_file() and values.is_file():
+        try:
+            return core.read_model(described, values)
+        except RuntimeError:  # OpenVINO's word for a damaged file: quantise again
+            described.unlink()
+    network = _quantise(_converted(model), calibration)
+    with room(stem.parent), writing(values) as part:
+        _openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=False)
+        xml = part.with_suffix(".xml").read_bytes()
+    with room(stem.parent), writing(described) as part:  # last: values without it don't count
+        part.write_bytes(xml)
+    return core.read_model(described, values)
+
+
+def _quantise(network: Any, calibration: Frames) -> Any:
+    import logging
+
+    nncf = _nncf()
+    nncf.set_log_level(logging.ERROR)
+    frames = nncf.Dataset(list(calibration), lambda frame: frame[None].astype(np.float32))
+    with _no_bars():
+        return nncf.quantize(network, frames, subset_size=len(calibration))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep NNCF's progress bars out of notebooks: they are rich's, which looks where it runs."""
+    from rich import console
+
+    kept = console._is_jupyter
+    console._is_jupyter = lambda: False
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        console._is_jupyter = kept
+
+
+def _digest(model: Any, calibration: Frames, known: Setting) -> str:
+    told = f"{known} {model.input_shape} {model.output_shape} {calibration.shape}"
+    found = hashlib.blake2b(told.encode(), digest_size=16)
+    # The answer to one frame tells models apart that have the same weights in other layers.
+    answer = model.predict_on_batch(calibration[:1])
+    for array in (*model.get_weights(), calibration, answer):
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+def _openvino_run(
+    network: Any, known: Setting, shape: Sequence[int | None], batch_size: int
+) -> Callable[[Frames], Array]:
+    openvino = _openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    pixels = PrePostProcessor(network)
+    pixels.input().tensor().set_element_type(openvino.Type.u8)
+    hint = "bf16" if known.precision == "bfloat16" else "f32"
+    compiled = openvino.Core().compile_model(
+        pixels.build(),
+        "CPU",
+        # Several streams, each with cores of its own, lose less than one that shares them all.
+        {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint},
+    )
+    queue = openvino.AsyncInferQueue(compiled)
+    share = max(1, batch_size // len(queue))
+
+    def run(frames: Frames) -> Array:
+        parts: dict[int, Array] = {}
+
+        def done(request: Any, at: int) -> None:
+            parts[at] = request.get_output_tensor(0).data.astype(np.float32)  # a copy
+
+        queue.set_callback(done)
+        for at in range(0, len(frames), share):
+            queue.start_async({0: frames[at : at + share]}, at)
+        queue.wait_all()
+        return np.concatenate([parts[at] for at in sorted(parts)]) if parts else _none(shape)
+
+    return run

@@ -1,0 +1,118 @@
+"""A small search over settings of a network, within its training clips: `search`, `best`.
+
+Notebooks 04_cry2 and 05_image walk this module (Paper B §3, performance evaluation: curves
+"inform hyperparameter tuning"; the paper names no values). No test clip takes part.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils._io.progress import counting
+from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.crossval import balanced_accuracy
+from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices, folds
+from cryutils.models.crossfit import fit_clips
+from cryutils.models.examples import Examples, clip_probabilities
+from cryutils.models.training import Build, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["best", "search"]
+
+
+def search(
+    build: Build,
+    examples: Examples,
+    labels: Sequence[str],
+    infants: Sequence[str],
+    train: Indices,
+    *,
+    grid: Mapping[str, Sequence[Any]],
+    protocol: Protocol | str,
+    settings: Settings | None = None,
+    n_splits: int = 3,
+    progress: bool = False,
+    folder: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """Return validation scores of every combination of `grid`, within the training clips only.
+
+    The clips of `train` are divided into folds under `protocol`; each combination is fitted on
+    the rest of each fold and scored on the fold. That part also chooses the epoch, so scores
+    are a little too good, alike for all combinations: they compare, and are no result.
+
+    Args:
+        build, examples, labels, infants: as in `cross_fit`.
+        train: clip numbers; no others are looked at.
+        grid: values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
+        protocol: "paper" or "leak_free".
+        settings: what the grid doesn't name.
+        n_splits: folds.
+        progress, folder: as in `cross_fit`.
+
+    Returns:
+        A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy`
+        of clips (means over folds), `val_loss_sd`, and the mean `best_epoch`.
+
+    Raises:
+        InputError: a name that is no setting, or what `splits.folds` raises.
+    """
+    import pandas as pd
+
+    known = {one.name for one in fields(Settings)}
+    for name in grid:
+        if name not in known:
+            raise InputError(f"there is no setting {name!r}.{near_miss(name, known)}")
+    settings = settings or Settings()
+    y, _ = class_indices(labels)
+    train = np.sort(train[np.isin(train, examples.clip)])
+    groups = [infants[i] for i in train] if Protocol(protocol) is Protocol.LEAK_FREE else None
+    (divided,) = folds(
+        [labels[i] for i in train], groups, n_splits=n_splits, repeats=1, seed=settings.seed
+    )
+    parts = [(train[fitting], train[held]) for fitting, held in divided]
+    combinations = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
+    table = []
+    with counting("Searching", "combinations", shown=progress) as report:
+        for chosen in combinations:
+            tried = replace(settings, **chosen)
+            scores = [_score(build, examples, y, part, tried, folder) for part in parts]
+            loss, accuracy, epoch = np.mean(scores, axis=0)
+            spread = np.std([one[0] for one in scores], ddof=1)
+            table.append([*chosen.values(), loss, spread, accuracy, epoch])
+            report(len(table), len(combinations))
+    columns = [*grid, "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def best(scores: pd.DataFrame, settings: Settings | None = None) -> Settings:
+    """Return `settings` with the combination of least `val_loss` in the table of `search`."""
+    names = [one.name for one in fields(Settings) if one.name in scores]
+    row = int(scores["val_loss"].argmin())
+    chosen = {name: scores[name].tolist()[row] for name in names}
+    return replace(settings or Settings(), **chosen)
+
+
+def _score(
+    build: Build,
+    examples: Examples,
+    y: Indices,
+    part: Fold,
+    settings: Settings,
+    folder: str | os.PathLike[str] | None,
+) -> tuple[float, float, int]:
+    """Return validation loss, balanced accuracy of clips and best epoch on one fold."""
+    fitting, held = part
+    rows = examples.rows(held)
+    fitted = fit_clips(build, examples, y, fitting, held, settings, folder=folder)
+    seen = Examples(examples.x[rows], examples.clip[rows])
+    answer = clip_probabilities(fitted, seen, len(y))[held].argmax(axis=1)
+    loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
+    return loss, balanced_accuracy(y[held], answer), fitted.best_epoch

@@ -1,0 +1,287 @@
+"""Paper A's data: videos of three states, their frames, and the embeddings of all of them.
+
+Walked by notebook 07_frames_resnet50; 09_ensemble uses it at the paper's full size (Paper A
+§3.1-3.2 and §3.5: 800 videos of 15 s at 30 frames a second, 360,000 frames, each of which passes
+ResNet-50 once). Frames are a stream: one clip's embeddings and a few hundred frames are in
+memory, whatever the number of clips. `embed` keeps each clip as soon as it is done, so what was
+killed goes on where it was; `disk_need` and `check_disk` say beforehand whether there is room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import video
+from cryutils._io import ahead, ragged
+from cryutils._io.parallel import identity
+from cryutils._io.paths import cache_dir
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.errors import InputError, near_miss
+from cryutils.models import backbones
+from cryutils.video import faces
+
+if TYPE_CHECKING:
+    from cryutils.models.backbones import Backbone
+
+__all__ = [
+    "CROPS",
+    "STATES",
+    "WORDS",
+    "FrameInput",
+    "calibration",
+    "check_disk",
+    "disk_need",
+    "embed",
+    "pictures_of",
+    "three_states",
+]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+STATES = ("hug", "hungry", "sleepy")
+WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
+CROPS = ("frame", "centre", "face")
+
+_STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
+_FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
+_CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants from below 2**40
+# Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
+_VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
+_SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
+_SPARE = 2**28  # for models, tables and figures
+_KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
+
+
+def three_states(corpus: Corpus) -> Corpus:
+    """Return the clips of Paper A's three states, under the names of `STATES`.
+
+    Where the corpus has no such name, "tired" stands for sleepy, and "lonely" and "hugging" for
+    hug. DonateACry's cleaned files hold two of the three (nobody is lonely there), its original
+    uploads all. Raises InputError where fewer than two occur.
+    """
+    names = {
+        other: state
+        for state, others in _STAND_INS.items()
+        for other in others
+        if state not in corpus.classes and other in corpus.classes
+    }
+    corpus = corpus.relabel(names) if names else corpus
+    return corpus.among(STATES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameInput:
+    """How a video becomes the frames that a backbone is given.
+
+    fps: frames a second; frame k is what is shown at k / fps s. size: pixels of a side.
+    crop: "frame", the whole picture's centred square, which is what Paper A gives ResNet-50;
+    "centre", of that square the middle `share`; "face", the face that `video.track` follows,
+    found by `detector` (see `faces`). The paper's faces are centred, so nothing is detected
+    there; `pretraining.small` has learned with faces that fill the crop, and needs "face".
+    """
+
+    fps: float = 30.0
+    size: int = 224
+    crop: str = "frame"
+    share: float = 0.8
+    detector: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
+        if self.size < 1:
+            raise InputError(f"size={self.size}: a frame has at least one pixel.")
+        if not 0 < self.share <= 1:
+            raise InputError(f"share={self.share}: give a share of the picture's side, up to 1.")
+        if not (isfinite(self.fps) and 0.001 <= self.fps <= 1000):
+            raise InputError(f"fps={self.fps} is no frame rate; use 0.001 to 1000.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What a backbone sees of one frame: (height, width, RGB)."""
+        return self.size, self.size, 3
+
+    def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
+        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
+
+        None is left out, so that time keeps its pace; blank ones are given as they are. With
+        "face", a frame without a face shows where it was last or will be next, and the centred
+        square where the whole recording has none; that crop alone holds all of a file's crops
+        at once. Raises InputError as `video.frames` does.
+        """
+        if self.crop == "face":
+            yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
+            return
+        for picture in video.frames(path, fps=self.fps):
+            yield self.cut(picture)
+
+    def cut(self, picture: Pixels) -> Pixels:
+        """Return the square of a picture that "frame" or "centre" takes, (size, size, 3)."""
+        kept = self.share if self.crop == "centre" else 1.0
+        x, y, side, _ = faces.centre(*picture.shape[:2])
+        rim = side * (1 - kept) / 2
+        box = np.array([x + rim, y + rim, side * kept, side * kept], np.float32)
+        return faces.crop(picture, box, size=self.size)
+
+    def times_s(self, count: int) -> npt.NDArray[np.float64]:
+        """Return when each of a clip's `count` frames is shown, in s, float64 (count,)."""
+        return np.arange(count) / self.fps
+
+    def key(self, path: str | os.PathLike[str]) -> str:
+        """Return what tells a file's frames from any others: its content and these settings."""
+        told: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
+        if self.crop == "centre":
+            told["share"] = float(self.share)
+        if self.crop == "face":
+            found = faces.resolve(self.detector)
+            model = faces.yunet_file() if found == "yunet" else None
+            told |= {
+                "detector": found, "model": None if model is None else identity(model),
+                "followed": [video.VERSION, video.MARGIN],
+            }  # fmt: skip
+        return backbones.file_key(path, frames=_FRAMES_VERSION, **told)
+
+
+def embed(
+    corpus: Iterable[Clip],
+    backbone: Backbone,
+    given: FrameInput,
+    *,
+    engine: str = "keras",
+    progress: bool = False,
+) -> list[Array]:
+    """Return what the frozen backbone makes of each clip's frames, float32 (frames, features).
+
+    One array a clip, memory-mapped; (0, features) for one without pictures. Through
+    `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
+    the clip where it was. The next frames are decoded while the network works. `engine` as in
+    `engines.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
+    `progress` shows the time left on a terminal, and a line a minute elsewhere.
+
+    Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
+    is missing (before it starts), and as `FrameInput.frames` and `engines.ready` do.
+    """
+    clips = list(corpus)
+    wanted = backbone.model.input_shape[1:]
+    if any(side not in (None, have) for side, have in zip(wanted, given.shape, strict=True)):
+        raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
+    paths = [pictures_of(clip) for clip in clips]
+    keys = ["no pictures" if path is None else given.key(path) for path in paths]
+    known = calibration(given) if engine == "openvino-int8" else None
+    there = backbones.kept(keys, backbone, engine=engine, calibration=known)
+    missing = [n for n, path in enumerate(paths) if path is not None and not there[n]]
+    if missing:
+        seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
+        frames = sum(ceil(s * given.fps) or 1 for s in seconds)
+        check_disk(4 * frames * backbone.model.output_shape[-1])
+    # A followed face needs its whole file, so there files are worked on side by side.
+    decoding = ahead.Whole if given.crop == "face" else ahead.InChunks
+    files = {n: path for n in missing if (path := paths[n]) is not None}
+    with faces.single_threaded(), decoding(files, given.frames) as decoded:
+        sources = [(key, partial(_frames, n, paths[n], decoded)) for n, key in enumerate(keys)]
+        return backbones.embeddings(
+            sources, backbone, engine=engine, calibration=known, progress=progress
+        )
+
+
+def _frames(number: int, path: Path | None, decoded: ahead.Ahead) -> Iterator[Pixels]:
+    if number in decoded:
+        yield from decoded.frames(number)
+    elif path is not None:  # what was kept of it is damaged
+        yield from decoded.decode(path)
+
+
+def pictures_of(clip: Clip) -> Path | None:
+    """Return the file that shows a clip: its still, else its video, None where nothing does."""
+    return clip.still if clip.still is not None else clip.path if clip.has_video else None
+
+
+def calibration(given: FrameInput) -> Pixels:
+    """Return frames from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
+
+    Rendered infants who are in no corpus, cut out as `given` cuts a video's frames: what a
+    backbone will see, with nothing in it of any clip that is tested.
+    """
+    from cryutils.datasets.synthetic.corpus import FACES, VERSION
+
+    shape = [given.size, given.crop, given.share if given.crop == "centre" else None]
+    told = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
+    name = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+    def drawn() -> Iterator[Pixels]:
+        yield np.stack([_other(number, given) for number in range(_CALIBRATION)])
+
+    (pixels,) = ragged.cached(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
+    return pixels
+
+
+def _other(number: int, given: FrameInput) -> Pixels:
+    from cryutils.datasets.synthetic import face, voice
+
+    infant = _OTHERS + number
+    state = STATES[number % len(STATES)]
+    cry = voice.plan(state, infant=infant, seed=infant, duration_s=1.0)
+    plan = face.plan(cry, fps=1)
+    (picture,) = face.frames(plan, size=_DRAWN)
+    if given.crop != "face":
+        return given.cut(picture)
+    (box,) = plan.boxes(size=_DRAWN)
+    return faces.crop(picture, box, size=given.size, margin=video.MARGIN)
+
+
+def disk_need(
+    clips: int,
+    duration_s: float,
+    *,
+    fps: float,
+    features: Sequence[int] = (),
+    side: int | None = None,
+) -> int:
+    """Return the bytes that so many clips, their sound and embeddings take in the cache, about.
+
+    Args:
+        clips: how many.
+        duration_s: of each.
+        fps: frames taken a second.
+        features: an embedding's width, for each backbone (2048 is ResNet-50's).
+        side: pixels of a synthetic video's side; None where the videos are there already.
+    """
+    seconds = clips * duration_s
+    made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
+    frames = clips * ceil(duration_s * fps)
+    return ceil(made + seconds * _SOUND_BYTES + 4 * frames * sum(features))
+
+
+def check_disk(needed: int, *, resuming: bool = False) -> str:
+    """Return in words that the cache's disk has room for `needed` bytes more.
+
+    resuming: videos, sound and embeddings that are there count as room, since a run that was
+    stopped goes on with them; whose they are, `embed` looks at. Raises InputError, in one line,
+    where there isn't room.
+    """
+    folder = cache_dir()
+    at = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(at).free
+    words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
+    there = 0
+    if resuming and free < needed + _SPARE:
+        kept = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
+        there = sum(file.stat().st_size for file in kept)
+    if free < max(needed - there, 0) + _SPARE:
+        raise InputError(
+            f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
+        )
+    return words

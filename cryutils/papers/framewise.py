@@ -1,0 +1,269 @@
+"""What single frames say of a state, and of each other: `fit`, `alike`, `nearest`.
+
+Walked by notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
+answers for each frame). It is trained once a fold under one of three splits (`nested.SCHEMES`),
+since the paper doesn't say whether it divided videos or frames; how alike frames are, and where
+the training frame comes from that is most like a test frame, shows why that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import claims
+from cryutils._io import ragged
+from cryutils.errors import InputError
+from cryutils.evaluation.intervals import Metric
+from cryutils.evaluation.splits import Indices, class_indices
+from cryutils.models import dense
+from cryutils.models.dense import Dense
+from cryutils.models.dense_plan import DenseSettings, Task
+from cryutils.models.examples import by_clip
+from cryutils.papers.nested import Nested, divide, protocol_of, unit_of
+from cryutils.papers.recognition import Scored
+from cryutils.papers.streams import Units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryutils.datasets.corpus import Corpus
+
+__all__ = [
+    "PAIRS",
+    "Framewise",
+    "alike",
+    "comparison",
+    "fit",
+    "headline",
+    "nearest",
+    "record",
+    "scores",
+    "taken",
+]
+
+Array = npt.NDArray[np.float32]
+PAIRS = ("neighbours", "same clip", "same infant", "other infants")
+
+_APART_S = 1.0  # two frames of a clip that count as more than neighbours
+_FAR = "another infant"
+
+
+@dataclass(frozen=True, eq=False)
+class Framewise:
+    """A second model for each fold of one split, and its answers to frames it has not seen.
+
+    rows: float32 (frames, classes), the answer to each frame trained or tested on; clip: int
+    (frames,), its clip. networks: one a fold.
+    """
+
+    scheme: str
+    rows: Array = field(repr=False)
+    clip: Indices = field(repr=False)
+    networks: Dense = field(repr=False)
+    folds: list[Nested] = field(repr=False)
+
+    def by_clip(self, n_clips: int) -> Array:
+        """Return the mean over each clip's frames, float32 (n_clips, classes); NaN without any."""
+        return by_clip(self.rows, self.clip, n_clips)
+
+    def over_time(self, embeddings: Sequence[Array]) -> list[Array]:
+        """Return the answers to all frames of each clip, by the network that hasn't seen it.
+
+        float32 (frames, classes), one array a clip, one clip in memory at a time. Raises
+        InputError where frames were divided, for every network has seen some of each clip.
+        """
+        if unit_of(self.scheme) == "frame":
+            raise InputError("split by frame, every network has seen frames of every clip.")
+        tester = {int(clip): k for k, fold in enumerate(self.folds) for clip in fold.test}
+        answers = []
+        for k, frames in enumerate(embeddings):
+            answers.append(self.networks.predict(tester[k], frames))
+            ragged.let_go(frames)
+        return answers
+
+
+def fit(
+    embeddings: Sequence[Array],
+    corpus: Corpus,
+    *,
+    scheme: str,
+    every: int = 1,
+    settings: DenseSettings | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+    progress: bool = False,
+) -> Framewise:
+    """Return the second model, cross-fitted on every `every`-th frame of all clips.
+
+    Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
+    leak-free by the loss on a part of the training infants.
+
+    Args:
+        embeddings: of each clip of `corpus`, float32 (frames, features).
+        corpus: whose labels and infants count.
+        scheme: "frame", "clip" or "leak_free", what is divided.
+        every: 1 takes all frames.
+        settings: of the networks; its `monitor` follows from the split.
+        n_folds: 5 test 20 % each.
+        seed: of the folds.
+        progress: count on a terminal.
+    """
+    settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
+    x, clip = taken(embeddings, every=every)
+    units = _units(corpus, clip, scheme)
+    folds = divide(units, scheme, n_folds=n_folds, n_inner=2, seed=seed)
+    parts = [[np.flatnonzero(np.isin(units.of_moment, part)) for part in (f.fit, f.stop, f.test)]
+             for f in folds]  # fmt: skip
+    tasks = [Task(train, stop) for train, stop, _ in parts]
+    y, names = class_indices(corpus.labels)
+    by_accuracy = all(fold.stops_on_test for fold in folds)
+    settings = replace(settings, monitor="accuracy" if by_accuracy else "loss")
+    networks = dense.fit(
+        x, y[clip], tasks, classes=len(names), settings=settings,
+        progress=progress,
+    )  # fmt: skip
+    rows = np.full((len(x), len(names)), np.nan, np.float32)
+    for k, (_, _, test) in enumerate(parts):
+        rows[test] = networks.predict(k, x[test])
+    return Framewise(scheme, rows, clip, networks, folds)
+
+
+def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
+    """Return every `every`-th frame of all clips, (frames, features), and the clip of each."""
+    if every < 1:
+        raise InputError(f"every={every}: give 1 for all frames, or more.")
+    parts = []
+    for frames in embeddings:
+        parts.append(frames[::every].copy())
+        ragged.let_go(frames)
+    return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+
+
+def alike(
+    embeddings: Sequence[Array], corpus: Corpus, *, fps: float, pairs: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Return how far apart two frames' embeddings lie: a row a pair, `pair` and `distance`.
+
+    `pair` is of `PAIRS`: frames in a row; of one clip, a second or more apart; of two clips of
+    one infant; of two infants. `distance` is Euclid's after each feature was scaled to unit
+    deviation, over the median between infants: 1 is what strangers have.
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    number = np.unique(corpus.infants, return_inverse=True)[1]
+    least = max(2, round(_APART_S * fps))
+    drawn: dict[str, list[tuple[Array, Array]]] = {name: [] for name in PAIRS}
+    long_enough = [k for k, frames in enumerate(embeddings) if len(frames) > least]
+    some = np.array([k for k, frames in enumerate(embeddings) if len(frames)], np.int64)
+    for _ in range(pairs if long_enough else 0):
+        own = embeddings[int(rng.choice(long_enough))]
+        at = int(rng.integers(len(own) - least))
+        drawn["neighbours"].append((own[at], own[at + 1]))
+        drawn["same clip"].append((own[at], own[int(rng.integers(at + least, len(own)))]))
+    for name, same in (("same infant", True), ("other infants", False)):
+        for _ in range(pairs):
+            a = int(rng.choice(some))
+            others = some[(some != a) & ((number[some] == number[a]) == same)]
+            if len(others):
+                one, other = embeddings[a], embeddings[int(rng.choice(others))]
+                drawn[name].append((one[rng.integers(len(one))], other[rng.integers(len(other))]))
+    spread = taken(embeddings, every=max(1, round(fps)))[0].std(axis=0)
+    scale = np.where(spread > 0, spread, 1)
+    apart = {
+        name: [float(np.linalg.norm((a - b) / scale)) for a, b in found]
+        for name, found in drawn.items()
+    }
+    unit = float(np.median(apart["other infants"])) if apart["other infants"] else 1.0
+    rows = [(name, value / unit) for name, found in apart.items() for value in found]
+    return pd.DataFrame(rows, columns=["pair", "distance"])
+
+
+def nearest(
+    embeddings: Sequence[Array],
+    corpus: Corpus,
+    fitted: Framewise,
+    *,
+    every: int = 1,
+    most: int = 500,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return where the training frame most like a test frame comes from, as shares.
+
+    "same clip", "same infant" (another clip of it) and "another infant", over at most `most` test
+    frames of the first fold. Distances as in `alike`.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    x, clip = taken(embeddings, every=every)
+    units = _units(corpus, clip, fitted.scheme)
+    fold = fitted.folds[0]
+    train = np.flatnonzero(np.isin(units.of_moment, np.union1d(fold.fit, fold.stop)))
+    test = np.flatnonzero(np.isin(units.of_moment, fold.test))
+    train = np.setdiff1d(train, test)
+    test = np.random.default_rng(seed).permutation(test)[:most]
+    scale = x[train].std(axis=0)
+    scaled = x / np.where(scale > 0, scale, 1)
+    found = NearestNeighbors(n_neighbors=1).fit(scaled[train]).kneighbors(scaled[test])[1][:, 0]
+    a, b = clip[train[found]], clip[test]
+    infants = corpus.infants
+    where = np.select([a == b, infants[a] == infants[b]], ["same clip", "same infant"], _FAR)
+    return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
+
+
+def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
+    """Return the scores of single "frames", and of "clips" by the mean of their frames."""
+    protocol = protocol_of(fitted.scheme)
+    return {
+        "frames": Scored.of(fitted.rows, corpus.take(fitted.clip), protocol=protocol),
+        "clips": Scored.of(fitted.by_clip(len(corpus)), corpus, protocol=protocol),
+    }
+
+
+def headline(fitted: Framewise, corpus: Corpus) -> Scored:
+    """Return the scores of what the split divides: frames where frames are divided, else clips."""
+    return scores(fitted, corpus)[f"{unit_of(fitted.scheme)}s"]
+
+
+def record(key: str, fitted: Framewise, corpus: Corpus) -> None:
+    """Store `headline`'s accuracy and balanced accuracy as `<key>.accuracy` and so on.
+
+    Where frames are divided, as `<key>.frame_split.accuracy`. `n` counts clips in any case.
+    """
+    found = headline(fitted, corpus)
+    key += ".frame_split" if unit_of(fitted.scheme) == "frame" else ""
+    for metric in ("accuracy", "balanced_accuracy"):
+        claims.record_interval(
+            f"{key}.{metric}", found.intervals[metric], n=len(corpus), protocol=found.protocol,
+            data=corpus.name,
+        )  # fmt: skip
+
+
+def comparison(
+    found: Mapping[str, Mapping[str, Framewise]],
+    corpus: Corpus,
+    *,
+    metric: Metric = "balanced_accuracy",
+) -> pd.DataFrame:
+    """Return a row a name for `plots.split_scores`, from networks by name and split."""
+    import pandas as pd
+
+    rows: dict[str, dict[str, float]] = {name: {} for name in found}
+    for name, fitted in found.items():
+        for scheme, one in fitted.items():
+            value = headline(one, corpus).intervals[metric]
+            low, high = (value.value if end is None else end for end in (value.low, value.high))
+            column = "paper" if scheme == "clip" else scheme
+            rows[name] |= {column: value.value, f"{column}_low": low, f"{column}_high": high}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _units(corpus: Corpus, clip: Indices, scheme: str) -> Units:
+    if unit_of(scheme) == "clip":
+        return Units(corpus.labels, corpus.infants, clip)
+    return Units(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))

@@ -1,0 +1,311 @@
+"""Paper A's ensemble on any recording: `EnsemblePredictor`, behind `predict --model ensemble`.
+
+Walked by notebook 09_ensemble (Paper A §3.5). A recording is cut into moments as in training:
+windows of sound, as MFCC and as STFT, with the frames shown meanwhile. Each submodel looks at
+its own, the ensemble at what the three of them give. Without sound, or without pictures, the
+submodels that have something answer in the mean. It runs the LiteRT files and is no medical
+device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import audio, video
+from cryutils._io import media
+from cryutils.models.examples import by_clip
+from cryutils.models.export import Lite
+from cryutils.models.fusion import rolling_average
+from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
+from cryutils.models.model_card import ModelCard, from_json
+from cryutils.models.novelty import Reference
+from cryutils.papers.embeddings import FrameInput
+from cryutils.papers.predict import (
+    NO_MODEL,
+    Prediction,
+    Predictor,
+    Timeline,
+    find_run,
+    is_synthetic,
+    runs_with_models,
+)
+from cryutils.papers.streams import IMAGE, pairs
+from cryutils.video import faces
+
+__all__ = ["EnsemblePredictor", "Models"]
+
+Array = npt.NDArray[np.float32]
+
+ENSEMBLE = "ensemble"
+_FACE_FPS = 2.0
+_FRAMES = 16  # given to a backbone at once
+_USED = {
+    (True, True): "both", (True, False): "audio", (False, True): "image", (False, False): "none",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A submodel: its network, how a recording is prepared for it, how much it gives on.
+
+    Of what the network says, the first `features` numbers are for the ensemble; its own
+    probabilities follow.
+    """
+
+    network: Lite
+    given: SoundInput | FrameInput
+    features: int
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What the submodels give over time: times in s (n,), and by part float32 (n, width).
+
+    boxes: of the faces, where they were followed, as in `Timeline`. unlike: as in `Prediction`,
+    the most that a stream of sound says.
+    """
+
+    times_s: npt.NDArray[np.float64]
+    outputs: Mapping[str, Array]
+    boxes: Array | None = None
+    unlike: float | None = None
+
+
+class Models:
+    """The runs that answer for a model: the first of `predict.runs_with_models`, and a stand-in.
+
+    A run on real infants may have a model of sound alone. What it has no model for, such as a
+    picture, is answered by the first run on synthetic infants, and the prediction says so.
+    """
+
+    def __init__(self, model: str, *, run: str | Path | None = None) -> None:
+        """Open `model`: "cry2", "image", "full" or "ensemble", of `run` alone where it is named.
+
+        Raises InputError as `Predictor` does.
+        """
+        self.model = model
+        self.first = _opened(model, find_run(model, run))
+        self._others = [
+            folder
+            for folder in runs_with_models(model)
+            if run is None and is_synthetic(folder, model) and folder != self.first.run
+        ][:1]
+        self._stand_in: Predictor | EnsemblePredictor | None = None
+
+    def __call__(self, path: Path) -> Prediction:
+        """Return what the models say of the file at `path`. Raises InputError as they do."""
+        prediction = self.first(path)
+        lacking = any(reason.endswith(NO_MODEL) for reason in prediction.why)
+        if prediction.state is not None or not lacking or not self._others:
+            return prediction
+        if self._stand_in is None:
+            self._stand_in = _opened(self.model, self._others[0])
+        return self._stand_in(path)
+
+
+def _opened(model: str, folder: Path) -> Predictor | EnsemblePredictor:
+    return EnsemblePredictor(run=folder) if model == ENSEMBLE else Predictor(model, run=folder)
+
+
+class EnsemblePredictor:
+    """The ensemble of one run with its submodels, ready for any file.
+
+    >>> EnsemblePredictor(run="quick")(Path("cry.mp4")).state              # doctest: +SKIP
+    'hungry'
+    """
+
+    def __init__(self, *, run: str | Path | None = None) -> None:
+        """Open the ensemble of `run`, a name or an absolute `Path`.
+
+        None: the first of `predict.runs_with_models`. Raises InputError where the run has none,
+        or its files are damaged or don't belong together.
+        """
+        self.run = find_run(ENSEMBLE, run)
+        card = ModelCard.read(self.run / "models", ENSEMBLE)
+        content = card.content
+        try:
+            self.classes = card.classes
+            self.data = card.text("data")
+            self.note = card.text("note") + _computed(content.get("engine"))
+            self._rolling = None if content["rolling"] is None else int(content["rolling"])
+            prepared = {name: _prepared(name, part) for name, part in content["parts"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise card.refusal(error) from error
+        self._network = card.network(f"{ENSEMBLE}.tflite")
+        self._parts = {
+            name: _Part(card.network(f"{ENSEMBLE}_{name}.tflite"), *part)
+            for name, part in prepared.items()
+        }
+        states = len(self.classes)
+        fits = all(
+            part.network.shape == part.given.shape
+            and part.network.classes == part.features + states
+            for part in self._parts.values()
+        )
+        width = sum(part.features for part in self._parts.values())
+        heard = [part.given for part in self._parts.values() if isinstance(part.given, SoundInput)]
+        windows = {(h.sr, h.n_fft, h.hop_length, h.window_s, h.step_s) for h in heard}
+        if (
+            not fits
+            or self._network.shape != (width,)
+            or self._network.classes != states
+            or len(windows) != 1
+        ):
+            raise card.refusal()
+        self._hearing = heard[0]
+
+    def __call__(self, path: Path) -> Prediction:
+        """Return what the ensemble says of the file at `path`: a sound, a video or a picture.
+
+        Raises InputError, in one line, where it can't be read.
+        """
+        info = media.probe(path)
+        why: list[str] = []
+        heard = self._hear(path, info.has_audio, why)
+        seen = self._look(path, info.has_video, why)
+        sound, pictures = self._sound(heard), self._pictures(seen)
+        fused = self._join(heard, seen)
+        there = [one for one in (sound, pictures) if one is not None]
+        said = [one.probabilities.mean(axis=0) for one in ([fused] if fused else there)]
+        p = np.mean(said, axis=0) if said else None
+        shares = {} if p is None else dict(zip(self.classes, map(float, p), strict=True))
+        return Prediction(
+            file=path,
+            info=info,
+            state=None if p is None else self.classes[int(p.argmax())],
+            probabilities=shares,
+            used=_USED[sound is not None, pictures is not None],
+            why=tuple(why),
+            sound=sound,
+            face=self._rolled(pictures),
+            fused=fused,
+            run=self.run.name,
+            model=ENSEMBLE,
+            data=self.data,
+            note=self.note,
+            unlike=heard.unlike if heard else None,
+        )
+
+    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Given | None:
+        """Return what the submodels of sound give for each window."""
+        parts = {n: one for n, one in self._parts.items() if n != IMAGE}
+        some, problem = self._hearing, "no sound"
+        times: list[npt.NDArray[np.float64]] = []
+        answers: dict[str, list[Array]] = {name: [] for name in parts}
+        unlike: dict[str, list[float]] = {name: [] for name in parts}
+        for start_s, x in audio.pieces(path, sr=some.sr) if has_audio else ():
+            if unusable := sound_problem(x, some.sr):
+                problem = unusable
+                continue
+            for name, part in parts.items():
+                assert isinstance(part.given, SoundInput)
+                rows = part.given.windows(x)
+                answers[name].append(part.network.predict(rows))
+                if part.reference:
+                    unlike[name].append(part.reference.share(rows))
+            count = len(next(iter(answers.values()))[-1])
+            times.append(start_s + some.starts_s(count, len(x)))
+        if not times:
+            why.append(f"sound: {problem}")
+            return None
+        outputs = {name: np.concatenate(series) for name, series in answers.items()}
+        shares = [min(series) for series in unlike.values() if series]
+        return _Given(np.concatenate(times), outputs, unlike=max(shares, default=None))
+
+    def _look(self, path: Path, has_video: bool, why: list[str]) -> _Given | None:
+        """Return what the submodel of pictures gives for each frame that shows something."""
+        part = self._parts.get(IMAGE)
+        if part is None or not isinstance(part.given, FrameInput):
+            why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
+            return None
+        given, follows = part.given, part.given.crop == "face"
+        # Where the submodel is given the centred square, as in the paper, a face is looked for
+        # now and then nevertheless, since an empty room has no state.
+        fps = given.fps if follows else _FACE_FPS
+        track = (
+            video.track(path, fps=fps, size=given.size, detector=given.detector)
+            if has_video
+            else None
+        )
+        if (problem := picture_problem(track)) or track is None:
+            why.append(f"picture: {problem}")
+            return None
+        frames = iter(track.crops) if follows else given.frames(path)
+        count, shown, outputs = 0, [], []
+        while some := list(islice(frames, _FRAMES)):
+            fit = [
+                k
+                for k, frame in enumerate(some)
+                if (track.usable[count + k] if follows else not faces.is_blank(frame))
+            ]
+            shown += [count + k for k in fit]
+            count += len(some)
+            if fit:
+                outputs.append(part.network.predict(np.stack([some[k] for k in fit])))
+        if not outputs:
+            why.append("picture: black or blank frames")
+            return None
+        boxes = track.boxes[shown] if follows else None
+        return _Given(given.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
+
+    def _join(self, heard: _Given | None, seen: _Given | None) -> Timeline | None:
+        """Return the ensemble's answer at each moment; None where a submodel has nothing."""
+        if heard is None or (IMAGE in self._parts and seen is None):
+            return None
+        rows = []
+        for name, part in self._parts.items():
+            if name == IMAGE and seen is not None:
+                middles = heard.times_s + self._hearing.window_s / 2
+                frame, moment = pairs(seen.times_s, middles)
+                output = by_clip(seen.outputs[name][frame], moment, len(middles))
+            else:
+                output = heard.outputs[name]
+            rows.append(output[:, : part.features])
+        return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
+
+    def _sound(self, heard: _Given | None) -> Timeline | None:
+        """Return the mean of the submodels of sound at each moment."""
+        if heard is None:
+            return None
+        answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
+        return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
+
+    def _pictures(self, seen: _Given | None) -> Timeline | None:
+        """Return the answer to each frame."""
+        if seen is None:
+            return None
+        return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]), seen.boxes)
+
+    def _rolled(self, pictures: Timeline | None) -> Timeline | None:
+        """Return the answers to the frames as the paper shows them: their rolling average."""
+        if pictures is None:
+            return None
+        frames = pictures.probabilities
+        rolled = rolling_average(frames, self._rolling or len(frames))
+        return Timeline(pictures.times_s, rolled, pictures.boxes)
+
+    def _probabilities(self, name: str, output: Array) -> Array:
+        return output[:, self._parts[name].features :]
+
+
+def _prepared(
+    name: str, stored: Mapping[str, Any]
+) -> tuple[SoundInput | FrameInput, int, Reference | None]:
+    kind: type[SoundInput] | type[FrameInput] = FrameInput if name == IMAGE else SoundInput
+    reference = Reference.from_json(stored.get("reference"))
+    return from_json(kind, stored["input"]), int(stored["features"]), reference
+
+
+def _computed(engine: Mapping[str, Any] | None) -> str:
+    """Return the words on an engine that computes otherwise than the files do, in float32."""
+    if engine is None or str(engine["precision"]).startswith("float32"):
+        return ""
+    return f"; pictures learned and scored with {engine['words']}, computed here in float32"

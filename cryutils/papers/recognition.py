@@ -1,0 +1,286 @@
+"""What the three notebooks of Paper B share: its four states, its scores, the model to keep.
+
+Walked by notebooks 04_cry2, 05_image and 06_full, which train and compare the models of Paper B
+§3. Each is scored by the same function on the same splits, so that fusion is compared like with
+like ("identical test splits").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils import claims, evaluation
+from cryutils.datasets.corpus import Corpus
+from cryutils.models import checkpoints, export, novelty, training
+from cryutils.models.crossfit import CrossFit, fit_clips, validation_clips
+from cryutils.models.examples import Examples
+from cryutils.models.fusion import NO_PREDICTION, decide, late_fusion
+from cryutils.models.inputs import FaceInput, SoundInput
+
+if TYPE_CHECKING:
+    from cryutils.video.tracks import FaceTrack
+
+__all__ = ["STATES", "Scored", "comparison", "deploy", "flicker", "moments", "state_corpus"]
+
+Array = npt.NDArray[np.float32]
+
+STATES = ("discomfort", "hungry", "pain", "tired")
+_SUMMARY = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
+_WITH_INTERVAL: tuple[evaluation.Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1")
+
+
+def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
+    """Return the clips of Paper B's four states; `stand_in` is pain where a corpus has no pain.
+
+    Raises InputError where fewer than two of the four states occur.
+    """
+    if "pain" not in corpus.classes and stand_in in corpus.classes:
+        corpus = corpus.relabel({stand_in: "pain"})
+    return corpus.among(STATES)
+
+
+class Scored:
+    """One model's scores under one protocol, from out-of-fold answers.
+
+    `predicted` is int64 (repeats, clips), -1 where there was no answer, which counts as wrong;
+    `scores` are `evaluation.scores`, `intervals` those of accuracy, balanced accuracy and macro
+    F1 over infants.
+    """
+
+    def __init__(self, predicted: npt.NDArray[np.int64], corpus: Corpus, *, protocol: str) -> None:
+        self.corpus, self.protocol = corpus, protocol
+        self.predicted = np.atleast_2d(predicted)
+        self.truth, self.classes = evaluation.class_indices(corpus.labels)
+        self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
+        self.intervals: dict[str, evaluation.Interval] = {
+            metric: evaluation.interval(
+                self.predicted,
+                corpus.labels,
+                corpus.infants.tolist(),
+                metric=metric,
+                protocol=protocol,
+            )
+            for metric in _WITH_INTERVAL
+        }
+        if len(np.unique(self.predicted)) == 1:
+            self._forget_intervals()
+
+    @classmethod
+    def of(
+        cls, probabilities: npt.NDArray[np.floating[Any]], corpus: Corpus, *, protocol: str
+    ) -> Scored:
+        """Return the scores of probabilities (clips, classes) or (repeats, clips, classes).
+
+        A row of NaN is no answer.
+        """
+        return cls(decide(probabilities), corpus, protocol=protocol)
+
+    @classmethod
+    def majority(
+        cls, corpus: Corpus, folds: Sequence[Sequence[evaluation.Fold]], *, protocol: str
+    ) -> Scored:
+        """Return the scores of always saying the training part's commonest class."""
+        predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
+        scored = cls(predicted, corpus, protocol=protocol)
+        scored._forget_intervals()
+        return scored
+
+    @classmethod
+    def rival(
+        cls,
+        model: Any,
+        features: npt.NDArray[np.floating[Any]],
+        corpus: Corpus,
+        folds: Sequence[Sequence[evaluation.Fold]],
+        *,
+        protocol: str,
+    ) -> Scored:
+        """Return the scores of a classical model on the same folds.
+
+        A clip whose row of `features` (clips, n) holds NaN trains nothing and gets no answer,
+        which counts as wrong, as it does for a network.
+        """
+        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        place = np.full(len(corpus), -1)
+        place[usable] = np.arange(len(usable))
+        inside = [
+            [
+                (place[np.intersect1d(train, usable)], place[np.intersect1d(test, usable)])
+                for train, test in repeat
+                if np.isin(test, usable).any()
+            ]
+            for repeat in folds
+        ]
+        labels = [str(corpus.labels[k]) for k in usable]
+        predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
+        predicted[:, usable] = evaluation.out_of_fold(
+            model, features[usable], labels, inside, classes=corpus.classes
+        )
+        return cls(predicted, corpus, protocol=protocol)
+
+    def _forget_intervals(self) -> None:
+        # What always says the same knows nothing that could be sure or unsure.
+        reason = "always the same answer"
+        self.intervals = {
+            metric: replace(found, low=None, high=None, df=None, se=None, reason=reason)
+            for metric, found in self.intervals.items()
+        }
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Precision, recall, F1 and number of clips of each class, and the macro means."""
+        rows = {
+            name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "clips": c.support}
+            for name, c in self.scores.per_class.items()
+        }
+        means = {m: getattr(self.scores, f"macro_{m}") for m in ("precision", "recall", "f1")}
+        clips = sum(row["clips"] for row in rows.values())
+        table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
+        return table.astype({"clips": int})
+
+    def record(self, key: str) -> None:
+        """Store every score under `key`: "cry2", "image" or "full"."""
+        for name in _SUMMARY:
+            self.record_one(key, name)
+        for label, row in self.table.iloc[:-1].iterrows():
+            for name in ("precision", "recall", "f1"):
+                self._store(f"{key}.{name}.{label}", float(row[name]))
+
+    def record_one(self, key: str, name: str) -> None:
+        """Store one of the summary scores as `<key>.<name>`, with its interval if it has one."""
+        self._store(f"{key}.{name}", getattr(self.scores, name), self.intervals.get(name))
+
+    def _store(self, key: str, value: float, found: evaluation.Interval | None = None) -> None:
+        claims.record(
+            key,
+            value,
+            low=found.low if found else None,
+            high=found.high if found else None,
+            n=len(self.corpus),
+            n_infants=len(set(self.corpus.infants)),
+            protocol=self.protocol,
+            data=self.corpus.name,
+        )
+
+
+def comparison(
+    found: Mapping[tuple[str, str], Scored],
+    names: Mapping[str, str],
+    *,
+    metric: evaluation.Metric = "balanced_accuracy",
+) -> pd.DataFrame:
+    """Return a row a model for `plots.model_scores`: `<protocol>` with `_low` and `_high`.
+
+    `found` is by (model, protocol), `names` gives the rows and their order.
+    """
+    rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
+    for (model, protocol), scored in found.items():
+        interval = scored.intervals[metric]
+        low, high = (interval.value if x is None else x for x in (interval.low, interval.high))
+        ends = {protocol: interval.value, f"{protocol}_low": low, f"{protocol}_high": high}
+        rows[names[model]] |= ends
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def deploy(
+    name: str,
+    build: training.Build,
+    examples: Examples,
+    corpus: Corpus,
+    *,
+    settings: training.Settings,
+    given: SoundInput | FaceInput,
+    scored: Scored,
+) -> tuple[Path, ...]:
+    """Train `name` on all clips but a validation part, and return the files that it is kept in.
+
+    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in the run's `models` folder.
+    `given` says how a recording is prepared for it, `scored` what such a network is worth on
+    infants that it has not met; the kept network itself is never scored.
+    """
+    clips = np.unique(examples.clip)
+    fitting, stopping = validation_clips(
+        clips,
+        corpus.labels.tolist(),
+        corpus.infants.tolist(),
+        protocol="leak_free",
+        seed=settings.seed,
+    )
+    truth, classes = evaluation.class_indices(corpus.labels)
+    fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
+    about = {
+        "classes": classes,
+        "input": asdict(given),
+        "data": corpus.name,
+        "note": corpus.note,
+        "clips": len(corpus),
+        "infants": len(set(corpus.infants)),
+        "training": asdict(settings),
+        "seed": settings.seed,
+        "leak_free": {m: _as_dict(found) for m, found in scored.intervals.items()},
+    }
+    if isinstance(given, SoundInput):
+        reference = novelty.Reference.of(examples, corpus.infants)
+        about["reference"] = reference and reference.as_json()
+    folder = claims.run_dir() / "models"
+    light = export.litert(fitted.model, folder / f"{name}.tflite")
+    return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
+
+
+def _as_dict(found: evaluation.Interval) -> dict[str, float | None]:
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def moments(
+    heard: CrossFit,
+    seen: CrossFit,
+    hearing: SoundInput,
+    sounds: Examples,
+    tracks: Sequence[FaceTrack],
+    faces: Examples,
+) -> dict[str, list[Array]]:
+    """Return what each model says over time, "audio", "image" and "fused": (moments, classes).
+
+    One array a clip. A moment is a window of sound; the picture's answer to it is the mean of
+    the crops within that window, or the last one before it, NaN before the first. All answers
+    are of networks that have not seen the clip.
+    """
+    answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
+    rows_heard, rows_seen = heard.rows(sounds)[0], seen.rows(faces)[0]
+    for k, track in enumerate(tracks):
+        audio, image = rows_heard[sounds.rows([k])], rows_seen[faces.rows([k])]
+        times = track.times_s[track.usable]
+        at = hearing.starts_s(len(audio))
+        at_face = np.full_like(audio, np.nan)
+        for row, start in enumerate(at):
+            within = np.flatnonzero((times >= start) & (times < start + hearing.window_s))
+            before = np.flatnonzero(times < start)[-1:]
+            chosen = within if len(within) else before
+            if len(chosen):
+                at_face[row] = image[chosen].mean(axis=0)
+        answers["audio"].append(audio)
+        answers["image"].append(at_face)
+        answers["fused"].append(late_fusion(audio, at_face).probabilities if len(audio) else audio)
+    return answers
+
+
+def flicker(over_time: Sequence[Array], *, step_s: float) -> npt.NDArray[np.float64]:
+    """Return how often the most probable class changes, per minute, float64 (clips,).
+
+    `over_time` holds (moments, classes) of each clip, `step_s` apart. Moments without an answer
+    are passed over. NaN for a clip with fewer than two answers.
+    """
+    changes = np.full(len(over_time), np.nan)
+    for k, p in enumerate(over_time):
+        labels = decide(p) if len(p) else np.zeros(0, np.int64)
+        labels = labels[labels >= 0]
+        if len(labels) > 1:
+            changes[k] = np.mean(labels[1:] != labels[:-1]) * 60 / step_s
+    return changes

@@ -1,0 +1,114 @@
+"""What becomes of single frames' answers over time: `over_windows`, for every length of a deque.
+
+Walked by notebook 07_frames_resnet50 (Paper A §3.5, rolling prediction averaging: the label of a
+video shall not flicker). The paper leaves open how many frames its deque holds, so flicker and
+accuracy are measured for several. The average itself is `fusion.rolling_average`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils import claims
+from cryutils.evaluation.intervals import Interval, interval, mean_interval
+from cryutils.evaluation.splits import Indices, class_indices
+from cryutils.models.fusion import decide, last_value, rolling_average
+from cryutils.papers.recognition import flicker
+
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Corpus
+
+__all__ = ["Rolled", "over_windows", "record"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """What a rolling average over `n` frames does to the videos of a corpus.
+
+    flicker: label changes a minute. accuracy: share of a clip's frames whose label is right,
+    the mean over clips. final: share of clips whose last label is right. flicker_change and
+    accuracy_change: against single frames, clip by clip. All with intervals over infants; None
+    where no clip has two frames.
+    """
+
+    n: int
+    flicker: Interval | None
+    accuracy: Interval
+    final: Interval
+    flicker_change: Interval | None
+    accuracy_change: Interval
+
+
+def over_windows(
+    over_time: Sequence[Array],
+    corpus: Corpus,
+    windows: Sequence[int],
+    *,
+    fps: float,
+    protocol: str = "leak_free",
+) -> list[Rolled]:
+    """Return what a rolling average over each number of frames in `windows` does.
+
+    over_time: float32 (frames, classes) of each clip, `fps` a second, answered by networks
+    that have not seen it. A clip without a frame has no label, which is wrong.
+    """
+    truth, _ = class_indices(corpus.labels)
+    infants = corpus.infants.tolist()
+    before = _measured(over_time, truth, 1, fps)
+    found = []
+    for n in windows:
+        changes, right, last = _measured(over_time, truth, n, fps)
+        known = np.isfinite(changes).any()
+        found.append(
+            Rolled(
+                n=n,
+                flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if known else None,
+                accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
+                final=interval(last, truth, infants, metric="accuracy", protocol=protocol),
+                flicker_change=mean_interval(changes - before[0], infants) if known else None,
+                accuracy_change=mean_interval(right - before[1], infants),
+            )
+        )
+    return found
+
+
+def record(rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_free") -> None:
+    """Store `rolling.<n>.flicker_per_minute`, `.accuracy` and `.final_accuracy`.
+
+    And what the longest window changes against single frames, as
+    `rolling.gain.flicker_per_minute` and `rolling.gain.accuracy`.
+    """
+    longest = max(rolled, key=lambda one: one.n)
+    found = {
+        f"{one.n}.{name}": value
+        for one in rolled
+        for name, value in (
+            ("flicker_per_minute", one.flicker),
+            ("accuracy", one.accuracy),
+            ("final_accuracy", one.final),
+        )
+    }
+    found["gain.flicker_per_minute"] = longest.flicker_change
+    found["gain.accuracy"] = longest.accuracy_change
+    for key, value in found.items():
+        if value is not None:
+            claims.record_interval(f"rolling.{key}", value, protocol=protocol, data=corpus.name)
+
+
+def _measured(
+    over_time: Sequence[Array], truth: Indices, n: int, fps: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
+    """Return of each clip: changes a minute, share of frames right, and the last label."""
+    said = [rolling_average(p, n) for p in over_time]
+    right = np.array(
+        [np.mean(decide(p) == y) if len(p) else 0.0 for p, y in zip(said, truth, strict=True)]
+    )
+    last = np.array([int(decide(last_value(p))) for p in said])
+    return flicker(said, step_s=1 / fps), right, last

@@ -1,0 +1,8 @@
+"""Every figure of the course, one function each: takes data and an `ax`, returns the `ax`.
+
+The stub beside this file says what is in it; each part is imported when first touched.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,198 @@
+"""Pictures of sound: waveform, spectrogram, cepstrum and the steps that lead from one to the next.
+
+Walked by notebook 02_audio_features, whose Figure 1 is Paper A's; imported through `plots`,
+which holds the course's other figures and the style. Features come as the library has them,
+time first: `(frames, coefficients)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.audio.spectral import frame, hz_to_mel, mel_to_hz, window
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+__all__ = [
+    "bin_levels",
+    "cepstrogram",
+    "framing",
+    "level_change",
+    "mel_filter_bank",
+    "mel_lines",
+    "mel_spectrogram",
+    "spectra",
+    "spectrogram",
+    "waveform",
+    "waveforms",
+]
+
+Array = NDArray[np.float32]
+
+# Okabe and Ito's palette again, in an order where neighbours differ in lightness too.
+INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+FLOOR_DB = 70.0  # what lies further below the loudest cell is background to the eye
+TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+def waveform(x: Array, ax: Axes, *, sr: int, colour: str = INK[0]) -> Axes:
+    """Draw a signal, float (samples,) at `sr` Hz, over time."""
+    ax.plot(np.arange(len(x)) / sr, x, color=colour, lw=0.5)
+    ax.set(xlim=(0, len(x) / sr), xlabel="time in s", ylabel="amplitude")
+    return ax
+
+
+def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float = 0.0) -> Axes:
+    """Draw a short stretch of several signals over each other, the later ones dashed."""
+    for number, (name, x) in enumerate(named.items()):
+        time_ms = 1000 * (start_s + np.arange(len(x)) / sr)
+        solid = number == 0
+        ax.plot(
+            time_ms, x, color=INK[number % len(INK)], lw=3 if solid else 1.3,
+            ls="-" if solid else "--", alpha=0.45 if solid else 1.0, label=name,
+        )  # fmt: skip
+    ax.set(xlabel="time in ms", ylabel="value")
+    ax.legend(loc="upper right")
+    return ax
+
+
+def spectrogram(
+    level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
+) -> Axes:
+    """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB."""
+    image = _picture(
+        level - level.max(), ax, seconds=len(level) * hop_length / sr, top=sr / 2000,
+        limits=(-floor_db, 0.0), cmap="magma",
+    )  # fmt: skip
+    ax.figure.colorbar(image, ax=ax, label="level in dB", pad=0.02)
+    ax.set(ylabel="frequency in kHz")
+    return ax
+
+
+def mel_spectrogram(
+    level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
+) -> Axes:
+    """Draw mel bands' level in dB, float (frames, bands), the axis marked in Hz."""
+    top_mel = float(hz_to_mel(sr / 2))
+    image = _picture(
+        level - level.max(), ax, seconds=len(level) * hop_length / sr, top=top_mel,
+        limits=(-floor_db, 0.0), cmap="magma",
+    )  # fmt: skip
+    ticks = [hz for hz in TICKS_HZ if hz <= sr / 2]
+    ax.set_yticks(hz_to_mel(ticks), [f"{hz:g}" for hz in ticks])
+    ax.figure.colorbar(image, ax=ax, label="level in dB", pad=0.02)
+    ax.set(ylabel="frequency in Hz, mel scale")
+    return ax
+
+
+def cepstrogram(
+    coefficients: Array, ax: Axes, *, sr: int, hop_length: int, limit: float | None = None
+) -> Axes:
+    """Draw MFCC, float (frames, coefficients); 0, the level, would drown the rest and is left out.
+
+    Colours reach from -limit to limit (None: the 99th percentile of what is drawn).
+    """
+    shown = coefficients[:, 1:] if coefficients.shape[1] > 1 else coefficients
+    first = coefficients.shape[1] - shown.shape[1]
+    limit = limit or max(float(np.percentile(np.abs(shown), 99)), 1e-6)
+    image = _picture(
+        shown, ax, seconds=len(shown) * hop_length / sr, bottom=first - 0.5,
+        top=coefficients.shape[1] - 0.5, limits=(-limit, limit), cmap="RdBu_r",
+    )  # fmt: skip
+    ax.figure.colorbar(image, ax=ax, label="value in dB", pad=0.02)
+    ax.set(ylabel="MFCC number")
+    ax.locator_params(axis="y", integer=True)
+    return ax
+
+
+def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
+    """Draw by how many dB each cell of an STFT changed, float (frames, bins)."""
+    image = _picture(
+        change, ax, seconds=len(change) * hop_length / sr, top=sr / 2000,
+        limits=(-60.0, 60.0), cmap="RdBu_r",
+    )  # fmt: skip
+    ax.figure.colorbar(image, ax=ax, label="change in dB", pad=0.02)
+    ax.set(ylabel="frequency in kHz")
+    return ax
+
+
+def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
+    """Draw spectra in dB, float (bins,) from 0 to sr / 2, over frequency."""
+    for number, (name, level) in enumerate(named.items()):
+        khz = np.linspace(0, sr / 2000, len(level))
+        ax.plot(khz, level, color=INK[number % len(INK)], lw=1.3, label=name)
+    ax.set(xlim=(0, sr / 2000), xlabel="frequency in kHz", ylabel="level in dB")
+    ax.legend(loc="best")
+    return ax
+
+
+def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
+    """Draw the level in dB of the lowest STFT bins, float (bins,), as points side by side."""
+    for number, (name, level) in enumerate(named.items()):
+        offset = 0.12 * (2 * number - len(named) + 1)
+        at = np.arange(len(level)) + offset
+        ax.plot(at, level, "so"[number % 2], color=INK[number % len(INK)], ms=6, label=name)
+    ax.set(xlabel="STFT bin", ylabel="level in dB")
+    ax.locator_params(axis="x", integer=True)
+    ax.legend(loc="upper right")
+    return ax
+
+
+def framing(
+    x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int, frames: int = 4
+) -> Axes:
+    """Draw the first `frames` frames of a signal, each with the Hann window that weighs it."""
+    pieces = frame(x, frame_length=frame_length, hop_length=hop_length)[:frames]
+    used = x[: (len(pieces) - 1) * hop_length + frame_length]
+    scale = float(np.abs(used).max()) or 1.0
+    ax.plot(1000 * np.arange(len(used)) / sr, used / scale, color="#B0B0B0", lw=0.8)
+    for number, piece in enumerate(pieces):
+        start = number * hop_length
+        time_ms = 1000 * (start + np.arange(len(piece))) / sr
+        ax.plot(time_ms, window(len(piece)), color=INK[number % len(INK)], lw=1.8,
+                label=f"window of frame {number}")  # fmt: skip
+    ax.set(xlim=(0, 1000 * len(used) / sr), ylim=(-1.05, 1.5), xlabel="time in ms",
+           ylabel="amplitude, loudest = 1")  # fmt: skip
+    ax.legend(loc="upper center", ncols=len(pieces))
+    return ax
+
+
+def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axes:
+    """Draw every `every`-th triangle of a mel filter bank, float (bands, bins)."""
+    hz = np.linspace(0, sr / 2, filters.shape[1])
+    for number, triangle in enumerate(filters[::every]):
+        ax.plot(hz / 1000, 1000 * triangle, color=INK[number % 2], lw=1.2)
+    ax.set(xlim=(0, sr / 2000), ylim=(0, None), xlabel="frequency in kHz", ylabel="weight in 1/kHz")
+    return ax
+
+
+def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> Axes:
+    """Draw lines over the mel bands from 0 to sr / 2, float (bands,), marked with their centres."""
+    for number, (name, line) in enumerate(named.items()):
+        ax.plot(np.arange(len(line)), line, color=INK[number % len(INK)], lw=1.6, label=name)
+    bands = len(next(iter(named.values())))
+    centres = mel_to_hz(np.linspace(0, float(hz_to_mel(sr / 2)), bands + 2)[1:-1])
+    ticks = np.linspace(0, bands - 1, 6).astype(int)
+    ax.set_xticks(ticks, [f"{t}\n{centres[t]:.0f} Hz" for t in ticks])
+    ax.set(xlabel="mel band and its centre", ylabel=ylabel)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def _picture(
+    values: Array, ax: Axes, *, seconds: float, top: float, limits: tuple[float, float],
+    cmap: str, bottom: float = 0.0,
+) -> AxesImage:  # fmt: skip
+    image = ax.imshow(
+        values.T, origin="lower", aspect="auto", extent=(0.0, seconds, bottom, top),
+        vmin=limits[0], vmax=limits[1], cmap=cmap, interpolation="nearest",
+    )  # fmt: skip
+    ax.set(xlabel="time in s")
+    ax.grid(visible=False)
+    return image

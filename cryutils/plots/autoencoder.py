@@ -1,0 +1,115 @@
+"""Figures of autoencoders: what comes back, how narrow the code may be, noise before and after.
+
+Walked by notebook 08_autoencoder_dnn (Paper A §3.4.1 and §3.5, which show none of this). Import
+them from `cryutils.plots.scores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["bottleneck_errors", "code_map", "noise_gains", "reconstruction"]
+
+Array = npt.NDArray[np.float32]
+
+_INK = {"autoencoder": "#0072B2", "principal components": "#D55E00", "spectral gate": "#E69F00"}
+_STATES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def reconstruction(
+    original: Array, code: Array, back: Array, axes: Sequence[Axes], *, seconds: float,
+    unit: str = "dB",
+) -> Sequence[Axes]:  # fmt: skip
+    """Draw a window, its code and what comes back on three axes, the outer two in one colouring.
+
+    original, back: float (frames, coefficients) in `unit`; code: float (patches, p). `seconds`
+    is the length of all three.
+    """
+    low, high = np.percentile(original, [1, 99])
+    pictures = (
+        (original, "coefficient", "magma", (low, high), unit),
+        (code, "number in the code", "RdBu_r", (-np.abs(code).max(), np.abs(code).max()), "value"),
+        (back, "coefficient", "magma", (low, high), unit),
+    )
+    for ax, (values, ylabel, cmap, limits, label) in zip(axes, pictures, strict=True):
+        image = ax.imshow(
+            values.T, origin="lower", aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1],
+            extent=(0.0, seconds, 0.0, values.shape[1]), interpolation="nearest",
+        )  # fmt: skip
+        ax.set(xlabel="time in s", ylabel=ylabel)
+        ax.grid(visible=False)
+        ax.figure.colorbar(image, ax=ax, label=label, pad=0.02)
+    return axes
+
+
+def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axes:
+    """Draw the error on unseen patches against the size of the code, one line a method.
+
+    `table` has columns `method`, `size` (numbers in the code) and `error` (root mean square).
+    """
+    for method, part in table.groupby("method", sort=False):
+        own = part.sort_values("size")
+        ax.plot(own["size"], own.error, "o-", color=_INK.get(str(method)), label=str(method))
+    sizes = sorted(table["size"].unique())
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [f"{n:g}" for n in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="numbers in the code, p", ylabel=f"error in {unit}", ylim=(0, None))
+    ax.legend(loc="best")
+    return ax
+
+
+def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how many dB each method gains against the ratio of the noise, with intervals.
+
+    `table` has columns `method`, `level` (ratio before, in dB), `value`, `low` and `high`
+    (NaN where there is no interval).
+    """
+    methods = list(dict.fromkeys(table.method))
+    for number, method in enumerate(methods):
+        part = table[table.method == method].sort_values("level")
+        at = part.level + 0.25 * (2 * number - len(methods) + 1)  # so that intervals don't hide
+        colour = _INK.get(str(method), _STATES[number % len(_STATES)])
+        ax.vlines(
+            at, part.low.astype(float), part.high.astype(float), color=colour, lw=3, alpha=0.35
+        )
+        ax.plot(at, part.value, "o-", color=colour, lw=1.3, label=str(method))
+    ax.axhline(0, color="#000000", lw=1)
+    ax.set(
+        xticks=sorted(table.level.unique()), ylabel="gain in dB",
+        xlabel="signal-to-noise ratio before, in dB",
+    )  # fmt: skip
+    ax.legend(loc="best")
+    return ax
+
+
+def code_map(
+    points: Array, names: Sequence[str], ax: Axes, *, most: int = 8, legend: bool = True
+) -> Axes:
+    """Draw points (n, 2) coloured by name; beyond the `most` frequent names they stay grey."""
+    found = pd.Series(list(names))
+    shown = sorted(found.value_counts().index[:most])
+    rest = ~found.isin(shown).to_numpy()
+    ax.plot(*points[rest].T, ".", color="#CCCCCC", ms=4, label="others" if rest.any() else None)
+    from matplotlib import colormaps
+
+    tens = [colormaps["tab10"](number) for number in range(10)]
+    palette = _STATES if len(shown) <= len(_STATES) else tens
+    for number, name in enumerate(shown):
+        own = points[(found == name).to_numpy()]
+        colour = palette[number % len(palette)]
+        ax.plot(
+            *own.T, "o", color=colour, ms=4, alpha=0.7, mew=0, label=str(name).replace("_", " ")
+        )
+    ax.set(xlabel="first component", ylabel="second component")
+    if legend:
+        ax.legend(loc="best", fontsize=8)
+    return ax

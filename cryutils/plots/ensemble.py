@@ -1,0 +1,246 @@
+"""Figures of Paper A's ensemble: its Figure 2 as a drawing, Figures 3 and 4, Table 3, ablation.
+
+Walked by notebook 09_ensemble, Figures 3 and 4 by 07 and 08 as well (Paper A §3.5 and §4). Import
+them from `cryutils.plots.scores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cryutils.claims.tables import ENSEMBLES, PAIRS
+from cryutils.plots.models import learning_curves, model_scores
+from cryutils.plots.palette import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["ablation", "ensemble_curves", "proposed_model", "submodel_curves", "table3"]
+
+SPLITS = {  # protocol: colour and words
+    "frame": ("#CC79A7", "split by frame"),
+    "paper": (COLOURS["paper"], "split by clip"),
+    "leak_free": (COLOURS["leak_free"], "leak-free"),
+}
+_INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
+
+
+def proposed_model(
+    ax: Axes,
+    *,
+    encoder: Sequence[int],
+    dnn: Sequence[int],
+    image: int,
+    hidden: int,
+    classes: Sequence[str],
+    backbone: str = "ResNet-50",
+    weights: str = "ImageNet",
+    rolling: int | None = None,
+    between: str = "mean, deviation\nover the window",
+    ensemble_input: str = "features",
+) -> Axes:
+    """Draw the proposed model, input to state: what the paper's Figure 2 shows.
+
+    Args:
+        ax: wide, say 12 x 5 inches.
+        encoder: units of the encoder's layers, the bottleneck's last.
+        dnn: units of the dense layers behind it.
+        image: units of the image submodel's dense layer.
+        hidden: units of the ensemble's dense layer.
+        classes: the states.
+        backbone: its name, and `weights` whose they are.
+        rolling: how many frames the rolling average takes; None where the deque holds all.
+        between: what becomes of the codes of a window on their way to the dense layers.
+        ensemble_input: "features" or "probabilities", whichever are concatenated.
+    """
+    *front, bottleneck = encoder
+    code = [
+        (1, "encoder\n" + " → ".join(map(str, front)) if front else "encoder", _TRAINED),
+        (2, f"bottleneck\n{bottleneck}", _TRAINED),
+    ]
+    dense = (3.3, f"dense, ReLU\n{' → '.join(map(str, dnn))}", _TRAINED)
+    rows = {
+        2: [(0, "MFCC\nof a window", _INPUT), *code, dense],
+        1: [(0, "STFT\nof a window", _INPUT), *code, dense],
+        0: [
+            (0, "face\nframes", _INPUT),
+            (1, f"{fill(backbone, 16)}\n{fill(f'({weights}, frozen)', 14)}", _FIXED),
+            (2.15, "pooling,\nflatten", _PLAIN),
+            (3.3, f"dense, ReLU\n{image}", _TRAINED),
+        ],
+    }
+    for y, blocks in rows.items():
+        for k, (x, words, colour) in enumerate(blocks):
+            _block(ax, x, y, words, colour)
+            if k:
+                _arrow(ax, (blocks[k - 1][0] + 0.44, y), (x - 0.44, y))
+        _block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
+        _arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
+        if ensemble_input == "features":
+            _arrow(ax, (3.74, y + 0.08), (5.03, y + 0.08))
+        else:
+            _arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
+    for y in (1, 2):
+        ax.text(2.65, y + 0.3, between, fontsize=7, va="bottom", ha="center")
+    frames = "all frames" if rolling is None else f"{rolling} frames"
+    _block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
+    _arrow(ax, (4.35, -0.54), (4.35, -0.77))
+    ax.text(4.93, -0.97, "label of each frame\nand of the clip", fontsize=8, va="center")
+    ax.text(4.35, 0.12, "mean of the\nwindow's frames", fontsize=7, va="bottom", ha="center")
+    last = [
+        (5.25, "concatenate", _PLAIN), (5.95, "flatten", _PLAIN),
+        (6.65, f"dense, ReLU, {hidden}", _TRAINED), (7.35, f"softmax, {len(classes)}", _OUT),
+    ]  # fmt: skip
+    for k, (x, words, colour) in enumerate(last):
+        _block(ax, x, 0.9, words, colour, width=0.44, height=2.9, rotation=90)
+        if k:
+            _arrow(ax, (last[k - 1][0] + 0.22, 0.9), (x - 0.22, 0.9))
+    _arrow(ax, (7.57, 0.9), (7.8, 0.9))
+    said = "\n".join(str(name).replace("_", " ") for name in classes)
+    ax.text(7.84, 0.9, said, ha="left", va="center", fontsize=9)
+    _legend(ax)
+    ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
+    ax.axis("off")
+    return ax
+
+
+def _block(
+    ax: Axes, x: float, y: float, words: str, colour: str, *,
+    width: float = 0.88, height: float = 0.52, rotation: float = 0,
+) -> None:  # fmt: skip
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (x - width / 2, y - height / 2)
+    style = "round,pad=0,rounding_size=0.05"
+    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fc=colour, ec="#888888"))
+    ax.text(x, y, words, ha="center", va="center", fontsize=8, rotation=rotation)
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    arrow = {"arrowstyle": "->", "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0, "lw": 0.9}
+    ax.annotate("", end, start, arrowprops=arrow)
+
+
+def _legend(ax: Axes) -> None:
+    from matplotlib.patches import Patch
+
+    kinds = {"input": _INPUT, "frozen": _FIXED, "trained": _TRAINED, "no weights": _PLAIN,
+             "trained, probabilities": _OUT}  # fmt: skip
+    handles = [Patch(fc=colour, ec="#888888", label=name) for name, colour in kinds.items()]
+    ax.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=8, frameon=False)
+
+
+def table3(
+    table: pd.DataFrame,
+    ax: Axes,
+    *,
+    published: Mapping[tuple[str, str], float],
+    majority: Mapping[str, float],
+) -> Axes:
+    """Draw Table 3: the paper's figure and ours under three splits, a row a pair and model.
+
+    Args:
+        table: columns `pair` and `model` (keys as in the results), `protocol` ("frame",
+            "paper", "leak_free"), `value`, `low` and `high` (NaN for none); shares 0-1.
+        ax: say 9 x 8 inches.
+        published: the paper's share by (pair, model), drawn as a hollow mark.
+        majority: the share of each pair's commonest class, drawn as a tick.
+    """
+    pairs = [pair for pair in PAIRS if pair in set(table.pair)]
+    models = [model for model in ENSEMBLES if model in set(table.model)]
+    step = len(models) + 0.9
+    height = {
+        (pair, model): -(i * step + k)
+        for i, pair in enumerate(pairs)
+        for k, model in enumerate(models)
+    }
+    for (protocol, (colour, words)), lift in zip(SPLITS.items(), (0.24, 0, -0.24), strict=True):
+        part = table[table.protocol == protocol]
+        y = [height[pair, model] + lift for pair, model in zip(part.pair, part.model, strict=True)]
+        low, high = part.low.to_numpy(float), part.high.to_numpy(float)
+        ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
+    there = {row: y for row, y in height.items() if row in published}
+    ax.plot(
+        [published[row] for row in there], list(there.values()), "D", color=COLOURS["published"],
+        mfc="none", mew=1.3, ms=7, label="published",
+    )  # fmt: skip
+    for i, pair in enumerate(pairs):
+        top = -i * step
+        ax.text(0, top + 0.52, PAIRS[pair], fontweight="bold", fontsize=9, va="bottom")
+        if pair in majority:
+            ends = (top - len(models) + 0.55, top + 0.45)
+            words = "" if i else "commonest class"
+            colour = COLOURS["chance"]
+            ax.vlines(majority[pair], *ends, color=colour, ls="--", lw=1.2, label=words)
+    names = [ENSEMBLES[model] for _, model in height]
+    ax.set(
+        yticks=list(height.values()), yticklabels=names, xlim=(0, 1.03), xlabel="accuracy",
+        ylim=(-(len(pairs) * step) + 1.2, 1.1),
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def ablation(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
+) -> Axes:
+    """Draw the ensemble's score with each subset of the inputs under both protocols.
+
+    `table` has columns `subset` ("mfcc", ..., "mfcc+stft+image"), `protocol` ("paper",
+    "leak_free"), `value`, `low` and `high`; shares 0-1. Few inputs stand above many.
+    """
+    order = sorted(dict.fromkeys(table.subset), key=lambda subset: subset.count("+"))
+    wide = pd.DataFrame(index=pd.Index(order))
+    for protocol in ("paper", "leak_free"):
+        part = table[table.protocol == protocol].set_index("subset").reindex(order)
+        for column, end in (("value", ""), ("low", "_low"), ("high", "_high")):
+            wide[f"{protocol}{end}"] = part[column]
+    wide.index = pd.Index([_inputs(subset) for subset in order])
+    return model_scores(wide, ax, chance=chance, xlabel=xlabel)
+
+
+def _inputs(subset: str) -> str:
+    names = [part if part == "image" else part.upper() for part in subset.split("+")]
+    return " + ".join(names)
+
+
+def submodel_curves(
+    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *,
+    published: Mapping[str, int] | None = None, what: str = "loss",
+) -> Sequence[Axes]:  # fmt: skip
+    """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
+
+    `histories` as `learning_curves` takes them, or with `task` for `fold` as `dense.fit` gives
+    them; `published` gives the epoch at which the paper stopped.
+    """
+    for (name, history), ax in zip(histories.items(), axes, strict=True):
+        _curves(history, ax, what=what, stop=(published or {}).get(name))
+        ax.set_title(f"{_inputs(name)} submodel")
+    return axes
+
+
+def ensemble_curves(
+    history: pd.DataFrame, axes: Sequence[Axes], *, published: int | None = None
+) -> Sequence[Axes]:
+    """Draw the paper's Figure 4, two panels: loss and accuracy of the final model over epochs.
+
+    `history` and `published` as in `submodel_curves`.
+    """
+    for what, ax in zip(("loss", "accuracy"), axes, strict=True):
+        _curves(history, ax, what=what, stop=published)
+        ax.set_title(f"final model, {what}")
+    return axes
+
+
+def _curves(history: pd.DataFrame, ax: Axes, *, what: str, stop: int | None) -> None:
+    named: dict[str, Any] = {} if "fold" in history else {"task": "fold"}
+    learning_curves(history.rename(columns=named), ax, what=what)
+    if stop is not None:
+        words = f"paper stops ({stop})"
+        ax.axvline(stop, color=COLOURS["published"], lw=0.9, ls="--", label=words)
+        ax.legend(loc="best", fontsize=8)

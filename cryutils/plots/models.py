@@ -1,0 +1,281 @@
+"""Figures of trained networks: architecture, curves, faces, gains of fusion, stress, flicker.
+
+Walked by notebooks 04_cry2, 05_image and 06_full; Paper B promises these where its Figures 3 to 6
+show screenshots. Import them from `cryutils.plots.scores`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils.plots.palette import COLOURS, MODALITIES, NAMES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cryutils.video.tracks import FaceTrack
+
+__all__ = [
+    "architecture",
+    "by_protocol",
+    "decisions",
+    "face_track",
+    "gains",
+    "learning_curves",
+    "model_scores",
+    "per_class",
+    "pictures",
+    "probabilities",
+    "stress",
+]
+
+_TRAIN, _VALIDATION = "#999999", "#0072B2"
+_KINDS = {
+    "Conv2D": "#BBD4E8", "BatchNormalization": "#DDDDDD", "ReLU": "#DDDDDD",
+    "MaxPooling2D": "#C9E3D4", "Dropout": "#F3E2C0", "Dense": "#F0C9B8",
+}  # fmt: skip
+
+
+def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw a network as a row of blocks, input to output.
+
+    `table` is `networks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
+    """
+    for k, row in enumerate(table.to_dict("records")):
+        kind = str(row["kind"])
+        ax.bar(k, 1, width=0.82, color=_KINDS.get(kind, "#EFEFEF"), edgecolor="#888888", lw=0.6)
+        # Long names are broken between their words, so that they stay within the block.
+        words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "\n", kind)
+        ax.text(k, 0.5, words, rotation=90, ha="center", va="center", fontsize=7.5)
+        ax.text(k, 1.05, str(row["output"]), rotation=60, ha="left", va="bottom", fontsize=7.5)
+        if row["parameters"]:
+            ax.text(
+                k, -0.05, f"{row['parameters']:,}", rotation=60, ha="right", va="top", fontsize=7.5
+            )
+        if k:
+            arrow = {"arrowstyle": "->", "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (k - 0.41, 0.5), (k - 0.59, 0.5), arrowprops=arrow)
+    ax.text(-0.9, 1.05, "output", ha="right", va="bottom", fontsize=8, color="#555555")
+    ax.text(-0.9, -0.05, "parameters", ha="right", va="top", fontsize=8, color="#555555")
+    ax.set(xlim=(-1, len(table)), ylim=(-0.5, 1.9))
+    ax.axis("off")
+    return ax
+
+
+def learning_curves(
+    history: pd.DataFrame, ax: Axes, *, what: str = "loss", best: Sequence[int] = ()
+) -> Axes:
+    """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
+
+    `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`, and may have `repeat`;
+    `best` marks the epochs whose weights were kept. The mean ends with the first fold that does:
+    the mean of those that go on would jump.
+    """
+    one_fit = [name for name in ("repeat", "fold") if name in history]
+    fits = history.groupby(one_fit)
+    for column, colour, words in (
+        (what, _TRAIN, "training"), (f"val_{what}", _VALIDATION, "validation"),
+    ):  # fmt: skip
+        for _, fold in fits:
+            ax.plot(fold.epoch, fold[column], color=colour, lw=0.8, alpha=0.35)
+        by_epoch = history.groupby("epoch")[column]
+        mean = by_epoch.mean()[by_epoch.size() == fits.ngroups]
+        ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
+    for k, epoch in enumerate(best):
+        ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
+    ax.set(xlabel="epoch", ylabel=what.replace("loss", "loss (cross-entropy, nats)"))
+    if what == "accuracy":
+        ax.set_ylim(0, 1.02)
+    ax.locator_params(axis="x", integer=True)
+    ax.legend(loc="best", fontsize=8)
+    return ax
+
+
+def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> Axes:
+    """Draw precision, recall and F1 of each class, and their macro means, as grouped points.
+
+    `table` has an index of classes (the last may be "macro mean") and columns `precision`,
+    `recall`, `f1`, shares 0-1.
+    """
+    rows = np.arange(len(table))[::-1]
+    marks = {"precision": "<", "recall": ">", "f1": "o"}
+    colours = {"precision": "#CC79A7", "recall": "#56B4E9", "f1": "#000000"}
+    for name, mark in marks.items():
+        ax.plot(table[name], rows, mark, color=colours[name], ms=7, label=name.replace("f1", "F1"))
+    spread = table[list(marks)]
+    ax.hlines(rows, spread.min(axis=1), spread.max(axis=1), color="#BBBBBB", lw=1, zorder=0)
+    if chance is not None:
+        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance (recall)")
+    names = [str(name).replace("_", " ") for name in table.index]
+    ax.set(
+        yticks=rows, yticklabels=names, xlim=(-0.02, 1.02), xlabel="share",
+        ylim=(-0.6, len(table) - 0.4),
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def model_scores(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
+) -> Axes:
+    """Draw each model's score under both protocols with its interval, one row a model.
+
+    `table` has an index of names and, for `paper` and `leak_free`, `<protocol>`,
+    `<protocol>_low` and `<protocol>_high`; shares 0-1.
+    """
+    by_protocol(table, ax)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(xlim=(0, 1.02), xlabel=xlabel)
+    return ax
+
+
+def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
+    """Draw what `model_scores` says of both protocols; return the height of each row, (rows,)."""
+    rows = np.arange(len(table))[::-1]
+    for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
+        value, low, high = (
+            table[f"{protocol}{end}"].to_numpy(float) for end in ("", "_low", "_high")
+        )
+        ax.hlines(rows + offset, low, high, color=COLOURS[protocol], lw=3, alpha=0.35)
+        ax.plot(value, rows + offset, "o", color=COLOURS[protocol], ms=6, label=NAMES[protocol])
+    ax.set(yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return rows
+
+
+def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
+    """Draw differences between two models with their paired intervals, one row a comparison.
+
+    `table` has an index of names and columns `value`, `low`, `high`. An interval that holds 0
+    shows no difference, and is drawn open; so is a value without one (None or NaN).
+    """
+    rows = np.arange(len(table))[::-1]
+    for row, item in zip(rows, table.astype(float).to_dict("records"), strict=True):
+        low, high = item["low"], item["high"]
+        shown = low > 0 or high < 0
+        colour = MODALITIES["fused"]
+        ax.hlines(row, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot([item["value"]], [row], "o", color=colour, mfc=colour if shown else "white", ms=7)
+    ax.axvline(0, color="#000000", lw=1)
+    ax.set(yticks=rows, yticklabels=list(table.index), xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def stress(
+    table: pd.DataFrame, ax: Axes, *, xlabel: str, chance: float, falling: bool = False
+) -> Axes:
+    """Draw macro F1 against the level of a disturbance, one line a modality.
+
+    `table` has columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`; levels
+    are drawn evenly spaced, the mildest first (`falling`: the largest is the mildest).
+    """
+    levels = sorted(table.level.unique(), reverse=falling)
+    for name, colour in MODALITIES.items():
+        part = table[table.modality == name].set_index("level").macro_f1.reindex(levels)
+        ax.plot(range(len(levels)), part, "o-", color=colour, label=name, lw=2)
+    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    words = ["no noise" if np.isinf(level) else f"{level:g}" for level in levels]
+    ax.set(xticks=range(len(levels)), xticklabels=words, xlabel=xlabel, ylim=(0, 1.02))
+    ax.set_ylabel("macro F1")
+    return ax
+
+
+def decisions(
+    timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *,
+    step_s: float,
+) -> Axes:  # fmt: skip
+    """Draw what each model would have said at every moment of a recording, one strip a model.
+
+    timelines: by name, float32 (moments, classes) of probabilities `step_s` seconds apart. A
+    strip's colour is the most probable state, pale where it is unsure; a row of NaN, no answer,
+    leaves a gap.
+    """
+    from matplotlib import colormaps
+    from matplotlib.patches import Patch
+
+    colours = np.array([colormaps["Set2"](k)[:3] for k in range(len(classes))])
+    for row, p in enumerate(reversed(list(timelines.values()))):
+        if not len(p):
+            continue
+        answered = ~np.isnan(p).any(axis=1, keepdims=True)
+        known = np.where(answered, p, 0)
+        sure = (known.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
+        strength = np.where(answered, np.clip(sure, 0.15, 1)[:, None], 0)
+        shade = 1 - (1 - colours[known.argmax(axis=1)]) * strength
+        extent = (0.0, len(p) * step_s, row - 0.4, row + 0.4)
+        ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
+    longest = max(len(p) for p in timelines.values()) * step_s
+    ax.set(
+        xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)",
+        yticks=range(len(timelines)), yticklabels=list(timelines)[::-1],
+    )  # fmt: skip
+    ax.grid(visible=False)
+    handles = [
+        Patch(color=colour, label=name.replace("_", " "))
+        for name, colour in zip(classes, colours, strict=True)
+    ]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=len(classes))
+    return ax
+
+
+def probabilities(
+    answers: Mapping[str, npt.NDArray[np.float32]],
+    classes: Sequence[str],
+    ax: Axes,
+    *,
+    truth: int | None = None,
+) -> Axes:
+    """Draw the probabilities (classes,) of several models for one clip as grouped bars.
+
+    `truth` is the label's index; its name is set in bold.
+    """
+    width = 0.8 / len(answers)
+    for k, (name, p) in enumerate(answers.items()):
+        at = np.arange(len(classes)) + (k - (len(answers) - 1) / 2) * width
+        ax.bar(at, p, width * 0.92, color=MODALITIES.get(name, "#888888"), label=name)
+    ax.set(xticks=range(len(classes)), ylim=(0, 1))
+    ax.set_xticklabels(
+        [name.replace("_", " ") for name in classes],
+        rotation=25, ha="right", rotation_mode="anchor",
+    )  # fmt: skip
+    if truth is not None:
+        ax.get_xticklabels()[truth].set_fontweight("bold")
+    ax.grid(axis="x", visible=False)
+    return ax
+
+
+def face_track(
+    frames: Sequence[npt.NDArray[np.uint8]], track: FaceTrack, axes: npt.NDArray[np.object_]
+) -> npt.NDArray[np.object_]:
+    """Draw each frame of a `track` with the face's box on it, and below it what is cut out.
+
+    frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
+    """
+    from matplotlib.patches import Rectangle
+
+    # tight_layout takes no account of boxes that shrink to their pictures: titles would touch.
+    axes[0, 0].figure.set_layout_engine("compressed", h_pad=0.06)
+    pictures(frames, [f"{t:.1f} s" for t in track.times_s], axes[0])
+    for (x, y, width, height), ax in zip(track.boxes, axes[0], strict=True):
+        ax.add_patch(Rectangle((x, y), width, height, fill=False, ec=MODALITIES["audio"], lw=1.8))
+    pictures(list(track.crops), ["crop"] * len(track), axes[1])
+    return axes
+
+
+def pictures(
+    images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """Draw RGB pictures, uint8 (height, width, 3), one an ax, each with its title."""
+    for ax in axes:
+        ax.axis("off")
+    for image, title, ax in zip(images, titles, axes, strict=False):
+        ax.imshow(image, interpolation="nearest")
+        ax.set_title(title, fontsize=8, loc="center")
+    return axes

@@ -1,0 +1,312 @@
+"""Every figure of the course, one function each: takes data and an `ax`, returns the `ax`.
+
+`save` writes a figure into the run's folder under its key. Each figure names its data:
+synthetic voices are never evidence about infants, so `source` says which they are.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryutils._io.paths import writing
+from cryutils._io.pictures import few_colours
+from cryutils.claims.store import current, figure_path
+from cryutils.plots.audio import (
+    bin_levels,
+    cepstrogram,
+    framing,
+    level_change,
+    mel_filter_bank,
+    mel_lines,
+    mel_spectrogram,
+    spectra,
+    spectrogram,
+    waveform,
+    waveforms,
+)
+from cryutils.plots.autoencoder import bottleneck_errors, code_map, noise_gains, reconstruction
+from cryutils.plots.corpus import ages, class_sizes, clips_per_infant, neighbours
+from cryutils.plots.ensemble import (
+    ablation,
+    ensemble_curves,
+    proposed_model,
+    submodel_curves,
+    table3,
+)
+from cryutils.plots.models import (
+    architecture,
+    by_protocol,
+    decisions,
+    face_track,
+    gains,
+    learning_curves,
+    model_scores,
+    per_class,
+    pictures,
+    probabilities,
+    stress,
+)
+from cryutils.plots.palette import COLOURS, MODALITIES, NAMES
+from cryutils.plots.video import (
+    frame_distances,
+    residual_block,
+    residual_maps,
+    rolling,
+    split_scores,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cryutils.datasets.corpus import Corpus
+
+__all__ = [
+    "COLOURS",
+    "MODALITIES",
+    "NAMES",
+    "ablation",
+    "ages",
+    "architecture",
+    "bin_levels",
+    "bottleneck_errors",
+    "cepstrogram",
+    "class_sizes",
+    "clips_per_infant",
+    "code_map",
+    "confusion",
+    "decisions",
+    "dial",
+    "donors",
+    "ensemble_curves",
+    "face_track",
+    "frame_distances",
+    "framing",
+    "gains",
+    "holdout_scores",
+    "learning_curves",
+    "level_change",
+    "mel_filter_bank",
+    "mel_lines",
+    "mel_spectrogram",
+    "model_scores",
+    "neighbours",
+    "noise_gains",
+    "per_class",
+    "pictures",
+    "probabilities",
+    "proposed_model",
+    "protocol_scores",
+    "reconstruction",
+    "residual_block",
+    "residual_maps",
+    "rolling",
+    "save",
+    "source",
+    "spectra",
+    "spectrogram",
+    "split_accuracies",
+    "split_scores",
+    "stress",
+    "style",
+    "submodel_curves",
+    "table3",
+    "waveform",
+    "waveforms",
+    "with_and_without",
+]  # fmt: skip
+
+
+def style() -> None:
+    """Set the course's figure style: quiet axes, readable text, one resolution."""
+    import matplotlib.pyplot as plt
+
+    # matplotlib's own copy of seaborn's style; importing seaborn itself takes two seconds.
+    plt.style.use("seaborn-v0_8-whitegrid")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike
+            "font.size": 10,
+            "axes.labelsize": 11,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#E6E6E6",
+            "legend.frameon": False,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+        }
+    )
+
+
+def source(figure: Figure, note: str) -> Figure:
+    """Write below everything in `figure` what it was made from, and return it."""
+    figure.draw_without_rendering()  # a constrained layout moves everything, and only then
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    figure.text(
+        drawn.x0 / width, drawn.y0 / height - 0.12 / height, f"Data: {note}",
+        fontsize=8, color="#555555", va="top", gid="source",
+    )  # fmt: skip
+    return figure
+
+
+def save(figure: Figure, key: str, caption: str) -> None:
+    """Write `figure` to the run's `figures/<key>.png`; `caption` is a sentence on what it shows.
+
+    The picture carries its caption, its data (as `source` wrote it) and its notebook, which the
+    report shows beside it. Nothing is returned, for a notebook would show the figure a second
+    time.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
+    said = PngInfo()
+    for name, text in (("Description", caption), ("Comment", data), ("Source", current())):
+        said.add_itxt(name, text)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, bbox_inches="tight")
+    with Image.open(drawn) as picture, writing(figure_path(key)) as part:
+        few_colours(picture).save(part, "PNG", pnginfo=said, dpi=picture.info.get("dpi"))
+
+
+def protocol_scores(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "accuracy"
+) -> Axes:
+    """Draw published figure, paper's protocol and leak-free score, one row a classifier.
+
+    `table` has an index of row names, column `published` (NaN where none) and, for each
+    protocol, `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
+    `chance` is the accuracy of always saying the commonest class.
+    """
+    rows = by_protocol(table, ax)
+    ax.plot(
+        table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
+        label="published",
+    )  # fmt: skip
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+    ax.set(xlim=(0, 1), xlabel=xlabel)
+    return ax
+
+
+def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw the accuracy of every single hold-out split, and the paper's one figure on top.
+
+    `table` has one row a split: `classifier`, `protocol`, `accuracy`, and `published`.
+    """
+    import seaborn
+
+    order = list(dict.fromkeys(table.classifier))
+    seaborn.boxenplot(
+        table, x="accuracy", y="classifier", hue="protocol", order=order, ax=ax,
+        hue_order=["paper", "leak_free"], palette=COLOURS, showfliers=False, linewidth=0.5,
+    )  # fmt: skip
+    published = table.groupby("classifier").published.first().reindex(order)
+    ax.plot(published, range(len(order)), "D", color=COLOURS["published"], ms=6, mfc="white",
+            mew=1.4, label="published", zorder=5)  # fmt: skip
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+    ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split")
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles, [NAMES.get(label, label) for label in labels], loc="lower right")
+    return ax
+
+
+def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
+
+    `table` has one row a split: `protocol` ("paper" or "leak_free") and `accuracy`, 0-1.
+    """
+    rng = np.random.default_rng(0)  # scatters points that would hide each other
+    for row, protocol in enumerate(("leak_free", "paper")):
+        values = table[table.protocol == protocol].accuracy.to_numpy(float)
+        height = row + rng.uniform(-0.16, 0.16, len(values))
+        ax.plot(values, height, "o", color=COLOURS[protocol], ms=5, alpha=0.45, mew=0)
+        ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[protocol], lw=3)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
+    ax.annotate("commonest class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
+                color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
+    ax.set(
+        xlim=(0, 1), ylim=(-0.5, 1.6), xlabel="accuracy on the test clips", yticks=[0, 1],
+        yticklabels=["no infant\non both sides", "clips split\nat random"],
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def donors(corpus: Corpus, ax: Axes) -> Axes:
+    """Draw the clips of each class as a row of blocks, one block an infant, largest first."""
+    shades = ["#4C6A92", "#9DB2D0"]
+    order = list(corpus.classes)[::-1]
+    for row, label in enumerate(order):
+        counts = pd.Series(corpus.infants[corpus.labels == label]).value_counts().sort_values()
+        left = 0
+        for number, count in enumerate(counts[::-1]):
+            ax.barh(row, count, left=left, color=shades[number % 2], edgecolor="white", lw=0.8)
+            left += count
+    ax.set(yticks=range(len(order)), yticklabels=[name.replace("_", " ") for name in order])
+    ax.set_xlabel("clips")
+    ax.locator_params(axis="x", integer=True)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw each cell's balanced accuracy with (filled) and without (open) a donor.
+
+    `table` has columns `cell`, `protocol`, `with` and `without`; scores are shares, 0-1.
+    """
+    cells = list(dict.fromkeys(table.cell))[::-1]
+    for protocol, offset in (("paper", 0.16), ("leak_free", -0.16)):
+        part = table[table.protocol == protocol].set_index("cell").loc[cells]
+        rows = np.arange(len(cells)) + offset
+        colour = COLOURS[protocol]
+        ax.hlines(rows, part["with"], part["without"], color=colour, lw=1.2, alpha=0.6)
+        ax.plot(part["with"], rows, "o", color=colour, label=f"{NAMES[protocol]}, with")
+        ax.plot(part["without"], rows, "o", color=colour, mfc="white", label="without")
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(yticks=range(len(cells)), yticklabels=cells, xlim=(0, 1), xlabel="balanced accuracy")
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="lower right", fontsize=8)
+    return ax
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
+    """Draw a confusion matrix, int (classes, classes), as shares of each true class."""
+    import seaborn
+
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.where(totals > 0, totals, 1)
+    labels = [name.replace("_", " ") for name in classes]
+    seaborn.heatmap(
+        shares, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
+        xticklabels=labels, yticklabels=labels, ax=ax, annot_kws={"fontsize": 9},
+    )  # fmt: skip
+    ax.set(xlabel="predicted", ylabel="true")
+    ax.tick_params(axis="x", rotation=30)
+    ax.tick_params(axis="y", rotation=0)
+    return ax
+
+
+def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
+    """Draw scores against the dial `signal`, one line a protocol, with intervals.
+
+    `table` has columns `signal`, `protocol`, `score`, `low` and `high`, all 0-1.
+    """
+    for protocol, part in table.groupby("protocol"):
+        colour = COLOURS[str(protocol)]
+        ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
+        ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(protocol)])
+    ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(ylim=(0, 1.02), xlabel="signal: how much the label shapes the voice (0-1)")
+    ax.set_ylabel("balanced accuracy")
+    ax.legend(loc="upper left")
+    return ax

@@ -1,0 +1,167 @@
+"""Figures of frames and of time: a residual block, how alike frames are, splits, rolling average.
+
+Walked by notebook 07_frames_resnet50 (Paper A §3.4.2, §3.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils.plots.ensemble import SPLITS
+from cryutils.plots.palette import COLOURS, MODALITIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cryutils.papers.rolling import Rolled
+
+__all__ = ["frame_distances", "residual_block", "residual_maps", "rolling", "split_scores"]
+
+_INPUT, _LEARNED, _PLAIN = "#EFEFEF", "#F0C9B8", "#FFFFFF"
+
+
+def residual_block(ax: Axes, *, layers: Sequence[str] = ("3 × 3", "3 × 3")) -> Axes:
+    """Draw a residual block: `layers` compute F(x), and x goes round them to the sum (eq. 2)."""
+    _box(ax, 0, "x", _INPUT, 0.5)
+    last = 0.25
+    for k, words in enumerate(layers):
+        x = 1.25 + 1.5 * k
+        _box(ax, x, f"convolution\n{words}", _LEARNED, 1.15)
+        _arrow(ax, (last, 0), (x - 0.575, 0))
+        if k:
+            ax.text((last + x - 0.575) / 2, 0.08, "ReLU", ha="center", va="bottom", fontsize=8)
+        last = x + 0.575
+    end = last + 0.75
+    _arrow(ax, (last, 0), (end - 0.14, 0))
+    ax.text((last + end) / 2 - 0.08, 0.08, "F(x)", ha="center", va="bottom", fontsize=10)
+    ax.plot(end, 0, "o", ms=17, mfc="white", mec="#444444")
+    ax.text(end, 0, "+", ha="center", va="center", fontsize=13)
+    ax.plot([0.42, 0.42, end], [0, 0.85, 0.85], color="#0072B2", lw=1.8)
+    _arrow(ax, (end, 0.85), (end, 0.16), colour="#0072B2", width=1.8)
+    ax.text(end / 2, 0.9, "x, unchanged", ha="center", va="bottom", color="#0072B2", fontsize=10)
+    _arrow(ax, (end + 0.14, 0), (end + 1.75, 0))
+    ax.text(end + 0.9, 0.08, "H(x) = F(x) + x", ha="center", va="bottom", fontsize=10)
+    ax.text(end + 1.8, 0, "ReLU(H(x))", ha="left", va="center", fontsize=10)
+    ax.set(xlim=(-0.4, end + 2.9), ylim=(-0.5, 1.25))
+    ax.axis("off")
+    return ax
+
+
+def residual_maps(
+    maps: Mapping[str, npt.NDArray[np.floating]], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """Draw feature maps by name, each (height, width), in one scale about 0: red above, blue below.
+
+    `maps` in order, for example x, F(x) and F(x) + x of one channel of a block.
+    """
+    largest = max(float(np.abs(values).max()) for values in maps.values()) or 1.0
+    for (name, values), ax in zip(maps.items(), axes, strict=True):
+        ax.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
+        ax.set_title(name, loc="center")
+        ax.axis("off")
+    return axes
+
+
+def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how far apart two frames lie, one row a kind of pair; 1 is what strangers have.
+
+    `table` is `framewise.alike`'s: `pair` and `distance`. Half of the pairs lie in the thick
+    bar, 90 % on the thin one; the point is the median.
+    """
+    names = list(dict.fromkeys(table.pair))[::-1]
+    colour = MODALITIES["image"]
+    for row, name in enumerate(names):
+        distances = table[table.pair == name].distance.to_numpy(float)
+        least, low, middle, high, most = np.quantile(distances, (0.05, 0.25, 0.5, 0.75, 0.95))
+        ax.hlines(row, least, most, color=colour, lw=1.2)
+        ax.hlines(row, low, high, color=colour, lw=9, alpha=0.4)
+        ax.plot(middle, row, "o", color="#000000", ms=5)
+    ax.axvline(1, color=COLOURS["chance"], ls="--", lw=1)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.set(xlabel="distance of two frames' embeddings (1: frames of different infants)")
+    ax.set_xlim(left=0)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def split_scores(
+    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
+) -> Axes:
+    """Draw each model's score under three splits with its interval, one row a model.
+
+    `table` is `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips
+    divided) and `leak_free`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
+    """
+    rows = np.arange(len(table))[::-1]
+    for offset, (split, (colour, words)) in zip((0.22, 0.0, -0.22), SPLITS.items(), strict=True):
+        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+        ax.hlines(rows + offset, low, high, color=colour, lw=3, alpha=0.35)
+        ax.plot(value, rows + offset, "o", color=colour, ms=6, label=words)
+    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    ax.set(
+        yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4),
+        xlim=(0, 1.02), xlabel=xlabel,
+    )  # fmt: skip
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
+    """Draw what a rolling average does, two panels: label changes a minute, and what is right.
+
+    `rolled` is `rolling.over_windows`'. The right panel has the frames' labels and the last
+    label of each video, with intervals over infants.
+    """
+    places = np.arange(len(rolled))
+    words = [str(one.n) for one in rolled]
+    flicker, right = axes
+    changes = [one.flicker for one in rolled]
+    if all(one is not None for one in changes):
+        _points(flicker, places, changes, MODALITIES["image"], "")
+    flicker.set(xlabel="frames averaged", ylabel="label changes a minute")
+    flicker.set_ylim(bottom=0)
+    for offset, name, colour, label in (
+        (-0.08, "accuracy", MODALITIES["image"], "label at each frame"),
+        (0.08, "final", "#000000", "last label of a video"),
+    ):
+        _points(right, places + offset, [getattr(one, name) for one in rolled], colour, label)
+    right.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+    right.set(ylim=(0, 1.02), xlabel="frames averaged", ylabel="accuracy")
+    right.legend(loc="lower right", fontsize=8)
+    for ax in axes:
+        ax.set_xticks(places, words)
+        ax.grid(axis="x", visible=False)
+    return axes
+
+
+def _points(ax: Axes, at: npt.NDArray, found: Sequence, colour: str, label: str) -> None:  # type: ignore[type-arg]
+    lows, highs = (
+        [one.value if end is None else end for one in found for end in [getattr(one, name)]]
+        for name in ("low", "high")
+    )
+    ax.vlines(at, lows, highs, color=colour, lw=3, alpha=0.35)
+    ax.plot(at, [one.value for one in found], "o-", color=colour, ms=6, lw=1.2, label=label)
+
+
+def _box(ax: Axes, x: float, words: str, colour: str, width: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    style = "round,pad=0,rounding_size=0.06"
+    ax.add_patch(
+        FancyBboxPatch((x - width / 2, -0.25), width, 0.5, boxstyle=style, fc=colour, ec="#888888")
+    )
+    ax.text(x, 0, words, ha="center", va="center", fontsize=9)
+
+
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], *,
+    colour: str = "#000000", width: float = 0.9,
+) -> None:  # fmt: skip
+    arrow = {"arrowstyle": "->", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=arrow | {"lw": width, "color": colour})

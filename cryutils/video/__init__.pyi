@@ -1,0 +1,14 @@
+from . import faces as faces
+from . import features as features
+from . import files as files
+from . import mp4 as mp4
+from . import tracking as tracking
+from . import tracks as tracks
+from .tracks import MARGIN as MARGIN
+from .tracks import VERSION as VERSION
+from .tracks import FaceTrack as FaceTrack
+from .tracks import crops as crops
+from .tracks import frame_at as frame_at
+from .tracks import frames as frames
+from .tracks import report as report
+from .tracks import track as track

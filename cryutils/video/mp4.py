@@ -1,0 +1,167 @@
+"""Write frames and a sound to a real MP4 file: `write`, H.264 and AAC through PyAV.
+
+Walked by no notebook: the synthetic corpus of 05_image and 06_full and the annotated videos of
+`cryutils predict` are written here. Paper A (§2) and Paper B (§3) work on such files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import writing
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["PRESETS", "SOUND_RATES", "write"]
+
+# What AAC in an MP4 file has a number for.
+SOUND_RATES = (
+    7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
+)  # fmt: skip
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
+)  # fmt: skip
+SOUND_BITS = 64_000  # a second; at 48,000 a cry's mean MFCC move 2.5 times as far
+
+
+def write(
+    path: str | os.PathLike[str],
+    frames: Iterable[npt.NDArray[np.uint8]],
+    *,
+    fps: float | Fraction,
+    sound: npt.NDArray[np.float32] | None = None,
+    sr: int | None = None,
+    crf: int = 23,
+    preset: str = "veryfast",
+) -> int:
+    """Return how many frames were written to the MP4 file `path`, which appears whole or not.
+
+    frames: uint8 (height, width, 3) RGB of one size, taken one at a time and never held; frame
+    i is shown at i / fps s. An odd height or width gets its last row or column twice, since
+    4:2:0 chroma knows only even ones. fps: frames a second. sound: float32 (samples,) in
+    [-1, 1] at `sr` Hz, a rate of `SOUND_RATES`; it is written whole, so give it
+    `round(frames / fps * sr)` samples where both should end together. crf: x264's constant
+    rate factor, 0 (lossless) to 51. preset: x264's, a name in `PRESETS`.
+    Raises InputError for anything else, and where there is no frame at all.
+
+    >>> write("grey.mp4", [np.full((32, 32, 3), 99, np.uint8)] * 5, fps=25)  # doctest: +SKIP
+    5
+    """
+    import av
+
+    rate = _checked(path, fps=fps, sound=sound, sr=sr, crf=crf, preset=preset)
+    count, size = 0, (0, 0, 0)
+    # The header's own unit of time: in its default, 1 ms, the sound's end would be rounded.
+    unit = {"movie_timescale": str(sr or 1000)}
+    with (
+        writing(Path(path)) as part,
+        av.open(str(part), "w", format="mp4", container_options=unit) as container,
+    ):
+        # x264's macroblock tree reads memory it never wrote (core 165, AVX2): with it, the first
+        # file of a process differs from the second of the same frames.
+        options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+        pictures: Any = container.add_stream("libx264", rate=rate, options=options)
+        pictures.pix_fmt = "yuv420p"
+        pictures.codec_context.thread_count = 1  # workers write in parallel; bits stay the same
+        track = None if sound is None or sr is None else _Track(container, sound, sr)
+        for frame in frames:
+            if count == 0:
+                size = frame.shape
+                pictures.height, pictures.width = (side + side % 2 for side in size[:2])
+            _check_frame(path, frame, size, count)
+            picture = av.VideoFrame.from_ndarray(_even(frame), format="rgb24")
+            picture.pts, picture.time_base = count, 1 / rate
+            container.mux(pictures.encode(picture))
+            count += 1
+            if track is not None:
+                track.write_until(count / rate)
+        if count == 0:
+            raise InputError(f"{path}: no frame to write; give at least one.")
+        container.mux(pictures.encode(None))
+        if track is not None:
+            track.finish()
+    return count
+
+
+class _Track:
+    """The sound of a file, written a frame's share at a time, so that packets needn't wait."""
+
+    def __init__(self, container: Any, sound: npt.NDArray[np.float32], sr: int) -> None:
+        self.container, self.sound, self.sr = container, sound, sr
+        self.stream = container.add_stream("aac", rate=sr, layout="mono")
+        self.stream.codec_context.thread_count = 1
+        self.stream.codec_context.bit_rate = SOUND_BITS
+        self.written = 0
+
+    def write_until(self, seconds: Fraction) -> None:
+        # Edges are rounded, not lengths: 16000 / 30 is no integer, and errors must not add up.
+        self._write(min(round(seconds * self.sr), len(self.sound)))
+
+    def finish(self) -> None:
+        self._write(len(self.sound))
+        self.container.mux(self.stream.encode(None))
+
+    def _write(self, end: int) -> None:
+        import av
+
+        if end <= self.written:
+            return
+        piece = np.ascontiguousarray(self.sound[None, self.written : end], np.float32)
+        block = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
+        block.sample_rate, block.pts, block.time_base = self.sr, self.written, Fraction(1, self.sr)
+        self.container.mux(self.stream.encode(block))
+        self.written = end
+
+
+def _checked(
+    path: str | os.PathLike[str],
+    *,
+    fps: float | Fraction,
+    sound: npt.NDArray[np.float32] | None,
+    sr: int | None,
+    crf: int,
+    preset: str,
+) -> Fraction:
+    """Return the frame rate as a fraction, or raise InputError for what can't be written."""
+    if not (isfinite(fps) and 0 < fps <= 1000):
+        raise InputError(f"fps={fps} is no frame rate; use more than 0 and at most 1000.")
+    if not 0 <= crf <= 51:
+        raise InputError(f"crf={crf} is no rate factor; use 0 (lossless) to 51.")
+    if preset not in PRESETS:
+        raise InputError(f"No preset {preset!r} in x264.{near_miss(preset, PRESETS)}")
+    if (sound is None) != (sr is None):
+        raise InputError(f"{path}: a sound and its rate belong together; give sound and sr.")
+    if sound is not None:
+        if sound.ndim != 1 or not len(sound) or not np.isfinite(sound).all():
+            raise InputError(
+                f"{path}: the sound must be finite samples (n,), not of shape {sound.shape}."
+            )
+        if sr not in SOUND_RATES:
+            known = ", ".join(map(str, SOUND_RATES))
+            raise InputError(f"sr={sr} is no rate of an MP4's sound; use one of {known} Hz.")
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _check_frame(
+    path: str | os.PathLike[str], frame: npt.NDArray[np.uint8], size: tuple[int, ...], at: int
+) -> None:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise InputError(
+            f"{path}: frame {at} is {frame.dtype} {frame.shape}; give uint8 (height, width, 3)."
+        )
+    if frame.shape != size:
+        raise InputError(f"{path}: frame {at} is {frame.shape}, but the first was {size}.")
+
+
+def _even(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = frame.shape[:2]
+    if height % 2 or width % 2:
+        return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(frame)

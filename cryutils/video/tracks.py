@@ -1,0 +1,350 @@
+"""The pictures of a clip, and the face in them: `frames`, `track`, `crops`, `report`.
+
+Walked by notebook 05_image and used by 06_full. Paper B (§3): frames are taken from the video,
+the face is detected, resized and (in the network) normalised. Reads any container and codec,
+and stills. Over a whole corpus the work is spread over all cores and kept on disk, keyed by
+everything that shaped it. How files are decoded is in `shots`, how faces are found in `faces`,
+how one is followed in `tracking`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io import ragged
+from cryutils._io.media import stated_s
+from cryutils._io.parallel import Identity, Work, identity
+from cryutils._io.paths import cache_dir
+from cryutils._io.progress import counting
+from cryutils.errors import InputError
+from cryutils.video import faces
+from cryutils.video.files import Shot, sampled, shots
+from cryutils.video.tracking import choose, follow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FPS", "MARGIN", "SIZE", "FaceTrack", "crops", "frame_at", "frames", "report", "track"]
+
+Pixels = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float32]
+
+FPS = 5.0
+SIZE = 64
+MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
+
+VERSION = 1  # raise it whenever the same file and settings give other crops
+_LOOK_S = Fraction(1, 4)  # from one detection to the next; a head moves little meanwhile
+_LARGEST = 4096  # pixels of a crop's side
+_MOST_BYTES = 1 << 30  # of the crops of one recording
+_LONG_S = 120  # what takes long enough that somebody wonders
+
+
+class HasPictures(Protocol):
+    """What this module asks of a clip."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def still(self) -> Path | None: ...
+    @property
+    def has_video(self) -> bool: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTrack:
+    """The face of one recording, frame by frame; n = 0 where it has no pictures.
+
+    crops: uint8 (n, size, size, 3) RGB, the square around the face. boxes: float32 (n, 4), x, y,
+    width and height of the face in pixels of its frame, without the margin. found: bool (n,), a
+    face was detected at most `tracking.HOLD_S` (0.5 s) from this frame, and the frame isn't
+    blank; elsewhere the box is where the face was last or will be next seen, and the centre
+    square of the frame where none was seen in the whole recording. blank: bool (n,), the crop is
+    black or of one colour (`faces.is_blank`). times_s: float64 (n,), since the first frame.
+    detector: "yunet" or "haar".
+    """
+
+    crops: Pixels
+    boxes: npt.NDArray[np.float32]
+    found: npt.NDArray[np.bool_]
+    blank: npt.NDArray[np.bool_]
+    times_s: npt.NDArray[np.float64]
+    detector: str
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """Which frames a model may be given, bool (n,): a face found, and not blank."""
+        return self.found & ~self.blank
+
+    def __repr__(self) -> str:
+        return f"<FaceTrack: {len(self)} frames, {int(self.found.sum())} with a face>"
+
+
+def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
+    """Return the pictures of a file one after the other, uint8 (height, width, 3) RGB.
+
+    A stream: memory doesn't grow with the length. fps: pictures a second (None: each one that
+    the file has). Picture k is what is shown k / fps s after the first one appeared: the last
+    frame at or before that time, repeated where the file has fewer. So a variable or odd frame
+    rate keeps its times. Upright by rotation flag or EXIF, transparency on white; a still is
+    one picture. A file cut short gives what is left. Raises InputError for another `fps`, and
+    while it runs for a file that is missing, empty, damaged, or holds no pictures.
+
+    >>> next(frames("cry.mp4", fps=5)).shape                    # doctest: +SKIP
+    (224, 224, 3)
+    """
+    rate = _rate(fps)
+    return (shot.pixels() for _, shot in _timed(Path(path), rate))
+
+
+def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
+    """Return the picture shown `time_s` seconds after the first, uint8 (height, width, 3) RGB.
+
+    The last one where the recording is shorter. Raises InputError as `frames` does.
+    """
+    shown = None
+    for start_s, shot in _timed(Path(path), None):
+        if shown is not None and start_s > time_s:
+            break
+        shown = shot
+    if shown is None:
+        raise InputError(f"{path}: it holds no pictures.")
+    return shown.pixels()
+
+
+def track(
+    path: str | os.PathLike[str],
+    *,
+    fps: float | None = FPS,
+    size: int = SIZE,
+    detector: str = "auto",
+    margin: float = MARGIN,
+    limit: int | None = None,
+) -> FaceTrack:
+    """Return the face of one video or still, followed over time.
+
+    fps: as in `frames`. size: of the crops' sides in pixels. detector: of `faces.DETECTORS`;
+    it looks four times a second, and the box goes straight in between. margin: share of the
+    box added on every side. limit: at most so many frames, evenly spread over the length
+    (None: all). The file is decoded twice, so that the whole recording decides which face is
+    followed while no frame but the current one is held. Of a long one, the time left is shown:
+    a bar on a terminal, a line a minute elsewhere. Raises InputError as `frames` does, and for
+    more crops than 1 GB holds: 24 hours at the default settings.
+    """
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    return _tracked(Path(path), settings, progress=True)
+
+
+def crops(
+    corpus: Iterable[HasPictures],
+    *,
+    fps: float | None = FPS,
+    size: int = SIZE,
+    detector: str = "auto",
+    margin: float = MARGIN,
+    limit: int | None = None,
+    progress: bool = False,
+    jobs: int | None = None,
+) -> list[FaceTrack]:
+    """Return the `track` of each clip, in the order of `corpus`; an empty one without pictures.
+
+    Computed on `jobs` threads (None: all cores), kept in the cache, and found there again as
+    long as files and settings are the same. `progress` shows a bar on a terminal, a
+    line a minute elsewhere. Raises InputError for the first file that `track` refuses.
+    """
+    settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
+    files = [_file(clip) for clip in corpus]
+    if not files:
+        raise InputError("the corpus is empty: give at least one clip.")
+
+    def compute() -> Iterator[npt.NDArray[Any]]:
+        def one(file: Identity | None) -> npt.NDArray[Any]:
+            return _rows(_empty(settings) if file is None else _tracked(Path(file.path), settings))
+
+        with faces.single_threaded():
+            yield from Work("faces", progress, jobs).each(one, files)
+
+    kept = ragged.cached(_stem(files, settings), compute, dtype=_row_type(size))
+    return [_from_rows(rows, settings.detector) for rows in kept]
+
+
+def report(
+    tracks: Sequence[FaceTrack | None], *, groups: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return how often a face was found: one row for each of `groups`, and one for all.
+
+    groups: the label (or infant) of each clip, str (clips,). Columns: clips; without_pictures;
+    without_face (clips with pictures, but a face in none of their frames: the crops show the
+    centre); frames; blank (frames); with_face (share of the frames, NaN without frames).
+    """
+    import pandas as pd
+
+    names = ["all"] * len(tracks) if groups is None else [str(group) for group in groups]
+    rows = [
+        {
+            "group": name,
+            "clips": 1,
+            "without_pictures": track is None or not len(track),
+            "without_face": track is not None and len(track) > 0 and not track.found.any(),
+            "frames": 0 if track is None else len(track),
+            "blank": 0 if track is None else int(track.blank.sum()),
+            "with_face": 0 if track is None else int(track.found.sum()),
+        }
+        for name, track in zip(names, tracks, strict=True)
+    ]
+    table = pd.DataFrame(rows).groupby("group").sum()
+    if groups is not None:
+        table.loc["all"] = table.sum()
+    table["with_face"] = table["with_face"] / table["frames"].where(table["frames"] > 0)
+    return table
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Everything but the file that shapes a track; checked."""
+
+    rate: Fraction | None
+    size: int
+    detector: str
+    margin: float
+    limit: int | None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= _LARGEST:
+            raise InputError(f"size={self.size}: a crop's side has 1 to {_LARGEST} pixels.")
+        if not (isfinite(self.margin) and 0 <= self.margin <= 5):
+            raise InputError(f"margin={self.margin}: use a share of the box from 0 to 5.")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
+
+    def check_count(self, count: int, path: Path) -> None:
+        """Raise InputError where so many crops don't fit into memory."""
+        wanted = count if self.limit is None else min(count, self.limit)
+        most = _MOST_BYTES // (3 * self.size**2)
+        if wanted > most:
+            raise InputError(
+                f"{path}: more than {most} frames of {self.size} pixels don't fit into memory;"
+                " give a lower fps, a limit, or a shorter recording."
+            )
+
+
+def _rate(fps: float | None) -> Fraction | None:
+    if fps is None:
+        return None
+    if not (isfinite(fps) and 0.001 <= fps <= 1000):
+        raise InputError(f"fps={fps} is no frame rate; use 0.001 to 1000, or None for each frame.")
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _timed(path: Path, rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]:
+    series = shots(path)
+    return ((s.start_s, s) for s in series) if rate is None else sampled(series, rate)
+
+
+def _tracked(path: Path, settings: _Settings, *, progress: bool = False) -> FaceTrack:
+    with _time_left(path, shown=progress) as report:
+        times, looks, seen = _look(path, settings, report)
+        face = choose(seen, looks)
+        count = len(times) if settings.limit is None else min(settings.limit, len(times))
+        wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
+        times_s = np.array(times, np.float64)[wanted]
+        boxes, found = follow(face, times_s)
+        cut = np.empty((count, settings.size, settings.size, 3), np.uint8)
+        done, frame, shown = 0, None, None
+        for i, (time_s, shot) in enumerate(_timed(path, settings.rate)):
+            if i != wanted[done]:
+                continue
+            if frame is None or shot is not shown:  # a rare picture is sampled many times
+                frame, shown = shot.pixels(), shot
+            if not face:
+                boxes[done] = faces.centre(*frame.shape[:2])
+            cut[done] = faces.crop(
+                frame, boxes[done], size=settings.size, margin=settings.margin if face else 0.0
+            )
+            done += 1
+            report((times[-1] + float(time_s)) / 2)
+            if done == count:
+                break
+    blank = np.array([faces.is_blank(picture) for picture in cut], bool)
+    return FaceTrack(cut, boxes, found & ~blank, blank, times_s, settings.detector)
+
+
+def _look(
+    path: Path, settings: _Settings, report: Callable[[float], None]
+) -> tuple[list[float], list[float], list[Boxes]]:
+    """Return the time of each frame, those when the detector looked, and what it saw then."""
+    eye = faces.detector(settings.detector)
+    times: list[float] = []
+    looks: list[float] = []
+    seen: list[Boxes] = []
+    due, shown = Fraction(0), None
+    for time_s, shot in _timed(path, settings.rate):
+        times.append(float(time_s))
+        settings.check_count(len(times), path)
+        if time_s >= due:
+            looks.append(float(time_s))
+            seen.append(seen[-1] if shot is shown else eye.detect(shot.pixels()))
+            due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
+            report(times[-1] / 2)
+    return times, looks, seen
+
+
+@contextmanager
+def _time_left(path: Path, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    """Give `report(seconds done)`, which shows how long a long recording will still take."""
+    length_s = stated_s(path) if shown else 0.0
+    with counting(f"Faces in {path.name}", "s", lines=True, shown=length_s >= _LONG_S) as report:
+        yield lambda done_s: report(min(round(done_s), round(length_s)), round(length_s))
+
+
+def _file(clip: HasPictures) -> Identity | None:
+    source = clip.still if clip.still is not None else clip.path if clip.has_video else None
+    return None if source is None else identity(source)
+
+
+def _stem(files: Sequence[Identity | None], settings: _Settings) -> Path:
+    model = faces.yunet_file() if settings.detector == "yunet" else None
+    shape = [str(settings.rate), settings.size, settings.detector, settings.margin, settings.limit]
+    key = [VERSION, shape, None if model is None else identity(model), list(files)]
+    return cache_dir() / "faces" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+
+
+def _row_type(size: int) -> np.dtype[np.void]:
+    return np.dtype(
+        [
+            ("crop", np.uint8, (size, size, 3)), ("box", np.float32, 4), ("found", np.bool_),
+            ("blank", np.bool_), ("time_s", np.float64),
+        ]
+    )  # fmt: skip
+
+
+def _rows(track: FaceTrack) -> npt.NDArray[Any]:
+    rows = np.empty(len(track), _row_type(track.crops.shape[1]))
+    rows["crop"], rows["box"], rows["found"] = track.crops, track.boxes, track.found
+    rows["blank"], rows["time_s"] = track.blank, track.times_s
+    return rows
+
+
+def _from_rows(rows: npt.NDArray[Any], detector: str) -> FaceTrack:
+    return FaceTrack(
+        rows["crop"], rows["box"], rows["found"], rows["blank"], rows["time_s"], detector
+    )
+
+
+def _empty(settings: _Settings) -> FaceTrack:
+    return _from_rows(np.empty(0, _row_type(settings.size)), settings.detector)
