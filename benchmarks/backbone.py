@@ -3,7 +3,7 @@
     cryutils bench backbone
 
 In turns, in one run: `keras.Model.predict` with batches of 32, then each engine of
-`engines.ready`, on the same rendered faces of 224 px, everything compiled before. Beside the
+`runtimes.ready`, on the same rendered faces of 224 px, everything compiled before. Beside the
 speed stands what it costs: the cosine with Keras' embeddings after their mean is taken away,
 and the share of equal predictions of a head that was trained on Keras' embeddings of other
 infants. The int8 network is calibrated on those other infants too.

@@ -2,7 +2,7 @@
 
 Simulated infants are as many, with as many clips a class, as in the structures below; each
 has its own share of clips predicted right (beta-binomial). First the coverage of three ways to
-find the t quantile of the same jackknife, which is how the one in `inference` was chosen; then how
+find the t quantile of the same jackknife, which is how the one in `intervals` was chosen; then how
 often permutation tests reject at 5 % where labels mean nothing but infants sound like
 themselves, by blocks (as in `permutation`) and by free shuffling.
 """

@@ -20,7 +20,7 @@ NO_MEMORY = "it needs more memory than there is; cut it into shorter files"
 class InputError(ValueError):
     """The user's input is wrong; the message names the thing and the mend, in one line.
 
-    `problems` are the `clips.Problem`s of which the line names but the first.
+    `problems` are the `datasets.corpus.Problem`s of which the line names but the first.
     """
 
     problems: Sequence[Any] = ()

@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from cryutils import audio
-from cryutils.audio import spectral
+from cryutils.audio import extraction, spectral
 from cryutils.errors import InputError
 
 TONE_HZ = 440.0
@@ -481,7 +481,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(path.name)
         return decode(path)
 
-    monkeypatch.setattr(audio, "decode", counted)
+    monkeypatch.setattr(extraction, "decode", counted)
     return seen
 
 
@@ -541,7 +541,7 @@ def test_a_new_version_of_the_features_leaves_the_old_cache_alone(
 ) -> None:
     audio.features(corpus, kind="mfcc")
     seen = count_reads(monkeypatch)
-    monkeypatch.setattr(audio, "FEATURE_VERSION", audio.FEATURE_VERSION + 1)
+    monkeypatch.setattr(extraction, "FEATURE_VERSION", audio.FEATURE_VERSION + 1)
     audio.features(corpus, kind="mfcc")
     assert len(seen) == 3
 

@@ -12,13 +12,14 @@ import pytest
 
 from cryutils import claims
 from cryutils._io import paths
+from cryutils.claims import store
 from cryutils.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run in which no notebook has begun."""
-    monkeypatch.setattr(claims, "_current", None)
+    monkeypatch.setattr(store, "_current", None)
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "outputs" / "quick"))
     return apart / "outputs" / "quick"
 

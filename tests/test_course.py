@@ -27,7 +27,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cryutils import course
-from cryutils.course import cli, execute, fingerprint, run_folder
+from cryutils.course import cli, execute, fingerprint, run_folder, runner
 from cryutils.errors import InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
@@ -721,7 +721,7 @@ def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
 def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
+    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
     jobs, _ = course.plan(course.load_profile("quick"))
     told: list[tuple[str, str]] = []
     failed = course.run(

@@ -183,7 +183,7 @@ def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        ensemble_files.engines, "setting", lambda engine: asked.append(engine) or INT8
+        ensemble_files.runtimes, "setting", lambda engine: asked.append(engine) or INT8
     )
     deploy(streams(), engine="openvino-int8")
     assert asked == ["openvino-int8"]

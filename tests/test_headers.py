@@ -24,7 +24,7 @@ from cryutils import audio, video
 from cryutils._io import media, pictures
 from cryutils.errors import InputError
 from cryutils.papers.predict import Predictor
-from cryutils.video import faces, mp4
+from cryutils.video import faces, mp4, tracks
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
@@ -339,7 +339,7 @@ def test_the_time_left_of_a_long_video_is_shown(
     seconds: int, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[tuple[int, int]] = []
-    real = video.counting
+    real = tracks.counting
 
     def recording(what: str, unit: str, **options: Any) -> Any:
         assert options["shown"] is shown
@@ -356,7 +356,7 @@ def test_the_time_left_of_a_long_video_is_shown(
 
         return Recorder()
 
-    monkeypatch.setattr(video, "counting", recording)
+    monkeypatch.setattr(tracks, "counting", recording)
     video.track(film(tmp_path / "a.mp4", [float(k) for k in range(seconds)]), fps=1)
     done = [done for done, _ in reports]
     assert done == sorted(done)

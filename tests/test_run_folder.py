@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from cryutils import claims
+from cryutils.claims import store
 from cryutils.claims.report import damages
 from cryutils.claims.report import write as write_page
 from cryutils.course import cli, run_folder
@@ -30,7 +31,7 @@ NOTEBOOKS = ("01_first", "02_second")
 @pytest.fixture
 def folder(apart: Path) -> Iterator[Path]:
     yield apart / "outputs" / "quick"
-    claims._current = None  # the results of this process's own notebook
+    store._current = None  # the results of this process's own notebook
 
 
 def write(path: Path, text: str) -> None:

@@ -527,8 +527,8 @@ def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path: Path) -
         sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT, folder=tmp_path
     )
     about = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
-    training.save(fitted.model, tmp_path / "models", "cry2", about)
-    model, found = training.load(tmp_path / "models", "cry2")
+    checkpoints.save(fitted.model, tmp_path / "models", "cry2", about)
+    model, found = checkpoints.load(tmp_path / "models", "cry2")
     assert found == about
     np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["cry2.json", "cry2.keras"]
@@ -537,19 +537,19 @@ def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path: Path) -
 def test_models_that_cannot_be_saved_or_loaded(tmp_path: Path) -> None:
     model = sound_network(SHORT)
     with pytest.raises(InputError, match="its 2 classes"):
-        training.save(model, tmp_path, "cry2", {"classes": ["hungry"]})
+        checkpoints.save(model, tmp_path, "cry2", {"classes": ["hungry"]})
     with pytest.raises(InputError, match="its 2 classes"):
-        training.save(model, tmp_path, "cry2", {})
-    training.save(model, tmp_path, "cry2", {"classes": ["a", "b"]})
+        checkpoints.save(model, tmp_path, "cry2", {})
+    checkpoints.save(model, tmp_path, "cry2", {"classes": ["a", "b"]})
     with pytest.raises(InputError, match="Did you mean cry2"):
-        training.load(tmp_path, "cry")
+        checkpoints.load(tmp_path, "cry")
     (tmp_path / "cry2.keras").write_bytes(b"PK nothing")
     with pytest.raises(InputError, match=r"cry2\.keras: it isn't the network that cry2\.json"):
-        training.load(tmp_path, "cry2")
+        checkpoints.load(tmp_path, "cry2")
     ModelCard.write(tmp_path, "cry2", {"classes": ["a", "b"]}, [tmp_path / "cry2.keras"])
     with pytest.raises(InputError, match=r"cry2\.keras: no model") as error:
-        training.load(tmp_path, "cry2")
+        checkpoints.load(tmp_path, "cry2")
     assert "\n" not in str(error.value)
     (tmp_path / "cry2.json").write_text("{")
     with pytest.raises(InputError, match=r"cry2\.json: damaged"):
-        training.load(tmp_path, "cry2")
+        checkpoints.load(tmp_path, "cry2")

@@ -19,7 +19,7 @@ from cryutils import video
 from cryutils.datasets.synthetic import face as drawn
 from cryutils.datasets.synthetic import voice
 from cryutils.errors import InputError
-from cryutils.video import faces, mp4
+from cryutils.video import faces, mp4, tracks
 from cryutils.video.files import sampled, turned
 
 Writer = Callable[..., Path]
@@ -354,7 +354,7 @@ def test_the_second_look_decodes_nothing(
     corpus: list[Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video.crops(corpus, fps=2)
-    monkeypatch.setattr(video, "shots", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(tracks, "shots", lambda path: pytest.fail(f"{path} is read again"))
     video.crops(corpus, fps=2)
     with pytest.raises(pytest.fail.Exception):
         video.crops(corpus, fps=2, size=32)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html, wav_bytes
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["CryPlayer", "Sound"]
+__all__ = ["CryPlayer"]
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}

@@ -24,50 +24,30 @@ from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, Work, identities
 from cryutils._io.paths import cache_dir
 from cryutils.audio.decode import blocks, decode, no_sound, pcm16
-from cryutils.audio.scaling import SignalScaler, standardise_then_min_max, stats_row
+from cryutils.audio.scaling import SignalScaler, stats_row
 from cryutils.audio.spectral import (
     HOP_LENGTH,
     N_FFT,
     N_MELS,
     N_MFCC,
     check_settings,
-    condition,
-    frame,
     mel_db,
     mfcc,
-    normalise_amplitude,
-    pre_emphasis,
     resample,
-    stft,
     stft_db,
-    summarise,
-    window,
 )
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "FEATURE_VERSION",
     "KINDS",
-    "SignalScaler",
     "common_rate",
-    "condition",
     "features",
-    "frame",
-    "mel_db",
-    "mfcc",
     "native_rate",
-    "normalise_amplitude",
     "pieces",
-    "pre_emphasis",
     "read",
-    "resample",
     "signal_stats",
     "signals",
-    "standardise_then_min_max",
-    "stft",
-    "stft_db",
-    "summarise",
-    "window",
 ]
 
 Array = npt.NDArray[np.float32]

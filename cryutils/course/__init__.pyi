@@ -8,7 +8,6 @@ from . import fingerprint as fingerprint
 from . import parameters as parameters
 from . import run_folder as run_folder
 from . import runner as runner
-from .cli import run as run
 from .runner import AFTER as AFTER
 from .runner import Job as Job
 from .runner import history as history
@@ -17,3 +16,4 @@ from .runner import notebooks as notebooks
 from .runner import plan as plan
 from .runner import profiles as profiles
 from .runner import remarks as remarks
+from .runner import run as run

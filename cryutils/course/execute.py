@@ -1,4 +1,4 @@
-"""Execute one notebook with papermill in a process of its own, for `course.run`.
+"""Execute one notebook with papermill in a process of its own, for `course.runner`.
 
 papermill is unsafe in threads and on ipc transport, so each notebook has a process, and
 kernels keep Jupyter's default, tcp. A process whose parent is killed ends too, and its

@@ -20,7 +20,7 @@ from cryutils.datasets.corpus import Clip, Corpus, Problem
 from cryutils.datasets.folder import index, merge_copies
 from cryutils.errors import InputError, near_miss, printable
 
-__all__ = ["CORPORA", "SESSION_GAP_S", "Clip", "Corpus", "Problem", "load"]
+__all__ = ["CORPORA", "SESSION_GAP_S", "load"]
 
 CORPORA = ("donateacry", "synthetic")  # what `load` knows by name
 SESSION_GAP_S = 600.0  # a pause of more than ten minutes starts a new session

@@ -1,6 +1,6 @@
 """The jackknife over infants: sums by infant, standard errors, degrees of freedom, bounds.
 
-Walked by no notebook: `inference` stands on it and says what it is for. Arrays in, arrays out;
+Walked by no notebook: `intervals` stands on it and says what it is for. Arrays in, arrays out;
 `counts` and `sums` are float64 (infants, classes), or (..., infants, classes) where many
 simulated corpora are worked on at once.
 """

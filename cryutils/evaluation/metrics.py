@@ -1,7 +1,7 @@
 """Scores, and the one home of everything that turns predictions into claims.
 
 Notebook 03 walks it: Paper A's Tables 1 and 2 (section 3.3) under both protocols. Splits and
-folds live in `splits`, predictions of unseen clips in `crossval`, intervals in `inference`,
+folds live in `splits`, predictions of unseen clips in `crossval`, intervals in `intervals`,
 p-values in `permutation`; all their public names are imported from here.
 
 >>> from cryutils import evaluation
@@ -21,75 +21,10 @@ from numpy.typing import NDArray
 
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
-    Features,
-    HoldOut,
-    Resampled,
     balanced_accuracy,
-    corrected_resampled_t,
-    fit_and_predict,
-    holdout_scores,
-    majority_baseline,
-    out_of_fold,
-)
-from cryutils.evaluation.intervals import (
-    Interval,
-    Metric,
-    interval,
-    mean_interval,
-    measured_coverage,
-    paired_interval,
-)
-from cryutils.evaluation.permutation import (
-    PermutationTest,
-    fixed_prediction_test,
-    permutation_order,
-    permutation_test,
-    permute_labels,
-)
-from cryutils.evaluation.splits import (
-    Fold,
-    Labelled,
-    Protocol,
-    class_indices,
-    effective_infants,
-    folds,
-    infant_split,
-    paper_split,
 )
 
-__all__ = [
-    "ClassScores",
-    "Features",
-    "Fold",
-    "HoldOut",
-    "Interval",
-    "Labelled",
-    "Metric",
-    "PermutationTest",
-    "Protocol",
-    "Resampled",
-    "Scores",
-    "balanced_accuracy",
-    "class_indices",
-    "corrected_resampled_t",
-    "effective_infants",
-    "fit_and_predict",
-    "fixed_prediction_test",
-    "folds",
-    "holdout_scores",
-    "infant_split",
-    "interval",
-    "majority_baseline",
-    "mean_interval",
-    "measured_coverage",
-    "out_of_fold",
-    "paired_interval",
-    "paper_split",
-    "permutation_order",
-    "permutation_test",
-    "permute_labels",
-    "scores",
-]
+__all__ = ["ClassScores", "Scores", "scores"]
 
 
 @dataclass(frozen=True)

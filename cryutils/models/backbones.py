@@ -24,12 +24,12 @@ import numpy.typing as npt
 from cryutils._io import ragged
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
-from cryutils.applications import build, names, prepared, preprocessing
+from cryutils.applications import build, prepared, preprocessing
 from cryutils.errors import InputError
 from cryutils.models import runtimes
 from cryutils.models.backend import keras
 
-__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept", "names"]
+__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -152,11 +152,11 @@ def embeddings(
     The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
     its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
     goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
-    `engine`, `batch_size` and `calibration` as in `engines.ready`; `progress` shows a bar on a
+    `engine`, `batch_size` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a
     terminal and prints a line a minute elsewhere. `pooling=None` keeps feature maps, which are
     some 50 times larger.
 
-    Raises InputError for frames of another size or type, and as `engines.ready` does.
+    Raises InputError for frames of another size or type, and as `runtimes.ready` does.
 
     >>> embeddings([("", frames)], base("ResNet50"))[0].shape       # doctest: +SKIP
     (450, 2048)

@@ -22,26 +22,13 @@ from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices
 from cryutils.models.examples import (
     Examples,
     by_clip,
-    clip_probabilities,
-    examples_from_windows,
-    windows,
 )
 from cryutils.models.training import Build, Fitted, Settings, fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CrossFit",
-    "Examples",
-    "by_clip",
-    "clip_probabilities",
-    "cross_fit",
-    "examples_from_windows",
-    "fit_clips",
-    "validation_clips",
-    "windows",
-]
+__all__ = ["CrossFit", "cross_fit", "fit_clips", "validation_clips"]
 
 Array = npt.NDArray[np.float32]
 _ORDERS = 32  # orders of infants tried for a validation part

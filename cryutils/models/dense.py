@@ -35,7 +35,7 @@ from cryutils.models.traced import machine
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dense", "DenseSettings", "Task", "fit"]
+__all__ = ["Dense", "fit"]
 
 Array = npt.NDArray[np.float32]
 Layer = tuple[Array, Array]

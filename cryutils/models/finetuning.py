@@ -3,7 +3,7 @@
 Walked by notebook 07_frames_resnet50. Paper A (§3.5) keeps ResNet-50 as ImageNet left it, trains
 a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
 training all of it. `frozen_and_finetuned` lets anyone see: both from pixels, on the same frames
-and folds. What is frozen can be computed once instead (`videos.embed`); `joined` puts a head
+and folds. What is frozen can be computed once instead (`embeddings.embed`); `joined` puts a head
 that was trained on such embeddings back behind its backbone.
 """
 
@@ -90,7 +90,7 @@ def frozen_and_finetuned(
 def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -> Examples:
     """Return at most `limit` frames of each clip, evenly spread over it (None: all), as pixels.
 
-    `x` is uint8 (rows, size, size, 3). All of them are held in memory, unlike in `videos.embed`.
+    `x` is uint8 (rows, size, size, 3). All are held in memory, unlike in `embeddings.embed`.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")

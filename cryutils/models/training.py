@@ -29,13 +29,13 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models import checkpoints, networks
 from cryutils.models.backend import keras as _keras
-from cryutils.models.checkpoints import State, digest, load, save
+from cryutils.models.checkpoints import State, digest
 from cryutils.models.traced import Traced, architecture, machine, seeded, traced
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Fitted", "Settings", "fit", "load", "save"]
+__all__ = ["Build", "Fitted", "Settings", "fit"]
 
 # Belongs to every key: raise it when a change here makes a fit end elsewhere.
 TRAINING_VERSION = 1

@@ -168,11 +168,11 @@ def embed(
     One array a clip, memory-mapped; (0, features) for one without pictures. Through
     `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
     the clip where it was. The next frames are decoded while the network works. `engine` as in
-    `engines.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
+    `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
     `progress` shows the time left on a terminal, and a line a minute elsewhere.
 
     Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
-    is missing (before it starts), and as `FrameInput.frames` and `engines.ready` do.
+    is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
     """
     clips = list(corpus)
     wanted = backbone.model.input_shape[1:]

@@ -22,12 +22,12 @@ import pandas as pd
 from cryutils.evaluation.splits import Indices
 from cryutils.models import autoencoders, dense
 from cryutils.models.dense_plan import Task
-from cryutils.papers.ensemble_plan import KINDS, Job, Kind, Settings, cells, subsets
+from cryutils.papers.ensemble_plan import KINDS, Job, Kind, Settings, subsets
 from cryutils.papers.nested import Nested, divide, unit_of
 from cryutils.papers.streams import IMAGE, Streams
-from cryutils.papers.submodels import Submodels, images_alone
+from cryutils.papers.submodels import Submodels
 
-__all__ = ["KINDS", "Ensemble", "Job", "Settings", "cells", "fit", "images_alone", "subsets"]
+__all__ = ["Ensemble", "fit"]
 
 Array = npt.NDArray[np.float32]
 JOINT = "ae_dnn"

@@ -55,7 +55,7 @@ def deploy(
     `.tflite`. hearing, seeing and backbone say how a recording is prepared; `scored` what such
     an ensemble is worth on infants that it has not met. rolling: N of the rolling average
     (None: all frames). engine: what made the embeddings that `streams` holds; the files run the
-    backbone in float32. Raises InputError as `engines.setting` does.
+    backbone in float32. Raises InputError as `runtimes.setting` does.
     """
     known = runtimes.setting(engine) if IMAGE in streams.names else None
     own = settings or Settings()

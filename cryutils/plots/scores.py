@@ -16,49 +16,10 @@ import pandas as pd
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
-from cryutils.plots.audio import (
-    bin_levels,
-    cepstrogram,
-    framing,
-    level_change,
-    mel_filter_bank,
-    mel_lines,
-    mel_spectrogram,
-    spectra,
-    spectrogram,
-    waveform,
-    waveforms,
-)
-from cryutils.plots.autoencoder import bottleneck_errors, code_map, noise_gains, reconstruction
-from cryutils.plots.corpus import ages, class_sizes, clips_per_infant, neighbours
-from cryutils.plots.ensemble import (
-    ablation,
-    ensemble_curves,
-    proposed_model,
-    submodel_curves,
-    table3,
-)
 from cryutils.plots.models import (
-    architecture,
     by_protocol,
-    decisions,
-    face_track,
-    gains,
-    learning_curves,
-    model_scores,
-    per_class,
-    pictures,
-    probabilities,
-    stress,
 )
-from cryutils.plots.palette import COLOURS, MODALITIES, NAMES
-from cryutils.plots.video import (
-    frame_distances,
-    residual_block,
-    residual_maps,
-    rolling,
-    split_scores,
-)
+from cryutils.plots.palette import COLOURS, NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,59 +28,17 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "COLOURS",
-    "MODALITIES",
-    "NAMES",
-    "ablation",
-    "ages",
-    "architecture",
-    "bin_levels",
-    "bottleneck_errors",
-    "cepstrogram",
-    "class_sizes",
-    "clips_per_infant",
-    "code_map",
     "confusion",
-    "decisions",
     "dial",
     "donors",
-    "ensemble_curves",
-    "face_track",
-    "frame_distances",
-    "framing",
-    "gains",
     "holdout_scores",
-    "learning_curves",
-    "level_change",
-    "mel_filter_bank",
-    "mel_lines",
-    "mel_spectrogram",
-    "model_scores",
-    "neighbours",
-    "noise_gains",
-    "per_class",
-    "pictures",
-    "probabilities",
-    "proposed_model",
     "protocol_scores",
-    "reconstruction",
-    "residual_block",
-    "residual_maps",
-    "rolling",
     "save",
     "source",
-    "spectra",
-    "spectrogram",
     "split_accuracies",
-    "split_scores",
-    "stress",
     "style",
-    "submodel_curves",
-    "table3",
-    "waveform",
-    "waveforms",
     "with_and_without",
-]  # fmt: skip
+]
 
 
 def style() -> None:

@@ -3,7 +3,7 @@
 Walked by notebook 05_image and used by 06_full. Paper B (§3): frames are taken from the video,
 the face is detected, resized and (in the network) normalised. Reads any container and codec,
 and stills. Over a whole corpus the work is spread over all cores and kept on disk, keyed by
-everything that shaped it. How files are decoded is in `shots`, how faces are found in `faces`,
+everything that shaped it. How files are decoded is in `files`, how faces are found in `faces`,
 how one is followed in `tracking`.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils.datasets.synthetic import corpus, face, voice
+from cryutils.datasets.synthetic import corpus, face, schedule, voice
 from cryutils.errors import InputError
 
 SMALL = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "progress": False}
@@ -116,7 +116,7 @@ def test_rows_describe_the_files() -> None:
 
 def test_a_file_holds_the_planned_cry() -> None:
     root, rows = corpus.build(signal=0.4, identity=0.8, **SMALL)
-    planned = corpus.plan(infants=8, clips_per_infant=2, duration_s=0.5)
+    planned = schedule.plan(infants=8, clips_per_infant=2, duration_s=0.5)
     clip = planned[5]
     with wave.open(str(root / rows[5]["path"])) as file:
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
@@ -130,25 +130,25 @@ def test_a_file_holds_the_planned_cry() -> None:
 @pytest.mark.parametrize("mostly", [0.0, 0.5, 0.85, 1.0])
 @pytest.mark.parametrize("classes", [["hungry", "tired"], list(voice.STATES)])
 def test_each_infant_cries_mostly_for_one_reason(mostly: float, classes: list[str]) -> None:
-    clips = corpus.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
+    clips = schedule.plan(classes, infants=32, clips_per_infant=5, mostly=mostly)
     main = {f"infant-{i:03d}": classes[i % len(classes)] for i in range(32)}
     share = np.mean([clip.label == main[clip.infant] for clip in clips])
     assert share == pytest.approx(mostly, abs=0.5 / len(clips))
 
 
 def test_infants_and_clips_are_spread_evenly_over_classes() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=5)
-    assert set(Counter(c.label for c in clips)) == set(corpus.CLASSES)
+    clips = schedule.plan(infants=24, clips_per_infant=5)
+    assert set(Counter(c.label for c in clips)) == set(schedule.CLASSES)
     counts = Counter(c.label for c in clips).values()
     # Not always within one, since an infant's exceptions can't be of its own class.
     assert max(counts) - min(counts) <= 2
     assert set(Counter(c.infant for c in clips).values()) == {5}
-    for label in corpus.CLASSES:
+    for label in schedule.CLASSES:
         assert len({c.infant for c in clips if c.label == label}) >= 6
 
 
 def test_seeds_are_shared_by_an_infant_and_by_nothing_else() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=5)
+    clips = schedule.plan(infants=24, clips_per_infant=5)
     voices = {c.infant: c.voice_seed for c in clips}
     assert all(c.voice_seed == voices[c.infant] for c in clips)
     seeds = [c.seed for c in clips]
@@ -156,7 +156,7 @@ def test_seeds_are_shared_by_an_infant_and_by_nothing_else() -> None:
 
 
 def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=6)
+    clips = schedule.plan(infants=24, clips_per_infant=6)
     sizes = Counter(c.session for c in clips)
     assert max(sizes.values()) > 1
     for before, after in itertools.pairwise(clips):
@@ -169,9 +169,9 @@ def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -
 
 
 def test_sex_and_age_belong_to_the_infant() -> None:
-    clips = corpus.plan(infants=24, clips_per_infant=3)
+    clips = schedule.plan(infants=24, clips_per_infant=3)
     assert len({(c.infant, c.sex, c.age) for c in clips}) == 24
-    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(corpus.AGES)
+    assert {c.sex for c in clips} == {"f", "m"} and {c.age for c in clips} == set(schedule.AGES)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def accuracies(signal: float, identity: float) -> tuple[float, float]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    clips = corpus.plan(infants=24, clips_per_infant=5)
+    clips = schedule.plan(infants=24, clips_per_infant=5)
     features = []
     for clip in clips:
         sound = voice.cry(

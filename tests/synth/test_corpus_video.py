@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from cryutils import audio, load
-from cryutils.datasets.synthetic import corpus
+from cryutils._io.paths import cache_dir
+from cryutils.datasets.synthetic import corpus, schedule
 from cryutils.errors import InputError
 from cryutils.video import mp4
 
@@ -114,11 +115,11 @@ def test_face_and_voice_have_a_signal_each(
 
 
 def test_without_an_identity_of_its_own_a_face_is_nobodys() -> None:
-    clips = corpus.plan(SMALL["classes"], infants=4, clips_per_infant=2, duration_s=0.5)
+    clips = schedule.plan(SMALL["classes"], infants=4, clips_per_infant=2, duration_s=0.5)
     from cryutils.datasets.synthetic.files import Picture, write_mp4
 
     def write(infant: int, face_identity: float) -> Path:
-        path = corpus.locations.cache_dir() / f"{infant}-{face_identity}.mp4"
+        path = cache_dir() / f"{infant}-{face_identity}.mp4"
         write_mp4(
             path, clips[0].label, infant=infant, seed=3, signal=1.0, identity=1.0, duration_s=0.5,
             sr=8000, picture=Picture(fps=10, size=64, signal=1.0, identity=face_identity),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cryutils.datasets.synthetic import corpus, face, face_states, sprites, voice
+from cryutils.datasets.synthetic import corpus, face, face_states, sprites, states, voice
 from cryutils.datasets.synthetic.relief import Pose
 from cryutils.errors import InputError
 
@@ -35,7 +35,7 @@ def drawn(state: str, *, size: int = 64, **arguments: float) -> bytes:
 
 
 def test_every_state_of_the_voice_has_a_face() -> None:
-    assert set(face.STATES) == set(voice.STATES)
+    assert set(face_states.STATES) == set(states.STATES)
 
 
 def test_same_infant_and_seed_give_the_same_pictures() -> None:

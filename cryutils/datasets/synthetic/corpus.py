@@ -27,10 +27,10 @@ from cryutils._io.paths import file_digest, naming
 from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.files import Picture, write_mp4, write_wav
-from cryutils.datasets.synthetic.schedule import AGES, CLASSES, PlannedClip, plan
+from cryutils.datasets.synthetic.schedule import CLASSES, PlannedClip, plan
 from cryutils.errors import InputError
 
-__all__ = ["AGES", "CLASSES", "FACES", "VERSION", "PlannedClip", "build", "plan"]
+__all__ = ["FACES", "VERSION", "build"]
 
 PARALLEL_FROM_S = 60.0  # less sound than this is not worth a second thread
 

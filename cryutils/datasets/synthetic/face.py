@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.face_states import STATES, Face, blend
+from cryutils.datasets.synthetic.face_states import Face, blend
 from cryutils.datasets.synthetic.relief import SPAN
 from cryutils.datasets.synthetic.scene import GRAINS, HEAD, MIDDLE, backdrop, grains
 from cryutils.datasets.synthetic.sprites import Sprites
 from cryutils.datasets.synthetic.voice import CryPlan
 from cryutils.errors import InputError
 
-__all__ = ["STATES", "Face", "FacePlan", "check", "frames", "plan"]
+__all__ = ["FacePlan", "check", "frames", "plan"]
 
 Contour = npt.NDArray[np.float32]
 Frame = npt.NDArray[np.uint8]

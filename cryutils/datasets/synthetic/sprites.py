@@ -14,7 +14,7 @@ from cryutils.datasets.synthetic import features
 from cryutils.datasets.synthetic.face_states import Face
 from cryutils.datasets.synthetic.relief import SPAN, Canvas, Pose, form, lit
 
-__all__ = ["SPAN", "Sprites", "draw"]
+__all__ = ["Sprites", "draw"]
 
 Sprite = npt.NDArray[np.uint8]
 

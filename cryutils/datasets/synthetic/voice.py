@@ -33,7 +33,7 @@ from cryutils.datasets.synthetic.source_filter import (
 from cryutils.datasets.synthetic.states import STATES, Voice, blend
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["STATES", "Burst", "CryPlan", "Voice", "check", "check_rate", "cry", "plan", "render"]
+__all__ = ["Burst", "CryPlan", "check", "check_rate", "cry", "plan", "render"]
 
 Contour = npt.NDArray[np.float32]
 
