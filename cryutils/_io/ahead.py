@@ -1,9 +1,9 @@
 """Frames decoded by threads a little ahead of the network that takes them.
 
 Walked by no notebook; `embeddings.embed` uses it in 07_frames_resnet50 and 09_ensemble, where
-decoding 360,000 frames (Paper A §3.1) would else keep the network waiting. `InChunks` decodes a file
-after the other and never holds more than a few hundred frames; `Whole` decodes some files side by
-side, each to its end. Files are asked for in the order in which they were given.
+decoding 360,000 frames (Paper A §3.1) would else keep the network waiting. `InChunks` decodes one
+file after the other and never holds more than a few hundred frames; `Whole` decodes some files side
+by side, each to its end. Files are asked for in the order in which they were given.
 """
 
 from __future__ import annotations
