@@ -21,7 +21,7 @@ from cryutils.models import autoencoders, design, inputs, networks, runtimes
 from cryutils.papers import embeddings, ensemble_plan, nested
 from cryutils.video import faces
 
-CLONE = Path(__file__).resolve().parent.parent
+CLONE = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(CLONE / "notebooks")
 PROFILES = sorted(path.stem for path in (CLONE / "data" / "profiles").glob("*.yml"))
 

@@ -18,6 +18,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refusal
 from trained_run import Trained
 
 from cryutils import audio, video
@@ -31,15 +32,6 @@ Writer = Callable[..., Path]
 
 PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 8000)
 EVERY = (media.probe, audio.read, audio.native_rate, video.track, lambda p: list(video.frames(p)))
-
-
-def refusal(path: Path, reading: Callable[[Path], Any]) -> str:
-    with pytest.raises(InputError) as caught:
-        reading(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
 
 
 def wav(

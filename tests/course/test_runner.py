@@ -31,7 +31,7 @@ from cryutils.course import cli, execute, fingerprint, run_folder, runner
 from cryutils.errors import InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
-CLONE = Path(__file__).resolve().parent.parent
+CLONE = Path(__file__).resolve().parents[2]
 
 PARAMETERS = """\
 test_size = 0.3

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_backbones import name_of_file, write_notop
+from published_weights import name_of_file, write_notop
 
 from cryutils import video
 from cryutils.datasets.corpus import Clip, Corpus

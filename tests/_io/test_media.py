@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_headers import refusal
+from refusals import refusal
 
 from cryutils._io.media import MediaInfo, probe
 

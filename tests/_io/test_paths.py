@@ -59,7 +59,7 @@ def test_without_variables_the_clone_and_the_users_cache_are_used(
     monkeypatch.delenv("CRYUTILS_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    clone = Path(__file__).resolve().parent.parent
+    clone = Path(__file__).resolve().parents[2]
     assert paths.data_dir() is None
     assert paths.project_dir() == clone
     assert paths.outputs_dir() == clone / "outputs"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_backbones import name_of_file, write_notop
+from published_weights import name_of_file, write_notop
 
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError

@@ -19,7 +19,7 @@ from cryutils.course import cli
 from cryutils.datasets import donateacry
 from cryutils.errors import near_miss
 
-CLONE = Path(__file__).resolve().parent.parent
+CLONE = Path(__file__).resolve().parents[2]
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 
 Said = tuple[int, str, str]

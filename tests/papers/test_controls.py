@@ -18,7 +18,7 @@ from cryutils.models import crossfit, fusion, networks, training
 from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers import recognition
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 
 def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_to_lose(
