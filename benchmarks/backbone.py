@@ -26,7 +26,8 @@ import numpy as np
 from cryutils._io import ragged
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
-from cryutils.models import backbones, finetuning, runtimes
+from cryutils.models import backbones, runtimes
+from cryutils.papers import finetuning
 
 FRAMES, CALIBRATION, ROUNDS, BATCH = 96, 96, 3, 32
 STATES = ("hungry", "tired", "pain", "discomfort")

@@ -34,6 +34,7 @@ __all__ = [
     "resolve",
     "room",
     "settle",
+    "weights_dir",
     "writable",
     "writing",
 ]
@@ -200,3 +201,17 @@ def _sweep(folder: Path) -> None:
 def _last_change(folder: Path) -> float:
     # A folder's own time stands still while a large file grows in it.
     return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+
+
+def weights_dir() -> Path | None:
+    """Return the folder named by `CRYUTILS_WEIGHTS_DIR`, or None. Only ever read.
+
+    Raises InputError where it is no folder.
+    """
+    value = os.environ.get("CRYUTILS_WEIGHTS_DIR")
+    if not value:
+        return None
+    folder = resolve(value)
+    if not folder.is_dir():
+        raise InputError(f"CRYUTILS_WEIGHTS_DIR: {folder} is no folder; correct or unset it.")
+    return folder

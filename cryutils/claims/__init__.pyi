@@ -1,5 +1,6 @@
 from . import arithmetic as arithmetic
 from . import report as report
+from . import run_folder as run_folder
 from . import store as store
 from . import tables as tables
 from .store import PROTOCOLS as PROTOCOLS

@@ -22,8 +22,8 @@ import pandas as pd
 from cryutils import claims
 from cryutils._io.paths import writing
 from cryutils._io.progress import counting
+from cryutils.claims import run_folder
 from cryutils.claims.tables import COMMONEST, METRICS, Table, every, table1
-from cryutils.course import run_folder
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 

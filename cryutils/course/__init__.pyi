@@ -6,7 +6,6 @@ from . import doctor as doctor
 from . import execute as execute
 from . import fingerprint as fingerprint
 from . import parameters as parameters
-from . import run_folder as run_folder
 from . import runner as runner
 from .runner import AFTER as AFTER
 from .runner import Job as Job

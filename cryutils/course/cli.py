@@ -123,7 +123,7 @@ def run(
     """
     from cryutils import course
     from cryutils._io.paths import outputs_dir, resolve
-    from cryutils.course import run_folder
+    from cryutils.claims import run_folder
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
@@ -228,8 +228,8 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
 
 
 def _load(name: str) -> Corpus:
-    from cryutils import load
     from cryutils.datasets import donateacry
+    from cryutils.datasets.loading import load
 
     if name == "donateacry":
         with counting("Looking for DonateACry", "files") as report:

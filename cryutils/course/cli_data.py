@@ -102,7 +102,7 @@ def data_describe(name: str, problems: bool) -> None:
     Example:
       cryutils data describe donateacry --problems
     """
-    from cryutils import load
+    from cryutils.datasets.loading import load
 
     try:
         corpus = load(name)

@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from cryutils.claims.run_folder import Staging, networks_file
 from cryutils.course.fingerprint import versions
-from cryutils.course.run_folder import Staging, networks_file
 from cryutils.errors import InputError
 
 __all__ = ["Outcome", "execute", "parameters", "source_text", "work"]

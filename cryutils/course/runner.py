@@ -24,9 +24,10 @@ import yaml
 
 from cryutils import claims
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
-from cryutils.course import execute, fingerprint, parameters, run_folder
+from cryutils.claims import run_folder
+from cryutils.claims.run_folder import Staging
+from cryutils.course import execute, fingerprint, parameters
 from cryutils.course.fingerprint import Fingerprint
-from cryutils.course.run_folder import Staging
 from cryutils.errors import InputError, near_miss
 
 __all__ = [

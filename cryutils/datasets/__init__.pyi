@@ -3,3 +3,8 @@ from . import donateacry as donateacry
 from . import folder as folder
 from . import loading as loading
 from . import synthetic as synthetic
+from .corpus import Clip as Clip
+from .corpus import Corpus as Corpus
+from .corpus import Problem as Problem
+from .corpus import effective_infants as effective_infants
+from .loading import load as load

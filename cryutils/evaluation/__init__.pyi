@@ -24,7 +24,6 @@ from .splits import Fold as Fold
 from .splits import Labelled as Labelled
 from .splits import Protocol as Protocol
 from .splits import class_indices as class_indices
-from .splits import effective_infants as effective_infants
 from .splits import folds as folds
 from .splits import infant_split as infant_split
 from .splits import paper_split as paper_split

@@ -25,7 +25,6 @@ __all__ = [
     "Labelled",
     "Protocol",
     "class_indices",
-    "effective_infants",
     "folds",
     "infant_split",
     "paper_split",
@@ -97,19 +96,6 @@ def class_indices(
         if str(label) not in position:
             raise InputError(f"label {str(label)!r} is no class.{near_miss(str(label), names)}")
     return np.array([position[str(label)] for label in labels], dtype=np.int64), names
-
-
-def effective_infants(infants: Sequence[str]) -> float:
-    """Return how many equally recorded infants would tell as much: (sum n)^2 / sum n^2.
-
-    Kish's effective sample size over the clips per infant `n`: 221 donors where a few gave
-    ten clips each count as fewer. It is an upper guide; a class has its own, smaller one.
-
-    >>> effective_infants(["a", "a", "b", "c"])
-    2.6666666666666665
-    """
-    counts = np.unique(np.asarray(infants), return_counts=True)[1]
-    return float(counts.sum() ** 2 / (counts**2).sum())
 
 
 def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:

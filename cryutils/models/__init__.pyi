@@ -11,7 +11,6 @@ from . import dense_plan as dense_plan
 from . import design as design
 from . import examples as examples
 from . import export as export
-from . import finetuning as finetuning
 from . import forest as forest
 from . import fusion as fusion
 from . import inputs as inputs

@@ -24,9 +24,9 @@ import numpy.typing as npt
 from cryutils._io import ragged
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
-from cryutils.applications import build, prepared, preprocessing
 from cryutils.errors import InputError
 from cryutils.models import runtimes
+from cryutils.models.applications import build, prepared, preprocessing
 from cryutils.models.backend import keras
 
 __all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept"]

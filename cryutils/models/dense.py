@@ -29,7 +29,7 @@ from cryutils.errors import InputError
 from cryutils.models import side_by_side
 from cryutils.models.backend import keras as _keras
 from cryutils.models.checkpoints import digest, note
-from cryutils.models.dense_plan import DenseSettings, Task, check, stacks
+from cryutils.models.dense_plan import DenseSettings, Part, Task, check, stacks
 from cryutils.models.traced import machine
 
 if TYPE_CHECKING:
@@ -212,9 +212,6 @@ def _parts(
             yield layers, [row | {"task": row["task"] + done} for row in rows], best
             done += len(some)
             report(done, len(tasks))
-
-
-Part = tuple[list[tuple[Array, Array]], list[dict[str, float]], npt.NDArray[np.int64]]
 
 
 def _path(content: str, tasks: Sequence[Task], classes: int, settings: DenseSettings) -> Path:

@@ -16,9 +16,12 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError, require_counts
 
-__all__ = ["DenseSettings", "Task", "check", "of_group", "stacks"]
+__all__ = ["DenseSettings", "Part", "Task", "check", "of_group", "stacks"]
 
 Rows = npt.NDArray[np.integer[Any]]
+Array = npt.NDArray[np.float32]
+# Of a stack: each layer's kernels and biases, a row an epoch and network, the best epochs.
+Part = tuple[list[tuple[Array, Array]], list[dict[str, float]], npt.NDArray[np.int64]]
 
 _AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 

@@ -26,9 +26,9 @@ import numpy.typing as npt
 
 from cryutils._io.paths import cache_dir, room, writing
 from cryutils._io.progress import counting
-from cryutils.applications import start
 from cryutils.datasets.synthetic.face_states import LEAST, MOST, Face
 from cryutils.errors import InputError
+from cryutils.models.applications import start
 from cryutils.models.backbones import Backbone, base
 from cryutils.models.backend import keras
 from cryutils.models.weights import NotHad

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils.models.backend import keras as _keras
-from cryutils.models.dense_plan import DenseSettings, Task, of_group
-
-if TYPE_CHECKING:
-    from cryutils.models.dense import Part
+from cryutils.models.dense_plan import DenseSettings, Part, Task, of_group
 
 __all__ = ["train"]
 

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryutils._io.paths import cache_dir, resolve
+from cryutils._io.paths import cache_dir, resolve, weights_dir
 from cryutils.errors import InputError
 
 __all__ = [
     "Found", "NotHad", "Published", "downloaded", "fetch", "given", "present", "stamp",
-    "supplying", "weights_dir",
+    "supplying",
 ]  # fmt: skip
 
 _CONNECT_S = 5.0
@@ -53,20 +53,6 @@ class Found:
 
 class NotHad(Exception):
     """The published weights can't be had here; the message is the cause, in a few words."""
-
-
-def weights_dir() -> Path | None:
-    """Return the folder named by `CRYUTILS_WEIGHTS_DIR`, or None. Only ever read.
-
-    Raises InputError where it is no folder.
-    """
-    value = os.environ.get("CRYUTILS_WEIGHTS_DIR")
-    if not value:
-        return None
-    folder = resolve(value)
-    if not folder.is_dir():
-        raise InputError(f"CRYUTILS_WEIGHTS_DIR: {folder} is no folder; correct or unset it.")
-    return folder
 
 
 def present() -> list[str]:

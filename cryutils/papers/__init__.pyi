@@ -3,6 +3,7 @@ from . import embeddings as embeddings
 from . import ensemble as ensemble
 from . import ensemble_files as ensemble_files
 from . import ensemble_plan as ensemble_plan
+from . import finetuning as finetuning
 from . import framewise as framewise
 from . import nested as nested
 from . import predict as predict

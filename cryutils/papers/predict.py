@@ -19,7 +19,7 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import outputs_dir
-from cryutils.course import run_folder
+from cryutils.claims import run_folder
 from cryutils.errors import InputError, near_miss
 from cryutils.models import novelty
 from cryutils.models.export import Lite

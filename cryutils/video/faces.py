@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io.paths import weights_dir
 from cryutils.errors import InputError, near_miss
-from cryutils.models.weights import weights_dir
 
 __all__ = [
     "DETECTORS",

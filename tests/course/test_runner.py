@@ -27,7 +27,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cryutils import course
-from cryutils.course import cli, execute, fingerprint, run_folder, runner
+from cryutils.claims import run_folder
+from cryutils.course import cli, execute, fingerprint, runner
 from cryutils.errors import InputError
 
 LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils.datasets.corpus import Clip, Corpus, Problem
+from cryutils.datasets.corpus import Clip, Corpus, Problem, effective_infants
 from cryutils.errors import InputError
 
 
@@ -164,3 +164,8 @@ def test_relabel_refuses_an_unknown_label_and_a_name_that_is_taken(corpus: Corpu
         corpus.relabel({"burpin": "pain"})
     with pytest.raises(InputError, match="has a class 'tired' already"):
         corpus.relabel({"burping": "tired"})
+
+
+def test_effective_infants_by_hand() -> None:
+    assert effective_infants(["a"] * 8 + ["b"] * 2) == pytest.approx(100 / 68)
+    assert effective_infants(list("abcd") * 3) == pytest.approx(4)

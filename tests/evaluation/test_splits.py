@@ -17,7 +17,6 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import (
     Protocol,
     class_indices,
-    effective_infants,
     folds,
     infant_split,
     paper_split,
@@ -208,11 +207,6 @@ def test_class_indices_follow_the_order_given() -> None:
     assert names == ["tired", "hungry"]
     with pytest.raises(InputError, match="Did you mean hungry"):
         class_indices(["hungri"], ["hungry", "tired"])
-
-
-def test_effective_infants_by_hand() -> None:
-    assert effective_infants(["a"] * 8 + ["b"] * 2) == pytest.approx(100 / 68)
-    assert effective_infants(list("abcd") * 3) == pytest.approx(4)
 
 
 def test_the_real_corpus_splits_under_both_protocols() -> None:

@@ -15,10 +15,10 @@ import nbformat
 import pytest
 
 from cryutils import claims
-from cryutils.claims import store
+from cryutils.claims import run_folder, store
 from cryutils.claims.report import damages
 from cryutils.claims.report import write as write_page
-from cryutils.course import cli, run_folder
+from cryutils.course import cli
 from cryutils.errors import InputError
 from cryutils.models.model_card import ModelCard
 from cryutils.papers import predict

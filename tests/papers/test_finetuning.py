@@ -10,10 +10,11 @@ import pytest
 
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.models import backbones, backend, finetuning
+from cryutils.models import backbones, backend
 from cryutils.models.backbones import Backbone
 from cryutils.models.examples import Examples
 from cryutils.models.training import Settings
+from cryutils.papers import finetuning
 from cryutils.papers.embeddings import FrameInput
 from cryutils.video import mp4
 
