@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -42,3 +43,14 @@ def test_imports_point_up_the_list(name: str) -> None:
 
 def test_no_modules_import_one_another() -> None:
     TopologicalSorter({name: others - {name} for name, others in IMPORTED.items()}).prepare()
+
+
+@pytest.mark.parametrize(
+    "package", [name for name in ORDER if (PACKAGE / name / "__init__.pyi").is_file()]
+)
+def test_a_package_gives_what_its_stub_says_and_every_module(package: str) -> None:
+    module = importlib.import_module(f"cryutils.{package}")
+    public = {name.split(".")[2] for name in MODULES if name.startswith(f"cryutils.{package}.")}
+    assert public <= set(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
