@@ -77,7 +77,7 @@ def settings() -> Any:
     """Return the ensemble's settings with a fixed number of epochs."""
     from dataclasses import replace
 
-    from cryutils.papers.ensemble_plan import Settings
+    from cryutils.papers.ensemble import Settings
 
     own = Settings(n_inner=2)
     epochs = {"encoder": 4, "audio": 8, "image": 4, "joint": 8, "final": 16}

@@ -20,7 +20,7 @@ from scipy import stats
 
 from cryutils import evaluation
 from cryutils._io import paths
-from cryutils.evaluation import jackknife
+from cryutils.evaluation import intervals
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 VALUES, ICCS = (0.25, 0.5, 0.85, 0.95), (0.05, 0.3, 0.6)
@@ -40,7 +40,7 @@ def main(simulations: int = 4000, trials: int = 300) -> dict[str, float]:
     )
     for title, (labels, infants) in structures().items():
         y, _ = evaluation.class_indices(labels)
-        counts = jackknife.clips_by_infant(y, infants, by_class=True)
+        counts = intervals.clips_by_infant(y, infants, by_class=True)
         for name, degrees in QUANTILES.items():
             shares = [
                 simulated_coverage(counts, degrees, value, icc, simulations)
@@ -108,7 +108,7 @@ def by_class(counts: NDArray[np.float64]) -> float:
 QUANTILES: dict[str, Callable[[NDArray[np.float64]], float]] = {
     "infants - 1": infants_less_one,
     "by class": by_class,
-    "as chosen": jackknife.degrees_of_freedom,
+    "as chosen": intervals.degrees_of_freedom,
 }
 
 
@@ -125,7 +125,7 @@ def simulated_coverage(
         value * (1 - icc) / icc, (1 - value) * (1 - icc) / icc, (simulations, len(counts), 1)
     )
     right = rng.binomial(counts.astype(int), np.broadcast_to(share, (simulations, *counts.shape)))
-    score, se = jackknife.score_and_error(right.astype(float), counts)
+    score, se = intervals.score_and_error(right.astype(float), counts)
     half = stats.t.ppf((1 + LEVEL) / 2, degrees(counts)) * se
     known = se > 0
     return float(np.mean(np.abs(score - value)[known] <= half[known] + 1e-12))

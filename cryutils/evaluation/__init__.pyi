@@ -1,6 +1,5 @@
 from . import crossval as crossval
 from . import intervals as intervals
-from . import jackknife as jackknife
 from . import metrics as metrics
 from . import permutation as permutation
 from . import splits as splits

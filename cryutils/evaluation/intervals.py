@@ -2,7 +2,8 @@
 
 Notebook 03 prints these beside every score that rebuilds Paper A's Tables 1 and 2; neither
 paper gives an interval. The unit that is drawn anew is the infant, so the jackknife deletes
-infants, and few infants mean a wide interval.
+infants, and few infants mean a wide interval. In its functions, `counts` and `sums` are float64
+(infants, classes), or (..., infants, classes) where many simulated corpora are worked on at once.
 
 The degrees of freedom were chosen by simulation (`benchmarks/intervals.py`): for scores of 0.25
 to 0.85 on DonateACry's classes and donors, where one infant gave half of a class, quantiles with
@@ -20,17 +21,127 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation import jackknife
 from cryutils.evaluation.splits import Protocol, class_indices
 
 __all__ = [
-    "Interval",
-    "Metric",
-    "interval",
-    "mean_interval",
-    "measured_coverage",
-    "paired_interval",
-]
+    "Interval", "Metric", "bounds", "clips_by_infant", "degrees_of_freedom", "interval",
+    "mean_interval", "measured_coverage", "paired_interval", "score_and_error",
+]  # fmt: skip
+
+# The share of a clip's variance that is its infant's, in the working model for the degrees
+# of freedom: halfway between clips that tell all and an infant that tells once.
+_WORKING_ICC = 0.5
+_NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
+
+
+def clips_by_infant(
+    y: NDArray[np.int64], infants: Any, values: NDArray[Any] | None = None, *, by_class: bool
+) -> NDArray[np.float64]:
+    """Return clips, or the sum of `values` over them, by infant and class (or one column)."""
+    group = np.unique(np.asarray(infants), return_inverse=True)[1]
+    column = np.unique(y, return_inverse=True)[1] if by_class else 0 * y
+    table = np.zeros((group.max() + 1, column.max() + 1))
+    np.add.at(table, (group, column), 1.0 if values is None else values)
+    return table
+
+
+def lone_class(counts: NDArray[np.float64]) -> int | None:
+    """Return the first class that fewer than two infants have, or None."""
+    lone = np.flatnonzero((counts > 0).sum(axis=0) < 2)
+    return int(lone[0]) if len(lone) else None
+
+
+def score_and_error(
+    sums: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the score and its jackknife standard error; `sums` may have leading dimensions."""
+    total, size = sums.sum(axis=-2, keepdims=True), counts.sum(axis=0)
+    score = (total / size).mean(axis=-1)[..., 0]
+    with np.errstate(invalid="ignore"):  # nothing is left of a class of one infant
+        without = ((total - sums) / (size - counts)).mean(axis=-1)
+    n_infants = counts.shape[0]
+    se = np.sqrt((n_infants - 1) * without.var(axis=-1))
+    return score, np.where(se < _NOTHING, 0.0, se)
+
+
+def confusions_by_infant(
+    y: NDArray[np.int64], predicted: NDArray[Any], infants: Any, classes: int
+) -> NDArray[np.float64]:
+    """Return float64 (infants, classes, classes + 1): truth by row, prediction by column.
+
+    `predicted` is (repeats, clips); a repeat counts each clip once, shared by their number.
+    The last column holds clips without a prediction (-1).
+    """
+    group = np.unique(np.asarray(infants), return_inverse=True)[1]
+    table = np.zeros((group.max() + 1, classes, classes + 1))
+    for row in predicted:
+        np.add.at(table, (group, y, row), 1.0 / len(predicted))  # -1 is the last column
+    return table
+
+
+def macro_f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the classes' F1 from (..., classes, classes + 1) confusions.
+
+    A class that occurs neither in truth nor in prediction counts as 0, like scikit-learn's.
+    """
+    classes = confusion.shape[-2]
+    right = np.diagonal(confusion[..., :classes], axis1=-2, axis2=-1)
+    either = confusion.sum(axis=-1) + confusion[..., :classes].sum(axis=-2)
+    return (2 * right / np.where(either > 0, either, 1)).mean(axis=-1)
+
+
+def macro_f1_and_error(
+    tables: NDArray[np.float64], other: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return macro F1 of `confusions_by_infant` (less that of `other`) and its standard error."""
+    n_infants = len(tables)
+    score = macro_f1(tables.sum(axis=0))
+    without = macro_f1(tables.sum(axis=0) - tables)
+    if other is not None:
+        score = score - macro_f1(other.sum(axis=0))
+        without = without - macro_f1(other.sum(axis=0) - other)
+    se = np.sqrt((n_infants - 1) * without.var())
+    return score, np.where(se < _NOTHING, 0.0, se)
+
+
+def degrees_of_freedom(counts: NDArray[np.float64]) -> float:
+    """Return the Satterthwaite degrees of freedom of the jackknife variance; at least 1.
+
+    Each deletion's effect is linear in the infants' deviations from their classes' means, so
+    the variance is a quadratic form e'Be; with S the covariance of e in the working model,
+    df = tr(BS)^2 / tr(BSBS).
+    """
+    n_infants = len(counts)
+    centre = np.eye(n_infants) - 1 / n_infants
+    spread = np.zeros((n_infants, n_infants))
+    for clips in counts.T:
+        effect = (np.eye(n_infants) - clips[:, None] / clips.sum()) / (clips.sum() - clips)[:, None]
+        effect = centre @ effect * np.sqrt(clips * (1 + (clips - 1) * _WORKING_ICC))
+        spread += effect @ effect.T
+    return max(1.0, float(np.trace(spread) ** 2 / np.sum(spread**2)))
+
+
+def bounds(
+    score: NDArray[np.float64],
+    se: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    level: float,
+    limits: tuple[float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the interval's ends, clipped to what the score can be."""
+    half = t_quantile(degrees_of_freedom(counts), level) * se
+    weight = (counts / counts.sum(axis=0)).mean(axis=1)
+    exact = 1 - ((1 - level) / 2) ** np.sum(weight**2)
+    half = np.where(se == 0, exact, half)
+    return np.clip(score - half, *limits), np.clip(score + half, *limits)
+
+
+def t_quantile(df: float, level: float) -> float:
+    """Return how many standard errors an interval of confidence `level` reaches either way."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + level) / 2, df))
+
 
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 
@@ -160,9 +271,9 @@ def mean_interval(
             " give the lowest and the highest that a value can be"
         )
     everyone = np.zeros(len(given), dtype=np.int64)
-    counts = jackknife.clips_by_infant(everyone, whose, by_class=False)
-    sums = jackknife.clips_by_infant(everyone, whose, given, by_class=False)
-    score, se = jackknife.score_and_error(sums, counts)
+    counts = clips_by_infant(everyone, whose, by_class=False)
+    sums = clips_by_infant(everyone, whose, given, by_class=False)
+    score, se = score_and_error(sums, counts)
     score = np.clip(score, least, most)  # rounding may carry a mean out
     n, n_infants = len(given), len(counts)
     words = "expected value on clips of infants like these"
@@ -174,7 +285,7 @@ def mean_interval(
     if reason:
         return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
     low, high = _mean_bounds(score, se, counts, level, (least, most))
-    df = jackknife.degrees_of_freedom(counts)
+    df = degrees_of_freedom(counts)
     return Interval(
         float(score), float(low), float(high), df, float(se), n, n_infants, level, words
     )
@@ -185,11 +296,11 @@ def _mean_bounds(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a mean's interval; the jackknife's exact bound is of shares, so it is scaled."""
     if se > 0:
-        return jackknife.bounds(score, se, counts, level, limits)
+        return bounds(score, se, counts, level, limits)
     least, width = limits[0], limits[1] - limits[0]
     if np.isinf(width):
         return score, score
-    low, high = jackknife.bounds((score - least) / width, se, counts, level, (0.0, 1.0))
+    low, high = bounds((score - least) / width, se, counts, level, (0.0, 1.0))
     return np.clip(least + width * low, *limits), np.clip(least + width * high, *limits)
 
 
@@ -228,8 +339,8 @@ def measured_coverage(
     if not 0 <= value <= 1 or not 0 <= icc < 1:
         raise InputError(f"value={value} and icc={icc} must be shares, icc below 1")
     y, _ = class_indices(np.asarray(labels).astype(str))
-    counts = jackknife.clips_by_infant(y, infants, by_class=metric == "balanced_accuracy")
-    if jackknife.lone_class(counts) is not None:
+    counts = clips_by_infant(y, infants, by_class=metric == "balanced_accuracy")
+    if lone_class(counts) is not None:
         return float("nan")
     rng = np.random.default_rng(seed)
     share = np.full((simulations, len(counts), 1), float(value))
@@ -237,8 +348,8 @@ def measured_coverage(
         a, b = (p * (1 - icc) / icc for p in (value, 1 - value))
         share = rng.beta(a, b, size=share.shape)
     right = rng.binomial(counts.astype(int), np.broadcast_to(share, (simulations, *counts.shape)))
-    score, se = jackknife.score_and_error(right.astype(float), counts)
-    low, high = jackknife.bounds(score, se, counts, level, (0.0, 1.0))
+    score, se = score_and_error(right.astype(float), counts)
+    low, high = bounds(score, se, counts, level, (0.0, 1.0))
     return float(np.mean((low <= value + 1e-12) & (value <= high + 1e-12)))
 
 
@@ -287,10 +398,10 @@ def _sample(
 def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
     """Return A's score, or A's less B's, with its interval."""
     _check_level(level)
-    counts = jackknife.clips_by_infant(a.truth, a.infants, by_class=metric != "accuracy")
+    counts = clips_by_infant(a.truth, a.infants, by_class=metric != "accuracy")
     score, se = (_macro_f1 if metric == "macro_f1" else _share_right)(a, b, metric)
     n, n_infants = len(a.truth), len(counts)
-    lone = jackknife.lone_class(counts)
+    lone = lone_class(counts)
     if lone is not None:
         which = (
             "all clips come"
@@ -299,8 +410,8 @@ def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, word
         )
         reason = f"{which} from one infant, so nothing tells how infants differ"
         return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
-    low, high = jackknife.bounds(score, se, counts, level, (0.0 if b is None else -1.0, 1.0))
-    df = jackknife.degrees_of_freedom(counts)
+    low, high = bounds(score, se, counts, level, (0.0 if b is None else -1.0, 1.0))
+    df = degrees_of_freedom(counts)
     return Interval(
         float(score), float(low), float(high), df, float(se), n, n_infants, level, words
     )
@@ -318,17 +429,17 @@ def _share_right(
     right = (a.predicted == a.truth).mean(axis=0)
     if b is not None:
         right = right - (b.predicted == b.truth).mean(axis=0)
-    counts = jackknife.clips_by_infant(a.truth, a.infants, by_class=by_class)
-    sums = jackknife.clips_by_infant(a.truth, a.infants, right, by_class=by_class)
-    return jackknife.score_and_error(sums, counts)
+    counts = clips_by_infant(a.truth, a.infants, by_class=by_class)
+    sums = clips_by_infant(a.truth, a.infants, right, by_class=by_class)
+    return score_and_error(sums, counts)
 
 
 def _macro_f1(
     a: _Sample, b: _Sample | None, metric: Metric
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     tables = [
-        jackknife.confusions_by_infant(s.truth, s.predicted, s.infants, len(s.names))
+        confusions_by_infant(s.truth, s.predicted, s.infants, len(s.names))
         for s in (a, b)
         if s is not None
     ]
-    return jackknife.macro_f1_and_error(*tables)
+    return macro_f1_and_error(*tables)

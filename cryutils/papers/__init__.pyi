@@ -2,7 +2,6 @@ from . import annotate as annotate
 from . import embeddings as embeddings
 from . import ensemble as ensemble
 from . import ensemble_files as ensemble_files
-from . import ensemble_plan as ensemble_plan
 from . import finetuning as finetuning
 from . import framewise as framewise
 from . import nested as nested
@@ -11,5 +10,4 @@ from . import predict_ensemble as predict_ensemble
 from . import recognition as recognition
 from . import rolling as rolling
 from . import streams as streams
-from . import submodels as submodels
 from . import table3 as table3

@@ -28,8 +28,7 @@ from cryutils.models.examples import Examples
 from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
-from cryutils.papers.ensemble import Ensemble
-from cryutils.papers.ensemble_plan import Job, Settings
+from cryutils.papers.ensemble import Ensemble, Job, Settings
 from cryutils.papers.nested import whole
 from cryutils.papers.streams import IMAGE, Streams
 from cryutils.papers.table3 import METRICS, Table3

@@ -17,13 +17,12 @@ import pandas as pd
 
 from cryutils import claims, evaluation
 from cryutils.errors import InputError
-from cryutils.evaluation import jackknife
+from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
-from cryutils.papers.ensemble import JOINT, Ensemble
-from cryutils.papers.ensemble_plan import KINDS, subsets
+from cryutils.papers.ensemble import JOINT, KINDS, Ensemble, subsets
 from cryutils.papers.nested import protocol_of, unit_of
 
 __all__ = ["MODELS", "Cell", "Table3", "published"]
@@ -104,14 +103,14 @@ class Table3:
         infants = np.concatenate([c.infants for c in cells])
         which = np.repeat([0, 1], [len(c.truth) for c in cells])
         right = np.concatenate([c.predicted == c.truth for c in cells]).astype(float)
-        counts = jackknife.clips_by_infant(which, infants, by_class=True)
+        counts = intervals.clips_by_infant(which, infants, by_class=True)
         # The mean of both columns, the second negated, is half their difference.
-        sums = jackknife.clips_by_infant(which, infants, np.where(which, -right, right),
+        sums = intervals.clips_by_infant(which, infants, np.where(which, -right, right),
                                          by_class=True)  # fmt: skip
-        half, se = jackknife.score_and_error(sums, counts)
+        half, se = intervals.score_and_error(sums, counts)
         score, se = 2 * half, 2 * se
-        low, high = jackknife.bounds(score, se, counts, 0.95, (-1.0, 1.0))
-        df = jackknife.degrees_of_freedom(counts)
+        low, high = intervals.bounds(score, se, counts, 0.95, (-1.0, 1.0))
+        df = intervals.degrees_of_freedom(counts)
         return Interval(
             float(score), float(low), float(high), df, float(se), len(right), len(counts), 0.95,
             f"{row}'s accuracy less {than}'s",

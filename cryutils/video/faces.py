@@ -2,7 +2,7 @@
 
 Walked by notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
 resizes and normalises it, and names no detector. Two serve here, both offline: the Haar
-cascade in the wheel of OpenCV 4, and YuNet where its model file is at hand. `tracking`
+cascade in the wheel of OpenCV 4, and YuNet where its model file is at hand. `tracks`
 chooses one face over time.
 """
 

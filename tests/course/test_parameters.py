@@ -18,7 +18,7 @@ from cryutils.datasets import loading
 from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, design, inputs, networks, runtimes
-from cryutils.papers import embeddings, ensemble_plan, nested
+from cryutils.papers import embeddings, ensemble, nested
 from cryutils.video import faces
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -147,7 +147,7 @@ def test_choices_are_those_of_the_library() -> None:
         "weights": {"auto", "imagenet", "random"},
         "engine": set(runtimes.ENGINES),
         "crop": {"auto", *embeddings.CROPS},
-        "ensemble_input": set(ensemble_plan.KINDS),
+        "ensemble_input": set(ensemble.KINDS),
         "split_unit": set(nested.SCHEMES[:2]),
     }
 

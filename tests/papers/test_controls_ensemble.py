@@ -8,8 +8,7 @@ import cryutils
 from cryutils.models import pretraining
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, streams
-from cryutils.papers.ensemble import Ensemble
-from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.ensemble import Ensemble, Settings
 from cryutils.papers.nested import SCHEMES, divide, unit_of
 from cryutils.papers.table3 import Table3
 

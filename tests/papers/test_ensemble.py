@@ -18,10 +18,9 @@ from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.dense_plan import DenseSettings
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
-from cryutils.papers import ensemble, ensemble_files, ensemble_plan, nested, submodels, table3
+from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
-from cryutils.papers.ensemble import Ensemble
-from cryutils.papers.ensemble_plan import Job, Settings
+from cryutils.papers.ensemble import Ensemble, Job, Settings
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3
 
@@ -79,8 +78,8 @@ TOTAL = (0, 1, 2)
 
 
 def test_rows_are_those_that_the_classes_allow() -> None:
-    assert ensemble_plan.cells(["hungry", "sleepy"]) == {"sleepy_hungry": (0, 1)}
-    rows = ensemble_plan.cells(["hug", "hungry", "sleepy"])
+    assert ensemble.cells(["hungry", "sleepy"]) == {"sleepy_hungry": (0, 1)}
+    rows = ensemble.cells(["hug", "hungry", "sleepy"])
     assert rows["hugging_hungry"] == (0, 1)
     assert rows["sleepy_hugging"] == (0, 2)
     assert len(ensemble.subsets(("mfcc", "stft", "image"))) == 7
@@ -212,7 +211,7 @@ def test_another_backbones_pictures_are_scored_on_the_same_folds(
     found: Ensemble, streams: Streams, apart: Path
 ) -> None:
     other = replace(streams, frames=streams.frames[:, :3])
-    alone = submodels.images_alone(other, found)
+    alone = ensemble.images_alone(other, found)
     assert [f.test.tolist() for f in alone.folds["clip"]] == [
         f.test.tolist() for f in found.folds["clip"]
     ]

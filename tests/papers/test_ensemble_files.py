@@ -25,7 +25,7 @@ from cryutils.models.novelty import Reference
 from cryutils.models.runtimes import Setting
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
-from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.ensemble import Settings
 from cryutils.papers.predict_ensemble import EnsemblePredictor
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3

@@ -10,8 +10,7 @@ import pytest
 
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.papers.ensemble import Ensemble
-from cryutils.papers.ensemble_plan import Settings
+from cryutils.papers.ensemble import Ensemble, Settings
 from cryutils.papers.nested import SCHEMES, divide, unit_of
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.video.tracking import HOLD_S, choose, follow, overlap
+from cryutils.video.tracks import HOLD_S, choose, follow, overlap
 
 
 def seen(*boxes: tuple[float, ...]) -> np.ndarray:

@@ -16,10 +16,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.datasets.synthetic.drawing import (
+    GRAINS,
+    HEAD,
+    MIDDLE,
+    SPAN,
+    Sprites,
+    backdrop,
+    grains,
+)
 from cryutils.datasets.synthetic.face_states import Face, blend
-from cryutils.datasets.synthetic.relief import SPAN
-from cryutils.datasets.synthetic.scene import GRAINS, HEAD, MIDDLE, backdrop, grains
-from cryutils.datasets.synthetic.sprites import Sprites
 from cryutils.datasets.synthetic.voice import CryPlan
 from cryutils.errors import InputError
 

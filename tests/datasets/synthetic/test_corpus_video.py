@@ -116,7 +116,7 @@ def test_face_and_voice_have_a_signal_each(
 
 def test_without_an_identity_of_its_own_a_face_is_nobodys() -> None:
     clips = schedule.plan(SMALL["classes"], infants=4, clips_per_infant=2, duration_s=0.5)
-    from cryutils.datasets.synthetic.files import Picture, write_mp4
+    from cryutils.datasets.synthetic.corpus import Picture, write_mp4
 
     def write(infant: int, face_identity: float) -> Path:
         path = cache_dir() / f"{infant}-{face_identity}.mp4"

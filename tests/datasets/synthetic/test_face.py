@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cryutils.datasets.synthetic import corpus, face, face_states, sprites, states, voice
-from cryutils.datasets.synthetic.relief import Pose
+from cryutils.datasets.synthetic import corpus, drawing, face, face_states, states, voice
+from cryutils.datasets.synthetic.drawing import Pose
 from cryutils.errors import InputError
 
 STATES = list(voice.STATES)
@@ -150,9 +150,9 @@ def test_eyes_shut_when_a_face_is_screwed_up() -> None:
         "pain", infant=1, signal=1.0, identity=0.0, rng=np.random.default_rng(0)
     )
     rest, cry = (
-        sprites.draw(looks, Pose(effort=effort), size=128, upper=True) for effort in (0.0, 1.0)
+        drawing.draw(looks, Pose(effort=effort), size=128, upper=True) for effort in (0.0, 1.0)
     )
-    blink = sprites.draw(looks, Pose(blink=1.0), size=128, upper=True)
+    blink = drawing.draw(looks, Pose(blink=1.0), size=128, upper=True)
     assert not np.array_equal(rest, cry) and not np.array_equal(rest, blink)
     np.testing.assert_array_equal(rest[..., 3], blink[..., 3])
 
@@ -162,8 +162,8 @@ def test_the_halves_of_a_head_meet_without_a_line(state: str) -> None:
     rng = np.random.default_rng(0)
     for infant in range(4):
         looks = face_states.blend(state, infant=infant, signal=1.0, identity=1.0, rng=rng)
-        upper = sprites.draw(looks, Pose(effort=1.0), size=224, upper=True)
-        lower = sprites.draw(looks, Pose(opening=1.0, effort=1.0), size=224, upper=False)
+        upper = drawing.draw(looks, Pose(effort=1.0), size=224, upper=True)
+        lower = drawing.draw(looks, Pose(opening=1.0, effort=1.0), size=224, upper=False)
         assert len(upper) + len(lower) == 224
         head = np.concatenate([upper, lower]).astype(int)
         steps = np.abs(np.diff(head, axis=0)).mean(axis=(1, 2))

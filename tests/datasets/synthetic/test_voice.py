@@ -103,8 +103,8 @@ def test_mouth_and_voice_are_silent_between_bursts() -> None:
 
 
 def test_formants_rise_as_the_mouth_opens() -> None:
-    from cryutils.datasets.synthetic.source_filter import through_tract
     from cryutils.datasets.synthetic.states import BASE
+    from cryutils.datasets.synthetic.voice import through_tract
 
     noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
     loud = np.full(32000, 0.6, np.float32)
