@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, runtimes
@@ -83,7 +83,7 @@ def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndar
 
     def with_cache() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            (kept,) = ragged.cached(Path(folder, "kept"), lambda: iter([front.run(pixels)]))
+            (kept,) = cache.ragged(Path(folder, "kept"), lambda: iter([front.run(pixels)]))
             head.fit(np.asarray(kept), y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
 
     spent = []

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, Work, identities
 from cryutils._io.paths import cache_dir
@@ -189,7 +189,7 @@ def features(
         return Work(kind, progress, jobs).each(one, sound)
 
     limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]
-    return ragged.cached(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
+    return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
 
 
 def signal_stats(corpus: Iterable[HasPath], *, sr: int | None = None) -> npt.NDArray[np.float64]:
@@ -222,7 +222,7 @@ def _common_rate(files: tuple[Identity, ...]) -> int:
 
 
 def _signals(files: tuple[Identity, ...], *, sr: int | None, work: Work) -> list[Array]:
-    return ragged.cached(
+    return cache.ragged(
         _stem(files, kind="signal", sr=sr),
         lambda: work.each(lambda file: read(file.path, sr=sr), files),
     )

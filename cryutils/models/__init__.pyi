@@ -20,7 +20,6 @@ from . import novelty as novelty
 from . import pretraining as pretraining
 from . import runtimes as runtimes
 from . import side_by_side as side_by_side
-from . import traced as traced
 from . import training as training
 from . import tuning as tuning
 from . import weights as weights

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
@@ -185,7 +185,7 @@ def embeddings(
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
             chunks = _chunks(source, shape, 4 * batch_size)
-            found += ragged.cached(stem, partial(_whole, run, chunks, nothing))
+            found += cache.ragged(stem, partial(_whole, run, chunks, nothing))
             report(done, total or done)
     return found
 

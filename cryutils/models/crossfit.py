@@ -8,7 +8,6 @@ looked at; examples of one clip are never divided.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from cryutils.models.training import Build, Fitted, Settings, fit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CrossFit", "cross_fit", "fit_clips", "validation_clips"]
+__all__ = ["CrossFit", "cross_fit", "fit_clips", "fold_seed", "validation_clips"]
 
 Array = npt.NDArray[np.float32]
 _ORDERS = 32  # orders of infants tried for a validation part
@@ -87,7 +86,6 @@ def cross_fit(
     settings: Settings | None = None,
     validation_share: float = 0.2,
     progress: bool = False,
-    folder: str | os.PathLike[str] | None = None,
 ) -> CrossFit:
     """Return a network fitted once a fold, and its answers to the fold's test clips.
 
@@ -102,7 +100,6 @@ def cross_fit(
         settings: of each fit; its seed is derived from `settings.seed`, repeat and fold.
         validation_share: of the training clips.
         progress: count the networks on a terminal, one line elsewhere.
-        folder: as in `training.fit`.
 
     Raises:
         InputError: a fold has an infant on both sides under "leak_free", no clip has rows,
@@ -120,17 +117,30 @@ def cross_fit(
         for r, k, (train, test) in flat:
             if protocol is Protocol.LEAK_FREE:
                 _check_apart(infants, train, test, r, k)
-            seed = int(np.random.SeedSequence([settings.seed, r, k]).generate_state(1)[0] >> 1)
+            seed = fold_seed(settings.seed, r, k)
             fitting, stopping = validation_clips(
                 train[usable[train]], labels, infants, protocol=protocol,
                 share=validation_share, seed=seed,
             )  # fmt: skip
-            own = replace(settings, seed=seed)
-            fits.append(fit_clips(build, examples, y, fitting, stopping, own, folder=folder))
+            network = fits[-1].network if fits else None
+            fits.append(
+                fit_clips(
+                    build, examples, y, fitting, stopping, replace(settings, seed=seed),
+                    network=network,
+                )
+            )  # fmt: skip
             report(len(fits), len(flat))
     answers = _answers(fits, repeats, examples, len(names))
     probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
     return CrossFit(probabilities, fits, repeats, names)
+
+
+def fold_seed(seed: int, repeat: int, fold: int) -> int:
+    """Return the seed of one fold's training and validation part; repeats and folds count from 0.
+
+    Neighbouring folds of neighbouring seeds would else share their draws.
+    """
+    return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
 
 def fit_clips(
@@ -141,7 +151,7 @@ def fit_clips(
     stopping: Indices,
     settings: Settings,
     *,
-    folder: str | os.PathLike[str] | None = None,
+    network: Any = None,
 ) -> Fitted:
     """Return `training.fit` on all examples of some clips, stopped by those of others.
 
@@ -154,7 +164,7 @@ def fit_clips(
         train=examples.rows(fitting),
         validation=examples.rows(stopping),
         settings=settings,
-        folder=folder,
+        network=network,
     )
 
 

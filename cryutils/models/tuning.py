@@ -1,4 +1,4 @@
-"""A small search over settings of a network, within its training clips: `search`, `best`.
+"""A small search over settings of a network, within its training clips: `search`.
 
 Notebooks 04_cry2 and 05_image walk this module (Paper B §3, performance evaluation: curves
 "inform hyperparameter tuning"; the paper names no values). No test clip takes part.
@@ -7,7 +7,6 @@ Notebooks 04_cry2 and 05_image walk this module (Paper B §3, performance evalua
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from cryutils.models.training import Build, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best", "search"]
+__all__ = ["search"]
 
 
 def search(
@@ -40,7 +39,6 @@ def search(
     settings: Settings | None = None,
     n_splits: int = 3,
     progress: bool = False,
-    folder: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Return validation scores of every combination of `grid`, within the training clips only.
 
@@ -55,7 +53,7 @@ def search(
         protocol: "paper" or "leak_free".
         settings: what the grid doesn't name.
         n_splits: folds.
-        progress, folder: as in `cross_fit`.
+        progress: as in `cross_fit`.
 
     Returns:
         A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy`
@@ -83,7 +81,10 @@ def search(
     with counting("Searching", "combinations", shown=progress) as report:
         for chosen in combinations:
             tried = replace(settings, **chosen)
-            scores = [_score(build, examples, y, part, tried, folder) for part in parts]
+            scores, network = [], None
+            for part in parts:
+                score, network = _score(build, examples, y, part, tried, network)
+                scores.append(score)
             loss, accuracy, epoch = np.mean(scores, axis=0)
             spread = np.std([one[0] for one in scores], ddof=1)
             table.append([*chosen.values(), loss, spread, accuracy, epoch])
@@ -92,27 +93,19 @@ def search(
     return pd.DataFrame(table, columns=columns)
 
 
-def best(scores: pd.DataFrame, settings: Settings | None = None) -> Settings:
-    """Return `settings` with the combination of least `val_loss` in the table of `search`."""
-    names = [one.name for one in fields(Settings) if one.name in scores]
-    row = int(scores["val_loss"].argmin())
-    chosen = {name: scores[name].tolist()[row] for name in names}
-    return replace(settings or Settings(), **chosen)
-
-
 def _score(
     build: Build,
     examples: Examples,
     y: Indices,
     part: Fold,
     settings: Settings,
-    folder: str | os.PathLike[str] | None,
-) -> tuple[float, float, int]:
-    """Return validation loss, balanced accuracy of clips and best epoch on one fold."""
+    network: Any,
+) -> tuple[tuple[float, float, int], Any]:
+    """Return validation loss, balanced accuracy of clips and best epoch on a fold; the network."""
     fitting, held = part
     rows = examples.rows(held)
-    fitted = fit_clips(build, examples, y, fitting, held, settings, folder=folder)
+    fitted = fit_clips(build, examples, y, fitting, held, settings, network=network)
     seen = Examples(examples.x[rows], examples.clip[rows])
     answer = clip_probabilities(fitted, seen, len(y))[held].argmax(axis=1)
     loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
-    return loss, balanced_accuracy(y[held], answer), fitted.best_epoch
+    return (loss, balanced_accuracy(y[held], answer), fitted.best_epoch), fitted.network

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
-from cryutils._io import ahead, ragged
+from cryutils._io import ahead, cache
 from cryutils._io.parallel import identity
 from cryutils._io.paths import cache_dir
 from cryutils.datasets.corpus import Clip, Corpus
@@ -224,7 +224,7 @@ def calibration(given: FrameInput) -> Pixels:
     def drawn() -> Iterator[Pixels]:
         yield np.stack([_other(number, given) for number in range(_CALIBRATION)])
 
-    (pixels,) = ragged.cached(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
+    (pixels,) = cache.ragged(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
     return pixels
 
 

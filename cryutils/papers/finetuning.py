@@ -9,7 +9,6 @@ that was trained on such embeddings back behind its backbone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -47,7 +46,6 @@ def frozen_and_finetuned(
     small_rate: float = SMALL_RATE,
     units: int = 64,
     progress: bool = False,
-    folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, CrossFit]:
     """Return "frozen" and "finetuned", each a network fitted once a fold, on the same folds.
 
@@ -62,7 +60,6 @@ def frozen_and_finetuned(
         small_rate: learning rate where everything is trained.
         units: of the dense layer.
         progress: count the networks on a terminal.
-        folder: as in `training.fit`.
 
     Raises:
         InputError: as `crossfit.cross_fit` does.
@@ -81,7 +78,7 @@ def frozen_and_finetuned(
         way: cross_fit(
             lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
             frames, labels, infants, repeated_folds, protocol=protocol, settings=own,
-            progress=progress, folder=folder,
+            progress=progress,
         )
         for way, own in ways.items()
     }  # fmt: skip

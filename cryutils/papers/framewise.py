@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import claims
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import Metric
 from cryutils.evaluation.splits import Indices, class_indices
@@ -83,7 +83,7 @@ class Framewise:
         answers = []
         for k, frames in enumerate(embeddings):
             answers.append(self.networks.predict(tester[k], frames))
-            ragged.let_go(frames)
+            cache.let_go(frames)
         return answers
 
 
@@ -140,7 +140,7 @@ def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indice
     parts = []
     for frames in embeddings:
         parts.append(frames[::every].copy())
-        ragged.let_go(frames)
+        cache.let_go(frames)
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import audio
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, class_indices
@@ -133,7 +133,7 @@ def gather(
             left_out.append(f"{corpus[k].id}: {problem}")
             continue
         rows = {name: one.windows(x) for name, one in hearing.items()}
-        ragged.let_go(x)
+        cache.let_go(x)
         count = len(next(iter(rows.values())))
         for name, row in rows.items():
             windows[name].append(row)
@@ -172,7 +172,7 @@ def with_pictures(
         which, where = pairs(np.arange(0, len(own), every) / fps, middles)
         moment.append(first + where)
         frames.append(np.asarray(own[which * every]))
-        ragged.let_go(own)
+        cache.let_go(own)
         first += len(middles)
     return replace(streams, frames=np.concatenate(frames), moment=np.concatenate(moment))
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils._io.media import stated_s
 from cryutils._io.parallel import Identity, Work, identity
 from cryutils._io.paths import cache_dir
@@ -271,7 +271,7 @@ def crops(
         with faces.single_threaded():
             yield from Work("faces", progress, jobs).each(one, files)
 
-    kept = ragged.cached(_stem(files, settings), compute, dtype=_row_type(size))
+    kept = cache.ragged(_stem(files, settings), compute, dtype=_row_type(size))
     return [_from_rows(rows, settings.detector) for rows in kept]
 
 

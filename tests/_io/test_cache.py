@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryutils._io import ragged
+from cryutils._io import cache
 from cryutils.errors import InputError
 
 
@@ -28,8 +28,8 @@ def some_arrays() -> list[np.ndarray]:
     ],
 )
 def test_arrays_come_back_as_they_were(tmp_path: Path, arrays: list[np.ndarray]) -> None:
-    ragged.save(tmp_path / "list", arrays)
-    back = ragged.load(tmp_path / "list")
+    cache.save(tmp_path / "list", arrays)
+    back = cache.load(tmp_path / "list")
     assert back is not None
     assert [a.shape for a in back] == [a.shape for a in arrays]
     for ours, theirs in zip(back, arrays, strict=True):
@@ -64,30 +64,30 @@ def some_rows() -> list[np.ndarray]:
 def test_other_types_come_back_as_they_were(
     tmp_path: Path, dtype: np.dtype, arrays: list[np.ndarray]
 ) -> None:
-    back = ragged.cached(tmp_path / "list", lambda: iter(arrays), dtype=dtype)
+    back = cache.ragged(tmp_path / "list", lambda: iter(arrays), dtype=dtype)
     for ours, theirs in zip(back, arrays, strict=True):
         assert ours.dtype == np.dtype(dtype)
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_list_of_another_type_does_not_count(tmp_path: Path) -> None:
-    ragged.save(tmp_path / "list", [np.ones(8, np.float64)], dtype=np.float64)
-    assert ragged.load(tmp_path / "list") is None
+    cache.save(tmp_path / "list", [np.ones(8, np.float64)], dtype=np.float64)
+    assert cache.load(tmp_path / "list") is None
 
 
 def test_nothing_but_empty_arrays(tmp_path: Path) -> None:
-    back = ragged.cached(tmp_path / "list", lambda: iter([np.zeros((0, 3), np.float32)] * 2))
+    back = cache.ragged(tmp_path / "list", lambda: iter([np.zeros((0, 3), np.float32)] * 2))
     assert [a.shape for a in back] == [(0, 3), (0, 3)]
 
 
 def test_what_was_never_saved_is_none(tmp_path: Path) -> None:
-    assert ragged.load(tmp_path / "list") is None
+    assert cache.load(tmp_path / "list") is None
 
 
 def test_bytes_without_their_json_do_not_count(tmp_path: Path) -> None:
-    ragged.save(tmp_path / "list", some_arrays())
+    cache.save(tmp_path / "list", some_arrays())
     (tmp_path / "list.json").unlink()
-    assert ragged.load(tmp_path / "list") is None
+    assert cache.load(tmp_path / "list") is None
 
 
 def flip(data: bytes) -> bytes:
@@ -108,21 +108,21 @@ def flip(data: bytes) -> bytes:
 )
 def test_damaged_bytes_are_none_and_computed_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     stem = tmp_path / "list"
-    ragged.save(stem, some_arrays())
+    cache.save(stem, some_arrays())
     data = stem.with_name("list.bin")
     data.write_bytes(damage(data.read_bytes()))
-    assert ragged.load(stem) is None
+    assert cache.load(stem) is None
     for ours, theirs in zip(
-        ragged.cached(stem, lambda: iter(some_arrays())), some_arrays(), strict=True
+        cache.ragged(stem, lambda: iter(some_arrays())), some_arrays(), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"lengths": 3}', "\x00\xff"])
 def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
-    ragged.save(tmp_path / "list", some_arrays())
+    cache.save(tmp_path / "list", some_arrays())
     (tmp_path / "list.json").write_bytes(text.encode("latin-1"))
-    assert ragged.load(tmp_path / "list") is None
+    assert cache.load(tmp_path / "list") is None
 
 
 @pytest.mark.parametrize(
@@ -135,17 +135,17 @@ def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
     ids=["too long", "exchanged", "flat"],
 )
 def test_a_shape_that_was_changed_is_none(tmp_path: Path, change: dict[str, list[int]]) -> None:
-    ragged.save(tmp_path / "list", some_arrays())
+    cache.save(tmp_path / "list", some_arrays())
     about = json.loads((tmp_path / "list.json").read_text())
     (tmp_path / "list.json").write_text(json.dumps(about | change))
-    assert ragged.load(tmp_path / "list") is None
+    assert cache.load(tmp_path / "list") is None
 
 
 def test_lists_that_were_exchanged_are_none(tmp_path: Path) -> None:
-    ragged.save(tmp_path / "first", some_arrays())
+    cache.save(tmp_path / "first", some_arrays())
     for suffix in (".bin", ".json"):
         (tmp_path / f"first{suffix}").rename(tmp_path / f"other{suffix}")
-    assert ragged.load(tmp_path / "other") is None
+    assert cache.load(tmp_path / "other") is None
 
 
 def test_cached_computes_once(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_cached_computes_once(tmp_path: Path) -> None:
         yield from some_arrays()
 
     for _ in range(3):
-        ragged.cached(tmp_path / "list", compute)
+        cache.ragged(tmp_path / "list", compute)
     assert len(calls) == 1
 
 
@@ -166,14 +166,14 @@ def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise InputError("no.")
 
     with pytest.raises(InputError):
-        ragged.cached(tmp_path / "list", compute)
+        cache.ragged(tmp_path / "list", compute)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        ragged.cached(tmp_path / "file" / "list", lambda: iter(some_arrays()))
+        cache.ragged(tmp_path / "file" / "list", lambda: iter(some_arrays()))
 
 
 def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> N
     if not hasattr(psutil.Process().memory_info(), "shared"):
         pytest.skip("this system doesn't tell the memory of mapped files")
     given = np.arange(2**23, dtype=np.float32)  # 32 MiB
-    (kept,) = ragged.cached(tmp_path / "list", lambda: iter([given]))
+    (kept,) = cache.ragged(tmp_path / "list", lambda: iter([given]))
 
     def mapped() -> int:
         return int(psutil.Process().memory_info().shared)
@@ -189,12 +189,12 @@ def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> N
     before = mapped()
     np.testing.assert_array_equal(kept[::2], given[::2])
     assert mapped() - before > 2**24
-    ragged.let_go(kept[3:])
+    cache.let_go(kept[3:])
     assert abs(mapped() - before) < 2**22
     np.testing.assert_array_equal(kept, given)
 
 
 def test_any_other_array_is_left_alone() -> None:
     own = np.arange(5)
-    ragged.let_go(own[1:])
+    cache.let_go(own[1:])
     assert own.tolist() == [0, 1, 2, 3, 4]

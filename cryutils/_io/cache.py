@@ -1,16 +1,20 @@
-"""A list of arrays of different lengths on disk: written whole, checked, memory-mapped.
+"""What was computed before, on disk: written whole, checked, and found again by its key.
 
-Walked by no notebook: it is why the second look at a corpus is quick. One list is two
-files: `<stem>.bin`, the arrays' bytes one after the other, and `<stem>.json`, their
-lengths, type and a checksum. The JSON is written last, so bytes without it do not count.
+Walked by no notebook: it is why the second look at a corpus is quick. `ragged` keeps a list of
+arrays of different lengths, memory-mapped, as two files: `<stem>.bin`, the arrays' bytes one after
+the other, and `<stem>.json`, their lengths, type and a checksum. The JSON is written last, so bytes
+without it do not count. `arrays` keeps named arrays in one `.npz` file. What is damaged is computed
+again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
+import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,13 +24,49 @@ import numpy.typing as npt
 from cryutils._io.paths import room, writing
 from cryutils.errors import InputError
 
-__all__ = ["cached", "let_go", "load", "save"]
+__all__ = ["arrays", "key", "let_go", "load", "ragged", "save"]
 
 Array = npt.NDArray[Any]
 _WORD = 8
 
 
-def cached(
+def key(*parts: Any) -> str:
+    """Return what tells `parts` from any others: arrays by their content, the rest as JSON."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype} {part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def arrays(path: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the arrays kept at `path` (.npz); where there are none, compute and keep them.
+
+    A file that is damaged, or was kept under another name, doesn't count.
+    """
+    kept = _read(path)
+    if kept is None:
+        kept = dict(compute())
+        with room(path.parent), writing(path) as part, part.open("wb") as file:
+            np.savez(file, key=np.array(path.stem), **kept)  # type: ignore[arg-type]
+    return kept
+
+
+def _read(path: Path) -> dict[str, Array] | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as file:  # reading an array compares its checksum
+            kept = dict(file)
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError):
+        return None
+    return kept if str(kept.pop("key", "")) == path.stem else None
+
+
+def ragged(
     stem: Path, compute: Callable[[], Iterator[Array]], *, dtype: npt.DTypeLike = np.float32
 ) -> list[Array]:
     """Return the list kept at `stem`; where there is none, or a damaged one, compute and keep it.
@@ -93,7 +133,7 @@ def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None
 
 
 def let_go(array: Array) -> None:
-    """Give back the memory that reading `array` took, if `cached` or `load` returned it.
+    """Give back the memory that reading `array` took, if `ragged` or `load` returned it.
 
     Its whole list is read from disk again when it is next looked at; changes to it are lost.
     For who looks at gigabytes one array after the other: else all of them count as in use.
