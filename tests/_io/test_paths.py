@@ -82,7 +82,7 @@ def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_n
         home["CRYUTILS_CACHE_DIR"] = str(tmp_path / "cache")
     script = """
 import cryutils, os
-from cryutils import forest
+from cryutils.models import forest
 from matplotlib import pyplot
 print(os.environ["NUMBA_CACHE_DIR"], os.environ["MPLCONFIGDIR"], sep="\\n")
 """

@@ -475,7 +475,7 @@ def test_as_many_threads_as_you_like_give_the_same_bytes(
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by each file that is really decoded from now on."""
     seen: list[str] = []
-    decode = audio.decode
+    decode = extraction.decode
 
     def counted(path: Path) -> tuple[int, np.ndarray]:
         seen.append(path.name)
@@ -541,7 +541,7 @@ def test_a_new_version_of_the_features_leaves_the_old_cache_alone(
 ) -> None:
     audio.features(corpus, kind="mfcc")
     seen = count_reads(monkeypatch)
-    monkeypatch.setattr(extraction, "FEATURE_VERSION", audio.FEATURE_VERSION + 1)
+    monkeypatch.setattr(extraction, "FEATURE_VERSION", extraction.FEATURE_VERSION + 1)
     audio.features(corpus, kind="mfcc")
     assert len(seen) == 3
 

@@ -410,7 +410,7 @@ def test_the_command_answers_without_pandas() -> None:
 
 
 def test_modules_are_imported_when_first_touched() -> None:
-    assert package.audio.__name__ == "cryutils.audio.extraction"
+    assert package.audio.__name__ == "cryutils.audio"
     assert {"load", "InputError", "audio", "evaluation"} <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'adio'"):
         package.adio  # noqa: B018

@@ -460,7 +460,7 @@ def test_a_full_disk_costs_no_answer_and_leaves_nothing_half_written(
 def test_it_never_imports_tensorflow(quick: Trained, recordings: Path) -> None:
     script = f"""
 import sys
-from cryutils import cli
+from cryutils.course import cli
 try:
     cli.main(["predict", {str(recordings / "cry.mp4")!r}, {str(recordings / "cry.wav")!r}])
 except SystemExit as ended:

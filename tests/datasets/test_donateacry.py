@@ -331,7 +331,8 @@ def test_a_host_that_never_answers_is_announced_and_given_up_after_the_stated_ti
 def test_the_command_says_at_once_whom_it_waits_for_and_ctrl_c_ends_it(silent: str) -> None:
     script = f"""
 import signal
-from cryutils import cli, donateacry
+from cryutils.course import cli
+from cryutils.datasets import donateacry
 signal.signal(signal.SIGINT, signal.default_int_handler)
 donateacry.BASE_URL, donateacry.TIMEOUT_S = {silent!r}, 600.0
 cli.main(["data", "fetch", "donateacry"])

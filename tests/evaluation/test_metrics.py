@@ -8,7 +8,6 @@ from sklearn import metrics
 
 from cryutils import evaluation
 from cryutils.errors import InputError
-from cryutils.evaluation import crossval, intervals, permutation, splits
 
 
 def test_scores_by_hand() -> None:
@@ -53,10 +52,3 @@ def test_a_class_that_no_clip_has_stays_out_of_the_means() -> None:
 def test_scores_of_unequal_lengths_are_refused() -> None:
     with pytest.raises(InputError, match="3 true and 2 predicted"):
         evaluation.scores(np.zeros(3, int), np.zeros(2, int), ["a"])
-
-
-def test_evaluation_is_the_one_home() -> None:
-    for module in (splits, crossval, intervals, permutation):
-        for name in set(module.__all__) - {"fit_and_predict"}:
-            assert name in evaluation.__all__
-            assert getattr(evaluation, name) is getattr(module, name)

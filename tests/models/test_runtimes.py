@@ -167,9 +167,9 @@ def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
 
     engine_or_skip("openvino-bf16")
     script = (
-        "import numpy as np; from cryutils import backbones, engines;"
+        "import numpy as np; from cryutils.models import backbones, runtimes;"
         "base = backbones.base('MobileNetV2', input_shape=(32, 32, 3), weights='random');"
-        "engine = engines.ready(backbones.head_input(base), engine='openvino-bf16');"
+        "engine = runtimes.ready(backbones.head_input(base), engine='openvino-bf16');"
         "print(engine.run(np.zeros((2, 32, 32, 3), np.uint8)).shape)"
     )
     limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -184,7 +184,7 @@ def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
 
     engine_or_skip("openvino-bf16")
     script = (
-        "import sys; from cryutils import engines; engines.setting('openvino-bf16');"
+        "import sys; from cryutils.models import runtimes; runtimes.setting('openvino-bf16');"
         "from openvino.tools.ovc import telemetry_utils as t; print(t.tm.__name__)"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -228,10 +228,10 @@ def test_quantising_within_a_notebook_shows_no_bars(tmp_path, monkeypatch) -> No
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
     lines = [
         "import numpy as np",
-        "from cryutils import backbones, engines",
+        "from cryutils.models import backbones, runtimes",
         "base = backbones.base('MobileNetV2', input_shape=(32, 32, 3), weights='random')",
         "some = np.random.default_rng(1).integers(0, 255, (12, 32, 32, 3), np.uint8)",
-        "engine = engines.ready(",
+        "engine = runtimes.ready(",
         "    backbones.head_input(base), engine='openvino-int8', calibration=some",
         ")",
         "print(engine.run(some).shape)",

@@ -207,7 +207,7 @@ def test_no_list_is_made_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatc
 
 def test_listing_needs_no_tensorflow() -> None:
     script = (
-        "import sys; from cryutils import weights; weights.present()\n"
+        "import sys; from cryutils.models import weights; weights.present()\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -211,7 +211,7 @@ LONG_WORK = [
     """\
 import itertools
 from types import SimpleNamespace
-from cryutils import progress
+from cryutils._io import progress
 progress.time = SimpleNamespace(monotonic=itertools.count(0.0, 600.0).__next__)
 print("patched")""",
     """\

@@ -119,7 +119,7 @@ def test_less_crf_is_more_bytes(tmp_path: Path) -> None:
 SAME_BYTES = """
 import hashlib, pathlib, sys
 import numpy as np
-from cryutils import mp4
+from cryutils.video import mp4
 frame = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
 frame = frame.repeat(16, 0).repeat(16, 1)
 for _ in range(2):
