@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryutils._io.progress import watching
-from cryutils.course.cli_data import counted, data, downloaded, say_problems
+from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
 from cryutils.errors import InputError, near_miss
@@ -230,7 +230,7 @@ def _load(name: str) -> Corpus:
     from cryutils.datasets.loading import load
 
     if name == "donateacry":
-        downloaded()
+        donateacry_folder()
     return load(name)
 
 

@@ -16,7 +16,7 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted", "data", "downloaded", "say_problems"]
+__all__ = ["counted", "data", "donateacry_folder", "say_problems"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -62,7 +62,7 @@ def data_fetch(name: str) -> None:
     _must_be_downloaded(name, "fetch")
     if (home := data_dir()) and not (home / "donateacry").is_dir():
         say(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.", err=True)
-    say(f"DonateACry: {downloaded()}")
+    say(f"DonateACry: {donateacry_folder()}")
     say(f"Licence: {donateacry.LICENCE}")
     say(f"Cite: {donateacry.CITATION}")
 
@@ -79,7 +79,7 @@ def data_check(name: str) -> None:
     from cryutils.datasets import donateacry
 
     _must_be_downloaded(name, "check")
-    folder = downloaded()
+    folder = donateacry_folder()
     with counting("Verifying", "files") as report:
         wrong = donateacry.check(folder, report=report)
     for file, what in wrong:
@@ -120,7 +120,7 @@ def data_describe(name: str, problems: bool) -> None:
         say_problems(found.itertuples())
 
 
-def downloaded() -> Path:
+def donateacry_folder() -> Path:
     """Return DonateACry's folder, downloading what isn't there in words and with a bar."""
     from cryutils.datasets import donateacry
 

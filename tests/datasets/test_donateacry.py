@@ -145,7 +145,7 @@ def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
         for member in others:
-            archive.addfile(member, io.BytesIO(b"x" * member.size))
+            archive.addfile(member, io.BytesIO(b"x" * member.size) if member.isfile() else None)
     return stream.getvalue()
 
 
@@ -279,7 +279,7 @@ def test_a_busy_host_is_asked_again(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "asked", "wait"), [("3600", 1, "wait 3600 s"), ("", 3, "wait an hour")]
+    ("seconds", "asked", "wait"), [("20", 1, "wait 20 s"), ("", 3, "wait an hour")]
 )
 def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_and_the_mend(
     host: Host, seconds: str, asked: int, wait: str
@@ -360,11 +360,13 @@ def test_nothing_else_is_unpacked_from_an_archive(host: Host, apart: Path) -> No
         tarfile.TarInfo(FOLDER + name) for name in (FIRST, LAST, "../../../../outside.wav")
     )
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
-    large.size, outside.size = 2001, 2000
+    link.size, large.size, outside.size = 2000, 2001, 2000
     some = {name: content for name, content in FILES.items() if name not in (FIRST, LAST)}
     host.files[ARCHIVE] = packed(some, link, large, outside)
     before = {path for path in apart.rglob("*") if "cache" not in path.parts}
-    assert content_of(corpus.fetch()) == FILES
+    lines: list[str] = []
+    assert content_of(corpus.fetch(announce=lines.append)) == FILES
+    assert lines[1] == f"127.0.0.1: it sent no {FIRST}."
     assert host.asked == [ARCHIVE, f"/mirror/{FIRST}", f"/mirror/{LAST}"]
     assert {path for path in apart.rglob("*") if "cache" not in path.parts} == before
 
