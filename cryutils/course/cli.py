@@ -16,14 +16,13 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cryutils._io.progress import counting, watching
-from cryutils.course.cli_data import counted, data, say_problems
+from cryutils._io.progress import watching
+from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
 from cryutils.errors import InputError, near_miss
@@ -228,12 +227,10 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
 
 
 def _load(name: str) -> Corpus:
-    from cryutils.datasets import donateacry
     from cryutils.datasets.loading import load
 
     if name == "donateacry":
-        with counting("Looking for DonateACry", "files") as report:
-            donateacry.fetch(report=report, announce=partial(say, err=True))
+        donateacry_folder()
     return load(name)
 
 

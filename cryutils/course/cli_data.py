@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted", "data", "say_problems"]
+__all__ = ["counted", "data", "donateacry_folder", "say_problems"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -38,10 +39,10 @@ def data_list() -> None:
     """
     from cryutils.datasets import donateacry
 
-    found = donateacry.find()
+    folder = donateacry.find()
     count = len(donateacry.registry())
     say(f"donateacry  {count} real recordings, {donateacry.LICENCE}")
-    say(f"            {found or 'not on this machine: cryutils data fetch donateacry'}")
+    say(f"            {folder or 'not on this machine: cryutils data fetch donateacry'}")
     say("synthetic   generated voices, no evidence about real infants")
     say("FOLDER      your own recordings as <label>/<infant>/<file>")
 
@@ -61,9 +62,7 @@ def data_fetch(name: str) -> None:
     _must_be_downloaded(name, "fetch")
     if (home := data_dir()) and not (home / "donateacry").is_dir():
         say(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.", err=True)
-    with counting("Downloading", "files") as report:
-        folder = donateacry.fetch(report=report, announce=partial(say, err=True))
-    say(f"DonateACry: {folder}")
+    say(f"DonateACry: {donateacry_folder()}")
     say(f"Licence: {donateacry.LICENCE}")
     say(f"Cite: {donateacry.CITATION}")
 
@@ -80,7 +79,7 @@ def data_check(name: str) -> None:
     from cryutils.datasets import donateacry
 
     _must_be_downloaded(name, "check")
-    folder = donateacry.find() or donateacry.fetch()
+    folder = donateacry_folder()
     with counting("Verifying", "files") as report:
         wrong = donateacry.check(folder, report=report)
     for file, what in wrong:
@@ -119,6 +118,17 @@ def data_describe(name: str, problems: bool) -> None:
     say(f"Problems: {counted(found) or 'none'}.{hint}")
     if problems:
         say_problems(found.itertuples())
+
+
+def donateacry_folder() -> Path:
+    """Return DonateACry's folder, downloading what isn't there in words and with a bar."""
+    from cryutils.datasets import donateacry
+
+    with counting("Downloading", "MB", lines=True) as report:
+        return donateacry.fetch(
+            report=lambda done, total: report(done // 10**6, -(-total // 10**6)),
+            announce=partial(say, err=True),
+        )
 
 
 def counted(problems: pd.DataFrame) -> str:

@@ -87,12 +87,11 @@ def _disk(what: str, folder: Path) -> Finding:
 def _corpus() -> Finding:
     from cryutils.datasets import donateacry
 
-    found = donateacry.find()
-    if found:
-        return Finding("ok", "DonateACry", str(found))
+    if folder := donateacry.find():
+        return Finding("ok", "DonateACry", str(folder))
     named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no donateacry/; " if data_dir() else ""
     return Finding(
-        "missing", "DonateACry", f"{named}`cryutils data fetch donateacry` gets it (50 MB); "
+        "missing", "DonateACry", f"{named}`cryutils data fetch donateacry` gets it (70 MB); "
         "without it, only the synthetic voices run",
     )  # fmt: skip
 

@@ -1,16 +1,23 @@
-"""DonateACry's names, registry and download; the host is a stand-in on this machine."""
+"""DonateACry's names, registry and download; the hosts are stand-ins on this machine."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
+import random
+import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +25,8 @@ import pytest
 from cryutils import load
 from cryutils.datasets import donateacry as corpus
 from cryutils.errors import InputError
+
+Command = Callable[..., tuple[int, str, str]]
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -115,123 +124,257 @@ def test_the_registry_holds_457_checksums_of_names_that_parse() -> None:
     assert len({sha256 for sha256, _ in rows.values()}) == 457
 
 
-# A host on this machine that serves three made-up recordings under real-looking names.
+# GitHub and the mirror: one server on this machine, with 120 made-up recordings.
 
 FILES = {
-    f"hungry/{IOS}-1430742197-1.0-m-04-hu.wav": b"one" * 100,
-    f"hungry/{IOS}-1430742300-1.0-m-04-hu.wav": b"two" * 200,
-    f"tired/{IOS}-1430742400-1.0-m-04-ti.wav": b"three" * 300,
+    f"{label}/{IOS}-{1430742000 + i}-1.0-m-04-{code}.wav": random.Random(i).randbytes(2000)
+    for i, (label, code) in enumerate([("hungry", "hu")] * 60 + [("tired", "ti")] * 60)
 }
-FIRST, SECOND, THIRD = FILES
+FIRST, *_, LAST = FILES
+ARCHIVE = "/archive.tar.gz"
+FOLDER = "donateacry-corpus-6baf5ac/donateacry_corpus_cleaned_and_updated_data/"
+
+
+def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    """Return an archive as GitHub's: the uploads come first, then the cleaned recordings."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", pax_headers={"comment": "6baf5ac"}) as archive:
+        paths = {FOLDER + name: content for name, content in files.items()}
+        for path, content in {"donateacry-corpus-6baf5ac/ios/a.caf": b"cry" * 999, **paths}.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for member in others:
+            archive.addfile(member, io.BytesIO(b"x" * member.size) if member.isfile() else None)
+    return stream.getvalue()
 
 
 class Host:
-    """A web server with a folder, and the list of what it was asked for."""
+    """What the server has by path, how it fails at it, and the list of what it was asked for."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.asked = root, []
-        asked = self.asked
+    def __init__(self) -> None:
+        self.files = {ARCHIVE: packed(FILES)}
+        self.files |= {f"/mirror/{name}": content for name, content in FILES.items()}
+        self.asked: list[str] = []
+        self.refusals: Iterator[tuple[int, str]] = iter(())  # of the archive: status, Retry-After
+        self.cuts: Iterator[int] = iter(())  # bytes after which the archive breaks off
+        self.hangs = False  # rather than breaking off
+        self.ended = threading.Event()
 
-        class Handler(SimpleHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path.lstrip("/"))
-                super().do_GET()
+    def without_mirror(self) -> None:
+        self.files = {ARCHIVE: self.files[ARCHIVE]}
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=root))
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-
-    def fetch(self, **options) -> Path:
-        return corpus.fetch(base_url=self.url, **options)
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.asked.append(request.path)
+        content = self.files.get(request.path)
+        status, wait = 200 if content else 404, ""
+        cut = None
+        if request.path == ARCHIVE:
+            status, wait = next(self.refusals, (status, wait))
+            cut = next(self.cuts, None)
+        request.send_response(status)
+        if wait:
+            request.send_header("Retry-After", wait)
+        request.send_header("Content-Length", str(len(content or b"")))
+        request.end_headers()
+        if status == 200:
+            request.wfile.write((content or b"")[:cut])
+            if self.hangs:
+                self.ended.wait()
 
 
 @pytest.fixture
 def host(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    served = apart / "served"
-    rows = ["file,sha256,size"]
-    for name, content in FILES.items():
-        (served / name).parent.mkdir(parents=True, exist_ok=True)
-        (served / name).write_bytes(content)
-        rows.append(f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}")
+    rows = [
+        f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}"
+        for name, content in FILES.items()
+    ]
     (apart / "project" / "data").mkdir(parents=True)
-    (apart / "project" / "data" / "registry.csv").write_text("\n".join(rows) + "\n")
+    registry = "\n".join(["file,sha256,size", *rows, ""])
+    (apart / "project" / "data" / "registry.csv").write_text(registry)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     monkeypatch.setenv("NO_PROXY", "*")
-    host = Host(served)
-    thread = threading.Thread(target=host.server.serve_forever, args=(0.02,))
-    thread.start()
-    yield host
-    host.server.shutdown()
-    host.server.server_close()
-    thread.join()
+    host = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            host.answer(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setattr(
+            corpus, "ARCHIVE_URL", f"http://127.0.0.1:{server.server_port}{ARCHIVE}"
+        )
+        monkeypatch.setattr(corpus, "MIRROR_URL", f"http://localhost:{server.server_port}/mirror/")
+        monkeypatch.setattr(corpus, "WAITS_S", (0.0, 0.0))
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield host
+        host.ended.set()
+        server.shutdown()
+        thread.join()
 
 
-def test_a_download_is_checked_kept_and_reported(host: Host, apart: Path) -> None:
-    told: list[tuple[int, int]] = []
-    root = host.fetch(report=lambda done, total: told.append((done, total)))
+def content_of(root: Path) -> dict[str, bytes]:
+    """Return every file in `root`, hidden ones too."""
+    files = (path for path in root.rglob("*") if not path.is_dir())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def test_one_archive_brings_all_checked_and_reported(host: Host, apart: Path) -> None:
+    reports: list[tuple[int, int]] = []
+    root = corpus.fetch(report=lambda done, total: reports.append((done, total)))
     assert root == apart / "cache" / "donateacry"
-    assert {name: (root / name).read_bytes() for name in FILES} == FILES
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert content_of(root) == FILES
+    assert host.asked == [ARCHIVE]
+    assert len(reports) > len(FILES) and reports == sorted(reports)
+    assert {total for _, total in reports} == {corpus.ARCHIVE_BYTES}
+
+
+def test_the_command_says_whom_it_asks_and_where_the_files_are(
+    host: Host, command: Command, apart: Path
+) -> None:
+    code, out, err = command("data", "fetch", "donateacry")
+    assert (code, err) == (0, "Connecting to 127.0.0.1; given up after 10 s without an answer.\n")
+    assert out.startswith(f"DonateACry: {apart / 'cache' / 'donateacry'}\nLicence: Open Database")
+    assert command("data", "check", "donateacry")[0] == 0
 
 
 def test_what_is_complete_is_asked_for_once(host: Host) -> None:
-    assert host.fetch() == host.fetch()
-    assert sorted(host.asked) == sorted(FILES)
+    assert corpus.fetch() == corpus.fetch()
+    assert host.asked == [ARCHIVE]
 
 
-def test_some_files_alone_can_be_fetched(host: Host) -> None:
-    root = host.fetch(files=[THIRD])
-    assert host.asked == [THIRD]
-    assert not (root / FIRST).exists()
-    assert corpus.find([THIRD]) == root
+def test_a_few_files_are_asked_for_one_by_one(host: Host) -> None:
+    reports: list[tuple[int, int]] = []
+    root = corpus.fetch([LAST, FIRST], report=lambda done, total: reports.append((done, total)))
+    assert host.asked == [f"/mirror/{LAST}", f"/mirror/{FIRST}"]
+    assert content_of(root) == {name: FILES[name] for name in (FIRST, LAST)}
+    assert reports == [(2000, 4000), (4000, 4000)]
+    assert corpus.find([LAST]) == root
     assert corpus.find() is None
 
 
-def test_a_stopped_download_goes_on_where_it_was(host: Host) -> None:
-    (host.root / SECOND).rename(host.root / "away")
-    with pytest.raises(InputError, match="HTTPError"):
-        host.fetch()
-    (host.root / "away").rename(host.root / SECOND)
-    host.asked.clear()
-    root = host.fetch()
-    assert host.asked == [SECOND]
-    assert corpus.check(root) == []
+def test_a_few_files_come_from_the_archive_where_the_mirror_has_none(host: Host) -> None:
+    host.without_mirror()
+    assert content_of(corpus.fetch([LAST])) == {LAST: FILES[LAST]}
+    assert host.asked == [f"/mirror/{LAST}", ARCHIVE]
 
 
 def test_a_file_cut_short_in_the_cache_is_fetched_again(host: Host) -> None:
-    root = host.fetch()
+    root = corpus.fetch()
     (root / FIRST).write_bytes(FILES[FIRST][:7])
     host.asked.clear()
-    host.fetch()
-    assert host.asked == [FIRST]
-    assert (root / FIRST).read_bytes() == FILES[FIRST]
+    corpus.fetch()
+    assert host.asked == [f"/mirror/{FIRST}"]
+    assert content_of(root) == FILES
 
 
-def test_what_differs_from_its_sha256_is_refused_and_not_kept(host: Host, apart: Path) -> None:
-    (host.root / SECOND).write_bytes(b"2wo" * 200)
-    with pytest.raises(InputError, match=f"(?s){SECOND}.*sha256.*not kept"):
-        host.fetch()
-    root = apart / "cache" / "donateacry"
-    assert not (root / SECOND).exists()
-    assert corpus.find() is None
+def test_a_busy_host_is_asked_again(host: Host) -> None:
+    host.refusals = iter([(429, "0"), (503, "")])
+    assert content_of(corpus.fetch()) == FILES
+    assert host.asked == [ARCHIVE] * 3
 
 
-def test_an_answer_that_breaks_off_is_not_kept(
-    host: Host, apart: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "asked", "wait"), [("20", 1, "wait 20 s"), ("", 3, "wait an hour")]
+)
+def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_and_the_mend(
+    host: Host, seconds: str, asked: int, wait: str
 ) -> None:
-    whole = SimpleHTTPRequestHandler.copyfile
+    host.refusals = itertools.repeat((429, seconds))
+    lines: list[str] = []
+    corpus.fetch(announce=lines.append)
+    assert host.asked.count(ARCHIVE) == asked
+    assert lines[1].startswith("127.0.0.1: HTTP 429 Too Many Requests")
+    assert lines[2].startswith("Connecting to localhost;")
+    shutil.rmtree("cache")
+    host.without_mirror()
+    with pytest.raises(InputError) as caught:
+        corpus.fetch()
+    message = str(caught.value)
+    for part in ("127.0.0.1: HTTP 429 Too Many Requests", f"{wait} or use another network",
+                 "localhost: HTTP 404 Not Found", "120 of 120 files are missing",
+                 "CRYUTILS_DATA_DIR", "cryutils data fetch donateacry"):  # fmt: skip
+        assert part in message
+    assert "\n" not in message
 
-    def half(self, source, output) -> None:
-        if "1430742400" not in self.path:
-            return whole(self, source, output)
-        output.write(source.read(70))
 
-    monkeypatch.setattr(SimpleHTTPRequestHandler, "copyfile", half)
-    with pytest.raises(InputError, match="donateacry"):
-        host.fetch()
-    assert not (apart / "cache" / "donateacry" / THIRD).exists()
+def test_an_archive_that_breaks_off_is_finished_by_the_mirror(host: Host) -> None:
+    host.cuts = iter([len(host.files[ARCHIVE]) // 2])
+    assert content_of(corpus.fetch()) == FILES
+    assert host.asked[0] == ARCHIVE
+    assert 30 < len(host.asked) < 90
+    assert host.asked[-1] == f"/mirror/{LAST}" and f"/mirror/{FIRST}" not in host.asked
+
+
+def test_an_archive_that_breaks_off_is_asked_for_again_where_there_is_no_mirror(host: Host) -> None:
+    host.cuts = iter([len(host.files[ARCHIVE]) // 2])
+    host.without_mirror()
+    assert content_of(corpus.fetch()) == FILES
+    assert host.asked.count(ARCHIVE) == 2
+
+
+def test_what_came_before_a_stop_stays_and_the_rest_is_fetched_later(
+    host: Host, apart: Path
+) -> None:
+    host.cuts = itertools.repeat(len(host.files[ARCHIVE]) // 10)
+    host.without_mirror()
+    with pytest.raises(InputError, match=r"127\.0\.0\.1: what it sent broke off") as caught:
+        corpus.fetch()
+    kept = content_of(apart / "cache" / "donateacry")
+    assert kept and kept.items() <= FILES.items()
+    assert f"{120 - len(kept)} of 120 files are missing" in str(caught.value)
+    host.cuts = iter(())
+    assert content_of(corpus.fetch()) == FILES
+
+
+def test_an_archive_that_goes_silent_is_given_up_after_the_stated_time(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "TIMEOUT_S", 1.0)
+    host.cuts, host.hangs = iter([len(host.files[ARCHIVE]) // 2]), True
+    lines: list[str] = []
+    assert content_of(corpus.fetch(announce=lines.append)) == FILES
+    assert lines[1] == "127.0.0.1: no answer within 1 s."
+    assert f"/mirror/{FIRST}" not in host.asked
+
+
+def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:
+    wrong = b"?" + FILES[LAST][1:]
+    host.files[ARCHIVE] = packed(FILES | {LAST: wrong})
+    good = host.files[f"/mirror/{LAST}"]
+    host.files[f"/mirror/{LAST}"] = wrong
+    with pytest.raises(InputError, match=f"127.0.0.1: {LAST} with another sha256, so not kept"):
+        corpus.fetch()
+    root = apart / "cache" / "donateacry"
+    assert content_of(root) == {name: FILES[name] for name in FILES if name != LAST}
+    host.files[f"/mirror/{LAST}"] = good
+    assert content_of(corpus.fetch()) == FILES
+
+
+def test_nothing_else_is_unpacked_from_an_archive(host: Host, apart: Path) -> None:
+    link, large, outside = (
+        tarfile.TarInfo(FOLDER + name) for name in (FIRST, LAST, "../../../../outside.wav")
+    )
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    link.size, large.size, outside.size = 2000, 2001, 2000
+    some = {name: content for name, content in FILES.items() if name not in (FIRST, LAST)}
+    host.files[ARCHIVE] = packed(some, link, large, outside)
+    before = {path for path in apart.rglob("*") if "cache" not in path.parts}
+    lines: list[str] = []
+    assert content_of(corpus.fetch(announce=lines.append)) == FILES
+    assert lines[1] == f"127.0.0.1: it sent no {FIRST}."
+    assert host.asked == [ARCHIVE, f"/mirror/{FIRST}", f"/mirror/{LAST}"]
+    assert {path for path in apart.rglob("*") if "cache" not in path.parts} == before
+
+
+def test_a_page_instead_of_an_archive_is_named(host: Host) -> None:
+    host.files = {ARCHIVE: b"<html>Sign in to the school's network</html>"}
+    with pytest.raises(InputError, match=r"127\.0\.0\.1: .* is no archive"):
+        corpus.fetch()
 
 
 def unreachable() -> str:
@@ -240,10 +383,22 @@ def unreachable() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}/"
 
 
-def test_without_a_network_the_line_names_both_ways(host: Host) -> None:
+def test_the_mirror_stands_in_for_a_host_that_is_down(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "ARCHIVE_URL", unreachable())
+    assert content_of(corpus.fetch()) == FILES
+
+
+def test_without_a_network_the_line_names_both_ways(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "ARCHIVE_URL", unreachable())
+    monkeypatch.setattr(corpus, "MIRROR_URL", unreachable())
     with pytest.raises(InputError) as caught:
-        corpus.fetch(base_url=unreachable())
+        corpus.fetch()
     message = str(caught.value)
+    assert message.count("127.0.0.1: no connection (ConnectionError)") == 2
     assert "CRYUTILS_DATA_DIR" in message
     assert "cryutils data fetch donateacry" in message
     assert "\n" not in message
@@ -252,24 +407,39 @@ def test_without_a_network_the_line_names_both_ways(host: Host) -> None:
 def test_offline_asks_the_network_for_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
     with pytest.raises(InputError, match=r"CRYUTILS_OFFLINE is set.*CRYUTILS_DATA_DIR"):
-        host.fetch()
+        corpus.fetch()
     assert host.asked == []
 
 
 def test_offline_uses_what_is_there(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = host.fetch()
+    root = corpus.fetch()
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    assert host.fetch() == root
+    assert corpus.fetch() == root
 
 
-def test_a_cache_that_cannot_be_written_is_named(host: Host, apart: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named_before_anything_is_sent(
+    host: Host, apart: Path
+) -> None:
     (apart / "cache").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        host.fetch()
+        corpus.fetch()
+    assert host.asked == []
+
+
+def test_a_disk_without_room_is_named(host: Host, apart: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # below a recording's size
+    try:
+        with pytest.raises(InputError, match=r"cache/donateacry \(.*CRYUTILS_CACHE_DIR") as caught:
+            corpus.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert content_of(apart / "cache" / "donateacry") == {}
 
 
 def test_a_file_that_the_registry_lacks_is_a_near_miss(host: Host) -> None:
-    for take in (host.fetch, partial(load, "donateacry")):
+    for take in (corpus.fetch, partial(load, "donateacry")):
         with pytest.raises(InputError, match=f"registry. Did you mean {FIRST}?"):
             take(files=[FIRST[:-4] + ".wave"])
     assert host.asked == []
@@ -278,25 +448,25 @@ def test_a_file_that_the_registry_lacks_is_a_near_miss(host: Host) -> None:
 def test_the_data_folder_comes_before_the_cache_and_is_never_written(
     host: Host, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host.fetch()
+    corpus.fetch()
     (apart / "data" / "donateacry").mkdir(parents=True)
     monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "data"))
     host.asked.clear()
-    assert host.fetch() == apart / "data" / "donateacry"
+    assert corpus.fetch() == apart / "data" / "donateacry"
     assert list((apart / "data" / "donateacry").iterdir()) == []
     assert host.asked == []
 
 
 def test_check_names_what_is_missing_and_what_was_changed(host: Host) -> None:
-    root = host.fetch()
+    root = corpus.fetch()
     (root / FIRST).unlink()
-    (root / THIRD).write_bytes(b"Three" * 300)
+    (root / LAST).write_bytes(bytes(2000))
     told: list[int] = []
     wrong = dict(corpus.check(root, report=lambda done, total: told.append(done)))
-    assert set(wrong) == {FIRST, THIRD}
+    assert set(wrong) == {FIRST, LAST}
     assert wrong[FIRST] == "missing"
-    assert "sha256" in wrong[THIRD]
-    assert told == [1, 2, 3]
+    assert "sha256" in wrong[LAST]
+    assert told == list(range(1, 121))
 
 
 def test_every_real_file_has_its_checksum(donateacry: Path) -> None:
@@ -308,12 +478,10 @@ def test_every_real_file_has_its_checksum(donateacry: Path) -> None:
 
 
 @pytest.fixture
-def silent(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a host that accepts connections and never answers."""
     monkeypatch.setenv("NO_PROXY", "*")
-    with socket.socket() as host:
-        host.bind(("127.0.0.1", 0))
-        host.listen()
+    with socket.create_server(("127.0.0.1", 0)) as host:
         yield f"http://127.0.0.1:{host.getsockname()[1]}/"
 
 
@@ -321,23 +489,30 @@ def test_a_host_that_never_answers_is_announced_and_given_up_after_the_stated_ti
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(corpus, "ARCHIVE_URL", silent)
+    monkeypatch.setattr(corpus, "MIRROR_URL", silent)
     lines: list[str] = []
     with pytest.raises(InputError, match=r"no answer within 0\.2 s.*CRYUTILS_DATA_DIR") as caught:
-        corpus.fetch(base_url=silent, announce=lines.append)
-    assert lines == ["Connecting to 127.0.0.1; given up after 0.2 s without an answer."]
+        corpus.fetch(announce=lines.append)
+    connecting = "Connecting to 127.0.0.1; given up after 0.2 s without an answer."
+    assert lines == [connecting, "127.0.0.1: no answer within 0.2 s."] * 2
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_says_at_once_whom_it_waits_for_and_ctrl_c_ends_it(silent: str) -> None:
-    script = f"""
-import signal
+SCRIPT = """
+import signal, sys
 from cryutils.course import cli
 from cryutils.datasets import donateacry
 signal.signal(signal.SIGINT, signal.default_int_handler)
-donateacry.BASE_URL, donateacry.TIMEOUT_S = {silent!r}, 600.0
+donateacry.ARCHIVE_URL, donateacry.TIMEOUT_S = sys.argv[1], 600.0
 cli.main(["data", "fetch", "donateacry"])
 """
-    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as run:
+
+
+def test_the_command_says_at_once_whom_it_waits_for_and_ctrl_c_ends_it(silent: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, silent], stderr=subprocess.PIPE, text=True
+    ) as run:
         assert run.stderr is not None
         line = run.stderr.readline()
         run.send_signal(signal.SIGINT)
@@ -345,3 +520,15 @@ cli.main(["data", "fetch", "donateacry"])
     assert line == "Connecting to 127.0.0.1; given up after 600 s without an answer.\n"
     assert run.returncode == 130
     assert rest.strip() == "cryutils: stopped; the same command goes on where it was."
+
+
+def test_ctrl_c_in_the_middle_leaves_what_was_checked(host: Host, apart: Path) -> None:
+    host.cuts, host.hangs = iter([len(host.files[ARCHIVE]) // 2]), True
+    root = apart / "cache" / "donateacry"
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, corpus.ARCHIVE_URL]) as run:
+        while run.poll() is None and not (root / list(FILES)[30]).exists():
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+    assert run.returncode == 130
+    content = content_of(root)
+    assert len(content) > 30 and content.items() <= FILES.items()
