@@ -161,7 +161,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from cryutils.models import checkpoints, export, networks
     from cryutils.models.inputs import FaceInput, SoundInput
     from cryutils.models.novelty import Reference
-    from cryutils.models.traced import seeded
+    from cryutils.models.training import seeded
     from cryutils.papers.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")
@@ -176,7 +176,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
     for name, given in (("cry2", hearing), ("image", seeing)):
         build = getattr(networks, name)
-        model = seeded(lambda build=build, s=given.shape: build(s, len(STATES), filters=(4, 8)), 1)
+        with seeded(1):
+            model = build(given.shape, len(STATES), filters=(4, 8))
         if name == "cry2":
             networks.adapt(model, sounds)
             windows = hearing.examples(audio.signals(corpus, sr=hearing.sr))

@@ -6,8 +6,6 @@ from . import checkpoints as checkpoints
 from . import classical as classical
 from . import crossfit as crossfit
 from . import denoising as denoising
-from . import dense as dense
-from . import dense_plan as dense_plan
 from . import design as design
 from . import examples as examples
 from . import export as export
@@ -19,7 +17,7 @@ from . import networks as networks
 from . import novelty as novelty
 from . import pretraining as pretraining
 from . import runtimes as runtimes
-from . import side_by_side as side_by_side
+from . import stacked as stacked
 from . import training as training
 from . import tuning as tuning
 from . import weights as weights

@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
-from cryutils.models import dense
+from cryutils.models import stacked
 from cryutils.models.backend import keras as _keras
-from cryutils.models.dense import Dense
-from cryutils.models.dense_plan import DenseSettings, Task
 from cryutils.models.examples import Examples, by_clip
+from cryutils.models.stacked import DenseSettings, Stack, Task
 
 __all__ = [
     "AUTOENCODER",
@@ -82,7 +81,7 @@ def fit(
     settings: DenseSettings = AUTOENCODER,
     clean: Array | None = None,
     progress: bool = False,
-) -> Dense:
+) -> Stack:
     """Return an autoencoder of patches for each task, trained side by side.
 
     Args:
@@ -94,10 +93,10 @@ def fit(
         settings: three hidden layers, the middle one linear; see `sized`.
         clean: the windows to reconstruct where `windows` are noisy ones of the same sounds (a
             denoising autoencoder); None: `windows` themselves.
-        progress: as in `dense.fit`.
+        progress: as in `stacked.fit`.
 
     Raises:
-        InputError: settings of another form, or what `dense.fit` raises.
+        InputError: settings of another form, or what `stacked.fit` raises.
     """
     if len(settings.units) != 3 or settings.linear != (BOTTLENECK,):
         raise InputError(
@@ -118,10 +117,10 @@ def fit(
         return (np.asarray(of)[:, None] * kept + np.arange(kept)).ravel()
 
     own = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
-    return dense.fit(x, y, own, settings=settings, progress=progress)
+    return stacked.fit(x, y, own, settings=settings, progress=progress)
 
 
-def codes(autoencoder: Dense, task: int, windows: Array) -> Array:
+def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
     """Return what the encoder makes of each window, float32 (moments, 2 * p).
 
     The mean of its patches' codes, then their standard deviation.
@@ -135,7 +134,7 @@ def codes(autoencoder: Dense, task: int, windows: Array) -> Array:
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def reconstruction(autoencoder: Dense, task: int, windows: Array) -> Array:
+def reconstruction(autoencoder: Stack, task: int, windows: Array) -> Array:
     """Return B(A(x)) of each window's patches, put together again.
 
     float32 (moments, frames in whole patches, coefficients), in the features' own unit.
@@ -154,8 +153,8 @@ class AeDnn:
     that does); NaN for a clip without moments or that none tests.
     """
 
-    autoencoders: Dense = field(repr=False)
-    classifiers: Dense = field(repr=False)
+    autoencoders: Stack = field(repr=False)
+    classifiers: Stack = field(repr=False)
     codes: Array = field(repr=False)
     probabilities: Array = field(repr=False)
 
@@ -184,7 +183,7 @@ def cross_fit(
         classes: how many there are.
         patch, per_window: as in `fit`.
         autoencoder, dnn: settings of both trainings.
-        progress: as in `dense.fit`.
+        progress: as in `stacked.fit`.
     """
     tasks = [
         Task(train=examples.rows(train), validation=examples.rows(stop))
@@ -196,7 +195,7 @@ def cross_fit(
     )  # fmt: skip
     coded = np.stack([codes(encoders, k, examples.x) for k in range(len(tasks))])
     of_each = [replace(task, group=k) for k, task in enumerate(tasks)]
-    heads = dense.fit(
+    heads = stacked.fit(
         coded, y[examples.clip], of_each, classes=classes, settings=dnn, progress=progress
     )
     answers = np.full((len(examples.x), classes), np.nan, np.float32)
@@ -207,9 +206,9 @@ def cross_fit(
 
 
 def keras_classifier(
-    autoencoder: Dense,
+    autoencoder: Stack,
     autoencoder_task: int,
-    dnn: Dense,
+    dnn: Stack,
     dnn_task: int,
     window_shape: Sequence[int],
 ) -> Any:
@@ -242,7 +241,7 @@ def keras_classifier(
     return keras.Model(inputs, h, name="ae_dnn")
 
 
-def _patch(autoencoder: Dense, windows: Array) -> int:
+def _patch(autoencoder: Stack, windows: Array) -> int:
     n = autoencoder.layers(0)[0][0].shape[0]
     if n % windows.shape[2]:
         raise InputError(

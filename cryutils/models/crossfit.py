@@ -112,7 +112,7 @@ def cross_fit(
     if not usable.any():
         raise InputError("no clip has an example; check the features, or the faces found.")
     flat = [(r, k, fold) for r, repeat in enumerate(repeats) for k, fold in enumerate(repeat)]
-    fits = []
+    fits: list[Fitted] = []
     with counting("Training", "networks", shown=progress) as report:
         for r, k, (train, test) in flat:
             if protocol is Protocol.LEAK_FREE:

@@ -22,7 +22,7 @@ from cryutils.errors import InputError
 from cryutils.models import autoencoders
 
 if TYPE_CHECKING:
-    from cryutils.models.dense import Dense
+    from cryutils.models.stacked import Stack
 
 __all__ = [
     "SETTINGS",
@@ -141,7 +141,7 @@ def pairs(
 
 
 def autoencoder(
-    x: Array, dense: Dense, task: int, picture: Picture, *, lift_db: float = 9.0
+    x: Array, dense: Stack, task: int, picture: Picture, *, lift_db: float = 9.0
 ) -> Array:
     """Return `x` as a denoising autoencoder leaves it, float32 (samples,).
 
@@ -153,7 +153,7 @@ def autoencoder(
 
     Args:
         x: float32 (samples,).
-        dense: trained by `dense.fit` on `pairs`, noisy in, clean out.
+        dense: trained by `stacked.fit` on `pairs`, noisy in, clean out.
         task: which of its networks.
         picture: as in `pairs`.
         lift_db: by how much; choose it on training clips, as the rival's `threshold_db`.

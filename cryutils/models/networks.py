@@ -141,7 +141,7 @@ def image(
 
 
 def augmentation(
-    seed: int = 0, *, turn: float = 15.0, zoom: float = 0.1, mirror: bool = True
+    seed: int | None = None, *, turn: float = 15.0, zoom: float = 0.1, mirror: bool = True
 ) -> Any:
     """Return the layers that vary a picture while training: rotation, flip, scaling (Paper B §3).
 
@@ -149,19 +149,20 @@ def augmentation(
     `training=False` it changes nothing. What leaves the picture is filled with its edge.
 
     Args:
-        seed: of the draws; `training.fit` sets them anew each epoch, from its own seed.
+        seed: of the draws; None: from Keras' own seed, as `training.fit` sets it.
         turn: up to so many degrees, either way.
         zoom: up to this share, in or out.
         mirror: left and right, half of the time.
     """
     keras = _keras()
     layers = keras.layers
+    seeds = [None] * 3 if seed is None else [seed, seed + 1, seed + 2]
     steps = [
-        layers.RandomRotation(turn / 360, fill_mode="nearest", seed=seed, name="rotate"),
-        layers.RandomZoom(zoom, fill_mode="nearest", seed=seed + 1, name="zoom"),
+        layers.RandomRotation(turn / 360, fill_mode="nearest", seed=seeds[0], name="rotate"),
+        layers.RandomZoom(zoom, fill_mode="nearest", seed=seeds[1], name="zoom"),
     ]
     if mirror:
-        steps.append(layers.RandomFlip("horizontal", seed=seed + 2, name="mirror"))
+        steps.append(layers.RandomFlip("horizontal", seed=seeds[2], name="mirror"))
     return keras.Sequential(steps, name="augmentation")
 
 

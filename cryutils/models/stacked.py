@@ -227,7 +227,8 @@ def fit(
 ) -> Stack:
     """Return a network for each task, trained on its rows until its validation rows say stop.
 
-    Each standardises its inputs by its own training rows. Finished networks are kept in the
+    Each standardises its inputs by its own training rows. Those with fewer rows than the largest
+    make as many steps an epoch, with smaller batches. Finished networks are kept in the
     cache by everything that shaped them, some tasks in a file, so a killed fit goes on behind
     the last file.
 
@@ -317,7 +318,7 @@ class _Job:
         by_accuracy &= self.allowed is not None
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
         best = model.get_weights()
-        rows: list[tuple[float, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         held = [task.validation for task in self.tasks]
         widest = max(self.x.shape[2], *settings.units, 1)
         steps = -(-max(map(len, held)) * count * widest // _AT_ONCE)
@@ -326,8 +327,8 @@ class _Job:
             alive = epoch - best_epoch <= settings.patience
             if not alive.any():
                 break
-            loss, accuracy = train_epoch(*self._shuffled(epoch))
-            val_loss, val_accuracy = judge(*validation)
+            loss, accuracy = train_epoch(*self._shuffled(epoch)).numpy()
+            val_loss, val_accuracy = judge(*validation).numpy()
             value = np.where(by_accuracy, -val_accuracy, val_loss)
             better = alive & (value < least)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
@@ -355,11 +356,8 @@ class _Job:
         mean, deviation = (tf.constant(a, tf.float32) for a in self._moments)
         with tf.device("cpu"):
             x = tf.constant(self.x.reshape(groups * length, d), tf.float32)
-            y = (
-                x
-                if self.y is self.x
-                else tf.constant(self.y.reshape(groups * length, *self.y.shape[2:]))
-            )
+            flat = self.y.reshape(groups * length, *self.y.shape[2:])
+            y = x if self.y is self.x else tf.constant(flat)
 
         def measure(rows: Any, weight: Any, *, training: bool) -> Any:
             """Return the weighted loss of each row of each network, and whether it is right."""
@@ -369,8 +367,8 @@ class _Job:
                 loss = keras.losses.mean_squared_error((truth - mean) / deviation, answer)
                 return weight * loss, np.nan * weight
             loss = keras.losses.sparse_categorical_crossentropy(truth, answer, from_logits=True)
-            right = keras.metrics.sparse_categorical_accuracy(truth, answer)
-            return weight * loss, tf.cast(weight > 0, tf.float32) * right
+            right = tf.argmax(answer, axis=2, output_type=truth.dtype) == truth
+            return weight * loss, tf.cast(right & (weight > 0), tf.float32)
 
         def run(rows: Any, weight: Any, *, training: bool) -> Any:
             def step(k: Any, sums: Any) -> Any:
@@ -390,8 +388,8 @@ class _Job:
 
         model.optimizer.build(model.trainable_variables)
         # Autograph would take half a second to read these functions, once in each process.
-        graphs = [tf.function(partial(run, training=t), autograph=False) for t in (True, False)]
-        return tuple(lambda *a, graph=graph: graph(*a).numpy() for graph in graphs)  # type: ignore[misc]
+        train_epoch = tf.function(partial(run, training=True), autograph=False)
+        return train_epoch, tf.function(partial(run, training=False), autograph=False)
 
     def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
         """Return an epoch's batches: all training rows of each network once, in its own order."""
@@ -405,7 +403,8 @@ class _Job:
     def _used(self) -> Array:
         """Which inputs each network may use, float32 (tasks, d)."""
         every = np.ones(self.x.shape[2], bool)
-        return np.float32([every if t.inputs is None else t.inputs for t in self.tasks])
+        used = [every if task.inputs is None else task.inputs for task in self.tasks]
+        return np.array(used, np.float32)
 
     @cached_property
     def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -24,12 +24,11 @@ import pandas as pd
 
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Indices
-from cryutils.models import autoencoders, dense
+from cryutils.models import autoencoders, stacked
 from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.autoencoders import DNN as AUDIO
-from cryutils.models.dense import Dense
-from cryutils.models.dense_plan import DenseSettings, Task
 from cryutils.models.examples import by_clip
+from cryutils.models.stacked import DenseSettings, Stack, Task
 from cryutils.papers.nested import Nested, divide, unit_of
 from cryutils.papers.streams import IMAGE, Streams
 
@@ -41,7 +40,7 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the parts are trained; epochs are upper limits, see `dense.DenseSettings`.
+    """How the parts are trained; epochs are upper limits, see `stacked.DenseSettings`.
 
     encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
     audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
@@ -87,7 +86,7 @@ class Job(NamedTuple):
 class Trained(NamedTuple):
     """The network of a job: a task of a `Dense`."""
 
-    network: Dense
+    network: Stack
     task: int
 
 
@@ -142,7 +141,7 @@ class Submodels:
         self.states = tuple(range(self.classes))
         known = cells(streams.corpus.classes)
         self.cells = {r: states for r, states in known.items() if pairs or states == self.states}
-        self.encoders: dict[str, Dense] = {}
+        self.encoders: dict[str, Stack] = {}
         self._codes: dict[str, Array] = {}
         self._networks: dict[Any, Trained] = {}
 
@@ -227,7 +226,7 @@ class Submodels:
             replace(task, monitor="accuracy" if self._nested(name[-1]).stops_on_test else "loss")
             for name, task in zip(names, tasks, strict=True)
         ]
-        found = dense.fit(x, y, own, classes=self.classes, settings=settings, progress=progress)
+        found = stacked.fit(x, y, own, classes=self.classes, settings=settings, progress=progress)
         for k, name in enumerate(names):
             self._networks[name] = Trained(found, k)
 
@@ -310,7 +309,7 @@ class Ensemble(Submodels):
         x = self.streams.joint()
         tasks = [Task(*self._parts(Job(s, k, self.states))) for s, k in self.places]
         own = replace(self.settings.encoder, seed=self.settings.seed)
-        self.encoders[JOINT] = found = dense.fit(x, x, tasks, settings=own, progress=progress)
+        self.encoders[JOINT] = found = stacked.fit(x, x, tasks, settings=own, progress=progress)
         self._codes[JOINT] = np.stack(
             [found.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
         )

@@ -23,10 +23,10 @@ from cryutils.models import checkpoints, export, runtimes
 from cryutils.models.autoencoders import keras_classifier
 from cryutils.models.backbones import Backbone, head_input
 from cryutils.models.backend import keras as _keras
-from cryutils.models.dense import Dense
 from cryutils.models.examples import Examples
 from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
+from cryutils.models.stacked import Stack
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Ensemble, Job, Settings
 from cryutils.papers.nested import whole
@@ -142,7 +142,7 @@ def _part(front: Any, heads: Sequence[Any], kind: str) -> Any:
     return keras.Model(front.input, keras.layers.Concatenate()([*given, mean]))
 
 
-def _joined(network: Dense, task: int, widths: Sequence[int], *, copies: int) -> Any:
+def _joined(network: Stack, task: int, widths: Sequence[int], *, copies: int) -> Any:
     """Return the ensemble behind the parts' outputs, which hold `copies` of each width."""
     keras = _keras()
     plain = network.keras(task)

@@ -20,10 +20,9 @@ from cryutils._io import cache
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import Metric
 from cryutils.evaluation.splits import Indices, class_indices
-from cryutils.models import dense
-from cryutils.models.dense import Dense
-from cryutils.models.dense_plan import DenseSettings, Task
+from cryutils.models import stacked
 from cryutils.models.examples import by_clip
+from cryutils.models.stacked import DenseSettings, Stack, Task
 from cryutils.papers.nested import Nested, divide, protocol_of, unit_of
 from cryutils.papers.recognition import Scored
 from cryutils.papers.streams import Units
@@ -64,7 +63,7 @@ class Framewise:
     scheme: str
     rows: Array = field(repr=False)
     clip: Indices = field(repr=False)
-    networks: Dense = field(repr=False)
+    networks: Stack = field(repr=False)
     folds: list[Nested] = field(repr=False)
 
     def by_clip(self, n_clips: int) -> Array:
@@ -123,7 +122,7 @@ def fit(
     y, names = class_indices(corpus.labels)
     by_accuracy = all(fold.stops_on_test for fold in folds)
     settings = replace(settings, monitor="accuracy" if by_accuracy else "loss")
-    networks = dense.fit(
+    networks = stacked.fit(
         x, y[clip], tasks, classes=len(names), settings=settings,
         progress=progress,
     )  # fmt: skip

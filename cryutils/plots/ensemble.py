@@ -215,7 +215,7 @@ def submodel_curves(
 ) -> Sequence[Axes]:  # fmt: skip
     """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
 
-    `histories` as `learning_curves` takes them, or with `task` for `fold` as `dense.fit` gives
+    `histories` as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
     them; `published` gives the epoch at which the paper stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):

@@ -65,11 +65,12 @@ while not Path(os.environ["GATE"]).exists():
 TRAIN = """\
 import os
 from pathlib import Path
-from cryutils import checkpoints, claims
+from cryutils import claims
+from cryutils.models import training
 claims.begin("02_second", seed=seed)
 claims.record("half", 1.0, data="made")
 trained = Path(os.environ["GATE"]).with_name("trained")
-checkpoints.note(trained, 7)
+training.note(trained, 7)
 trained.touch()
 """
 

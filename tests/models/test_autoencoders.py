@@ -14,9 +14,9 @@ import cryutils
 from cryutils import audio, evaluation
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, crossfit, export, fusion
-from cryutils.models.dense_plan import DenseSettings, Task
 from cryutils.models.examples import Examples
 from cryutils.models.inputs import SoundInput
+from cryutils.models.stacked import DenseSettings, Task
 
 STATES = ["hug", "hungry", "sleepy"]
 FRAMES, COEFFICIENTS, PATCH, CODE = 14, 5, 4, 3

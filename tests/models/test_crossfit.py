@@ -226,7 +226,7 @@ def test_real_networks_end_to_end(tmp_path: Path) -> None:
         lambda s: networks.cry2((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
         Examples(x, clip), CRIES.labels, CRIES.infants,
         Protocol("leak_free").k_folds(CRIES, n_splits=3, repeats=1, seed=0),
-        protocol="leak_free", folder=tmp_path,
+        protocol="leak_free",
         settings=Settings(epochs=40, batch_size=8, learning_rate=3e-3, patience=15),
     )  # fmt: skip
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cryutils.audio.noise import add_noise
 from cryutils.errors import InputError
-from cryutils.models import denoising, dense
+from cryutils.models import denoising, stacked
 from cryutils.models.denoising import Picture
 
 SR = 8000
@@ -148,7 +148,7 @@ def test_a_share_of_frames_that_is_none_is_refused(quiet: float) -> None:
 
 
 @pytest.mark.parametrize("remove", ["gate", "autoencoder"])
-def test_silence_stays_silence(remove: str, trained: dense.Dense) -> None:
+def test_silence_stays_silence(remove: str, trained: stacked.Stack) -> None:
     silence = np.zeros(4000, np.float32)
     if remove == "gate":
         assert not denoising.spectral_gate(silence, Picture()).any()
@@ -157,20 +157,20 @@ def test_silence_stays_silence(remove: str, trained: dense.Dense) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dense.Dense:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> stacked.Stack:
     sounds = [chirps(seed) for seed in range(24)]
     x, y, of = denoising.pairs(
         sounds, Picture(), snr_db=(-5, 10), rng=np.random.default_rng(0), per_sound=50
     )
     small = replace(denoising.SETTINGS, units=(96, 32, 96), epochs=20)
-    task = dense.Task(np.flatnonzero(of < 18), np.flatnonzero(of >= 18))
+    task = stacked.Task(np.flatnonzero(of < 18), np.flatnonzero(of >= 18))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return dense.fit(x, y, [task], settings=small)
+        return stacked.fit(x, y, [task], settings=small)
 
 
 def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
-    trained: dense.Dense,
+    trained: stacked.Stack,
 ) -> None:
     clean = [chirps(seed) for seed in range(100, 106)]
     heard = [noisy(x, 0, seed) for seed, x in enumerate(clean)]
@@ -181,7 +181,7 @@ def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
     assert found.min() > 0, found
 
 
-def test_the_lift_opens_the_gain_and_never_amplifies(trained: dense.Dense) -> None:
+def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> None:
     heard = noisy(chirps(200), 0)
     shut, opened = (
         denoising.autoencoder(heard, trained, 0, Picture(), lift_db=lift) for lift in (-300, 300)
@@ -190,7 +190,7 @@ def test_the_lift_opens_the_gain_and_never_amplifies(trained: dense.Dense) -> No
     assert opened == pytest.approx(heard, abs=1e-5)
 
 
-def test_a_louder_recording_is_treated_alike(trained: dense.Dense, tmp_path: Path) -> None:
+def test_a_louder_recording_is_treated_alike(trained: stacked.Stack, tmp_path: Path) -> None:
     heard = noisy(chirps(201), 0)
     one, ten = (denoising.autoencoder(scale * heard, trained, 0, Picture()) for scale in (1, 10))
     assert ten == pytest.approx(10 * one, abs=1e-3)

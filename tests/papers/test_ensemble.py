@@ -15,9 +15,9 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.models import backbones
 from cryutils.models.autoencoders import AUTOENCODER
-from cryutils.models.dense_plan import DenseSettings
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
+from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Ensemble, Job, Settings

@@ -19,10 +19,10 @@ from cryutils.evaluation.intervals import Interval
 from cryutils.models import checkpoints, export
 from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.backbones import Backbone
-from cryutils.models.dense_plan import DenseSettings
 from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
 from cryutils.models.runtimes import Setting
+from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
 from cryutils.papers.ensemble import Settings

@@ -10,7 +10,7 @@ import pytest
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.models.dense_plan import DenseSettings
+from cryutils.models.stacked import DenseSettings
 from cryutils.papers import framewise
 
 FRAMES = 6

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.models import dense, dense_plan, side_by_side
+from cryutils.models import stacked
 from cryutils.models.backend import keras
-from cryutils.models.dense_plan import DenseSettings, Task
+from cryutils.models.stacked import DenseSettings, Task
 
 
 @pytest.fixture(autouse=True)
@@ -35,18 +35,18 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     settings = DenseSettings(
         units=(8,), dropout=0.0, epochs=3, batch_size=16, patience=9, class_weights=False
     )
-    found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
 
     layers = keras().layers
     model = keras().Sequential(
         [keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")]
     )
-    start = list(side_by_side._start([6, 8, 3], 1, 0))
-    model.set_weights([a[0] if a.shape[1] > 1 else a[0, 0] for a in start])
+    start = stacked.network(6, 1, settings, np.ones((1, 3), bool)).get_weights()
+    model.set_weights([array[0] for array in start])
     model.compile(keras().optimizers.RMSprop(1e-3), "sparse_categorical_crossentropy")
     standard = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
     losses = []
-    for epoch in range(3):
+    for epoch in (1, 2, 3):
         order = np.random.default_rng([0, epoch]).permutation(len(train))
         edges = np.arange(7) * len(train) // 6
         for a, b in itertools.pairwise(edges):
@@ -63,14 +63,15 @@ def test_a_network_is_the_same_alone_and_beside_others() -> None:
     train, validation = parts(len(x))
     several = [
         Task(train[:50], validation),
-        Task(train, validation[:9]),
+        Task(train[5:60], validation[:9]),
         Task(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2)),
-        Task(train, validation, inputs=np.arange(6) < 2),
+        Task(train[20:], validation, inputs=np.arange(6) < 2),
     ]
-    settings = DenseSettings(units=(8, 5), epochs=6, batch_size=16, patience=2, dropout=0.2)
-    together = dense.fit(x, y, several, classes=3, settings=settings)
+    # As many steps for each, two an epoch: they follow from the one with the most rows.
+    settings = DenseSettings(units=(8, 5), epochs=6, batch_size=40, patience=2, dropout=0.2)
+    together = stacked.fit(x, y, several, classes=3, settings=settings)
     for k, task in enumerate(several):
-        alone = dense.fit(x, y, [task], classes=3, settings=settings)
+        alone = stacked.fit(x, y, [task], classes=3, settings=settings)
         assert alone.best_epoch[0] == together.best_epoch[k]
         assert alone.predict(0, x) == pytest.approx(together.predict(k, x), abs=1e-5)
 
@@ -80,7 +81,7 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
     train, validation = parts(len(x))
     for monitor in ("loss", "accuracy"):
         settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
-        found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+        found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
         history = found.history.set_index("epoch")
         column = history[f"val_{monitor}"]
         assert found.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
@@ -99,7 +100,7 @@ def test_patience_stops_each_network_by_itself() -> None:
     noise[validation] = rng.permutation(noise[validation])
     settings = DenseSettings(units=(32,), epochs=60, patience=3, dropout=0.0, learning_rate=1e-2)
     tasks = [Task(train, validation), Task(train[:20], validation)]
-    found = dense.fit(x, noise, tasks, classes=3, settings=settings)
+    found = stacked.fit(x, noise, tasks, classes=3, settings=settings)
     last = found.history.groupby("task").epoch.max().to_numpy()
     assert (last == found.best_epoch + 3).all()
     assert (last < 60).all()
@@ -108,7 +109,7 @@ def test_patience_stops_each_network_by_itself() -> None:
 def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> None:
     x, y = blobs()
     train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
-    found = dense.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
+    found = stacked.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
     answers = found.predict(0, x)
     assert (answers[:, 1] == 0).all()
     assert answers.sum(axis=1) == pytest.approx(1.0)
@@ -119,7 +120,7 @@ def test_inputs_that_it_may_not_use_change_nothing() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     task = Task(train, validation, inputs=np.arange(6) != 3)
-    found = dense.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
+    found = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
     other = x.copy()
     other[:, 3] = 1e3
     assert (found.predict(0, other) == found.predict(0, x)).all()
@@ -130,12 +131,12 @@ def test_groups_are_seen_by_their_own_tasks() -> None:
     other, _ = blobs(seed=9)
     train, validation = parts(len(x))
     settings = DenseSettings(epochs=3)
-    both = dense.fit(
+    both = stacked.fit(
         np.stack([x, other]), y, [Task(train, validation), Task(train, validation, group=1)],
         classes=3, settings=settings,
     )  # fmt: skip
     for group, rows in enumerate((x, other)):
-        alone = dense.fit(rows, y, [Task(train, validation)], classes=3, settings=settings)
+        alone = stacked.fit(rows, y, [Task(train, validation)], classes=3, settings=settings)
         assert both.predict(group, rows) == pytest.approx(alone.predict(0, rows), abs=1e-5)
 
 
@@ -149,7 +150,7 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     settings = DenseSettings(
         units=(2,), linear=(0,), dropout=0.0, epochs=200, learning_rate=3e-3, patience=200
     )
-    found = dense.fit(x, x, [Task(train, validation)], settings=settings)
+    found = stacked.fit(x, x, [Task(train, validation)], settings=settings)
     scale = x[train].std(axis=0)
     z = (x - x[train].mean(axis=0)) / scale
     plane = PCA(2).fit(z[train])
@@ -164,7 +165,7 @@ def test_hidden_layers_are_those_of_the_keras_model() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     settings = DenseSettings(units=(9, 4, 7), linear=(1,), epochs=2)
-    found = dense.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
     model = found.keras(0)
     for layer in range(3):
         inner = keras().Model(model.input, model.layers[1 + layer].output)
@@ -182,22 +183,22 @@ def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
     x[:, 0] = 7.0
     x[:, 1] += 1e4
     train, validation = parts(len(x))
-    found = dense.fit(x, y, [Task(train, validation)], classes=3)
+    found = stacked.fit(x, y, [Task(train, validation)], classes=3)
     assert np.isfinite(found.predict(0, x)).all()
-    mean, deviation = side_by_side._moments(x[None], [Task(train, validation)])
-    assert mean[0] == pytest.approx(x[train].mean(axis=0, dtype=np.float64), rel=1e-6)
-    assert deviation[0, 1:] == pytest.approx(x[train].std(axis=0, dtype=np.float64)[1:], rel=1e-3)
-    assert deviation[0, 0] == 1
+    shifted = x.copy()
+    shifted[:, 1] -= 1e4
+    plain = stacked.fit(shifted, y, [Task(train, validation)], classes=3)
+    assert found.predict(0, x) == pytest.approx(plain.predict(0, shifted), abs=0.01)
 
 
 def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
     x, y = blobs()
     train, validation = parts(len(x), every=3)
     task = Task(train[::2], validation)
-    first = dense.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=2))
+    first = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=2))
     other = x.copy()
     other[train[1::2]] *= 100
-    again = dense.fit(other, y, [task], classes=3, settings=DenseSettings(epochs=2))
+    again = stacked.fit(other, y, [task], classes=3, settings=DenseSettings(epochs=2))
     for one, same in zip(first.layers(0), again.layers(0), strict=True):
         assert (one[0] == same[0]).all()
         assert (one[1] == same[1]).all()
@@ -211,7 +212,7 @@ def test_classes_weigh_alike_in_the_loss() -> None:
     recall = {}
     for weights in (True, False):
         settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
-        found = dense.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
+        found = stacked.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
         recall[weights] = np.mean(found.predict(0, x[y == 1]).argmax(axis=1))
     assert recall[True] > recall[False] + 0.2
 
@@ -223,20 +224,15 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_pa
     train, validation = parts(len(x))
     tasks = [Task(train[k:], validation) for k in range(5)]
     settings = DenseSettings(epochs=2)
-    whole = dense.fit(x, y, tasks, classes=3, settings=settings)
-    monkeypatch.setattr(dense_plan, "_AT_ONCE", 2 * 64 * 32)
-    calls = []
-    train_ = side_by_side.train
-    monkeypatch.setattr(side_by_side, "train", lambda *a: calls.append(len(a[2])) or train_(*a))
-    stacked = dense.fit(x, y, tasks, classes=3, settings=settings)
-    assert calls == [2, 2, 1]
-    assert stacked.history.task.unique().tolist() == [0, 1, 2, 3, 4]
+    whole = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    monkeypatch.setattr(stacked, "_AT_ONCE", 2 * 64 * 32)
+    divided = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    assert sorted(divided.history.task.unique()) == [0, 1, 2, 3, 4]
     for k in range(5):
-        assert stacked.predict(k, x) == pytest.approx(whole.predict(k, x), abs=1e-5)
-    again = dense.fit(x, y, tasks, classes=3, settings=settings)
-    assert calls == [2, 2, 1]
-    assert (again.predict(4, x) == stacked.predict(4, x)).all()
-    assert again.history.equals(stacked.history)
+        assert divided.predict(k, x) == pytest.approx(whole.predict(k, x), abs=1e-5)
+    again = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    assert (again.predict(4, x) == divided.predict(4, x)).all()
+    assert again.history.equals(divided.history)
     lines = [line.split("\t") for line in noted.read_text().splitlines()]
     assert [int(count) for count, _ in lines] == [5, 2, 2, 1], "for the run, each when trained"
     assert {path for _, path in lines} == {str(p) for p in (tmp_path / "dense").glob("*.npz")}
@@ -245,10 +241,10 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_pa
 def test_a_damaged_file_is_made_anew(tmp_path) -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    first = dense.fit(x, y, [Task(train, validation)], classes=3)
+    first = stacked.fit(x, y, [Task(train, validation)], classes=3)
     (path,) = (tmp_path / "dense").glob("*.npz")
     path.write_bytes(path.read_bytes()[:-200])
-    again = dense.fit(x, y, [Task(train, validation)], classes=3)
+    again = stacked.fit(x, y, [Task(train, validation)], classes=3)
     assert (again.predict(0, x) == first.predict(0, x)).all()
 
 
@@ -256,10 +252,10 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     tasks = [Task(train, validation), Task(validation, train)]
-    first = [dense.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
+    first = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
     one, other = (tmp_path / "dense").glob("*.npz")
     one.replace(other)
-    again = [dense.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
+    again = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
     np.testing.assert_array_equal(again, first)
 
 
@@ -276,7 +272,7 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
 def test_tasks_that_ask_for_what_is_not_there_are_refused(task, told) -> None:
     x, y = blobs()
     with pytest.raises(InputError, match=told):
-        dense.fit(x, y, [task], classes=3)
+        stacked.fit(x, y, [task], classes=3)
 
 
 def test_settings_are_checked() -> None:
