@@ -65,7 +65,8 @@ while not Path(os.environ["GATE"]).exists():
 TRAIN = """\
 import os
 from pathlib import Path
-from cryutils import checkpoints, claims
+from cryutils import claims
+from cryutils.models import checkpoints
 claims.begin("02_second", seed=seed)
 claims.record("half", 1.0, data="made")
 trained = Path(os.environ["GATE"]).with_name("trained")
