@@ -68,10 +68,11 @@ def fitted(
     tiny: Backbone, data: tuple[Examples, list[str], list[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:  # fmt: skip
-    folder = tmp_path_factory.mktemp("fits")
-    return finetuning.frozen_and_finetuned(
-        tiny, *data, FOLDS, protocol="leak_free", settings=SETTINGS, units=8, folder=folder
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("fits")))
+        return finetuning.frozen_and_finetuned(
+            tiny, *data, FOLDS, protocol="leak_free", settings=SETTINGS, units=8
+        )
 
 
 def backbone_weights(model: Any) -> list[np.ndarray]:
