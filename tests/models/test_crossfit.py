@@ -379,12 +379,6 @@ def test_a_search_looks_at_training_clips_only_and_keeps_infants_whole(calls) ->
         assert not fitted & held and not (fitted | held) & {"i00", "i01"}
 
 
-def test_the_best_of_a_search_has_the_least_validation_loss() -> None:
-    table = pd.DataFrame(
-        {"dropout": [0.1, 0.2, 0.3], "epochs": [5, 6, 7], "val_loss": [1.0, 0.5, 0.7]}
-    )
-
-
 def test_a_search_over_what_is_no_setting(calls) -> None:
     with pytest.raises(InputError, match="Did you mean learning_rate"):
         search(
