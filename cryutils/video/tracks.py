@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from cryutils._io import ragged
 from cryutils._io.media import stated_s
-from cryutils._io.parallel import Identity, Work, identity
+from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
@@ -173,11 +174,9 @@ def crops(
         raise InputError("the corpus is empty: give at least one clip.")
 
     def compute() -> Iterator[npt.NDArray[Any]]:
-        def one(file: Identity | None) -> npt.NDArray[Any]:
-            return _rows(_empty(settings) if file is None else _tracked(Path(file.path), settings))
-
+        rows = partial(_clip_rows, settings=settings)
         with faces.single_threaded():
-            yield from Work("faces", progress, jobs).each(one, files)
+            yield from thread_map(rows, files, what="faces", progress=progress, jobs=jobs)
 
     kept = ragged.cached(_stem(files, settings), compute, dtype=_row_type(size))
     return [_from_rows(rows, settings.detector) for rows in kept]
@@ -333,7 +332,11 @@ def _row_type(size: int) -> np.dtype[np.void]:
     )  # fmt: skip
 
 
-def _rows(track: FaceTrack) -> npt.NDArray[Any]:
+def _clip_rows(file: Identity | None, *, settings: _Settings) -> npt.NDArray[Any]:
+    """Return a clip's track as it is kept; no rows for one without pictures."""
+    if file is None:
+        return np.empty(0, _row_type(settings.size))
+    track = _tracked(Path(file.path), settings)
     rows = np.empty(len(track), _row_type(track.crops.shape[1]))
     rows["crop"], rows["box"], rows["found"] = track.crops, track.boxes, track.found
     rows["blank"], rows["time_s"] = track.blank, track.times_s
@@ -344,7 +347,3 @@ def _from_rows(rows: npt.NDArray[Any], detector: str) -> FaceTrack:
     return FaceTrack(
         rows["crop"], rows["box"], rows["found"], rows["blank"], rows["time_s"], detector
     )
-
-
-def _empty(settings: _Settings) -> FaceTrack:
-    return _from_rows(np.empty(0, _row_type(settings.size)), settings.detector)

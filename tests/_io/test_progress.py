@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cryutils._io import progress
-from cryutils._io.parallel import Work
+from cryutils._io.parallel import thread_map
 from cryutils.datasets.synthetic import corpus
 
 
@@ -200,9 +200,9 @@ def test_work_on_many_clips_says_how_much_is_done(
         clock[0] += 60.0
         return clip
 
-    assert list(Work("faces", True, 1).each(minute, range(9))) == list(range(9))
+    assert list(thread_map(minute, range(9), what="faces", progress=True, jobs=1)) == list(range(9))
     said = capsys.readouterr()
     assert said.out == "", "what a cell prints can't depend on what the cache holds"
     assert re.match(r"faces: \d of 9 clips, about \d+ min left", said.err)
-    list(Work("faces", False, 1).each(minute, range(9)))
+    list(thread_map(minute, range(9), what="faces", jobs=1))
     assert capsys.readouterr() == ("", "")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from cryutils._io import paths
+from cryutils._io.parallel import thread_map
 from cryutils._io.paths import file_digest, naming
-from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.files import Picture, write_mp4, write_wav
 from cryutils.datasets.synthetic.schedule import CLASSES, PlannedClip, plan
@@ -190,10 +189,9 @@ def _make(
 
     # Threads, because NumPy, OpenCV and the codecs let go of the interpreter's lock; processes
     # were no faster, and a script without a main guard can't start them.
-    pool = ThreadPoolExecutor(1 if len(wrong) < threads_from else os.cpu_count())
-    with pool, counting(what, "clips", lines=True, shown=progress) as report:
-        for done, _ in enumerate(pool.map(make, wrong), start=1):
-            report(done, len(wrong))
+    jobs = 1 if len(wrong) < threads_from else None
+    for _ in thread_map(make, wrong, what=what, progress=progress, jobs=jobs):
+        pass
     return True
 
 
