@@ -475,7 +475,7 @@ def test_as_many_threads_as_you_like_give_the_same_bytes(
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by each file that is really decoded from now on."""
     seen: list[str] = []
-    decode = audio.decode
+    decode = extraction.decode
 
     def counted(path: Path) -> tuple[int, np.ndarray]:
         seen.append(path.name)
