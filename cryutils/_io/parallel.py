@@ -96,8 +96,9 @@ def thread_map(
     from threadpoolctl import threadpool_limits
 
     results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
-    shown = counting(what, "clips", lines=True, shown=progress)
+    shown = counting(what, "clips", shown=progress)
     with threadpool_limits(1, "blas"), shown as report:
+        report(0, len(clips))
         for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))

@@ -164,7 +164,7 @@ def features(
     which must be one and the same). `scaler` scales the signals first (Paper A §3.2); fit it
     on training clips only. Computed on `jobs` threads (None: all cores), kept in the cache,
     and found there again as long as files, settings and `scaler.low, scaler.high` are the
-    same. `progress` shows a bar on a terminal, a line a minute elsewhere.
+    same. `progress` shows a bar on a terminal or in a notebook.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryutils._io.progress import counting, watching
+from cryutils._io.progress import counting
 from cryutils.course.cli_data import counted, data, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
+from cryutils.course.watch import watching
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:

@@ -174,7 +174,7 @@ def embed(
     `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
     the clip where it was. The next frames are decoded while the network works. `engine` as in
     `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
-    `progress` shows the time left on a terminal, and a line a minute elsewhere.
+    `progress` shows a bar on a terminal or in a notebook.
 
     Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
     is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.

@@ -144,8 +144,8 @@ def track(
     box added on every side. limit: at most so many frames, evenly spread over the length
     (None: all). The file is decoded twice, so that the whole recording decides which face is
     followed while no frame but the current one is held. Of a long one, the time left is shown:
-    a bar on a terminal, a line a minute elsewhere. Raises InputError as `frames` does, and for
-    more crops than 1 GB holds: 24 hours at the default settings.
+    a bar on a terminal or in a notebook. Raises InputError as `frames` does, and for more crops
+    than 1 GB holds: 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     return _tracked(Path(path), settings, progress=True)
@@ -165,8 +165,8 @@ def crops(
     """Return the `track` of each clip, in the order of `corpus`; an empty one without pictures.
 
     Computed on `jobs` threads (None: all cores), kept in the cache, and found there again as
-    long as files and settings are the same. `progress` shows a bar on a terminal, a
-    line a minute elsewhere. Raises InputError for the first file that `track` refuses.
+    long as files and settings are the same. `progress` shows a bar on a terminal or in a
+    notebook. Raises InputError for the first file that `track` refuses.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     files = [_file(clip) for clip in corpus]
@@ -307,7 +307,7 @@ def _look(
 def _time_left(path: Path, *, shown: bool) -> Iterator[Callable[[float], None]]:
     """Give `report(seconds done)`, which shows how long a long recording will still take."""
     length_s = stated_s(path) if shown else 0.0
-    with counting(f"Faces in {path.name}", "s", lines=True, shown=length_s >= _LONG_S) as report:
+    with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
         yield lambda done_s: report(min(round(done_s), round(length_s)), round(length_s))
 
 

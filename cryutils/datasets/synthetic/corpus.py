@@ -67,9 +67,8 @@ def build(
     with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
     side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
     the voice's; with others its mouth no longer moves with the sound (see `files.write_mp4`).
-    progress: a bar on a terminal, else a line a minute. The others as in `plan`. A row has `id,
-    path, label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the
-    folder.
+    progress: a bar on a terminal or in a notebook. The others as in `plan`. A row has `id, path,
+    label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the folder.
     Raises InputError for a value outside its range or a class that is unknown.
     """
     clips = plan(
