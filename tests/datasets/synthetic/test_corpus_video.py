@@ -159,7 +159,7 @@ def test_a_kept_corpus_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> Non
 BUILD = """
 import json, os, signal, sys
 from pathlib import Path
-from cryutils import mp4
+from cryutils.video import mp4
 from cryutils.datasets.synthetic import corpus
 os.cpu_count = lambda: 2  # with more, all files would be done at once
 write = mp4.write
