@@ -1,7 +1,7 @@
-"""Work on many files: what tells one from another, and threads that keep their order.
+"""Work on many files: what tells one from another, and a parallel map that keeps their order.
 
-Walked by no notebook. `audio` and `video` spread a corpus over all cores with `Work` and
-key what they keep on disk by `identities`.
+Walked by no notebook. `audio` and `video` spread a corpus over all cores with `thread_map` and
+key what they keep on disk by `identities`; `papers.embeddings` decodes ahead of a network.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy.typing as npt
+from typing import NamedTuple, TypeVar
 
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
-__all__ = ["Identity", "Work", "identities", "identity"]
+__all__ = ["Identity", "identities", "identity", "ordered_map", "prefetch", "thread_map"]
 
-Array = npt.NDArray[Any]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Identity(NamedTuple):
@@ -49,33 +49,64 @@ def identity(path: Path) -> Identity:
     return Identity(absolute, stat.st_size, stat.st_mtime_ns)
 
 
-class Work(NamedTuple):
-    """How work on many clips is spread and shown."""
+def ordered_map(
+    pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
+) -> Iterator[R]:
+    """Yield function(item) in order, while `pool` works on the next `ahead` items and no more.
 
-    name: str
-    progress: bool
-    jobs: int | None
+    What `function` raises is raised in that item's place. From then on, or once the caller stops,
+    no item is begun; the pool ends with those that were. It may be any executor, also a Dask
+    client's (`get_executor()`), where function and items can be pickled.
 
-    def each(self, function: Callable[[Any], Array], items: Sequence[Any]) -> Iterator[Array]:
-        """Yield function(item) in order, computed by threads, a few items ahead and no more.
-
-        Threads, because decoding and transforms leave Python's lock alone, and a process
-        would pay for its own imports and for sending every array back. Each matrix product
-        keeps to its thread: BLAS's own threads under ours took ten times as long.
-        """
-        threads = os.cpu_count() or 1 if self.jobs is None else self.jobs
-        if threads < 1:
-            raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
-        from threadpoolctl import threadpool_limits
-
-        waiting: deque[Future[Array]] = deque()
-        shown = counting(self.name, "clips", lines=True, shown=self.progress)
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool, shown as report:
-            for done, item in enumerate(items):
+    Python 3.14 has it as `Executor.map(buffersize=)`. joblib's generator doesn't wait for who
+    takes its results: of 200, 198 were in memory before a slow one.
+    """
+    waiting: deque[Future[R]] = deque()
+    with pool:
+        try:
+            for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > 4 * threads:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
-                    report(done + 1 - len(waiting), len(items))
             while waiting:
                 yield waiting.popleft().result()
-                report(len(items) - len(waiting), len(items))
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def thread_map(
+    function: Callable[[T], R],
+    clips: Sequence[T],
+    *,
+    what: str,
+    progress: bool = False,
+    jobs: int | None = None,
+) -> Iterator[R]:
+    """Yield function(clip) in order, computed by `jobs` threads (None: all cores), a few ahead.
+
+    Threads, because decoding and transforms leave Python's lock alone, and a process would pay
+    for its own imports and for sending every array back. Each matrix product keeps to its
+    thread: BLAS's own threads under ours took ten times as long. `what` names the work where
+    `progress` is shown. Raises InputError for less than one thread.
+    """
+    threads = os.cpu_count() or 1 if jobs is None else jobs
+    if threads < 1:
+        raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
+    from threadpoolctl import threadpool_limits
+
+    results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
+    shown = counting(what, "clips", shown=progress)
+    with threadpool_limits(1, "blas"), shown as report:
+        report(0, len(clips))
+        for done, result in enumerate(results, start=1):
+            yield result
+            report(done, len(clips))
+
+
+def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:
+    """Yield `items`; a thread takes up to `ahead` of them before they are asked for."""
+    source = iter(items)
+    pool = ThreadPoolExecutor(1)
+    single = ordered_map(pool, lambda _: list(islice(source, 1)), repeat(None), ahead=ahead)
+    yield from chain.from_iterable(takewhile(bool, single))

@@ -1,232 +1,73 @@
-"""Progress: bars with the time left on a terminal, plain lines or silence elsewhere.
+"""How far long work is: a bar on a terminal or in a notebook, silence in a pipe.
 
-Everything goes to stderr, so that what a command prints can be piped. No notebook walks it.
+No notebook walks it. Bars are tqdm's, on stderr, so that what a command prints can be piped.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cryutils._io.paths import writing
-from cryutils._io.time_left import Standing, time_left, words
 from cryutils.errors import printable
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+__all__ = ["counting"]
 
-__all__ = ["counting", "watching"]
-
-
-_ENDS = ("kept", "done", "failed")  # what the runner says of a notebook last
-_LINE_S = 60.0  # from one plain line to the next
-_NEWS_S = 2.0  # from one to the next where a command shows them
-_LATEST = 12  # reports whose pace counts: the first ones may have been found in the cache
+_NEWS_S = 2.0  # from one news to the next where a command shows them
 
 
 @contextmanager
-def counting(
-    what: str, unit: str, *, lines: bool = False, shown: bool = True
-) -> Iterator[Callable[[int, int], None]]:
-    """Give `report(done, total)`: one bar on a terminal that goes away, nothing elsewhere.
+def counting(what: str, unit: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Give `report(done, total)`: a bar that goes away, on a terminal or in a notebook.
 
-    With `lines`, one line a minute elsewhere: how much is done, and the time left at the latest
-    pace. Unless `shown`, nothing anywhere.
+    Within a run nothing is drawn, since a cell's output can't depend on how long it takes: the
+    file that `CRYUTILS_PROGRESS_FILE` names says how much is done, and the time left at the
+    latest pace, for the command to show. Unless `shown`, nothing anywhere.
     """
-    if not shown:
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    place = os.environ.get("CRYUTILS_PROGRESS_FILE")  # of a run, whose command shows it
-    if (lines or place) and not console.is_terminal:
-        yield _now_and_then(what, unit, place)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns,
-        TextColumn(unit),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _now_and_then(what: str, unit: str, place: str | None) -> Callable[[int, int], None]:
-    every_s = _NEWS_S if place else _LINE_S
-    told_s = time.monotonic()
-    latest: deque[tuple[float, int]] = deque(maxlen=_LATEST)
+    bar: Any = None
 
     def report(done: int, total: int) -> None:
-        nonlocal told_s
-        now_s = time.monotonic()
-        latest.append((now_s, done))
-        first_s, first = latest[0]
-        if now_s - told_s < every_s or done == first:
-            return
-        left_min = (total - done) * (now_s - first_s) / (done - first) / 60
-        line = f"{what}: {done} of {total} {unit}, about {left_min:.0f} min left"
-        if place:
-            with suppress(OSError), writing(Path(place)) as part:  # no work fails for its news
-                part.write_text(line, encoding="utf-8")
-        else:
-            print(line, file=sys.stderr, flush=True)
-        told_s = now_s
+        nonlocal bar
+        if bar is None:
+            bar = _bar(printable(what), unit, initial=done, total=total)
+        bar.total = total
+        bar.update(done - bar.n)
 
-    return report
+    try:
+        yield report if shown else (lambda done, total: None)
+        if bar is not None:
+            bar.total = bar.n  # training that stops early is no failure, which would stay, in red
+    finally:
+        if bar is not None:
+            bar.close()
 
 
-@contextmanager
-def watching(
-    names: Sequence[str],
-    *,
-    before: Mapping[str, Sequence[float]],
-    processes: int,
-    after: Mapping[str, Sequence[str]],
-    title: str,
-) -> Iterator[Callable[[str, str, float], None]]:
-    """Give `report(notebook, what, share)` of a run: bars on a terminal, plain lines elsewhere.
+def _bar(what: str, unit: str, **counts: int) -> Any:
+    # The latest pace: the first clips may have been found in the cache.
+    options: dict[str, Any] = {"miniters": 1, "smoothing": 0.5, "leave": False, **counts}
+    if place := os.environ.get("CRYUTILS_PROGRESS_FILE"):
+        from tqdm import tqdm
 
-    `before`, `processes` and `after` are for the time left, as in `time_left.time_left`. On a
-    terminal each notebook has a bar, and the run has one with the time left; elsewhere a line
-    says when a notebook begins and ends, and one a minute how long the run still takes. Without a
-    notebook `what` is a line about the whole run, or "" for a look at the clock.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    run = _Run(names, before, processes, after)
-    if not console.is_terminal:
-        yield _plain_lines(run)
-        return
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
-    )  # fmt: skip
-
-    class Bars(Progress):
-        def get_renderables(self) -> Iterable[RenderableType]:
-            """Yield the bars, the last with the time left as of now."""
-            if whole is not None:
-                left_s = run.left_s()
-                share = 0.0 if left_s is None else run.passed_s() / (run.passed_s() + left_s)
-                self.update(whole, completed=share, what=words(left_s))
-            yield from super().get_renderables()
-
-    console.print(f"Run [bold]{title}[/bold]")
-    whole: TaskID | None = None
-    with Bars(*columns, console=console) as bars:
-        tasks = {
-            name: bars.add_task(name, total=1.0, start=False, what="waiting") for name in names
-        }
-        whole = bars.add_task("the whole run", total=1.0, what="")
-
-        def show(name: str, what: str, share: float) -> None:
-            run.hear(name, what, share)
-            if not name:
-                if what:
-                    bars.console.print(printable(what), markup=False)
-                return
-            if what == "running" and share == 0:
-                bars.start_task(tasks[name])
-            bars.update(tasks[name], completed=share, what=printable(what), refresh=True)
-            if what in _ENDS:
-                bars.stop_task(tasks[name])
-
-        yield show
-        bars.update(whole, visible=False)
-
-
-class _Run:
-    """How far each notebook of a run is, from what is reported of it."""
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        before: Mapping[str, Sequence[float]],
-        processes: int,
-        after: Mapping[str, Sequence[str]],
-    ) -> None:
-        self.before, self.processes, self.after = before, processes, after
-        self.standings = {name: Standing() for name in names}
-        self.ended: set[str] = set()
-        self.counts: dict[str, str] = {}  # what long cells count, by notebook
-        self.began_s = time.monotonic()
-
-    def hear(self, name: str, what: str, share: float) -> None:
-        now_s = time.monotonic()
-        if not name:
-            return
-        if what == "kept":
-            # A new one, for bars are drawn by a thread of their own.
-            self.standings = {k: one for k, one in self.standings.items() if k != name}
-            self.ended.add(name)
-            return
-        standing = self.standings[name]
-        self.counts.pop(name, None)
-        if what in _ENDS:
-            standing.ended_s = now_s
-            self.ended.add(name)
-        elif what == "running":
-            if standing.started_s is None:
-                standing.started_s = now_s
-            standing.share, standing.news_s = share, now_s
-            standing.count_left_s = 0.0
-        else:
-            count, _, left = what.partition(", about ")
-            self.counts[name] = f"; {name}: {count}"
-            minutes = re.match(r"\d+(?= min left)", left)
-            standing.counted_s = now_s
-            standing.count_left_s = 60.0 * int(minutes[0]) if minutes else 0.0
-
-    def passed_s(self) -> float:
-        return time.monotonic() - self.began_s
-
-    def left_s(self) -> float | None:
-        return time_left(
-            self.standings, self.before, now_s=time.monotonic(), processes=self.processes,
-            after=self.after,
+        return tqdm(
+            desc=what, unit=unit, file=_News(Path(place)), mininterval=_NEWS_S, delay=_NEWS_S,
+            bar_format="{desc}: {n} of {total} {unit}, about {remaining} left", **options,
         )  # fmt: skip
+    from tqdm.auto import tqdm
+
+    return tqdm(desc=what, unit=f" {unit}", disable=None if sys.stderr else True, **options)
 
 
-def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
-    said_s = time.monotonic()
-    texts = {"kept": "finished before, kept", "running": "started"}
+class _News:
+    """A stream whose last line is the content of a file."""
 
-    def show(name: str, what: str, share: float) -> None:
-        nonlocal said_s
-        run.hear(name, what, share)
-        line = ""
-        if not name:
-            line = what
-        elif what in _ENDS or (what == "running" and not share):
-            line = f"{name}: {texts.get(what, what)}"
-        if line:
-            print(printable(line), file=sys.stderr, flush=True)
-        if time.monotonic() - said_s >= _LINE_S:
-            said_s = time.monotonic()
-            n = len(run.standings.keys() | run.ended)
-            latest = next(reversed(run.counts.values()), "")
-            line = f"{len(run.ended)} of {n} notebooks done, {words(run.left_s())}{latest}"
-            print(line, file=sys.stderr, flush=True)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    return show
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            with suppress(OSError), writing(self.path) as part:  # no work fails for its news
+                part.write_text(line, encoding="utf-8")

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils._io.media import probe
-from cryutils._io.parallel import Identity, Work, identities
+from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils._io.paths import cache_dir
 from cryutils.audio.decode import blocks, decode, no_sound, pcm16
 from cryutils.audio.scaling import SignalScaler, stats_row
@@ -142,7 +142,7 @@ def signals(
     Decoded on `jobs` threads (None: all cores) and kept in the cache.
     """
     check_settings(sr=sr)
-    return _signals(_identities(corpus), sr=sr, work=Work("sound", progress, jobs))
+    return _signals(_identities(corpus), sr=sr, progress=progress, jobs=jobs)
 
 
 def features(
@@ -164,7 +164,7 @@ def features(
     which must be one and the same). `scaler` scales the signals first (Paper A §3.2); fit it
     on training clips only. Computed on `jobs` threads (None: all cores), kept in the cache,
     and found there again as long as files, settings and `scaler.low, scaler.high` are the
-    same. `progress` shows a bar on a terminal, a line a minute elsewhere.
+    same. `progress` shows a bar on a terminal or in a notebook.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
@@ -179,14 +179,10 @@ def features(
     def compute() -> Iterator[Array]:
         # Even the STFT needs one rate: a bin is a frequency only with it.
         rate = _common_rate(files) if sr is None else sr
-        known = {} if kind == "stft" else {"sr": rate}
-        sound = _signals(files, sr=sr, work=Work("sound", progress, jobs))
-
-        def one(x: Array) -> Array:
-            scaled = x if scaler is None else scaler.transform(x)
-            return _TRANSFORMS[kind](scaled, **options, **known)
-
-        return Work(kind, progress, jobs).each(one, sound)
+        known: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
+        sound = _signals(files, sr=sr, progress=progress, jobs=jobs)
+        transform = partial(_transformed, kind=kind, scaler=scaler, **options, **known)
+        return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
 
     limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]
     return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
@@ -221,14 +217,20 @@ def _common_rate(files: tuple[Identity, ...]) -> int:
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
 
 
-def _signals(files: tuple[Identity, ...], *, sr: int | None, work: Work) -> list[Array]:
-    return cache.ragged(
-        _stem(files, kind="signal", sr=sr),
-        lambda: work.each(lambda file: read(file.path, sr=sr), files),
-    )
+def _transformed(x: Array, *, kind: str, scaler: SignalScaler | None, **settings: int) -> Array:
+    return _TRANSFORMS[kind](x if scaler is None else scaler.transform(x), **settings)
+
+
+def _signals(
+    files: tuple[Identity, ...], *, sr: int | None, progress: bool = False, jobs: int | None = None
+) -> list[Array]:
+    def decoded() -> Iterator[Array]:
+        paths = [file.path for file in files]
+        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress, jobs=jobs)
+
+    return cache.ragged(_stem(files, kind="signal", sr=sr), decoded)
 
 
 @lru_cache(maxsize=8)
 def _signal_stats(files: tuple[Identity, ...], sr: int | None) -> npt.NDArray[np.float64]:
-    sound = _signals(files, sr=sr, work=Work("sound", False, None))
-    return np.array([stats_row(x) for x in sound])
+    return np.array([stats_row(x) for x in _signals(files, sr=sr)])

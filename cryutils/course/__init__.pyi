@@ -7,6 +7,8 @@ from . import execute as execute
 from . import fingerprint as fingerprint
 from . import parameters as parameters
 from . import runner as runner
+from . import time_left as time_left
+from . import watch as watch
 from .runner import AFTER as AFTER
 from .runner import Job as Job
 from .runner import history as history

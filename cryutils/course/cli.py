@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cryutils._io.progress import watching
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
+from cryutils.course.watch import watching
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:

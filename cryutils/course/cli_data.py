@@ -121,10 +121,10 @@ def data_describe(name: str, problems: bool) -> None:
 
 
 def donateacry_folder() -> Path:
-    """Return DonateACry's folder, downloading what isn't there in words and with a bar."""
+    """Return DonateACry's folder, downloading what isn't there with a bar."""
     from cryutils.datasets import donateacry
 
-    with counting("Downloading", "MB", lines=True) as report:
+    with counting("Downloading", "MB") as report:
         return donateacry.fetch(
             report=lambda done, total: report(done // 10**6, -(-total // 10**6)),
             announce=partial(say, err=True),

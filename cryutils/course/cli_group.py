@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import click
 
@@ -14,7 +15,10 @@ __all__ = ["SuggestingGroup", "say"]
 def say(line: object, *, err: bool = False) -> None:
     """Print one line to stdout or stderr, whatever control characters a name in it holds."""
     # click.echo takes a stream of ASCII for a mistake, and writes UTF-8 to it.
-    if (stream := sys.stderr if err else sys.stdout) is not None:  # None where it was closed
+    if (stream := sys.stderr if err else sys.stdout) is None:  # it was closed
+        return
+    bars = sys.modules.get("tqdm")  # those that are drawn now make room
+    with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
         print(printable(line), file=stream, flush=True)
 
 

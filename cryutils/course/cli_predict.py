@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,13 +212,12 @@ class _Artist:
         return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
 
 
-def _shown(files: Sequence[str]) -> Any:
-    if len(files) < 2 or not sys.stderr.isatty():
+def _shown(files: Sequence[str]) -> Iterable[str]:
+    if len(files) < 2 or sys.stderr is None:
         return files
-    from rich.console import Console
-    from rich.progress import track
+    from tqdm import tqdm
 
-    return track(files, "recordings", console=Console(stderr=True), transient=True)
+    return tqdm(files, "recordings", leave=False, disable=None)
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -153,8 +153,7 @@ def embeddings(
     its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
     goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
     `engine`, `batch_size` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a
-    terminal and prints a line a minute elsewhere. `pooling=None` keeps feature maps, which are
-    some 50 times larger.
+    terminal or in a notebook. `pooling=None` keeps feature maps, which are some 50 times larger.
 
     Raises InputError for frames of another size or type, and as `runtimes.ready` does.
 
@@ -181,7 +180,7 @@ def embeddings(
     total = len(clips) if isinstance(clips, Sized) else None
     what = f"{backbone.name} embeddings"
     found = []
-    with counting(what, "clips", lines=True, shown=progress) as report:
+    with counting(what, "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
             chunks = _chunks(source, shape, 4 * batch_size)

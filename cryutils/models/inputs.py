@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.parallel import Work
+from cryutils._io.parallel import thread_map
 from cryutils.audio.scaling import SignalScaler
 from cryutils.audio.spectral import check_settings, condition, mel_db, mfcc, stft_db, summarise
 from cryutils.errors import InputError, near_miss
@@ -146,7 +146,7 @@ class SoundInput:
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
         """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""
-        return Examples.of(list(Work("windows", False, None).each(self.windows, sounds)))
+        return Examples.of(list(thread_map(self.windows, sounds, what="windows")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils import video
-from cryutils._io import ahead, cache
-from cryutils._io.parallel import identity
+from cryutils._io import cache
+from cryutils._io.parallel import identity, ordered_map, prefetch
 from cryutils._io.paths import cache_dir
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError, near_miss
@@ -42,6 +45,7 @@ __all__ = [
     "FrameInput",
     "calibration",
     "check_disk",
+    "decoded",
     "disk_need",
     "embed",
     "pictures_of",
@@ -62,6 +66,7 @@ _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants f
 _VIDEO_BYTES, _VIDEO_SIDE_BYTES = 8_000, 45
 _SOUND_BYTES = 64_000  # float32 at 16 kHz, as `audio.signals` keeps it
 _SPARE = 2**28  # for models, tables and figures
+_CHUNK, _AHEAD = 64, 4  # frames decoded at a time, and so many chunks or files ahead
 _KEPT = ("synthetic", "features", "embeddings")  # folders of the cache
 
 
@@ -169,7 +174,7 @@ def embed(
     `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
     the clip where it was. The next frames are decoded while the network works. `engine` as in
     `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
-    `progress` shows the time left on a terminal, and a line a minute elsewhere.
+    `progress` shows a bar on a terminal or in a notebook.
 
     Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
     is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
@@ -182,26 +187,61 @@ def embed(
     keys = ["no pictures" if path is None else given.key(path) for path in paths]
     known = calibration(given) if engine == "openvino-int8" else None
     there = backbones.kept(keys, backbone, engine=engine, calibration=known)
-    missing = [n for n, path in enumerate(paths) if path is not None and not there[n]]
+    missing = {n: path for n, path in enumerate(paths) if path is not None and not there[n]}
     if missing:
         seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
         frames = sum(ceil(s * given.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
-    # A followed face needs its whole file, so there files are worked on side by side.
-    decoding = ahead.Whole if given.crop == "face" else ahead.InChunks
-    files = {n: path for n in missing if (path := paths[n]) is not None}
-    with faces.single_threaded(), decoding(files, given.frames) as decoded:
-        sources = [(key, partial(_frames, n, paths[n], decoded)) for n, key in enumerate(keys)]
+    first = {keys[n]: n for n in reversed(missing)}  # of those with the same content
+    files = {n: missing[n] for n in sorted(first.values())}
+    # A followed face is known at its file's end.
+    stream = decoded(files, given.frames, whole=given.crop == "face")
+    with faces.single_threaded(), closing(stream):
+        # What isn't in the stream is asked for where the cache turns out to be damaged.
+        sources = {n: partial(given.frames, path) for n, path in enumerate(paths) if path}
+        sources |= {n: partial(_frames_of, n, stream) for n in files}
+        pairs = [(key, sources.get(n, lambda: iter(()))) for n, key in enumerate(keys)]
         return backbones.embeddings(
-            sources, backbone, engine=engine, calibration=known, progress=progress
+            pairs, backbone, engine=engine, calibration=known, progress=progress
         )
 
 
-def _frames(number: int, path: Path | None, decoded: ahead.Ahead) -> Iterator[Pixels]:
-    if number in decoded:
-        yield from decoded.frames(number)
-    elif path is not None:  # what was kept of it is damaged
-        yield from decoded.decode(path)
+def decoded(
+    files: Mapping[int, Path], decode: Callable[[Path], Iterator[Pixels]], *, whole: bool
+) -> Generator[tuple[int, Pixels | None], None, None]:
+    """Yield (number, frames) of each file in order, and (number, None) where it ends.
+
+    Frames, uint8 (n, height, width, 3), are decoded by threads a little ahead of who takes them,
+    since 360,000 of them (Paper A §3.1) would else keep the network waiting: file after file,
+    a few hundred frames in memory; or, with `whole`, some files side by side, each to its end.
+    What `decode` raises is raised where its frames would come.
+    """
+    chunks = partial(_chunks, decode)
+    if not whole:
+        yield from prefetch(chain.from_iterable(map(chunks, files.items())), ahead=_AHEAD)
+        return
+    pool = ThreadPoolExecutor(os.cpu_count())
+    whole_files = ordered_map(pool, lambda file: [*chunks(file)], files.items(), ahead=_AHEAD)
+    yield from chain.from_iterable(whole_files)
+
+
+def _chunks(
+    decode: Callable[[Path], Iterator[Pixels]], file: tuple[int, Path]
+) -> Iterator[tuple[int, Pixels | None]]:
+    number, path = file
+    frames = decode(path)
+    while some := list(islice(frames, _CHUNK)):
+        yield number, np.stack(some)
+    yield number, None
+
+
+def _frames_of(number: int, stream: Iterator[tuple[int, Pixels | None]]) -> Iterator[Pixels]:
+    """Yield a file's frames from those of all; a file before it was found in the cache."""
+    for which, frames in stream:
+        if which == number:
+            if frames is None:
+                return
+            yield frames
 
 
 def pictures_of(clip: Clip) -> Path | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -27,7 +28,7 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils._io.media import stated_s
-from cryutils._io.parallel import Identity, Work, identity
+from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
@@ -235,8 +236,8 @@ def track(
     box added on every side. limit: at most so many frames, evenly spread over the length
     (None: all). The file is decoded twice, so that the whole recording decides which face is
     followed while no frame but the current one is held. Of a long one, the time left is shown:
-    a bar on a terminal, a line a minute elsewhere. Raises InputError as `frames` does, and for
-    more crops than 1 GB holds: 24 hours at the default settings.
+    a bar on a terminal or in a notebook. Raises InputError as `frames` does, and for more crops
+    than 1 GB holds: 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     return _tracked(Path(path), settings, progress=True)
@@ -256,8 +257,8 @@ def crops(
     """Return the `track` of each clip, in the order of `corpus`; an empty one without pictures.
 
     Computed on `jobs` threads (None: all cores), kept in the cache, and found there again as
-    long as files and settings are the same. `progress` shows a bar on a terminal, a
-    line a minute elsewhere. Raises InputError for the first file that `track` refuses.
+    long as files and settings are the same. `progress` shows a bar on a terminal or in a
+    notebook. Raises InputError for the first file that `track` refuses.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     files = [_file(clip) for clip in corpus]
@@ -265,11 +266,9 @@ def crops(
         raise InputError("the corpus is empty: give at least one clip.")
 
     def compute() -> Iterator[npt.NDArray[Any]]:
-        def one(file: Identity | None) -> npt.NDArray[Any]:
-            return _rows(_empty(settings) if file is None else _tracked(Path(file.path), settings))
-
+        rows = partial(_clip_rows, settings=settings)
         with faces.single_threaded():
-            yield from Work("faces", progress, jobs).each(one, files)
+            yield from thread_map(rows, files, what="faces", progress=progress, jobs=jobs)
 
     kept = cache.ragged(_stem(files, settings), compute, dtype=_row_type(size))
     return [_from_rows(rows, settings.detector) for rows in kept]
@@ -400,7 +399,7 @@ def _look(
 def _time_left(path: Path, *, shown: bool) -> Iterator[Callable[[float], None]]:
     """Give `report(seconds done)`, which shows how long a long recording will still take."""
     length_s = stated_s(path) if shown else 0.0
-    with counting(f"Faces in {path.name}", "s", lines=True, shown=length_s >= _LONG_S) as report:
+    with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
         yield lambda done_s: report(min(round(done_s), round(length_s)), round(length_s))
 
 
@@ -425,7 +424,11 @@ def _row_type(size: int) -> np.dtype[np.void]:
     )  # fmt: skip
 
 
-def _rows(track: FaceTrack) -> npt.NDArray[Any]:
+def _clip_rows(file: Identity | None, *, settings: _Settings) -> npt.NDArray[Any]:
+    """Return a clip's track as it is kept; no rows for one without pictures."""
+    if file is None:
+        return np.empty(0, _row_type(settings.size))
+    track = _tracked(Path(file.path), settings)
     rows = np.empty(len(track), _row_type(track.crops.shape[1]))
     rows["crop"], rows["box"], rows["found"] = track.crops, track.boxes, track.found
     rows["blank"], rows["time_s"] = track.blank, track.times_s
@@ -436,7 +439,3 @@ def _from_rows(rows: npt.NDArray[Any], detector: str) -> FaceTrack:
     return FaceTrack(
         rows["crop"], rows["box"], rows["found"], rows["blank"], rows["time_s"], detector
     )
-
-
-def _empty(settings: _Settings) -> FaceTrack:
-    return _from_rows(np.empty(0, _row_type(settings.size)), settings.detector)

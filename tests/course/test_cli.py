@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import click
 import pytest
+from tqdm import tqdm
 
 import cryutils as package
 from cryutils.course import cli
+from cryutils.course.cli_group import say
 from cryutils.errors import near_miss
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -380,6 +383,21 @@ def test_corpora_of_the_command_are_those_that_load_takes() -> None:
     from cryutils.datasets.loading import CORPORA
 
     assert near_miss("donatecry", CORPORA) == " Did you mean donateacry?"
+
+
+def test_a_line_that_is_said_meanwhile_stands_above_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    for name in tqdm(["a.wav", "b.wav"], "recordings", leave=False):
+        say(f"{name}: a sound", err=True)
+    assert re.findall(r"\r *\r(\w\.wav: a sound\n)", terminal.getvalue()) == [
+        "a.wav: a sound\n", "b.wav: a sound\n",
+    ]  # fmt: skip
 
 
 # What an import costs

@@ -702,7 +702,7 @@ def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path, apart:
     assert course.run(jobs, report=hear) == {}
     news = [what for _, what, _ in told if what.startswith("Frames: ")]
     assert news
-    assert re.fullmatch(r"Frames: \d+ of 1000 clips, about \d+ min left", news[0])
+    assert re.fullmatch(r"Frames: \d+ of 1000 clips, about [\d:?]+ left", news[0])
     assert told[-1] == ("01_first", "done", 1.0)
     assert not list((jobs[0].folder / "logs").glob("*.progress"))
 

@@ -340,7 +340,7 @@ def test_damaged_synthetic_clips_are_made_again(
         counted.append(what)
         return nullcontext(lambda done, total: None)
 
-    monkeypatch.setattr("cryutils.datasets.synthetic.corpus.counting", counting)
+    monkeypatch.setattr("cryutils._io.parallel.counting", counting)
     assert [clip.path.read_bytes() for clip in load("synthetic", **dials)] == before
     assert load("synthetic", **dials)[2].path == paths[2]
     made = "synthetic videos" if video else "synthetic cries"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from cryutils._io import paths
+from cryutils._io.parallel import thread_map
 from cryutils._io.paths import file_digest, naming, writing
-from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.schedule import CLASSES, PlannedClip, plan
 from cryutils.errors import InputError
@@ -142,9 +141,8 @@ def build(
     with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
     side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
     the voice's; with others its mouth no longer moves with the sound (see `files.write_mp4`).
-    progress: a bar on a terminal, else a line a minute. The others as in `plan`. A row has `id,
-    path, label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the
-    folder.
+    progress: a bar on a terminal or in a notebook. The others as in `plan`. A row has `id, path,
+    label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the folder.
     Raises InputError for a value outside its range or a class that is unknown.
     """
     clips = plan(
@@ -264,10 +262,9 @@ def _make(
 
     # Threads, because NumPy, OpenCV and the codecs let go of the interpreter's lock; processes
     # were no faster, and a script without a main guard can't start them.
-    pool = ThreadPoolExecutor(1 if len(wrong) < threads_from else os.cpu_count())
-    with pool, counting(what, "clips", lines=True, shown=progress) as report:
-        for done, _ in enumerate(pool.map(make, wrong), start=1):
-            report(done, len(wrong))
+    jobs = 1 if len(wrong) < threads_from else None
+    for _ in thread_map(make, wrong, what=what, progress=progress, jobs=jobs):
+        pass
     return True
 
 

@@ -1,6 +1,6 @@
 """How long a run will still take: what its notebooks took before, and how far they are now.
 
-Pure functions; `progress.watching` shows what they say. No notebook walks this module.
+Pure functions; `watch.watching` shows what they say. No notebook walks this module.
 """
 
 from __future__ import annotations

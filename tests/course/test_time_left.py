@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cryutils._io.time_left import Standing, time_left, words
+from cryutils.course.time_left import Standing, time_left, words
 
 TEN = [float(end) for end in range(10, 101, 10)]  # ten cells of 10 s
 

@@ -1,0 +1,130 @@
+"""A parallel map keeps the order, works a few items ahead, and ends with who takes the results."""
+
+from __future__ import annotations
+
+import multiprocessing
+import operator
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryutils._io.parallel import ordered_map, prefetch, thread_map
+
+
+def processes() -> Executor:
+    return ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.parametrize("pool", [lambda: ThreadPoolExecutor(2), processes])
+def test_any_executor_gives_the_results_in_order(pool: type[Executor]) -> None:
+    assert list(ordered_map(pool(), operator.neg, range(50), ahead=4)) == list(range(0, -50, -1))
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 30), st.integers(1, 4))
+def test_items_fewer_or_more_than_what_goes_ahead(items: list[int], ahead: int, size: int) -> None:
+    assert list(ordered_map(ThreadPoolExecutor(size), str, items, ahead=ahead)) == [
+        *map(str, items)
+    ]
+
+
+def test_a_late_result_is_waited_for() -> None:
+    last = threading.Event()
+
+    def first_ends_last(item: int) -> int:
+        last.wait() if item == 0 else last.set()
+        return item
+
+    results = ordered_map(ThreadPoolExecutor(2), first_ends_last, range(9), ahead=3)
+    assert list(results) == list(range(9))
+
+
+def test_few_results_wait_for_who_takes_them() -> None:
+    begun: list[int] = []
+    results = ordered_map(ThreadPoolExecutor(3), begun.append, range(100), ahead=5)
+    for taken, _ in enumerate(results, start=1):
+        assert len(begun) <= taken + 5
+    assert len(begun) == 100
+
+
+def test_an_error_is_raised_in_its_items_place_and_nothing_more_begins() -> None:
+    begun: list[int] = []
+
+    def fail_at_three(item: int) -> int:
+        begun.append(item)
+        if item == 3:
+            raise OSError("not to be read")
+        return item
+
+    results = ordered_map(ThreadPoolExecutor(1), fail_at_three, range(100), ahead=4)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="not to be read"):
+        next(results)
+    assert len(begun) <= 3 + 1 + 4
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
+def test_who_stops_waits_for_what_was_begun_alone(stop: type[BaseException]) -> None:
+    before, begun, is_ending = set(threading.enumerate()), [], threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, *options: bool, **named: bool) -> None:
+            is_ending.set()
+            super().shutdown(*options, **named)
+
+    def wait(item: int) -> None:
+        begun.append(item)
+        if item:
+            is_ending.wait()
+
+    results = ordered_map(Pool(2), wait, range(100), ahead=50)
+    next(results)
+    with pytest.raises(stop):
+        results.throw(stop)  # type: ignore[attr-defined]
+    assert len(begun) <= 1 + 2
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_thread_takes_items_before_they_are_asked_for_and_few() -> None:
+    made: list[int] = []
+    ahead_of_us = threading.Event()
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            made.append(item)
+            if item == 3:
+                ahead_of_us.set()
+            yield item
+
+    taken = prefetch(items(), ahead=4)
+    assert next(taken) == 0
+    assert ahead_of_us.wait(timeout=60)
+    for item in taken:
+        assert made[-1] <= item + 4 + 1
+    assert item == 99
+    assert set(made) == set(range(100))
+
+
+def test_what_breaks_while_items_are_made_is_raised_where_they_are_taken() -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        raise OSError("not to be read")
+
+    taken = prefetch(items(), ahead=4)
+    assert next(taken) == 0
+    with pytest.raises(OSError, match="not to be read"):
+        next(taken)
+
+
+def test_no_thread_is_left_by_who_takes_some_of_it() -> None:
+    before = set(threading.enumerate())
+    taken = prefetch(range(100), ahead=4)
+    next(taken)
+    del taken
+    clips = thread_map(operator.neg, range(100), what="sound", jobs=3)
+    next(clips)
+    del clips
+    assert set(threading.enumerate()) <= before
