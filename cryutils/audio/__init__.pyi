@@ -1,5 +1,5 @@
-from . import decode as decode
 from . import extraction as extraction
+from . import files as files
 from . import noise as noise
 from . import scaling as scaling
 from . import spectral as spectral
@@ -7,10 +7,10 @@ from .extraction import FEATURE_VERSION as FEATURE_VERSION
 from .extraction import KINDS as KINDS
 from .extraction import common_rate as common_rate
 from .extraction import features as features
-from .extraction import native_rate as native_rate
-from .extraction import pieces as pieces
-from .extraction import read as read
 from .extraction import signal_stats as signal_stats
 from .extraction import signals as signals
+from .files import native_rate as native_rate
+from .files import pieces as pieces
+from .files import read as read
 from .scaling import SignalScaler as SignalScaler
 from .spectral import summarise as summarise

@@ -1,16 +1,14 @@
-"""The sound of a clip, and the features of a corpus: `read`, `signals`, `features`.
+"""The sound and the features of a whole corpus: `signals`, `features`.
 
-Walked by notebook 02_audio_features and used by every later one. Reads any container and
-codec through PyAV (Paper A §3.2 takes the sound out of videos with ffmpeg, which PyAV
-carries). Over a whole corpus the work is spread over all cores and kept on disk, keyed by
-everything that shaped it. The mathematics is in `spectral`, Paper A's scaling in `scaling`.
+Walked by notebook 02_audio_features and used by every later one (Paper A §3.2). The work is
+spread over all cores and kept on disk, keyed by everything that shaped it. Files are read in
+`files`; the mathematics is in `spectral`, Paper A's scaling in `scaling`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import cache
-from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils._io.paths import cache_dir
-from cryutils.audio.decode import blocks, decode, no_sound, pcm16
+from cryutils.audio.files import native_rate, read
 from cryutils.audio.scaling import SignalScaler, stats_row
 from cryutils.audio.spectral import (
     HOP_LENGTH,
@@ -33,7 +30,6 @@ from cryutils.audio.spectral import (
     check_settings,
     mel_db,
     mfcc,
-    resample,
     stft_db,
 )
 from cryutils.errors import InputError, near_miss
@@ -43,16 +39,12 @@ __all__ = [
     "KINDS",
     "common_rate",
     "features",
-    "native_rate",
-    "pieces",
-    "read",
     "signal_stats",
     "signals",
 ]
 
 Array = npt.NDArray[np.float32]
 
-PIECE_S = 600
 FEATURE_VERSION = 1  # raise it whenever the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
@@ -63,63 +55,6 @@ class HasPath(Protocol):
 
     @property
     def path(self) -> Path: ...
-
-
-def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
-    """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
-
-    The first sound track of any container FFmpeg knows; channels are averaged; `sr=None`
-    keeps the file's own rate (`native_rate`). A 16-bit sample k becomes exactly k / 32768.
-    A file cut short gives the samples that are left, but for FLAC, which states how many there
-    are. Raises InputError for a file that is missing, empty, damaged, or holds no sound.
-
-    >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
-    array([...], dtype=float32)
-    """
-    check_settings(sr=sr)
-    rate, x = decode(Path(path).absolute())
-    return _at(x, rate, sr)
-
-
-def pieces(
-    path: str | os.PathLike[str], *, sr: int | None = None, seconds: int = PIECE_S
-) -> Iterator[tuple[float, Array]]:
-    """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
-
-    Each piece lasts `seconds` (less above 48 kHz), the last one up to twice that, so that it is
-    never a mere rest; a file shorter than that is one piece, as `read` gives it. Raises
-    InputError as `read` does, but for the length.
-    """
-    check_settings(sr=sr)
-    parts: list[Array] = []
-    rate = start = count = 0
-    for rate, block in blocks(Path(path).absolute()):
-        parts.append(block)
-        count += len(block)
-        length = seconds * min(rate, 48_000)  # in memory, not in time, above that
-        if count >= 2 * length:
-            x = np.concatenate(parts)
-            while len(x) >= 2 * length:
-                yield start / rate, _at(x[:length], rate, sr)
-                start, x = start + length, x[length:]
-            parts, count = [x.copy()], len(x)
-    yield start / rate, _at(np.concatenate(parts), rate, sr)
-
-
-def _at(x: Array, rate: int, sr: int | None) -> Array:
-    # Lossy codecs and steep filters overshoot a little.
-    return np.clip(resample(x, sr=rate, to=rate if sr is None else sr), -1.0, 1.0)
-
-
-def native_rate(path: str | os.PathLike[str]) -> int:
-    """Return the sample rate of a file's sound in Hz. Raises InputError as `read` does."""
-    path = Path(path).absolute()
-    with pcm16(path) as sound:
-        if sound is not None:
-            return sound.getframerate()
-    if rate := probe(path).sr:
-        return rate
-    raise InputError(no_sound(path))
 
 
 def common_rate(corpus: Iterable[HasPath]) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils._io.paths import file_digest
-from cryutils.audio.decode import heard_s
+from cryutils.audio.files import heard_s
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.datasets.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import cache_dir, resolve
-from cryutils.audio.decode import pcm16
+from cryutils.audio.files import pcm16
 from cryutils.datasets import donateacry
 from cryutils.datasets.corpus import Clip, Corpus, Problem
 from cryutils.datasets.folder import index, merge_copies

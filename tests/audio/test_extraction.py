@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from cryutils import audio
-from cryutils.audio import extraction, spectral
+from cryutils.audio import extraction, files, spectral
 from cryutils.errors import InputError
 
 TONE_HZ = 440.0
@@ -475,13 +475,13 @@ def test_as_many_threads_as_you_like_give_the_same_bytes(
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by each file that is really decoded from now on."""
     seen: list[str] = []
-    decode = extraction.decode
+    decode = files.decode
 
     def counted(path: Path) -> tuple[int, np.ndarray]:
         seen.append(path.name)
         return decode(path)
 
-    monkeypatch.setattr(extraction, "decode", counted)
+    monkeypatch.setattr(files, "decode", counted)
     return seen
 
 

@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cryutils import audio
 from cryutils._io import media
-from cryutils.audio import decode
+from cryutils.audio import files
 from cryutils.course import fingerprint
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.loading import load
@@ -323,7 +323,7 @@ def test_what_is_too_long_is_left_out_whatever_its_header_says(root: Path) -> No
 def test_too_little_memory_for_a_file_costs_that_file_alone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = decode.blocks
+    real = files.blocks
 
     def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         if path.name == "2.wav":

@@ -1,13 +1,14 @@
-"""The samples of any media file, as its codec gives them: `decode` whole, `blocks` bit by bit.
+"""The sound of any media file: `read` whole, `pieces` of any length, each sample as it is.
 
-Walked by no notebook: `audio.read` stands on it. Paper A §3.2 takes the sound out of videos
-with ffmpeg; PyAV carries the same libraries, so one way serves every container and codec.
+Walked by notebook 02_audio_features and used by every later one. Paper A §3.2 takes the sound out
+of videos with ffmpeg; PyAV carries the same libraries, so one way serves every container and codec.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.media import OPENING, RATES, address, check_rate, damaged_within, decoding
+from cryutils._io.media import OPENING, RATES, address, check_rate, damaged_within, decoding, probe
 from cryutils._io.paths import check_file
+from cryutils.audio.spectral import check_settings, resample
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import av
 
-__all__ = ["blocks", "decode", "heard_s", "no_sound", "pcm16"]
+__all__ = ["heard_s", "native_rate", "pcm16", "pieces", "read"]
 
 Array = npt.NDArray[np.float32]
 
+PIECE_S = 600
 _LONGEST_S = 3600  # what is read whole, at up to 48 kHz: 0.7 GB
 _MOST = _LONGEST_S * 48_000  # samples
 _LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
@@ -38,6 +41,63 @@ _STREAMINFO = 34  # bytes: the block with which FLAC starts
 _SLACK = Fraction(1, 10)  # by which a browser's clock may differ from its sound
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
 _AGAIN = "copy it again from the recorder, or convert it to WAV if it was cut on purpose."
+
+
+def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
+    """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
+
+    The first sound track of any container FFmpeg knows; channels are averaged; `sr=None`
+    keeps the file's own rate (`native_rate`). A 16-bit sample k becomes exactly k / 32768.
+    A file cut short gives the samples that are left, but for FLAC, which states how many there
+    are. Raises InputError for a file that is missing, empty, damaged, or holds no sound.
+
+    >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
+    array([...], dtype=float32)
+    """
+    check_settings(sr=sr)
+    rate, x = decode(Path(path).absolute())
+    return _at(x, rate, sr)
+
+
+def pieces(
+    path: str | os.PathLike[str], *, sr: int | None = None, seconds: int = PIECE_S
+) -> Iterator[tuple[float, Array]]:
+    """Yield the sound of a file of any length as (start in s, float32 (samples,) at `sr` Hz).
+
+    Each piece lasts `seconds` (less above 48 kHz), the last one up to twice that, so that it is
+    never a mere rest; a file shorter than that is one piece, as `read` gives it. Raises
+    InputError as `read` does, but for the length.
+    """
+    check_settings(sr=sr)
+    parts: list[Array] = []
+    rate = start = count = 0
+    for rate, block in blocks(Path(path).absolute()):
+        parts.append(block)
+        count += len(block)
+        length = seconds * min(rate, 48_000)  # in memory, not in time, above that
+        if count >= 2 * length:
+            x = np.concatenate(parts)
+            while len(x) >= 2 * length:
+                yield start / rate, _at(x[:length], rate, sr)
+                start, x = start + length, x[length:]
+            parts, count = [x.copy()], len(x)
+    yield start / rate, _at(np.concatenate(parts), rate, sr)
+
+
+def _at(x: Array, rate: int, sr: int | None) -> Array:
+    # Lossy codecs and steep filters overshoot a little.
+    return np.clip(resample(x, sr=rate, to=rate if sr is None else sr), -1.0, 1.0)
+
+
+def native_rate(path: str | os.PathLike[str]) -> int:
+    """Return the sample rate of a file's sound in Hz. Raises InputError as `read` does."""
+    path = Path(path).absolute()
+    with pcm16(path) as sound:
+        if sound is not None:
+            return sound.getframerate()
+    if rate := probe(path).sr:
+        return rate
+    raise InputError(no_sound(path))
 
 
 def decode(path: Path) -> tuple[int, Array]:
