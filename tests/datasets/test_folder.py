@@ -330,7 +330,7 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
             raise MemoryError
         return real(path)
 
-    monkeypatch.setattr(decode, "blocks", blocks)
+    monkeypatch.setattr(files, "blocks", blocks)
     corpus = load(root)
     assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
     why = NO_MEMORY
