@@ -158,7 +158,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """
     import cryutils
     from cryutils import audio
-    from cryutils.models import checkpoints, export, networks
+    from cryutils.models import checkpoints, cry2, export, image
     from cryutils.models.inputs import FaceInput, SoundInput
     from cryutils.models.novelty import Reference
     from cryutils.models.training import seeded
@@ -175,11 +175,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     run, models = home / "outputs" / "quick", {}
     sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
     for name, given in (("cry2", hearing), ("image", seeing)):
-        build = getattr(networks, name)
+        builder = {"cry2": cry2, "image": image}[name]
         with seeded(1):
-            model = build(given.shape, len(STATES), filters=(4, 8))
+            model = builder.build(given.shape, len(STATES), filters=(4, 8))
         if name == "cry2":
-            networks.adapt(model, sounds)
+            cry2.adapt(model, sounds)
             windows = hearing.examples(audio.signals(corpus, sr=hearing.sr))
             reference = Reference.of(windows, corpus.infants)
         last = model.layers[-1]

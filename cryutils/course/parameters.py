@@ -371,7 +371,7 @@ def _limits(values: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
 
 
 def _blocks(side: int) -> int:
-    """How many blocks of convolution and pooling a picture of that side allows (`networks`)."""
+    """How many blocks of convolution and pooling a picture of that side allows (`blocks`)."""
     return side.bit_length() - 2
 
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from cryutils._io import cache
 from cryutils._io.paths import cache_dir
 from cryutils.errors import InputError, require_counts
-from cryutils.models import networks
+from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Settings:
             )
 
 
-# Returns a compiled network: lambda s: networks.cry2(shape, 4, dropout=s.dropout, ...).
+# Returns a compiled network: lambda s: cry2.build(shape, 4, dropout=s.dropout, ...).
 Build = Callable[[Settings], Any]
 
 
@@ -119,7 +119,7 @@ def fit(
         build: returns the compiled network for given settings.
         x: examples, (rows, ...), in the dtype that the network takes.
         y: class of each row, int (rows,).
-        train: rows to train on; `networks.adapt` sees these alone, too.
+        train: rows to train on; `cry2.adapt` sees these alone, too.
         validation: rows whose loss stops the training and chooses the epoch; never trained on.
         settings: see `Settings`.
         network: of a former fit of the same architecture. Keras writes a graph for every new
@@ -137,7 +137,7 @@ def fit(
     with seeded(settings.seed):
         fresh = build(settings)
         _check(fresh, x, y, train, validation)
-        networks.adapt(fresh, x[train])
+        cry2.adapt(fresh, x[train])
         network = fresh if network is None else network
         key = cache.key(
             TRAINING_VERSION, _architecture(fresh), asdict(settings), machine(),

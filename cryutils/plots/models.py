@@ -45,7 +45,7 @@ _KINDS = {
 def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a network as a row of blocks, input to output.
 
-    `table` is `networks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
+    `table` is `blocks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
     """
     for k, row in enumerate(table.to_dict("records")):
         kind = str(row["kind"])

@@ -1,6 +1,6 @@
 """The pictures of any file, one after the other, each with its time: `shots`, `sampled`.
 
-Walked by no notebook: `video` stands on it, as `audio.read` stands on `audio.files`. Papers A (§3.2)
+Walked by no notebook: `video` stands on it, as `audio.read` does on its like. Papers A (§3.2)
 and B (§3) take frames out of crying videos; PyAV carries FFmpeg, so one way serves every
 container and codec. Only the frames that are asked for are turned into pixels.
 """

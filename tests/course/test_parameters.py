@@ -17,7 +17,7 @@ from cryutils.course.parameters import DECLARED, Parameter
 from cryutils.datasets import loading
 from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.errors import InputError
-from cryutils.models import autoencoders, design, inputs, networks, runtimes
+from cryutils.models import autoencoders, design, image, inputs, runtimes
 from cryutils.papers import embeddings, ensemble, nested
 from cryutils.video import faces
 
@@ -290,9 +290,9 @@ def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
     assert autoencoders.patches(np.zeros((1, *window.shape), np.float32), 126).shape[1] == 1
     with pytest.raises(InputError, match="patch=127"):
         autoencoders.patches(np.zeros((1, *window.shape), np.float32), 127)
-    networks.image((16, 16, 3), 2, filters=[2, 2, 2])
+    image.build((16, 16, 3), 2, filters=[2, 2, 2])
     with pytest.raises(InputError, match="filters="):
-        networks.image((16, 16, 3), 2, filters=[2, 2, 2, 2])
+        image.build((16, 16, 3), 2, filters=[2, 2, 2, 2])
     schedule.plan(["hug", "hungry", "sleepy"], infants=6)
     with pytest.raises(InputError, match="infants=5"):
         schedule.plan(["hug", "hungry", "sleepy"], infants=5)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Protocol
-from cryutils.models import crossfit, networks
+from cryutils.models import crossfit, cry2
 from cryutils.models.crossfit import cross_fit, validation_clips
 from cryutils.models.examples import (
     Examples,
@@ -224,7 +224,7 @@ def test_real_networks_end_to_end(apart: Path) -> None:
     for row, k in enumerate(y[clip]):
         x[row, :, 5 * k : 5 * k + 4] += 30
     found = cross_fit(
-        lambda s: networks.cry2((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
+        lambda s: cry2.build((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
         Examples(x, clip), CRIES.labels, CRIES.infants,
         Protocol("leak_free").k_folds(CRIES, n_splits=3, repeats=1, seed=0),
         protocol="leak_free",
@@ -349,7 +349,7 @@ def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
 
 
 def test_a_keras_model_answers_for_clips_without_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    model = networks.cry2((16, 16), 3, filters=(4,))
+    model = cry2.build((16, 16), 3, filters=(4,))
     x = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32)
     found = clip_probabilities(model, Examples(x, np.array([0, 0, 1, 1])), 3)
     one = np.asarray(model(x, training=False))

@@ -12,7 +12,7 @@ import pytest
 from trained_run import Trained
 
 from cryutils.errors import InputError
-from cryutils.models import networks
+from cryutils.models import cry2, image
 from cryutils.models.export import Lite, litert
 
 
@@ -29,9 +29,9 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory) -> tuple[str, Any, Li
     """A network as the notebooks build it, with averages that training has moved, and its file."""
     name = request.param
     rows = examples(name, 64, seed=1)
-    model = getattr(networks, name)(rows.shape[1:], 4)
+    model = {"cry2": cry2, "image": image}[name].build(rows.shape[1:], 4)
     if name == "cry2":
-        networks.adapt(model, rows)
+        cry2.adapt(model, rows)
     model.fit(rows, np.arange(64) % 4, batch_size=32, epochs=1, verbose=0)
     path = litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite")
     return name, model, Lite(path)

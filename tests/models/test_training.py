@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.models import checkpoints, networks, training
+from cryutils.models import checkpoints, cry2, image, training
 from cryutils.models.backend import keras
 from cryutils.models.model_card import ModelCard
 from cryutils.models.training import Fitted, Settings, fit
@@ -48,14 +48,14 @@ def bands() -> tuple[np.ndarray, np.ndarray]:
 
 
 def picture_network(settings: Settings) -> Any:
-    return networks.image(
+    return image.build(
         (16, 16, 3), 3, filters=(4, 8), dropout=settings.dropout,
         learning_rate=settings.learning_rate,
     )  # fmt: skip
 
 
 def sound_network(settings: Settings) -> Any:
-    return networks.cry2(
+    return cry2.build(
         (16, 16), 2, filters=(4, 8), dropout=settings.dropout,
         learning_rate=settings.learning_rate,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 
 import cryutils
 from cryutils import audio, evaluation, video
-from cryutils.models import crossfit, fusion, networks, training
+from cryutils.models import crossfit, cry2, fusion, image, training
 from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers import recognition
 
@@ -34,8 +34,8 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
         "image": seeing.examples(video.crops(corpus, fps=2, size=48, limit=4)),
     }
     build = {
-        "audio": lambda s: networks.cry2(hearing.shape, 4, learning_rate=s.learning_rate),
-        "image": lambda s: networks.image(seeing.shape, 4, learning_rate=s.learning_rate),
+        "audio": lambda s: cry2.build(hearing.shape, 4, learning_rate=s.learning_rate),
+        "image": lambda s: image.build(seeing.shape, 4, learning_rate=s.learning_rate),
     }
     (folds,) = evaluation.Protocol("leak_free").k_folds(corpus, n_splits=4, repeats=1, seed=1)
     settings = training.Settings(epochs=30, learning_rate=3e-3)

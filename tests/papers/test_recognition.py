@@ -20,7 +20,7 @@ from trained_run import Trained
 from cryutils import audio, claims, evaluation, video
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.models import checkpoints, crossfit, networks, training
+from cryutils.models import checkpoints, crossfit, cry2, image, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
 from cryutils.models.export import Lite
@@ -342,7 +342,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",
-        lambda s: networks.cry2(given.shape, 4, filters=(4, 8)),
+        lambda s: cry2.build(given.shape, 4, filters=(4, 8)),
         examples, cries, settings=settings, given=given, scored=scored,
     )  # fmt: skip
 
@@ -386,7 +386,7 @@ def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     scored = Scored(np.zeros(len(cries), int), cries, protocol="leak_free")
     deploy(
         "image",
-        lambda s: networks.image(given.shape, 4, filters=(4, 8)),
+        lambda s: image.build(given.shape, 4, filters=(4, 8)),
         examples, cries, settings=training.Settings(epochs=1, warm_up=0), given=given,
         scored=scored,
     )  # fmt: skip

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
-from cryutils.models import networks
+from cryutils.models import blocks, cry2, image
 
 RNG = np.random.default_rng(0)
 CROPS = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
 
 
 def kinds(model) -> list[str]:
-    return networks.describe(model)["kind"].tolist()
+    return blocks.describe(model)["kind"].tolist()
 
 
 BLOCK = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
 
 
 def test_cry2_is_the_papers_blocks_then_dropout_and_a_dense_softmax() -> None:
-    model = networks.cry2((63, 40), 4, filters=(4, 8))
+    model = cry2.build((63, 40), 4, filters=(4, 8))
     found = kinds(model)
     start = found.index("Conv2D")
     assert found[start : start + 8] == BLOCK * 2
@@ -30,17 +30,17 @@ def test_cry2_is_the_papers_blocks_then_dropout_and_a_dense_softmax() -> None:
 
 
 def test_image_is_the_same_blocks_behind_augmentation() -> None:
-    found = kinds(networks.image((32, 32, 3), 4, filters=(4, 8)))
+    found = kinds(image.build((32, 32, 3), 4, filters=(4, 8)))
     assert found.index("Sequential") < found.index("Conv2D")
     start = found.index("LayerNormalization") + 1
     assert found[start : start + 8] == BLOCK * 2
-    assert "Sequential" not in kinds(networks.image((32, 32, 3), 4, augment=False))
+    assert "Sequential" not in kinds(image.build((32, 32, 3), 4, augment=False))
 
 
 def test_image_sees_grey_with_the_crops_own_mean_and_deviation() -> None:
     import keras
 
-    model = networks.image((32, 32, 3), 4, filters=(4,))
+    model = image.build((32, 32, 3), 4, filters=(4,))
     inside = keras.Model(model.inputs[0], model.get_layer("own_contrast").output)
     luma = CROPS @ np.array([0.299, 0.587, 0.114])
     axes = {"axis": (1, 2), "keepdims": True}
@@ -55,7 +55,7 @@ def test_image_sees_grey_with_the_crops_own_mean_and_deviation() -> None:
 
 
 def test_the_table_of_layers_counts_the_parameters() -> None:
-    table = networks.describe(networks.cry2((16, 16), 3, filters=(4,))).set_index("layer")
+    table = blocks.describe(cry2.build((16, 16), 3, filters=(4,))).set_index("layer")
     assert table.loc["conv1", "parameters"] == 3 * 3 * 4
     assert table.loc["norm1", ["parameters", "trained"]].tolist() == [16, 8]
     # 16 x 16 is strided to 8 x 8, pooled to 4 x 4, averaged over time to 1 x 4.
@@ -65,12 +65,12 @@ def test_the_table_of_layers_counts_the_parameters() -> None:
 
 
 def test_the_table_is_the_same_text_for_a_second_model() -> None:
-    first, second = (networks.describe(networks.image((32, 32, 3), 4)).to_string() for _ in "ab")
+    first, second = (blocks.describe(image.build((32, 32, 3), 4)).to_string() for _ in "ab")
     assert first == second
 
 
 def test_the_loss_is_categorical_cross_entropy() -> None:
-    model = networks.cry2((16, 16), 3, filters=(4,))
+    model = cry2.build((16, 16), 3, filters=(4,))
     x, y = RNG.normal(size=(5, 16, 16)).astype(np.float32), np.array([0, 1, 2, 1, 0])
     p = np.asarray(model(x, training=False))
     one_hot = np.eye(3)[y]
@@ -84,8 +84,8 @@ def test_every_coefficient_is_normalised_by_the_rows_given(channel) -> None:
 
     rows = RNG.normal(3, [1, 10, 100, *[1] * 13], (20, 24, 16)).astype(np.float32)
     rows = rows.reshape(*rows.shape, *channel)
-    model = networks.cry2((24, 16, *channel), 2, filters=(4,))
-    networks.adapt(model, rows)
+    model = cry2.build((24, 16, *channel), 2, filters=(4,))
+    cry2.adapt(model, rows)
     inside = keras.Model(model.inputs[0], model.get_layer("normalise").output)
     out = np.asarray(inside(rows)).reshape(-1, 16)
     np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-4)
@@ -96,17 +96,17 @@ def test_a_constant_coefficient_is_centred_and_nothing_else() -> None:
     import keras
 
     rows = np.full((5, 16, 16), 7, np.float32)
-    model = networks.cry2((16, 16), 2, filters=(4,))
-    networks.adapt(model, rows)
+    model = cry2.build((16, 16), 2, filters=(4,))
+    cry2.adapt(model, rows)
     inside = keras.Model(model.inputs[0], model.get_layer("normalise").output)
     np.testing.assert_allclose(np.asarray(inside(rows)), 0, atol=1e-6)
     np.testing.assert_allclose(np.asarray(inside(rows + 2)), 2, atol=1e-5)
 
 
 def test_the_normaliser_stays_as_it_was_set_while_the_network_trains() -> None:
-    model = networks.cry2((16, 16), 2, filters=(4,))
+    model = cry2.build((16, 16), 2, filters=(4,))
     rows = RNG.normal(50, 9, (8, 16, 16)).astype(np.float32)
-    networks.adapt(model, rows)
+    cry2.adapt(model, rows)
     before = model.get_layer("normalise").get_weights()
     model.fit(rows, np.arange(8) % 2, epochs=2, verbose=0)
     for one, other in zip(before, model.get_layer("normalise").get_weights(), strict=True):
@@ -114,22 +114,22 @@ def test_the_normaliser_stays_as_it_was_set_while_the_network_trains() -> None:
 
 
 def test_adapt_leaves_a_network_of_pictures_as_it_is() -> None:
-    model = networks.image((32, 32, 3), 2)
+    model = image.build((32, 32, 3), 2)
     before = model.get_weights()
-    networks.adapt(model, CROPS)
+    cry2.adapt(model, CROPS)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
 def test_augmentation_is_off_outside_training() -> None:
-    plain = networks.image((32, 32, 3), 3, augment=False)
-    model = networks.image((32, 32, 3), 3)
+    plain = image.build((32, 32, 3), 3, augment=False)
+    model = image.build((32, 32, 3), 3)
     model.set_weights(plain.get_weights())
     np.testing.assert_array_equal(model(CROPS, training=False), plain(CROPS, training=False))
     np.testing.assert_array_equal(model.predict(CROPS, verbose=0), plain.predict(CROPS, verbose=0))
 
 
 def test_augmentation_turns_zooms_and_mirrors_in_training_only() -> None:
-    layers = networks.augmentation(3)
+    layers = image.augmentation(3)
     assert [type(layer).__name__ for layer in layers.layers] == [
         "RandomRotation", "RandomZoom", "RandomFlip",
     ]  # fmt: skip
@@ -140,15 +140,13 @@ def test_augmentation_turns_zooms_and_mirrors_in_training_only() -> None:
 
 
 def test_the_same_seed_varies_pictures_alike() -> None:
-    one, same, other = (
-        np.asarray(networks.augmentation(s)(CROPS, training=True)) for s in (1, 1, 2)
-    )
+    one, same, other = (np.asarray(image.augmentation(s)(CROPS, training=True)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
 
 def test_mirrored_alone_is_the_picture_or_its_mirror_image() -> None:
-    layers = networks.augmentation(0, turn=0, zoom=0)
+    layers = image.augmentation(0, turn=0, zoom=0)
     out = np.asarray(layers(np.repeat(CROPS[:1], 40, axis=0), training=True)).round().astype(int)
     kept = (out == CROPS[0]).all(axis=(1, 2, 3))
     mirrored = (out == CROPS[0, :, ::-1]).all(axis=(1, 2, 3))
@@ -156,8 +154,8 @@ def test_mirrored_alone_is_the_picture_or_its_mirror_image() -> None:
 
 
 def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
-    model = networks.image((32, 32, 3), 3, backbone="MobileNetV2", weights="random")
-    table = networks.describe(model)
+    model = image.build((32, 32, 3), 3, backbone="MobileNetV2", weights="random")
+    table = blocks.describe(model)
     assert table.loc[table["trained"] > 0, "layer"].tolist() == ["states"]
     assert "mean_over_picture" in table["layer"].tolist()
     assert np.asarray(model(CROPS, training=False)).shape == (6, 3)
@@ -166,14 +164,14 @@ def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: networks.cry2((63,), 4), "one channel"),
-        (lambda: networks.cry2((63, 40, 2), 4), "one channel"),
-        (lambda: networks.cry2((8, 40), 4), "16 x 16 at least"),
-        (lambda: networks.cry2((63, 40), 4, filters=()), "one block or more"),
-        (lambda: networks.cry2((63, 40), 4, dropout=1.0), "no share"),
-        (lambda: networks.image((32, 32), 4), "RGB"),
-        (lambda: networks.image((32, 32, 1), 4), "RGB"),
-        (lambda: networks.image((32, 32, 3), 4, backbone="MobileNetV9"), "Did you mean"),
+        (lambda: cry2.build((63,), 4), "one channel"),
+        (lambda: cry2.build((63, 40, 2), 4), "one channel"),
+        (lambda: cry2.build((8, 40), 4), "16 x 16 at least"),
+        (lambda: cry2.build((63, 40), 4, filters=()), "one block or more"),
+        (lambda: cry2.build((63, 40), 4, dropout=1.0), "no share"),
+        (lambda: image.build((32, 32), 4), "RGB"),
+        (lambda: image.build((32, 32, 1), 4), "RGB"),
+        (lambda: image.build((32, 32, 3), 4, backbone="MobileNetV9"), "Did you mean"),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_line(build, words: str) -> None:

@@ -1,0 +1,92 @@
+"""What both of Paper B's networks are made of: `blocks`, `classifier`; `describe` lists layers.
+
+Walked by notebooks 04_cry2 and 05_image (Paper B §3: Conv2D, batch normalisation, ReLU and max
+pooling; dropout, a dense softmax; Adam; categorical cross-entropy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils.errors import InputError
+from cryutils.models.backend import keras as _keras
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["blocks", "classifier", "describe"]
+
+# Batch normalisation's moving averages, which answer outside training. Keras' 0.99 needs
+# some 500 steps to settle; 100 clips give 8 an epoch.
+_MOMENTUM = 0.9
+
+
+def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
+    """Return what the blocks make of `h`: each Conv2D, batch normalisation, ReLU, max pooling."""
+    keras = _keras()
+    layers = keras.layers
+    smallest = 2 ** (len(filters) + 1)
+    if not filters or min(h.shape[1:3]) < smallest:
+        raise InputError(
+            f"filters={tuple(filters)} on {h.shape[1]} x {h.shape[2]}: give one block or more,"
+            f" and a picture of {smallest} x {smallest} at least for that many."
+        )
+    for number, count in enumerate(filters, start=1):
+        stride = 2 if number == 1 else 1
+        # No bias: the normalisation behind would take it away again.
+        h = layers.Conv2D(
+            count,
+            3,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name=f"conv{number}",
+        )(h)
+        h = layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}")(h)
+        h = layers.ReLU(name=f"relu{number}")(h)
+        h = layers.MaxPooling2D(name=f"pool{number}")(h)
+    return h
+
+
+def classifier(
+    inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
+) -> Any:
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
+    keras = _keras()
+    h = keras.layers.Dropout(dropout, name="dropout")(h)
+    outputs = keras.layers.Dense(classes, activation="softmax", name="states")(h)
+    model = keras.Model(inputs, outputs, name=name)
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        # Categorical cross-entropy, from class numbers in place of one-hot rows.
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # compiling takes longer than so few steps
+    )
+    return model
+
+
+def describe(model: Any) -> pd.DataFrame:
+    """Return a table of the model's layers: name, kind, output shape and number of parameters.
+
+    `trained` are those of the parameters that training changes. The number of examples, which
+    is open, is left out of the shape.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "layer": layer.name,
+            "kind": type(layer).__name__,
+            "output": " x ".join(str(n) for n in layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+            "trained": sum(int(np.prod(w.shape)) for w in layer.trainable_weights),
+        }
+        for layer in model.layers
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,87 @@
+"""Paper B's sound network, `cry2`: `build`, a window of a spectrogram in, probabilities out.
+
+Walked by notebook 04_cry2 (Paper B §3, model training: Conv2D, batch normalisation, ReLU and max
+pooling in blocks, dropout, a dense softmax). The paper gives no size of any layer: what is chosen
+here is small enough to be trained on a hundred clips in seconds. The network takes decibels as
+they were measured and scales them inside, so a saved file needs nothing beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.errors import InputError
+from cryutils.models.backend import keras as _keras
+from cryutils.models.blocks import blocks, classifier
+
+__all__ = ["adapt", "build"]
+
+_NORMALISER = "normalise"
+
+
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    filters: Sequence[int] = (16, 32, 64),
+    dropout: float = 0.3,
+    learning_rate: float = 1e-3,
+) -> Any:
+    """Return the compiled network: one window of a spectrogram in, softmax out.
+
+    MFCC and mel-spectrogram together are given side by side, as one wider picture: every
+    coefficient is normalised by itself, and only a kernel on the seam sees both.
+
+    After the blocks the mean is taken over time, since when in its window a cry is heard says
+    nothing; over the coefficients nothing is averaged, since a pitch is a place on that axis.
+
+    Args:
+        input_shape: (frames, coefficients) or (frames, coefficients, 1); input float32.
+        classes: how many states.
+        filters: of each block, which halves both axes; the first convolution strides by 2 as
+            well, which takes a quarter of the work.
+        dropout: share of features dropped before the last layer, while training.
+        learning_rate: of Adam.
+
+    Raises:
+        InputError: a window too small for that many blocks, or no share for `dropout`.
+    """
+    shape = tuple(input_shape)
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (1,)):
+        raise InputError(f"input_shape={shape}: give (frames, coefficients), one channel.")
+    keras = _keras()
+    layers = keras.layers
+    inputs = keras.Input(shape, name="spectrogram")
+    # A batch normalisation that never trains: mean and variance are weights, which `adapt`
+    # sets, so folds exchange them without another traced graph (Keras' Normalization keeps
+    # them as constants of the graph).
+    h = layers.BatchNormalization(
+        axis=2, center=False, scale=False, epsilon=1e-6, trainable=False, name=_NORMALISER
+    )(inputs)
+    h = layers.Reshape((shape[0], shape[1], 1), name="picture")(h)
+    h = blocks(h, filters)
+    h = layers.AveragePooling2D((h.shape[1], 1), name="mean_over_time")(h)
+    h = layers.Flatten(name="flatten")(h)
+    return classifier(inputs, h, classes, dropout, learning_rate, name="cry2")
+
+
+def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
+    """Set mean and variance of the first layer to those of `rows`, the training windows.
+
+    `training.fit` calls it, with training rows only. Networks without that layer, such as
+    `image`, stay as they are. A coefficient that never changes is only centred.
+
+    Args:
+        model: a network of `build`, or any other.
+        rows: (rows, frames, coefficients) or (rows, frames, coefficients, 1).
+    """
+    if not any(layer.name == _NORMALISER for layer in model.layers):
+        return
+    axes = tuple(axis for axis in range(rows.ndim) if axis != 2)
+    mean = rows.mean(axis=axes, dtype=np.float64)
+    variance = rows.var(axis=axes, dtype=np.float64)
+    model.get_layer(_NORMALISER).set_weights([mean, np.where(variance > 0, variance, 1.0)])

@@ -1,0 +1,122 @@
+"""Paper B's face network, `image`: `build`, an RGB crop in, probabilities out.
+
+Walked by notebook 05_image (Paper B §3, model training: a CNN with dropout and dense layers,
+optionally transfer learning; augmentation by rotation, flipping and scaling). The paper gives no
+size of any layer. The network takes pixels and scales them inside, so a saved file needs nothing
+beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils.errors import InputError
+from cryutils.models.backend import keras as _keras
+from cryutils.models.blocks import blocks, classifier
+
+if TYPE_CHECKING:
+    from cryutils.models.backbones import Backbone
+
+__all__ = ["augmentation", "build"]
+
+
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    filters: Sequence[int] = (16, 32, 64),
+    dropout: float = 0.3,
+    learning_rate: float = 1e-3,
+    augment: bool = True,
+    l2: float = 1e-2,
+    backbone: str | Backbone | None = None,
+    weights: str = "auto",
+) -> Any:
+    """Return the compiled network: one RGB crop in, softmax out.
+
+    A crop has the eyes above and the mouth below, so its own blocks end flat: what is seen
+    keeps its place. They get the crop in grey, with its own mean taken away and divided by its
+    own deviation: skin, light and background tell the infant, not the state. (On synthetic
+    infants other than the notebooks', that and `l2` took balanced accuracy on new infants from
+    0.4-0.5 to 0.8-0.9 at `signal=1`.) With a `backbone` the blocks give way to frozen features
+    of a network from `keras.applications` and their mean over the picture (transfer learning).
+
+    Args:
+        input_shape: (height, width, 3); input uint8.
+        classes: how many states.
+        filters: as in `cry2.build`; not used with a backbone.
+        dropout: share of features dropped before the last layer, while training.
+        learning_rate: of Adam.
+        augment: turn, mirror and zoom the crops, while training only; see `augmentation`.
+        l2: weight of the squared kernels in the loss; not used with a backbone.
+        backbone: a name such as "MobileNetV2", or what `backbones.base` returned.
+        weights: as in `backbones.base`, where `backbone` is a name.
+
+    Raises:
+        InputError: a crop too small for that many blocks, no share for `dropout`, or what
+            `backbones.base` raises.
+    """
+    shape = tuple(input_shape)
+    if len(shape) != 3 or shape[2] != 3:
+        raise InputError(f"input_shape={shape}: give (height, width, 3), the crops are RGB.")
+    keras = _keras()
+    layers = keras.layers
+    inputs = keras.Input(shape, dtype="uint8", name="pixels")
+    h = layers.Rescaling(1.0, name="float")(inputs)
+    if augment:
+        h = augmentation()(h)
+    if backbone is None:
+        h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
+        h = _grey(h)
+        h = layers.LayerNormalization(
+            axis=(1, 2, 3), center=False, scale=False, name="own_contrast"
+        )(h)
+        h = blocks(h, filters, l2=l2)
+        h = layers.Flatten(name="flatten")(h)
+    else:
+        if isinstance(backbone, str):
+            from cryutils.models import backbones
+
+            backbone = backbones.base(backbone, input_shape=shape, weights=weights)
+        h = backbone.model(h, training=False)
+        h = layers.GlobalAveragePooling2D(name="mean_over_picture")(h)
+    return classifier(inputs, h, classes, dropout, learning_rate, name="image")
+
+
+def augmentation(
+    seed: int | None = None, *, turn: float = 15.0, zoom: float = 0.1, mirror: bool = True
+) -> Any:
+    """Return the layers that vary a picture while training: rotation, flip, scaling (Paper B §3).
+
+    A Keras model, uint8 or float (n, height, width, 3) in, float32 out; called with
+    `training=False` it changes nothing. What leaves the picture is filled with its edge.
+
+    Args:
+        seed: of the draws; None: from Keras' own seed, as `training.fit` sets it.
+        turn: up to so many degrees, either way.
+        zoom: up to this share, in or out.
+        mirror: left and right, half of the time.
+    """
+    keras = _keras()
+    layers = keras.layers
+    seeds = [None] * 3 if seed is None else [seed, seed + 1, seed + 2]
+    steps = [
+        layers.RandomRotation(turn / 360, fill_mode="nearest", seed=seeds[0], name="rotate"),
+        layers.RandomZoom(zoom, fill_mode="nearest", seed=seeds[1], name="zoom"),
+    ]
+    if mirror:
+        steps.append(layers.RandomFlip("horizontal", seed=seeds[2], name="mirror"))
+    return keras.Sequential(steps, name="augmentation")
+
+
+def _grey(h: Any) -> Any:
+    """Return RGB pictures as luma (ITU-R BT.601), by a convolution that never trains."""
+    keras = _keras()
+    luma = np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 1, 3, 1)
+    grey = keras.layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
+    h = grey(h)
+    grey.set_weights([luma])
+    return h
