@@ -286,15 +286,15 @@ def test_one_process_at_a_time_executes_in_a_run(folder: Path) -> None:
 def test_only_networks_that_are_still_in_the_cache_are_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch, apart: Path
 ) -> None:
-    from cryutils.models import checkpoints
+    from cryutils.models import training
 
     run_folder.stage(folder, "01_first")
     place = run_folder.networks_file(folder, "01_first")
-    checkpoints.note(apart / "a", 9)  # outside a run
+    training.note(apart / "a", 9)  # outside a run
     monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(place))
     for name, count in (("a", 2), ("b", 30), ("b", 30), ("gone", 5)):
         write(apart / name, "weights")
-        checkpoints.note(apart / name, count)
+        training.note(apart / name, count)
     (apart / "gone").unlink()
     with place.open("ab") as file:
         file.write(b"1\xff\n\n\t\n7\t")  # cut off by a kill
