@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "cryutils"
 # Each may import those before it, and itself.
 ORDER = (
-    "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "claims", "papers",
+    "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "papers", "claims",
     "plots", "course", "app",
 )  # fmt: skip
 MODULES = {

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "read_results", "record", "record_interval", "run_dir", "together",
-    "unreadable", "unstated", "verdicts",
+    "published", "read_results", "record", "record_interval", "record_table", "run_dir",
+    "together", "unreadable", "unstated", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -119,10 +119,13 @@ def record_interval(
     key: str, found: Interval, *, protocol: str | None, data: str, n: int | None = None
 ) -> Result:
     """Store an interval as `record` does; `n` where its test clips are not its own units."""
-    return record(
-        key, found.value, low=found.low, high=found.high, n=found.n if n is None else n,
-        n_infants=found.n_infants, protocol=protocol, data=data,
-    )  # fmt: skip
+    return record(**found.row(key, protocol=protocol, data=data, n=n))
+
+
+def record_table(table: pd.DataFrame) -> None:
+    """Store each row of `table`, whose columns are the arguments of `record`; NaN is None."""
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        record(**row)
 
 
 def current() -> str:

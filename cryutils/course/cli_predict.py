@@ -53,11 +53,14 @@ def predict(
       cryutils predict recordings --annotate drawn --json
       cryutils predict crying.mp4 --model ensemble
     """
-    from cryutils._io.paths import resolve
+    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils.claims import run_folder
     from cryutils.papers.predict_ensemble import Models
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")
+    for folder in outputs_dir().glob("*/"):
+        run_folder.settle(folder)  # what a kill left between two files of a run
     models = Models(model, run=run)
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)

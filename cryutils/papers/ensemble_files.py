@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from cryutils import claims
 from cryutils._io.paths import writing
 from cryutils.models import checkpoints, export, runtimes
 from cryutils.models.autoencoders import keras_classifier
@@ -41,6 +40,7 @@ def deploy(
     scored: Table3,
     *,
     hearing: Mapping[str, SoundInput],
+    folder: Path,
     seeing: FrameInput | None = None,
     backbone: Backbone | None = None,
     settings: Settings | None = None,
@@ -48,7 +48,7 @@ def deploy(
     engine: str = "keras",
     progress: bool = False,
 ) -> tuple[Path, ...]:
-    """Train the ensemble on all infants and return its files in the run's `models` folder.
+    """Train the ensemble on all infants and return its files in `folder`.
 
     They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and
     `.tflite`. hearing, seeing and backbone say how a recording is prepared; `scored` what such
@@ -63,7 +63,6 @@ def deploy(
     found.train(progress, ablation=False)
     job = Job("leak_free", 0, found.states)
     given = [job._replace(inner=k) for k in range(len(nested.inner))] if own.out_of_fold else [job]
-    folder = claims.run_dir() / "models"
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, dict[str, Any]] = {}
     widths, files = [], []

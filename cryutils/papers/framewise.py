@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import claims
 from cryutils._io import cache
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import Metric
@@ -40,7 +39,7 @@ __all__ = [
     "fit",
     "headline",
     "nearest",
-    "record",
+    "results",
     "scores",
     "taken",
 ]
@@ -229,18 +228,16 @@ def headline(fitted: Framewise, corpus: Corpus) -> Scored:
     return scores(fitted, corpus)[f"{unit_of(fitted.scheme)}s"]
 
 
-def record(key: str, fitted: Framewise, corpus: Corpus) -> None:
-    """Store `headline`'s accuracy and balanced accuracy as `<key>.accuracy` and so on.
+def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
+    """Return `headline`'s accuracy and balanced accuracy as rows for `claims.record_table`.
 
-    Where frames are divided, as `<key>.frame_split.accuracy`. `n` counts clips in any case.
+    As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
+    counts clips in any case.
     """
-    found = headline(fitted, corpus)
     key += ".frame_split" if unit_of(fitted.scheme) == "frame" else ""
-    for metric in ("accuracy", "balanced_accuracy"):
-        claims.record_interval(
-            f"{key}.{metric}", found.intervals[metric], n=len(corpus), protocol=found.protocol,
-            data=corpus.name,
-        )  # fmt: skip
+    return (
+        headline(fitted, corpus).results(key, "accuracy", "balanced_accuracy").assign(n=len(corpus))
+    )
 
 
 def comparison(

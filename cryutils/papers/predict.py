@@ -19,7 +19,6 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import outputs_dir
-from cryutils.claims import run_folder
 from cryutils.errors import InputError, near_miss
 from cryutils.models import novelty
 from cryutils.models.export import Lite
@@ -294,8 +293,6 @@ def find_run(model: str, run: str | Path | None) -> Path:
     """
     if model not in MODELS:
         raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
-    for folder in outputs_dir().glob("*/"):
-        run_folder.settle(folder)
     if run is None:
         runs = runs_with_models(model)
         if not runs:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import claims, evaluation
+from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import CrossFit, fit_clips, validation_clips
@@ -145,29 +145,22 @@ class Scored:
         table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
         return table.astype({"clips": int})
 
-    def record(self, key: str) -> None:
-        """Store every score under `key`: "cry2", "image" or "full"."""
-        for name in _SUMMARY:
-            self.record_one(key, name)
-        for label, row in self.table.iloc[:-1].iterrows():
-            for name in ("precision", "recall", "f1"):
-                self._store(f"{key}.{name}.{label}", float(row[name]))
+    def results(self, key: str, *names: str) -> pd.DataFrame:
+        """Return the scores as rows for `claims.record_table`, each as `<key>.<score>`.
 
-    def record_one(self, key: str, name: str) -> None:
-        """Store one of the summary scores as `<key>.<name>`, with its interval if it has one."""
-        self._store(f"{key}.{name}", getattr(self.scores, name), self.intervals.get(name))
-
-    def _store(self, key: str, value: float, found: evaluation.Interval | None = None) -> None:
-        claims.record(
-            key,
-            value,
-            low=found.low if found else None,
-            high=found.high if found else None,
-            n=len(self.corpus),
-            n_infants=len(set(self.corpus.infants)),
-            protocol=self.protocol,
+        names: summary scores, with their intervals where they have one; none: all of them, and
+        precision, recall and F1 of each class.
+        """
+        values = {name: getattr(self.scores, name) for name in names or _SUMMARY}
+        if not names:
+            for label, row in self.table.iloc[:-1].iterrows():
+                values |= {f"{name}.{label}": row[name] for name in ("precision", "recall", "f1")}
+        ends = {name: (found.low, found.high) for name, found in self.intervals.items()}
+        rows = [(f"{key}.{k}", value, *ends.get(k, (None, None))) for k, value in values.items()]
+        return pd.DataFrame(rows, columns=["key", "value", "low", "high"]).assign(
+            n=len(self.corpus), n_infants=len(set(self.corpus.infants)), protocol=self.protocol,
             data=self.corpus.name,
-        )
+        )  # fmt: skip
 
 
 def comparison(
@@ -198,10 +191,11 @@ def deploy(
     settings: training.Settings,
     given: SoundInput | FaceInput,
     scored: Scored,
+    folder: Path,
 ) -> tuple[Path, ...]:
     """Train `name` on all clips but a validation part, and return the files that it is kept in.
 
-    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in the run's `models` folder.
+    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`.
     `given` says how a recording is prepared for it, `scored` what such a network is worth on
     infants that it has not met; the kept network itself is never scored.
     """
@@ -229,7 +223,6 @@ def deploy(
     if isinstance(given, SoundInput):
         reference = novelty.Reference.of(examples, corpus.infants)
         about["reference"] = reference and reference.as_json()
-    folder = claims.run_dir() / "models"
     light = export.litert(fitted.model, folder / f"{name}.tflite")
     return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from cryutils import claims
 from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.splits import Indices, class_indices
 from cryutils.models.fusion import decide, last_value, rolling_average
@@ -23,7 +23,7 @@ from cryutils.papers.recognition import flicker
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["Rolled", "over_windows", "record"]
+__all__ = ["Rolled", "over_windows", "results"]
 
 Array = npt.NDArray[np.float32]
 
@@ -79,8 +79,10 @@ def over_windows(
     return found
 
 
-def record(rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_free") -> None:
-    """Store `rolling.<n>.flicker_per_minute`, `.accuracy` and `.final_accuracy`.
+def results(
+    rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_free"
+) -> pd.DataFrame:
+    """Return `rolling.<n>.flicker_per_minute`, `.accuracy` and `.final_accuracy` as rows.
 
     And what the longest window changes against single frames, as
     `rolling.gain.flicker_per_minute` and `rolling.gain.accuracy`.
@@ -97,9 +99,11 @@ def record(rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_fr
     }
     found["gain.flicker_per_minute"] = longest.flicker_change
     found["gain.accuracy"] = longest.accuracy_change
-    for key, value in found.items():
-        if value is not None:
-            claims.record_interval(f"rolling.{key}", value, protocol=protocol, data=corpus.name)
+    return pd.DataFrame(
+        value.row(f"rolling.{key}", protocol=protocol, data=corpus.name)
+        for key, value in found.items()
+        if value is not None
+    )
 
 
 def _measured(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import claims, evaluation
+from cryutils import evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval, Metric
@@ -136,8 +136,8 @@ class Table3:
         scheme = next(s for s in reversed([*self.found.folds]) if s != "frame")
         return {row: self.interval(scheme, row, "majority").value for row in self.rows}
 
-    def record(self, split_unit: str = "clip") -> None:
-        """Store every score; of the paper's protocol, `split_unit` says which goes by its name.
+    def results(self, split_unit: str = "clip") -> pd.DataFrame:
+        """Return every score as a row; `split_unit` goes by the name of the paper's protocol.
 
         The other one's keys end with `frame_split.accuracy`, or `clip_split.accuracy`. What the
         ledger says of all three states, or of all three inputs, is stored only of those. Raises
@@ -146,50 +146,56 @@ class Table3:
         unit_of(split_unit)
         if protocol_of(split_unit) is not evaluation.Protocol.PAPER:
             raise InputError(f'split_unit={split_unit!r}: give "clip" or "frame".')
+        rows: list[dict[str, Any]] = []
         for scheme in self.found.folds:
             other = protocol_of(scheme) is evaluation.Protocol.PAPER and scheme != split_unit
             suffix = f".{scheme}_split" if other else ""
             for row in self.rows:
                 for model in (*MODELS, "majority"):
-                    self.record_one(f"table3.{row}.{model}{suffix}", scheme, row, model)
+                    rows += self.result(f"table3.{row}.{model}{suffix}", scheme, row, model)
             if other:
                 continue
             for rival in ("svm", "ae_dnn"):
                 gain = self.gain(scheme, "proposed", rival)
                 key = f"table3.gain.{rival}.{self.main}.accuracy"
-                self._store(key, gain, scheme, self.main)
+                rows.append(self._row(key, gain, scheme, self.main))
             for row in ("sleepy_hungry", "sleepy_hugging"):
                 if {row, "hugging_hungry"} <= set(self.rows):
                     found = self.easier(scheme, row, "hugging_hungry")
-                    self._store(f"table3.hardest.{row}", found, scheme, row, "hugging_hungry")
-            self._record_parts(scheme)
+                    key = f"table3.hardest.{row}"
+                    rows.append(self._row(key, found, scheme, row, "hugging_hungry"))
+            rows += self._parts(scheme)
+        return pd.DataFrame(rows)
 
-    def _record_parts(self, scheme: str) -> None:
+    def _parts(self, scheme: str) -> list[dict[str, Any]]:
+        """Return what the submodels, the subsets and the variants score, on all states."""
+        rows = []
         names = self.found.streams.names
         for stream in names:
-            self.record_one(f"submodel.{stream}", scheme, self.main, f"submodel.{stream}")
+            rows += self.result(f"submodel.{stream}", scheme, self.main, f"submodel.{stream}")
         *smaller, everything = ["+".join(subset) for subset in subsets(names)]
         for subset in (*smaller, everything):
-            self.record_one(f"ablation.{subset}", scheme, self.main, subset)
+            rows += self.result(f"ablation.{subset}", scheme, self.main, subset)
         for subset in smaller if len(names) == 3 and self.main == "total" else ():
             gain = self.gain(scheme, everything, subset)
-            self._store(f"ablation.gain.{subset}.accuracy", gain, scheme, self.main)
+            rows.append(self._row(f"ablation.gain.{subset}.accuracy", gain, scheme, self.main))
         for variant in self.variants:
-            self.record_one(f"ensemble.{variant}", scheme, self.main, variant)
+            rows += self.result(f"ensemble.{variant}", scheme, self.main, variant)
+        return rows
 
-    def record_one(self, key: str, scheme: str, row: str, model: str) -> None:
-        """Store one model's accuracy and balanced accuracy under `key`."""
-        for metric in METRICS:
-            self._store(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme, row)
+    def result(self, key: str, scheme: str, row: str, model: str) -> list[dict[str, Any]]:
+        """Return one model's accuracy and balanced accuracy as rows."""
+        return [
+            self._row(f"{key}.{metric}", self.interval(scheme, row, model, metric), scheme, row)
+            for metric in METRICS
+        ]
 
-    def _store(self, key: str, found: Interval, scheme: str, *rows: str) -> None:
-        """Store an interval about `rows`; `n` counts their clips once, whatever was split."""
+    def _row(self, key: str, found: Interval, scheme: str, *rows: str) -> dict[str, Any]:
+        """Return an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.found.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
-        claims.record_interval(
-            key, found, n=int(np.isin(corpus.labels, states).sum()),
-            protocol=str(protocol_of(scheme)), data=corpus.name,
-        )  # fmt: skip
+        n = int(np.isin(corpus.labels, states).sum())
+        return found.row(key, n=n, protocol=str(protocol_of(scheme)), data=corpus.name)
 
     def _cell(self, scheme: str, row: str, model: str) -> Cell:
         states = self.rows[row]
@@ -245,9 +251,8 @@ class Table3:
         return by_clip(self.found.streams.joint(), units.of_moment, len(units.labels))
 
 
-def published() -> dict[tuple[str, str], float]:
-    """Return the paper's own figures as shares, by row and model."""
-    figures = claims.published()
+def published(figures: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Return the paper's own figures as shares, by row and model, from `claims.published`."""
     figures = figures[figures["where"] == "Table 3"]
     found = {}
     for key, value in zip(figures.key, figures.value, strict=True):

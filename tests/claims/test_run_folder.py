@@ -21,7 +21,6 @@ from cryutils.claims.report import write as write_page
 from cryutils.course import cli
 from cryutils.errors import InputError
 from cryutils.models.model_card import ModelCard
-from cryutils.papers import predict
 
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
          "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
@@ -236,8 +235,8 @@ def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(
             break
         assert process.exitcode == -signal.SIGKILL
         assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
-        models = predict.find_run("cry2", "quick") / "models"
-        ModelCard.read(models, "cry2").check("01_first.keras")
+        run_folder.settle(folder)
+        ModelCard.read(folder / "models", "cry2").check("01_first.keras")
         assert run_folder.recover(folder, NOTEBOOKS) == []
         run_folder.tidy(folder)
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]

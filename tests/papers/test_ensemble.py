@@ -277,7 +277,7 @@ def test_every_result_is_recorded_under_its_key(
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=3)
     scores = Table3(found)
-    scores.record(unit)
+    claims.record_table(scores.results(unit))
     stored = json.loads((tmp_path / "results" / "09_ensemble.json").read_text())
     by_key = {(r["key"], r["protocol"]): r for r in stored}
     for row in ("sleepy_hungry", "sleepy_hugging", "hugging_hungry", "total"):
@@ -302,7 +302,7 @@ def test_every_result_is_recorded_under_its_key(
 
 
 def test_the_published_figures_are_the_ledgers() -> None:
-    figures = table3.published()
+    figures = table3.published(claims.published())
     assert len(figures) == 12
     assert figures["total", "proposed"] == 0.9741
     assert figures["hugging_hungry", "svm"] == 0.6666
@@ -328,7 +328,7 @@ def test_the_files_answer_as_the_networks_do(
     }
     files = ensemble_files.deploy(
         given, Table3(found), hearing=hearing, seeing=FrameInput(size=32), backbone=base,
-        settings=own, rolling=5,
+        settings=own, rolling=5, folder=claims.run_dir() / "models",
     )  # fmt: skip
     assert {path.name for path in files} == {
         f"ensemble{part}{end}" for part in ("", "_mfcc", "_stft", "_image")
@@ -395,7 +395,7 @@ def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
     assert scores.main == "sleepy_hungry"
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
     claims.begin("09_ensemble", seed=0)
-    scores.record()
+    claims.record_table(scores.results())
     keys = set(claims.load_results().key)
     assert "table3.sleepy_hungry.proposed.accuracy" in keys
     assert "submodel.mfcc.accuracy" in keys
@@ -408,8 +408,8 @@ def test_wrong_settings_are_told_in_one_line(
     with pytest.raises(InputError, match="features"):
         Settings(kind="feature")
     with pytest.raises(InputError, match="clip"):
-        Table3(found).record("clips")
+        Table3(found).results("clips")
     with pytest.raises(InputError, match='give "clip" or "frame"'):
-        Table3(found).record("leak_free")
+        Table3(found).results("leak_free")
     with pytest.raises(InputError, match="leak_free"):
         ensemble.fit(streams, settings=SETTINGS, schemes=("leekfree",))

@@ -83,7 +83,7 @@ def deploy(given: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
     base = Backbone(keras.Model(pixels, maps), "one layer", "random weights", "none", False)
     return ensemble_files.deploy(
         given, cast(Table3, Scored()), hearing=HEARING, seeing=FrameInput(size=32), backbone=base,
-        settings=replace(SETTINGS, seed=seed), **options,
+        settings=replace(SETTINGS, seed=seed), folder=claims.run_dir() / "models", **options,
     )  # fmt: skip
 
 

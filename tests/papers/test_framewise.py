@@ -143,7 +143,7 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
         found[scheme] = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=3)
         units = framewise.headline(found[scheme], corpus).corpus
         assert len(units) == len(corpus) * (FRAMES if scheme == "frame" else 1)
-        framewise.record("image.made", found[scheme], corpus)
+        claims.record_table(framewise.results("image.made", found[scheme], corpus))
     table = framewise.comparison({"made": found}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
     kept = claims.load_results().set_index(["key", "protocol"]).value

@@ -164,7 +164,7 @@ def test_majority_says_what_the_training_part_has_most_of() -> None:
 def test_record_writes_exactly_the_keys_of_a_model(case: Case, apart: Path) -> None:
     claims.begin("04_test", seed=5)
     found = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
-    found.record("cry2")
+    claims.record_table(found.results("cry2"))
     kept = claims.load_results().set_index("key")
     summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
     by_class = [f"{what}.{state}" for what in ("precision", "recall", "f1") for state in STATES]
@@ -183,7 +183,8 @@ def test_record_writes_exactly_the_keys_of_a_model(case: Case, apart: Path) -> N
 def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
     claims.begin("04_test")
     for protocol in claims.PROTOCOLS:
-        Scored.of(case.probabilities, case.corpus, protocol=protocol).record_one("x", "macro_f1")
+        scored = Scored.of(case.probabilities, case.corpus, protocol=protocol)
+        claims.record_table(scored.results("x", "macro_f1"))
     assert claims.load_results()[["key", "protocol"]].to_numpy().tolist() == [
         ["x.macro_f1", "paper"], ["x.macro_f1", "leak_free"],
     ]  # fmt: skip
@@ -193,7 +194,7 @@ def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> Non
     cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
     found = Scored(np.array([0, 0, 1]), cries, protocol="leak_free")
     claims.begin("04_test")
-    found.record("cry2")
+    claims.record_table(found.results("cry2"))
     kept = claims.load_results().set_index("key")
     assert kept.value["cry2.macro_f1"] == 1
     assert np.isnan(kept.low["cry2.macro_f1"].astype(float))
@@ -344,6 +345,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
         "cry2",
         lambda s: cry2.build(given.shape, 4, filters=(4, 8)),
         examples, cries, settings=settings, given=given, scored=scored,
+        folder=claims.run_dir() / "models",
     )  # fmt: skip
 
     folder = apart / "outputs" / "manual" / "models"
@@ -388,7 +390,7 @@ def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
         "image",
         lambda s: image.build(given.shape, 4, filters=(4, 8)),
         examples, cries, settings=training.Settings(epochs=1, warm_up=0), given=given,
-        scored=scored,
+        scored=scored, folder=claims.run_dir() / "models",
     )  # fmt: skip
     folder = apart / "outputs" / "manual"
     network, _ = checkpoints.load(folder / "models", "image")

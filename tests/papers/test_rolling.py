@@ -88,7 +88,8 @@ def test_what_averaging_does_is_recorded_under_its_keys(
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     corpus = clips(4, 2)
     claims.begin("test_rolling", seed=0)
-    rolling.record(rolling.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0), corpus)
+    rolled = rolling.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0)
+    claims.record_table(rolling.results(rolled, corpus))
     found = claims.load_results().set_index("key")
     assert found.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
     assert found.loc["rolling.3.accuracy", "value"] == 1

@@ -72,7 +72,7 @@ def test_n_counts_each_clip_once_whatever_was_split(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=0)
-    scores.record(unit)
+    claims.record_table(scores.results(unit))
     stored = claims.load_results()
     for key, n in zip(stored.key, stored.n, strict=True):
         part = key.split(".")
@@ -94,7 +94,7 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=0)
-    scores.record("frame")
+    claims.record_table(scores.results("frame"))
     stored = claims.load_results()
     stored = stored[stored.protocol == "paper"].set_index("key")
     for key, found, units in (
