@@ -1,9 +1,8 @@
-"""What a home does to a recording: noise of a given signal-to-noise ratio, a modality dropped.
+"""What a home does to a recording: `add_noise`, of a given signal-to-noise ratio.
 
 Walked by notebook 06_full. Paper B §4 says that fusion gives "more reliable predictions in
 situations with acoustic noise or visual occlusion"; here noise is made on purpose, in known
-amounts, and a modality taken away altogether, as the worst occlusion does. Pure functions: the
-random generator is an argument.
+amounts (`fusion.drop_modality` takes sound or face away altogether, as the worst occlusion does).
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.audio.spectral import check_finite, check_settings
-from cryutils.errors import InputError
 
-__all__ = ["add_noise", "drop"]
+__all__ = ["add_noise"]
 
 Array = npt.NDArray[np.float32]
 
@@ -46,15 +44,3 @@ def add_noise(
     noise = np.fft.irfft(spectrum, len(x))
     noise *= np.sqrt(power / np.mean(noise**2) / 10 ** (snr_db / 10))
     return (x + noise).astype(np.float32)
-
-
-def drop(n: int, *, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` of them.
-
-    Raises InputError where `share` is no share.
-    """
-    if not 0 <= share <= 1:
-        raise InputError(f"share={share} is no share; use a number from 0 to 1.")
-    lost = np.zeros(n, dtype=bool)
-    lost[rng.permutation(n)[: round(share * n)]] = True
-    return lost

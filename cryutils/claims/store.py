@@ -124,7 +124,8 @@ def record_interval(
 
 def record_table(table: pd.DataFrame) -> None:
     """Store each row of `table`, whose columns are the arguments of `record`; NaN is None."""
-    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+    rows: Any = table.astype(object).where(table.notna(), None).to_dict("records")
+    for row in rows:
         record(**row)
 
 

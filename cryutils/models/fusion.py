@@ -27,6 +27,7 @@ __all__ = [
     "Fused",
     "RollingAverage",
     "decide",
+    "drop_modality",
     "last_value",
     "late_fusion",
     "rolling_average",
@@ -175,3 +176,15 @@ def _checked(name: str, values: npt.ArrayLike | Sequence[Any]) -> Probabilities:
             f"{name}: row {row} sums to {p[row].sum():.3f}; probabilities are 0 to 1 and sum to 1."
         )
     return p
+
+
+def drop_modality(n: int, *, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` of them.
+
+    Raises InputError where `share` is no share.
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"share={share} is no share; use a number from 0 to 1.")
+    lost = np.zeros(n, dtype=bool)
+    lost[rng.permutation(n)[: round(share * n)]] = True
+    return lost

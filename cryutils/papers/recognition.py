@@ -93,7 +93,7 @@ class Scored:
         return scored
 
     @classmethod
-    def rival(
+    def from_classifier(
         cls,
         model: Any,
         features: npt.NDArray[np.floating[Any]],

@@ -1,4 +1,4 @@
-"""Noise of a known ratio, and a known number of dropped clips."""
+"""Noise of a known ratio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.audio.noise import add_noise, drop
+from cryutils.audio.noise import add_noise
 from cryutils.errors import InputError
 
 
@@ -46,18 +46,6 @@ def test_silence_stays_silence() -> None:
     assert len(add_noise(silence[:0], snr_db=0, rng=np.random.default_rng(0))) == 0
 
 
-@given(st.integers(0, 200), st.floats(0, 1))
-def test_drop_takes_the_share_of_clips(n: int, share: float) -> None:
-    assert drop(n, share=share, rng=np.random.default_rng(0)).sum() == round(share * n)
-
-
-def test_drop_is_nested_so_that_a_larger_share_is_a_harder_test() -> None:
-    few, many = (drop(50, share=s, rng=np.random.default_rng(4)) for s in (0.2, 0.6))
-    assert (few <= many).all()
-
-
 def test_wrong_amounts_are_refused() -> None:
     with pytest.raises(InputError, match="snr_db=nan"):
         add_noise(tone(), snr_db=float("nan"), rng=np.random.default_rng(0))
-    with pytest.raises(InputError, match="share="):
-        drop(3, share=1.5, rng=np.random.default_rng(0))

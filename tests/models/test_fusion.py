@@ -13,6 +13,7 @@ from cryutils.models.fusion import (
     NO_PREDICTION,
     RollingAverage,
     decide,
+    drop_modality,
     last_value,
     late_fusion,
     rolling_average,
@@ -172,3 +173,21 @@ def test_a_rolling_average_of_nothing_is_refused() -> None:
     rolling.push([0.5, 0.5])
     with pytest.raises(InputError, match=r"not \(3,\)"):
         rolling.push([0.2, 0.3, 0.5])
+
+
+# A modality taken away
+
+
+@given(st.integers(0, 200), st.floats(0, 1))
+def test_drop_takes_the_share_of_clips(n: int, share: float) -> None:
+    assert drop_modality(n, share=share, rng=np.random.default_rng(0)).sum() == round(share * n)
+
+
+def test_drop_is_nested_so_that_a_larger_share_is_a_harder_test() -> None:
+    few, many = (drop_modality(50, share=s, rng=np.random.default_rng(4)) for s in (0.2, 0.6))
+    assert (few <= many).all()
+
+
+def test_a_share_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="share="):
+        drop_modality(3, share=1.5, rng=np.random.default_rng(0))

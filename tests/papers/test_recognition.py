@@ -415,12 +415,12 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     features = rng.normal(size=(24, 3)) + np.array([[0], [3]] * 12)
     folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
-    whole = Scored.rival(model, features, cries, folds, protocol="leak_free")
+    whole = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )
     features[[4, 11]] = np.nan
-    found = Scored.rival(model, features, cries, folds, protocol="leak_free")
+    found = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
     assert (found.predicted[:, [4, 11]] == -1).all()
     others = np.setdiff1d(np.arange(24), [4, 11])
     assert (found.predicted[:, others] >= 0).all()
