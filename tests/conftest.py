@@ -159,9 +159,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     import cryutils
     from cryutils import audio
     from cryutils.models import checkpoints, cry2, export, image
+    from cryutils.models.backend import seeded
     from cryutils.models.inputs import FaceInput, SoundInput
     from cryutils.models.novelty import Reference
-    from cryutils.models.training import seeded
     from cryutils.papers.recognition import STATES
 
     home = tmp_path_factory.mktemp("trained")

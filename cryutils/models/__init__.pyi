@@ -17,8 +17,8 @@ from . import image as image
 from . import inputs as inputs
 from . import model_card as model_card
 from . import novelty as novelty
-from . import pretraining as pretraining
 from . import runtimes as runtimes
+from . import small_cnn as small_cnn
 from . import stacked as stacked
 from . import training as training
 from . import tuning as tuning

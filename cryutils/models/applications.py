@@ -16,10 +16,10 @@ import numpy as np
 
 from cryutils._io.paths import resolve
 from cryutils.errors import InputError, near_miss
-from cryutils.models.backend import keras
+from cryutils.models.backend import keras, seeded
 from cryutils.models.weights import Found, NotHad, Published, fetch, given, supplying
 
-__all__ = ["build", "names", "prepared", "preprocessing", "start"]
+__all__ = ["build", "names", "prepared", "preprocessing"]
 
 _WEIGHTS = ("auto", "imagenet", "random")
 
@@ -94,26 +94,8 @@ def _build(name: str, shape: tuple[int, int, int], weights: str | None) -> Any:
 
 
 def _random(name: str, shape: tuple[int, int, int], seed: int) -> Any:
-    application = _build(name, shape, None)
-    start(application, seed=seed)
-    return application
-
-
-def start(model: Any, *, seed: int) -> None:
-    """Set a new model's kernels by Glorot's rule, Keras' default, drawn from `seed`.
-
-    Keras would draw them from Python's own random state, which is everybody's.
-    """
-    rng = np.random.default_rng(seed)
-    model.set_weights([_glorot(rng, array) for array in model.get_weights()])
-
-
-def _glorot(rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
-    if array.ndim < 2:  # biases and normalisation start as they are
-        return array
-    field = int(np.prod(array.shape[:-2]))
-    limit = np.sqrt(6 / (field * (array.shape[-2] + array.shape[-1])))
-    return ((2 * rng.random(array.shape, dtype=np.float32) - 1) * limit).astype(array.dtype)
+    with seeded(seed):
+        return _build(name, shape, None)
 
 
 def preprocessing(name: str) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["keras", "quiet_stderr"]
+import numpy as np
+
+__all__ = ["keras", "quiet_stderr", "seeded"]
 
 
 def keras() -> Any:
@@ -24,6 +27,21 @@ def keras() -> Any:
         with quiet_stderr():
             importlib.import_module("tensorflow")
     return importlib.import_module("keras")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw weights, dropout, augmentation and batches from `seed`, as `set_random_seed` does.
+
+    What Python's and NumPy's own generators draw afterwards is what they would have drawn.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    keras().utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 @contextmanager

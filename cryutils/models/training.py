@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -27,11 +26,12 @@ from cryutils._io.paths import cache_dir
 from cryutils.errors import InputError, require_counts
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
+from cryutils.models.backend import seeded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Fitted", "Settings", "fit", "machine", "note", "seeded"]
+__all__ = ["Build", "Fitted", "Settings", "fit", "machine", "note"]
 
 TRAINING_VERSION = 2  # raise it whenever the same rows and settings give other networks
 
@@ -236,21 +236,6 @@ def _unnamed(node: Any) -> Any:
             k: _unnamed(v) for k, v in node.items() if k not in ("name", "seed", "keras_history")
         }
     return [_unnamed(item) for item in node] if isinstance(node, list) else node
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw weights, dropout, augmentation and batches from `seed`, as `set_random_seed` does.
-
-    What Python's and NumPy's own generators draw afterwards is what they would have drawn.
-    """
-    keras, python, numpy = _keras(), random.getstate(), np.random.get_state()
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def machine() -> dict[str, Any]:

@@ -95,7 +95,7 @@ class FrameInput:
     crop: "frame", the whole picture's centred square, which is what Paper A gives ResNet-50;
     "centre", of that square the middle `share`; "face", the face that `video.track` follows,
     found by `detector` (see `faces`). The paper's faces are centred, so nothing is detected
-    there; `pretraining.small` has learned with faces that fill the crop, and needs "face".
+    there; `small_cnn.small` has learned with faces that fill the crop, and needs "face".
     """
 
     fps: float = 30.0

@@ -50,7 +50,7 @@ def frozen_and_finetuned(
     """Return "frozen" and "finetuned", each a network fitted once a fold, on the same folds.
 
     Args:
-        backbone: from `backbones.base` or `pretraining.small`; it stays as it is.
+        backbone: from `backbones.base` or `small_cnn.small`; it stays as it is.
         frames: uint8 (rows, height, width, 3) in its size, from `frames`.
         labels: one a clip.
         infants: one a clip.

@@ -6,7 +6,6 @@ must not be shown to lose; at `signal=0` the leak-free test must not find what i
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,6 @@ from cryutils import audio, evaluation, video
 from cryutils.models import crossfit, cry2, fusion, image, training
 from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers import recognition
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 
 def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_to_lose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import cryutils
-from cryutils.models import pretraining
+from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, streams
 from cryutils.papers.ensemble import Ensemble, Settings
@@ -28,7 +28,7 @@ def trained(signal: float, schemes: tuple[str, ...], *, infants: int) -> Table3:
         "synthetic", classes=list(embeddings.STATES), signal=signal, identity=1.0, infants=infants,
         clips_per_infant=4, duration_s=4.0, video=True, fps=5.0, size=112, seed=1,
     )  # fmt: skip
-    backbone = pretraining.small()
+    backbone = small_cnn.small()
     embedded = embeddings.embed(
         corpus, backbone, embeddings.FrameInput(fps=5.0, size=64, crop="face")
     )

@@ -18,7 +18,7 @@ from published_weights import name_of_file, write_notop
 from cryutils import video
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.models import backbones, backend, pretraining
+from cryutils.models import backbones, backend, small_cnn
 from cryutils.models.backbones import Backbone
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
@@ -150,8 +150,8 @@ def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() 
     for infant in range(20):
         cry = voice.plan("hungry", infant=infant, seed=infant, duration_s=1.0)
         sides += list(face.plan(cry, fps=2).boxes(size=100)[:, 2])
-    learned = np.median(sides) / 100 * (1 + 2 * pretraining.MARGIN)
-    assert learned < FrameInput().share < learned * (1 + pretraining.JITTER)
+    learned = np.median(sides) / 100 * (1 + 2 * small_cnn.MARGIN)
+    assert learned < FrameInput().share < learned * (1 + small_cnn.JITTER)
 
 
 def test_frames_are_a_stream(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

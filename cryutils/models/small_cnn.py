@@ -1,0 +1,96 @@
+"""A small backbone that needs no download: `small`, pretrained on rendered faces; `choose`.
+
+Walked by notebook 07_frames_resnet50, whose `quick` profile puts it in ResNet-50's place where
+ImageNet's weights can't be had. It has learned to tell the parameters of the drawing (how open
+the mouth is, how dark the skin, where the light stands) from the picture of a face. The faces
+are other infants' than any corpus has, and every parameter is drawn by itself between the
+generator's limits, so it has never seen a state nor a label. What it is good for on pictures
+of real infants is not known. It comes with the package, in `small_cnn.npz`, so that it is the same
+everywhere; `tools/pretrain.py` made that file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryutils.errors import InputError
+from cryutils.models.backbones import Backbone, base
+from cryutils.models.backend import keras
+from cryutils.models.weights import NotHad
+
+__all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
+
+FILTERS = (16, 32, 64, 128)
+MARGIN = 0.1  # around the face, as `video.crops` cuts it out
+JITTER = 0.06  # how far that was off while it learned, as a share of the box
+INFANTS = 800  # whose faces it has seen, once each and once mirrored
+READY = Path(__file__).with_name("small_cnn.npz")
+
+
+def small(*, size: int = 64) -> Backbone:
+    """Return a small frozen backbone, pretrained on rendered faces of other infants.
+
+    Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
+    gives float32 (n, size / 16, size / 16, 128). It learned with crops of 64 pixels; others fit,
+    since it has convolutions alone. Raises InputError for a `size` that is no multiple of 16 from
+    48 to 512.
+    """
+    if size % 16 or not 48 <= size <= 512:
+        raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
+    model = network(size)
+    with np.load(READY) as file:
+        model.set_weights([file[name] for name in sorted(file.files) if name != "told"])
+    model.trainable = False
+    words = f"pretrained on {INFANTS} other synthetic infants"
+    return Backbone(model, "small CNN", words, "tf", False)
+
+
+def choose(
+    name: str = "auto",
+    *,
+    size: int | None = None,
+    weights: str | os.PathLike[str] = "auto",
+    seed: int = 0,
+    progress: bool = False,
+) -> Backbone:
+    """Return the backbone `name`; for "auto" ResNet-50, or `small` where its weights can't be had.
+
+    With random weights ResNet-50 carries almost nothing of a face, so `small` takes its place;
+    `Backbone.words` says which it is, and `cause` why. name: "auto", "small", or an application
+    of Keras. size: pixels of a side (None: 224, of `small` 64). weights: as in `backbones.base`;
+    `small` has its own. Raises InputError as `backbones.base` and `small` do.
+    """
+    if name == "small":
+        if weights != "auto":
+            raise InputError(f'weights={str(weights)!r}: "small" makes its own; leave "auto".')
+        return small(size=size or 64)
+    side = size or 224
+    instead = name == "auto" and weights == "auto"
+    try:
+        return base(
+            "ResNet50" if name == "auto" else name,
+            input_shape=(side, side, 3),
+            weights="imagenet" if instead else weights,
+            seed=seed,
+            progress=progress,
+        )
+    except InputError as error:
+        if not (instead and isinstance(error.__cause__, NotHad)):
+            raise
+        return replace(small(size=size or 64), cause=str(error.__cause__))
+
+
+def network(size: int) -> Any:
+    """Return the network with weights that know nothing yet, pixels in, maps out."""
+    layers = keras().layers
+    pixels = keras().Input((size, size, 3), name="pixels")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)
+    for filters in FILTERS:
+        x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return keras().Model(pixels, x, name="small_cnn")

@@ -1,0 +1,136 @@
+"""Train the small backbone that comes with the package, and write its weights.
+
+    python tools/pretrain.py
+
+For whoever changes the faces that are drawn, or the training: the file is
+`cryutils/models/small_cnn.npz`. Each network is as good as the last, but not the same to the bit
+on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import writing
+from cryutils._io.progress import counting
+from cryutils.datasets.synthetic import face
+from cryutils.datasets.synthetic.corpus import FACES, VERSION
+from cryutils.datasets.synthetic.face_states import LEAST, MOST, Face
+from cryutils.models.backend import keras, seeded
+from cryutils.models.small_cnn import FILTERS, INFANTS, JITTER, MARGIN, READY, network
+from cryutils.video.faces import crop, single_threaded
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+PRETRAINING_VERSION = 3  # raise it whenever the settings below give another network
+SIZE, EPOCHS, SEED = 64, 10, 0
+BATCH, RATE = 64, 3e-3
+# What a crop doesn't show, or what a single frame doesn't.
+_HIDDEN = (
+    "sway", "pace", "near", "left", "up", "roll", "cloth", "sheet", "sheet_tone", "whorl", "gape"
+)  # fmt: skip
+_MOMENT = ("opening", "effort", "blink")
+PARAMETERS = (
+    *_MOMENT, *(f.name for f in fields(Face) if f.name not in _HIDDEN)
+)  # fmt: skip
+_SIDED = ("light_x", "turn")  # parameters that a mirror turns about
+_FIRST = 2**41  # corpora number their infants from below 2**40
+
+
+def main(path: Path = READY, infants: int = INFANTS) -> None:
+    """Train the network on `infants` rendered faces, and write its weights to `path`."""
+    pixels, parameters = mirrored(*faces(infants, size=SIZE, seed=SEED))
+    model = trained(pixels, parameters)
+    arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
+    with writing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, told=np.array(told()), **arrays)
+
+
+def told() -> str:
+    """Return all that shapes the network but for the libraries that train it."""
+    settings = {"size": SIZE, "infants": INFANTS, "epochs": EPOCHS, "seed": SEED}
+    return json.dumps([PRETRAINING_VERSION, FILTERS, FACES, VERSION, settings], sort_keys=True)
+
+
+def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array]:
+    """Return crops of rendered faces, one an infant, and what they were drawn with.
+
+    uint8 (infants, size, size, 3) RGB and float32 (infants, parameters) in the order of
+    `PARAMETERS`, each in [0, 1] between the limits of the generator.
+    """
+    drawn = []
+    # One after the other: so small a picture is drawn in many short steps, which threads of
+    # Python or of OpenCV would only wait for.
+    with counting("other infants' faces", "infants") as report, single_threaded():
+        for number in range(infants):
+            drawn.append(_face(number, size=size, seed=seed))
+            report(len(drawn), infants)
+    pixels, parameters = zip(*drawn, strict=True)
+    return np.stack(pixels), np.stack(parameters)
+
+
+def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
+    rng = np.random.default_rng([seed, number, 9])
+    infant = _FIRST + number
+    told = {name: rng.random() for name in PARAMETERS}
+    told["blink"] = float(told["blink"] < 0.2)
+    looks = _looks(told, rng)
+    held = {
+        "roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
+        **{name: told[name] for name in _MOMENT},
+    }  # fmt: skip
+    moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
+    plan = face.FacePlan(state="", infant=infant, seed=infant, fps=1.0, face=looks, **moment)
+    side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
+    (picture,) = face.frames(plan, size=side)
+    (box,) = plan.boxes(size=side)
+    box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
+    parameters = np.array([told[name] for name in PARAMETERS], np.float32)
+    return crop(picture, box, size=size, margin=MARGIN), parameters
+
+
+def _looks(told: dict[str, float], rng: np.random.Generator) -> Face:
+    values = {}
+    for name in (field.name for field in fields(Face)):
+        low, high = getattr(LEAST, name), getattr(MOST, name)
+        values[name] = low + (high - low) * (told[name] if name in told else rng.random())
+    return Face(**values)
+
+
+def mirrored(pixels: Pixels, parameters: Array) -> tuple[Pixels, Array]:
+    """Return the pictures and, behind them, their mirror images with what those show.
+
+    As good as twice the infants for how alike heads are, and drawing is what takes long.
+    """
+    turned = parameters.copy()
+    for name in _SIDED:  # from -limit to limit, so 0 to 1 is turned about its middle
+        turned[:, PARAMETERS.index(name)] *= -1
+        turned[:, PARAMETERS.index(name)] += 1
+    return np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([parameters, turned])
+
+
+def trained(pixels: Pixels, parameters: Array) -> Any:
+    """Return the network from pixels to maps, after it learned to tell the parameters."""
+    spread = parameters.std(axis=0)
+    targets = (parameters - parameters.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    steps = -(-len(pixels) // BATCH) * EPOCHS
+    layers = keras().layers
+    with seeded(SEED):
+        maps = network(pixels.shape[1])
+        pooled = layers.GlobalAveragePooling2D()(maps.output)
+        whole = keras().Model(maps.input, layers.Dense(parameters.shape[1])(pooled))
+        rate = keras().optimizers.schedules.CosineDecay(RATE, steps)
+        whole.compile(keras().optimizers.Adam(rate), loss="mse", jit_compile=False)
+        whole.fit(pixels, targets, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    return maps
+
+
+if __name__ == "__main__":
+    main()
