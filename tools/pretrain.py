@@ -44,9 +44,9 @@ _SIDED = ("light_x", "turn")  # parameters that a mirror turns about
 _FIRST = 2**41  # corpora number their infants from below 2**40
 
 
-def main(path: Path = READY, infants: int = INFANTS) -> None:
-    """Train the network on `infants` rendered faces, and write its weights to `path`."""
-    pixels, parameters = mirrored(*faces(infants, size=SIZE, seed=SEED))
+def main(path: Path = READY) -> None:
+    """Train the network on rendered faces, and write its weights to `path`."""
+    pixels, parameters = mirrored(*faces(INFANTS, size=SIZE, seed=SEED))
     model = trained(pixels, parameters)
     arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
     with writing(path) as part, part.open("wb") as file:
