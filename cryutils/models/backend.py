@@ -7,6 +7,7 @@ exports a network asks here, inside the function that needs it.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import random
 import sys
@@ -26,6 +27,8 @@ def keras() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with quiet_stderr():
             importlib.import_module("tensorflow")
+        # A fold's network is a new one, which TensorFlow takes for a function traced again.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return importlib.import_module("keras")
 
 
