@@ -338,11 +338,11 @@ class Ensemble(Submodels):
                 if states != self.states and not main:
                     continue
                 job = Job(scheme, fold, states)
-                x, y, train, stop = self._design(job, kind, out_of_fold)
+                x, y, train, stop = self.design(job, kind, out_of_fold)
                 for subset in chosen if states == self.states and ablation else chosen[-1:]:
                     used = np.repeat(
                         [name in subset for name in self.streams.names],
-                        [self._width(name, kind) for name in self.streams.names],
+                        [self.width(name, kind) for name in self.streams.names],
                     )
                     names.append((kind, out_of_fold, subset, job))
                     tasks.append(Task(train, stop, group=len(xs), classes=states, inputs=used))
@@ -392,15 +392,22 @@ class Ensemble(Submodels):
         parts = [self.outputs(name, job, moments, kind) for name in self.streams.names]
         return np.concatenate(parts, axis=1)
 
-    def _width(self, stream: str, kind: Kind) -> int:
-        if kind == "probabilities":
+    def width(self, stream: str, kind: Kind | None = None) -> int:
+        """Return how many numbers a submodel gives an ensemble; None: of the settings' kind."""
+        if (kind or self.settings.kind) == "probabilities":
             return self.classes
         return (self.settings.image if stream == IMAGE else self.settings.audio).units[-1]
 
-    def _design(
-        self, job: Job, kind: Kind, out_of_fold: bool
+    def design(
+        self, job: Job, kind: Kind | None = None, out_of_fold: bool | None = None
     ) -> tuple[Array, Indices, Indices, Indices]:
-        """Return an ensemble's inputs, their classes, and its rows to train on and to stop by."""
+        """Return an ensemble's inputs, their classes, and its rows to train on and to stop by.
+
+        float32 (rows, width), one submodel's outputs behind the other's, and int64 (rows,), then
+        row numbers. kind, out_of_fold: by default as in the settings.
+        """
+        kind = kind or self.settings.kind
+        out_of_fold = self.settings.out_of_fold if out_of_fold is None else out_of_fold
         nested = self._nested(job)
         _, stop = self._parts(job)
         blocks = [

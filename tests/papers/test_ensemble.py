@@ -114,7 +114,7 @@ def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_k
     found: Ensemble,
 ) -> None:
     job = Job("leak_free", 1, TOTAL)
-    x, _, train, stop = found._design(job, "features", True)
+    x, _, train, stop = found.design(job, "features", True)
     one = found.folds["leak_free"][1]
     rows = []
     for inner, part in zip(found.inner(job), one.inner, strict=True):
@@ -123,7 +123,7 @@ def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_k
         rows.append(np.concatenate(parts, axis=1))
     assert (x[train] == np.concatenate(rows)).all()
     assert len(stop) == 2 * len(found.moments(job, one.stop))
-    simple, _, inside, _ = found._design(job, "features", False)
+    simple, _, inside, _ = found.design(job, "features", False)
     fit = found.moments(job, one.fit)
     parts = [found.outputs(name, job, fit, "features") for name in found.streams.names]
     assert (simple[inside] == np.concatenate(parts, axis=1)).all()
@@ -145,7 +145,7 @@ def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_t
         own, same = bare._parts(inner)
         assert list(same) == list(stop)
         assert set(own) < set(train)
-    x, _, taught, held = bare._design(job, "features", out_of_fold)
+    x, _, taught, held = bare.design(job, "features", out_of_fold)
     assert set(x[taught, 0]) == set(train)
     assert set(x[held, 0]) == set(stop)
 
