@@ -74,7 +74,7 @@ def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_n
     # numba looks beside the module first, where an installed package can't be written either.
     package = tmp_path / "site" / "cryutils"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(paths.__file__).parent, package, ignore=ignored)
+    shutil.copytree(Path(paths.__file__).parents[1], package, ignore=ignored)
     (package / "__pycache__").write_text("in the way")
     home, temporary = {"HOME": "/dev/null/x"}, tmp_path / "temporary"
     temporary.mkdir()
