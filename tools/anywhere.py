@@ -115,39 +115,15 @@ def busy_loops(count: int) -> Iterator[None]:
         yield
 
 
-def commands(one: Pass, folder: Path) -> list[list[str]]:
-    """Return what runs the tests of a pass; its cores and priority are inherited by kernels.
-
-    Two at once where the pass asks for no other load: a kernel keeps one core busy, seldom two.
-    """
+def command(one: Pass, folder: Path) -> list[str]:
+    """Return what runs the tests of a pass; its cores and priority are inherited by kernels."""
     start = ["taskset", "-c", f"0-{one.cores - 1}"] if one.cores else []
     start += ["nice", "-n", str(NICENESS)] if one.busy else []
     start += [sys.executable, "-m", "pytest"]
     if one.suite:
-        return [[*start, "tests"]]
+        return [*start, "tests"]
     notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")), reverse=one.backwards)
-    start += [*shlex.split(NBVAL), str(folder / "seen.ipynb")]
-    count = 1 if one.busy or one.cores else 2
-    return [[*start, *notebooks[k::count]] for k in range(count)]
-
-
-def codes_of(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> list[int]:
-    """Run commands at once and return their exit codes; only the first prints as it goes."""
-    with ExitStack() as stack:
-        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands[1:]]
-        running = [
-            stack.enter_context(
-                subprocess.Popen(
-                    one, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-                )
-            )
-            for one, output in zip(commands, [None, *outputs], strict=True)
-        ]
-        codes = [process.wait() for process in running]
-        for output in outputs:
-            output.seek(0)
-            print(output.read().decode(errors="replace"), flush=True)
-    return codes
+    return [*start, *shlex.split(NBVAL), str(folder / "seen.ipynb"), *notebooks]
 
 
 def passes(one: Pass) -> bool:
@@ -166,7 +142,8 @@ def passes(one: Pass) -> bool:
                 folder / "seen.ipynb", dict(zip(SEEN, seen, strict=True)), list(one.variables)
             )
             print(f"\n{one.name}, {cache} caches: {json.dumps(one.variables)}", flush=True)
-            codes += codes_of(commands(one, folder), environment)
+            done = subprocess.run(command(one, folder), cwd=ROOT, env=environment, check=False)
+            codes.append(done.returncode)
     return not any(codes)
 
 

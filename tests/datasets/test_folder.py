@@ -333,8 +333,7 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
     monkeypatch.setattr(files, "blocks", blocks)
     corpus = load(root)
     assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
-    why = NO_MEMORY
-    assert left_out(corpus) == {"tired/bo/2.wav": why}
+    assert left_out(corpus) == {"tired/bo/2.wav": NO_MEMORY}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Thousands of damaged files: each is read, or refused in one line, within memory and time.
 
 Seeds of every format are made here, damaged by a fixed list of mutations, and given to `probe`,
-`read`, `frames`, `track` and `predict` in processes of their own. A part of the list runs always,
-all of it with CRYUTILS_TEST_LARGE=1.
+`read`, `frames`, `track` and `predict` in processes of their own. A short list runs always, a
+long one with CRYUTILS_TEST_LARGE=1.
 """
 
 from __future__ import annotations

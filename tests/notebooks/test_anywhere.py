@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -74,33 +73,6 @@ def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     assert tool.main(["--only", "dark"]) == 0
     assert tool.main(["--list"]) == 0
     assert "a light one" in capfd.readouterr().out
-
-
-def test_every_notebook_is_in_one_half_of_a_pass(tool: ModuleType, tmp_path: Path) -> None:
-    every = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
-    for one in tool.PASSES:
-        halves = [[a for a in part if a in every] for part in tool.commands(one, tmp_path)]
-        assert len(halves) == (1 if one.suite or one.busy or one.cores else 2)
-        assert sorted(chain(*halves)) == ([] if one.suite else every)
-        assert all(half == sorted(half, reverse=one.backwards) for half in halves)
-
-
-def test_halves_run_at_once_both_are_shown_and_either_fails_the_pass(
-    tool: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    # Each ends only when the other has begun.
-    script = (
-        "import pathlib, sys\nmine, other, code = sys.argv[1:]\npathlib.Path(mine).touch()\n"
-        "while not pathlib.Path(other).exists(): pass\nprint(pathlib.Path(mine).name)\n"
-        "sys.exit(int(code))"
-    )
-    first, second = str(tmp_path / "first"), str(tmp_path / "second")
-    commands = [
-        [sys.executable, "-c", script, first, second, "0"],
-        [sys.executable, "-c", script, second, first, "3"],
-    ]
-    assert tool.codes_of(commands, dict(os.environ)) == [0, 3]
-    assert capfd.readouterr().out.split() == ["first", "second"]
 
 
 @pytest.mark.parametrize(
