@@ -89,7 +89,7 @@ def learning_curves(
         ax.plot(mean.index, mean, color=colour, lw=2.2, label=words)
     for k, epoch in enumerate(best):
         ax.axvline(epoch, color="#D55E00", lw=0.8, ls=":", label="" if k else "epoch kept")
-    ax.set(xlabel="epoch", ylabel=what.replace("loss", "loss (cross-entropy, nats)"))
+    ax.set(xlabel="epoch", ylabel=what.replace("loss", "loss, nats"))
     if what == "accuracy":
         ax.set_ylim(0, 1.02)
     ax.locator_params(axis="x", integer=True)

@@ -122,7 +122,7 @@ def test_learning_curves_are_each_fold_and_their_mean(ax: Axes) -> None:
     assert [list(line.get_ydata()) for line in thin(ax)[:2]] == [[1.0, 0.5], [2.0, 1.5]]
     kept = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
     assert kept == [2, 1]
-    assert ax.get_ylabel() == "loss (cross-entropy, nats)"
+    assert ax.get_ylabel() == "loss, nats"
 
 
 def test_the_mean_curve_ends_with_the_first_fold_that_stops(ax: Axes) -> None:
