@@ -59,10 +59,10 @@ class Table:
     """A table of a paper beside what a run measured on `data`.
 
     `scores` has a row for each model, metric and split; models without a score in a metric are
-    left out of it. Columns: group, model, metric, split, key (of the result), value, low, high,
-    n, n_infants, published (the paper's figure for that metric), p_value (of the model's
-    leak-free balanced accuracy) and commonest (the leak-free score of always giving the
-    commonest answer); numbers are float64, shares 0-1 or counts, NaN where there is none.
+    left out of it. Columns: group, model, metric, split, key (of the result, no split in it),
+    value, low, high, n, n_infants, published (the paper's figure for that metric), p_value (of
+    the model's leak-free balanced accuracy) and commonest (the leak-free score of always giving
+    the commonest answer); numbers are float64, shares 0-1 or counts, NaN where there is none.
     `comparable`: whether the classes are the paper's, so that its figures may stand beside ours.
     """
 
@@ -170,11 +170,15 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     leak_free = measured[measured.split == "leak_free"].set_index("key").value
     keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
     commonest_key = scores.group.map(lambda group: keys.get(group, keys.get("", "")))
-    return scores.assign(
-        published=scores.key.map(figures),
-        p_value=(scores.model_key + ".p_value").map(leak_free),
-        commonest=(commonest_key + "." + scores.metric).map(leak_free),
-    ).drop(columns="model_key")
+    return (
+        scores.assign(
+            published=scores.key.map(figures),
+            p_value=(scores.model_key + ".p_value").map(leak_free),
+            commonest=(commonest_key + "." + scores.metric).map(leak_free),
+        )
+        .drop(columns="model_key")
+        .reset_index(drop=True)
+    )
 
 
 def _by_split(results: pd.DataFrame) -> pd.DataFrame:
