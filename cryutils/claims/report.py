@@ -14,6 +14,7 @@ import struct
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from cryutils import claims
 from cryutils._io.paths import writing
 from cryutils._io.progress import counting
 from cryutils.claims import run_folder
-from cryutils.claims.tables import COMMONEST, METRICS, Table, every, table1
+from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, Table, every, table1
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
@@ -104,18 +105,18 @@ def write(folder: Path) -> Path:
     )
     environment.filters["share"] = _share
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
+    environment.tests["missing"] = pd.isna
     tables = every(results)
     judged = {
-        (table.title, table.data): claims.verdicts(
+        (table.layout.title, table.data): claims.verdicts(
             results[results.data == table.data],
-            paper="A" if "Table 3" in table.title else "B",
-            every="Table 3" in table.title,
+            paper="A" if table.layout == TABLE3 else "B",
+            every=table.layout == TABLE3,
         )
         for table in tables
-        if "Table 2" not in table.title
+        if table.layout != TABLE2
     }
     states, figures = _states(folder), _figures(folder)
-    whole = results.astype(object).where(results.notna(), None)
     page = environment.get_template("report.html").render(
         run=printable(folder.name),
         corpora=sorted(set(results.data)),
@@ -123,7 +124,7 @@ def write(folder: Path) -> Path:
         tables=tables,
         metrics=METRICS,
         commonest=COMMONEST,
-        summaries={table.data: _summary(table) for table in tables if "Table 2" in table.title},
+        summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
         judged=judged,
         table1=table1(results),
         image=_image(folder, tables),
@@ -131,10 +132,7 @@ def write(folder: Path) -> Path:
         merged=_merged(figures),
         states=states,
         pages=_pages(folder, [state["name"] for state in states]),
-        results={
-            name: part.to_dict("records") for name, part in whole.groupby("notebook", sort=False)
-        },
-        n_results=len(whole),
+        results=results,
     )
     target = folder / "report.html"
     with writing(target) as part:
@@ -142,33 +140,31 @@ def write(folder: Path) -> Path:
     return target
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+def _share(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
     """Return what of a mixed run is of synthetic infants: its tables, else its notebooks."""
-    titles = [table.title for table in tables if table.data == "synthetic"]
+    titles = [table.layout.title for table in tables if table.data == "synthetic"]
     return titles or sorted(set(results[results.data == "synthetic"].notebook))
 
 
 def _summary(table: Table) -> dict[str, Any] | None:
-    """Return the lowest and highest accuracy of Table 2's rows with both protocols measured."""
-    keys = [("accuracy", split) for split in table.splits]
-    models = [r for r in table.rows if r.name != COMMONEST and all(k in r.scores for k in keys)]
-    if not models:
+    """Return the lowest and highest accuracy of Table 2's cells with both protocols measured."""
+    scores = table.scores[(table.scores.metric == "accuracy") & (table.scores.model != COMMONEST)]
+    counts = scores.groupby(["group", "model"]).value.transform("count")
+    cells = scores[counts == len(table.layout.splits)]
+    if cells.empty:
         return None
-    ranges = {split: [row.scores["accuracy", split]["value"] for row in models]
-              for split in table.splits}  # fmt: skip
-    published = [row.published for row in models if row.published is not None]
-    tested = [row.p_value for row in models if row.p_value is not None]
+    leak_free = cells[cells.split == "leak_free"]
     return {
-        **{split: (min(values), max(values)) for split, values in ranges.items()},
-        "published": (min(published), max(published)) if published else None,
-        "majority": table.reference(models[0], "accuracy"),
-        "significant": sum(p < 0.05 for p in tested),
-        "tested": len(tested),
-        "cells": len(models),
+        "ranges": cells.groupby("split").value.agg(["min", "max"]).to_dict("index"),
+        "published": leak_free.published.agg(["min", "max"]).to_dict(),
+        "commonest": leak_free.commonest.iloc[0],
+        "significant": (leak_free.p_value < 0.05).sum(),
+        "tested": leak_free.p_value.count(),
+        "cells": len(leak_free),
     }
 
 
@@ -177,13 +173,13 @@ def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
     by_notebook: dict[str, list[dict[str, Any]]] = {}
     drawn = sorted((folder / "figures").glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
     for path in drawn:
-        said = _png_text(path)
+        text = _png_text(path)
         picture = base64.b64encode(path.read_bytes()).decode()
-        by_notebook.setdefault(said.get("Source", ""), []).append(
+        by_notebook.setdefault(text.get("Source", ""), []).append(
             {
                 "key": path.stem,
-                "caption": said.get("Description", path.stem),
-                "data": said.get("Comment", ""),
+                "caption": text.get("Description", path.stem),
+                "data": text.get("Comment", ""),
                 "picture": picture,
             }
         )
@@ -219,7 +215,7 @@ def _image(folder: Path, tables: Iterable[Table]) -> dict[str, str]:
     """
     with suppress(InputError, KeyError):  # no card, or a damaged one, which `damages` names
         card = ModelCard.read(folder / "models", "ensemble").content
-        if card["data"] in [table.data for table in tables if "Table 3" in table.title]:
+        if card["data"] in [table.data for table in tables if table.layout == TABLE3]:
             return {card["data"]: card["backbone"] or "none, sound alone"}
     return {}
 
@@ -237,13 +233,13 @@ def _has_page(notebook: Path) -> bool:
 def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
     notebooks = _notebooks(folder, names)
-    found = {}
+    pages = {}
     with counting("Notebooks as pages", "notebooks") as report:
         for number, path in enumerate(notebooks):
             report(number, len(notebooks))
             if _has_page(path) or _as_html(path):
-                found[path.stem] = f"notebooks/{path.stem}.html"
-    return found
+                pages[path.stem] = f"notebooks/{path.stem}.html"
+    return pages
 
 
 def _as_html(notebook: Path) -> bool:
@@ -284,18 +280,18 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
         image = _image(folder, tables)
         for table in tables:
             for metric in table.metrics:
-                title = f"{name}: {table.title}, {METRICS[metric]} in % on {table.data}"
+                title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
                 console.print(title, style="bold")
                 if table.data == "synthetic":
                     console.print("no evidence about real infants")
                 console.print(_printed(table, metric))
-                if metric == table.metrics[0] and table.has_p_values:
+                if metric == table.metrics[0] and table.tested:
                     console.print("p: of the leak-free balanced accuracy, adjusted over the models")
                 elif metric == table.metrics[0]:
                     console.print("no p: this run tested none of these rows")
                 if metric == "accuracy" and not table.comparable:
                     console.print("no published figures: the paper has other classes")
-                if "Table 3" in table.title and table.data in image:
+                if table.layout == TABLE3 and table.data in image:
                     console.print(f"image: {image[table.data]}")
                 console.print()
 
@@ -304,31 +300,31 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
     from rich import box
     from rich.table import Table as Printed
 
-    shows_published = metric == "accuracy" and table.has_published
-    shows_p = metric == table.metrics[0] and table.has_p_values
+    scores = table.scores[table.scores.metric == metric]
+    shows_published = bool(scores.published.notna().any())
+    shows_p = metric == table.metrics[0] and table.tested
     # Narrow enough for 80 columns where every score is "100 [100, 100]".
     printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     printed.add_column("", no_wrap=True)
-    columns = [*["paper's\nfigure"] * shows_published, *table.splits.values(), *["p"] * shows_p]
-    for column in columns:
+    splits = table.layout.splits.values()
+    for column in [*["paper's\nfigure"] * shows_published, *splits, *["p"] * shows_p]:
         printed.add_column(column, justify="right")
-    for group, rows in table.groups(metric):
+    for group, models in scores.groupby("group", sort=False):
         if group:
-            printed.add_row(group, style="bold")
-        for row in rows:
-            cells = [_in_percent(row.scores.get((metric, split))) for split in table.splits]
+            printed.add_row(str(group), style="bold")
+        for model, cells in models.groupby("model", sort=False):
+            row = cells.iloc[0]
+            texts = [_in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
             if shows_published:
-                cells.insert(0, "–" if row.published is None else f"{100 * row.published:.0f}")
+                texts.insert(0, _in_percent(row.published))
             if shows_p:
-                cells.append("–" if row.p_value is None else f"{row.p_value:.3f}")
-            printed.add_row(" " * bool(group) + row.name, *cells)
+                texts.append("–" if pd.isna(row.p_value) else f"{row.p_value:.3f}")
+            printed.add_row(f"{' ' if group else ''}{model}", *texts)
     return printed
 
 
-def _in_percent(result: dict[str, Any] | None) -> str:
-    if result is None:
+def _in_percent(value: float, low: float = nan, high: float = nan) -> str:
+    if pd.isna(value):
         return "–"
-    value = f"{100 * result['value']:.0f}"
-    if result["low"] is None:
-        return value
-    return f"{value} [{100 * result['low']:.0f}, {100 * result['high']:.0f}]"
+    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.0f}{interval}"

@@ -1,15 +1,13 @@
 """The tables that reports and scoreboards show, drawn from a run's results: nothing is computed.
 
-Paper A's Tables 1, 2 and 3, and for Paper B one row a model. Walked by no notebook; `report` and
-the command `cryutils report` show them.
+Paper A's Tables 1, 2 and 3 and Paper B's models, each one tidy `DataFrame`. Walked by no
+notebook; `report` and the command `cryutils report` show them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
 import pandas as pd
 
@@ -17,8 +15,8 @@ from cryutils import claims
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "METRICS", "PAIRS", "Row", "Table", "every", "paper_b", "table1",
-    "table2", "table3",
+    "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE3",
+    "Layout", "Table", "build", "every", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -29,7 +27,6 @@ PAIRS = {  # the rows of Table 3
     "total": "all three states",
 }
 ENSEMBLES = {"svm": "SVM", "ae_dnn": "AE+DNN", "proposed": "ensemble"}
-PAPER_B = {"cry2": "cry2", "image": "image", "full": "full"}
 METRICS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -39,231 +36,169 @@ COMMONEST = "commonest class"
 # An accuracy says little where one class has more than this share of the clips.
 _MOST = 0.6
 
-_Result = dict[str, Any]
-_Key = tuple[str, str | None, str]
-
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One model of a table: its results by metric and split, where they were measured.
+class Layout:
+    """What stands in a table of a paper: `rows` of a result's key, its group and its model.
 
-    `published` is the paper's accuracy, a share 0-1; `p_value` that of the leak-free balanced
-    accuracy. A row named `COMMONEST` always gives the answer that most clips of its group have.
+    A model named `COMMONEST` always gives the answer that most clips of its group have, or of
+    all groups where its own is "". `splits` are the columns with their words, `metrics` those
+    shown, in order. `of_table1`: the paper's figures are of the classes in its Table 1, and
+    stand beside no others.
     """
 
-    group: str
-    name: str
-    scores: Mapping[tuple[str, str], _Result]
-    published: float | None = None
-    p_value: float | None = None
+    title: str
+    rows: Sequence[tuple[str, str, str]]
+    splits: Mapping[str, str]
+    metrics: Sequence[str] = ("balanced_accuracy", "accuracy")
+    of_table1: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of a paper beside what a run measured on `data`.
 
-    `splits` names the columns. `metrics` are shown in their order, the first one with p values.
+    `scores` has a row for each model, metric and split; models without a score in a metric are
+    left out of it. Columns: group, model, metric, split, key (of the result, no split in it),
+    value, low, high, n, n_infants, published (the paper's figure for that metric), p_value (of
+    the model's leak-free balanced accuracy) and commonest (the leak-free score of always giving
+    the commonest answer); numbers are float64, shares 0-1 or counts, NaN where there is none.
     `comparable`: whether the classes are the paper's, so that its figures may stand beside ours.
     """
 
-    title: str
+    layout: Layout
     data: str
-    rows: Sequence[Row]
-    splits: Mapping[str, str]
-    metrics: Sequence[str]
-    comparable: bool = True
-
-    def groups(self, metric: str) -> Iterator[tuple[str, list[Row]]]:
-        """Give the rows with a score in `metric` by group, with its name ("" where it has none)."""
-        rows = [row for row in self.rows if any(metric == name for name, _ in row.scores)]
-        for group, members in groupby(rows, lambda row: row.group):
-            yield group, list(members)
-
-    def reference(self, row: Row, metric: str) -> float | None:
-        """Return the leak-free score of always giving the commonest answer, where measured."""
-        for other in self.rows:
-            if other.name == COMMONEST and other.group in ("", row.group):
-                result = other.scores.get((metric, "leak_free"))
-                return None if result is None else float(result["value"])
-        return None
+    scores: pd.DataFrame
+    comparable: bool
 
     @property
-    def has_published(self) -> bool:
-        """Whether any row has a figure of the paper."""
-        return any(row.published is not None for row in self.rows)
+    def metrics(self) -> list[str]:
+        """The metrics that were measured, in their order; p values belong to the first."""
+        return [metric for metric in self.layout.metrics if metric in set(self.scores.metric)]
 
     @property
-    def has_p_values(self) -> bool:
-        """Whether any row was tested."""
-        return any(row.p_value is not None for row in self.rows)
+    def tested(self) -> bool:
+        """Whether any model was tested against chance."""
+        return bool(self.scores.p_value.notna().any())
+
+
+TABLE2 = Layout(
+    "Paper A, Table 2",
+    [
+        *(
+            (f"feature_validation.{feature}.{model}", feature.upper(), name)
+            for feature in FEATURES
+            for model, name in CLASSIFIERS.items()
+        ),
+        ("feature_validation.majority", "", COMMONEST),
+    ],
+    {"paper": "paper's protocol", "leak_free": "leak-free"},
+    of_table1=True,
+)
+TABLE3 = Layout(  # named after the paper's states, so that each row stands for the same ones
+    "Paper A, Table 3",
+    [
+        (f"table3.{pair}.{model}", words, name)
+        for pair, words in PAIRS.items()
+        for model, name in {**ENSEMBLES, "majority": COMMONEST}.items()
+    ],
+    {"frame": "frames split", "paper": "clips split", "leak_free": "leak-free"},
+)
+_RIVALS = {**BASELINES, "majority": COMMONEST}
+PAPER_B = Layout(
+    "Paper B",
+    [
+        ("cry2", "sound", "cry2"),
+        *((f"baseline.audio.{model}", "sound", name) for model, name in _RIVALS.items()),
+        ("image", "face", "image"),
+        *((f"baseline.image.{model}", "face", name) for model, name in _RIVALS.items()),
+        ("full", "sound and face", "full, late fusion"),
+    ],
+    TABLE2.splits,
+    ("balanced_accuracy", "macro_f1"),
+)
 
 
 def every(results: pd.DataFrame) -> list[Table]:
     """Return Tables 2 and 3 of Paper A and the models of Paper B, each corpus on its own."""
-    return [*table2(results), *table3(results), *paper_b(results)]
+    return [table for layout in (TABLE2, TABLE3, PAPER_B) for table in build(layout, results)]
 
 
-def table2(results: pd.DataFrame) -> list[Table]:
-    """Return Table 2 of Paper A from a run's results, cells that weren't measured left out."""
-    measured, published = _by_key(results), _published("Table 2")
-    splits = {"paper": "paper's protocol", "leak_free": "leak-free"}
-    found = []
-    for data in _corpora(results):
-        comparable = _has_classes_of_table1(measured, data)
-        rows = [
-            _row(measured, data, splits, f"feature_validation.{feature}.{model}", feature.upper(),
-                 name, published if comparable else {})
-            for feature in FEATURES
-            for model, name in CLASSIFIERS.items()
-        ]  # fmt: skip
-        if any(row.scores for row in rows):
-            rows.append(_row(measured, data, splits, "feature_validation.majority", "", COMMONEST))
-        found += _table("Paper A, Table 2", data, rows, splits, comparable=comparable)
-    return found
+def table1(results: pd.DataFrame) -> list[Table]:
+    """Return Table 1 of Paper A, its classes as models, by corpus: clips in it, and in use."""
+    tables = []
+    for _, measured in results.groupby("data"):  # each with classes of its own
+        keys = [key for key in measured.key if key.startswith("table1.")]
+        classes = dict.fromkeys(key.rpartition(".")[0] for key in keys)
+        rows = [(key, "", key.removeprefix("table1.")) for key in classes]
+        metrics = ("count", "test_count")
+        layout = Layout("Paper A, Table 1", rows, {"": "clips"}, metrics, of_table1=True)
+        tables += build(layout, measured)
+    return tables
 
 
-def table3(results: pd.DataFrame) -> list[Table]:
-    """Return Table 3 of Paper A from a run's results, cells that weren't measured left out.
+def build(layout: Layout, results: pd.DataFrame) -> list[Table]:
+    """Return the table from `results` (columns as in `claims.Result`), one for each corpus.
 
-    Its rows are named after the paper's states, so that each stands for the same ones.
+    A corpus on which none of its numbers was measured has no table.
     """
-    measured, published = _by_key(results), _published("Table 3")
-    splits = {"frame": "frames split", "paper": "clips split", "leak_free": "leak-free"}
-    models = {**ENSEMBLES, "majority": COMMONEST}
-    found = []
-    for data in _corpora(results):
-        rows = [
-            _row(measured, data, splits, f"table3.{pair}.{model}", words, name, published)
-            for pair, words in PAIRS.items()
-            for model, name in models.items()
-        ]
-        found += _table("Paper A, Table 3", data, rows, splits)
-    return found
+    figures = claims.published().set_index("key").value
+    tables = []
+    for data, measured in _by_split(results).groupby("data"):
+        comparable = not layout.of_table1 or _has_classes_of_table1(measured, figures)
+        scores = _scores(layout, measured, figures if comparable else figures.iloc[:0])
+        if len(scores):
+            tables.append(Table(layout, str(data), scores, comparable))
+    return tables
 
 
-def paper_b(results: pd.DataFrame) -> list[Table]:
-    """Return Paper B's models, their classical rivals and the commonest class, where measured."""
-    measured = _by_key(results)
-    splits = {"paper": "paper's protocol", "leak_free": "leak-free"}
-    names = {
-        "sound": {"cry2": "cry2"} | {f"baseline.audio.{k}": n for k, n in BASELINES.items()},
-        "face": {"image": "image"} | {f"baseline.image.{k}": n for k, n in BASELINES.items()},
-        "sound and face": {"full": "full, late fusion"},
-    }
-    names["sound"]["baseline.audio.majority"] = COMMONEST
-    names["face"]["baseline.image.majority"] = COMMONEST
-    found = []
-    for data in _corpora(results):
-        rows = [
-            _row(measured, data, splits, key, group, name)
-            for group, models in names.items()
-            for key, name in models.items()
-        ]
-        found += _table("Paper B", data, rows, splits, metrics=("balanced_accuracy", "macro_f1"))
-    return found
+def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -> pd.DataFrame:
+    """Return the columns of `Table.scores` for what was measured on a corpus."""
+    scores = pd.DataFrame(layout.rows, columns=["model_key", "group", "model"])
+    scores = scores.merge(pd.DataFrame({"metric": layout.metrics}), "cross")
+    scores = scores.merge(pd.DataFrame({"split": list(layout.splits)}), "cross")
+    scores["key"] = scores.model_key + "." + scores.metric
+    numbers = ["value", "low", "high", "n", "n_infants"]
+    measured = measured[["key", "split", *numbers]].astype(dict.fromkeys(numbers, float))
+    scores = scores.merge(measured, "left")
+    scores = scores[scores.groupby("key").value.transform("count") > 0]
 
-
-def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return Table 1 of Paper A beside a run's counts by corpus: one row a class, NaN for none.
-
-    The paper's columns are left out where the classes that were used aren't its own.
-    """
-    measured, published = _by_key(results), _published("Table 1")
-    rows: dict[str, dict[str, dict[str, float]]] = {}
-    for (key, _, data), result in measured.items():
-        if key.startswith("table1."):
-            label, _, what = key.removeprefix("table1.").rpartition(".")  # labels may have dots
-            row = rows.setdefault(data, {}).setdefault(label, {})
-            row[what] = float(result["value"])
-            row[f"published_{what}"] = published.get(key, float("nan"))
-    found = {}
-    for data, by_label in sorted(rows.items()):
-        columns = ["count", "test_count"]
-        if _has_classes_of_table1(measured, data):
-            columns = ["published_count", "count", "published_test_count", "test_count"]
-        found[data] = pd.DataFrame(
-            list(by_label.values()), index=list(by_label), columns=columns, dtype=float
+    accuracy = scores.metric == "accuracy"
+    lopsided = scores.value[accuracy & (scores.model == COMMONEST)].max() > _MOST
+    if "accuracy" in layout.metrics and not lopsided:
+        scores = scores[accuracy]
+    leak_free = measured[measured.split == "leak_free"].set_index("key").value
+    keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
+    commonest_key = scores.group.map(lambda group: keys.get(group, keys.get("", "")))
+    return (
+        scores.assign(
+            published=scores.key.map(figures),
+            p_value=(scores.model_key + ".p_value").map(leak_free),
+            commonest=(commonest_key + "." + scores.metric).map(leak_free),
         )
-    return found
-
-
-def _table(
-    title: str, data: str, rows: Iterable[Row], splits: Mapping[str, str], *,
-    metrics: Sequence[str] = (), comparable: bool = True,
-) -> list[Table]:  # fmt: skip
-    """Return the table of the rows that were measured; none where nothing was."""
-    rows = [row for row in rows if row.scores]
-    if not metrics:
-        shares = [
-            result["value"]
-            for row in rows
-            for (metric, _), result in row.scores.items()
-            if row.name == COMMONEST and metric == "accuracy"
-        ]
-        lopsided = max(shares, default=0) > _MOST
-        metrics = ("balanced_accuracy", "accuracy") if lopsided else ("accuracy",)
-    metrics = [m for m in metrics if any(m == metric for row in rows for metric, _ in row.scores)]
-    return [Table(title, data, rows, splits, metrics, comparable)] if metrics else []
-
-
-def _row(
-    measured: Mapping[_Key, _Result], data: str, splits: Iterable[str], key: str, group: str,
-    name: str, published: Mapping[str, float] | None = None,
-) -> Row:  # fmt: skip
-    scores = {
-        (metric, split): result
-        for metric in METRICS
-        for split in splits
-        if (result := _of_split(measured, data, key, metric, split))
-    }
-    p = measured.get((f"{key}.p_value", "leak_free", data))
-    figure = (published or {}).get(f"{key}.accuracy")
-    return Row(group, name, scores, figure, None if p is None else float(p["value"]))
-
-
-def _of_split(
-    measured: Mapping[_Key, _Result], data: str, key: str, metric: str, split: str
-) -> _Result | None:
-    """Return a score. What Table 3's paper's protocol divides by default has the plain key."""
-    frames, clips = (
-        measured.get((f"{key}.{unit}_split.{metric}", "paper", data)) for unit in ("frame", "clip")
+        .drop(columns="model_key")
+        .reset_index(drop=True)
     )
-    plain = measured.get(
-        (f"{key}.{metric}", "leak_free" if split == "leak_free" else "paper", data)
-    )
-    if split == "leak_free":
-        return plain
-    if split == "frame":
-        return plain if clips else frames
-    return clips or plain
 
 
-def _has_classes_of_table1(measured: Mapping[_Key, _Result], data: str) -> bool:
+def _by_split(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the results with their `split`, which their keys no longer name: "" for counts."""
+    paper = results.protocol == "paper"
+    frames = paper & results.key.str.contains(".frame_split.", regex=False)
+    clips = paper & results.key.str.contains(".clip_split.", regex=False)
+    plain = results.key.str.replace(r"\.(?:frame|clip)_split\.", ".", regex=True)
+    key = results.key.mask(frames | clips, plain)
+    # What Table 3's paper's protocol divides by default has the plain key.
+    by_default = paper & ~clips & clips.groupby([results.data, key]).transform("any")
+    split = results.protocol.fillna("").mask(frames | by_default, "frame")
+    tidy = results.assign(key=key, split=split)
+    return tidy.drop_duplicates(["key", "split", "data"], keep="last")
+
+
+def _has_classes_of_table1(measured: pd.DataFrame, figures: pd.Series[float]) -> bool:
     """Return whether the clips used are of Table 1's classes, but for one that stands in."""
-    used = {
-        key.removesuffix(".test_count")
-        for (key, _, of), result in measured.items()
-        if of == data and key.startswith("table1.") and key.endswith(".test_count")
-        if result["value"] > 0
-    }
-    of_paper = {key.rpartition(".")[0] for key in _published("Table 1")}
+    used, of_paper = (
+        {key for key in keys if key.startswith("table1.") and key.endswith(".test_count")}
+        for keys in (measured.key[measured.value > 0], figures.index)
+    )
     return len(used) == len(of_paper) and len(used - of_paper) <= 1
-
-
-def _published(where: str) -> dict[str, float]:
-    figures = claims.published()
-    figures = figures[figures["where"] == where]
-    return dict(zip(figures.key, figures.value.astype(float), strict=True))
-
-
-def _corpora(results: pd.DataFrame) -> list[str]:
-    return sorted(set(results.data))
-
-
-def _by_key(results: pd.DataFrame) -> dict[_Key, _Result]:
-    """Return each result by its key, protocol and corpus, None for what it lacks."""
-    rows = results.astype(object).where(results.notna(), None).to_dict("records")
-    return {
-        (row["key"], row["protocol"], row["data"]): {str(k): v for k, v in row.items()}
-        for row in rows
-    }

@@ -118,37 +118,62 @@ class Page(HTMLParser):
 # Tables
 
 
-def value(row: tables.Row, metric: str, split: str) -> float | None:
-    result = row.scores.get((metric, split))
-    return None if result is None else result["value"]
+def wide(
+    table: tables.Table, metric: str = "accuracy"
+) -> dict[tuple[str, str], list[float | None]]:
+    """Return a metric's scores by group and model, each split in its order, None for a gap."""
+    scores = table.scores[table.scores.metric == metric]
+    return {
+        (str(group), str(model)): [None if pd.isna(v) else v for v in cells.value]
+        for (group, model), cells in scores.groupby(["group", "model"], sort=False)
+    }
 
 
-def accuracies(row: tables.Row) -> tuple[float | None, float | None]:
-    return value(row, "accuracy", "paper"), value(row, "accuracy", "leak_free")
+def column(table: tables.Table, name: str) -> list[float | None]:
+    """Return a column of the first metric, one number a model, which is the same in each split."""
+    scores = table.scores[table.scores.metric == table.metrics[0]]
+    by_model = scores.groupby(["group", "model"], sort=False)[name]
+    assert (by_model.nunique() <= 1).all()
+    return [None if pd.isna(v) else v for v in by_model.max()]
 
 
 def test_table_2_stands_beside_what_the_paper_printed() -> None:
-    (table,) = tables.table2(results(TWO))
-    first, second, commonest = table.rows
-    assert (first.group, first.name, first.published, first.p_value) == (
-        "STFT",
-        "SVM",
-        0.4583,
-        0.04,
-    )
-    assert accuracies(first) == (0.60, 0.30)
-    assert (second.group, second.name, second.published) == ("MFCC", "DNN", 0.8449)
-    assert (commonest.name, accuracies(commonest)) == (tables.COMMONEST, (0.36, 0.355))
-    assert table.reference(first, "accuracy") == 0.355
-    assert table.reference(first, "balanced_accuracy") is None
+    (table,) = tables.build(tables.TABLE2, results(TWO))
+    assert wide(table) == {
+        ("STFT", "SVM"): [0.60, 0.30],
+        ("MFCC", "DNN"): [0.80, 0.40],
+        ("", tables.COMMONEST): [0.36, 0.355],
+    }
+    assert column(table, "published") == [0.4583, 0.8449, None]
+    assert column(table, "p_value") == [0.04, 0.50, None]
+    assert column(table, "commonest") == [0.355] * 3
     assert table.metrics == ["accuracy"]
+
+
+def test_a_table_is_one_tidy_frame() -> None:
+    rows = [
+        row(
+            "table3.total.svm.accuracy", 1, protocol="leak_free", low=0.5, high=1, n=20, n_infants=4
+        )
+    ]
+    (table,) = tables.build(tables.TABLE3, results(rows))
+    scores = table.scores.set_index("split")
+    assert scores.index.tolist() == ["frame", "paper", "leak_free"]
+    assert scores.loc["leak_free"].dropna().to_dict() == {
+        "group": "all three states", "model": "SVM", "metric": "accuracy",
+        "key": "table3.total.svm.accuracy", "value": 1, "low": 0.5, "high": 1, "n": 20,
+        "n_infants": 4, "published": 0.6551,
+    }  # fmt: skip
+    numbers = ["value", "low", "high", "n", "n_infants", "published", "p_value", "commonest"]
+    assert (scores[numbers].dtypes == "float64").all()
+    assert scores.loc["frame", ["value", "low", "n", "p_value"]].isna().all()
 
 
 def test_a_cell_that_was_not_measured_is_left_out() -> None:
     only_paper = [row("feature_validation.stft.nb.accuracy", 0.5, protocol="paper")]
-    (table,) = tables.table2(results(only_paper))
-    (found,) = table.rows
-    assert (found.name, accuracies(found), found.p_value) == (CLASSIFIERS["nb"], (0.5, None), None)
+    (table,) = tables.build(tables.TABLE2, results(only_paper))
+    assert wide(table) == {("STFT", CLASSIFIERS["nb"]): [0.5, None]}
+    assert not table.tested
     assert tables.every(results([])) == []
 
 
@@ -156,9 +181,12 @@ def test_numbers_of_two_corpora_are_never_mixed() -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04),
             *cell("stft", "svm", 0.9, 0.8, 0.001, data="synthetic")]  # fmt: skip
     assert [
-        (table.data, *accuracies(table.rows[0]), table.rows[0].p_value)
-        for table in tables.table2(results(rows))
-    ] == [("donateacry", 0.6, 0.3, 0.04), ("synthetic", 0.9, 0.8, 0.001)]
+        (table.data, wide(table), column(table, "p_value"))
+        for table in tables.build(tables.TABLE2, results(rows))
+    ] == [
+        ("donateacry", {("STFT", "SVM"): [0.6, 0.3]}, [0.04]),
+        ("synthetic", {("STFT", "SVM"): [0.9, 0.8]}, [0.001]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,26 +205,42 @@ def test_published_figures_stand_only_beside_the_papers_classes(
 ) -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04), *counts(classes),
             row("table1.burping.test_count", 0)]  # fmt: skip
-    (table,) = tables.table2(results(rows))
+    (table,) = tables.build(tables.TABLE2, results(rows))
     assert table.comparable is comparable
-    assert table.rows[0].published == (0.4583 if comparable else None)
+    assert column(table, "published") == [0.4583 if comparable else None]
 
 
-def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted() -> None:
+def counted(table: tables.Table) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return by class and count what the run counted, and the paper (NaN is -1)."""
+    scores = table.scores.fillna({"published": -1})
+    counts: dict[str, dict[str, tuple[float, float]]] = {}
+    for label, metric, *pair in scores[["model", "metric", "value", "published"]].to_numpy():
+        counts.setdefault(label, {})[metric] = (pair[0], pair[1])
+    return counts
+
+
+def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted(run: Path) -> None:
     rows = [*counts(), row("table1.tired.count", 24), row("table1.hungry.count", 382),
             *counts(("bored",), "mine"), row("table1.bored.count", 7, data="mine")]  # fmt: skip
-    found = tables.table1(results(rows))
-    assert list(found) == ["donateacry", "mine"]
-    table = found["donateacry"]
-    assert table.loc["tired"].tolist() == [24, 24, 20, 20]
-    assert table.loc["hungry", "count"] == 382
-    assert table.loc["hungry"].isna().tolist() == [True, False, True, False]
-    assert found["mine"].to_dict("index") == {"bored": {"count": 7, "test_count": 20}}
-    assert tables.table1(results([])) == {}
+    paper, mine = tables.table1(results(rows))
+    assert (paper.data, paper.comparable, mine.data, mine.comparable) == (
+        "donateacry", True, "mine", False,
+    )  # fmt: skip
+    assert list(counted(paper)) == list(STAND_IN)
+    assert counted(paper)["tired"] == {"count": (24, 24), "test_count": (20, 20)}
+    assert counted(paper)["hungry"] == {"count": (382, -1), "test_count": (20, -1)}
+    assert counted(paper)["discomfort"] == {"test_count": (20, 20)}
+    assert counted(mine) == {"bored": {"count": (7, -1), "test_count": (20, -1)}}
+    assert tables.table1(results([])) == []
+    text = Page(report.write(made(run, rows))).text
+    assert "tired 24 24 20 20" in text
+    assert "hungry – 382 – 20" in text
+    assert "discomfort – – 20 20" in text
+    assert "bored 7 20" in text
 
 
-AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "it's \"so\"", "100 % {{x}}", "<b>", "a\\b",
-           "[red]x[/red]", "a\N{DIVISION SLASH}b"]  # fmt: skip
+AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "a.clip_split", "it's \"so\"",
+           "100 % {{x}}", "<b>", "a\\b", "[red]x[/red]", "a\N{DIVISION SLASH}b"]  # fmt: skip
 
 
 @settings(max_examples=20)
@@ -205,9 +249,9 @@ AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "it's \"so\"", "100 % {{x}
 def test_table_1_takes_any_label(labels: list[str]) -> None:
     rows = [row(f"table1.{label}.{what}", k) for k, label in enumerate(labels)
             for what in ("count", "test_count")]  # fmt: skip
-    (table,) = tables.table1(results(rows)).values()
-    assert table.to_dict("index") == {
-        label: {"count": k, "test_count": k} for k, label in enumerate(labels)
+    (table,) = tables.table1(results(rows))
+    assert counted(table) == {
+        label: {"count": (k, -1), "test_count": (k, -1)} for k, label in enumerate(labels)
     }
 
 
@@ -228,14 +272,6 @@ def test_awkward_labels_and_names_are_recorded_and_shown(
     assert all(f"{label} 3 3".replace("_", " ") in text for label in AWKWARD)
     report.print_scoreboard([run])
     assert "caf\\xe9 [x]-quick: Paper B, macro F1 in % on own.v2 [x]" in capsys.readouterr().out
-
-
-def test_the_summary_by_hand() -> None:
-    found = report._summary(tables.table2(results(TWO))[0])
-    assert found == {
-        "published": (0.4583, 0.8449), "paper": (0.60, 0.80), "leak_free": (0.30, 0.40),
-        "majority": 0.355, "significant": 1, "tested": 2, "cells": 2,
-    }  # fmt: skip
 
 
 # The page
@@ -384,7 +420,8 @@ def test_the_page_says_what_was_measured(run: Path) -> None:
     assert "46 % to 84 %" in text  # published
     assert "60 % to 80 %" in text
     assert "30 % to 40 %" in text
-    assert "36 %" in text
+    assert "commonest class 36 % always" in text
+    assert "Accuracy over 2 combinations" in text
     assert "1 of 2" in text
     assert "60 % [50, 70] 30 % [10, 50] 0.040" in text
     assert "DNN" in text
@@ -411,6 +448,7 @@ def test_missing_intervals_and_protocols_are_gaps(run: Path) -> None:
     page = Page(report.write(run))
     assert "46 % 60 % –" in page.text
     assert "76 % – 50 %" in page.text
+    assert "combinations" not in page.text, "none was measured under both protocols"
     assert "nan" not in page.source.lower()
     assert "None" not in page.text
 
@@ -603,14 +641,13 @@ def of_paper_b(data: str = "mine") -> list[dict[str, Any]]:
 
 def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -> None:
     p = row("cry2.p_value", 0.79, protocol="leak_free", data="mine")
-    (table,) = tables.paper_b(results([*of_paper_b(), p]))
-    assert [(r.group, r.name, r.p_value) for r in table.rows] == [
-        ("sound", "cry2", 0.79), ("sound", "SVM", None),
-        ("sound and face", "full, late fusion", None),
-    ]  # fmt: skip
-    full = table.rows[-1]
-    assert value(full, "balanced_accuracy", "paper") == pytest.approx(0.8)
-    assert value(full, "macro_f1", "leak_free") == 0.6
+    (table,) = tables.build(tables.PAPER_B, results([*of_paper_b(), p]))
+    models = wide(table, "balanced_accuracy")
+    full = ("sound and face", "full, late fusion")
+    assert list(models) == [("sound", "cry2"), ("sound", "SVM"), full]
+    assert column(table, "p_value") == [0.79, None, None]
+    assert models[full] == pytest.approx([0.8, 0.6])
+    assert wide(table, "macro_f1")[full] == pytest.approx([0.8, 0.6])
     assert table.metrics == ["balanced_accuracy", "macro_f1"]
 
 
@@ -665,16 +702,16 @@ def of_table_3(data: str = "mine", *, commonest: float = 0.4) -> list[dict[str, 
 
 
 def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> None:
-    (table,) = tables.table3(results(of_table_3()))
-    pair, svm, ensemble, commonest = table.rows
-    assert [(r.group, r.name, r.published) for r in table.rows] == [
-        ("sleepy & hungry", "SVM", 0.8092), ("all three states", "SVM", 0.6551),
-        ("all three states", "ensemble", 0.9741), ("all three states", tables.COMMONEST, None),
-    ]  # fmt: skip
-    assert [value(pair, "accuracy", split) for split in table.splits] == [None, None, 0.7]
-    assert [value(ensemble, "accuracy", split) for split in table.splits] == [0.6] * 3
-    assert (table.reference(pair, "accuracy"), table.reference(svm, "accuracy")) == (None, 0.4)
-    assert (ensemble.p_value, value(commonest, "accuracy", "leak_free")) == (0.012, 0.4)
+    (table,) = tables.build(tables.TABLE3, results(of_table_3()))
+    assert wide(table) == {
+        ("sleepy & hungry", "SVM"): [None, None, 0.7],
+        ("all three states", "SVM"): [0.5] * 3,
+        ("all three states", "ensemble"): [0.6] * 3,
+        ("all three states", tables.COMMONEST): [None, None, 0.4],
+    }
+    assert column(table, "published") == [0.8092, 0.6551, 0.9741, None]
+    assert column(table, "p_value") == [None, None, 0.012, None]
+    assert column(table, "commonest") == [None, 0.4, 0.4, 0.4]
 
 
 def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
@@ -682,9 +719,8 @@ def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
         row("table3.total.svm.accuracy", 0.9, protocol="paper"),
         row("table3.total.svm.clip_split.accuracy", 0.7, protocol="paper"),
     ]
-    (table,) = tables.table3(results(rows))
-    (found,) = table.rows
-    assert [value(found, "accuracy", split) for split in table.splits] == [0.9, 0.7, None]
+    (table,) = tables.build(tables.TABLE3, results(rows))
+    assert wide(table) == {("all three states", "SVM"): [0.9, 0.7, None]}
 
 
 @pytest.mark.parametrize(
@@ -757,9 +793,10 @@ def test_where_no_ensemble_was_kept_nothing_is_said_of_the_backbone(
 def test_a_corpus_of_two_states_has_their_pair_alone(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, [r for r in of_table_3() if ".total." not in r["key"]])
-    (table,) = tables.table3(report._read(run))
-    assert {r.group for r in table.rows} == {"sleepy & hungry"}
+    rows = [r for r in of_table_3() if ".total." not in r["key"]]
+    made(run, rows)
+    (table,) = tables.build(tables.TABLE3, results(rows))
+    assert set(table.scores.group) == {"sleepy & hungry"}
     page = Page(report.write(run))
     assert "Paper A, Table 3, on mine" in page.text
     assert ">sleepy &amp; hungry</th>" in page.source
