@@ -38,12 +38,12 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
     """Measure, print one line an engine, and return how many times faster each is."""
     backbone = backbones.base("ResNet50", progress=True)
     model = backbones.head_input(backbone)
-    known, states = faces(CALIBRATION, first=0)
+    calibration, states = faces(CALIBRATION, first=0)
     pixels, _ = faces(frames, first=CALIBRATION)
     ways = {"Model.predict": lambda x: model.predict(x, batch_size=BATCH, verbose=0)}
     for name in runtimes.ENGINES:
         try:
-            engine = runtimes.ready(model, engine=name, batch_size=BATCH, calibration=known)
+            engine = runtimes.ready(model, engine=name, batch_size=BATCH, calibration=calibration)
         except InputError as error:
             print(f"  {name} is left out: {error}")
             continue
@@ -55,7 +55,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
             begun = time.perf_counter()
             run(pixels)
             seconds[name].append(time.perf_counter() - begun)
-    head = trained_head(ways["Model.predict"](known), states)
+    head = trained_head(ways["Model.predict"](calibration), states)
     print(f"{backbone.words}, {frames} frames, {os.cpu_count()} cores, medians of {rounds} rounds")
     took = {name: statistics.median(times) for name, times in seconds.items()}
     ratios = {name: took["Model.predict"] / spent for name, spent in took.items()}
@@ -66,7 +66,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
             f"fast as Model.predict; centred cosine {near.cosine:.4f} (least {near.lowest:.4f}), "
             f"{100 * near.equal:.1f} % equal predictions"
         )
-    with_cache = head_with_cache(backbone, known[:HEAD_FRAMES], states[:HEAD_FRAMES])
+    with_cache = head_with_cache(backbone, calibration[:HEAD_FRAMES], states[:HEAD_FRAMES])
     return {**ratios, "head with cache": with_cache}
 
 
@@ -83,14 +83,14 @@ def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndar
 
     def with_cache() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            (kept,) = cache.ragged(Path(folder, "kept"), lambda: iter([front.run(pixels)]))
-            head.fit(np.asarray(kept), y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+            (outputs,) = cache.ragged(Path(folder, "kept"), lambda: iter([front.run(pixels)]))
+            head.fit(np.asarray(outputs), y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
 
     spent = []
     for run in (with_cache, without):
-        wall, own = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         run()
-        spent.append((time.perf_counter() - wall, time.process_time() - own))
+        spent.append((time.perf_counter() - wall, time.process_time() - cpu))
     (cached_s, cached_own), (bare_s, bare_own) = spent
     print(
         f"head: {EPOCHS} epochs on {len(pixels)} frames, {bare_s:.1f} s from pixels, "
@@ -109,7 +109,7 @@ def faces(count: int, *, first: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(pictures), np.arange(first, first + count) % 4
 
 
-def trained_head(known: np.ndarray, states: np.ndarray):
+def trained_head(pixels: np.ndarray, states: np.ndarray):
     """Return a head, embeddings in and class scores out: standardised, then logistic."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -117,7 +117,7 @@ def trained_head(known: np.ndarray, states: np.ndarray):
 
     return (
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-        .fit(known, states)
+        .fit(pixels, states)
         .predict_proba
     )
 

@@ -40,7 +40,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
 
     made: dict[str, Any] = {}
     backbone = small_cnn.small()  # its quality is nobody's concern here
-    given = embeddings.FrameInput(fps=FPS, size=64, crop="centre")
+    frame_input = embeddings.FrameInput(fps=FPS, size=64, crop="centre")
     hearing = {
         kind: SoundInput(
             kind=kind, n_fft=256, hop_length=128, step_s=2.0, scaling="recording"
@@ -56,7 +56,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         made["corpus"] = cryutils.load("synthetic", **dials)
 
     def frames() -> None:
-        made["frames"] = embeddings.embed(made["corpus"], backbone, given)
+        made["frames"] = embeddings.embed(made["corpus"], backbone, frame_input)
 
     def sound() -> None:
         made["streams"] = streams.gather(made["corpus"], hearing, made["frames"], fps=FPS)
@@ -79,11 +79,14 @@ def settings() -> Any:
 
     from cryutils.papers.ensemble import Settings
 
-    own = Settings(n_inner=2)
+    defaults = Settings(n_inner=2)
     epochs = {"encoder": 4, "audio": 8, "image": 4, "joint": 8, "final": 16}
     return replace(
-        own,
-        **{name: replace(getattr(own, name), epochs=n, patience=n) for name, n in epochs.items()},
+        defaults,
+        **{
+            name: replace(getattr(defaults, name), epochs=n, patience=n)
+            for name, n in epochs.items()
+        },
     )
 
 
@@ -95,9 +98,9 @@ def one(clips: int) -> dict[str, Any]:
         took, setup = {}, None
         for name, stage in stages(clips):
             setup = time.process_time() - begun if setup is None else setup
-            wall, own = time.perf_counter(), time.process_time()
+            wall, cpu = time.perf_counter(), time.process_time()
             stage()
-            took[name] = (time.perf_counter() - wall, time.process_time() - own)
+            took[name] = (time.perf_counter() - wall, time.process_time() - cpu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "setup": setup,
@@ -118,22 +121,30 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
         command = [sys.executable, __file__, "--one", str(clips)]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         rows.append(json.loads(answer.splitlines()[-1]))
-        found = rows[-1]
-        spent = {name: own for name, (_, own) in found["stages"].items() if own > 0.01}
-        parts = ", ".join(f"{name} {own:.1f} s" for name, own in spent.items())
-        wall = sum(wall for wall, _ in found["stages"].values())
+        largest = rows[-1]
+        spent = {
+            name: times_by_stage
+            for name, (_, times_by_stage) in largest["stages"].items()
+            if times_by_stage > 0.01
+        }
+        parts = ", ".join(
+            f"{name} {times_by_stage:.1f} s" for name, times_by_stage in spent.items()
+        )
+        wall = sum(wall for wall, _ in largest["stages"].values())
         print(
             f"{clips} clips of {DURATION_S:g} s, {FPS:g} frames a second: {parts} of the "
             f"processor, {wall:.1f} s by the clock on {os.cpu_count()} cores; peak "
-            f"{found['peak_mib']:.0f} MiB (before: {found['setup']:.1f} s)",
+            f"{largest['peak_mib']:.0f} MiB (before: {largest['setup']:.1f} s)",
             flush=True,
         )
     names = [name for name in rows[0]["stages"] if rows[-1]["stages"][name][1] > 0.1]
-    own = {name: [row["stages"][name][1] for row in rows] for name in names}
-    own["all"] = [sum(times) for times in zip(*own.values(), strict=True)]
-    told = ", ".join(f"{name} {exponent(sizes, times):.2f}" for name, times in own.items())
+    times_by_stage = {name: [row["stages"][name][1] for row in rows] for name in names}
+    times_by_stage["all"] = [sum(times) for times in zip(*times_by_stage.values(), strict=True)]
+    exponents = ", ".join(
+        f"{name} {exponent(sizes, times):.2f}" for name, times in times_by_stage.items()
+    )
     memory = exponent(sizes, [row["peak_mib"] for row in rows])
-    print(f"exponents: {told}; memory {memory:.2f} (time may have {MOST} at most)")
+    print(f"exponents: {exponents}; memory {memory:.2f} (time may have {MOST} at most)")
 
 
 if __name__ == "__main__":

@@ -31,19 +31,19 @@ def build(clips: int, **shape: Any) -> str:
     infants = max(8, clips // 5)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CRYUTILS_CACHE_DIR"] = folder
-        wall, own = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         root, rows = corpus.build(
             infants=infants, clips_per_infant=max(clips // infants, 1), video=True, **shape
         )
-        wall, own = time.perf_counter() - wall, time.process_time() - own
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         size = np.mean([(root / row["path"]).stat().st_size for row in rows])
     made = len(rows)
     return (
         f"{made} clips of {shape['duration_s']:g} s, {shape['fps']} fps, {shape['size']} px: "
         f"{wall:.1f} s, {made / wall:.2f} clips a second; "
-        f"{own / made:.2f} s of one core and {size / 1000:.0f} kB a clip. "
+        f"{cpu / made:.2f} s of one core and {size / 1000:.0f} kB a clip. "
         f"{CLIPS} would take {wall / made * CLIPS:.0f} s on {os.cpu_count()} cores as busy as now, "
-        f"{own / made * CLIPS / 2:.0f} s on 2 idle ones, and {size * CLIPS / 1e6:.0f} MB."
+        f"{cpu / made * CLIPS / 2:.0f} s on 2 idle ones, and {size * CLIPS / 1e6:.0f} MB."
     )
 
 
@@ -66,17 +66,17 @@ def faces(size: int) -> str:
         for frame, box in zip(face.frames(plan, size=size), plan.boxes(size=size), strict=True):
             start = time.process_time()
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-            found = detector.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
+            boxes = detector.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
             seconds += time.process_time() - start
-            counts.append(len(found))
-            overlaps.append(_overlap(np.array(found[0]), box) if len(found) == 1 else 0.0)
-    one, none = np.array(counts) == 1, np.array(counts) == 0
-    right, median = np.array(overlaps) > 0.5, np.median(np.array(overlaps)[one])
+            counts.append(len(boxes))
+            overlaps.append(_overlap(np.array(boxes[0]), box) if len(boxes) == 1 else 0.0)
+    single, none = np.array(counts) == 1, np.array(counts) == 0
+    right, median = np.array(overlaps) > 0.5, np.median(np.array(overlaps)[single])
     return (
-        f"cascade, {size} px, {one.size} frames of {FACES} infants in {len(states)} states: one "
-        f"face in {one.mean():.1%}, in the right place in {right.mean():.1%} (overlap above 0.5, "
-        f"median {median:.2f}), none in {none.mean():.1%}; "
-        f"{1000 * seconds / one.size:.1f} ms a frame"
+        f"cascade, {size} px, {single.size} frames of {FACES} infants in {len(states)} states:"
+        f" one face in {single.mean():.1%}, in the right place in {right.mean():.1%} (overlap above"
+        f" 0.5, median {median:.2f}), none in {none.mean():.1%}; "
+        f"{1000 * seconds / single.size:.1f} ms a frame"
     )
 
 

@@ -30,16 +30,16 @@ def main(rounds: int = ROUNDS) -> dict[str, float]:
     """Measure, print one line of result, and return the figures by name."""
     files, name = find_files()
     print(f"{len(files)} files of {name}, {os.cpu_count()} cores, {rounds} rounds", flush=True)
-    seen: dict[str, list[dict[str, float]]] = {"librosa": [], "cold": [], "warm": []}
+    rows_by_way: dict[str, list[dict[str, float]]] = {"librosa": [], "cold": [], "warm": []}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
             cache = Path(folder, str(turn))
-            for way, found in seen.items():
-                found.append(run(way, files, cache=cache))
+            for way, rows in rows_by_way.items():
+                rows.append(run(way, files, cache=cache))
         check = run("check", files, cache=Path(folder, str(rounds - 1)))
 
     def median(way: str, what: str) -> float:
-        return statistics.median(measured[what] for measured in seen[way])
+        return statistics.median(measured[what] for measured in rows_by_way[way])
 
     result = {
         "files": len(files),
@@ -131,8 +131,8 @@ def compare(files: Sequence[str]) -> dict[str, float]:
 
     clips = [SimpleNamespace(path=Path(path)) for path in files]
     worst = 0.0
-    kept = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
-    for path, stft, mfcc in zip(files, *kept, strict=True):
+    cached = (audio.features(clips, kind=kind) for kind in ("stft", "mfcc"))
+    for path, stft, mfcc in zip(files, *cached, strict=True):
         x, sr = librosa.load(path, sr=None)
         theirs = librosa.amplitude_to_db(np.abs(librosa.stft(x))).T
         worst = max(worst, float(np.abs(stft - theirs).max()))

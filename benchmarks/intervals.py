@@ -31,7 +31,7 @@ Structure = tuple[list[str], list[str]]
 
 def main(simulations: int = 4000, trials: int = 300) -> dict[str, float]:
     """Print both tables; return the lowest and mean coverage of each way, and rejection rates."""
-    found: dict[str, list[float]] = {name: [] for name in QUANTILES}
+    coverage: dict[str, list[float]] = {name: [] for name in QUANTILES}
     print(
         f"coverage of {LEVEL:.0%} intervals for balanced accuracy, {simulations} simulations, in %"
     )
@@ -47,10 +47,10 @@ def main(simulations: int = 4000, trials: int = 300) -> dict[str, float]:
                 for value in VALUES
                 for icc in ICCS
             ]
-            found[name] += shares
+            coverage[name] += shares
             print(f"{title[:16]:17}{name:17}" + "".join(f"{100 * share:10.1f}" for share in shares))
-    result = {f"{name}, lowest": min(shares) for name, shares in found.items()}
-    result |= {f"{name}, mean": float(np.mean(shares)) for name, shares in found.items()}
+    result = {f"{name}, lowest": min(shares) for name, shares in coverage.items()}
+    result |= {f"{name}, mean": float(np.mean(shares)) for name, shares in coverage.items()}
     print(f"\nrejected at 5 % with no signal and full identity, {trials} corpora, in %")
     for (protocol, way), rate in rejections(trials).items():
         print(f"{protocol:10} {way:10} {100 * rate:5.1f}")
@@ -127,8 +127,8 @@ def simulated_coverage(
     right = rng.binomial(counts.astype(int), np.broadcast_to(share, (simulations, *counts.shape)))
     score, se = intervals.score_and_error(right.astype(float), counts)
     half = stats.t.ppf((1 + LEVEL) / 2, degrees(counts)) * se
-    known = se > 0
-    return float(np.mean(np.abs(score - value)[known] <= half[known] + 1e-12))
+    varying = se > 0
+    return float(np.mean(np.abs(score - value)[varying] <= half[varying] + 1e-12))
 
 
 class NearestClip:

@@ -31,18 +31,20 @@ def main() -> None:
         subprocess.run(command, check=True, env=_environment() | environment)
         wall = time.monotonic() - begun
         states = sorted((home / "outputs" / "quick" / "state").glob("*.json"))
-        found = {path.stem: json.loads(path.read_text()) for path in states}
-    for name, state in found.items():
+        state_by_notebook = {path.stem: json.loads(path.read_text()) for path in states}
+    for name, state in state_by_notebook.items():
         print(f"{name}: {state['seconds']:.0f} s, {state['peak_mib']:.0f} MiB")
     for span, budget in BUDGET_S.items():
         first, last = span.split("-")
-        total = sum(s["seconds"] for name, s in found.items() if first <= name[:2] <= last)
+        total = sum(
+            s["seconds"] for name, s in state_by_notebook.items() if first <= name[:2] <= last
+        )
         if total:
             print(
                 f"notebooks {span}: {total:.0f} s of {budget} s, {budget / total:.1f} times within"
             )
     print(f"the whole command, with its own start and the report: {wall:.0f} s")
-    peak = max(state["peak_mib"] for state in found.values())
+    peak = max(state["peak_mib"] for state in state_by_notebook.values())
     print(f"peak memory: {peak:.0f} MiB of {BUDGET_MIB} MiB")
 
 

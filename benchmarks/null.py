@@ -33,17 +33,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["CRYUTILS_CACHE_DIR"] = scratch
         begun = time.monotonic()
-        found = {name: np.array(p) for name, p in _p_values(seeds)}
+        p_values = {name: np.array(p) for name, p in _p_values(seeds)}
     print(f"{seeds} corpora of 64 synthetic clips, signal=0, identity=1, B={PERMUTATIONS}")
     for name in ("sound", "face"):
-        p = found[name]
+        p = p_values[name]
         print(
             f"{name}: leak-free rejects {np.sum(p[:, 0] <= 0.05)} times at 0.05,"
             f" mean balanced accuracy {p[:, 1].mean():.2f} (chance 0.25);"
             f" the paper's folds score {p[:, 2].mean():.2f}"
         )
     print(f"{time.monotonic() - begun:.0f} s")
-    worst = max(int(np.sum(p[:, 0] <= 0.05)) for p in found.values())
+    worst = max(int(np.sum(p[:, 0] <= 0.05)) for p in p_values.values())
     return int(worst > ALLOWED * seeds / 100)
 
 
@@ -73,10 +73,12 @@ def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
     faces = FaceInput(fps=2, size=48, limit=2).examples(
         video.crops(corpus, fps=2, size=48, limit=2)
     )
-    seen = by_clip(hog(faces.x), faces.clip, len(corpus))
+    crops_by_clip = by_clip(hog(faces.x), faces.clip, len(corpus))
     features = {
         "sound": audio.summarise(audio.features(corpus, kind="mfcc", sr=8000, n_fft=512)),
-        "face": np.where(np.isfinite(seen), seen, 0),  # no face found: nothing is known
+        "face": np.where(
+            np.isfinite(crops_by_clip), crops_by_clip, 0
+        ),  # no face found: nothing is known
     }
     model = models.baselines(seed=0)["svm"]
     answers = {}

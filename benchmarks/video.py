@@ -31,18 +31,18 @@ SECONDS, FPS, SIDE, CLIPS = 15, 30, 224, 4
 def main(rounds: int = ROUNDS) -> dict[str, float]:
     """Measure, print the result, and return the figures by name."""
     print(f"{CLIPS} clips of {SECONDS} s, {os.cpu_count()} cores, {rounds} rounds", flush=True)
-    seen: dict[str, list[dict[str, float]]] = {"opencv": [], "track": [], "crops": []}
+    rows_by_way: dict[str, list[dict[str, float]]] = {"opencv": [], "track": [], "crops": []}
     with tempfile.TemporaryDirectory() as folder:
         run("write", folder)
         for turn in range(rounds):
-            for way, found in seen.items():
-                found.append(run(way, folder, cache=Path(folder, f"cache {way} {turn}")))
+            for way, rows in rows_by_way.items():
+                rows.append(run(way, folder, cache=Path(folder, f"cache {way} {turn}")))
         agreement = run("agreement", folder)
         peaks = {minutes: run(f"read {minutes}", folder) for minutes in (1, 10)}
 
     result = {
-        f"{way}_times_real_time": statistics.median(one["media_s"] / one["work_s"] for one in found)
-        for way, found in seen.items()
+        f"{way}_times_real_time": statistics.median(one["media_s"] / one["work_s"] for one in rows)
+        for way, rows in rows_by_way.items()
     }
     result["ratio"] = result["track_times_real_time"] / result["opencv_times_real_time"]
     result |= agreement
@@ -106,8 +106,8 @@ def plain_opencv(path: Path) -> tuple[list, list]:
     video = cv2.VideoCapture(str(path))
     boxes, crops = [], []
     while True:
-        there, frame = video.read()
-        if not there:
+        success, frame = video.read()
+        if not success:
             return boxes, crops
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         faces = cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5)
@@ -126,8 +126,8 @@ def track(folder: str) -> dict[str, float]:
     from cryutils import video
 
     start = time.perf_counter()
-    found = video.track(Path(folder, "0.mp4"), fps=None)
-    return {"work_s": time.perf_counter() - start, "media_s": SECONDS, "frames": len(found)}
+    face_track = video.track(Path(folder, "0.mp4"), fps=None)
+    return {"work_s": time.perf_counter() - start, "media_s": SECONDS, "frames": len(face_track)}
 
 
 def crops(folder: str) -> dict[str, float]:
@@ -143,8 +143,8 @@ def crops(folder: str) -> dict[str, float]:
         for i in range(CLIPS)
     ]  # fmt: skip
     start = time.perf_counter()
-    found = video.crops(clips, fps=None)
-    frames = sum(len(one) for one in found)
+    tracks = video.crops(clips, fps=None)
+    frames = sum(len(track) for track in tracks)
     return {"work_s": time.perf_counter() - start, "media_s": SECONDS * CLIPS, "frames": frames}
 
 
@@ -157,11 +157,11 @@ def agreement(folder: str) -> dict[str, float]:
     ours, theirs, offsets = [], [], []
     for i in range(CLIPS):
         path = Path(folder, f"{i}.mp4")
-        found = video.track(path, fps=None)
+        face_track = video.track(path, fps=None)
         boxes, _ = plain_opencv(path)
-        ours += found.found.tolist()
+        ours += face_track.found.tolist()
         theirs += [box is not None for box in boxes]
-        for mine, box in zip(found.boxes, boxes, strict=True):
+        for mine, box in zip(face_track.boxes, boxes, strict=True):
             if box is not None:
                 apart = mine[:2] + mine[2:] / 2 - (box[:2] + box[2:] / 2)
                 offsets.append(float(np.hypot(*apart) / box[2]))

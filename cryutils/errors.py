@@ -26,13 +26,13 @@ class InputError(ValueError):
     problems: Sequence[Any] = ()
 
 
-def near_miss(name: str, known: Iterable[str]) -> str:
+def near_miss(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean X?" or " Known: a, b, c." for a name that is not in `known`.
 
     >>> near_miss("tset_size", ["test_size", "seed"])
     ' Did you mean test_size?'
     """
-    options = sorted(known)
+    options = sorted(names)
     longer = [option for option in options if name and option.startswith(name)]
     turned = [option for option in options if sorted(option) == sorted(name)]  # "rnu"
     close = longer or turned or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
@@ -61,8 +61,8 @@ def _is_shown(character: str) -> bool:
     return character.isprintable() or is_joiner or unicodedata.category(character) == "Zs"
 
 
-def require_counts(given: object, *names: str) -> None:
-    """Raise InputError for the first of the attributes `names` of `given` that is below 1."""
+def require_counts(settings: object, *names: str) -> None:
+    """Raise InputError for the first of the attributes `names` of `settings` that is below 1."""
     for name in names:
-        if getattr(given, name) < 1:
-            raise InputError(f"{name}={getattr(given, name)}: give 1 or more.")
+        if getattr(settings, name) < 1:
+            raise InputError(f"{name}={getattr(settings, name)}: give 1 or more.")

@@ -92,11 +92,11 @@ SEEN = {
 }
 
 
-def notebook_of_what_is_seen(path: Path, seen: dict[str, object], names: Sequence[str]) -> Path:
+def notebook_of_what_is_seen(path: Path, expected: dict[str, object], names: Sequence[str]) -> Path:
     """Write a notebook that fails in nbval unless its kernel sees what `seen` says."""
     notebook = nbformat.v4.new_notebook()
     for name, source in SEEN.items():
-        output = nbformat.v4.new_output("stream", name="stdout", text=f"{seen[name]}\n")
+        output = nbformat.v4.new_output("stream", name="stdout", text=f"{expected[name]}\n")
         source = source.format(names=list(names)) if name == "variables" else source
         cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
         notebook.cells.append(cell)
@@ -115,60 +115,66 @@ def busy_loops(count: int) -> Iterator[None]:
         yield
 
 
-def command(one: Pass, folder: Path) -> list[str]:
+def command(chosen: Pass, folder: Path) -> list[str]:
     """Return what runs the tests of a pass; its cores and priority are inherited by kernels."""
-    start = ["taskset", "-c", f"0-{one.cores - 1}"] if one.cores else []
-    start += ["nice", "-n", str(NICENESS)] if one.busy else []
+    start = ["taskset", "-c", f"0-{chosen.cores - 1}"] if chosen.cores else []
+    start += ["nice", "-n", str(NICENESS)] if chosen.busy else []
     start += [sys.executable, "-m", "pytest"]
-    if one.suite:
+    if chosen.suite:
         return [*start, "tests"]
-    notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")), reverse=one.backwards)
+    notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")), reverse=chosen.backwards)
     return [*start, *shlex.split(NBVAL), str(folder / "seen.ipynb"), *notebooks]
 
 
-def passes(one: Pass) -> bool:
+def passes(chosen: Pass) -> bool:
     """Do a pass; True where every test of it passed."""
     import psutil
 
-    cores = one.cores or len(getattr(psutil.Process(), "cpu_affinity", list)())
-    niceness = min(19, os.nice(0) + one.busy * NICENESS)
-    with tempfile.TemporaryDirectory() as name, busy_loops(BUSY * one.busy):
+    cores = chosen.cores or len(getattr(psutil.Process(), "cpu_affinity", list)())
+    niceness = min(19, os.nice(0) + chosen.busy * NICENESS)
+    with tempfile.TemporaryDirectory() as name, busy_loops(BUSY * chosen.busy):
         folder = Path(name)
-        environment = {**os.environ, **one.variables, "CRYUTILS_TEST_CACHE": str(folder / "cache")}
+        environment = {
+            **os.environ,
+            **chosen.variables,
+            "CRYUTILS_TEST_CACHE": str(folder / "cache"),
+        }
         codes = []
-        for cache in one.caches:
-            seen = (one.variables, cores, niceness, cache == "warm", True)
+        for cache in chosen.caches:
+            expected = (chosen.variables, cores, niceness, cache == "warm", True)
             notebook_of_what_is_seen(
-                folder / "seen.ipynb", dict(zip(SEEN, seen, strict=True)), list(one.variables)
+                folder / "seen.ipynb",
+                dict(zip(SEEN, expected, strict=True)),
+                list(chosen.variables),
             )
-            print(f"\n{one.name}, {cache} caches: {json.dumps(one.variables)}", flush=True)
-            done = subprocess.run(command(one, folder), cwd=ROOT, env=environment, check=False)
+            print(f"\n{chosen.name}, {cache} caches: {json.dumps(chosen.variables)}", flush=True)
+            done = subprocess.run(command(chosen, folder), cwd=ROOT, env=environment, check=False)
             codes.append(done.returncode)
     return not any(codes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do the passes asked for, one after the other; 1 where one failed."""
-    names = [one.name for one in PASSES]
+    names = [each.name for each in PASSES]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="say what each pass stands in for")
     parser.add_argument("--only", action="append", choices=names, help="one pass; may be repeated")
     asked = parser.parse_args(arguments)
-    chosen = [one for one in PASSES if not asked.only or one.name in asked.only]
+    chosen = [each for each in PASSES if not asked.only or each.name in asked.only]
     if asked.list:
-        for one in chosen:
-            print(f"{one.name:10} {one.meaning}")
+        for each in chosen:
+            print(f"{each.name:10} {each.meaning}")
         return 0
     rows, failed = [], False
-    for one in chosen:
-        if one.cores and not shutil.which("taskset"):
-            rows.append(f"{one.name:10} left out: there is no taskset here to choose cores with")
+    for each in chosen:
+        if each.cores and not shutil.which("taskset"):
+            rows.append(f"{each.name:10} left out: there is no taskset here to choose cores with")
             continue
         begun = time.monotonic()
-        passed = passes(one)
+        passed = passes(each)
         failed |= not passed
         seconds = time.monotonic() - begun
-        rows.append(f"{one.name:10} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
+        rows.append(f"{each.name:10} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
     print("", *rows, sep="\n")
     return int(failed)
 

@@ -35,8 +35,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     count = 0
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
-        kept = {"tags", "jupyter", "cellView"}
-        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in kept})
+        allowed = {"tags", "jupyter", "cellView"}
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in allowed})
         if cell.cell_type != "code":
             continue
         if "solution" in cell.metadata.get("tags", []):

@@ -79,12 +79,12 @@ def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array
 def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     rng = np.random.default_rng([seed, number, 9])
     infant = _FIRST + number
-    told = {name: rng.random() for name in PARAMETERS}
-    told["blink"] = float(told["blink"] < 0.2)
-    looks = _looks(told, rng)
+    values = {name: rng.random() for name in PARAMETERS}
+    values["blink"] = float(values["blink"] < 0.2)
+    looks = _looks(values, rng)
     held = {
         "roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up,
-        **{name: told[name] for name in _MOMENT},
+        **{name: values[name] for name in _MOMENT},
     }  # fmt: skip
     moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
     plan = face.FacePlan(state="", infant=infant, seed=infant, fps=1.0, face=looks, **moment)
@@ -92,15 +92,15 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
     (picture,) = face.frames(plan, size=side)
     (box,) = plan.boxes(size=side)
     box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
-    parameters = np.array([told[name] for name in PARAMETERS], np.float32)
+    parameters = np.array([values[name] for name in PARAMETERS], np.float32)
     return crop(picture, box, size=size, margin=MARGIN), parameters
 
 
-def _looks(told: dict[str, float], rng: np.random.Generator) -> Face:
+def _looks(positions: dict[str, float], rng: np.random.Generator) -> Face:
     values = {}
     for name in (field.name for field in fields(Face)):
         low, high = getattr(LEAST, name), getattr(MOST, name)
-        values[name] = low + (high - low) * (told[name] if name in told else rng.random())
+        values[name] = low + (high - low) * (positions[name] if name in positions else rng.random())
     return Face(**values)
 
 

@@ -47,12 +47,12 @@ def arrays(path: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, 
 
     A file that is damaged, or was kept under another name, doesn't count.
     """
-    kept = _read(path)
-    if kept is None:
-        kept = dict(compute())
+    cached = _read(path)
+    if cached is None:
+        cached = dict(compute())
         with room(path.parent), writing(path) as part, part.open("wb") as file:
-            np.savez(file, key=np.array(path.stem), **kept)  # type: ignore[arg-type]
-    return kept
+            np.savez(file, key=np.array(path.stem), **cached)  # type: ignore[arg-type]
+    return cached
 
 
 def _read(path: Path) -> dict[str, Array] | None:
@@ -60,10 +60,10 @@ def _read(path: Path) -> dict[str, Array] | None:
         return None
     try:
         with np.load(path) as file:  # reading an array compares its checksum
-            kept = dict(file)
+            cached = dict(file)
     except (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError):
         return None
-    return kept if str(kept.pop("key", "")) == path.stem else None
+    return cached if str(cached.pop("key", "")) == path.stem else None
 
 
 def ragged(

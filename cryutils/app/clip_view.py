@@ -130,10 +130,10 @@ def still_html(
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
         samples, sr = resample(samples, sr=sr, to=STILL_SR), STILL_SR
-    kept = samples[: int(STILL_S * sr)]
-    cut = f" (the first {STILL_S:g} s)" if kept.size < samples.size else ""
-    audio = base64.b64encode(wav_bytes(kept, sr)).decode()
-    picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, kept, sr))).decode()
+    excerpt = samples[: int(STILL_S * sr)]
+    cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
+    audio = base64.b64encode(wav_bytes(excerpt, sr)).decode()
+    picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, excerpt, sr))).decode()
     text = html.escape(caption)
     above = "" if frame is None else _frame_html(frame, text)
     return (
@@ -179,14 +179,14 @@ def _still_png(sound: Sound) -> bytes:
         draw.line([(x, middle - high * scale), (x, middle - low * scale)], fill="#1f6f9f")
 
     top = 6 + wave_h + gap
-    seen = spectrogram(sound.samples, sound.sr, columns=width)
+    picture = spectrogram(sound.samples, sound.sr, columns=width)
     stops = np.linspace(0, 255, len(_INK))
     table = np.stack([np.interp(np.arange(256), stops, _INK[:, c]) for c in range(3)], axis=1)
-    coloured = Image.fromarray(table[seen.pixels[::-1]].astype(np.uint8))
+    coloured = Image.fromarray(table[picture.pixels[::-1]].astype(np.uint8))
     image.paste(coloured.resize((width, spec_h), Image.Resampling.BILINEAR), (left, top))
     draw.rectangle([left, top, left + width, top + spec_h], outline=faint)
 
-    khz = seen.top_hz / 1000
+    khz = picture.top_hz / 1000
     for tick in np.arange(0, khz + 1e-6, 1 if khz <= 5 else 2):
         y = top + spec_h * (1 - tick / khz)
         draw.text((left - 6, y), f"{tick:g}", fill=ink, font=font, anchor="rm")

@@ -361,8 +361,8 @@ def _load(clip: Any, sr: int | None) -> Sound:
 
 def _source(clips: Any) -> str:
     """Return what a corpus says about itself; whoever gives bare arrays has to say it."""
-    said = [str(getattr(clips, name, "")) for name in ("note", "licence")]
-    return ", ".join(filter(None, said)) or "not stated"
+    remarks = [str(getattr(clips, name, "")) for name in ("note", "licence")]
+    return ", ".join(filter(None, remarks)) or "not stated"
 
 
 def _checked(probabilities: ArrayLike | None, clips: int, names: list[str]) -> np.ndarray | None:

@@ -114,9 +114,9 @@ def features(
     def compute() -> Iterator[Array]:
         # Even the STFT needs one rate: a bin is a frequency only with it.
         rate = _common_rate(files) if sr is None else sr
-        known: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
+        rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
         sound = _signals(files, sr=sr, progress=progress, jobs=jobs)
-        transform = partial(_transformed, kind=kind, scaler=scaler, **options, **known)
+        transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
         return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
 
     limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]

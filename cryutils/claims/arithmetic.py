@@ -52,8 +52,8 @@ def _correct(percent: float, n: np.ndarray, decimals: int) -> tuple[np.ndarray, 
 
 def common(percents: Iterable[float], *, decimals: int = 2, most: int = 1000) -> list[int]:
     """Return every size, up to `most`, of one test set that all `percents` can be shares of."""
-    found = [set(sizes(percent, decimals=decimals, most=most)) for percent in percents]
-    return sorted(set.intersection(*found)) if found else []
+    possible = [set(sizes(percent, decimals=decimals, most=most)) for percent in percents]
+    return sorted(set.intersection(*possible)) if possible else []
 
 
 def fitting(
@@ -84,16 +84,18 @@ def shared(
     Columns: `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
     `most` serves) and `sizes` (how many sizes up to `most` do).
     """
-    found = {}
-    for name, given in rows.items():
-        percents = list(given)
+    denominators = {}
+    for name, figures in rows.items():
+        percents = list(figures)
         serve = common(percents, decimals=decimals, most=most)
-        found[name] = {
+        denominators[name] = {
             "figures": ", ".join(f"{percent:g}" for percent in percents),
             "smallest": serve[0] if serve else None,
             "sizes": len(serve),
         }
-    table = pd.DataFrame.from_dict(found, orient="index", columns=["figures", "smallest", "sizes"])
+    table = pd.DataFrame.from_dict(
+        denominators, orient="index", columns=["figures", "smallest", "sizes"]
+    )
     return table.astype({"smallest": "Int64"})
 
 

@@ -121,8 +121,8 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 def states(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the state of each notebook that has finished in `folder`, by name."""
-    found = {path.stem: read_state(path) for path in sorted((folder / "state").glob("*.json"))}
-    return {name: state for name, state in found.items() if state is not None}
+    by_name = {path.stem: read_state(path) for path in sorted((folder / "state").glob("*.json"))}
+    return {name: state for name, state in by_name.items() if state is not None}
 
 
 def unreadable(folder: Path) -> list[Path]:
@@ -215,21 +215,21 @@ def stage(folder: Path, name: str) -> Staging:
     # is the run's name, which notebooks show.
     path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home), folder.name)
     before = read_state(folder / "state" / f"{name}.json")
-    own = {f"results/{name}.json", *(before["files"] if before else ())}
+    files = {f"results/{name}.json", *(before["files"] if before else ())}
     borrowed = {}
     for kind, pattern in _BORROWED.items():
         (path / kind).mkdir(parents=True)
         for source in (folder / kind).glob(pattern):
             relative = f"{kind}/{source.name}"
-            if source.is_file() and relative not in own:
+            if source.is_file() and relative not in files:
                 shutil.copy2(source, path / relative)
                 borrowed[relative] = _stamp(path / relative)
     return Staging(name, folder, path, borrowed)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    told = path.stat()
-    return told.st_ino, told.st_size, told.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> None:
@@ -258,19 +258,19 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
 def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
     state = read_state(path / "state" / f"{name}.json")
     if state is not None:
-        known = states(folder)
-        before = known.pop(name, {"files": {}})
+        by_name = states(folder)
+        before = by_name.pop(name, {"files": {}})
         for relative in state["files"]:
             if (path / relative).is_file():  # else it was moved before the kill
                 (folder / relative).parent.mkdir(parents=True, exist_ok=True)
                 (path / relative).replace(folder / relative)
-        in_use = {relative for other in (state, *known.values()) for relative in other["files"]}
+        in_use = {relative for other in (state, *by_name.values()) for relative in other["files"]}
         for relative in set(before["files"]) - in_use:
             (folder / relative).unlink(missing_ok=True)
         # The page is of the notebook before, however new it looks.
         for left in (*_failed(folder, name), folder / "notebooks" / f"{name}.html"):
             left.unlink(missing_ok=True)
-        set_aside(_claims().merge(folder, {name, *known} & set(among)))
+        set_aside(_claims().merge(folder, {name, *by_name} & set(among)))
         networks_file(folder, name).unlink(missing_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
@@ -279,13 +279,13 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
 
 def give_up(staging: Staging) -> tuple[Path, Path]:
     """Keep an execution that failed beside what finished before; return its notebook and log."""
-    kept = _failed(staging.folder, staging.name)
-    for source, target in zip((staging.notebook, staging.log), kept, strict=True):
+    failed = _failed(staging.folder, staging.name)
+    for source, target in zip((staging.notebook, staging.log), failed, strict=True):
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
     shutil.rmtree(staging.path.parent, ignore_errors=True)
-    return kept
+    return failed
 
 
 def _failed(folder: Path, name: str) -> tuple[Path, Path]:

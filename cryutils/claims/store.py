@@ -116,10 +116,10 @@ def record(
 
 
 def record_interval(
-    key: str, found: Interval, *, protocol: str | None, data: str, n: int | None = None
+    key: str, interval: Interval, *, protocol: str | None, data: str, n: int | None = None
 ) -> Result:
     """Store an interval as `record` does; `n` where its test clips are not its own units."""
-    return record(**found.row(key, protocol=protocol, data=data, n=n))
+    return record(**interval.row(key, protocol=protocol, data=data, n=n))
 
 
 def record_table(table: pd.DataFrame) -> None:
@@ -253,14 +253,14 @@ def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.Da
     measured = results[(results.protocol == "leak_free") & results.key.isin(tested.index)]
     rows = {}
     for result in measured.to_dict("records"):
-        said = tested.loc[result["key"]]
+        claim = tested.loc[result["key"]]
         rows[result["key"]] = {
-            "claim": said.claim,
+            "claim": claim.claim,
             **{name: result[name] for name in ("value", "low", "high", "data")},
-            "verdict": _verdict(result, said.rule, float(said.margin)),
+            "verdict": _verdict(result, claim.rule, float(claim.margin)),
         }
     if every:
-        rows = {key: rows.get(key) or _unmeasured(said) for key, said in ledger.iterrows()}
+        rows = {key: rows.get(key) or _unmeasured(claim) for key, claim in ledger.iterrows()}
     columns = ["claim", "value", "low", "high", "data", "verdict"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
@@ -270,25 +270,25 @@ def together(judged: pd.DataFrame) -> str:
 
     "In every comparison" holds only if each one does; one contradicted row contradicts it.
     """
-    said = list(judged.verdict)
-    where = " in simulation" if any(one.endswith(" in simulation") for one in said) else ""
-    if any(one.startswith("contradicted") for one in said):
+    verdict = list(judged.verdict)
+    where = " in simulation" if any(one.endswith(" in simulation") for one in verdict) else ""
+    if any(one.startswith("contradicted") for one in verdict):
         return "contradicted" + where
-    if not said or any(one.startswith("cannot be tested") for one in said):
+    if not verdict or any(one.startswith("cannot be tested") for one in verdict):
         return "cannot be tested (some comparison is missing)"
-    return ("holds" if all(one.startswith("holds") for one in said) else "not shown") + where
+    return ("holds" if all(one.startswith("holds") for one in verdict) else "not shown") + where
 
 
-def _unmeasured(said: pd.Series[Any]) -> dict[str, Any]:
-    if said.kind != "arithmetic":
-        needs = said.data_required
+def _unmeasured(claim: pd.Series[Any]) -> dict[str, Any]:
+    if claim.kind != "arithmetic":
+        needs = claim.data_required
         why = f"needs {needs}" if isinstance(needs, str) else "not measured in this run"
-        return {"claim": said.claim, "verdict": f"cannot be tested ({why})"}
+        return {"claim": claim.claim, "verdict": f"cannot be tested ({why})"}
     figures = published()
-    value = evaluate(said.rule, dict(zip(figures.key, figures.value, strict=True)))
-    agrees = abs(value - said.value) <= said.margin
+    value = evaluate(claim.rule, dict(zip(figures.key, figures.value, strict=True)))
+    agrees = abs(value - claim.value) <= claim.margin
     return {
-        "claim": said.claim,
+        "claim": claim.claim,
         "value": value,
         "verdict": f"internally {'consistent' if agrees else 'inconsistent'}",
     }

@@ -83,7 +83,7 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @click.option("--profile", default="quick", show_default=True, help="quick, real or paper.")
-@click.option("-p", "--parameter", "given", multiple=True, metavar="KEY=VALUE",
+@click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
 @click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
 @click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
@@ -95,7 +95,7 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 def run(
     notebooks: tuple[str, ...],
     profile: str,
-    given: tuple[str, ...],
+    assignments: tuple[str, ...],
     jobs: int | None,
     data: str | None,
     outputs: str | None,
@@ -126,13 +126,13 @@ def run(
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
-    values = _parameters(given)
+    values = _parameters(assignments)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, "--name", course.profiles())
     todo, skipped = course.plan(
-        chosen, only=notebooks, given=values, data=data, outputs=home, run_name=name
+        chosen, only=notebooks, overrides=values, data=data, outputs=home, run_name=name
     )
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
@@ -183,8 +183,10 @@ def _listing(jobs: Sequence[Job]) -> str:
         rows = []
         for name, value in job.values.items():
             declared = parameters.declaration(job.name, name, value)
-            said = "; ".join(filter(None, [declared.about, declared.words])) if declared else ""
-            rows.append((f"{name} = {json.dumps(value)}", said))
+            description = (
+                "; ".join(filter(None, [declared.about, declared.words])) if declared else ""
+            )
+            rows.append((f"{name} = {json.dumps(value)}", description))
         with page.indentation():
             page.write_dl(rows, col_max=24)
         page.write("\n")
@@ -293,14 +295,14 @@ def bench(names: tuple[str, ...]) -> None:
 
     from cryutils._io.paths import project_dir
 
-    found = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
+    scripts = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
     for name in names:
-        if name not in found:
-            raise InputError(f"no benchmark {name!r}.{near_miss(name, found)}")
+        if name not in scripts:
+            raise InputError(f"no benchmark {name!r}.{near_miss(name, scripts)}")
     failed = [
         name
-        for name in names or tuple(found)
-        if subprocess.run([sys.executable, str(found[name])], check=False).returncode
+        for name in names or tuple(scripts)
+        if subprocess.run([sys.executable, str(scripts[name])], check=False).returncode
     ]
     if failed:
         say(f"failed: {', '.join(failed)}", err=True)

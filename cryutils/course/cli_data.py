@@ -111,13 +111,13 @@ def data_describe(name: str, problems: bool) -> None:
         raise
     for line in corpus.describe().to_string().split("\n"):
         say(line)
-    found = corpus.problems()
+    table = corpus.problems()
     for line in ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}"):
         say(line)
-    hint = "" if problems or found.empty else " --problems lists them."
-    say(f"Problems: {counted(found) or 'none'}.{hint}")
+    hint = "" if problems or table.empty else " --problems lists them."
+    say(f"Problems: {counted(table) or 'none'}.{hint}")
     if problems:
-        say_problems(found.itertuples())
+        say_problems(table.itertuples())
 
 
 def donateacry_folder() -> Path:

@@ -34,6 +34,6 @@ class SuggestingGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that `args` begin with. Raises InputError for an unknown one."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            known = self.list_commands(ctx)
-            raise InputError(f"no command {args[0]!r}.{near_miss(args[0], known)}")
+            names = self.list_commands(ctx)
+            raise InputError(f"no command {args[0]!r}.{near_miss(args[0], names)}")
         return super().resolve_command(ctx, args)

@@ -78,8 +78,8 @@ def _disk(what: str, folder: Path) -> Finding:
     if not writable(folder):
         variable = f"CRYUTILS_{what.upper()}_DIR"
         return Finding("bad", what, f"{folder} can't be written; set {variable} to another")
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(there).free / 2**30
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free / 2**30
     state = "ok" if free >= _NEEDED_GIB else "bad"
     return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")
 

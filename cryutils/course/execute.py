@@ -211,8 +211,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, DeadKernelError):
         what = "its kernel died, as one does that has too little memory"
     elif isinstance(error, PapermillExecutionError):
-        said = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
-        what = f"cell {error.exec_count}: {_first_line(said)}"
+        message = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
+        what = f"cell {error.exec_count}: {_first_line(message)}"
     else:
         what = f"{type(error).__name__}: {_first_line(str(error))}"
     return what

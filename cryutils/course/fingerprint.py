@@ -59,20 +59,20 @@ class Fingerprint:
 
 
 def notebook(
-    source: str, given: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
+    source: str, chosen_values: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
 ) -> Fingerprint:
     """Return the fingerprint of a notebook from its text, its parameters, and `rest`.
 
-    `given` are the parameters that a run sets, `defaults` those that the notebook itself names,
-    `rest` is whatever else its results come from. Raises InputError where `weights` is to be
+    `chosen_values` are the parameters that a run sets, `defaults` those that the notebook itself
+    names, `rest` is whatever else its results come from. Raises InputError where `weights` is to be
     looked for in a folder that isn't there.
     """
-    values = {**defaults, **given}
+    values = {**defaults, **chosen_values}
     chosen, backbone = values.get("weights"), values.get("backbone", "auto")
     looks = chosen in ("auto", "imagenet") and backbone not in _WITHOUT
     may_be_had = tuple(weights.present()) if looks else None
-    own = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
-    made_of = _digest(source, json.dumps(dict(given), sort_keys=True), own, rest)
+    stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
+    made_of = _digest(source, json.dumps(dict(chosen_values), sort_keys=True), stamp, rest)
     return Fingerprint(made_of, may_be_had)
 
 
@@ -93,11 +93,11 @@ def library() -> str:
 def versions() -> dict[str, str]:
     """Return the version of each of `PACKAGES` that is installed, by name."""
     # Asked one by one and never imported: TensorFlow alone would take seconds.
-    found = {}
+    installed = {}
     for name in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def recordings(data: str) -> str:

@@ -264,43 +264,43 @@ def read_value(text: str) -> Any:
     return {"True": True, "False": False, "None": None}.get(text, text)
 
 
-def check_names(given: Mapping[str, Any], notebooks: Mapping[str, Mapping[str, Any]]) -> None:
+def check_names(chosen: Mapping[str, Any], notebooks: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise InputError for a name that is a parameter of none of `notebooks`."""
-    known = {key for parameters in notebooks.values() for key in parameters}
-    for key in given:
-        if key not in known:
+    names = {key for parameters in notebooks.values() for key in parameters}
+    for key in chosen:
+        if key not in names:
             where = next(iter(notebooks)) if len(notebooks) == 1 else "any chosen notebook"
-            raise InputError(f"{key} is no parameter of {where}.{near_miss(key, known)}")
+            raise InputError(f"{key} is no parameter of {where}.{near_miss(key, names)}")
 
 
-def check(notebook: str, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def check(notebook: str, defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     """Raise InputError, in one line with the mend, where `notebook` can't take what is given.
 
-    defaults: the notebook's own parameters. given: those that are set, by names in `defaults`.
+    defaults: the notebook's own parameters. chosen: those that are set, by names in `defaults`.
     """
     values = {}
-    for name, value in {**defaults, **given}.items():
+    for name, value in {**defaults, **chosen}.items():
         declared = declaration(notebook, name, defaults[name])
         if not declared or declared.accepts(value):
             values[name] = value
-        elif name in given:
+        elif name in chosen:
             example = _example(name, value, declared, defaults[name])
             raise InputError(f"{name}={_short(value)}: give {declared.words}{example}.")
-    for mistake in (*_beyond(values, given), *_mistakes(values)):
+    for mistake in (*_beyond(values, chosen), *_mistakes(values)):
         raise InputError(mistake)
     if values.get("data") == "synthetic":
         from cryutils.datasets.synthetic.states import STATES
 
-        _check_classes(given, "synthetic", sorted(STATES))
+        _check_classes(chosen, "synthetic", sorted(STATES))
 
 
-def check_corpus(given: Mapping[str, Any], corpus: Corpus) -> None:
+def check_corpus(chosen: Mapping[str, Any], corpus: Corpus) -> None:
     """Raise InputError where the parameters given ask for what `corpus` doesn't hold."""
-    _check_classes(given, corpus.name, corpus.classes)
+    _check_classes(chosen, corpus.name, corpus.classes)
     longest = max(clip.duration_s for clip in corpus)
-    if given.get("window_s", 0) > longest:
+    if chosen.get("window_s", 0) > longest:
         raise InputError(
-            f"window_s={given['window_s']}: {corpus.name}'s longest recording has {longest:.1f} s;"
+            f"window_s={chosen['window_s']}: {corpus.name}'s longest recording has {longest:.1f} s;"
             " give no more."
         )
 
@@ -329,7 +329,7 @@ def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> Non
         raise InputError(f"{corpus.name}: {error} ({what}).") from error
 
 
-def _beyond(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _beyond(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is larger, or longer, than another parameter allows; first names what is given."""
     for name, most, other in _limits(values):
         value = values.get(name, 0)
@@ -337,7 +337,7 @@ def _beyond(values: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str
         if (len(value) if many else value) > most:
             most_words = f"{most} of them" if many else most
             large, small = f"{name}={_short(value)}", f"{other}={_short(values[other])}"
-            if other in given and name not in given:
+            if other in chosen and name not in chosen:
                 yield f"{small} leaves no room for {large}: give {most_words} at most."
             else:
                 yield f"{large}: give {most_words} at most, for {small}."
@@ -393,14 +393,14 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"weights={_short(weights)}: no such file.{near_miss(weights, choices)}"
 
 
-def _check_classes(given: Mapping[str, Any], corpus: str, classes: Sequence[str]) -> None:
+def _check_classes(chosen: Mapping[str, Any], corpus: str, classes: Sequence[str]) -> None:
     for name in ("classes", "states", "stand_in"):
-        labels = given.get(name, [])
+        labels = chosen.get(name, [])
         for label in [labels] if isinstance(labels, str) else labels:
             if label not in classes and (name, label) != ("stand_in", "auto"):
-                known = f" Known: {', '.join(classes)}."
-                hint = near_miss(label, classes).replace(known, "")
-                raise InputError(f"{name}: {corpus} has no class {_short(label)}.{hint}{known}")
+                listing = f" Known: {', '.join(classes)}."
+                hint = near_miss(label, classes).replace(listing, "")
+                raise InputError(f"{name}: {corpus} has no class {_short(label)}.{hint}{listing}")
 
 
 def _example(name: str, value: object, declared: Parameter, default: object) -> str:

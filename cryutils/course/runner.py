@@ -97,8 +97,8 @@ class Job:
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
     """Return the numbered notebooks by name, in reading order."""
-    found = sorted((folder or project_dir() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    return {path.stem: path for path in found}
+    paths = sorted((folder or project_dir() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return {path.stem: path for path in paths}
 
 
 def profiles(folder: Path | None = None) -> dict[str, Path]:
@@ -127,7 +127,7 @@ def plan(
     profile: Profile,
     *,
     only: Sequence[str] = (),
-    given: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     data: str | None = None,
     outputs: Path | None = None,
     sources: Mapping[str, Path] | None = None,
@@ -135,9 +135,9 @@ def plan(
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
 
-    `only` names notebooks (default: all), `given` parameters that override the profile's,
+    `only` names notebooks (default: all), `overrides` parameters that override the profile's,
     `data` a folder of the user's own recordings, `run_name` the run (default: after profile,
-    data and `given`). Raises InputError for a notebook or parameter that doesn't exist, naming
+    data and `overrides`). Raises InputError for a notebook or parameter that doesn't exist, naming
     the near miss, or a value that can't be.
     """
     sources = notebooks() if sources is None else sources
@@ -146,12 +146,12 @@ def plan(
             raise InputError(f"no notebook {name!r}.{near_miss(name, sources)}")
     chosen = [name for name in sources if not only or name in only]
     defaults = {name: execute.parameters(sources[name]) for name in chosen}
-    given = dict(given or {})
-    parameters.check_names(given, defaults)
+    overrides = dict(overrides or {})
+    parameters.check_names(overrides, defaults)
     corpus = str(resolve(data)) if data else None
     if corpus and not Path(corpus).name.isprintable():  # the run is named after it
         raise InputError(f"--data {corpus!a}: a name that can't be printed; rename the folder.")
-    after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, given)
+    after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, overrides)
     folder = (outputs or outputs_dir()) / (run_name or after_these)
     for state in run_folder.states(folder).values() if corpus and not run_name else ():
         before = state["parameters"].get("data")
@@ -168,7 +168,7 @@ def plan(
         source_data = corpus or profile.data
         if source_data and "data" in defaults[notebook]:
             values["data"] = source_data
-        values |= {key: v for key, v in given.items() if key in defaults[notebook]}
+        values |= {key: v for key, v in overrides.items() if key in defaults[notebook]}
         parameters.check(notebook, defaults[notebook], values)
         read = fingerprint.recordings(str(values.get("data", source_data)))
         source = sources[notebook]
@@ -180,21 +180,21 @@ def plan(
 
 
 def remarks(
-    jobs: Sequence[Job], skipped: Iterable[str], given: Iterable[str]
+    jobs: Sequence[Job], skipped: Iterable[str], parameters: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield what should be known of a notebook before it runs: its name, and a remark.
 
-    `given` names the parameters that every one of `jobs` is meant to have.
+    `parameters` names those that every one of `jobs` is meant to have.
     """
-    given, there = list(given), {*skipped, *(job.name for job in jobs)}
+    parameters, planned = list(parameters), {*skipped, *(job.name for job in jobs)}
     for job in jobs:
-        lacking = [name for name in given if name not in job.values]
+        lacking = [name for name in parameters if name not in job.values]
         if lacking:
             yield job.name, f"has no parameter {', '.join(lacking)}, and runs without"
         first = [
             name
             for name in AFTER.get(job.name, ())
-            if name not in there and not (job.folder / "state" / f"{name}.json").is_file()
+            if name not in planned and not (job.folder / "state" / f"{name}.json").is_file()
         ]
         if first:
             yield (
@@ -262,11 +262,11 @@ def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
 
 def _resuming(jobs: Sequence[Job], waiting: Sequence[Job]) -> str:
     """Return what is kept of a run that was stopped, "" where nothing is, or all."""
-    kept = len(jobs) - len(waiting)
+    done = len(jobs) - len(waiting)
     networks = run_folder.networks_cached(jobs[0].folder, [job.name for job in waiting])
-    if not waiting or not (kept or networks):
+    if not waiting or not (done or networks):
         return ""
-    return f"resuming: {kept} of {len(jobs)} notebooks, {networks} networks kept"
+    return f"resuming: {done} of {len(jobs)} notebooks, {networks} networks kept"
 
 
 def _execute(
@@ -277,7 +277,7 @@ def _execute(
     try:
         while waiting or running:
             while len(running) < processes:
-                busy = {one.job.name for one in running.values()} | {job.name for job in waiting}
+                busy = {task.job.name for task in running.values()} | {job.name for job in waiting}
                 ready = [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]
                 if not ready:
                     break

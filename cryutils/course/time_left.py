@@ -52,20 +52,20 @@ def time_left(
     """
     pace = _pace(standings, before, now_s)
     running, waiting = {}, {}
-    for name, one in standings.items():
-        if one.ended_s is not None:
+    for name, standing in standings.items():
+        if standing.ended_s is not None:
             continue
         cells, scale = before.get(name, ()), pace
         if not cells:
             scale = 1.0
-            if one.started_s is not None and one.share >= _TELLING:
-                cells = [(one.news_s - one.started_s) / one.share]
+            if standing.started_s is not None and standing.share >= _TELLING:
+                cells = [(standing.news_s - standing.started_s) / standing.share]
             else:
                 return None
-        if one.started_s is None:
+        if standing.started_s is None:
             waiting[name] = cells[-1] * scale
         else:
-            running[name] = _rest(one, cells, scale, now_s)
+            running[name] = _rest(standing, cells, scale, now_s)
     return _end(running, waiting, processes, after) or None
 
 
@@ -82,25 +82,25 @@ def _pace(
 ) -> float:
     """Return how many times as long this run takes as those before."""
     took = expected = _SETTLING_S
-    for name, one in standings.items():
+    for name, standing in standings.items():
         cells = before.get(name)
-        if not cells or one.started_s is None:
+        if not cells or standing.started_s is None:
             continue
-        if one.ended_s is not None:
-            took, expected = took + one.ended_s - one.started_s, expected + cells[-1]
+        if standing.ended_s is not None:
+            took, expected = took + standing.ended_s - standing.started_s, expected + cells[-1]
             continue
-        there, cell_end = _at(cells, one.share), _at(cells, one.share + 1 / len(cells))
-        late = now_s - one.started_s > cell_end  # a cell that lasts is news, too
-        took += (now_s if late else one.news_s) - one.started_s
-        expected += cell_end if late else there
+        position, cell_end = _at(cells, standing.share), _at(cells, standing.share + 1 / len(cells))
+        late = now_s - standing.started_s > cell_end  # a cell that lasts is news, too
+        took += (now_s if late else standing.news_s) - standing.started_s
+        expected += cell_end if late else position
     return took / expected
 
 
-def _rest(one: Standing, cells: Sequence[float], scale: float, now_s: float) -> float:
+def _rest(standing: Standing, cells: Sequence[float], scale: float, now_s: float) -> float:
     """Return the seconds that a running notebook still takes."""
-    there, cell_end = _at(cells, one.share), _at(cells, one.share + 1 / len(cells))
-    in_cell = (cell_end - there) * scale - (now_s - one.news_s)
-    counted = one.count_left_s - (now_s - one.counted_s)
+    position, cell_end = _at(cells, standing.share), _at(cells, standing.share + 1 / len(cells))
+    in_cell = (cell_end - position) * scale - (now_s - standing.news_s)
+    counted = standing.count_left_s - (now_s - standing.counted_s)
     return max(in_cell, counted, 0.0) + (cells[-1] - cell_end) * scale
 
 

@@ -108,7 +108,7 @@ class _Run:
             return
         if what == "kept":
             # A new one, for bars are drawn by a thread of their own.
-            self.standings = {k: one for k, one in self.standings.items() if k != name}
+            self.standings = {k: other for k, other in self.standings.items() if k != name}
             self.ended.add(name)
             return
         standing = self.standings[name]

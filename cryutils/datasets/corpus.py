@@ -159,13 +159,13 @@ class Corpus(Sequence[Clip]):
 
     def among(self, states: Sequence[str]) -> Corpus:
         """Return the clips of those of `states` that occur. Raises InputError below two."""
-        found = [state for state in states if state in self.classes]
-        if len(found) < 2:
+        present = [state for state in states if state in self.classes]
+        if len(present) < 2:
             raise InputError(
-                f"{self.name}: of {', '.join(states)} it holds {', '.join(found) or 'none'};"
+                f"{self.name}: of {', '.join(states)} it holds {', '.join(present) or 'none'};"
                 " name the folders after at least two of them."
             )
-        return self.select(found)
+        return self.select(present)
 
     def select(self, classes: Sequence[str]) -> Corpus:
         """Return the corpus of `classes` alone. Raises InputError for a class it doesn't hold."""

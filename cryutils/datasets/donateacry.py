@@ -97,10 +97,10 @@ def parse_name(name: str) -> FileName:
         raise InputError(
             f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav)."
         )
-    for field, known in (("sex", ("f", "m")), ("age", AGES), ("reason", REASONS)):
-        if match[field] not in known:
+    for field, allowed in (("sex", ("f", "m")), ("age", AGES), ("reason", REASONS)):
+        if match[field] not in allowed:
             raise InputError(
-                f"{name}: unknown {field} {match[field]!r}; known are {', '.join(known)}."
+                f"{name}: unknown {field} {match[field]!r}; known are {', '.join(allowed)}."
             )
     time = float(match["time"])
     return FileName(

@@ -220,11 +220,11 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     """
     tops = sorted({names[0] for names in folders})
     seconds = sorted({names[1] for names in folders})
-    known = [name for name in seconds if name.casefold() in _STATES]
+    states = [name for name in seconds if name.casefold() in _STATES]
     if not folders or any(name.casefold() in _STATES for name in tops):
         return []
     is_deep = all(len(names) >= 3 for names in folders)
-    if is_deep and (len(tops) == 1 or 2 * len(known) > len(seconds)):
+    if is_deep and (len(tops) == 1 or 2 * len(states) > len(seconds)):
         raise InputError(
             f"{root}: its recordings lie one level too deep; {_EXPECTED}. Give {root / tops[0]}"
             f"{'' if len(tops) == 1 else ', or merge the folders of the first level'}."
@@ -235,7 +235,7 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
         f"it looks like <infant>/<label>/<file>; {_EXPECTED}: move"
         f" {tops[0]}/{seconds[0]} to {seconds[0]}/{tops[0]}, and so on"
     )
-    if 2 * len(known) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
+    if 2 * len(states) > len(seconds) or (return_often and len(tops) >= _MANY_MORE * len(seconds)):
         raise InputError(f"{root}: {what}.")
     if return_often and len(tops) > len(seconds):
         what = printable(f"if {seconds[0]} is a label, {what}")

@@ -42,8 +42,8 @@ def load(name: str | Path, **dials: Any) -> Corpus:
         raise InputError(f"{name}: a folder takes no options, got {', '.join(dials)}.")
     root = resolve(name)
     if not root.is_dir():
-        known = near_miss(str(name), CORPORA)
-        raise InputError(f"{root}: no such folder, and no corpus of that name.{known}")
+        suggestion = near_miss(str(name), CORPORA)
+        raise InputError(f"{root}: no such folder, and no corpus of that name.{suggestion}")
     return _load_folder(root)
 
 
@@ -84,14 +84,14 @@ def _remove_unfinished(home: Path, place: Path) -> None:
 
 
 def _load_donateacry(*, files: Sequence[str] | None = None) -> Corpus:
-    known = donateacry.registry()
+    registry = donateacry.registry()
     root = donateacry.fetch(files)
     clips, problems = [], []
-    for name in known if files is None else files:
+    for name in registry if files is None else files:
         path = root / name
         if not path.is_file():
             problems.append(Problem("left out", name, "in the registry, but not in the folder"))
-        elif path.stat().st_size != known[name][1]:
+        elif path.stat().st_size != registry[name][1]:
             problems.append(Problem("left out", name, "its size differs from the registry's"))
         else:
             clip = _registered(path, name)
@@ -100,7 +100,7 @@ def _load_donateacry(*, files: Sequence[str] | None = None) -> Corpus:
             else:
                 clips.append(clip)
     if files is None:
-        extra = {str(p.relative_to(root).as_posix()) for p in root.glob("*/*.wav")} - set(known)
+        extra = {str(p.relative_to(root).as_posix()) for p in root.glob("*/*.wav")} - set(registry)
         problems += [Problem("left out", e, "not in the registry") for e in sorted(extra)]
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
@@ -116,7 +116,7 @@ def _load_donateacry(*, files: Sequence[str] | None = None) -> Corpus:
 
 
 def _registered(path: Path, name: str) -> Clip | None:
-    said = donateacry.parse_name(path.name)
+    attributes = donateacry.parse_name(path.name)
     with pcm16(path) as sound:
         if sound is None:
             return None
@@ -125,15 +125,15 @@ def _registered(path: Path, name: str) -> Clip | None:
         id=name,
         path=path,
         label=path.parent.name,
-        infant=said.infant,
+        infant=attributes.infant,
         session="",
-        start_s=said.start_s,
+        start_s=attributes.start_s,
         duration_s=round(duration_s, 3),
         has_audio=True,
         has_video=False,
-        reason=said.reason,
-        sex=said.sex,
-        age=said.age,
+        reason=attributes.reason,
+        sex=attributes.sex,
+        age=attributes.age,
     )
 
 
@@ -169,9 +169,9 @@ def _number_sessions(clips: Sequence[Clip]) -> list[Clip]:
     for clip in clips:
         by_infant[clip.infant].append(clip)
     numbered: dict[str, Clip] = {}
-    for infant, own in by_infant.items():
+    for infant, recordings in by_infant.items():
         session, last = 1, None
-        for clip in sorted(own, key=lambda c: (c.start_s is None, c.start_s or 0.0)):
+        for clip in sorted(recordings, key=lambda c: (c.start_s is None, c.start_s or 0.0)):
             if last is not None:
                 session += clip.start_s is None or clip.start_s - last > SESSION_GAP_S
             last = clip.start_s
@@ -191,15 +191,15 @@ def _contradictions(clips: Sequence[Clip]) -> list[Problem]:
         ("infant", "age", "one app instance, several ages: {}"),
         ("session", "label", "clips minutes apart, different labels: {}"),
     ):
-        seen: dict[str, set[str]] = defaultdict(set)
+        by_group: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
             if group == "session" and clip.start_s is None:  # nobody knows how far apart
                 continue
             if (value := getattr(clip, field)) is not None:
-                seen[getattr(clip, group)].add(value)
+                by_group[getattr(clip, group)].add(value)
         problems += [
             Problem("contradiction", key, what.format(", ".join(sorted(values))))
-            for key, values in seen.items()
+            for key, values in by_group.items()
             if len(values) > 1
         ]
     return problems

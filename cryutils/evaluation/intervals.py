@@ -266,26 +266,28 @@ def mean_interval(
     Raises:
         InputError: lengths differ, no value remains, or one lies outside the limits.
     """
-    given = np.asarray(values, dtype=np.float64)
-    if given.shape != (len(infants),):
-        raise InputError(f"{given.shape} values and {len(infants)} infants do not belong together")
-    _check_level(level)
-    there = np.isfinite(given)
-    if not there.any():
-        raise InputError("every value is missing, so there is no mean")
-    given, whose = given[there], np.asarray(infants)[there]
-    least, most = limits or (-np.inf, np.inf)
-    if not (least < most and least <= given.min() and given.max() <= most):
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape != (len(infants),):
         raise InputError(
-            f"limits={limits} do not hold values from {given.min():g} to {given.max():g};"
+            f"{numbers.shape} values and {len(infants)} infants do not belong together"
+        )
+    _check_level(level)
+    finite = np.isfinite(numbers)
+    if not finite.any():
+        raise InputError("every value is missing, so there is no mean")
+    numbers, whose = numbers[finite], np.asarray(infants)[finite]
+    least, most = limits or (-np.inf, np.inf)
+    if not (least < most and least <= numbers.min() and numbers.max() <= most):
+        raise InputError(
+            f"limits={limits} do not hold values from {numbers.min():g} to {numbers.max():g};"
             " give the lowest and the highest that a value can be"
         )
-    everyone = np.zeros(len(given), dtype=np.int64)
+    everyone = np.zeros(len(numbers), dtype=np.int64)
     counts = clips_by_infant(everyone, whose, by_class=False)
-    sums = clips_by_infant(everyone, whose, given, by_class=False)
+    sums = clips_by_infant(everyone, whose, numbers, by_class=False)
     score, se = score_and_error(sums, counts)
     score = np.clip(score, least, most)  # rounding may carry a mean out
-    n, n_infants = len(given), len(counts)
+    n, n_infants = len(numbers), len(counts)
     words = "expected value on clips of infants like these"
     reason = ""
     if n_infants < 2:
@@ -391,11 +393,11 @@ class _Sample(NamedTuple):
 def _sample(
     predicted: NDArray[Any], y: Sequence[str] | NDArray[Any], infants: Sequence[str]
 ) -> _Sample:
-    given = np.asarray(y)
-    if given.dtype.kind in "iu":
-        truth, names = given.astype(np.int64), [str(k) for k in range(int(given.max()) + 1)]
+    answers = np.asarray(y)
+    if answers.dtype.kind in "iu":
+        truth, names = answers.astype(np.int64), [str(k) for k in range(int(answers.max()) + 1)]
     else:
-        truth, names = class_indices(given)
+        truth, names = class_indices(answers)
     rows = np.atleast_2d(np.asarray(predicted))
     if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
         raise InputError(

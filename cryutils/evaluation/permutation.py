@@ -97,7 +97,7 @@ def permutation_order(
     """
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     clips = [np.flatnonzero(group == g) for g in range(len(names))]
-    sizes = np.array([len(own) for own in clips])
+    sizes = np.array([len(members) for members in clips])
     order = np.empty(len(group), dtype=np.int64)
     for size in np.unique(sizes):
         alike = np.flatnonzero(sizes == size)

@@ -62,8 +62,8 @@ class Protocol(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        known = [str(member) for member in cls]
-        raise InputError(f"no protocol {value!r}.{near_miss(str(value), known)}")
+        names = [str(member) for member in cls]
+        raise InputError(f"no protocol {value!r}.{near_miss(str(value), names)}")
 
     def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
         """Return one hold-out split (train, test) under this protocol."""

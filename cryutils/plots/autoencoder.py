@@ -56,8 +56,8 @@ def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axe
     `table` has columns `method`, `size` (numbers in the code) and `error` (root mean square).
     """
     for method, part in table.groupby("method", sort=False):
-        own = part.sort_values("size")
-        ax.plot(own["size"], own.error, "o-", color=_INK.get(str(method)), label=str(method))
+        curve = part.sort_values("size")
+        ax.plot(curve["size"], curve.error, "o-", color=_INK.get(str(method)), label=str(method))
     sizes = sorted(table["size"].unique())
     ax.set_xscale("log", base=2)
     ax.set_xticks(sizes, [f"{n:g}" for n in sizes])
@@ -95,19 +95,19 @@ def code_map(
     points: Array, names: Sequence[str], ax: Axes, *, most: int = 8, legend: bool = True
 ) -> Axes:
     """Draw points (n, 2) coloured by name; beyond the `most` frequent names they stay grey."""
-    found = pd.Series(list(names))
-    shown = sorted(found.value_counts().index[:most])
-    rest = ~found.isin(shown).to_numpy()
+    labels = pd.Series(list(names))
+    shown = sorted(labels.value_counts().index[:most])
+    rest = ~labels.isin(shown).to_numpy()
     ax.plot(*points[rest].T, ".", color="#CCCCCC", ms=4, label="others" if rest.any() else None)
     from matplotlib import colormaps
 
     tens = [colormaps["tab10"](number) for number in range(10)]
     palette = _STATES if len(shown) <= len(_STATES) else tens
     for number, name in enumerate(shown):
-        own = points[(found == name).to_numpy()]
+        inside = points[(labels == name).to_numpy()]
         colour = palette[number % len(palette)]
         ax.plot(
-            *own.T, "o", color=colour, ms=4, alpha=0.7, mew=0, label=str(name).replace("_", " ")
+            *inside.T, "o", color=colour, ms=4, alpha=0.7, mew=0, label=str(name).replace("_", " ")
         )
     ax.set(xlabel="first component", ylabel="second component")
     if legend:

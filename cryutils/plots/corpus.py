@@ -74,15 +74,15 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
         *(a for a in order if (table.age == a).any()),
         *(["not stated"] if table.age.isna().any() else []),
     ]
-    known = table.assign(age=table.age.fillna("not stated"), sex=table.sex.fillna("not stated"))
+    stated = table.assign(age=table.age.fillna("not stated"), sex=table.sex.fillna("not stated"))
     sexes = {
         "f": ("girls", "#CC79A7"),
         "m": ("boys", "#56B4E9"),
         "not stated": ("sex not stated", "#999999"),
     }
-    present = [sex for sex in sexes if (known.sex == sex).any()]
+    present = [sex for sex in sexes if (stated.sex == sex).any()]
     for number, sex in enumerate(present):
-        heights = [int(((known.age == band) & (known.sex == sex)).sum()) for band in bands]
+        heights = [int(((stated.age == band) & (stated.sex == sex)).sum()) for band in bands]
         at = np.arange(len(bands)) + 0.4 * (number - (len(present) - 1) / 2)
         bars = ax.bar(at, heights, width=0.37, color=sexes[sex][1], label=sexes[sex][0])
         ax.bar_label(bars, fontsize=8)

@@ -205,10 +205,10 @@ def decisions(
         if not len(p):
             continue
         answered = ~np.isnan(p).any(axis=1, keepdims=True)
-        known = np.where(answered, p, 0)
-        sure = (known.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
+        filled = np.where(answered, p, 0)
+        sure = (filled.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
         strength = np.where(answered, np.clip(sure, 0.15, 1)[:, None], 0)
-        shade = 1 - (1 - colours[known.argmax(axis=1)]) * strength
+        shade = 1 - (1 - colours[filled.argmax(axis=1)]) * strength
         extent = (0.0, len(p) * step_s, row - 0.4, row + 0.4)
         ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
     longest = max(len(p) for p in timelines.values()) * step_s

@@ -89,13 +89,13 @@ def save(figure: Figure, key: str, caption: str) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
-    said = PngInfo()
+    chunks = PngInfo()
     for name, text in (("Description", caption), ("Comment", data), ("Source", current())):
-        said.add_itxt(name, text)
+        chunks.add_itxt(name, text)
     drawn = io.BytesIO()
     figure.savefig(drawn, bbox_inches="tight")
     with Image.open(drawn) as picture, writing(figure_path(key)) as part:
-        few_colours(picture).save(part, "PNG", pnginfo=said, dpi=picture.info.get("dpi"))
+        few_colours(picture).save(part, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
 
 
 def protocol_scores(

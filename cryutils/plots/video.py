@@ -119,10 +119,10 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
     label of each video, with intervals over infants.
     """
     places = np.arange(len(rolled))
-    words = [str(one.n) for one in rolled]
+    words = [str(score.n) for score in rolled]
     flicker, right = axes
-    changes = [one.flicker for one in rolled]
-    if all(one is not None for one in changes):
+    changes = [score.flicker for score in rolled]
+    if all(score is not None for score in changes):
         _points(flicker, places, changes, MODALITIES["image"], "")
     flicker.set(xlabel="frames averaged", ylabel="label changes a minute")
     flicker.set_ylim(bottom=0)
@@ -130,7 +130,7 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
         (-0.08, "accuracy", MODALITIES["image"], "label at each frame"),
         (0.08, "final", "#000000", "last label of a video"),
     ):
-        _points(right, places + offset, [getattr(one, name) for one in rolled], colour, label)
+        _points(right, places + offset, [getattr(score, name) for score in rolled], colour, label)
     right.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     right.set(ylim=(0, 1.02), xlabel="frames averaged", ylabel="accuracy")
     right.legend(loc="lower right", fontsize=8)
@@ -140,13 +140,25 @@ def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) ->
     return axes
 
 
-def _points(ax: Axes, at: npt.NDArray, found: Sequence, colour: str, label: str) -> None:  # type: ignore[type-arg]
+def _points(ax: Axes, at: npt.NDArray, intervals: Sequence, colour: str, label: str) -> None:  # type: ignore[type-arg]
     lows, highs = (
-        [one.value if end is None else end for one in found for end in [getattr(one, name)]]
+        [
+            interval.value if end is None else end
+            for interval in intervals
+            for end in [getattr(interval, name)]
+        ]
         for name in ("low", "high")
     )
     ax.vlines(at, lows, highs, color=colour, lw=3, alpha=0.35)
-    ax.plot(at, [one.value for one in found], "o-", color=colour, ms=6, lw=1.2, label=label)
+    ax.plot(
+        at,
+        [interval.value for interval in intervals],
+        "o-",
+        color=colour,
+        ms=6,
+        lw=1.2,
+        label=label,
+    )
 
 
 def _box(ax: Axes, x: float, words: str, colour: str, width: float) -> None:

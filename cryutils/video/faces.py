@@ -122,11 +122,11 @@ class _Haar:
         boxes, votes = self._cascade.detectMultiScale2(
             grey, scaleFactor=1.1, minNeighbors=3, minSize=(smallest, smallest)
         )
-        found = np.zeros((len(boxes), 5), np.float32)
+        scored = np.zeros((len(boxes), 5), np.float32)
         if len(boxes):
-            found[:, :4] = np.asarray(boxes) / scale
-            found[:, 4] = votes  # how many windows agreed
-        return _sorted(found)
+            scored[:, :4] = np.asarray(boxes) / scale
+            scored[:, 4] = votes  # how many windows agreed
+        return _sorted(scored)
 
 
 class _YuNet:
@@ -156,10 +156,10 @@ class _YuNet:
         _, faces = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if faces is None:
             return np.zeros((0, 5), np.float32)
-        found = np.empty((len(faces), 5), np.float32)
-        found[:, :4] = faces[:, :4] / scale
-        found[:, 4] = faces[:, -1]
-        return _sorted(found)
+        boxes = np.empty((len(faces), 5), np.float32)
+        boxes[:, :4] = faces[:, :4] / scale
+        boxes[:, 4] = faces[:, -1]
+        return _sorted(boxes)
 
 
 def centre(height: int, width: int) -> Boxes:
@@ -238,6 +238,6 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
     return np.asarray(small, np.uint8), scale
 
 
-def _sorted(found: Boxes) -> Boxes:
+def _sorted(boxes: Boxes) -> Boxes:
     # OpenCV's threads hand in their finds in any order.
-    return found[np.lexsort(found.T)][::-1]
+    return boxes[np.lexsort(boxes.T)][::-1]

@@ -35,8 +35,8 @@ def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
         raise InputError(f"crops are uint8 (n, height, width, 3), not {crops.dtype} {crops.shape}.")
     describe = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
-    found = np.zeros((len(crops), _FEATURES), np.float32)
-    for row, crop in zip(found, crops, strict=True):
+    rows = np.zeros((len(crops), _FEATURES), np.float32)
+    for row, crop in zip(rows, crops, strict=True):
         small = cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         row[:] = np.ravel(describe.compute(small))
-    return found
+    return rows

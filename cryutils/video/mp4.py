@@ -144,8 +144,8 @@ def _checked(
                 f"{path}: the sound must be finite samples (n,), not of shape {sound.shape}."
             )
         if sr not in SOUND_RATES:
-            known = ", ".join(map(str, SOUND_RATES))
-            raise InputError(f"sr={sr} is no rate of an MP4's sound; use one of {known} Hz.")
+            rates = ", ".join(map(str, SOUND_RATES))
+            raise InputError(f"sr={sr} is no rate of an MP4's sound; use one of {rates} Hz.")
     return Fraction(fps).limit_denominator(1001)
 
 

@@ -53,7 +53,7 @@ _LOST_S = 1.0  # without a box for longer, the next one starts a new face
 _ROUNDING_S = 1e-6
 
 
-def choose(seen: Sequence[Boxes], times_s: Sequence[float]) -> Face:
+def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
     """Return (time in s, box (4,)) of the one face that is followed, in order of time.
 
     seen: what a detector found at each of `times_s`, float32 (faces, 5). Boxes that overlap
@@ -61,7 +61,7 @@ def choose(seen: Sequence[Boxes], times_s: Sequence[float]) -> Face:
     over the whole recording is taken; another one only where that isn't in sight, and never
     on the strength of a single look if the chosen one was seen more often.
     """
-    faces = _linked(seen, times_s)
+    faces = _linked(boxes, times_s)
     faces.sort(key=lambda face: -sum(_weight(box) for _, box in face))
     taken: list[Face] = []
     for face in faces:
@@ -102,11 +102,11 @@ def _weight(box: Boxes) -> float:
     return float(np.sqrt(box[2] * box[3]) * box[4])
 
 
-def _linked(seen: Sequence[Boxes], times_s: Sequence[float]) -> list[Face]:
+def _linked(looks: Sequence[Boxes], times_s: Sequence[float]) -> list[Face]:
     """Return the faces that overlapping boxes make, those of larger weight served first."""
     faces: list[Face] = []
     open_faces: list[Face] = []
-    for time, boxes in zip(times_s, seen, strict=True):
+    for time, boxes in zip(times_s, looks, strict=True):
         free = np.ones(len(boxes), bool)
         open_faces = [face for face in open_faces if time - face[-1][0] <= _LOST_S]
         for face in sorted(open_faces, key=lambda face: -_weight(face[-1][1])):
@@ -270,8 +270,8 @@ def crops(
         with faces.single_threaded():
             yield from thread_map(rows, files, what="faces", progress=progress, jobs=jobs)
 
-    kept = cache.ragged(_stem(files, settings), compute, dtype=_row_type(size))
-    return [_from_rows(rows, settings.detector) for rows in kept]
+    cached = cache.ragged(_stem(files, settings), compute, dtype=_row_type(size))
+    return [_from_rows(rows, settings.detector) for rows in cached]
 
 
 def report(
@@ -349,12 +349,12 @@ def _timed(path: Path, rate: Fraction | None) -> Iterator[tuple[Fraction, Shot]]
 
 def _tracked(path: Path, settings: _Settings, *, progress: bool = False) -> FaceTrack:
     with _time_left(path, shown=progress) as report:
-        times, looks, seen = _look(path, settings, report)
-        face = choose(seen, looks)
+        times, looks, boxes_by_look = _look(path, settings, report)
+        face = choose(boxes_by_look, looks)
         count = len(times) if settings.limit is None else min(settings.limit, len(times))
         wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
         times_s = np.array(times, np.float64)[wanted]
-        boxes, found = follow(face, times_s)
+        boxes, detected = follow(face, times_s)
         cut = np.empty((count, settings.size, settings.size, 3), np.uint8)
         done, frame, shown = 0, None, None
         for i, (time_s, shot) in enumerate(_timed(path, settings.rate)):
@@ -372,7 +372,7 @@ def _tracked(path: Path, settings: _Settings, *, progress: bool = False) -> Face
             if done == count:
                 break
     blank = np.array([faces.is_blank(picture) for picture in cut], bool)
-    return FaceTrack(cut, boxes, found & ~blank, blank, times_s, settings.detector)
+    return FaceTrack(cut, boxes, detected & ~blank, blank, times_s, settings.detector)
 
 
 def _look(
@@ -382,17 +382,17 @@ def _look(
     eye = faces.detector(settings.detector)
     times: list[float] = []
     looks: list[float] = []
-    seen: list[Boxes] = []
+    boxes: list[Boxes] = []
     due, shown = Fraction(0), None
     for time_s, shot in _timed(path, settings.rate):
         times.append(float(time_s))
         settings.check_count(len(times), path)
         if time_s >= due:
             looks.append(float(time_s))
-            seen.append(seen[-1] if shot is shown else eye.detect(shot.pixels()))
+            boxes.append(boxes[-1] if shot is shown else eye.detect(shot.pixels()))
             due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, shot
             report(times[-1] / 2)
-    return times, looks, seen
+    return times, looks, boxes
 
 
 @contextmanager

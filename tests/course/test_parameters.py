@@ -29,9 +29,9 @@ PROFILES = sorted(path.stem for path in (CLONE / "data" / "profiles").glob("*.ym
 def refused(notebook: str, *texts: str) -> str:
     """The line by which the plan of a run refuses parameters given as on the command line."""
     pairs = (text.partition("=") for text in texts)
-    given = {name: parameters.read_value(value) for name, _, value in pairs}
+    values = {name: parameters.read_value(value) for name, _, value in pairs}
     with pytest.raises(InputError) as error:
-        course.plan(course.load_profile("quick"), only=[notebook], given=given)
+        course.plan(course.load_profile("quick"), only=[notebook], overrides=values)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -377,7 +377,7 @@ def test_notebook_03_takes_a_folders_own_classes(
 
 
 def test_a_parameter_that_a_named_notebook_lacks_is_said(apart: Path) -> None:
-    jobs, skipped = course.plan(course.load_profile("quick"), given={"face_fps": 3.0})
+    jobs, skipped = course.plan(course.load_profile("quick"), overrides={"face_fps": 3.0})
     told = dict(course.remarks(jobs, skipped, ["face_fps"]))
     assert told["04_cry2"] == "has no parameter face_fps, and runs without"
     assert {"05_image", "06_full"}.isdisjoint(told)

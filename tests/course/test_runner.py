@@ -178,14 +178,14 @@ def test_a_notebook_without_parameters_is_named(project: Path) -> None:
 
 def test_given_parameters_override_the_profiles(project: Path) -> None:
     assert planned()["01_first"].parameters == {"seed": 3}
-    jobs = planned(given={"seed": 5, "test_size": 0.2})
+    jobs = planned(overrides={"seed": 5, "test_size": 0.2})
     assert jobs["01_first"].parameters == {"seed": 5, "test_size": 0.2}
     assert jobs["02_second"].parameters == {"seed": 5, "test_size": 0.2}
 
 
 def test_a_parameter_goes_to_the_notebooks_that_have_it(project: Path) -> None:
     notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
-    jobs = planned(given={"own": 2})
+    jobs = planned(overrides={"own": 2})
     assert jobs["03_other"].parameters == {"own": 2}
     assert jobs["02_second"].parameters == {}
 
@@ -210,14 +210,17 @@ def test_what_a_profile_skips_is_given_with_the_reason(project: Path) -> None:
     ("options", "message"),
     [
         ({"only": ["01_frist"]}, r"no notebook '01_frist'. Did you mean 01_first\?"),
-        ({"given": {"tset_size": 0.3}}, r"tset_size is no parameter of any chosen notebook. "
-                                        r"Did you mean test_size\?"),
-        ({"given": {"zzz": 1}, "only": ["01_first"]}, r"zzz is no parameter of 01_first. Known: "),
-        ({"given": {"test_size": "big"}}, r'test_size="big": give a number above 0 and below 1.'),
-        ({"given": {"seed": 1.5}}, r"seed=1.5: give a whole number from 0 to "),
-        ({"given": {"fast": 1}}, r"fast=1: give true or false."),
-        ({"given": {"text": 3}}, r"text=3: give a text"),
-        ({"given": {"rates": ["a"]}}, r"rates=\[\"a\"\]: give a list of 1 to 100 whole numbers"),
+        ({"overrides": {"tset_size": 0.3}},
+         r"tset_size is no parameter of any chosen notebook. Did you mean test_size\?"),
+        ({"overrides": {"zzz": 1}, "only": ["01_first"]},
+         r"zzz is no parameter of 01_first. Known: "),
+        ({"overrides": {"test_size": "big"}},
+         r'test_size="big": give a number above 0 and below 1.'),
+        ({"overrides": {"seed": 1.5}}, r"seed=1.5: give a whole number from 0 to "),
+        ({"overrides": {"fast": 1}}, r"fast=1: give true or false."),
+        ({"overrides": {"text": 3}}, r"text=3: give a text"),
+        ({"overrides": {"rates": ["a"]}},
+         r"rates=\[\"a\"\]: give a list of 1 to 100 whole numbers"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_mend(
@@ -228,14 +231,14 @@ def test_a_mistake_is_told_with_its_mend(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "overrides",
     [
         {"test_size": 0.1}, {"classes": ["pain", "tired"]}, {"classes": []}, {"fast": False},
         {"anything": 3}, {"anything": "x"}, {"text": ""}, {"rates": [-3]},
     ],
 )  # fmt: skip
-def test_a_value_of_the_right_kind_is_taken(given: dict[str, Any], project: Path) -> None:
-    assert planned(given=given, only=["02_second"])["02_second"].parameters == given
+def test_a_value_of_the_right_kind_is_taken(overrides: dict[str, Any], project: Path) -> None:
+    assert planned(overrides=overrides, only=["02_second"])["02_second"].parameters == overrides
 
 
 def test_a_mistyped_parameter_of_a_profile_is_told_too(project: Path) -> None:
@@ -246,9 +249,9 @@ def test_a_mistyped_parameter_of_a_profile_is_told_too(project: Path) -> None:
 
 def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart: Path) -> None:
     assert planned()["01_first"].folder == apart / "outputs" / "quick"
-    beside = planned(given={"test_size": 0.2})["01_first"].folder
+    beside = planned(overrides={"test_size": 0.2})["01_first"].folder
     assert beside == apart / "outputs" / "quick-test_size-0.2"
-    named = planned(given={"test_size": 0.2}, run_name="trial")["01_first"].folder
+    named = planned(overrides={"test_size": 0.2}, run_name="trial")["01_first"].folder
     assert named == apart / "outputs" / "trial"
     job = planned(data="my cries", outputs=apart / "o")["01_first"]
     assert job.folder == apart / "o" / "my cries-quick"
@@ -286,7 +289,7 @@ def test_a_changed_cell_changes_its_notebook_alone(project: Path) -> None:
 
 
 def test_a_changed_parameter_changes_it(project: Path) -> None:
-    assert fingerprints(given={"seed": 9}) != fingerprints(given={"seed": 8})
+    assert fingerprints(overrides={"seed": 9}) != fingerprints(given={"seed": 8})
 
 
 def test_changed_recordings_change_it(project: Path, apart: Path, sound: Callable) -> None:
@@ -302,9 +305,9 @@ def test_recordings_named_by_a_parameter_count_too(
     project: Path, apart: Path, sound: Callable
 ) -> None:
     sound(apart / "own" / "tired" / "bo" / "1.wav")
-    before = fingerprints(given={"data": "own"})
+    before = fingerprints(overrides={"data": "own"})
     sound(apart / "own" / "tired" / "bo" / "1.wav", seconds=0.4)
-    assert fingerprints(given={"data": "own"}) != before
+    assert fingerprints(overrides={"data": "own"}) != before
 
 
 @pytest.mark.parametrize("name", ["claims.csv", "unstated.csv"])
@@ -424,9 +427,9 @@ def test_published_weights_count_only_where_they_are_looked_for(
 def test_a_changed_file_that_weights_names_changes_it(project: Path, apart: Path) -> None:
     notebook(project / "notebooks" / "02_second.ipynb", parameters='weights = "auto"\n')
     path = put_weights(apart, "own.h5")
-    before = fingerprints(given={"weights": "own.h5"})
+    before = fingerprints(overrides={"weights": "own.h5"})
     path.write_text("others")
-    after = fingerprints(given={"weights": "own.h5"})
+    after = fingerprints(overrides={"weights": "own.h5"})
     assert after["01_first"] == before["01_first"]
     assert after["02_second"] != before["02_second"]
 

@@ -48,8 +48,8 @@ class Picture:
         """Raise InputError where no MP4 file could be written with these values."""
         face.check(fps=self.fps, size=self.size, signal=self.signal, identity=self.identity)
         if sr not in mp4.SOUND_RATES:
-            known = ", ".join(map(str, mp4.SOUND_RATES))
-            raise InputError(f"sr={sr} is no rate of a video's sound; use one of {known} Hz")
+            rates = ", ".join(map(str, mp4.SOUND_RATES))
+            raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz")
 
 
 def write_wav(
@@ -97,9 +97,9 @@ def write_mp4(
         )
 
     heard = planned(signal, identity)
-    own = (picture.signal, picture.identity)
-    seen = heard if own == (signal, identity) else planned(*own)
-    moves = face.plan(seen, fps=picture.fps, signal=picture.signal, identity=picture.identity)
+    dials = (picture.signal, picture.identity)
+    visible = heard if dials == (signal, identity) else planned(*dials)
+    moves = face.plan(visible, fps=picture.fps, signal=picture.signal, identity=picture.identity)
     frames = face.frames(moves, size=picture.size)
     sound = voice.render(heard, sr)
     mp4.write(path, frames, fps=picture.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET)
@@ -167,8 +167,8 @@ def build(
         "seed": seed,
         **dials,
     }
-    own = {"signal": face_signal, "identity": face_identity}
-    picture = _picture(own, dials, video=video, fps=fps, size=size, sr=sr)
+    face_dials = {"signal": face_signal, "identity": face_identity}
+    picture = _picture(face_dials, dials, video=video, fps=fps, size=size, sr=sr)
     if picture:
         shaped |= {"faces": FACES, "picture": asdict(picture), **_codecs()}
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
@@ -193,7 +193,7 @@ def build(
 
 
 def _picture(
-    own: dict[str, float | None],
+    face_dials: dict[str, float | None],
     dials: dict[str, float],
     *,
     video: bool,
@@ -203,11 +203,11 @@ def _picture(
 ) -> Picture | None:
     """How the clips are filmed, if they are: with the face's own dials, else with the voice's."""
     if not video:
-        for name, dial in own.items():
+        for name, dial in face_dials.items():
             if dial is not None:
                 raise InputError(f"face_{name}={dial} shapes a face; give video=True as well")
         return None
-    face = {name: dials[name] if dial is None else float(dial) for name, dial in own.items()}
+    face = {name: dials[name] if dial is None else float(dial) for name, dial in face_dials.items()}
     picture = Picture(fps=float(fps), size=size, **face)
     picture.check(sr=sr)
     return picture

@@ -290,20 +290,20 @@ def _eye(canvas: Canvas, side: int) -> None:
         top = (rest - 0.15 * lid * grow) * arc**0.7
         bottom = (rest + 0.045 * lid * grow) * arc
         soft = canvas.pixel
-        seen = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (arc > 0)
+        visible = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (arc > 0)
         shade = 0.62 + 0.38 * step(y - top, 0.0, 0.055)
-        mix(out, (BALL - CORNER * np.abs(e)) * shade, seen)
+        mix(out, (BALL - CORNER * np.abs(e)) * shade, visible)
         gx, gy = np.float32(0.02 * f.turn * side), np.float32(-0.012 - 0.03 * f.gaze)
         r = np.hypot(x - gx, y - gy) / np.float32(0.105 * grow)
         edge = soft / 0.105
         iris = tone(IRIS, _as_dark_as_skin(f, f.iris))[:, None, None]
         iris = iris * (0.72 + 0.5 * bell(r, 0.62, 0.3))
-        mix(out, iris * shade, seen * step(1 - r, -edge, edge))
-        mix(out, iris * 0.45, 0.8 * seen * bell(r, 0.98, 0.12))
-        mix(out, BLACK, seen * step(0.5 - r, -edge, edge))
+        mix(out, iris * shade, visible * step(1 - r, -edge, edge))
+        mix(out, iris * 0.45, 0.8 * visible * bell(r, 0.98, 0.12))
+        mix(out, BLACK, visible * step(0.5 - r, -edge, edge))
         glint = np.hypot((x - gx) * side + np.float32(0.028), y - gy + np.float32(0.03))
-        mix(out, WHITE, 0.95 * seen * step(1 - glint / np.float32(0.024), -0.4, 0.4))
-        mix(out, WHITE, 0.7 * f.tear * seen * bell(y - bottom, -0.012, 0.014))
+        mix(out, WHITE, 0.95 * visible * step(1 - glint / np.float32(0.024), -0.4, 0.4))
+        mix(out, WHITE, 0.7 * f.tear * visible * bell(y - bottom, -0.012, 0.014))
         ends = step(1.12 - np.abs(e), 0.0, 0.2)
         mix(out, LASH, 0.82 * ends * bell(y - top, 0.0, 0.017 + 0.006 * squeeze))
         mix(out, LASH, 0.22 * lid * ends * bell(y - bottom, 0.004, 0.012))

@@ -147,9 +147,9 @@ def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
         # In bytes, with alpha multiplied in beforehand: floats would take three times as long.
         head = cv2.warpAffine(sprite, _placed(plan, i, size), (size, size))
         through = cv2.bitwise_not(cv2.extractChannel(head, 3))
-        seen = cv2.multiply(behind, cv2.cvtColor(through, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        around = cv2.multiply(behind, cv2.cvtColor(through, cv2.COLOR_GRAY2RGB), scale=1 / 255)
         more, less = noise[i % GRAINS]
-        clean = cv2.add(seen, cv2.cvtColor(head, cv2.COLOR_RGBA2RGB))
+        clean = cv2.add(around, cv2.cvtColor(head, cv2.COLOR_RGBA2RGB))
         yield np.asarray(cv2.subtract(cv2.add(clean, more), less), np.uint8)
 
 

@@ -202,7 +202,7 @@ def blend(
     )
     # Without this factor a label would not be fully readable at signal=1, identity=1.
     share = identity * (1 - OVERLAP * signal)
-    own = np.random.default_rng([infant, 4]).standard_normal(base.size) * between
+    offsets = np.random.default_rng([infant, 4]).standard_normal(base.size) * between
     noise = rng.standard_normal(base.size) * within
-    values = np.clip(base + signal * offset + share * own + noise, least, most)
+    values = np.clip(base + signal * offset + share * offsets + noise, least, most)
     return Face(**{f.name: float(v) for f, v in zip(fields(Face), values, strict=True)})

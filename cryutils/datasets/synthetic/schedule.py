@@ -70,7 +70,7 @@ def plan(
     clips = []
     for i in range(infants):
         infant = f"infant-{i:03d}"
-        own, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
+        infant_seed, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
             clips.append(
@@ -82,7 +82,7 @@ def plan(
                     start_s=start_s,
                     sex="fm"[sexes[i]],
                     age=AGES[ages[i]],
-                    voice_seed=own,
+                    voice_seed=infant_seed,
                     seed=noise[j],
                 )
             )
@@ -121,14 +121,14 @@ def _labels(
     labels: list[list[int]] = [[] for _ in range(infants)]
     for i, step in zip(by_class, steps, strict=True):
         labels[i] = [i % classes] * int(step)
-    counts = np.bincount([kind for own in labels for kind in own], minlength=classes)
-    for i, own in enumerate(labels):
-        while len(own) < clips:
+    counts = np.bincount([kind for kinds in labels for kind in kinds], minlength=classes)
+    for i, kinds in enumerate(labels):
+        while len(kinds) < clips:
             others = [kind for kind in range(classes) if kind != i % classes]
             rarest = min(others, key=lambda kind: int(counts[kind]))
             counts[rarest] += 1
-            own.append(rarest)
-    return [[own[j] for j in rng.permutation(clips)] for own in labels]
+            kinds.append(rarest)
+    return [[kinds[j] for j in rng.permutation(clips)] for kinds in labels]
 
 
 def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:

@@ -241,7 +241,7 @@ def blend(
     readable = signal**EVEN
     # Without this factor a label would not be fully readable at signal=1, identity=1.
     share = identity * (1 - OVERLAP * readable)
-    own = np.random.default_rng([infant, 0]).standard_normal(base.size) * between
+    offsets = np.random.default_rng([infant, 0]).standard_normal(base.size) * between
     noise = rng.standard_normal(base.size) * within
-    values = base + readable * offset + share * own + noise
+    values = base + readable * offset + share * offsets + noise
     return Voice(**{f.name: float(v) for f, v in zip(fields(Voice), values, strict=True)})

@@ -149,9 +149,9 @@ def _response(
         octaves = voice.tract + (voice.vowel if i == 1 else 0.0) + 0.08 * _drift(count, rng)
         centre = tube * 2**octaves * (1 + OPENED[i] * (opening - 0.6))
         square = (centre[:, None] ** 2).astype(np.float32)
-        one = np.empty_like(resistance)
-        one.real, one.imag = 1 - hz * hz / square, hz * np.float32(width) / square
-        resistance *= one
+        response = np.empty_like(resistance)
+        response.real, response.imag = 1 - hz * hz / square, hz * np.float32(width) / square
+        resistance *= response
     # Louder is brighter; and a ripple over time and frequency, because without one a
     # classifier tells synthetic from real by harmonics that are too regular.
     brightness = np.outer(5 * (loudness - 0.6), np.log2(np.maximum(hz, 250) / 1000))
