@@ -174,10 +174,10 @@ def _download(application: Application, *, progress: bool) -> Path:
     if os.environ.get("CRYUTILS_OFFLINE"):
         raise Unavailable("CRYUTILS_OFFLINE is set")
     path, host = _downloads() / application.file, urlsplit(application.url).netloc
+    response = _answer(application.url)
+    if response is None:
+        raise Unavailable(f"{host} can't be reached")
     with room(path.parent), writing(path) as part:
-        response = _answer(application.url)
-        if response is None:
-            raise Unavailable(f"{host} can't be reached")
         try:
             response.raise_for_status()
             megabytes = int(response.headers.get("Content-Length", 0)) // 2**20
