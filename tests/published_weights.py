@@ -1,4 +1,4 @@
-"""Weights files as they are published: their names, and small ones written by the tests."""
+"""Weights files in the form in which Keras publishes them, written by the tests."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
-from cryutils.models import weights
-
-
-def name_of_file(keras: Any, name: str) -> str:
-    """Return the name of the file that Keras itself would download."""
-    asked: list[weights.Published] = []
-
-    def choose(published: weights.Published) -> Path:
-        asked.append(published)
-        raise weights.NotHad
-
-    with pytest.raises(weights.NotHad), weights.supplying(choose):
-        getattr(keras.applications, name)(include_top=False, weights="imagenet")
-    return asked[0].file
 
 
 def write_notop(path: Path, model: Any) -> Path:

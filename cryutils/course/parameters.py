@@ -100,7 +100,7 @@ class Parameter:
         return words + empty + " or null" * self.null
 
 
-_KERAS = "a network of keras.applications"
+_KERAS = "an image network such as ResNet50"
 _OPTIONAL = Parameter(
     "text", 'the frozen network, "" to train a small one', other=_KERAS, empty=True
 )

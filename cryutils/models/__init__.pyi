@@ -1,4 +1,3 @@
-from . import applications as applications
 from . import autoencoders as autoencoders
 from . import backbones as backbones
 from . import backend as backend

@@ -1,10 +1,11 @@
-"""Frozen image networks by name: any of Keras' applications, with its own preprocessing inside.
+"""Frozen image networks by name: Keras' applications, each with its own preprocessing inside.
 
 Walked by notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 with a small trainable model behind it) and, for its transfer learning, by 05_image. A backbone
-takes RGB pixels of 0 to 255 and gives feature maps; it is made of Keras' own layers only, so
-a saved model loads anywhere. `Backbone.weights` says in words which weights it holds, and
-every table and figure repeats that, since one with random weights carries almost nothing.
+takes RGB pixels of 0 to 255 and gives feature maps; it is made of Keras' own layers and
+operations only, so a saved model loads anywhere. `Backbone.weights` says in words which weights
+it holds, and every table and figure repeats that, since one with random weights carries almost
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import cache
-from cryutils._io.paths import cache_dir
+from cryutils._io.paths import cache_dir, resolve
 from cryutils._io.progress import counting
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
-from cryutils.models.applications import build, prepared, preprocessing
-from cryutils.models.backend import keras
+from cryutils.models.backend import keras, seeded
+from cryutils.models.weights import APPLICATIONS, Unavailable, fetch, named
 
 __all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept"]
 
@@ -37,6 +40,7 @@ Source = Frames | Callable[[], Frames | Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
 _POOLINGS = ("avg", "max", None)
+_WEIGHTS = ("auto", "imagenet", "random")
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,8 @@ class Backbone:
 
     `weights` says in words which weights, `imagenet` whether they are ImageNet's, and `cause`,
     where these were not asked for, why there are no others.
-    `preprocessing` is Keras' name for what is done to the pixels first: "caffe" (BGR minus
-    ImageNet's mean), "tf" (to [-1, 1]), "torch" (standardised) or "none" (the network itself
-    does it).
+    `preprocessing` names what is done to the pixels first: the module of `keras.applications`
+    whose `preprocess_input` it is, such as "resnet".
     """
 
     model: Any
@@ -65,11 +68,10 @@ class Backbone:
     @cached_property
     def digest(self) -> str:
         """A digest of name, preprocessing and weights: whatever shapes the maps of a picture."""
-        told = f"{self.name} {self.preprocessing}"
-        found = hashlib.blake2b(told.encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{self.name} {self.preprocessing}".encode(), digest_size=16)
         for array in self.model.get_weights():
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def base(
@@ -84,7 +86,7 @@ def base(
 
     The model takes RGB of `input_shape` (height, width, 3), uint8 or float32 (n, height, width,
     3) from 0 to 255, and gives float32 (n, h, w, features). It is not trainable and its batch
-    normalisation keeps to its stored statistics.
+    normalisation keeps to its stored statistics. `name` is one of `weights.APPLICATIONS`.
 
     `weights`: "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras
     publishes (`..._notop.h5`), or "auto": ImageNet's where they can be had, else random ones,
@@ -95,19 +97,57 @@ def base(
     >>> base("ResNet50", weights="random").weights              # doctest: +SKIP
     'random weights (seed 0)'
     """
-    shape = _checked_shape(input_shape)
-    application, found, cause = build(name, shape, weights, seed=seed, progress=progress)
-    mode = preprocessing(name)
-    application.trainable = False
+    if name not in APPLICATIONS:
+        raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
+    application, shape = APPLICATIONS[name], _checked_shape(input_shape)
+    file, cause = None, ""
+    if weights not in _WEIGHTS:
+        if not (path := resolve(weights)).is_file():
+            hint = near_miss(str(weights), [*_WEIGHTS, "a weights file"])
+            raise InputError(f"weights={str(weights)!r}: no such file.{hint}")
+        file = named(path, application, path.name)
+    elif weights != "random":
+        try:
+            file = fetch(application, progress=progress)
+        except Unavailable as error:
+            if weights == "imagenet":
+                raise InputError(
+                    f"{name}'s ImageNet weights can't be had ({error}): put {application.file} "
+                    "into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
+                ) from error
+            cause = str(error)
+    network = _network(name, shape, file.path if file else None, seed)
+    network.trainable = False
     pixels = keras().Input(shape, name="pixels")
+    prepared = getattr(keras().applications, application.module).preprocess_input(pixels)
     # Frozen batch normalisation keeps to ImageNet's statistics, also while a head is trained.
-    maps = application(prepared(pixels, mode), training=False)
-    model = keras().Model(pixels, maps, name=f"frozen_{application.name}")
+    model = keras().Model(pixels, network(prepared, training=False), name=f"frozen_{network.name}")
     model.trainable = False
-    if found is not None:
-        return Backbone(model, name, found.words, mode, found.imagenet)
+    if file:
+        return Backbone(model, name, file.words, application.module, file.imagenet)
     why = "; ImageNet's can't be had here" if cause else ""
-    return Backbone(model, name, f"random weights (seed {seed}{why})", mode, False, cause)
+    words = f"random weights (seed {seed}{why})"
+    return Backbone(model, name, words, application.module, False, cause)
+
+
+def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: int) -> Any:
+    """Return the application with the weights at `path`, or random ones, drawn from `seed`."""
+    with nullcontext() if path else seeded(seed), warnings.catch_warnings():
+        # MobileNet warns that its weights for 224 px are taken for other sizes too.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return getattr(keras().applications, name)(
+                include_top=False, weights=path and str(path), input_shape=shape
+            )
+        except (OSError, ValueError, KeyError) as error:
+            # Keras' first words on a shape that is too small; the rest are about weights files.
+            if str(error).startswith("Input size must be"):
+                raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
+            if path is None:
+                raise
+            raise InputError(
+                f"{path}: damaged, or not weights of {name} without its classifier."
+            ) from error
 
 
 def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:

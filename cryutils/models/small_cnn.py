@@ -21,7 +21,7 @@ import numpy as np
 from cryutils.errors import InputError
 from cryutils.models.backbones import Backbone, base
 from cryutils.models.backend import keras
-from cryutils.models.weights import NotHad
+from cryutils.models.weights import Unavailable
 
 __all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
 
@@ -80,7 +80,7 @@ def choose(
             progress=progress,
         )
     except InputError as error:
-        if not (instead and isinstance(error.__cause__, NotHad)):
+        if not (instead and isinstance(error.__cause__, Unavailable)):
             raise
         return replace(small(size=size or 64), cause=str(error.__cause__))
 

@@ -1,57 +1,97 @@
-"""Where the weights of a pretrained backbone come from: this machine, or a download.
+"""Keras' pretrained networks by name, and where their weights come from: this machine, a download.
 
-Walked by notebooks 05_image and 07_frames_resnet50 through `backbones`. Keras publishes a
-file without the classifier for each of its applications, and its name, address and hash are
-asked of Keras itself, so this works for all of them. Looked for in `CRYUTILS_WEIGHTS_DIR`,
-then in Keras' own cache, then among earlier downloads in `CRYUTILS_CACHE_DIR`, then on the
-network. A file that somebody downloaded must have the published hash; one that the user
-named or put into a folder of their own is trusted, if it fits the model, and is called
-ImageNet's only if its hash says so.
+Walked by notebooks 05_image and 07_frames_resnet50 through `backbones` (Paper A §3.5 names
+ResNet-50; any other of `APPLICATIONS` takes its place by name). A weights file is looked for in
+`CRYUTILS_WEIGHTS_DIR`, then in Keras' own cache, then among earlier downloads in
+`CRYUTILS_CACHE_DIR`, then on the network. A file that somebody downloaded must have the
+published hash; one that the user named or put into a folder of their own is trusted, if it fits
+the network, and is called ImageNet's only if its hash says so.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cryutils._io.paths import cache_dir, resolve, weights_dir
+from cryutils._io.paths import cache_dir, room, weights_dir, writing
+from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
+if TYPE_CHECKING:
+    from requests import Response
+
 __all__ = [
-    "Found", "NotHad", "Published", "downloaded", "fetch", "given", "present", "stamp",
-    "supplying",
+    "APPLICATIONS", "HOST", "TIMEOUT_S", "Application", "Unavailable", "WeightsFile", "downloaded",
+    "fetch", "named", "present", "stamp",
 ]  # fmt: skip
 
-_CONNECT_S = 5.0
-_LOCK = threading.Lock()
+HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
+TIMEOUT_S = 5.0  # for a first answer
+_SILENCE_S = 30.0  # for each next part of a file
 _SUFFIXES = (".h5", ".keras")
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A weights file as Keras publishes it; `hash` is md5 or sha256 in hex, "" where none is."""
+class Application:
+    """A network of `keras.applications`, and its ImageNet weights as Keras publishes them.
 
+    `module` of `keras.applications` holds its `preprocess_input`, and names the file's folder on
+    the host. `file` is without the classifier; `md5` is "" where Keras publishes none.
+    """
+
+    module: str
     file: str
-    url: str
-    hash: str
+    md5: str
+
+    @property
+    def url(self) -> str:
+        """The file's address."""
+        return f"{HOST}/{self.module}/{self.file}"
+
+
+_NOTOP = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# Those alone that Keras builds the same for a file as for "imagenet", which EfficientNet isn't.
+APPLICATIONS = {
+    "DenseNet121": Application(
+        "densenet", f"densenet121{_NOTOP}", "30ee3e1110167f948a6b9946edeeb738"
+    ),
+    "EfficientNetV2B0": Application(
+        "efficientnet_v2", "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"
+    ),
+    "InceptionV3": Application(
+        "inception_v3", f"inception_v3{_NOTOP}", "bcbd6486424b2319ff4ef7d526e38f63"
+    ),
+    "MobileNetV2": Application(
+        "mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", ""
+    ),
+    "MobileNetV3Small": Application(
+        "mobilenet_v3",
+        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        "d3e8ec802a04aa4fc771ee12a9a9b836",
+    ),
+    "ResNet50": Application("resnet", f"resnet50{_NOTOP}", "4d473c1dd8becc155b73f8504c6f6626"),
+    "ResNet101": Application("resnet", f"resnet101{_NOTOP}", "88cf7a10940856eca736dc7b7e228a21"),
+    "VGG16": Application("vgg16", f"vgg16{_NOTOP}", "6d6bbae143d832006294945121d1f1fc"),
+    "Xception": Application("xception", f"xception{_NOTOP}", "b0042744bf5b25fce3cb969f33bebb97"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A weights file on this machine, in words, and whether it is the published one."""
+class WeightsFile:
+    """A weights file on this machine, whose it is in words, and whether it is ImageNet's."""
 
     path: Path
     words: str
     imagenet: bool
 
 
-class NotHad(Exception):
+class Unavailable(Exception):
     """The published weights can't be had here; the message is the cause, in a few words."""
 
 
@@ -62,8 +102,8 @@ def present() -> list[str]:
     goes or is exchanged. Raises InputError where `CRYUTILS_WEIGHTS_DIR` is no folder.
     """
     folder = weights_dir()
-    own = [] if folder is None else _stamps(folder)
-    return sorted({*own, *_stamps(_keras_cache()), *downloaded()})
+    users = [] if folder is None else _stamps(folder)
+    return sorted({*users, *_stamps(_keras_cache()), *downloaded()})
 
 
 def downloaded() -> list[str]:
@@ -75,8 +115,8 @@ def stamp(path: Path) -> str:
     """Return path, size and time of change of a file as a text, or "" where there is none."""
     if not path.is_file():
         return ""
-    told = path.stat()
-    return f"{path}:{told.st_size}:{told.st_mtime_ns}"
+    status = path.stat()
+    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def _stamps(folder: Path) -> list[str]:
@@ -84,72 +124,38 @@ def _stamps(folder: Path) -> list[str]:
     return [text for path in paths if path.suffix in _SUFFIXES and (text := stamp(path))]
 
 
-@contextmanager
-def supplying(choose: Callable[[Published], Path]) -> Iterator[None]:
-    """While this is open, `choose` gives Keras' applications their weights file.
-
-    An application tells the name, address and hash of its file only to `get_file` of Keras,
-    and some (EfficientNet) build another model for `weights="imagenet"` than for the same
-    file given by its path; so the question is answered rather than asked a second time.
-    """
-    from keras.src.utils import file_utils
-
-    def get_file(fname: str, origin: str, *, file_hash: str | None = None, **_: Any) -> str:
-        return str(choose(Published(fname, origin, file_hash or "")))
-
-    with _LOCK:
-        kept = file_utils.get_file
-        file_utils.get_file = get_file
-        try:
-            yield
-        finally:
-            file_utils.get_file = kept
+def named(path: Path, application: Application, words: str) -> WeightsFile:
+    """Return the user's own file at `path`, in `words` unless it is the published one."""
+    if not application.md5:  # then the name is all there is to tell it by
+        unchecked = f"{words} (Keras publishes no hash to check it by)"
+        return WeightsFile(path, unchecked, path.name == application.file)
+    if _is_published(path, application):
+        return WeightsFile(path, "ImageNet", True)
+    return WeightsFile(path, f"{words} (not the file that Keras publishes)", False)
 
 
-def given(path: str | os.PathLike[str], published: Published) -> Found:
-    """Return the file at `path`, named by the user, in place of the published one."""
-    there = resolve(path)
-    return _trusted(there, published, there.name)
-
-
-def fetch(published: Published, *, progress: bool = False) -> Found:
+def fetch(application: Application, *, progress: bool = False) -> WeightsFile:
     """Return the published file, from this machine or downloaded into `CRYUTILS_CACHE_DIR`.
 
-    Raises NotHad where it can't be had, and InputError where what is here is damaged.
+    Raises Unavailable where it can't be had, and InputError where what is here is damaged.
     """
     folder = weights_dir()
-    if folder is not None and (folder / published.file).is_file():
-        words = f"{published.file} in CRYUTILS_WEIGHTS_DIR"
-        return _trusted(folder / published.file, published, words)
-    for home in (_keras_cache(), _downloads()):
-        if (home / published.file).is_file():
-            return _downloaded(home / published.file, published)
-    return Found(_download(published, progress=progress), "ImageNet", True)
+    if folder is not None and (path := folder / application.file).is_file():
+        return named(path, application, f"{path.name} in CRYUTILS_WEIGHTS_DIR")
+    for cache in (_keras_cache(), _downloads()):
+        if not (path := cache / application.file).is_file():
+            continue
+        if not _is_published(path, application):
+            raise InputError(
+                f"{path}: damaged, its hash isn't the published one; delete that file."
+            )
+        return WeightsFile(path, "ImageNet", True)
+    return WeightsFile(_download(application, progress=progress), "ImageNet", True)
 
 
-def _trusted(path: Path, published: Published, words: str) -> Found:
-    # Where Keras publishes no hash, the name in the user's own folder is all there is.
-    if not published.hash:
-        return Found(path, f"{words} (Keras publishes no hash to check it by)", True)
-    if _hash(path, published.hash) == published.hash:
-        return Found(path, "ImageNet", True)
-    return Found(path, f"{words} (not the file that Keras publishes)", False)
-
-
-def _downloaded(path: Path, published: Published) -> Found:
-    if published.hash and _hash(path, published.hash) != published.hash:
-        raise InputError(f"{path}: damaged, its hash isn't the published one; delete that file.")
-    return Found(path, "ImageNet", True)
-
-
-def _hash(path: Path, like: str) -> str:
-    import pooch
-
-    return str(pooch.file_hash(str(path), alg=_algorithm(like)))
-
-
-def _algorithm(digest: str) -> str:
-    return "sha256" if len(digest) == 64 else "md5"
+def _is_published(path: Path, application: Application) -> bool:
+    with path.open("rb") as file:
+        return application.md5 in ("", hashlib.file_digest(file, "md5").hexdigest())
 
 
 def _keras_cache() -> Path:
@@ -160,77 +166,47 @@ def _downloads() -> Path:
     return cache_dir() / "weights"
 
 
-def _download(published: Published, *, progress: bool) -> Path:
-    import pooch
+def _download(application: Application, *, progress: bool) -> Path:
+    # Keras' own download would do, but notebooks that run at the same time write over each
+    # other's, a firewall that swallows packets holds it for minutes, and its bar stays in a cell.
     import requests
 
-    from cryutils._io.progress import counting
-
     if os.environ.get("CRYUTILS_OFFLINE"):
-        raise NotHad("CRYUTILS_OFFLINE is set")
-    host = urlsplit(published.url).netloc
-    if not _answers(published.url):
-        raise NotHad(f"{host} can't be reached")
-    pooch.get_logger().setLevel("WARNING")
-    known = f"{_algorithm(published.hash)}:{published.hash}" if published.hash else None
-    folder = _downloads()
-    try:
-        with counting(published.file, "MB") as report:
-            bar = _Bar(report) if progress else False
-            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=(_CONNECT_S, 30))
-            return Path(
-                pooch.retrieve(
-                    published.url, known, fname=published.file, path=folder, downloader=downloader
-                )
-            )
-    except requests.RequestException as error:
-        raise NotHad(f"{host}: {type(error).__name__}") from error
-    except ValueError as error:  # pooch's word for a hash that differs; nothing is kept
-        raise NotHad(f"what {host} sent has another hash than Keras publishes") from error
-    except OSError as error:
-        raise InputError(
-            f"{folder}: weights can't be written there ({error.strerror}); "
-            "set CRYUTILS_CACHE_DIR to a folder with room."
-        ) from error
+        raise Unavailable("CRYUTILS_OFFLINE is set")
+    path, host = _downloads() / application.file, urlsplit(application.url).netloc
+    response = _answer(application.url)
+    if response is None:
+        raise Unavailable(f"{host} can't be reached")
+    with room(path.parent), writing(path) as part:
+        try:
+            response.raise_for_status()
+            megabytes = int(response.headers.get("Content-Length", 0)) // 2**20
+            with counting(path.name, "MB", shown=progress) as report, part.open("wb") as file:
+                for chunk in response.iter_content(2**20):
+                    file.write(chunk)
+                    report(file.tell() // 2**20, megabytes)
+        except requests.RequestException as error:
+            raise Unavailable(f"{host}: {type(error).__name__}") from error
+        if not _is_published(part, application):
+            raise Unavailable(f"what {host} sent has another hash than Keras publishes")
+    return path
 
 
-def _answers(url: str) -> bool:
-    """Return whether the host answers within seconds, whatever number of addresses it has.
+def _answer(url: str) -> Response | None:
+    """Return the host's answer, its body unread, or None if there is none within seconds.
 
     A time-out of requests counts for each address in turn, and where a firewall swallows
     packets a host with many would cost minutes. The thread is left behind then.
     """
     import requests
 
-    answered = threading.Event()
+    answers: list[Response] = []
 
     def ask() -> None:
-        try:
-            requests.head(url, timeout=_CONNECT_S, allow_redirects=True)
-        except requests.RequestException:
-            return
-        answered.set()
+        with suppress(requests.RequestException):
+            answers.append(requests.get(url, stream=True, timeout=(TIMEOUT_S, _SILENCE_S)))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(_CONNECT_S)
-    return answered.is_set()
-
-
-class _Bar:
-    """What pooch asks of a progress bar, over `report(done, total)` in MB."""
-
-    def __init__(self, report: Callable[[int, int], None]) -> None:
-        self.total = 0
-        self._done = 0
-        self._report = report
-
-    def update(self, count: int) -> None:
-        self._done += count
-        self._report(self._done // 2**20, self.total // 2**20)
-
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        """The bar goes away with the context that it was made in."""
+    asking.join(TIMEOUT_S)
+    return answers[0] if answers else None

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pretrain
 import pytest
-from published_weights import name_of_file, write_notop
+from published_weights import write_notop
 
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
+from cryutils.models.weights import APPLICATIONS
 from cryutils.papers.embeddings import STATES
 from cryutils.video.faces import crop
 
@@ -164,7 +165,7 @@ def test_weights_of_the_users_own_are_taken_whosever_they_are(
 ) -> None:
     keras = backend.keras()
     model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
-    write_notop(tmp_path / name_of_file(keras, "ResNet50"), model)
+    write_notop(tmp_path / APPLICATIONS["ResNet50"].file, model)
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
     found = small_cnn.choose(size=32)
     assert found.name == "ResNet50"

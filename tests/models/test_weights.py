@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import socket
 import subprocess
@@ -12,18 +13,18 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cryutils.errors import InputError
 from cryutils.models import weights
-from cryutils.models.weights import Found, NotHad, Published
+from cryutils.models.weights import Application, Unavailable, WeightsFile
 
 FILE = "tiny_notop.h5"
 BYTES = b"weights, or what passes for them here" * 100
-MD5 = hashlib.md5(BYTES).hexdigest()
-SHA256 = hashlib.sha256(BYTES).hexdigest()
-NOWHERE = "http://127.0.0.1:9/models/tiny_notop.h5"
+TINY = Application("tiny", FILE, hashlib.md5(BYTES).hexdigest())
+UNHASHED = Application("tiny", FILE, "")
 
 
 @pytest.fixture(autouse=True)
@@ -31,24 +32,30 @@ def bare(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without weights: an empty Keras cache and no folder named."""
     monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
     monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
+    monkeypatch.setattr(weights, "HOST", "http://127.0.0.1:9")
     return apart
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[str]:
-    """The address of a host that has the file, as a URL without the file's name."""
-    folder = tmp_path / "host"
-    folder.mkdir()
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the tiny application on the host that the library asks."""
+    folder = tmp_path / "host" / "tiny"
+    folder.mkdir(parents=True)
     (folder / FILE).write_bytes(BYTES)
-    (folder / "other.h5").write_bytes(b"a page of a hotel's network")
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class Host(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            if (folder / "breaks off").exists():
+                source = io.BytesIO(source.read()[:100])  # fewer than Content-Length said
+            super().copyfile(source, outputfile)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Host, directory=str(folder.parent)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(weights, "HOST", f"http://127.0.0.1:{server.server_port}")
+    yield folder
     server.shutdown()
     server.server_close()
 
@@ -59,99 +66,114 @@ def put(folder: Path, data: bytes = BYTES) -> Path:
     return folder / FILE
 
 
-@pytest.mark.parametrize("digest", [MD5, SHA256])
-def test_the_file_in_keras_own_cache_is_found(bare: Path, digest: str) -> None:
+def test_the_file_in_keras_own_cache_is_found(bare: Path) -> None:
     path = put(bare / "keras" / "models")
-    assert weights.fetch(Published(FILE, NOWHERE, digest)) == Found(path, "ImageNet", True)
+    assert weights.fetch(TINY) == WeightsFile(path, "ImageNet", True)
 
 
 def test_a_damaged_file_in_keras_cache_is_refused(bare: Path) -> None:
     put(bare / "keras" / "models", BYTES[:-1])
     with pytest.raises(InputError, match=r"tiny_notop\.h5: damaged.*delete"):
-        weights.fetch(Published(FILE, NOWHERE, MD5))
+        weights.fetch(TINY)
 
 
 def test_the_folder_that_the_user_named_comes_first(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(bare / "keras" / "models")
-    own = put(bare / "own")
+    path = put(bare / "own")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")  # relative to where the command started
-    assert weights.fetch(Published(FILE, NOWHERE, MD5)) == Found(own, "ImageNet", True)
+    assert weights.fetch(TINY) == WeightsFile(path, "ImageNet", True)
 
 
 def test_another_file_in_the_users_folder_is_taken_but_not_called_imagenet(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(bare / "own", b"the user's own")
+    path = put(bare / "own", b"the user's own")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
-    found = weights.fetch(Published(FILE, NOWHERE, MD5))
-    assert not found.imagenet
-    assert found.words == f"{FILE} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
+    words = f"{FILE} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
+    assert weights.fetch(TINY) == WeightsFile(path, words, False)
 
 
 def test_words_say_when_there_is_no_hash_to_check_by(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(bare / "own")
+    path = put(bare / "own")
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
-    found = weights.fetch(Published(FILE, NOWHERE, ""))
-    assert found.imagenet
-    assert "publishes no hash" in found.words
+    words = f"{FILE} in CRYUTILS_WEIGHTS_DIR (Keras publishes no hash to check it by)"
+    assert weights.fetch(UNHASHED) == WeightsFile(path, words, True)
 
 
 def test_a_named_folder_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "nowhere")
     with pytest.raises(InputError, match=r"CRYUTILS_WEIGHTS_DIR: .*nowhere is no folder"):
-        weights.fetch(Published(FILE, NOWHERE, MD5))
+        weights.fetch(TINY)
 
 
-def test_a_named_file_is_told_by_its_hash(bare: Path) -> None:
-    put(bare)
-    assert weights.given(FILE, Published("x.h5", NOWHERE, MD5)).words == "ImageNet"
-    assert not weights.given(FILE, Published("x.h5", NOWHERE, MD5[::-1])).imagenet
+def test_a_named_file_is_told_by_its_hash_or_else_by_its_name(bare: Path) -> None:
+    path = put(bare)
+    assert weights.named(path, TINY, "mine").words == "ImageNet"
+    path.write_bytes(BYTES[::-1])
+    assert not weights.named(path, TINY, "mine").imagenet
+    assert weights.named(path, UNHASHED, "mine").imagenet
+    assert not weights.named(path.rename(bare / "mine.h5"), UNHASHED, "mine").imagenet
 
 
-@pytest.mark.parametrize("digest", [MD5, ""])
-def test_a_download_is_kept_and_found_again(bare: Path, host: str, digest: str) -> None:
-    first = weights.fetch(Published(FILE, f"{host}/{FILE}", digest), progress=True)
+@pytest.mark.parametrize("application", [TINY, UNHASHED])
+def test_a_download_is_kept_and_found_again(
+    bare: Path, host: Path, application: Application
+) -> None:
+    first = weights.fetch(application, progress=True)
     assert first.path.read_bytes() == BYTES
     assert first.path.is_relative_to(bare / "cache")
-    assert weights.fetch(Published(FILE, NOWHERE, digest)) == first
+    (host / FILE).unlink()
+    assert weights.fetch(application) == first == WeightsFile(first.path, "ImageNet", True)
 
 
-def test_a_download_with_another_hash_is_not_kept(bare: Path, host: str) -> None:
-    with pytest.raises(NotHad, match="another hash"):
-        weights.fetch(Published(FILE, f"{host}/other.h5", MD5))
+def test_a_download_with_another_hash_is_not_kept(bare: Path, host: Path) -> None:
+    (host / FILE).write_bytes(b"a page of a hotel's network")
+    with pytest.raises(Unavailable, match="another hash"):
+        weights.fetch(TINY)
     assert not list(bare.rglob("cache/**/*.h5"))
 
 
-def test_a_file_that_the_host_lacks_cannot_be_had(host: str) -> None:
-    with pytest.raises(NotHad, match="HTTPError"):
-        weights.fetch(Published(FILE, f"{host}/gone.h5", MD5))
+@pytest.mark.parametrize("application", [TINY, UNHASHED])
+def test_a_download_that_breaks_off_is_not_kept(
+    bare: Path, host: Path, application: Application
+) -> None:
+    (host / "breaks off").touch()
+    with pytest.raises(Unavailable, match=r"^127\.0\.0\.1:\d+: ChunkedEncodingError$"):
+        weights.fetch(application)
+    assert not list(bare.rglob("cache/**/*.h5"))
 
 
-def test_no_host_is_asked_when_offline(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_the_host_lacks_cannot_be_had(host: Path) -> None:
+    (host / FILE).unlink()
+    with pytest.raises(Unavailable, match="HTTPError"):
+        weights.fetch(TINY)
+
+
+def test_no_host_is_asked_when_offline(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    with pytest.raises(NotHad, match="CRYUTILS_OFFLINE is set"):
-        weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+    with pytest.raises(Unavailable, match="CRYUTILS_OFFLINE is set"):
+        weights.fetch(TINY)
 
 
 def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_CONNECT_S", 0.3)
+    monkeypatch.setattr(weights, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{FILE}"
-        with pytest.raises(NotHad, match="can't be reached"):
-            weights.fetch(Published(FILE, url, MD5))
+        monkeypatch.setattr(weights, "HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(Unavailable, match="can't be reached"):
+            weights.fetch(TINY)
 
 
 def test_a_cache_that_cannot_be_written_is_named(
-    bare: Path, host: str, monkeypatch: pytest.MonkeyPatch
+    bare: Path, host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bare / "file").write_text("in the way")
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(bare / "file"))
     with pytest.raises(InputError, match="set CRYUTILS_CACHE_DIR"):
-        weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
+        weights.fetch(TINY)
 
 
 def paths() -> list[str]:
@@ -194,9 +216,9 @@ def test_the_list_tells_when_a_file_is_exchanged(bare: Path) -> None:
     assert weights.present() not in (before, exchanged)
 
 
-def test_what_is_downloaded_is_listed(host: str) -> None:
-    found = weights.fetch(Published(FILE, f"{host}/{FILE}", MD5))
-    assert paths() == [str(found.path)]
+def test_what_is_downloaded_is_listed(host: Path) -> None:
+    path = weights.fetch(TINY).path
+    assert paths() == [str(path)]
 
 
 def test_no_list_is_made_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,16 +233,3 @@ def test_listing_needs_no_tensorflow() -> None:
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_keras_gets_its_own_function_back() -> None:
-    from cryutils.models.backend import keras
-
-    keras()
-    from keras.src.utils import file_utils
-
-    before = file_utils.get_file
-    with pytest.raises(NotHad), weights.supplying(lambda published: put(Path("x"))):
-        assert file_utils.get_file is not before
-        raise NotHad
-    assert file_utils.get_file is before

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from published_weights import name_of_file, write_notop
+from published_weights import write_notop
 
 from cryutils import video
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
 from cryutils.models.backbones import Backbone
+from cryutils.models.weights import APPLICATIONS
 from cryutils.papers import embeddings
 from cryutils.papers.embeddings import FrameInput
 from cryutils.video import faces, mp4
@@ -398,7 +399,7 @@ def test_weights_as_keras_publishes_them_reach_the_embeddings(
     rng = np.random.default_rng(5)
     model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
     (bare / "own").mkdir()
-    write_notop(bare / "own" / name_of_file(keras, "ResNet50"), model)
+    write_notop(bare / "own" / APPLICATIONS["ResNet50"].file, model)
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
     backbone = backbones.base("ResNet50", input_shape=SEEN.shape)
     assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words
