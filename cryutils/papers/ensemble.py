@@ -97,11 +97,7 @@ PAIRS = {
 
 
 def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
-    """Return the rows of Table 3 that the classes allow, each with the indices of its states.
-
-    >>> rows(["hungry", "sleepy"])
-    {<Row.SLEEPY_HUNGRY: 'sleepy_hungry'>: (0, 1)}
-    """
+    """Return the rows of Table 3 that the classes allow, each with the indices of its states."""
     allowed = {
         row: tuple(sorted(list(classes).index(name) for name in pair))
         for row, pair in PAIRS.items()
@@ -113,9 +109,6 @@ def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Return all subsets of the streams but the empty one, the largest last."""
     return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
-
-
-# ---- who learns from what ---------------------------------------------------------------------
 
 
 class Job(NamedTuple):
@@ -158,9 +151,7 @@ class Plan:
     @cached_property
     def places(self) -> list[Job]:
         """The jobs of all states, one for each outer fold."""
-        return [
-            Job(s, k, self.states) for s, outer in self.folds.items() for k in range(len(outer))
-        ]
+        return [Job(s, k, self.states) for s in self.folds for k in range(len(self.folds[s]))]
 
     def jobs(self, *, inner: bool = False) -> list[Job]:
         """Return the jobs of all outer folds and rows; each with its `inner` ones behind it."""
@@ -196,15 +187,10 @@ class Plan:
         return self.windows(job, fit), stop
 
 
-# ---- a model: networks, and what they look at -------------------------------------------------
-
-
 class Inputs(Protocol):
-    """What the networks of a model look at."""
+    """What networks look at: rows (n, d) for that of a job, and the place of each in `windows`."""
 
-    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
-        """Yield rows for the network of a job, (n, d), and the place of each in `windows`."""
-        ...
+    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]: ...
 
 
 In = TypeVar("In", bound=Inputs, covariant=True)
@@ -332,9 +318,6 @@ class Concatenation:
         return Design(inputs, y, np.arange(count), np.arange(count, len(y)))
 
 
-# ---- training ---------------------------------------------------------------------------------
-
-
 def _train(
     plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[Task],
     settings: DenseSettings, progress: bool,
@@ -367,16 +350,15 @@ def _submodel(
     return Model(plan, views, stack, {job: k for k, job in enumerate(jobs)})
 
 
-def _sound(plan: Plan, stream: str, progress: bool) -> Model[Views]:
-    """Train an autoencoder for each fold, on all states, and the DNN of every job behind it."""
+def _codes(plan: Plan, stream: str, progress: bool) -> Views:
+    """Train an autoencoder for each fold, on all states, and return the codes of all windows."""
     windows, settings = plan.streams.windows[stream], plan.settings
     encoders = autoencoders.fit(
         windows, [Task(*plan.parts(place)) for place in plan.places], patch=settings.patch,
         per_window=settings.per_window, settings=settings.encoder, progress=progress,
     )  # fmt: skip
     codes = np.stack([autoencoders.codes(encoders, k, windows) for k in range(len(encoders))])
-    views = Views(plan, codes, np.arange(len(windows)), encoders)
-    return _submodel(views, plan.jobs(inner=True), settings.audio, progress)
+    return Views(plan, codes, np.arange(len(windows)), encoders)
 
 
 def _image(plan: Plan, progress: bool) -> Model[Views]:
@@ -404,25 +386,22 @@ def _join(
     plan, streams = inputs.plan, tuple(inputs.submodels)
     members = subsets(streams) if smaller else [streams]
     designs = [inputs.design(job) for job in jobs]
-    networks: list[tuple[tuple[str, ...], Job]] = []
-    tasks = []
+    networks: dict[tuple[str, ...], dict[Job, int]] = {member: {} for member in members}
+    asked: list[Job] = []
+    tasks: list[Task] = []
     for group, (job, design) in enumerate(zip(jobs, designs, strict=True)):
         widths = [x.shape[1] for x in design.inputs.values()]
         for subset in members if job.states == plan.states else [streams]:
             used = np.repeat([name in subset for name in streams], widths)
-            networks.append((subset, job))
+            networks[subset][job] = len(tasks)
+            asked.append(job)
             tasks.append(Task(design.train, design.stop, group=group, inputs=used))
     longest = max(len(design.y) for design in designs)
     xs = [np.concatenate([*design.inputs.values()], axis=1) for design in designs]
     x = np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in xs])
     y = np.stack([np.pad(design.y, (0, longest - len(design.y))) for design in designs])
-    settings = plan.settings.final
-    stack = _train(plan, x, y, [job for _, job in networks], tasks, settings, progress)
-    places = {
-        member: {job: k for k, (subset, job) in enumerate(networks) if subset == member}
-        for member in members
-    }
-    return {member: Model(plan, inputs, stack, jobs) for member, jobs in places.items()}
+    stack = _train(plan, x, y, asked, tasks, plan.settings.final, progress)
+    return {member: Model(plan, inputs, stack, jobs) for member, jobs in networks.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -430,15 +409,15 @@ class Ensemble:
     """Everything that `fit` trained.
 
     plan: who learned from what. submodels: by stream. subsets: the ensemble of each subset of the
-    streams, the largest last. variants: those of all streams with the other `kind`, and with the
-    other `out_of_fold`, both on all states. joint: the single autoencoder and DNN on all inputs.
-    `fit_proposed` leaves the last two empty.
+    streams, the largest last. variants: the proposed one and two others of all streams, by what
+    they join ("features", "probabilities") or learn from ("in_sample", "out_of_fold"). joint: the
+    single autoencoder and DNN on all inputs. `fit_proposed` leaves the last two empty.
     """
 
     plan: Plan
     submodels: Mapping[str, Model[Views]]
     subsets: Mapping[tuple[str, ...], Model[Concatenation]]
-    variants: tuple[Model[Concatenation], ...] = ()
+    variants: Mapping[str, Model[Concatenation]] = field(default_factory=dict)
     joint: Model[Views] | None = None
 
     @property
@@ -449,9 +428,9 @@ class Ensemble:
     @property
     def count(self) -> int:
         """How many networks there are, autoencoders included."""
-        submodels = [*self.submodels.values(), *([self.joint] if self.joint else [])]
+        submodels = {*self.submodels.values(), *filter(None, [self.joint])}
+        models: set[Model[Inputs]] = {*self.subsets.values(), *self.variants.values(), *submodels}
         encoders = sum(len(model.inputs.encoders or ()) for model in submodels)
-        models: list[Model[Inputs]] = [*submodels, *self.subsets.values(), *self.variants]
         return encoders + sum(len(model.tasks) for model in models)
 
 
@@ -464,26 +443,33 @@ def fit(
 ) -> Ensemble:
     """Return the ensemble with all its parts, trained under each of `splits`.
 
-    Beside the one that `settings` asks for stand its `Ensemble.variants`. What was trained before
-    is taken from the cache.
+    What was trained before is taken from the cache.
     """
     sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
     folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
     plan = Plan(streams, folds, settings)
     main = fit_proposed(plan, smaller=True, progress=progress)
-    inputs = main.proposed.inputs
-    (other,) = set(KINDS) - {settings.kind}
-    changed = [replace(inputs, kind=other), replace(inputs, out_of_fold=not inputs.out_of_fold)]
-    variants = [_join(i, plan.places, progress=progress)[streams.names] for i in changed]
-    return replace(main, variants=tuple(variants), joint=_joint(plan, progress))
+    inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.kind}
+    training = "in_sample" if settings.out_of_fold else "out_of_fold"
+    changed: dict[str, Concatenation] = {
+        other: replace(inputs, kind=other),
+        training: replace(inputs, out_of_fold=not inputs.out_of_fold),
+    }
+    variants = {settings.kind: main.proposed} | {
+        name: _join(change, plan.places, progress=progress)[streams.names]
+        for name, change in changed.items()
+    }
+    return replace(main, variants=variants, joint=_joint(plan, progress))
 
 
 def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
     """Return the submodels and the ensemble of all streams; `smaller`: of each subset, too."""
-    submodels = {name: _sound(plan, name, progress) for name in plan.streams.windows}
+    jobs, settings = plan.jobs(inner=True), plan.settings
+    codes = {name: _codes(plan, name, progress) for name in plan.streams.windows}
+    submodels = {n: _submodel(v, jobs, settings.audio, progress) for n, v in codes.items()}
     if plan.streams.frames is not None:
         submodels[IMAGE] = _image(plan, progress)
-    inputs = Concatenation(plan, submodels, plan.settings.kind, plan.settings.out_of_fold)
+    inputs = Concatenation(plan, submodels, settings.kind, settings.out_of_fold)
     subsets = _join(inputs, plan.jobs(), smaller=smaller, progress=progress)
     return Ensemble(plan, submodels, subsets)
 

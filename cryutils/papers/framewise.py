@@ -30,17 +30,9 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS",
-    "Framewise",
-    "alike",
-    "comparison",
-    "fit",
-    "headline",
-    "nearest",
-    "results",
-    "scores",
+    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "nearest", "results", "scores",
     "taken",
-]
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 PAIRS = ("neighbours", "same clip", "same infant", "other infants")

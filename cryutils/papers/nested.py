@@ -29,11 +29,7 @@ __all__ = ["Nested", "Split", "Units", "divide", "whole"]
 
 
 class Split(StrEnum):
-    """What is divided: frames (or windows of sound with theirs), clips, or infants.
-
-    >>> Split("leak_free") is Split.INFANT
-    True
-    """
+    """What is divided: frames (or windows of sound with theirs), clips, or infants."""
 
     FRAME = "frame"
     CLIP = "clip"

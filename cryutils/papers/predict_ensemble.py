@@ -169,7 +169,8 @@ class EnsemblePredictor:
         why: list[str] = []
         heard = self._hear(path, info.has_audio, why)
         seen = self._look(path, info.has_video, why)
-        sound, pictures = self._sound(heard), self._pictures(seen)
+        sound = self._sound(heard) if heard else None
+        pictures = self._pictures(seen) if seen else None
         fused = self._join(heard, seen)
         timelines = [fused] if fused else [line for line in (sound, pictures) if line]
         answers = [line.probabilities.mean(axis=0) for line in timelines]
@@ -183,7 +184,7 @@ class EnsemblePredictor:
             used=_USED[sound is not None, pictures is not None],
             why=tuple(why),
             sound=sound,
-            face=self._rolled(pictures),
+            face=self._rolled(pictures) if pictures else None,
             fused=fused,
             run=self.run.name,
             model=ENSEMBLE,
@@ -265,23 +266,17 @@ class EnsemblePredictor:
         rows = [outputs[name][:, : part.features] for name, part in self._parts.items()]
         return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
 
-    def _sound(self, heard: _Outputs | None) -> Timeline | None:
+    def _sound(self, heard: _Outputs) -> Timeline:
         """Return the mean of the submodels of sound for each window."""
-        if heard is None:
-            return None
         answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
         return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
 
-    def _pictures(self, seen: _Outputs | None) -> Timeline | None:
+    def _pictures(self, seen: _Outputs) -> Timeline:
         """Return the answer to each frame."""
-        if seen is None:
-            return None
         return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]), seen.boxes)
 
-    def _rolled(self, pictures: Timeline | None) -> Timeline | None:
+    def _rolled(self, pictures: Timeline) -> Timeline:
         """Return the answers to the frames as the paper shows them: their rolling average."""
-        if pictures is None:
-            return None
         frames = pictures.probabilities
         rolled = rolling_average(frames, self._rolling or len(frames))
         return Timeline(pictures.times_s, rolled, pictures.boxes)

@@ -7,7 +7,7 @@ The two rivals learn from the same clips as the submodels, on the same splits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -25,7 +25,7 @@ from cryutils.evaluation.splits import Indices
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
-from cryutils.papers.ensemble import Concatenation, Ensemble, Inputs, Model, Row
+from cryutils.papers.ensemble import Ensemble, Inputs, Model, Row
 from cryutils.papers.nested import Split
 
 __all__ = ["METRICS", "MODELS", "Cell", "Classical", "Table3", "published"]
@@ -42,6 +42,7 @@ class Classical(StrEnum):
 
 
 Scored = Model[Inputs] | Classical
+Result = dict[str, object]  # a row for `claims.record_table`
 
 
 class Cell(NamedTuple):
@@ -50,15 +51,6 @@ class Cell(NamedTuple):
     predicted: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int64]
     infants: npt.NDArray[np.str_]
-
-
-class Score(NamedTuple):
-    """An interval to be stored under `key`, and the rows that it is about."""
-
-    key: str
-    interval: Interval
-    split: Split
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +66,7 @@ class Table3:
         default_factory=dict, init=False, repr=False
     )
 
-    @cached_property
+    @property
     def rows(self) -> dict[Row, tuple[int, ...]]:
         """The rows, each with the indices of its states."""
         return self.ensemble.plan.rows
@@ -91,17 +83,6 @@ class Table3:
         assert self.ensemble.joint is not None
         columns = (Classical.SVM, self.ensemble.joint, self.ensemble.proposed)
         return dict(zip(MODELS, columns, strict=True))
-
-    @cached_property
-    def variants(self) -> dict[str, Model[Concatenation]]:
-        """The ensembles of all streams, by what they join or learn from; the proposed one first."""
-        inputs = self.ensemble.proposed.inputs
-        names: dict[str, Model[Concatenation]] = {inputs.kind: self.ensemble.proposed}
-        for variant in self.ensemble.variants:
-            training = "out_of_fold" if variant.inputs.out_of_fold else "in_sample"
-            same = variant.inputs.kind == inputs.kind
-            names[training if same else variant.inputs.kind] = variant
-        return names
 
     def cell(self, split: Split, row: Row, model: Scored) -> Cell:
         """Return a model's answers to the units of a row."""
@@ -193,41 +174,43 @@ class Table3:
         """
         if Split(split_unit).protocol is not Protocol.PAPER:
             raise InputError(f'split_unit={str(split_unit)!r}: give "clip" or "frame".')
-        scores: list[Score] = []
+        results: list[Result] = []
         for split in self.ensemble.plan.folds:
             other = split.protocol is Protocol.PAPER and split != split_unit
             suffix = f".{split}_split" if other else ""
             for row in self.rows:
                 for name, model in [*self.models.items(), ("majority", Classical.MAJORITY)]:
-                    scores += self._scores(f"table3.{row}.{name}{suffix}", split, row, model)
+                    results += self._scores(f"table3.{row}.{name}{suffix}", split, row, model)
             if not other:
-                scores += [*self._differences(split), *self._parts(split)]
-        return self._frame(scores)
+                results += [*self._differences(split), *self._parts(split)]
+        return pd.DataFrame(results)
 
     def result(self, key: str, split: Split, model: Model[Inputs]) -> pd.DataFrame:
         """Return one model's accuracy and balanced accuracy on all states as rows."""
-        return self._frame(self._scores(key, split, self.main, model))
+        return pd.DataFrame(self._scores(key, split, self.main, model))
 
-    def _scores(self, key: str, split: Split, row: Row, model: Scored) -> Iterator[Score]:
+    def _scores(self, key: str, split: Split, row: Row, model: Scored) -> Iterator[Result]:
         for metric in METRICS:
-            yield Score(f"{key}.{metric}", self.interval(split, row, model, metric), split, (row,))
+            interval = self.interval(split, row, model, metric)
+            yield self._result(f"{key}.{metric}", interval, split, row)
 
-    def _differences(self, split: Split) -> Iterator[Score]:
+    def _differences(self, split: Split) -> Iterator[Result]:
         """Yield how much better the ensemble is than its rivals, and how much harder a pair is."""
         for rival in ("svm", "ae_dnn"):
             gain = self.gain(split, self.ensemble.proposed, self.models[rival])
-            yield Score(f"table3.gain.{rival}.{self.main}.accuracy", gain, split, (self.main,))
+            yield self._result(f"table3.gain.{rival}.{self.main}.accuracy", gain, split, self.main)
         hardest = Row.HUGGING_HUNGRY
         for row in (Row.SLEEPY_HUNGRY, Row.SLEEPY_HUGGING):
             if {row, hardest} <= set(self.rows):
                 easier = self.easier(split, row, hardest)
-                yield Score(f"table3.hardest.{row}", easier, split, (row, hardest))
+                yield self._result(f"table3.hardest.{row}", easier, split, row, hardest)
 
-    def _parts(self, split: Split) -> Iterator[Score]:
+    def _parts(self, split: Split) -> Iterator[Result]:
         """Yield what the submodels, the subsets and the variants score, on all states."""
         subsets = {"+".join(streams): model for streams, model in self.ensemble.subsets.items()}
         parts: dict[str, Mapping[str, Model[Inputs]]] = {
-            "submodel": self.ensemble.submodels, "ablation": subsets, "ensemble": self.variants
+            "submodel": self.ensemble.submodels, "ablation": subsets,
+            "ensemble": self.ensemble.variants,
         }  # fmt: skip
         for part, models in parts.items():
             for name, model in models.items():
@@ -235,21 +218,14 @@ class Table3:
             if part == "ablation" and len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
                 for name, model in [*models.items()][:-1]:
                     gain = self.gain(split, self.ensemble.proposed, model)
-                    yield Score(f"ablation.gain.{name}.accuracy", gain, split, (self.main,))
+                    yield self._result(f"ablation.gain.{name}.accuracy", gain, split, self.main)
 
-    def _frame(self, scores: Iterable[Score]) -> pd.DataFrame:
-        """Return a row a score; `n` counts the clips of its rows once, whatever was split."""
+    def _result(self, key: str, interval: Interval, split: Split, *rows: Row) -> Result:
+        """Return an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.ensemble.plan.streams.corpus
-        rows = []
-        for score in scores:
-            states = [corpus.classes[k] for row in score.rows for k in self.rows[row]]
-            n = int(np.isin(corpus.labels, states).sum())
-            rows.append(
-                score.interval.row(
-                    score.key, n=n, protocol=str(score.split.protocol), data=corpus.name
-                )
-            )
-        return pd.DataFrame(rows)
+        states = [corpus.classes[k] for row in rows for k in self.rows[row]]
+        n = int(np.isin(corpus.labels, states).sum())
+        return interval.row(key, n=n, protocol=str(split.protocol), data=corpus.name)
 
     def _classical(
         self, split: Split, states: tuple[int, ...], inside: Indices, model: Classical

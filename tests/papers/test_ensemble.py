@@ -21,16 +21,7 @@ from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
-from cryutils.papers.ensemble import (
-    Concatenation,
-    Ensemble,
-    Job,
-    Model,
-    Plan,
-    Row,
-    Settings,
-    Views,
-)
+from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views
 from cryutils.papers.nested import Split
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -133,9 +124,9 @@ def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_k
     trained: Ensemble,
 ) -> None:
     plan, job = trained.plan, Job(Split.INFANT, 1, TOTAL)
-    fold, (_, in_sample) = plan.nested(job), trained.variants
+    fold = plan.nested(job)
     design = trained.proposed.inputs.design(job)
-    simple = in_sample.inputs.design(job)
+    simple = trained.variants["in_sample"].inputs.design(job)
     fit = plan.windows(job, fold.fit)
     for name, submodel in trained.submodels.items():
         answers = [
@@ -164,7 +155,9 @@ def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_t
     job = Job(Split.INFANT, 0, (0, 2))
     train, stop = plan.parts(job)
     assert len(stop)
-    assert not set(train) & set(stop)
+    assert not set(streams.clip[train]) & set(streams.clip[stop])
+    assert set(streams.y[stop]) <= {0, 2}
+    assert set(streams.clip[stop]) <= set(folds[0].fit)
     for inner in plan.inner(job):
         fewer, same = plan.parts(inner)
         assert list(same) == list(stop)
@@ -210,12 +203,6 @@ def test_a_pair_is_told_apart_by_networks_of_its_own(trained: Ensemble) -> None:
     assert np.isnan(answers[~inside]).all()
     assert (answers[inside, 1] == 0).all()
     assert answers[inside].sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_frames_are_units_of_their_own(trained: Ensemble, streams: Streams) -> None:
-    stft = trained.submodels["stft"]
-    assert stft.answers(Split.FRAME, TOTAL).shape == (len(streams), 3)
-    assert stft.answers(Split.CLIP, TOTAL).shape == (len(streams.corpus), 3)
 
 
 def test_sound_alone_makes_an_ensemble_of_two(streams: Streams, apart: Path) -> None:
@@ -390,20 +377,6 @@ def test_the_files_answer_as_the_networks_do(
         parts.append(out[:, :wide])
     answers = Lite(folder / "ensemble.tflite").predict(np.concatenate(parts, axis=1))
     assert answers == pytest.approx(again.proposed.outputs(job, windows), abs=1e-4)
-
-
-def test_a_pair_of_which_nobody_stops_holds_some_of_its_own_training_back(
-    streams: Streams,
-) -> None:
-    units = streams.units(Split.CLIP)
-    fold = nested.whole(units, n_inner=2)
-    sleepy = fold.stop[units.labels[fold.stop] == "sleepy"]
-    plan = Plan(streams, {Split.INFANT: [replace(fold, stop=sleepy)]}, SETTINGS)
-    train, stop = plan.parts(Job(Split.INFANT, 0, (0, 1)))
-    assert len(stop)
-    assert not set(streams.clip[train]) & set(streams.clip[stop])
-    assert set(streams.y[stop]) <= {0, 1}
-    assert set(streams.clip[stop]) <= set(fold.fit)
 
 
 def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(

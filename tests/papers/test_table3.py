@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,7 @@ import pytest
 
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.papers.ensemble import (
-    Concatenation,
-    Ensemble,
-    Kind,
-    Plan,
-    Row,
-    Settings,
-    subsets,
-)
+from cryutils.papers.ensemble import Ensemble, Plan, Row, Settings, subsets
 from cryutils.papers.nested import Split, divide
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -69,27 +62,22 @@ class Guess:
         return p
 
 
-@dataclass(frozen=True)
-class GuessJoined(Guess):
-    """An ensemble of such: the proposed one learns from probabilities, out of fold."""
-
-    inputs: Concatenation
-
-
 @pytest.fixture(scope="module")
 def scores() -> Table3:
     streams = made()
     folds = {split: divide(streams.units(split), split, n_folds=3, n_inner=2) for split in Split}
     plan = Plan(streams, folds, Settings(n_folds=3, n_inner=2))
 
-    def joined(name: str, kind: Kind = "probabilities", out_of_fold: bool = True) -> Any:
-        return GuessJoined(plan, name, Concatenation(plan, {}, kind, out_of_fold))
+    def guesses(names: Iterable[Any]) -> dict[Any, Any]:
+        return {name: Guess(plan, str(name)) for name in names}
 
-    submodels: dict[str, Any] = {name: Guess(plan, name) for name in streams.names}
-    members = {subset: joined("+".join(subset)) for subset in subsets(streams.names)}
-    variants = joined("features", "features"), joined("in_sample", out_of_fold=False)
     joint: Any = Guess(plan, "ae_dnn")
-    return Table3(Ensemble(plan, submodels, members, variants, joint))
+    return Table3(
+        Ensemble(
+            plan, guesses(streams.names), guesses(subsets(streams.names)),
+            guesses(("probabilities", "features", "in_sample")), joint,
+        )
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", ["clip", "frame"])
