@@ -269,10 +269,7 @@ class Views:
 
 
 class Design(NamedTuple):
-    """What an ensemble learns from: `inputs` by stream, float32 (rows, width), and classes `y`.
-
-    train, stop: its rows to learn from, and those that say stop.
-    """
+    """What an ensemble learns from: float32 (rows, width) by stream, classes, numbers of rows."""
 
     inputs: dict[str, Array]
     y: Indices

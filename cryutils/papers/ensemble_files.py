@@ -113,11 +113,9 @@ def _front(submodel: Model[Views], stream: str, job: Job, backbone: Backbone | N
     """Return the model from pixels to an embedding, or from a window to its code."""
     if backbone is not None and stream == IMAGE:
         return head_input(backbone)
-    assert submodel.inputs.encoders is not None
-    shape = submodel.plan.streams.windows[stream].shape[1:]
-    model = keras_classifier(
-        submodel.inputs.encoders, 0, submodel.stack, submodel.tasks[job], shape
-    )
+    encoders, shape = submodel.inputs.encoders, submodel.plan.streams.windows[stream].shape[1:]
+    assert encoders is not None
+    model = keras_classifier(encoders, 0, submodel.stack, submodel.tasks[job], shape)
     return _keras().Model(model.input, model.get_layer("mean_and_deviation").output)
 
 

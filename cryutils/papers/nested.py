@@ -52,10 +52,7 @@ class Split(StrEnum):
 
 
 class Units(NamedTuple):
-    """What a split divides: label and infant of each unit, and the unit of each row.
-
-    A row is a window of sound with its frames, or a single frame.
-    """
+    """What a split divides: label and infant of each unit, and the unit of each frame or window."""
 
     labels: npt.NDArray[np.str_]
     infants: npt.NDArray[np.str_]

@@ -74,8 +74,7 @@ class Table3:
     @cached_property
     def main(self) -> Row:
         """The row of all states."""
-        plan = self.ensemble.plan
-        return next(row for row, states in plan.rows.items() if states == plan.states)
+        return next(row for row, s in self.rows.items() if s == self.ensemble.plan.states)
 
     @cached_property
     def models(self) -> dict[str, Scored]:
@@ -255,8 +254,4 @@ class Table3:
 def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:
     """Return the paper's own figures as shares, by row and model, from `claims.published`."""
     shares = figures[figures["where"] == "Table 3"].set_index("key").value
-    return {
-        (row, model): float(shares[f"table3.{row}.{model}.accuracy"])
-        for row in Row
-        for model in MODELS
-    }
+    return {(r, m): float(shares[f"table3.{r}.{m}.accuracy"]) for r in Row for m in MODELS}
