@@ -4,7 +4,7 @@
 
 25, 50, 100 and 200 synthetic videos of 15 s, each number in a process of its own with an empty
 cache, stage by stage: the corpus made, its frames taken out and turned into embeddings, its sound
-taken out and cut into moments, all networks trained, Table 3 scored. Fewer frames a second than
+taken out and cut into windows, all networks trained, Table 3 scored. Fewer frames a second than
 the paper's 30, the small backbone, and fewer epochs than the paper's, none of them stopped early,
 so that it ends within minutes; all are the same for every number. Importing libraries
 and loading the backbone come before, once, whatever the number. Time of the processor is
@@ -37,6 +37,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     from cryutils.models import small_cnn
     from cryutils.models.inputs import SoundInput
     from cryutils.papers import embeddings, ensemble, streams, table3
+    from cryutils.papers.nested import Split
 
     made: dict[str, Any] = {}
     backbone = small_cnn.small()  # its quality is nobody's concern here
@@ -63,7 +64,7 @@ def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
 
     def training() -> None:
         made["ensemble"] = ensemble.fit(
-            made["streams"], settings=settings(), schemes=("clip", "leak_free")
+            made["streams"], settings=settings(), splits=(Split.CLIP, Split.INFANT)
         )
 
     yield "corpus", corpus

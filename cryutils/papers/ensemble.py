@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
 from itertools import chain, combinations
-from typing import Any, Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +31,15 @@ from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.autoencoders import DNN as AUDIO
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
-from cryutils.papers.nested import Nested, divide, unit_of
+from cryutils.papers.nested import Nested, Split, Units, divide
 from cryutils.papers.streams import IMAGE, Streams
 
-__all__ = ["KINDS", "Ensemble", "Job", "Settings", "cells", "fit", "images_alone", "subsets"]
+__all__ = [
+    "KINDS", "Concatenation", "Ensemble", "Job", "Model", "Plan", "Row", "Settings", "Views", "fit",
+    "fit_proposed", "images_alone", "rows", "subsets",
+]  # fmt: skip
 
+Array = npt.NDArray[np.float32]
 Kind = Literal["features", "probabilities"]
 KINDS: tuple[Kind, ...] = ("features", "probabilities")
 
@@ -42,9 +48,9 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 class Settings:
     """How the parts are trained; epochs are upper limits, see `stacked.DenseSettings`.
 
-    encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each moment).
+    encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each window).
     audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
-    DNN on all inputs. final: of the ensemble. kind: what it is given of each submodel, the
+    DNN on all inputs. final: of the ensemble. kind: what it gets of each submodel, the
     last hidden layer's "features" or "probabilities". A class means the same in every network, a
     hidden unit doesn't, so what inner folds have learned is exchanged better as probabilities.
     out_of_fold: whether it learns from answers to clips that the submodels have not seen; False is
@@ -74,40 +80,30 @@ class Settings:
             raise InputError(f"there is no input {self.kind!r}.{near_miss(self.kind, KINDS)}")
 
 
-class Job(NamedTuple):
-    """One network's place: split, outer fold, states told apart, and inner fold (None: outer)."""
+class Row(StrEnum):
+    """A row of Table 3: a pair of states, or all three."""
 
-    scheme: str
-    fold: int
-    states: tuple[int, ...]
-    inner: int | None = None
-
-
-class Trained(NamedTuple):
-    """The network of a job: a task of a `Dense`."""
-
-    network: Stack
-    task: int
+    SLEEPY_HUNGRY = "sleepy_hungry"
+    SLEEPY_HUGGING = "sleepy_hugging"
+    HUGGING_HUNGRY = "hugging_hungry"
+    TOTAL = "total"
 
 
-def cells(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Return the rows of Table 3 that the classes allow: pairs by name, then all three, "total".
+PAIRS = {
+    Row.SLEEPY_HUNGRY: ("sleepy", "hungry"),
+    Row.SLEEPY_HUGGING: ("sleepy", "hug"),
+    Row.HUGGING_HUNGRY: ("hug", "hungry"),
+}
 
-    >>> list(cells(["hug", "hungry", "sleepy"]))
-    ['sleepy_hungry', 'sleepy_hugging', 'hugging_hungry', 'total']
-    """
-    pairs = {
-        "sleepy_hungry": ("sleepy", "hungry"),
-        "sleepy_hugging": ("sleepy", "hug"),
-        "hugging_hungry": ("hug", "hungry"),
-    }
-    place = {name: k for k, name in enumerate(classes)}
-    found = {
-        row: tuple(sorted(place[name] for name in pair))
-        for row, pair in pairs.items()
+
+def rows(classes: Sequence[str]) -> dict[Row, tuple[int, ...]]:
+    """Return the rows of Table 3 that the classes allow, each with the indices of its states."""
+    allowed = {
+        row: tuple(sorted(list(classes).index(name) for name in pair))
+        for row, pair in PAIRS.items()
         if set(pair) <= set(classes)
     }
-    return found | ({"total": (0, 1, 2)} if len(classes) == 3 else {})
+    return allowed | ({Row.TOTAL: (0, 1, 2)} if len(classes) == 3 else {})
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -115,344 +111,370 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     return list(chain(*(combinations(names, n) for n in range(1, len(names) + 1))))
 
 
-Array = npt.NDArray[np.float32]
+class Job(NamedTuple):
+    """One network's place: split, outer fold, states told apart, and inner fold (None: outer)."""
+
+    split: Split
+    fold: int
+    states: tuple[int, ...]
+    inner: int | None = None
 
 
-class Submodels:
-    """The networks of each input, and what they answer to units that they have not seen.
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which windows each network learns from, is stopped by, and answers.
 
-    `folds`: by split, a list of `Nested`. `encoders`: by stream. `network(stream, job)` gives
-    the one of a place.
+    folds: the outer ones of each split. pairs: whether pairs of states are told apart, too.
     """
 
-    def __init__(
-        self,
-        streams: Streams,
-        settings: Settings,
-        folds: Mapping[str, list[Nested]],
-        *,
-        pairs: bool = True,
-    ) -> None:
-        """Take the outer folds of each split, and whether pairs of states are told apart, too."""
-        self.streams, self.settings, self.folds = streams, settings, folds
-        self.units = {scheme: streams.units(unit_of(scheme)) for scheme in folds}
-        self.places = [(s, k) for s, nested in folds.items() for k in range(len(nested))]
-        self.classes = len(streams.corpus.classes)
-        self.states = tuple(range(self.classes))
-        known = cells(streams.corpus.classes)
-        self.cells = {r: states for r, states in known.items() if pairs or states == self.states}
-        self.encoders: dict[str, Stack] = {}
-        self._codes: dict[str, Array] = {}
-        self._networks: dict[Any, Trained] = {}
+    streams: Streams
+    folds: Mapping[Split, Sequence[Nested]]
+    settings: Settings
+    pairs: bool = True
 
-    # ---- which rows -------------------------------------------------------------------------
+    @cached_property
+    def units(self) -> dict[Split, Units]:
+        """What each split divides."""
+        return {split: self.streams.units(split) for split in self.folds}
 
-    def moments(self, job: Job, part: Indices) -> Indices:
-        """Return the moments of some units of a job's split, those of its states alone."""
-        inside = np.isin(self.units[job.scheme].of_moment, part)
-        return np.flatnonzero(inside & np.isin(self.streams.y, job.states))
+    @cached_property
+    def states(self) -> tuple[int, ...]:
+        """All class indices."""
+        return tuple(range(len(self.streams.corpus.classes)))
 
-    def _parts(self, job: Job) -> tuple[Indices, Indices]:
-        """Return the moments that a job's submodel is trained on, and that stop it.
+    @cached_property
+    def rows(self) -> dict[Row, tuple[int, ...]]:
+        """The rows of Table 3 that are told apart, each with its states."""
+        allowed = rows(self.streams.corpus.classes)
+        return {row: s for row, s in allowed.items() if self.pairs or s == self.states}
+
+    @cached_property
+    def places(self) -> list[Job]:
+        """The jobs of all states, one for each outer fold."""
+        return [Job(s, k, self.states) for s in self.folds for k in range(len(self.folds[s]))]
+
+    def jobs(self, *, inner: bool = False) -> list[Job]:
+        """Return the jobs of all outer folds and rows; each with its `inner` ones behind it."""
+        outer = [p._replace(states=states) for p in self.places for states in self.rows.values()]
+        return [job for o in outer for job in (o, *self.inner(o))] if inner else outer
+
+    def inner(self, job: Job) -> list[Job]:
+        """Return the jobs of a job's inner folds."""
+        return [job._replace(inner=k) for k in range(len(self.nested(job).inner))]
+
+    def nested(self, job: Job) -> Nested:
+        """Return the fold of a job."""
+        return self.folds[job.split][job.fold]
+
+    def windows(self, job: Job, part: Indices) -> Indices:
+        """Return the windows of some units of a job's split, those of its states alone."""
+        windows = self.units[job.split].rows(part)
+        return windows[np.isin(self.streams.y[windows], job.states)]
+
+    def parts(self, job: Job) -> tuple[Indices, Indices]:
+        """Return the windows that a job's submodel is trained on, and that stop it.
 
         Where none of a pair's clips is among those that stop, every fifth unit of its fold's
         training part does, for the inner folds too; no tested infant takes part in that either.
         """
-        nested = self._nested(job)
-        fit, stop = nested.fit, self.moments(job, nested.stop)
+        nested = self.nested(job)
+        fit, stop = nested.fit, self.windows(job, nested.stop)
         if not len(stop):
-            held = np.unique(self.units[job.scheme].of_moment[self.moments(job, fit)])[::5]
-            fit, stop = np.setdiff1d(fit, held), self.moments(job, held)
+            held = np.unique(self.units[job.split].of_row[self.windows(job, fit)])[::5]
+            fit, stop = np.setdiff1d(fit, held), self.windows(job, held)
         if job.inner is not None:
             fit = np.setdiff1d(fit, nested.inner[job.inner])
-        return self.moments(job, fit), stop
+        return self.windows(job, fit), stop
 
-    def _rows(self, stream: str, moments: Indices) -> Indices:
-        """Return the rows of a stream's training data that belong to some moments."""
-        if stream != IMAGE:
-            return moments
-        assert self.streams.moment is not None
-        return np.flatnonzero(np.isin(self.streams.moment, moments))
 
-    def inner(self, job: Job) -> list[Job]:
-        """Return the jobs of a job's inner folds."""
-        count = len(self._nested(job).inner)
-        return [job._replace(inner=k) for k in range(count)]
+class Inputs(Protocol):
+    """What networks look at: rows (n, d) for that of a job, and the place of each in `windows`."""
 
-    # ---- training ---------------------------------------------------------------------------
+    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]: ...
 
-    def encode(self, progress: bool) -> None:
-        """Train an autoencoder for each stream of sound and each fold, on all states."""
-        tasks = []
-        for scheme, fold in self.places:
-            train, stop = self._parts(Job(scheme, fold, self.states))
-            tasks.append(Task(train, stop))
-        own = self.settings
-        for name, windows in self.streams.windows.items():
-            self.encoders[name] = found = autoencoders.fit(
-                windows, tasks, patch=own.patch, per_window=own.per_window, settings=own.encoder,
-                progress=progress,
-            )  # fmt: skip
-            self._codes[name] = np.stack(
-                [autoencoders.codes(found, k, windows) for k in range(len(tasks))]
-            )
 
-    def train_submodels(self, stream: str, progress: bool) -> None:
-        """Train a stream's submodel for every job, outer and inner."""
-        outer = [Job(s, k, states) for s, k in self.places for states in self.cells.values()]
-        jobs = [one for job in outer for one in (job, *self.inner(job))]
-        x = self.streams.frames if stream == IMAGE else self._codes[stream]
-        assert x is not None
-        y = self.streams.y if stream != IMAGE else self.streams.y[self.streams.moment]
-        tasks = []
-        for job in jobs:
-            train, stop = (self._rows(stream, part) for part in self._parts(job))
-            group = 0 if stream == IMAGE else self.places.index((job.scheme, job.fold))
-            tasks.append(Task(train, stop, group=group, classes=job.states))
-        own = self.settings.image if stream == IMAGE else self.settings.audio
-        self._train([(stream, job) for job in jobs], x, y, tasks, own, progress)
+In = TypeVar("In", bound=Inputs, covariant=True)
 
-    def _train(
-        self,
-        names: Sequence[Any],
-        x: Array,
-        y: Indices,
-        tasks: Sequence[Task],
-        settings: DenseSettings,
-        progress: bool,
-    ) -> None:
-        """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
-        own = [
-            replace(task, monitor="accuracy" if self._nested(name[-1]).stops_on_test else "loss")
-            for name, task in zip(names, tasks, strict=True)
-        ]
-        found = stacked.fit(x, y, own, classes=self.classes, settings=settings, progress=progress)
-        for k, name in enumerate(names):
-            self._networks[name] = Trained(found, k)
 
-    def _nested(self, job: Job) -> Nested:
-        return self.folds[job.scheme][job.fold]
+@dataclass(frozen=True, eq=False)
+class Model(Generic[In]):
+    """One network a job, trained side by side as `stack`; `tasks`: which of them is a job's."""
 
-    # ---- what came of it --------------------------------------------------------------------
+    plan: Plan
+    inputs: In
+    stack: Stack
+    tasks: Mapping[Job, int]
 
-    def network(self, *name: Any) -> Trained:
-        """Return the network of that name: of a stream, its job."""
-        return self._networks[name]
+    def outputs(self, job: Job, windows: Indices, kind: Kind = "probabilities") -> Array:
+        """Return what the network of a job gives for some windows, float32 (windows, width).
 
-    def outputs(self, stream: str, job: Job, moments: Indices, kind: Kind) -> Array:
-        """Return what a submodel gives for some moments, float32 (moments, n)."""
-        network, task = self._networks[stream, job]
-        answer = network.hidden if kind == "features" else network.predict
-        if stream != IMAGE:
-            group = self.places.index((job.scheme, job.fold))
-            return answer(task, self._codes[stream][group, moments])
-        assert self.streams.frames is not None and self.streams.moment is not None
-        rows = self._rows(stream, moments)
-        given = answer(task, self.streams.frames[rows])
-        return by_clip(given, np.searchsorted(moments, self.streams.moment[rows]), len(moments))
-
-    def answers(self, name: Any, scheme: str, states: tuple[int, ...]) -> Array:
-        """Return out-of-fold probabilities, float32 (units, classes); NaN for other states.
-
-        name: a stream.
+        The mean over a window's frames, or over the inner folds' submodels that an ensemble joins.
         """
-        units = self.units[scheme]
-        found = np.full((len(self.streams), self.classes), np.nan, np.float32)
-        for fold, nested in enumerate(self.folds[scheme]):
-            job = Job(scheme, fold, states)
-            test = self.moments(job, nested.test)
-            if len(test):
-                found[test] = self._answer(name, job, test)
-        there = np.flatnonzero(~np.isnan(found[:, 0]))
-        return by_clip(found[there], units.of_moment[there], len(units.labels))
-
-    def _answer(self, name: Any, job: Job, test: Indices) -> Array:
-        return self.outputs(name, job, test, "probabilities")
-
-
-def images_alone(streams: Streams, like: Submodels, *, progress: bool = False) -> Submodels:
-    """Return the submodel of pictures alone, on the folds of `like`: for another backbone's frames.
-
-    Only all states are told apart, and there are no inner folds, since nothing is joined.
-    """
-    folds = {s: [replace(one, inner=()) for one in given] for s, given in like.folds.items()}
-    found = Submodels(streams, like.settings, folds, pairs=False)
-    found.train_submodels(IMAGE, progress)
-    return found
-
-
-JOINT = "ae_dnn"
-
-
-class Ensemble(Submodels):
-    """All networks of `fit`, and what they answer to units that they have not seen.
-
-    Beside the submodels' there are those that join them, by (kind, out_of_fold, subset), and
-    "ae_dnn", a single autoencoder and DNN for all inputs: names that `answers` takes as well.
-    `network` takes ("ae_dnn", job) and (kind, out_of_fold, subset, job).
-    """
-
-    # ---- training ---------------------------------------------------------------------------
-
-    def train(self, progress: bool, *, ablation: bool = True) -> None:
-        """Train encoders, submodels, and the ensembles of all subsets of the streams, or of all."""
-        self.encode(progress)
-        for stream in self.streams.names:
-            self.train_submodels(stream, progress)
-        own = self.settings
-        self.train_finals(
-            own.kind, out_of_fold=own.out_of_fold, ablation=ablation, progress=progress
-        )
-
-    def train_joint(self, progress: bool) -> None:
-        """Train the single autoencoder and DNN on all inputs, and the DNN of each cell."""
-        x = self.streams.joint()
-        tasks = [Task(*self._parts(Job(s, k, self.states))) for s, k in self.places]
-        own = replace(self.settings.encoder, seed=self.settings.seed)
-        self.encoders[JOINT] = found = stacked.fit(x, x, tasks, settings=own, progress=progress)
-        self._codes[JOINT] = np.stack(
-            [found.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
-        )
-        jobs = [Job(s, k, states) for s, k in self.places for states in self.cells.values()]
-        of_each = [
-            Task(*self._parts(job), group=self.places.index(job[:2]), classes=job.states)
-            for job in jobs
+        answer = self.stack.predict if kind == "probabilities" else self.stack.hidden
+        means = [
+            by_clip(answer(self.tasks[job], x), place, len(windows))
+            for x, place in self.inputs.of(job, windows)
         ]
-        names = [(JOINT, job) for job in jobs]
-        self._train(
-            names, self._codes[JOINT], self.streams.y, of_each, self.settings.joint, progress
+        return np.mean(means, axis=0, dtype=np.float32)
+
+    def answers(self, split: Split, states: tuple[int, ...]) -> Array:
+        """Return out-of-fold probabilities, float32 (units, classes); NaN for other states."""
+        plan, units = self.plan, self.plan.units[split]
+        p = np.full((len(plan.streams), len(plan.states)), np.nan, np.float32)
+        for fold, nested in enumerate(plan.folds[split]):
+            job = Job(split, fold, states)
+            test = plan.windows(job, nested.test)
+            if len(test):
+                p[test] = self.outputs(job, test)
+        answered = np.flatnonzero(~np.isnan(p[:, 0]))
+        return by_clip(p[answered], units.of_row[answered], len(units.labels))
+
+    def history(self, split: Split) -> pd.DataFrame:
+        """Return the training of one network a fold, on all states, with its `fold` from 0."""
+        table = self.stack.history
+        parts = [
+            table[table.task == self.tasks[job]].drop(columns="task").assign(fold=job.fold)
+            for job in self.plan.places
+            if job.split == split
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What a submodel looks at: windows through a fold's encoder, or embedded frames.
+
+    x: float32 (groups, rows, d), a group a fold, or one for all. window: int (rows,), of each row.
+    encoders: one a fold; None for frames.
+    """
+
+    plan: Plan
+    x: Array = field(repr=False)
+    window: Indices = field(repr=False)
+    encoders: Stack | None = None
+
+    def rows(self, windows: Indices) -> Indices:
+        """Return the rows of some windows."""
+        return np.flatnonzero(np.isin(self.window, windows))
+
+    def group(self, job: Job) -> int:
+        """Return which group a job's network looks at."""
+        place = job._replace(states=self.plan.states, inner=None)
+        return 0 if len(self.x) == 1 else self.plan.places.index(place)
+
+    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
+        """Yield the rows of the windows, as `Inputs.of`."""
+        rows = self.rows(windows)
+        yield self.x[self.group(job), rows], np.searchsorted(windows, self.window[rows])
+
+
+class Design(NamedTuple):
+    """What an ensemble learns from: float32 (rows, width) by stream, classes, numbers of rows."""
+
+    inputs: dict[str, Array]
+    y: Indices
+    train: Indices
+    stop: Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenation:
+    """What an ensemble looks at: its submodels' outputs; `kind`, `out_of_fold` as in `Settings`."""
+
+    plan: Plan
+    submodels: Mapping[str, Model[Views]]
+    kind: Kind
+    out_of_fold: bool
+
+    def sources(self, job: Job) -> list[Job]:
+        """Return the jobs whose submodels speak to the ensemble of a job."""
+        return self.plan.inner(job) if self.out_of_fold else [job]
+
+    def outputs(self, source: Job, windows: Indices) -> dict[str, Array]:
+        """Return what the submodels of a job give for some windows, by stream."""
+        models = self.submodels.items()
+        return {stream: model.outputs(source, windows, self.kind) for stream, model in models}
+
+    def of(self, job: Job, windows: Indices) -> Iterator[tuple[Array, Indices]]:
+        """Yield the outputs of each source side by side, as `Inputs.of`."""
+        for source in self.sources(job):
+            x = np.concatenate([*self.outputs(source, windows).values()], axis=1)
+            yield x, np.arange(len(windows))
+
+    def design(self, job: Job) -> Design:
+        """Return what the ensemble of a job learns from."""
+        nested, (_, stop) = self.plan.nested(job), self.plan.parts(job)
+        parts = nested.inner if self.out_of_fold else [nested.fit]
+        # Who says stop doesn't also teach.
+        learned = [np.setdiff1d(self.plan.windows(job, part), stop) for part in parts]
+        sources = self.sources(job)
+        windows = [*learned, *[stop] * len(sources)]
+        blocks = [self.outputs(*block) for block in zip(2 * sources, windows, strict=True)]
+        inputs = {name: np.concatenate([b[name] for b in blocks]) for name in self.submodels}
+        y, count = self.plan.streams.y[np.concatenate(windows)], sum(map(len, learned))
+        return Design(inputs, y, np.arange(count), np.arange(count, len(y)))
+
+
+def _train(
+    plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[Task],
+    settings: DenseSettings, progress: bool,
+) -> Stack:  # fmt: skip
+    """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
+    monitored = [
+        replace(
+            task,
+            classes=job.states,
+            monitor="accuracy" if plan.nested(job).stops_on_test else "loss",
         )
+        for task, job in zip(tasks, jobs, strict=True)
+    ]
+    return stacked.fit(
+        x, y, monitored, classes=len(plan.states), settings=settings, progress=progress
+    )
 
-    def train_finals(
-        self, kind: Kind, *, out_of_fold: bool, progress: bool, ablation: bool = False
-    ) -> None:
-        """Train the ensembles that are given `kind`: of every subset, or of all streams alone."""
-        main = (kind, out_of_fold) == (self.settings.kind, self.settings.out_of_fold)
-        chosen = subsets(self.streams.names)
-        names: list[Any] = []
-        tasks: list[Task] = []
-        xs: list[Array] = []
-        ys: list[Indices] = []
-        for scheme, fold in self.places:
-            for states in self.cells.values():
-                if states != self.states and not main:
-                    continue
-                job = Job(scheme, fold, states)
-                x, y, train, stop = self.design(job, kind, out_of_fold)
-                for subset in chosen if states == self.states and ablation else chosen[-1:]:
-                    used = np.repeat(
-                        [name in subset for name in self.streams.names],
-                        [self.width(name, kind) for name in self.streams.names],
-                    )
-                    names.append((kind, out_of_fold, subset, job))
-                    tasks.append(Task(train, stop, group=len(xs), classes=states, inputs=used))
-                xs.append(x)
-                ys.append(y)
-        longest = max(map(len, xs))
-        x = np.stack([np.pad(one, ((0, longest - len(one)), (0, 0))) for one in xs])
-        y = np.stack([np.pad(one, (0, longest - len(one))) for one in ys])
-        self._train(names, x, y, tasks, self.settings.final, progress)
 
-    # ---- what came of it --------------------------------------------------------------------
+def _submodel(
+    views: Views, jobs: Sequence[Job], settings: DenseSettings, progress: bool
+) -> Model[Views]:
+    """Train a network for each job."""
+    plan = views.plan
+    tasks = []
+    for job in jobs:
+        train, stop = map(views.rows, plan.parts(job))
+        tasks.append(Task(train, stop, group=views.group(job)))
+    y = plan.streams.y[views.window]
+    stack = _train(plan, views.x, y, jobs, tasks, settings, progress)
+    return Model(plan, views, stack, {job: k for k, job in enumerate(jobs)})
+
+
+def _codes(plan: Plan, stream: str, progress: bool) -> Views:
+    """Train an autoencoder for each fold, on all states, and return the codes of all windows."""
+    windows, settings = plan.streams.windows[stream], plan.settings
+    encoders = autoencoders.fit(
+        windows, [Task(*plan.parts(place)) for place in plan.places], patch=settings.patch,
+        per_window=settings.per_window, settings=settings.encoder, progress=progress,
+    )  # fmt: skip
+    codes = np.stack([autoencoders.codes(encoders, k, windows) for k in range(len(encoders))])
+    return Views(plan, codes, np.arange(len(windows)), encoders)
+
+
+def _image(plan: Plan, progress: bool) -> Model[Views]:
+    """Train the second model of every job on the frames' embeddings."""
+    frames, window = plan.streams.frames, plan.streams.frame_window
+    assert frames is not None and window is not None
+    views = Views(plan, frames[None], window)
+    return _submodel(views, plan.jobs(inner=True), plan.settings.image, progress)
+
+
+def _joint(plan: Plan, progress: bool) -> Model[Views]:
+    """Train one autoencoder for each fold on all inputs, and the DNN of each row behind it."""
+    x, tasks = plan.streams.joint(), [Task(*plan.parts(place)) for place in plan.places]
+    seeded = replace(plan.settings.encoder, seed=plan.settings.seed)
+    encoders = stacked.fit(x, x, tasks, settings=seeded, progress=progress)
+    codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
+    views = Views(plan, np.stack(codes), np.arange(len(x)), encoders)
+    return _submodel(views, plan.jobs(), plan.settings.joint, progress)
+
+
+def _join(
+    inputs: Concatenation, jobs: Sequence[Job], *, smaller: bool = False, progress: bool
+) -> dict[tuple[str, ...], Model[Concatenation]]:
+    """Train an ensemble of all streams for each job; `smaller`: of each subset for all states."""
+    plan, streams = inputs.plan, tuple(inputs.submodels)
+    members = subsets(streams) if smaller else [streams]
+    designs = [inputs.design(job) for job in jobs]
+    networks: dict[tuple[str, ...], dict[Job, int]] = {member: {} for member in members}
+    asked: list[Job] = []
+    tasks: list[Task] = []
+    for group, (job, design) in enumerate(zip(jobs, designs, strict=True)):
+        widths = [x.shape[1] for x in design.inputs.values()]
+        for subset in members if job.states == plan.states else [streams]:
+            used = np.repeat([name in subset for name in streams], widths)
+            networks[subset][job] = len(tasks)
+            asked.append(job)
+            tasks.append(Task(design.train, design.stop, group=group, inputs=used))
+    longest = max(len(design.y) for design in designs)
+    xs = [np.concatenate([*design.inputs.values()], axis=1) for design in designs]
+    x = np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in xs])
+    y = np.stack([np.pad(design.y, (0, longest - len(design.y))) for design in designs])
+    stack = _train(plan, x, y, asked, tasks, plan.settings.final, progress)
+    return {member: Model(plan, inputs, stack, jobs) for member, jobs in networks.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Everything that `fit` trained.
+
+    plan: who learned from what. submodels: by stream. subsets: the ensemble of each subset of the
+    streams, the largest last. variants: the proposed one and two others of all streams, by what
+    they join ("features", "probabilities") or learn from ("in_sample", "out_of_fold"). joint: the
+    single autoencoder and DNN on all inputs. `fit_proposed` leaves the last two empty.
+    """
+
+    plan: Plan
+    submodels: Mapping[str, Model[Views]]
+    subsets: Mapping[tuple[str, ...], Model[Concatenation]]
+    variants: Mapping[str, Model[Concatenation]] = field(default_factory=dict)
+    joint: Model[Views] | None = None
+
+    @property
+    def proposed(self) -> Model[Concatenation]:
+        """The paper's proposed model: the ensemble of all streams."""
+        return self.subsets[tuple(self.submodels)]
 
     @property
     def count(self) -> int:
         """How many networks there are, autoencoders included."""
-        return len(self._networks) + sum(map(len, self.encoders.values()))
-
-    def history(self, name: str, scheme: str) -> pd.DataFrame:
-        """Return the training of one network a fold, on all states, with its `fold` from 0.
-
-        name: a stream, "ae_dnn", or "proposed" for the ensemble of all streams.
-        """
-        own, places = self.settings, range(len(self.folds[scheme]))
-        parts = []
-        for fold in places:
-            job = Job(scheme, fold, self.states)
-            final = (own.kind, own.out_of_fold, tuple(self.streams.names), job)
-            network, task = self._networks[final if name == "proposed" else (name, job)]
-            rows = network.history[network.history.task == task]
-            parts.append(rows.drop(columns="task").assign(fold=fold))
-        return pd.concat(parts, ignore_index=True)
-
-    def _answer(self, name: Any, job: Job, test: Indices) -> Array:
-        if name == JOINT:
-            network, task = self._networks[JOINT, job]
-            group = self.places.index((job.scheme, job.fold))
-            return network.predict(task, self._codes[JOINT][group, test])
-        if isinstance(name, str):
-            return super()._answer(name, job, test)
-        kind, out_of_fold, subset = name
-        network, task = self._networks[kind, out_of_fold, subset, job]
-        given = self.inner(job) if out_of_fold else [job]
-        parts = [network.predict(task, self._concatenated(one, test, kind)) for one in given]
-        return np.mean(parts, axis=0, dtype=np.float32)
-
-    def _concatenated(self, job: Job, moments: Indices, kind: Kind) -> Array:
-        parts = [self.outputs(name, job, moments, kind) for name in self.streams.names]
-        return np.concatenate(parts, axis=1)
-
-    def width(self, stream: str, kind: Kind | None = None) -> int:
-        """Return how many numbers a submodel gives an ensemble; None: of the settings' kind."""
-        if (kind or self.settings.kind) == "probabilities":
-            return self.classes
-        return (self.settings.image if stream == IMAGE else self.settings.audio).units[-1]
-
-    def design(
-        self, job: Job, kind: Kind | None = None, out_of_fold: bool | None = None
-    ) -> tuple[Array, Indices, Indices, Indices]:
-        """Return an ensemble's inputs, their classes, and its rows to train on and to stop by.
-
-        float32 (rows, width), one submodel's outputs behind the other's, and int64 (rows,), then
-        row numbers. kind, out_of_fold: by default as in the settings.
-        """
-        kind = kind or self.settings.kind
-        out_of_fold = self.settings.out_of_fold if out_of_fold is None else out_of_fold
-        nested = self._nested(job)
-        _, stop = self._parts(job)
-        blocks = [
-            (one, np.setdiff1d(moments, stop))  # who says stop doesn't also teach
-            for one, moments in self._blocks(job, nested, out_of_fold)
-        ]
-        held = [(one, stop) for one in (self.inner(job) if out_of_fold else [job])]
-        x = np.concatenate([self._concatenated(*block, kind) for block in (*blocks, *held)])
-        rows = np.concatenate([moments for _, moments in (*blocks, *held)])
-        trained = sum(len(moments) for _, moments in blocks)
-        return x, self.streams.y[rows], np.arange(trained), np.arange(trained, len(rows))
-
-    def _blocks(self, job: Job, nested: Nested, out_of_fold: bool) -> Iterator[tuple[Job, Indices]]:
-        if not out_of_fold:
-            yield job, self.moments(job, nested.fit)
-            return
-        for one, part in zip(self.inner(job), nested.inner, strict=True):
-            yield one, self.moments(job, part)
+        submodels = {*self.submodels.values(), *filter(None, [self.joint])}
+        models: set[Model[Inputs]] = {*self.subsets.values(), *self.variants.values(), *submodels}
+        encoders = sum(len(model.inputs.encoders or ()) for model in submodels)
+        return encoders + sum(len(model.tasks) for model in models)
 
 
 def fit(
     streams: Streams,
     *,
-    settings: Settings | None = None,
-    schemes: Sequence[str] = ("frame", "clip", "leak_free"),
+    settings: Settings,
+    splits: Sequence[Split] = tuple(Split),
     progress: bool = False,
 ) -> Ensemble:
-    """Return the ensemble with all its parts, trained under each split of `schemes`.
+    """Return the ensemble with all its parts, trained under each of `splits`.
 
-    Beside the one that `settings` asks for stand the other `kind`, and the other `out_of_fold`,
-    both on all states. What was trained before is found in the cache.
+    What was trained before is taken from the cache.
     """
-    own = settings or Settings()
-    folds = {
-        scheme: divide(
-            streams.units(unit_of(scheme)), scheme, n_folds=own.n_folds, n_inner=own.n_inner,
-            seed=own.seed,
-        )
-        for scheme in schemes
-    }  # fmt: skip
-    found = Ensemble(streams, own, folds)
-    found.train(progress)
-    for kind in KINDS:
-        if kind != own.kind:
-            found.train_finals(kind, out_of_fold=own.out_of_fold, progress=progress)
-    found.train_finals(own.kind, out_of_fold=not own.out_of_fold, progress=progress)
-    found.train_joint(progress)
-    return found
+    sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
+    folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
+    plan = Plan(streams, folds, settings)
+    main = fit_proposed(plan, smaller=True, progress=progress)
+    inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.kind}
+    training = "in_sample" if settings.out_of_fold else "out_of_fold"
+    changed: dict[str, Concatenation] = {
+        other: replace(inputs, kind=other),
+        training: replace(inputs, out_of_fold=not inputs.out_of_fold),
+    }
+    variants = {settings.kind: main.proposed} | {
+        name: _join(change, plan.places, progress=progress)[streams.names]
+        for name, change in changed.items()
+    }
+    return replace(main, variants=variants, joint=_joint(plan, progress))
+
+
+def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
+    """Return the submodels and the ensemble of all streams; `smaller`: of each subset, too."""
+    jobs, settings = plan.jobs(inner=True), plan.settings
+    codes = {name: _codes(plan, name, progress) for name in plan.streams.windows}
+    submodels = {n: _submodel(v, jobs, settings.audio, progress) for n, v in codes.items()}
+    if plan.streams.frames is not None:
+        submodels[IMAGE] = _image(plan, progress)
+    inputs = Concatenation(plan, submodels, settings.kind, settings.out_of_fold)
+    subsets = _join(inputs, plan.jobs(), smaller=smaller, progress=progress)
+    return Ensemble(plan, submodels, subsets)
+
+
+def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Model[Views]:
+    """Return the submodel of other pictures, such as another backbone's, on the folds of `plan`.
+
+    Only all states are told apart, and there are no inner folds, since nothing is joined.
+    """
+    folds = {split: [replace(f, inner=()) for f in outer] for split, outer in plan.folds.items()}
+    return _image(replace(plan, streams=streams, folds=folds, pairs=False), progress)

@@ -1,7 +1,7 @@
 """What single frames say of a state, and of each other: `fit`, `alike`, `nearest`.
 
 Walked by notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
-answers for each frame). It is trained once a fold under one of three splits (`nested.SCHEMES`),
+answers for each frame). It is trained once a fold under one of three splits (`nested.Split`),
 since the paper doesn't say whether it divided videos or frames; how alike frames are, and where
 the training frame comes from that is most like a test frame, shows why that matters.
 """
@@ -17,14 +17,12 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils.errors import InputError
-from cryutils.evaluation.intervals import Metric
 from cryutils.evaluation.splits import Indices, class_indices
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
-from cryutils.papers.nested import Nested, divide, protocol_of, unit_of
+from cryutils.papers.nested import Nested, Split, Units, divide
 from cryutils.papers.recognition import Scored
-from cryutils.papers.streams import Units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,17 +30,9 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS",
-    "Framewise",
-    "alike",
-    "comparison",
-    "fit",
-    "headline",
-    "nearest",
-    "results",
-    "scores",
+    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "nearest", "results", "scores",
     "taken",
-]
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 PAIRS = ("neighbours", "same clip", "same infant", "other infants")
@@ -59,7 +49,7 @@ class Framewise:
     (frames,), its clip. networks: one a fold.
     """
 
-    scheme: str
+    scheme: Split
     rows: Array = field(repr=False)
     clip: Indices = field(repr=False)
     networks: Stack = field(repr=False)
@@ -75,7 +65,7 @@ class Framewise:
         float32 (frames, classes), one array a clip, one clip in memory at a time. Raises
         InputError where frames were divided, for every network has seen some of each clip.
         """
-        if unit_of(self.scheme) == "frame":
+        if self.scheme is Split.FRAME:
             raise InputError("split by frame, every network has seen frames of every clip.")
         tester = {int(clip): k for k, fold in enumerate(self.folds) for clip in fold.test}
         answers = []
@@ -89,7 +79,7 @@ def fit(
     embeddings: Sequence[Array],
     corpus: Corpus,
     *,
-    scheme: str,
+    scheme: Split | str,
     every: int = 1,
     settings: DenseSettings | None = None,
     n_folds: int = 5,
@@ -104,7 +94,7 @@ def fit(
     Args:
         embeddings: of each clip of `corpus`, float32 (frames, features).
         corpus: whose labels and infants count.
-        scheme: "frame", "clip" or "leak_free", what is divided.
+        scheme: what is divided, such as "frame".
         every: 1 takes all frames.
         settings: of the networks; its `monitor` follows from the split.
         n_folds: 5 test 20 % each.
@@ -113,22 +103,20 @@ def fit(
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = taken(embeddings, every=every)
-    units = _units(corpus, clip, scheme)
+    units = Units.of(corpus, clip, scheme)
     folds = divide(units, scheme, n_folds=n_folds, n_inner=2, seed=seed)
-    parts = [[np.flatnonzero(np.isin(units.of_moment, part)) for part in (f.fit, f.stop, f.test)]
-             for f in folds]  # fmt: skip
+    parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
     tasks = [Task(train, stop) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)
     by_accuracy = all(fold.stops_on_test for fold in folds)
     settings = replace(settings, monitor="accuracy" if by_accuracy else "loss")
     networks = stacked.fit(
-        x, y[clip], tasks, classes=len(names), settings=settings,
-        progress=progress,
-    )  # fmt: skip
+        x, y[clip], tasks, classes=len(names), settings=settings, progress=progress
+    )
     rows = np.full((len(x), len(names)), np.nan, np.float32)
     for k, (_, _, test) in enumerate(parts):
         rows[test] = networks.predict(k, x[test])
-    return Framewise(scheme, rows, clip, networks, folds)
+    return Framewise(Split(scheme), rows, clip, networks, folds)
 
 
 def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
@@ -158,27 +146,28 @@ def alike(
     least = max(2, round(_APART_S * fps))
     drawn: dict[str, list[tuple[Array, Array]]] = {name: [] for name in PAIRS}
     long_enough = [k for k, frames in enumerate(embeddings) if len(frames) > least]
-    some = np.array([k for k, frames in enumerate(embeddings) if len(frames)], np.int64)
+    shown = np.array([k for k, frames in enumerate(embeddings) if len(frames)], np.int64)
     for _ in range(pairs if long_enough else 0):
-        own = embeddings[int(rng.choice(long_enough))]
-        at = int(rng.integers(len(own) - least))
-        drawn["neighbours"].append((own[at], own[at + 1]))
-        drawn["same clip"].append((own[at], own[int(rng.integers(at + least, len(own)))]))
+        frames = embeddings[int(rng.choice(long_enough))]
+        at = int(rng.integers(len(frames) - least))
+        drawn["neighbours"].append((frames[at], frames[at + 1]))
+        drawn["same clip"].append((frames[at], frames[int(rng.integers(at + least, len(frames)))]))
     for name, same in (("same infant", True), ("other infants", False)):
         for _ in range(pairs):
-            a = int(rng.choice(some))
-            others = some[(some != a) & ((number[some] == number[a]) == same)]
+            a = int(rng.choice(shown))
+            others = shown[(shown != a) & ((number[shown] == number[a]) == same)]
             if len(others):
-                one, other = embeddings[a], embeddings[int(rng.choice(others))]
-                drawn[name].append((one[rng.integers(len(one))], other[rng.integers(len(other))]))
+                clips = embeddings[a], embeddings[int(rng.choice(others))]
+                x, y = (frames[rng.integers(len(frames))] for frames in clips)
+                drawn[name].append((x, y))
     spread = taken(embeddings, every=max(1, round(fps)))[0].std(axis=0)
     scale = np.where(spread > 0, spread, 1)
     apart = {
-        name: [float(np.linalg.norm((a - b) / scale)) for a, b in found]
-        for name, found in drawn.items()
+        name: [float(np.linalg.norm((a - b) / scale)) for a, b in drawn_pairs]
+        for name, drawn_pairs in drawn.items()
     }
     unit = float(np.median(apart["other infants"])) if apart["other infants"] else 1.0
-    rows = [(name, value / unit) for name, found in apart.items() for value in found]
+    rows = [(name, value / unit) for name, values in apart.items() for value in values]
     return pd.DataFrame(rows, columns=["pair", "distance"])
 
 
@@ -199,16 +188,14 @@ def nearest(
     from sklearn.neighbors import NearestNeighbors
 
     x, clip = taken(embeddings, every=every)
-    units = _units(corpus, clip, fitted.scheme)
-    fold = fitted.folds[0]
-    train = np.flatnonzero(np.isin(units.of_moment, np.union1d(fold.fit, fold.stop)))
-    test = np.flatnonzero(np.isin(units.of_moment, fold.test))
-    train = np.setdiff1d(train, test)
+    units, fold = Units.of(corpus, clip, fitted.scheme), fitted.folds[0]
+    test = units.rows(fold.test)
+    train = np.setdiff1d(units.rows(np.union1d(fold.fit, fold.stop)), test)
     test = np.random.default_rng(seed).permutation(test)[:most]
     scale = x[train].std(axis=0)
     scaled = x / np.where(scale > 0, scale, 1)
-    found = NearestNeighbors(n_neighbors=1).fit(scaled[train]).kneighbors(scaled[test])[1][:, 0]
-    a, b = clip[train[found]], clip[test]
+    (neighbour,) = NearestNeighbors(n_neighbors=1).fit(scaled[train]).kneighbors(scaled[test])[1].T
+    a, b = clip[train[neighbour]], clip[test]
     infants = corpus.infants
     where = np.select([a == b, infants[a] == infants[b]], ["same clip", "same infant"], _FAR)
     return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
@@ -216,7 +203,7 @@ def nearest(
 
 def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean of their frames."""
-    protocol = protocol_of(fitted.scheme)
+    protocol = fitted.scheme.protocol
     return {
         "frames": Scored.of(fitted.rows, corpus.take(fitted.clip), protocol=protocol),
         "clips": Scored.of(fitted.by_clip(len(corpus)), corpus, protocol=protocol),
@@ -225,7 +212,7 @@ def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
 
 def headline(fitted: Framewise, corpus: Corpus) -> Scored:
     """Return the scores of what the split divides: frames where frames are divided, else clips."""
-    return scores(fitted, corpus)[f"{unit_of(fitted.scheme)}s"]
+    return scores(fitted, corpus)["frames" if fitted.scheme is Split.FRAME else "clips"]
 
 
 def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
@@ -234,32 +221,20 @@ def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
     As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
     counts clips in any case.
     """
-    key += ".frame_split" if unit_of(fitted.scheme) == "frame" else ""
-    return (
-        headline(fitted, corpus).results(key, "accuracy", "balanced_accuracy").assign(n=len(corpus))
-    )
+    key += ".frame_split" if fitted.scheme is Split.FRAME else ""
+    table = headline(fitted, corpus).results(key, "accuracy", "balanced_accuracy")
+    return table.assign(n=len(corpus))
 
 
-def comparison(
-    found: Mapping[str, Mapping[str, Framewise]],
-    corpus: Corpus,
-    *,
-    metric: Metric = "balanced_accuracy",
-) -> pd.DataFrame:
-    """Return a row a name for `plots.split_scores`, from networks by name and split."""
+def comparison(fits: Mapping[str, Mapping[str, Framewise]], corpus: Corpus) -> pd.DataFrame:
+    """Return a row a name for `plots.split_scores`: balanced accuracies by name and split."""
     import pandas as pd
 
-    rows: dict[str, dict[str, float]] = {name: {} for name in found}
-    for name, fitted in found.items():
-        for scheme, one in fitted.items():
-            value = headline(one, corpus).intervals[metric]
-            low, high = (value.value if end is None else end for end in (value.low, value.high))
-            column = "paper" if scheme == "clip" else scheme
-            rows[name] |= {column: value.value, f"{column}_low": low, f"{column}_high": high}
+    rows: dict[str, dict[str, float]] = {name: {} for name in fits}
+    for name, by_split in fits.items():
+        for split, fitted in by_split.items():
+            score = headline(fitted, corpus).intervals["balanced_accuracy"]
+            low, high = (score.value if end is None else end for end in (score.low, score.high))
+            column = Split(split).column
+            rows[name] |= {column: score.value, f"{column}_low": low, f"{column}_high": high}
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _units(corpus: Corpus, clip: Indices, scheme: str) -> Units:
-    if unit_of(scheme) == "clip":
-        return Units(corpus.labels, corpus.infants, clip)
-    return Units(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))

@@ -1,8 +1,8 @@
 """Paper A's ensemble on any recording: `EnsemblePredictor`, behind `predict --model ensemble`.
 
-Walked by notebook 09_ensemble (Paper A §3.5). A recording is cut into moments as in training:
-windows of sound, as MFCC and as STFT, with the frames shown meanwhile. Each submodel looks at
-its own, the ensemble at what the three of them give. Without sound, or without pictures, the
+Walked by notebook 09_ensemble (Paper A §3.5). A recording is cut into windows as in training:
+sound, as MFCC and as STFT, with the frames shown meanwhile. Each submodel looks at
+its input, the ensemble at what the three of them give. Without sound, or without pictures, the
 submodels that have something answer in the mean. It runs the LiteRT files and is no medical
 device.
 """
@@ -36,7 +36,7 @@ from cryutils.papers.predict import (
     is_synthetic,
     runs_with_models,
 )
-from cryutils.papers.streams import IMAGE, pairs
+from cryutils.papers.streams import IMAGE, grid, pairs
 from cryutils.video import faces
 
 __all__ = ["EnsemblePredictor", "Models"]
@@ -45,7 +45,7 @@ Array = npt.NDArray[np.float32]
 
 ENSEMBLE = "ensemble"
 _FACE_FPS = 2.0
-_FRAMES = 16  # given to a backbone at once
+_FRAMES = 16  # that a backbone sees at once
 _USED = {
     (True, True): "both", (True, False): "audio", (False, True): "image", (False, False): "none",
 }  # fmt: skip
@@ -60,13 +60,18 @@ class _Part:
     """
 
     network: Lite
-    given: SoundInput | FrameInput
+    input: SoundInput | FrameInput
     features: int
     reference: Reference | None
 
+    def fits(self, states: int) -> bool:
+        """Return whether the network takes that input, and says so much of so many states."""
+        network = self.network
+        return (network.shape, network.classes) == (self.input.shape, self.features + states)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Given:
+class _Outputs:
     """What the submodels give over time: times in s (n,), and by part float32 (n, width).
 
     boxes: of the faces, where they were followed, as in `Timeline`. unlike: as in `Prediction`,
@@ -144,23 +149,16 @@ class EnsemblePredictor:
             name: _Part(card.network(f"{ENSEMBLE}_{name}.tflite"), *part)
             for name, part in prepared.items()
         }
-        states = len(self.classes)
-        fits = all(
-            part.network.shape == part.given.shape
-            and part.network.classes == part.features + states
-            for part in self._parts.values()
-        )
-        width = sum(part.features for part in self._parts.values())
-        heard = [part.given for part in self._parts.values() if isinstance(part.given, SoundInput)]
-        windows = {(h.sr, h.n_fft, h.hop_length, h.window_s, h.step_s) for h in heard}
+        parts, states = self._parts.values(), len(self.classes)
+        sounds = [part.input for part in parts if isinstance(part.input, SoundInput)]
+        width = sum(part.features for part in parts)
         if (
-            not fits
-            or self._network.shape != (width,)
-            or self._network.classes != states
-            or len(windows) != 1
+            not all(part.fits(states) for part in parts)
+            or (self._network.shape, self._network.classes) != ((width,), states)
+            or len({grid(sound) for sound in sounds}) != 1
         ):
             raise card.refusal()
-        self._hearing = heard[0]
+        self._hearing = sounds[0]
 
     def __call__(self, path: Path) -> Prediction:
         """Return what the ensemble says of the file at `path`: a sound, a video or a picture.
@@ -171,11 +169,12 @@ class EnsemblePredictor:
         why: list[str] = []
         heard = self._hear(path, info.has_audio, why)
         seen = self._look(path, info.has_video, why)
-        sound, pictures = self._sound(heard), self._pictures(seen)
+        sound = self._sound(heard) if heard else None
+        pictures = self._pictures(seen) if seen else None
         fused = self._join(heard, seen)
-        there = [one for one in (sound, pictures) if one is not None]
-        said = [one.probabilities.mean(axis=0) for one in ([fused] if fused else there)]
-        p = np.mean(said, axis=0) if said else None
+        timelines = [fused] if fused else [line for line in (sound, pictures) if line]
+        answers = [line.probabilities.mean(axis=0) for line in timelines]
+        p = np.mean(answers, axis=0) if answers else None
         shares = {} if p is None else dict(zip(self.classes, map(float, p), strict=True))
         return Prediction(
             file=path,
@@ -185,7 +184,7 @@ class EnsemblePredictor:
             used=_USED[sound is not None, pictures is not None],
             why=tuple(why),
             sound=sound,
-            face=self._rolled(pictures),
+            face=self._rolled(pictures) if pictures else None,
             fused=fused,
             run=self.run.name,
             model=ENSEMBLE,
@@ -194,100 +193,90 @@ class EnsemblePredictor:
             unlike=heard.unlike if heard else None,
         )
 
-    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Given | None:
+    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Outputs | None:
         """Return what the submodels of sound give for each window."""
-        parts = {n: one for n, one in self._parts.items() if n != IMAGE}
-        some, problem = self._hearing, "no sound"
+        parts = {name: part for name, part in self._parts.items() if name != IMAGE}
+        sr, problem = self._hearing.sr, "no sound"
         times: list[npt.NDArray[np.float64]] = []
-        answers: dict[str, list[Array]] = {name: [] for name in parts}
+        outputs: dict[str, list[Array]] = {name: [] for name in parts}
         unlike: dict[str, list[float]] = {name: [] for name in parts}
-        for start_s, x in audio.pieces(path, sr=some.sr) if has_audio else ():
-            if unusable := sound_problem(x, some.sr):
+        for start_s, x in audio.pieces(path, sr=sr) if has_audio else ():
+            if unusable := sound_problem(x, sr):
                 problem = unusable
                 continue
             for name, part in parts.items():
-                assert isinstance(part.given, SoundInput)
-                rows = part.given.windows(x)
-                answers[name].append(part.network.predict(rows))
+                assert isinstance(part.input, SoundInput)
+                rows = part.input.windows(x)
+                outputs[name].append(part.network.predict(rows))
                 if part.reference:
                     unlike[name].append(part.reference.share(rows))
-            count = len(next(iter(answers.values()))[-1])
-            times.append(start_s + some.starts_s(count, len(x)))
+            times.append(start_s + self._hearing.starts_s(len(rows), len(x)))
         if not times:
             why.append(f"sound: {problem}")
             return None
-        outputs = {name: np.concatenate(series) for name, series in answers.items()}
+        joined = {name: np.concatenate(series) for name, series in outputs.items()}
         shares = [min(series) for series in unlike.values() if series]
-        return _Given(np.concatenate(times), outputs, unlike=max(shares, default=None))
+        return _Outputs(np.concatenate(times), joined, unlike=max(shares, default=None))
 
-    def _look(self, path: Path, has_video: bool, why: list[str]) -> _Given | None:
+    def _look(self, path: Path, has_video: bool, why: list[str]) -> _Outputs | None:
         """Return what the submodel of pictures gives for each frame that shows something."""
         part = self._parts.get(IMAGE)
-        if part is None or not isinstance(part.given, FrameInput):
+        if part is None or not isinstance(part.input, FrameInput):
             why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
             return None
-        given, follows = part.given, part.given.crop == "face"
-        # Where the submodel is given the centred square, as in the paper, a face is looked for
+        seeing, follows = part.input, part.input.crop == "face"
+        # Where the submodel looks at the centred square, as in the paper, a face is looked for
         # now and then nevertheless, since an empty room has no state.
-        fps = given.fps if follows else _FACE_FPS
+        fps = seeing.fps if follows else _FACE_FPS
         track = (
-            video.track(path, fps=fps, size=given.size, detector=given.detector)
+            video.track(path, fps=fps, size=seeing.size, detector=seeing.detector)
             if has_video
             else None
         )
         if (problem := picture_problem(track)) or track is None:
             why.append(f"picture: {problem}")
             return None
-        frames = iter(track.crops) if follows else given.frames(path)
+        frames = iter(track.crops) if follows else seeing.frames(path)
         count, shown, outputs = 0, [], []
-        while some := list(islice(frames, _FRAMES)):
-            fit = [
+        while batch := list(islice(frames, _FRAMES)):
+            usable = [
                 k
-                for k, frame in enumerate(some)
+                for k, frame in enumerate(batch)
                 if (track.usable[count + k] if follows else not faces.is_blank(frame))
             ]
-            shown += [count + k for k in fit]
-            count += len(some)
-            if fit:
-                outputs.append(part.network.predict(np.stack([some[k] for k in fit])))
+            shown += [count + k for k in usable]
+            count += len(batch)
+            if usable:
+                outputs.append(part.network.predict(np.stack([batch[k] for k in usable])))
         if not outputs:
             why.append("picture: black or blank frames")
             return None
         boxes = track.boxes[shown] if follows else None
-        return _Given(given.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
+        return _Outputs(seeing.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
 
-    def _join(self, heard: _Given | None, seen: _Given | None) -> Timeline | None:
-        """Return the ensemble's answer at each moment; None where a submodel has nothing."""
+    def _join(self, heard: _Outputs | None, seen: _Outputs | None) -> Timeline | None:
+        """Return the ensemble's answer to each window; None where a submodel has nothing."""
         if heard is None or (IMAGE in self._parts and seen is None):
             return None
-        rows = []
-        for name, part in self._parts.items():
-            if name == IMAGE and seen is not None:
-                middles = heard.times_s + self._hearing.window_s / 2
-                frame, moment = pairs(seen.times_s, middles)
-                output = by_clip(seen.outputs[name][frame], moment, len(middles))
-            else:
-                output = heard.outputs[name]
-            rows.append(output[:, : part.features])
+        outputs = dict(heard.outputs)
+        if seen is not None:
+            middles = heard.times_s + self._hearing.window_s / 2
+            frame, window = pairs(seen.times_s, middles)
+            outputs[IMAGE] = by_clip(seen.outputs[IMAGE][frame], window, len(middles))
+        rows = [outputs[name][:, : part.features] for name, part in self._parts.items()]
         return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
 
-    def _sound(self, heard: _Given | None) -> Timeline | None:
-        """Return the mean of the submodels of sound at each moment."""
-        if heard is None:
-            return None
+    def _sound(self, heard: _Outputs) -> Timeline:
+        """Return the mean of the submodels of sound for each window."""
         answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
         return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
 
-    def _pictures(self, seen: _Given | None) -> Timeline | None:
+    def _pictures(self, seen: _Outputs) -> Timeline:
         """Return the answer to each frame."""
-        if seen is None:
-            return None
         return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]), seen.boxes)
 
-    def _rolled(self, pictures: Timeline | None) -> Timeline | None:
+    def _rolled(self, pictures: Timeline) -> Timeline:
         """Return the answers to the frames as the paper shows them: their rolling average."""
-        if pictures is None:
-            return None
         frames = pictures.probabilities
         rolled = rolling_average(frames, self._rolling or len(frames))
         return Timeline(pictures.times_s, rolled, pictures.boxes)

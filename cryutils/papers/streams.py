@@ -1,16 +1,16 @@
-"""Three views of the same moments: what Paper A's ensemble is given, `Streams`, from `gather`.
+"""Three views of the same windows of time: what Paper A's ensemble looks at, from `gather`.
 
 Walked by notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature,
-and face images"). A moment is a window of sound, as MFCC and as STFT, with the frames shown
-meanwhile. A recording has several, and its answer is the mean of theirs. Recordings without
-pictures have two streams, and everything behind works with those.
+and face images"). A window of sound is seen as MFCC and as STFT, and with it the frames shown
+meanwhile (`pairs`). A recording has several, and its answer is the mean of theirs. Recordings
+without pictures have two streams, and everything behind works with those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,31 +22,23 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, class_indices
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput, sound_problem
+from cryutils.papers.nested import Split, Units
 
-__all__ = ["IMAGE", "Streams", "Unit", "Units", "gather", "pairs", "with_pictures"]
+__all__ = ["IMAGE", "Streams", "gather", "grid", "pairs", "with_pictures"]
 
 Array = npt.NDArray[np.float32]
-Unit = Literal["clip", "frame"]
 IMAGE = "image"
-
-
-class Units(NamedTuple):
-    """What a split divides: label and infant of each unit, and the unit of each moment."""
-
-    labels: npt.NDArray[np.str_]
-    infants: npt.NDArray[np.str_]
-    of_moment: Indices
 
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """The moments of a corpus.
+    """The windows of a corpus, with the frames shown meanwhile: "moments" in the notebooks.
 
-    clip: int (moments,), of each moment its clip's number in `corpus`. windows: by name
-    ("mfcc", "stft"), float32 (moments, frames, coefficients). frames: float32 (frames,
-    features), embeddings of pictures, and moment: int (frames,), to which moment each belongs;
-    None without pictures. middle_s: float64 (moments,), when in its recording the middle of
-    each moment is. left_out: a line for each recording that lacks a stream.
+    clip: int (windows,), of each window its clip's number in `corpus`. windows: by name
+    ("mfcc", "stft"), float32 (windows, frames, coefficients). frames: float32 (frames,
+    features), embeddings of pictures, and frame_window: int (frames,), to which window each
+    belongs; None without pictures. middle_s: float64 (windows,), when in its recording the middle
+    of each window is. left_out: a line for each recording that lacks a stream.
     """
 
     corpus: Corpus
@@ -54,7 +46,7 @@ class Streams:
     windows: Mapping[str, Array] = field(repr=False)
     middle_s: npt.NDArray[np.float64] = field(repr=False)
     frames: Array | None = field(default=None, repr=False)
-    moment: Indices | None = field(default=None, repr=False)
+    frame_window: Indices | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -65,30 +57,23 @@ class Streams:
         """Its streams: those of sound, then "image" where there are pictures."""
         return (*self.windows, *([] if self.frames is None else [IMAGE]))
 
-    @property
+    @cached_property
     def y(self) -> Indices:
-        """The class index of each moment, int64 (moments,)."""
+        """The class index of each window, int64 (windows,)."""
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
 
-    def units(self, unit: Unit) -> Units:
-        """Return what a split of clips, or of moments ("frame"), divides."""
-        of_moment = self.clip if unit == "clip" else np.arange(len(self.clip))
-        owner = np.arange(len(self.corpus)) if unit == "clip" else self.clip
-        return Units(self.corpus.labels[owner], self.corpus.infants[owner], of_moment)
-
-    def by_moment(self, values: Array) -> Array:
-        """Return the mean over each moment's frames of `values` (frames, n), (moments, n)."""
-        assert self.moment is not None
-        return by_clip(values, self.moment, len(self))
+    def units(self, split: Split | str) -> Units:
+        """Return what a split divides: the windows, or their clips."""
+        return Units.of(self.corpus, self.clip, split)
 
     def joint(self) -> Array:
-        """Return all streams of a moment as one vector, float32 (moments, n).
+        """Return all streams of a window as one vector, float32 (windows, n).
 
-        Mean and deviation over the moment of each coefficient, and the mean embedding.
+        Mean and deviation over the window of each coefficient, and the mean embedding.
         """
         parts = [f(w, axis=1) for w in self.windows.values() for f in (np.mean, np.std)]
-        if self.frames is not None:
-            parts.append(self.by_moment(self.frames))
+        if self.frames is not None and self.frame_window is not None:
+            parts.append(by_clip(self.frames, self.frame_window, len(self)))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
@@ -101,93 +86,89 @@ def gather(
     head_fps: float | None = None,
     progress: bool = False,
 ) -> Streams:
-    """Return the moments of all recordings that have every stream.
+    """Return the windows of all recordings that have every stream.
 
     Args:
         corpus: clips with sound.
         hearing: how each sound stream is computed; their windows must start together.
         embeddings: of each clip, float32 (frames, features), None for sound alone.
         fps: frames a second of the embeddings.
-        head_fps: frames a second that are kept of them, evenly spread (None: all).
+        head_fps: frames a second that are taken of them, evenly spread (None: all).
         progress: show the decoding of sound on a terminal.
 
     Raises:
         InputError: windows that don't start together, or no recording with every stream.
     """
-    some = next(iter(hearing.values()))
-    for one in hearing.values():
-        if (one.sr, one.n_fft, one.hop_length, one.window_s, one.step_s) != (
-            some.sr, some.n_fft, some.hop_length, some.window_s, some.step_s,
-        ):  # fmt: skip
-            raise InputError("all streams of sound need the same sr, frames and windows.")
-    sounds = audio.signals(corpus, sr=some.sr, progress=progress)
-    kept: list[int] = []
+    timing, *others = hearing.values()
+    if any(grid(other) != grid(timing) for other in others):
+        raise InputError("all streams of sound need the same sr, frames and windows.")
+    usable: list[int] = []
     left_out: list[str] = []
     clip, middle_s = [], []
     windows: dict[str, list[Array]] = {name: [] for name in hearing}
-    for k, x in enumerate(sounds):
-        problem = sound_problem(x, some.sr)
+    for k, x in enumerate(audio.signals(corpus, sr=timing.sr, progress=progress)):
+        problem = sound_problem(x, timing.sr)
         if problem is None and embeddings is not None and not len(embeddings[k]):
             problem = "no pictures"
         if problem:
             left_out.append(f"{corpus[k].id}: {problem}")
             continue
-        rows = {name: one.windows(x) for name, one in hearing.items()}
+        for name, sound in hearing.items():
+            windows[name].append(sound.windows(x))
+        count = len(windows[name][-1])
+        middle_s.append(timing.starts_s(count, len(x)) + timing.window_s / 2)
+        clip.append(np.full(count, len(usable)))
+        usable.append(k)
         cache.let_go(x)
-        count = len(next(iter(rows.values())))
-        for name, row in rows.items():
-            windows[name].append(row)
-        middle_s.append(some.starts_s(count, len(x)) + some.window_s / 2)
-        clip.append(np.full(count, len(kept)))
-        kept.append(k)
-    if not kept:
+    if not usable:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
-    found = Streams(
-        corpus.take(kept),
+    sounds = Streams(
+        corpus.take(usable),
         np.concatenate(clip),
         {name: np.concatenate(rows) for name, rows in windows.items()},
         np.concatenate(middle_s),
         left_out=tuple(left_out),
     )
     if embeddings is None:
-        return found
-    return with_pictures(found, [embeddings[k] for k in kept], fps=fps, head_fps=head_fps)
+        return sounds
+    return with_pictures(sounds, [embeddings[k] for k in usable], fps=fps, head_fps=head_fps)
+
+
+def grid(sound: SoundInput) -> tuple[float, ...]:
+    """Return what decides where a sound's frames and windows start."""
+    return sound.sr, sound.n_fft, sound.hop_length, sound.window_s, sound.step_s
 
 
 def with_pictures(
-    streams: Streams,
-    embeddings: Sequence[Array],
-    *,
-    fps: float = 30.0,
-    head_fps: float | None = None,
+    streams: Streams, embeddings: Sequence[Array], *, fps: float, head_fps: float | None = None
 ) -> Streams:
-    """Return the same moments with these pictures: embeddings of each clip of `streams.corpus`.
+    """Return the same windows with these pictures: embeddings of each clip of `streams.corpus`.
 
     fps and head_fps as in `gather`.
     """
-    moment, frames, first = [], [], 0
+    windows, frames, first = [], [], 0
     every = max(1, round(fps / (head_fps or fps)))
-    for k, own in enumerate(embeddings):
+    for k, embedded in enumerate(embeddings):
         middles = streams.middle_s[streams.clip == k]
-        which, where = pairs(np.arange(0, len(own), every) / fps, middles)
-        moment.append(first + where)
-        frames.append(np.asarray(own[which * every]))
-        cache.let_go(own)
+        frame, window = pairs(np.arange(0, len(embedded), every) / fps, middles)
+        windows.append(first + window)
+        frames.append(np.asarray(embedded[frame * every]))
+        cache.let_go(embedded)
         first += len(middles)
-    return replace(streams, frames=np.concatenate(frames), moment=np.concatenate(moment))
+    return replace(streams, frames=np.concatenate(frames), frame_window=np.concatenate(windows))
 
 
 def pairs(
     times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]
 ) -> tuple[Indices, Indices]:
-    """Return which frames belong to which moments, two int64 (n,): the nearest in time.
+    """Return which frames belong to which windows of sound, two int64 (n,): the nearest in time.
 
-    Each frame belongs to one moment, and a moment that would have none, since pictures are few
+    Each frame belongs to one window, and a window that would have none, since pictures are few
     or end before the sound does, shares the nearest frame. times_s: of each frame. middles_s: of
-    each moment's window.
+    each window.
     """
     apart = np.abs(times_s[:, None] - middles_s)
-    moment = apart.argmin(axis=1)
-    empty = np.setdiff1d(np.arange(len(middles_s)), moment)
-    which = np.concatenate([np.arange(len(times_s)), apart[:, empty].argmin(axis=0)])
-    return which.astype(np.int64), np.concatenate([moment, empty]).astype(np.int64)
+    window = apart.argmin(axis=1)
+    empty = np.setdiff1d(np.arange(len(middles_s)), window)
+    frame = np.concatenate([np.arange(len(times_s)), apart[:, empty].argmin(axis=0)])
+    return frame.astype(np.int64), np.concatenate([window, empty]).astype(np.int64)

@@ -1,14 +1,13 @@
 """Figures of Paper A's ensemble: its Figure 2 as a drawing, Figures 3 and 4, Table 3, ablation.
 
-Walked by notebook 09_ensemble, Figures 3 and 4 by 07 and 08 as well (Paper A §3.5 and §4). Import
-them from `cryutils.plots.scores`.
+Walked by notebook 09_ensemble, Figures 3 and 4 by 07 and 08 as well (Paper A §3.5 and §4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -238,7 +237,7 @@ def ensemble_curves(
 
 
 def _curves(history: pd.DataFrame, ax: Axes, *, what: str, stop: int | None) -> None:
-    named: dict[str, Any] = {} if "fold" in history else {"task": "fold"}
+    named: dict[str, str] = {} if "fold" in history else {"task": "fold"}
     learning_curves(history.rename(columns=named), ax, what=what)
     if stop is not None:
         words = f"paper stops ({stop})"

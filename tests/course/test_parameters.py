@@ -148,7 +148,7 @@ def test_choices_are_those_of_the_library() -> None:
         "engine": set(runtimes.ENGINES),
         "crop": {"auto", *embeddings.CROPS},
         "ensemble_input": set(ensemble.KINDS),
-        "split_unit": set(nested.SCHEMES[:2]),
+        "split_unit": {nested.Split.FRAME, nested.Split.CLIP},
     }
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 import cryutils
 from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, streams
-from cryutils.papers.ensemble import Ensemble, Settings
-from cryutils.papers.nested import SCHEMES, divide, unit_of
+from cryutils.papers.ensemble import Plan, Row, Settings, fit_proposed
+from cryutils.papers.nested import Split, divide
 from cryutils.papers.table3 import Table3
-
-EVERYTHING = ("mfcc", "stft", "image")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
         yield
 
 
-def trained(signal: float, schemes: tuple[str, ...], *, infants: int) -> Table3:
+def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
     corpus = cryutils.load(
         "synthetic", classes=list(embeddings.STATES), signal=signal, identity=1.0, infants=infants,
         clips_per_infant=4, duration_s=4.0, video=True, fps=5.0, size=112, seed=1,
@@ -39,44 +39,45 @@ def trained(signal: float, schemes: tuple[str, ...], *, infants: int) -> Table3:
         )
         for kind in ("mfcc", "stft")
     }  # fmt: skip
-    given = streams.gather(corpus, hearing, embedded, fps=5.0)
-    own = Settings(n_folds=4, n_inner=2, seed=1)
+    windows = streams.gather(corpus, hearing, embedded, fps=5.0)
+    settings = Settings(n_folds=4, n_inner=2, seed=1)
     folds = {
-        scheme: divide(given.units(unit_of(scheme)), scheme, n_folds=4, n_inner=2, seed=1)
-        for scheme in schemes
+        split: divide(windows.units(split), split, n_folds=4, n_inner=2, seed=1) for split in splits
     }
-    found = Ensemble(given, own, folds, pairs=False)
-    found.train(False, ablation=False)
-    return Table3(found)
+    return Table3(fit_proposed(Plan(windows, folds, settings, pairs=False)))
 
 
 def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_inferior(
     cache: None,
 ) -> None:
-    scores = trained(1.0, ("leak_free",), infants=40)
+    scores = trained(1.0, [Split.INFANT], infants=40)
+    proposed, submodels = scores.ensemble.proposed, scores.ensemble.submodels
     values = {
-        name: scores.interval("leak_free", "total", f"submodel.{name}", "balanced_accuracy").value
-        for name in EVERYTHING
+        name: scores.interval(Split.INFANT, Row.TOTAL, model, "balanced_accuracy").value
+        for name, model in submodels.items()
     }
+    assert len(values) == 3
     assert min(values.values()) >= 0.75, values
-    best = max(values, key=lambda name: values[name])
-    gain = scores.gain("leak_free", "proposed", f"submodel.{best}", metric="balanced_accuracy")
+    best = submodels[max(values, key=lambda name: values[name])]
+    gain = scores.gain(Split.INFANT, proposed, best, metric="balanced_accuracy")
     assert gain.value >= -0.02, (values, gain)
 
 
 def test_without_signal_frames_and_clips_of_known_infants_score_and_new_infants_do_not(
     cache: None,
 ) -> None:
-    scores = trained(0.0, SCHEMES, infants=24)
-    for model in (*(f"submodel.{name}" for name in EVERYTHING), "proposed"):
+    scores = trained(0.0, Split, infants=24)
+    models = {**scores.ensemble.submodels, "proposed": scores.ensemble.proposed}
+    assert len(models) == 4
+    for name, model in models.items():
         value = {
-            scheme: scores.interval(scheme, "total", model, "balanced_accuracy")
-            for scheme in SCHEMES
+            split: scores.interval(split, Row.TOTAL, model, "balanced_accuracy") for split in Split
         }
-        assert value["leak_free"].low is not None
+        new = value[Split.INFANT]
+        assert new.low is not None
         # New infants may score below chance, since a held-out one depletes its own class.
-        assert value["leak_free"].low <= 1 / 3, (model, value)
-        for leaky in ("frame", "clip"):
-            assert value[leaky].value > value["leak_free"].value + 0.1, (model, value)
-            assert value[leaky].low > 1 / 3, (model, value)
-    assert value["clip"].value > 0.5, value  # of the ensemble
+        assert new.low <= 1 / 3, (name, value)
+        for leaky in (value[Split.FRAME], value[Split.CLIP]):
+            assert leaky.value > new.value + 0.1, (name, value)
+            assert leaky.low > 1 / 3, (name, value)
+    assert value[Split.CLIP].value > 0.5, value  # of the ensemble

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
-from cryutils.papers.ensemble import Ensemble, Job, Settings
+from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views
+from cryutils.papers.nested import Split
 from cryutils.papers.streams import Streams
-from cryutils.papers.table3 import Table3
+from cryutils.papers.table3 import Classical, Table3
 
-INFANTS, CLIPS, MOMENTS, FRAMES = 15, 2, 2, 2
+INFANTS, CLIPS, WINDOWS, FRAMES = 15, 2, 2, 2
 SMALL = DenseSettings(units=(6,), epochs=3, learning_rate=1e-2)
 SETTINGS = Settings(
     encoder=replace(AUTOENCODER, units=(8, 3, 8), epochs=2), patch=4, audio=SMALL, image=SMALL,
@@ -33,7 +35,7 @@ SETTINGS = Settings(
 
 
 def made() -> Streams:
-    """Return moments whose values tell the state a little, and the infant more."""
+    """Return windows whose values tell the state a little, and the infant more."""
     rng = np.random.default_rng(0)
     names = ("hug", "hungry", "sleepy")
     clips = [
@@ -44,19 +46,19 @@ def made() -> Streams:
         for i in range(INFANTS) for k in range(CLIPS)
     ]  # fmt: skip
     corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
-    clip = np.repeat(np.arange(len(clips)), MOMENTS)
+    clip = np.repeat(np.arange(len(clips)), WINDOWS)
     infant = clip // CLIPS
 
-    def told(*shape: int) -> np.ndarray:
-        own = rng.standard_normal((INFANTS, *shape))
+    def values(*shape: int) -> np.ndarray:
+        of_infant = rng.standard_normal((INFANTS, *shape))
         state = rng.standard_normal((3, *shape))
         noise = rng.standard_normal((len(clip), *shape))
-        return (own[infant] + state[infant % 3] + noise).astype(np.float32)
+        return (of_infant[infant] + state[infant % 3] + noise).astype(np.float32)
 
-    frames = told(7).repeat(FRAMES, axis=0)
+    frames = values(7).repeat(FRAMES, axis=0)
     return Streams(
-        corpus, clip, {"mfcc": told(8, 3), "stft": told(8, 5)},
-        np.tile(np.arange(MOMENTS) + 0.5, len(clips)),
+        corpus, clip, {"mfcc": values(8, 3), "stft": values(8, 5)},
+        np.tile(np.arange(WINDOWS) + 0.5, len(clips)),
         frames + rng.standard_normal(frames.shape).astype(np.float32),
         np.repeat(np.arange(len(clip)), FRAMES),
     )  # fmt: skip
@@ -68,232 +70,248 @@ def streams() -> Streams:
 
 
 @pytest.fixture(scope="module")
-def found(streams: Streams, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
+def trained(streams: Streams, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         return ensemble.fit(streams, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def scores(trained: Ensemble) -> Table3:
+    return Table3(trained)
 
 
 TOTAL = (0, 1, 2)
 
 
 def test_rows_are_those_that_the_classes_allow() -> None:
-    assert ensemble.cells(["hungry", "sleepy"]) == {"sleepy_hungry": (0, 1)}
-    rows = ensemble.cells(["hug", "hungry", "sleepy"])
-    assert rows["hugging_hungry"] == (0, 1)
-    assert rows["sleepy_hugging"] == (0, 2)
+    assert ensemble.rows(["hungry", "sleepy"]) == {Row.SLEEPY_HUNGRY: (0, 1)}
+    rows = ensemble.rows(["hug", "hungry", "sleepy"])
+    assert list(rows) == list(Row)
+    assert rows[Row.HUGGING_HUNGRY] == (0, 1)
+    assert rows[Row.SLEEPY_HUGGING] == (0, 2)
+    assert rows[Row.TOTAL] == TOTAL
     assert len(ensemble.subsets(("mfcc", "stft", "image"))) == 7
 
 
-def test_every_network_is_trained_on_others_than_it_answers(found: Ensemble) -> None:
-    for scheme, folds in found.folds.items():
-        for fold, one in enumerate(folds):
-            job = Job(scheme, fold, TOTAL)
-            test = set(found.moments(job, one.test))
-            for inner in (job, *found.inner(job)):
-                train, stop = found._parts(inner)
-                assert not set(train) & test
-                assert not set(train) & set(stop)
-                if inner.inner is not None:
-                    asked = set(found.moments(job, one.inner[inner.inner]))
-                    assert not set(train) & asked
-                    assert asked
+def test_every_network_is_trained_on_others_than_it_answers(trained: Ensemble) -> None:
+    plan = trained.plan
+    for job in plan.places:
+        fold = plan.nested(job)
+        test = set(plan.windows(job, fold.test))
+        for inner in (job, *plan.inner(job)):
+            train, stop = plan.parts(inner)
+            assert not set(train) & test
+            assert not set(train) & set(stop)
+            if inner.inner is not None:
+                asked = set(plan.windows(job, fold.inner[inner.inner]))
+                assert not set(train) & asked
+                assert asked
 
 
-def test_leak_free_no_network_knows_an_infant_that_it_answers(found: Ensemble) -> None:
-    infants = found.streams.corpus.infants[found.streams.clip]
-    for fold, one in enumerate(found.folds["leak_free"]):
-        job = Job("leak_free", fold, TOTAL)
-        test = set(infants[found.moments(job, one.test)])
-        for inner in (job, *found.inner(job)):
-            for part in found._parts(inner):
+def test_leak_free_no_network_knows_an_infant_that_it_answers(trained: Ensemble) -> None:
+    plan = trained.plan
+    infants = plan.streams.corpus.infants[plan.streams.clip]
+    for job in plan.places[-3:]:
+        assert job.split is Split.INFANT
+        test = set(infants[plan.windows(job, plan.nested(job).test)])
+        for inner in (job, *plan.inner(job)):
+            for part in plan.parts(inner):
                 assert not set(infants[part]) & test
 
 
 def test_the_ensemble_learns_from_what_inner_networks_say_of_clips_they_do_not_know(
-    found: Ensemble,
+    trained: Ensemble,
 ) -> None:
-    job = Job("leak_free", 1, TOTAL)
-    x, _, train, stop = found.design(job, "features", True)
-    one = found.folds["leak_free"][1]
-    rows = []
-    for inner, part in zip(found.inner(job), one.inner, strict=True):
-        moments = found.moments(job, part)
-        parts = [found.outputs(name, inner, moments, "features") for name in found.streams.names]
-        rows.append(np.concatenate(parts, axis=1))
-    assert (x[train] == np.concatenate(rows)).all()
-    assert len(stop) == 2 * len(found.moments(job, one.stop))
-    simple, _, inside, _ = found.design(job, "features", False)
-    fit = found.moments(job, one.fit)
-    parts = [found.outputs(name, job, fit, "features") for name in found.streams.names]
-    assert (simple[inside] == np.concatenate(parts, axis=1)).all()
+    plan, job = trained.plan, Job(Split.INFANT, 1, TOTAL)
+    fold = plan.nested(job)
+    design = trained.proposed.inputs.design(job)
+    simple = trained.variants["in_sample"].inputs.design(job)
+    fit = plan.windows(job, fold.fit)
+    for name, submodel in trained.submodels.items():
+        answers = [
+            submodel.outputs(inner, plan.windows(job, part), "features")
+            for inner, part in zip(plan.inner(job), fold.inner, strict=True)
+        ]
+        assert (design.inputs[name][design.train] == np.concatenate(answers)).all()
+        assert (simple.inputs[name][simple.train] == submodel.outputs(job, fit, "features")).all()
+    assert len(design.stop) == 2 * len(plan.windows(job, fold.stop))
+
+
+class Echo:
+    """A submodel that answers with the numbers of the windows it is asked about."""
+
+    def outputs(self, job: Job, windows: np.ndarray, kind: str) -> np.ndarray:
+        return windows[:, None]
 
 
 @pytest.mark.parametrize("out_of_fold", [True, False])
 def test_what_stops_a_pair_without_clips_of_its_own_for_that_is_taken_from_its_training(
-    streams: Streams, found: Ensemble, monkeypatch: pytest.MonkeyPatch, out_of_fold: bool
+    streams: Streams, trained: Ensemble, out_of_fold: bool
 ) -> None:
     nothing = np.empty(0, np.int64)
-    folds = [replace(one, stop=nothing) for one in found.folds["leak_free"]]
-    bare = Ensemble(streams, SETTINGS, {"leak_free": folds})
-    monkeypatch.setattr(bare, "_concatenated", lambda job, moments, kind: moments[:, None])
-    job = Job("leak_free", 0, (0, 2))
-    train, stop = bare._parts(job)
+    folds = [replace(fold, stop=nothing) for fold in trained.plan.folds[Split.INFANT]]
+    plan = Plan(streams, {Split.INFANT: folds}, SETTINGS)
+    job = Job(Split.INFANT, 0, (0, 2))
+    train, stop = plan.parts(job)
     assert len(stop)
-    assert not set(train) & set(stop)
-    for inner in bare.inner(job):
-        own, same = bare._parts(inner)
+    assert not set(streams.clip[train]) & set(streams.clip[stop])
+    assert set(streams.y[stop]) <= {0, 2}
+    assert set(streams.clip[stop]) <= set(folds[0].fit)
+    for inner in plan.inner(job):
+        fewer, same = plan.parts(inner)
         assert list(same) == list(stop)
-        assert set(own) < set(train)
-    x, _, taught, held = bare.design(job, "features", out_of_fold)
-    assert set(x[taught, 0]) == set(train)
-    assert set(x[held, 0]) == set(stop)
+        assert set(fewer) < set(train)
+    echo = cast(Model[Views], Echo())
+    design = Concatenation(plan, {"mfcc": echo}, "features", out_of_fold).design(job)
+    assert set(design.inputs["mfcc"][design.train, 0]) == set(train)
+    assert set(design.inputs["mfcc"][design.stop, 0]) == set(stop)
 
 
-def test_answers_are_the_mean_over_the_inner_networks_and_a_clips_moments(
-    found: Ensemble, streams: Streams
+def test_answers_are_the_mean_over_the_inner_networks_and_a_clips_windows(
+    trained: Ensemble, streams: Streams
 ) -> None:
-    name = ("features", True, streams.names)
-    answers = found.answers(name, "leak_free", TOTAL)
+    answers = trained.proposed.answers(Split.INFANT, TOTAL)
     assert answers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-    fold = 2
-    job = Job("leak_free", fold, TOTAL)
-    clip = int(found.folds["leak_free"][fold].test[0])
-    moments = np.flatnonzero(streams.clip == clip)
-    network, task = found.network(*name, job)
+    job = Job(Split.INFANT, 2, TOTAL)
+    clip = int(trained.plan.nested(job).test[0])
+    windows = np.flatnonzero(streams.clip == clip)
+    stack, task = trained.proposed.stack, trained.proposed.tasks[job]
     said = []
-    for inner in found.inner(job):
-        x = [found.outputs(stream, inner, moments, "features") for stream in streams.names]
-        said.append(network.predict(task, np.concatenate(x, axis=1)))
+    for inner in trained.plan.inner(job):
+        x = [model.outputs(inner, windows, "features") for model in trained.submodels.values()]
+        said.append(stack.predict(task, np.concatenate(x, axis=1)))
     assert answers[clip] == pytest.approx(np.mean(said, axis=(0, 1)), abs=1e-6)
 
 
 def test_a_submodel_of_pictures_answers_by_the_mean_of_the_frames(
-    found: Ensemble, streams: Streams
+    trained: Ensemble, streams: Streams
 ) -> None:
-    job = Job("clip", 0, TOTAL)
-    network, task = found.network("image", job)
-    moments = found.moments(job, found.folds["clip"][0].test)
-    given = found.outputs("image", job, moments, "probabilities")
-    for row, moment in zip(given[:4], moments[:4], strict=True):
-        own = network.predict(task, streams.frames[streams.moment == moment])
-        assert row == pytest.approx(own.mean(axis=0), abs=1e-6)
+    job = Job(Split.CLIP, 0, TOTAL)
+    image = trained.submodels["image"]
+    windows = trained.plan.windows(job, trained.plan.nested(job).test)
+    outputs = image.outputs(job, windows)
+    for row, window in zip(outputs[:4], windows[:4], strict=True):
+        frames = streams.frames[streams.frame_window == window]
+        answers = image.stack.predict(image.tasks[job], frames)
+        assert row == pytest.approx(answers.mean(axis=0), abs=1e-6)
 
 
-def test_a_pair_is_told_apart_by_networks_of_its_own(found: Ensemble) -> None:
-    answers = found.answers("mfcc", "leak_free", (0, 2))
-    inside = np.isin(found.streams.corpus.labels, ["hug", "sleepy"])
+def test_a_pair_is_told_apart_by_networks_of_its_own(trained: Ensemble) -> None:
+    answers = trained.submodels["mfcc"].answers(Split.INFANT, (0, 2))
+    inside = np.isin(trained.plan.streams.corpus.labels, ["hug", "sleepy"])
     assert np.isnan(answers[~inside]).all()
     assert (answers[inside, 1] == 0).all()
     assert answers[inside].sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_frames_are_units_of_their_own(found: Ensemble, streams: Streams) -> None:
-    assert found.answers("stft", "frame", TOTAL).shape == (len(streams), 3)
-    assert found.answers("stft", "clip", TOTAL).shape == (len(streams.corpus), 3)
-
-
 def test_sound_alone_makes_an_ensemble_of_two(streams: Streams, apart: Path) -> None:
-    deaf = replace(streams, frames=None, moment=None)
-    two = ensemble.fit(deaf, settings=SETTINGS, schemes=("leak_free",))
-    scores = Table3(two)
-    assert scores.interval("leak_free", "total", "mfcc+stft").n == len(streams.corpus)
+    deaf = replace(streams, frames=None, frame_window=None)
+    two = ensemble.fit(deaf, settings=SETTINGS, splits=(Split.INFANT,))
+    assert list(two.subsets) == [("mfcc",), ("stft",), ("mfcc", "stft")]
+    interval = Table3(two).interval(Split.INFANT, Row.TOTAL, two.proposed)
+    assert interval.n == len(streams.corpus)
 
 
-def test_histories_have_a_fold_each(found: Ensemble) -> None:
-    for name in ("mfcc", "image", "ae_dnn", "proposed"):
-        history = found.history(name, "leak_free")
+def test_histories_have_a_fold_each(trained: Ensemble) -> None:
+    for model in (*trained.submodels.values(), trained.joint, trained.proposed):
+        history = model.history(Split.INFANT)
         assert history.fold.unique().tolist() == [0, 1, 2]
         assert {"epoch", "loss", "val_loss", "accuracy", "val_accuracy"} <= set(history)
 
 
 def test_another_backbones_pictures_are_scored_on_the_same_folds(
-    found: Ensemble, streams: Streams, apart: Path
+    trained: Ensemble, scores: Table3, streams: Streams, apart: Path
 ) -> None:
     other = replace(streams, frames=streams.frames[:, :3])
-    alone = ensemble.images_alone(other, found)
-    assert [f.test.tolist() for f in alone.folds["clip"]] == [
-        f.test.tolist() for f in found.folds["clip"]
-    ]
-    assert Table3(alone).interval("clip", "total", "submodel.image").n == len(streams.corpus)
+    alone = ensemble.images_alone(other, trained.plan)
+    for ours, theirs in zip(
+        alone.plan.folds[Split.CLIP], trained.plan.folds[Split.CLIP], strict=True
+    ):
+        assert ours.test.tolist() == theirs.test.tolist()
+    assert scores.interval(Split.CLIP, Row.TOTAL, alone).n == len(streams.corpus)
+    stored = scores.result("submodel.other", Split.CLIP, alone)
+    assert stored.key.tolist() == ["submodel.other.accuracy", "submodel.other.balanced_accuracy"]
 
 
 # ---- Table 3 ----------------------------------------------------------------------------------
 
 
-def test_a_cell_is_what_the_networks_said_against_the_truth(found: Ensemble) -> None:
-    scores = Table3(found)
-    cell = scores.cell("clip", "total", "proposed")
-    answers = found.answers(("features", True, found.streams.names), "clip", TOTAL)
+def test_a_cell_is_what_the_networks_said_against_the_truth(
+    trained: Ensemble, scores: Table3
+) -> None:
+    cell = scores.cell(Split.CLIP, Row.TOTAL, trained.proposed)
+    answers = trained.proposed.answers(Split.CLIP, TOTAL)
     assert (cell.predicted == answers.argmax(axis=1)).all()
-    one = scores.interval("clip", "total", "proposed")
-    assert one.value == pytest.approx(accuracy_score(cell.truth, cell.predicted))
+    interval = scores.interval(Split.CLIP, Row.TOTAL, trained.proposed)
+    assert interval.value == pytest.approx(accuracy_score(cell.truth, cell.predicted))
 
 
-def test_the_majority_says_the_commonest_class_of_the_training_part(found: Ensemble) -> None:
-    scores = Table3(found)
+def test_the_majority_says_the_commonest_class_of_the_training_part(scores: Table3) -> None:
     for row, value in scores.majority().items():
         states = scores.rows[row]
         assert value <= 1 / len(states) + 0.2
-        assert set(scores.cell("leak_free", row, "majority").predicted) <= set(states)
+        predicted = scores.cell(Split.INFANT, row, Classical.MAJORITY).predicted
+        assert set(predicted) <= set(states)
 
 
-def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(found: Ensemble) -> None:
+def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(scores: Table3) -> None:
     from sklearn.base import clone
 
     from cryutils.models.classical import baselines
     from cryutils.models.examples import by_clip
 
-    scores = Table3(found)
-    said = scores.cell("leak_free", "total", "svm").predicted
-    x = by_clip(found.streams.joint(), found.streams.clip, len(found.streams.corpus))
-    y = evaluation.class_indices(found.streams.corpus.labels)[0]
-    for fold in found.folds["leak_free"]:
+    plan = scores.ensemble.plan
+    said = scores.cell(Split.INFANT, Row.TOTAL, Classical.SVM).predicted
+    x = by_clip(plan.streams.joint(), plan.streams.clip, len(plan.streams.corpus))
+    y = evaluation.class_indices(plan.streams.corpus.labels)[0]
+    for fold in plan.folds[Split.INFANT]:
         model = clone(baselines(0)["svm"]).fit(x[fold.fit], y[fold.fit])
         assert (said[fold.test] == model.predict(x[fold.test])).all()
 
 
-def test_a_difference_between_two_rows_is_the_jackknife_over_infants(found: Ensemble) -> None:
-    scores = Table3(found)
-    got = scores.easier("clip", "sleepy_hungry", "hugging_hungry")
-    cells = [scores.cell("clip", row, "proposed") for row in ("sleepy_hungry", "hugging_hungry")]
+def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
+    trained: Ensemble, scores: Table3
+) -> None:
+    rows = (Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY)
+    easier = scores.easier(Split.CLIP, *rows)
+    cells = [scores.cell(Split.CLIP, row, trained.proposed) for row in rows]
 
     def difference(without: str | None) -> float:
-        kept = [c.infants != without for c in cells]
-        shares = [np.mean((c.predicted == c.truth)[k]) for c, k in zip(cells, kept, strict=True)]
+        rest = [c.infants != without for c in cells]
+        shares = [np.mean((c.predicted == c.truth)[k]) for c, k in zip(cells, rest, strict=True)]
         return float(shares[0] - shares[1])
 
     everyone = sorted(set(cells[0].infants) | set(cells[1].infants))
     left = np.array([difference(infant) for infant in everyone])
     se = np.sqrt((len(left) - 1) * left.var())
-    assert got.value == pytest.approx(difference(None))
-    assert got.se == pytest.approx(se)
+    assert easier.value == pytest.approx(difference(None))
+    assert easier.se == pytest.approx(se)
 
 
 @pytest.mark.parametrize(("unit", "other"), [("clip", "frame"), ("frame", "clip")])
 def test_every_result_is_recorded_under_its_key(
-    found: Ensemble, unit: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scores: Table3, unit: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=3)
-    scores = Table3(found)
     claims.record_table(scores.results(unit))
     stored = json.loads((tmp_path / "results" / "09_ensemble.json").read_text())
     by_key = {(r["key"], r["protocol"]): r for r in stored}
-    for row in ("sleepy_hungry", "sleepy_hugging", "hugging_hungry", "total"):
-        for model in table3.MODELS:
-            for protocol in ("paper", "leak_free"):
-                one = by_key[f"table3.{row}.{model}.accuracy", protocol]
-                scheme = unit if protocol == "paper" else "leak_free"
-                assert one["value"] == scores.interval(scheme, row, model).value
-                assert one["data"] == "made"
-            aside = by_key[f"table3.{row}.{model}.{other}_split.accuracy", "paper"]
-            assert aside["value"] == scores.interval(other, row, model).value
-            assert aside["n"] == one["n"] == (30 if row == "total" else 20)
+    for row in Row:
+        for name, model in scores.models.items():
+            for split in (Split(unit), Split.INFANT):
+                result = by_key[f"table3.{row}.{name}.accuracy", split.protocol]
+                assert result["value"] == scores.interval(split, row, model).value
+                assert result["data"] == "made"
+            aside = by_key[f"table3.{row}.{name}.{other}_split.accuracy", "paper"]
+            assert aside["value"] == scores.interval(Split(other), row, model).value
+            assert aside["n"] == result["n"] == (30 if row is Row.TOTAL else 20)
     for subset in ensemble.subsets(("mfcc", "stft", "image")):
         assert (f"ablation.{'+'.join(subset)}.accuracy", "leak_free") in by_key
-    for name in ("mfcc", "stft", "image"):
-        assert (f"submodel.{name}.accuracy", "paper") in by_key
+    for name in ("submodel.mfcc", "submodel.stft", "submodel.image", "ensemble.features",
+                 "ensemble.probabilities", "ensemble.in_sample"):  # fmt: skip
+        assert (f"{name}.accuracy", "paper") in by_key
     ledger = claims.published()
     wanted = ledger.key.str.startswith(("table3.gain", "table3.hardest", "ablation.gain"))
     assert wanted.sum() == 10
@@ -313,22 +331,22 @@ def test_the_published_figures_are_the_ledgers() -> None:
 
 @pytest.mark.parametrize("kind", ["features", "probabilities"])
 def test_the_files_answer_as_the_networks_do(
-    found: Ensemble, streams: Streams, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scores: Table3, streams: Streams, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
     base = backbones.base("MobileNetV2", input_shape=(32, 32, 3), weights="random")
     pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
     embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
-    given = replace(streams, frames=embedded)
-    own = replace(SETTINGS, kind=kind)
+    seen = replace(streams, frames=embedded)
+    settings = replace(SETTINGS, kind=kind)
     hearing = {
         name: SoundInput(kind=name, n_fft=8, hop_length=4, scaling="recording")
         for name in streams.windows
     }
     files = ensemble_files.deploy(
-        given, Table3(found), hearing=hearing, seeing=FrameInput(size=32), backbone=base,
-        settings=own, rolling=5, folder=claims.run_dir() / "models",
+        seen, scores, hearing=hearing, seeing=FrameInput(size=32), backbone=base,
+        settings=settings, rolling=5, folder=claims.run_dir() / "models",
     )  # fmt: skip
     assert {path.name for path in files} == {
         f"ensemble{part}{end}" for part in ("", "_mfcc", "_stft", "_image")
@@ -337,62 +355,42 @@ def test_the_files_answer_as_the_networks_do(
     folder = tmp_path / "run" / "models"
     about = json.loads((folder / "ensemble.json").read_text())
     assert about["classes"] == ["hug", "hungry", "sleepy"]
-    assert about["leak_free"]["accuracy"]["value"] == Table3(found).interval(
-        "leak_free", "total", "proposed"
-    ).value  # fmt: skip
+    accuracy = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
+    assert about["leak_free"]["accuracy"]["value"] == accuracy.value
 
-    kept = ensemble.Ensemble(
-        given, own, {"leak_free": [nested.whole(given.units("clip"), n_inner=2)]},
-        pairs=False,
-    )  # fmt: skip
-    kept.train(False, ablation=False)
-    moments = np.arange(6)
-    job = Job("leak_free", 0, TOTAL)
-    want = kept._answer((kind, True, streams.names), job, moments)
+    fold = nested.whole(seen.units(Split.CLIP), n_inner=2)
+    again = ensemble.fit_proposed(Plan(seen, {Split.INFANT: [fold]}, settings, pairs=False))
+    windows = np.arange(6)
+    job = Job(Split.INFANT, 0, TOTAL)
     parts = []
-    for name in streams.names:
+    for name, submodel in again.submodels.items():
         lite = Lite(folder / f"ensemble_{name}.tflite")
         if name == "image":
-            rows = np.flatnonzero(np.isin(streams.moment, moments))
+            rows = np.flatnonzero(np.isin(streams.frame_window, windows))
             out = lite.predict(pixels[rows])
-            out = np.stack([out[streams.moment[rows] == m].mean(axis=0) for m in moments])
+            out = np.stack([out[streams.frame_window[rows] == w].mean(axis=0) for w in windows])
         else:
-            out = lite.predict(streams.windows[name][moments])
+            out = lite.predict(streams.windows[name][windows])
         wide = about["parts"][name]["features"]
-        mean = [kept.outputs(name, one, moments, "probabilities") for one in kept.inner(job)]
+        mean = [submodel.outputs(inner, windows) for inner in again.plan.inner(job)]
         assert out[:, wide:] == pytest.approx(np.mean(mean, axis=0), abs=1e-4)
         parts.append(out[:, :wide])
-    got = Lite(folder / "ensemble.tflite").predict(np.concatenate(parts, axis=1))
-    assert got == pytest.approx(want, abs=1e-4)
-
-
-def test_a_pair_of_which_nobody_stops_holds_some_of_its_own_training_back(
-    streams: Streams, apart: Path
-) -> None:
-    units = streams.units("clip")
-    fold = nested.whole(units, n_inner=2)
-    sleepy = fold.stop[units.labels[fold.stop] == "sleepy"]
-    lacking = replace(fold, stop=sleepy)
-    found = Ensemble(streams, SETTINGS, {"leak_free": [lacking]})
-    train, stop = found._parts(Job("leak_free", 0, (0, 1)))
-    assert len(stop)
-    assert not set(streams.clip[train]) & set(streams.clip[stop])
-    assert set(streams.y[stop]) <= {0, 1}
-    assert set(streams.clip[stop]) <= set(fold.fit)
+    answers = Lite(folder / "ensemble.tflite").predict(np.concatenate(parts, axis=1))
+    assert answers == pytest.approx(again.proposed.outputs(job, windows), abs=1e-4)
 
 
 def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
     streams: Streams, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = np.flatnonzero(streams.corpus.labels != "hug")
-    inside = np.isin(streams.clip, kept)
+    rest = np.flatnonzero(streams.corpus.labels != "hug")
+    inside = np.isin(streams.clip, rest)
     two = replace(
-        streams, corpus=streams.corpus.take(kept), frames=None, moment=None,
-        clip=np.searchsorted(kept, streams.clip[inside]), middle_s=streams.middle_s[inside],
+        streams, corpus=streams.corpus.take(rest), frames=None, frame_window=None,
+        clip=np.searchsorted(rest, streams.clip[inside]), middle_s=streams.middle_s[inside],
         windows={name: w[inside] for name, w in streams.windows.items()},
     )  # fmt: skip
     scores = Table3(ensemble.fit(two, settings=SETTINGS))
-    assert scores.main == "sleepy_hungry"
+    assert scores.main is Row.SLEEPY_HUNGRY
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
     claims.begin("09_ensemble", seed=0)
     claims.record_table(scores.results())
@@ -402,14 +400,12 @@ def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
     assert not [key for key in keys if "total" in key or key.startswith("ablation.gain")]
 
 
-def test_wrong_settings_are_told_in_one_line(
-    streams: Streams, found: Ensemble, apart: Path
-) -> None:
+def test_wrong_settings_are_told_in_one_line(streams: Streams, scores: Table3, apart: Path) -> None:
     with pytest.raises(InputError, match="features"):
         Settings(kind="feature")
     with pytest.raises(InputError, match="clip"):
-        Table3(found).results("clips")
+        scores.results("clips")
     with pytest.raises(InputError, match='give "clip" or "frame"'):
-        Table3(found).results("leak_free")
+        scores.results("leak_free")
     with pytest.raises(InputError, match="leak_free"):
-        ensemble.fit(streams, settings=SETTINGS, schemes=("leekfree",))
+        ensemble.fit(streams, settings=SETTINGS, splits=("leekfree",))

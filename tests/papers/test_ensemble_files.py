@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -25,7 +26,8 @@ from cryutils.models.runtimes import Setting
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
-from cryutils.papers.ensemble import Settings
+from cryutils.papers.ensemble import Row, Settings
+from cryutils.papers.nested import Split
 from cryutils.papers.predict_ensemble import EnsemblePredictor
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3
@@ -46,16 +48,17 @@ INT8 = Setting("openvino-int8", "int8", "1", "OpenVINO int8")
 class Scored:
     """Stands for `Table3`: scores that don't depend on what is trained here."""
 
-    main = "total"
+    main = Row.TOTAL
+    ensemble = SimpleNamespace(proposed=None)
 
-    def interval(self, scheme: str, row: str, model: str, metric: str) -> Interval:
+    def interval(self, split: Split, row: Row, model: None, metric: str) -> Interval:
         return Interval(
             0.5, 0.4, 0.6, df=14, se=0.05, n=30, n_infants=15, level=0.95, estimand=metric
         )
 
 
 def streams() -> Streams:
-    """Return a moment of each of 30 clips: random sound, and pictures as 6 numbers."""
+    """Return a window of each of 30 clips: random sound, and pictures as 6 numbers."""
     rng = np.random.default_rng(0)
     clips = [
         Clip(
@@ -66,15 +69,15 @@ def streams() -> Streams:
     ]  # fmt: skip
     corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
     windows = {
-        kind: rng.standard_normal((len(clips), *given.shape)).astype(np.float32)
-        for kind, given in HEARING.items()
+        kind: rng.standard_normal((len(clips), *sound.shape)).astype(np.float32)
+        for kind, sound in HEARING.items()
     }
     each = np.arange(len(clips))
     frames = rng.standard_normal((len(clips), 6)).astype(np.float32)
     return Streams(corpus, each, windows, np.full(len(clips), 0.25), frames, each)
 
 
-def deploy(given: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
+def deploy(windows: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
     import keras
 
     keras.utils.set_random_seed(0)
@@ -82,7 +85,7 @@ def deploy(given: Streams, seed: int = 1, **options: Any) -> tuple[Path, ...]:
     maps = keras.layers.Conv2D(6, 8, strides=8)(keras.layers.Rescaling(1 / 255)(pixels))
     base = Backbone(keras.Model(pixels, maps), "one layer", "random weights", "none", False)
     return ensemble_files.deploy(
-        given, cast(Table3, Scored()), hearing=HEARING, seeing=FrameInput(size=32), backbone=base,
+        windows, cast(Table3, Scored()), hearing=HEARING, seeing=FrameInput(size=32), backbone=base,
         settings=replace(SETTINGS, seed=seed), folder=claims.run_dir() / "models", **options,
     )  # fmt: skip
 
@@ -200,8 +203,8 @@ def test_keras_is_the_engine_where_none_is_named(trained: Path) -> None:
 
 
 def test_sound_alone_has_no_engine(first: Path) -> None:
-    given = replace(streams(), frames=None, moment=None)
-    deploy(given, engine="openvino-int8")  # asks for no extra, since nothing is embedded
+    sound = replace(streams(), frames=None, frame_window=None)
+    deploy(sound, engine="openvino-int8")  # asks for no extra, since nothing is embedded
     assert about(first)["engine"] is None
     assert EnsemblePredictor(run=first).note == "made of numbers"
 
@@ -209,6 +212,6 @@ def test_sound_alone_has_no_engine(first: Path) -> None:
 def test_an_engine_that_there_is_not_is_refused_before_anything_is_trained(
     first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ensemble_files, "Ensemble", at(0, ensemble_files.Ensemble))
+    monkeypatch.setattr(ensemble_files, "fit_proposed", at(0, ensemble_files.fit_proposed))
     with pytest.raises(InputError, match=r"there is no engine 'keros'\. Did you mean keras"):
         deploy(streams(), engine="keros")

@@ -39,11 +39,11 @@ def pictures(corpus: Corpus, *, state: float, infant: float, clip: float = 1.0) 
     rng = np.random.default_rng(0)
     of_state = {name: state * rng.standard_normal(12) for name in corpus.classes}
     of_infant = {name: infant * rng.standard_normal(12) for name in sorted(set(corpus.infants))}
-    found = []
-    for one in corpus:
-        middle = of_state[one.label] + of_infant[one.infant] + clip * rng.standard_normal(12)
-        found.append((middle + 0.1 * rng.standard_normal((FRAMES, 12))).astype(np.float32))
-    return found
+    embeddings = []
+    for each in corpus:
+        middle = of_state[each.label] + of_infant[each.infant] + clip * rng.standard_normal(12)
+        embeddings.append((middle + 0.1 * rng.standard_normal((FRAMES, 12))).astype(np.float32))
+    return embeddings
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +56,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme: str) -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
-    assert found.rows.shape == (len(corpus) * FRAMES, 2)
-    np.testing.assert_allclose(found.rows.sum(axis=1), 1, atol=1e-5)
-    assert found.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
-    tested = np.concatenate([fold.test for fold in found.folds])
+    fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+    assert fitted.rows.shape == (len(corpus) * FRAMES, 2)
+    np.testing.assert_allclose(fitted.rows.sum(axis=1), 1, atol=1e-5)
+    assert fitted.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
+    tested = np.concatenate([fold.test for fold in fitted.folds])
     assert sorted(tested) == list(range(len(corpus) * (FRAMES if scheme == "frame" else 1)))
-    assert all(fold.stops_on_test == (scheme != "leak_free") for fold in found.folds)
-    for fold in found.folds if scheme == "leak_free" else ():
+    assert all(fold.stops_on_test == (scheme != "leak_free") for fold in fitted.folds)
+    for fold in fitted.folds if scheme == "leak_free" else ():
         seen = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
         assert not seen & set(corpus.infants[fold.test])
 
@@ -71,8 +71,8 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme:
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=3.0, infant=0.5)
-    found = framewise.fit(embeddings, corpus, scheme="leak_free", settings=FAST, n_folds=4)
-    said = [corpus.classes[k] for k in found.by_clip(len(corpus)).argmax(axis=1)]
+    fitted = framewise.fit(embeddings, corpus, scheme="leak_free", settings=FAST, n_folds=4)
+    said = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
     assert np.mean(np.array(said) == corpus.labels) > 0.9
 
 
@@ -81,8 +81,8 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
     embeddings = pictures(corpus, state=0.0, infant=2.0)
     right = {}
     for scheme in ("frame", "clip", "leak_free"):
-        found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
-        said = np.array(corpus.classes)[found.by_clip(len(corpus)).argmax(axis=1)]
+        fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+        said = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
         right[scheme] = float(np.mean(said == corpus.labels))
     assert right["frame"] > 0.95
     assert right["clip"] > 0.8
@@ -92,20 +92,20 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
 def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    found = framewise.fit(embeddings, corpus, scheme="clip", every=2, settings=FAST, n_folds=3)
-    over_time = found.over_time(embeddings)
+    fitted = framewise.fit(embeddings, corpus, scheme="clip", every=2, settings=FAST, n_folds=3)
+    over_time = fitted.over_time(embeddings)
     assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
     for k, p in enumerate(over_time):
         # Not to the bit: BLAS sums another number of rows in another order.
-        np.testing.assert_allclose(p[::2], found.rows[found.clip == k], atol=1e-6)
+        np.testing.assert_allclose(p[::2], fitted.rows[fitted.clip == k], atol=1e-6)
 
 
 def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    found = framewise.fit(embeddings, corpus, scheme="frame", settings=FAST, n_folds=2)
+    fitted = framewise.fit(embeddings, corpus, scheme="frame", settings=FAST, n_folds=2)
     with pytest.raises(InputError, match="every network has seen"):
-        found.over_time(embeddings)
+        fitted.over_time(embeddings)
     with pytest.raises(InputError, match="every=0"):
         framewise.taken(embeddings, every=0)
 
@@ -125,8 +125,8 @@ def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() ->
     embeddings = pictures(corpus, state=0.0, infant=2.0)
     shares = {}
     for scheme in ("frame", "clip", "leak_free"):
-        found = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=2)
-        shares[scheme] = framewise.nearest(embeddings, corpus, found)
+        fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=2)
+        shares[scheme] = framewise.nearest(embeddings, corpus, fitted)
         assert sum(shares[scheme].values()) == pytest.approx(1)
     assert shares["frame"]["same clip"] > 0.9
     assert shares["clip"]["same clip"] == 0
@@ -138,16 +138,16 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
     claims.begin("test_framewise", seed=0)
-    found = {}
+    fits = {}
     for scheme in ("frame", "clip", "leak_free"):
-        found[scheme] = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=3)
-        units = framewise.headline(found[scheme], corpus).corpus
+        fits[scheme] = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=3)
+        units = framewise.headline(fits[scheme], corpus).corpus
         assert len(units) == len(corpus) * (FRAMES if scheme == "frame" else 1)
-        claims.record_table(framewise.results("image.made", found[scheme], corpus))
-    table = framewise.comparison({"made": found}, corpus)
+        claims.record_table(framewise.results("image.made", fits[scheme], corpus))
+    table = framewise.comparison({"made": fits}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
-    kept = claims.load_results().set_index(["key", "protocol"]).value
+    stored = claims.load_results().set_index(["key", "protocol"]).value
     key = "balanced_accuracy"
-    assert kept["image.made.frame_split." + key, "paper"] == table.loc["made", "frame"]
-    assert kept["image.made." + key, "paper"] == table.loc["made", "paper"]
-    assert kept["image.made." + key, "leak_free"] == table.loc["made", "leak_free"]
+    assert stored["image.made.frame_split." + key, "paper"] == table.loc["made", "frame"]
+    assert stored["image.made." + key, "paper"] == table.loc["made", "paper"]
+    assert stored["image.made." + key, "leak_free"] == table.loc["made", "leak_free"]

@@ -7,21 +7,21 @@ import pytest
 
 from cryutils.errors import InputError
 from cryutils.papers import nested
-from cryutils.papers.streams import Units
+from cryutils.papers.nested import Split, Units
 
 
-def units(infants: int = 15, clips: int = 4, moments: int = 3) -> Units:
+def made(infants: int = 15, clips: int = 4, windows: int = 3) -> Units:
     who = np.repeat([f"i{k:02d}" for k in range(infants)], clips)
     labels = np.array(["hug", "hungry", "sleepy"])[(np.arange(infants) % 3).repeat(clips)]
-    return Units(labels, who, np.repeat(np.arange(infants * clips), moments))
+    return Units(labels, who, np.repeat(np.arange(infants * clips), windows))
 
 
-@pytest.mark.parametrize("scheme", nested.SCHEMES)
-def test_every_unit_is_tested_once_and_never_trained_on_then(scheme: str) -> None:
-    given = units()
-    folds = nested.divide(given, scheme, n_folds=3, n_inner=3)
+@pytest.mark.parametrize("split", list(Split))
+def test_every_unit_is_tested_once_and_never_trained_on_then(split: Split) -> None:
+    units = made()
+    folds = nested.divide(units, split, n_folds=3, n_inner=3)
     tested = np.sort(np.concatenate([fold.test for fold in folds]))
-    assert tested.tolist() == list(range(len(given.labels)))
+    assert tested.tolist() == list(range(len(units.labels)))
     for fold in folds:
         assert not set(fold.fit) & set(fold.test)
         assert not set(fold.fit) & set(fold.stop)
@@ -30,66 +30,66 @@ def test_every_unit_is_tested_once_and_never_trained_on_then(scheme: str) -> Non
 
 
 def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:
-    given = units()
-    for fold in nested.divide(given, "leak_free", n_folds=3, n_inner=3):
-        sides = [set(given.infants[part]) for part in (fold.fit, fold.stop, fold.test)]
+    units = made()
+    for fold in nested.divide(units, Split.INFANT, n_folds=3, n_inner=3):
+        sides = [set(units.infants[part]) for part in (fold.fit, fold.stop, fold.test)]
         for a, b in ((0, 1), (0, 2), (1, 2)):
             assert not sides[a] & sides[b]
-        inner = [set(given.infants[part]) for part in fold.inner]
+        inner = [set(units.infants[part]) for part in fold.inner]
         assert len(inner) == 3
         for a, b in pairwise([*inner, inner[0]]):
             assert not a & b
         assert not fold.stops_on_test
 
 
-@pytest.mark.parametrize("scheme", ["frame", "clip"])
-def test_the_papers_protocol_chooses_its_epochs_on_the_test_part(scheme: str) -> None:
-    given = units()
-    for fold in nested.divide(given, scheme, n_folds=4, n_inner=2):
+@pytest.mark.parametrize("split", [Split.FRAME, Split.CLIP])
+def test_the_papers_protocol_chooses_its_epochs_on_the_test_part(split: Split) -> None:
+    units = made()
+    for fold in nested.divide(units, split, n_folds=4, n_inner=2):
         assert fold.stops_on_test
-        assert set(given.infants[fold.fit]) & set(given.infants[fold.test])
+        assert set(units.infants[fold.fit]) & set(units.infants[fold.test])
 
 
 def test_the_same_seed_gives_the_same_folds_and_another_others() -> None:
-    given = units()
-    first, again, other = (nested.divide(given, "leak_free", n_folds=3, seed=s) for s in (4, 4, 5))
+    units = made()
+    first, again, other = (nested.divide(units, Split.INFANT, n_folds=3, seed=s) for s in (4, 4, 5))
     assert all((a.test == b.test).all() for a, b in zip(first, again, strict=True))
     assert any(set(a.test) != set(b.test) for a, b in zip(first, other, strict=True))
 
 
 def test_few_infants_get_fewer_inner_folds() -> None:
-    folds = nested.divide(units(infants=15, clips=6), "leak_free", n_folds=3, n_inner=9)
+    folds = nested.divide(made(infants=15, clips=6), Split.INFANT, n_folds=3, n_inner=9)
     assert all(2 <= len(fold.inner) < 9 for fold in folds)
 
 
 def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_training() -> None:
-    given = units(infants=9, clips=6)
-    folds = nested.divide(given, "leak_free", n_folds=3, n_inner=2)
+    units = made(infants=9, clips=6)
+    folds = nested.divide(units, Split.INFANT, n_folds=3, n_inner=2)
     for fold in folds:
         assert len(fold.inner) == 2
         for part in fold.inner:
-            assert set(given.labels[np.setdiff1d(fold.fit, part)]) == set(given.labels)
-        assert not set(given.infants[fold.fit]) & set(given.infants[fold.test])
+            assert set(units.labels[np.setdiff1d(fold.fit, part)]) == set(units.labels)
+        assert not set(units.infants[fold.fit]) & set(units.infants[fold.test])
 
 
 def test_one_inner_fold_and_too_few_infants_are_refused() -> None:
     with pytest.raises(InputError, match="n_inner=1"):
-        nested.divide(units(), "clip", n_folds=3, n_inner=1)
+        nested.divide(made(), Split.CLIP, n_folds=3, n_inner=1)
     with pytest.raises(InputError, match="1 infant"):
-        nested.divide(units(infants=3), "leak_free", n_folds=3)
+        nested.divide(made(infants=3), Split.INFANT, n_folds=3)
 
 
 def test_a_model_that_is_kept_tests_nobody() -> None:
-    given = units()
-    fold = nested.whole(given, n_inner=2)
+    units = made()
+    fold = nested.whole(units, n_inner=2)
     assert not len(fold.test)
     everyone = np.sort(np.concatenate([fold.fit, fold.stop]))
-    assert everyone.tolist() == list(range(len(given.labels)))
-    assert not set(given.infants[fold.fit]) & set(given.infants[fold.stop])
+    assert everyone.tolist() == list(range(len(units.labels)))
+    assert not set(units.infants[fold.fit]) & set(units.infants[fold.stop])
 
 
 def test_an_unknown_split_is_told_the_near_miss() -> None:
     with pytest.raises(InputError, match="leak_free"):
-        nested.unit_of("leakfree")
-    assert nested.protocol_of("frame") == "paper"
-    assert nested.protocol_of("leak_free") == "leak_free"
+        nested.divide(made(), "leakfree")
+    assert Split.FRAME.protocol == "paper"
+    assert Split.INFANT.protocol == "leak_free"

@@ -1,4 +1,4 @@
-"""Paper A's ensemble on files: what each submodel is given, and what they say together."""
+"""Paper A's ensemble on files: what each submodel looks at, and what they say together."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Made:
     """A run with an ensemble, and what it was made from."""
 
     run: Path
-    given: dict[str, Any]
+    prepared: dict[str, Any]
     models: dict[str, Any]
 
 
@@ -64,7 +64,7 @@ def ensemble(width: int, *, seed: int) -> Any:
     return keras.Sequential([keras.Input((width,)), dense])
 
 
-def write(folder: Path, made: dict[str, Any], given: dict[str, Any]) -> None:
+def write(folder: Path, made: dict[str, Any], prepared: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [
         export.litert(model, folder / f"{'' if n == 'ensemble' else 'ensemble_'}{n}.tflite")
@@ -74,7 +74,8 @@ def write(folder: Path, made: dict[str, Any], given: dict[str, Any]) -> None:
         "classes": list(STATES), "data": "numbers", "note": "nothing", "rolling": ROLLING,
         "engine": None,
         "parts": {
-            name: {"input": asdict(one), "features": FEATURES[name]} for name, one in given.items()
+            name: {"input": asdict(part), "features": FEATURES[name]}
+            for name, part in prepared.items()
         },
     }  # fmt: skip
     ModelCard.write(folder, "ensemble", about, paths)
@@ -88,15 +89,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Made:
                          scaling="recording")
         for kind in ("mfcc", "stft")
     }  # fmt: skip
-    given: dict[str, Any] = {**hearing, "image": FrameInput(fps=4.0, size=32)}
+    prepared: dict[str, Any] = {**hearing, "image": FrameInput(fps=4.0, size=32)}
     models = {
-        name: network(one.shape, FEATURES[name], seed=k)
-        for k, (name, one) in enumerate(given.items())
+        name: network(part.shape, FEATURES[name], seed=k)
+        for k, (name, part) in enumerate(prepared.items())
     }
     models["ensemble"] = ensemble(sum(FEATURES.values()), seed=7)
     run = tmp_path_factory.mktemp("ensemble") / "outputs" / "three"
-    write(run / "models", models, given)
-    return Made(run, given, models)
+    write(run / "models", models, prepared)
+    return Made(run, prepared, models)
 
 
 @pytest.fixture
@@ -105,24 +106,24 @@ def three(built: Made, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     outputs = apart / "outputs"
     shutil.copytree(built.run, outputs / "three")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
-    return Made(outputs / "three", built.given, built.models)
+    return Made(outputs / "three", built.prepared, built.models)
 
 
 def outputs(made: Made, name: str, path: Path) -> np.ndarray:
     """What Keras gives for each window or frame of a file, (n, features + states)."""
-    given = made.given[name]
+    prepared = made.prepared[name]
     if name == "image":
-        rows = np.stack(list(given.frames(path)))
+        rows = np.stack(list(prepared.frames(path)))
     else:
-        rows = given.windows(audio.read(path, sr=given.sr))
+        rows = prepared.windows(audio.read(path, sr=prepared.sr))
     return made.models[name].predict(rows, verbose=0)
 
 
-def by_moment(made: Made, path: Path) -> np.ndarray:
+def by_window(made: Made, path: Path) -> np.ndarray:
     """The image submodel's output at each window: the mean of the frames nearest to its middle."""
     frames, windows = outputs(made, "image", path), outputs(made, "mfcc", path)
-    times = np.arange(len(frames)) / made.given["image"].fps
-    hearing = made.given["mfcc"]
+    times = np.arange(len(frames)) / made.prepared["image"].fps
+    hearing = made.prepared["mfcc"]
     middles = hearing.starts_s(len(windows)) + hearing.window_s / 2
     nearest = np.abs(times[:, None] - middles).argmin(axis=1)
     return np.stack([frames[nearest == k].mean(axis=0) for k in range(len(middles))])
@@ -141,10 +142,10 @@ def check(said: Prediction, expected: np.ndarray) -> None:
 # What it says
 
 
-def test_a_video_is_the_mean_of_the_ensembles_moments(three: Made, recordings: Path) -> None:
+def test_a_video_is_the_mean_of_the_ensembles_windows(three: Made, recordings: Path) -> None:
     path = recordings / "cry.mp4"
     said = EnsemblePredictor()(path)
-    parts = [outputs(three, "mfcc", path), outputs(three, "stft", path), by_moment(three, path)]
+    parts = [outputs(three, "mfcc", path), outputs(three, "stft", path), by_window(three, path)]
     x = np.concatenate(
         [rows[:, : FEATURES[name]] for name, rows in zip(FEATURES, parts, strict=True)], axis=1
     )
@@ -235,11 +236,11 @@ def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
     built: Made, apart: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
-    given = {name: built.given[name] for name in ("mfcc", "stft")}
-    models = {name: built.models[name] for name in given} | {"ensemble": ensemble(7, seed=3)}
-    write(apart / "outputs" / "real" / "models", models, given)
+    prepared = {name: built.prepared[name] for name in ("mfcc", "stft")}
+    models = {name: built.models[name] for name in prepared} | {"ensemble": ensemble(7, seed=3)}
+    write(apart / "outputs" / "real" / "models", models, prepared)
     said = EnsemblePredictor()(recordings / "cry.mp4")
-    rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in given]
+    rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in prepared]
     answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
     check(said, answers.mean(axis=0))
     assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
@@ -278,7 +279,7 @@ def test_the_stream_that_finds_a_sound_strangest_says_how_strange(
     parts = dict(ModelCard.read(three.run / "models", "ensemble").content["parts"])
     shares = []
     for name in ("mfcc", "stft"):
-        hearing = three.given[name]
+        hearing = three.prepared[name]
         sounds = [audio.read(clip.path, sr=hearing.sr) for clip in quick.corpus]
         reference = Reference.of(hearing.examples(sounds), quick.corpus.infants)
         assert reference is not None
@@ -337,9 +338,9 @@ def test_what_a_run_on_real_infants_has_no_model_for_is_answered_by_a_synthetic_
     three: Made, built: Made, recordings: Path
 ) -> None:
     changed(three, data="synthetic", note="made of numbers")
-    given = {name: built.given[name] for name in ("mfcc", "stft")}
-    models = {name: built.models[name] for name in given} | {"ensemble": ensemble(7, seed=3)}
-    write(three.run.parent / "real" / "models", models, given)
+    prepared = {name: built.prepared[name] for name in ("mfcc", "stft")}
+    models = {name: built.models[name] for name in prepared} | {"ensemble": ensemble(7, seed=3)}
+    write(three.run.parent / "real" / "models", models, prepared)
     ask = Models("ensemble")
     sound = ask(recordings / "cry.mp4")
     assert (sound.run, sound.used) == ("real", "audio")
@@ -393,7 +394,7 @@ def test_settings_that_are_not_the_models_are_refused_in_one_line(
 
 
 def test_windows_that_do_not_start_together_are_refused(three: Made) -> None:
-    hop = {**asdict(three.given["stft"]), "step_s": 0.25}
+    hop = {**asdict(three.prepared["stft"]), "step_s": 0.25}
     changed(three, **part(three, "stft", input=hop))
     with pytest.raises(InputError, match="isn't of the models beside it"):
         EnsemblePredictor()
@@ -420,7 +421,7 @@ def test_a_network_of_another_training_is_refused_though_its_shape_fits(
     other = (
         ensemble(sum(FEATURES.values()), seed=8)
         if part == "ensemble"
-        else network(three.given[part].shape, FEATURES[part], seed=8)
+        else network(three.prepared[part].shape, FEATURES[part], seed=8)
     )
     export.litert(other, path)
     with pytest.raises(InputError, match=r"isn't the network that.*run 09_ensemble again") as told:
@@ -432,7 +433,7 @@ def test_the_command_refuses_a_mixed_set_in_one_line(
     three: Made, recordings: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     export.litert(
-        network(three.given["mfcc"].shape, FEATURES["mfcc"], seed=8),
+        network(three.prepared["mfcc"].shape, FEATURES["mfcc"], seed=8),
         three.run / "models" / "ensemble_mfcc.tflite",
     )
     capfd.readouterr()

@@ -1,4 +1,4 @@
-"""The moments of a recording: windows of sound, and the frames shown meanwhile."""
+"""The windows of a recording: sound, and the frames shown meanwhile."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import streams
+from cryutils.papers.nested import Split
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 
 
 @given(times, times)
-def test_each_frame_has_one_moment_and_no_moment_is_without(frames, middles) -> None:
-    which, moment = streams.pairs(frames, middles)
-    assert set(which.tolist()) == set(range(len(frames)))
-    assert set(moment.tolist()) == set(range(len(middles)))
+def test_each_frame_has_one_window_and_no_window_is_without(frames, middles) -> None:
+    frame, window = streams.pairs(frames, middles)
+    assert set(frame.tolist()) == set(range(len(frames)))
+    assert set(window.tolist()) == set(range(len(middles)))
     apart = np.abs(frames[:, None] - middles)
-    own = moment[: len(frames)]
-    assert (apart[np.arange(len(frames)), own] == apart.min(axis=1)).all()
-    shared = which[len(frames) :]
-    assert (apart[shared, moment[len(frames) :]] == apart[:, moment[len(frames) :]].min(0)).all()
+    nearest, empty = window[: len(frames)], window[len(frames) :]
+    assert (apart[np.arange(len(frames)), nearest] == apart.min(axis=1)).all()
+    assert (apart[frame[len(frames) :], empty] == apart[:, empty].min(axis=0)).all()
 
 
 def hearing(**other) -> dict[str, SoundInput]:
@@ -45,55 +46,55 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     )  # fmt: skip
 
 
-def test_moments_are_the_windows_of_the_sound_and_the_frames_shown_meanwhile(
+def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(
     corpus: Corpus,
 ) -> None:
     embedded = [np.full((15, 4), k, np.float32) + np.arange(15)[:, None] / 100 for k in range(6)]
-    found = streams.gather(corpus, hearing(), embedded, fps=10.0)
-    assert found.names == ("mfcc", "stft", "image")
-    assert len(found) == 18
-    assert found.clip.tolist() == np.repeat(np.arange(6), 3).tolist()
+    gathered = streams.gather(corpus, hearing(), embedded, fps=10.0)
+    assert gathered.names == ("mfcc", "stft", "image")
+    assert len(gathered) == 18
+    assert gathered.clip.tolist() == np.repeat(np.arange(6), 3).tolist()
     x = audio.read(corpus[2].path, sr=8000)
-    for name, one in hearing().items():
-        assert (found.windows[name][6:9] == one.windows(x)).all()
+    for name, sound in hearing().items():
+        assert (gathered.windows[name][6:9] == sound.windows(x)).all()
     # The windows of 0.5 s show five frames each: 0-4, 5-9, 10-14.
-    mean = found.by_moment(found.frames)
+    mean = by_clip(gathered.frames, gathered.frame_window, len(gathered))
     assert mean[6:9, 0] == pytest.approx([2.02, 2.07, 2.12])
-    labels = np.array(corpus.classes)[found.y]
-    assert (labels == corpus.labels[found.clip]).all()
+    labels = np.array(corpus.classes)[gathered.y]
+    assert (labels == corpus.labels[gathered.clip]).all()
 
 
-def test_fewer_frames_can_be_kept(corpus: Corpus) -> None:
+def test_fewer_frames_can_be_taken(corpus: Corpus) -> None:
     embedded = [np.arange(15, dtype=np.float32)[:, None] for _ in range(6)]
-    found = streams.gather(corpus, hearing(), embedded, fps=10.0, head_fps=2.0)
-    assert found.frames[:3, 0].tolist() == [0, 5, 10]
-    assert len(found.frames) == 18
+    gathered = streams.gather(corpus, hearing(), embedded, fps=10.0, head_fps=2.0)
+    assert gathered.frames[:3, 0].tolist() == [0, 5, 10]
+    assert len(gathered.frames) == 18
 
 
 def test_sound_alone_has_two_streams(corpus: Corpus) -> None:
-    found = streams.gather(corpus, hearing())
-    assert found.names == ("mfcc", "stft")
-    assert found.joint().shape == (18, 2 * 20 + 2 * 129)
-    first = found.windows["mfcc"][0]
-    assert found.joint()[0, :20] == pytest.approx(first.mean(axis=0), rel=1e-5)
-    assert found.joint()[0, 20:40] == pytest.approx(first.std(axis=0), rel=1e-4)
+    gathered = streams.gather(corpus, hearing())
+    assert gathered.names == ("mfcc", "stft")
+    assert gathered.joint().shape == (18, 2 * 20 + 2 * 129)
+    first = gathered.windows["mfcc"][0]
+    assert gathered.joint()[0, :20] == pytest.approx(first.mean(axis=0), rel=1e-5)
+    assert gathered.joint()[0, 20:40] == pytest.approx(first.std(axis=0), rel=1e-4)
 
 
-def test_units_are_clips_or_moments(corpus: Corpus) -> None:
-    found = streams.gather(corpus, hearing())
-    clips, frames = found.units("clip"), found.units("frame")
+def test_units_are_clips_or_windows(corpus: Corpus) -> None:
+    gathered = streams.gather(corpus, hearing())
+    clips, frames = gathered.units(Split.CLIP), gathered.units(Split.FRAME)
     assert len(clips.labels) == 6
-    assert (clips.of_moment == found.clip).all()
+    assert (clips.of_row == gathered.clip).all()
     assert len(frames.labels) == 18
-    assert (frames.infants == corpus.infants[found.clip]).all()
-    assert frames.of_moment.tolist() == list(range(18))
+    assert (frames.infants == corpus.infants[gathered.clip]).all()
+    assert frames.of_row.tolist() == list(range(18))
 
 
 def test_what_lacks_a_stream_is_left_out_and_said(corpus: Corpus) -> None:
     embedded = [np.zeros((0 if k == 4 else 15, 4), np.float32) for k in range(6)]
-    found = streams.gather(corpus, hearing(), embedded, fps=10.0)
-    assert len(found.corpus) == 5
-    assert found.left_out == (f"{corpus[4].id}: no pictures",)
+    gathered = streams.gather(corpus, hearing(), embedded, fps=10.0)
+    assert len(gathered.corpus) == 5
+    assert gathered.left_out == (f"{corpus[4].id}: no pictures",)
     with pytest.raises(InputError, match="no recording has"):
         streams.gather(corpus, hearing(), [np.zeros((0, 4), np.float32)] * 6, fps=10.0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,13 @@ import pytest
 
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.papers.ensemble import Ensemble, Settings
-from cryutils.papers.nested import SCHEMES, divide, unit_of
+from cryutils.papers.ensemble import Ensemble, Plan, Row, Settings, subsets
+from cryutils.papers.nested import Split, divide
 from cryutils.papers.streams import Streams
-from cryutils.papers.table3 import Table3
+from cryutils.papers.table3 import Classical, Table3
 
 # An infant has one state; states differ in their number of clips.
-INFANTS, MOMENTS = 18, 3
+INFANTS, WINDOWS = 18, 3
 STATES = {"hug": 1, "hungry": 2, "sleepy": 3}  # clips of each infant
 OF_PAIR = {"sleepy_hungry": 30, "sleepy_hugging": 24, "hugging_hungry": 18, "total": 36}
 
@@ -32,38 +34,50 @@ def made() -> Streams:
     ]  # fmt: skip
     corpus = Corpus(clips, name="made", note="made of numbers", citation="", licence="")
     rng = np.random.default_rng(0)
-    rows = len(clips) * MOMENTS
+    rows = len(clips) * WINDOWS
     sound = {
         name: rng.standard_normal((rows, 4, 3)).astype(np.float32) for name in ("mfcc", "stft")
     }
     return Streams(
-        corpus, np.repeat(np.arange(len(clips)), MOMENTS), sound,
-        np.tile(np.arange(MOMENTS) + 0.5, len(clips)),
+        corpus, np.repeat(np.arange(len(clips)), WINDOWS), sound,
+        np.tile(np.arange(WINDOWS) + 0.5, len(clips)),
         rng.standard_normal((rows, 5)).astype(np.float32), np.arange(rows),
     )  # fmt: skip
 
 
-class Guessing(Ensemble):
-    """An ensemble that trains nothing: its answers are drawn, half of them towards the truth."""
+@dataclass(frozen=True)
+class Guess:
+    """A model that trains nothing: its answers are drawn, half of them towards the truth."""
 
-    def answers(self, name: Any, scheme: str, states: tuple[int, ...]) -> np.ndarray:
-        labels = self.units[scheme].labels
-        y = np.searchsorted(self.streams.corpus.classes, labels)
-        seed = [len(labels), *str(name).encode(), *states]
-        p = np.random.default_rng(seed).random((len(labels), self.classes)).astype(np.float32)
+    plan: Plan
+    name: str
+
+    def answers(self, split: Split, states: tuple[int, ...]) -> np.ndarray:
+        labels = self.plan.units[split].labels
+        y = np.searchsorted(self.plan.streams.corpus.classes, labels)
+        seed = [len(labels), *self.name.encode(), *states]
+        p = np.random.default_rng(seed).random((len(labels), 3)).astype(np.float32)
         p[np.arange(len(labels)), y] += 0.5
-        p[:, np.setdiff1d(self.states, states)] = 0
+        p[:, np.setdiff1d(self.plan.states, states)] = 0
         return p
 
 
 @pytest.fixture(scope="module")
 def scores() -> Table3:
     streams = made()
-    folds = {
-        scheme: divide(streams.units(unit_of(scheme)), scheme, n_folds=3, n_inner=2)
-        for scheme in SCHEMES
-    }
-    return Table3(Guessing(streams, Settings(n_folds=3, n_inner=2), folds))
+    folds = {split: divide(streams.units(split), split, n_folds=3, n_inner=2) for split in Split}
+    plan = Plan(streams, folds, Settings(n_folds=3, n_inner=2))
+
+    def guesses(names: Iterable[Any]) -> dict[Any, Any]:
+        return {name: Guess(plan, str(name)) for name in names}
+
+    joint: Any = Guess(plan, "ae_dnn")
+    return Table3(
+        Ensemble(
+            plan, guesses(streams.names), guesses(subsets(streams.names)),
+            guesses(("probabilities", "features", "in_sample")), joint,
+        )
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", ["clip", "frame"])
@@ -97,21 +111,15 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
     claims.record_table(scores.results("frame"))
     stored = claims.load_results()
     stored = stored[stored.protocol == "paper"].set_index("key")
-    for key, found, units in (
-        ("table3.gain.svm.total.accuracy", scores.gain("frame", "proposed", "svm"), 36 * MOMENTS),
-        (
-            "table3.hardest.sleepy_hungry",
-            scores.easier("frame", "sleepy_hungry", "hugging_hungry"),
-            (30 + 18) * MOMENTS,
-        ),
-        (
-            "ablation.gain.mfcc+stft.accuracy",
-            scores.gain("frame", "mfcc+stft+image", "mfcc+stft"),
-            36 * MOMENTS,
-        ),
+    proposed, subset = scores.ensemble.proposed, scores.ensemble.subsets["mfcc", "stft"]
+    pair, hardest = Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY
+    for key, interval, units in (
+        ("table3.gain.svm.total.accuracy", scores.gain(Split.FRAME, proposed, Classical.SVM), 36),
+        ("table3.hardest.sleepy_hungry", scores.easier(Split.FRAME, pair, hardest), 30 + 18),
+        ("ablation.gain.mfcc+stft.accuracy", scores.gain(Split.FRAME, proposed, subset), 36),
     ):
-        assert found.n == units
-        assert found.low < found.value < found.high  # type: ignore[operator]
-        given = stored.loc[key]
-        assert (given.value, given.low, given.high) == (found.value, found.low, found.high)
-        assert given.n_infants == found.n_infants == INFANTS
+        assert interval.n == units * WINDOWS
+        assert interval.low < interval.value < interval.high  # type: ignore[operator]
+        row = stored.loc[key]
+        assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
+        assert row.n_infants == interval.n_infants == INFANTS
