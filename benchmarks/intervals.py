@@ -4,7 +4,7 @@ Simulated infants are as many, with as many clips a class, as in the structures 
 has its own share of clips predicted right (beta-binomial). First the coverage of three ways to
 find the t quantile of the same jackknife, which is how the one in `intervals` was chosen; then how
 often permutation tests reject at 5 % where labels mean nothing but infants sound like
-themselves, by blocks (as in `permutation`) and by free shuffling.
+themselves: refitted by blocks (as in `permutation`), from fixed predictions, and by free shuffling.
 """
 
 from __future__ import annotations
@@ -154,6 +154,12 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
                 permutations=19, n_splits=3, seed=trial, jobs=1,
             )  # fmt: skip
             rejected.setdefault((protocol, "blocks"), []).append(test.p_values["nearest"] <= 0.05)
+            drawn = protocol.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
+            predicted = evaluation.out_of_fold(NearestClip(), X, corpus.labels, drawn)
+            fixed = evaluation.fixed_prediction_test(
+                {"nearest": predicted}, corpus, permutations=19, seed=trial
+            )
+            rejected.setdefault((protocol, "fixed"), []).append(fixed.p_values["nearest"] <= 0.05)
             p = shuffled_freely(X, corpus, protocol, float(test.observed[0]), seed=trial)
             rejected.setdefault((protocol, "free"), []).append(p <= 0.05)
     return {key: float(np.mean(values)) for key, values in rejected.items()}

@@ -191,6 +191,9 @@ def fixed_prediction_test(
     model's: the network was trained on the true labels, so under the paper's protocol what it
     knows of an infant's other clips counts as if it were knowledge of states. A small p-value
     there says that something was learnt, be it only who is crying.
+    Leak-free it holds nearly, not exactly, since answers for one fold hang on the labels of the
+    others: where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py`
+    finds 7 % so, and 93 % under the paper's protocol (refitted: 5 and 4 %).
 
     Args:
         predictions: name -> class indices, integer `(repeats, clips)`; the statistic is the

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import balanced_accuracy
+from cryutils.evaluation.crossval import balanced_accuracy, out_of_fold
 from cryutils.evaluation.permutation import (
     PermutationTest,
     fixed_prediction_test,
@@ -254,6 +254,21 @@ def test_fixed_predictions_against_a_plain_loop() -> None:
         truth = y[permutation_order(corpus.infants, stream)]
         expected = np.mean([balanced_accuracy(truth, row) for row in predicted])
         assert result.null[b, 0] == pytest.approx(expected)
+
+
+def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_known_ones() -> None:
+    """At no signal, 10 % should be rejected; who remembers known infants is always right."""
+    rng = np.random.default_rng(21)
+    tried, rejected = 100, dict.fromkeys(Protocol, 0)
+    for trial in range(tried):
+        corpus, X = voices(rng, signal=0)
+        for protocol in Protocol:
+            drawn = protocol.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
+            predicted = out_of_fold(Remembers(), X, corpus.labels, drawn)
+            fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=19, seed=trial)
+            rejected[protocol] += fixed.p_values["m"] <= 0.1
+    assert rejected[Protocol.LEAK_FREE] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
+    assert rejected[Protocol.PAPER] / tried > 0.9
 
 
 def test_wrong_input_is_one_line() -> None:
