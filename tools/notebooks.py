@@ -80,6 +80,8 @@ def refresh(path: Path, scratch: str) -> None:
     os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_OFFLINE": "1"}
     os.environ.pop("CRYUTILS_DATA_DIR", None)
     os.environ["CRYUTILS_CACHE_DIR"] = str(Path(scratch) / "cache")
+    # Progress goes there, as in the tests, and no bar of one machine's speed is stored.
+    os.environ["CRYUTILS_PROGRESS_FILE"] = str(Path(scratch) / "progress")
     client = NotebookClient(notebook, timeout=None, kernel_name="python3")
     client.execute(cwd=str(path.parent))
     nbformat.write(clean(notebook), path)

@@ -31,9 +31,9 @@ from cryutils.models.backend import seeded
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Fitted", "Settings", "fit", "machine", "note"]
+__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine", "note"]
 
-TRAINING_VERSION = 2  # raise it whenever the same rows and settings give other networks
+TRAINING_VERSION = 3  # raise it whenever the same rows and settings give other networks
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
@@ -153,9 +153,9 @@ def fit(
             weights = {f"weights{k}": array for k, array in enumerate(network.get_weights())}
             return {"history": history, "best_epoch": np.array(best_epoch), **weights}
 
-        known = path.is_file()
+        cached = path.is_file()
         arrays = cache.arrays(path, trained)
-        if not known:
+        if not cached:
             note(path)
     weights = [arrays[f"weights{k}"] for k in range(len(arrays) - 2)]
     history = pd.DataFrame(arrays["history"], columns=MEASURES)
@@ -167,8 +167,7 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     """Return training rows as a `tf.data.Dataset` of batches, shuffled anew for each epoch.
 
     Keras' own shuffling draws the same order in every epoch once a seed is set (seen with Keras
-    3.15 on TensorFlow): the image network of notebook 05 then lost some six points of balanced
-    accuracy on synthetic infants, since the same crops met in the same batch each time.
+    3.15 on TensorFlow 2.21): the same rows would meet in a batch each time.
 
     Args:
         arrays: inputs, targets and, where there are any, sample weights: (rows, ...) each, the

@@ -18,7 +18,6 @@ from trained_run import Trained
 
 from cryutils import audio
 from cryutils._io import media
-from cryutils.audio import files
 from cryutils.course import cli
 from cryutils.models.model_card import ModelCard
 
@@ -125,7 +124,7 @@ def test_a_recording_that_memory_does_not_suffice_for_costs_its_own_row_only(
             np.empty(1 << 60, np.uint8)
         return pieces(path, sr=sr)
 
-    monkeypatch.setattr(files, "pieces", greedy)
+    monkeypatch.setattr(audio, "pieces", greedy)
     code, out, err = predict("cry.wav", "dark.mp4", "face.png", "--json")
     assert code == 1
     why = "dark.mp4: it needs more memory than there is; cut it into shorter files."

@@ -24,7 +24,7 @@ def test_keras_is_imported_without_a_line_on_stderr_and_stderr_works_again_after
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
-    modules = "backend, networks, training, crossfit, classical"
+    modules = "backend, cry2, image, stacked, training, crossfit, classical"
     code = f"import sys; from cryutils.models import {modules}; print('tensorflow' in sys.modules)"
     assert run(code).stdout == "False\n"
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cryutils.errors import InputError
 from cryutils.models import checkpoints, cry2, image, training
@@ -87,11 +89,15 @@ def by_hand(settings: Settings) -> tuple[Any, Any]:
     """Train as anyone would: the network, and its history."""
     x, y = faces()
     keras().utils.set_random_seed(settings.seed)
+    import tensorflow as tf
+
     model = picture_network(settings)
     weight = {k: len(TRAIN) / 3 / np.sum(y[TRAIN] == k) for k in range(3)}
+    weights = np.array([weight[k] for k in y[TRAIN]], np.float32)
+    order = tf.data.Dataset.range(28).shuffle(28, seed=settings.seed).batch(8)
     history = model.fit(
-        x[TRAIN], y[TRAIN], sample_weight=np.array([weight[k] for k in y[TRAIN]]),
-        batch_size=7,  # 28 rows in four batches of at most 8
+        order.map(lambda k: tuple(tf.gather(a, k) for a in (x[TRAIN], y[TRAIN], weights))),
+        shuffle=False,
         epochs=settings.epochs,
         validation_data=(x[VALIDATION], y[VALIDATION]), validation_batch_size=256,
         callbacks=[
@@ -122,6 +128,34 @@ def test_a_fit_is_keras_own_and_one_that_takes_up_anothers_network_is_the_same(
         for name in training.MEASURES:
             np.testing.assert_array_equal(fitted.history[name], history[name])
     assert differ(first, between)
+
+
+@given(rows=st.integers(1, 400), batch_size=st.integers(1, 40))
+def test_no_batch_is_much_smaller_than_the_others_and_each_row_comes_once(
+    rows: int, batch_size: int
+) -> None:
+    drawn = training.batches(np.arange(rows), batch_size=batch_size, seed=1)
+    epoch = [batch[0].numpy() for batch in drawn]
+    assert sorted(np.concatenate(epoch)) == list(range(rows))
+    assert max(map(len, epoch)) <= batch_size
+    assert 2 * min(map(len, epoch)) >= max(map(len, epoch))
+
+
+def test_rows_come_in_another_order_each_epoch_and_in_the_same_by_the_same_seed() -> None:
+    x = np.arange(20)
+
+    def epochs(seed: int) -> list[list[tuple[int, ...]]]:
+        batches = training.batches((x, 2 * x), -x, batch_size=8, seed=seed)
+        return [
+            [tuple(map(int, row)) for (a, b), y in batches for row in zip(a, b, y, strict=True)]
+            for _ in range(2)
+        ]
+
+    first, second = epochs(1)
+    assert first != second
+    assert sorted(first) == sorted(second) == [(k, 2 * k, -k) for k in x]
+    assert epochs(1) == [first, second]
+    assert epochs(2)[0] != first
 
 
 # Learning and stopping
