@@ -30,9 +30,9 @@ def load(name: str | Path, **dials: Any) -> Corpus:
     """Return the corpus `name`: "synthetic", "donateacry", or a folder.
 
     A folder is `<label>/<infant>/<file>`, or files with DonateACry names (in label folders,
-    or the corpus' original uploads, whose labels stand in the names alone). `dials` shape
-    the synthetic corpus (see `synth.corpus.build`); "donateacry" takes `files`, a list of
-    registry names. Raises InputError, in one line, where nothing usable is found.
+    or the corpus' original uploads, whose labels stand in the names alone). `dials` shape the
+    synthetic corpus (see `datasets.synthetic.corpus.build`); "donateacry" takes `files`, a list
+    of registry names. Raises InputError, in one line, where nothing usable is found.
     """
     if name == "synthetic":
         return _load_synthetic(**dials)

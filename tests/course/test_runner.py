@@ -289,7 +289,7 @@ def test_a_changed_cell_changes_its_notebook_alone(project: Path) -> None:
 
 
 def test_a_changed_parameter_changes_it(project: Path) -> None:
-    assert fingerprints(overrides={"seed": 9}) != fingerprints(given={"seed": 8})
+    assert fingerprints(overrides={"seed": 9}) != fingerprints(overrides={"seed": 8})
 
 
 def test_changed_recordings_change_it(project: Path, apart: Path, sound: Callable) -> None:
@@ -642,7 +642,7 @@ def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(
     (took,) = course.history(jobs).values()
     assert len(took) == 5, "cells, the injected one too"
     assert took == sorted(took)
-    beside = list(planned(only=["01_first"], given={"seed": 9}).values())
+    beside = list(planned(only=["01_first"], overrides={"seed": 9}).values())
     assert beside[0].folder != jobs[0].folder
     assert course.history(beside) == {"01_first": took}
     profile(project, "other", "about: Another.\n")
