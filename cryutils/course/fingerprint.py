@@ -59,20 +59,20 @@ class Fingerprint:
 
 
 def notebook(
-    source: str, chosen_values: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
+    source: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
 ) -> Fingerprint:
     """Return the fingerprint of a notebook from its text, its parameters, and `rest`.
 
-    `chosen_values` are the parameters that a run sets, `defaults` those that the notebook itself
-    names, `rest` is whatever else its results come from. Raises InputError where `weights` is to be
-    looked for in a folder that isn't there.
+    `parameters` are those that a run sets, `defaults` those that the notebook itself names, `rest`
+    is whatever else its results come from. Raises InputError where `weights` is to be looked for
+    in a folder that isn't there.
     """
-    values = {**defaults, **chosen_values}
+    values = {**defaults, **parameters}
     chosen, backbone = values.get("weights"), values.get("backbone", "auto")
     looks = chosen in ("auto", "imagenet") and backbone not in _WITHOUT
     may_be_had = tuple(weights.present()) if looks else None
     stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
-    made_of = _digest(source, json.dumps(dict(chosen_values), sort_keys=True), stamp, rest)
+    made_of = _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
     return Fingerprint(made_of, may_be_had)
 
 

@@ -55,6 +55,10 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
 def classifier(
     inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
 ) -> Any:
+    """Return the compiled model from `inputs` to `h` and, behind it, dropout and a softmax.
+
+    Raises InputError for a `dropout` that is no share.
+    """
     if not 0 <= dropout < 1:
         raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
     keras = _keras()
