@@ -271,12 +271,12 @@ def together(judged: pd.DataFrame) -> str:
     "In every comparison" holds only if each one does; one contradicted row contradicts it.
     """
     verdict = list(judged.verdict)
-    where = " in simulation" if any(one.endswith(" in simulation") for one in verdict) else ""
-    if any(one.startswith("contradicted") for one in verdict):
+    where = " in simulation" if any(word.endswith(" in simulation") for word in verdict) else ""
+    if any(word.startswith("contradicted") for word in verdict):
         return "contradicted" + where
-    if not verdict or any(one.startswith("cannot be tested") for one in verdict):
+    if not verdict or any(word.startswith("cannot be tested") for word in verdict):
         return "cannot be tested (some comparison is missing)"
-    return ("holds" if all(one.startswith("holds") for one in verdict) else "not shown") + where
+    return ("holds" if all(word.startswith("holds") for word in verdict) else "not shown") + where
 
 
 def _unmeasured(claim: pd.Series[Any]) -> dict[str, Any]:

@@ -105,8 +105,8 @@ def fit(
         )
     whole = patches(windows, patch)
     rng = np.random.default_rng(settings.seed)
-    kept = min(max(1, per_window), whole.shape[1])
-    order = rng.random(whole.shape[:2]).argsort(axis=1)[:, :kept]
+    count = min(max(1, per_window), whole.shape[1])
+    order = rng.random(whole.shape[:2]).argsort(axis=1)[:, :count]
     rows = np.arange(len(whole))[:, None]
     x = whole[rows, order].reshape(-1, whole.shape[2])
     y = x
@@ -114,10 +114,10 @@ def fit(
         y = patches(clean, patch)[rows, order].reshape(x.shape)
 
     def drawn(of: npt.NDArray[Any]) -> Indices:
-        return (np.asarray(of)[:, None] * kept + np.arange(kept)).ravel()
+        return (np.asarray(of)[:, None] * count + np.arange(count)).ravel()
 
-    own = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
-    return stacked.fit(x, y, own, settings=settings, progress=progress)
+    patch_tasks = [replace(t, train=drawn(t.train), validation=drawn(t.validation)) for t in tasks]
+    return stacked.fit(x, y, patch_tasks, settings=settings, progress=progress)
 
 
 def codes(autoencoder: Stack, task: int, windows: Array) -> Array:

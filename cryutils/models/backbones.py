@@ -219,14 +219,14 @@ def embeddings(
     nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
     total = len(clips) if isinstance(clips, Sized) else None
     what = f"{backbone.name} embeddings"
-    found = []
+    maps = []
     with counting(what, "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
             chunks = _chunks(source, shape, 4 * batch_size)
-            found += cache.ragged(stem, partial(_whole, run, chunks, nothing))
+            maps += cache.ragged(stem, partial(_whole, run, chunks, nothing))
             report(done, total or done)
-    return found
+    return maps
 
 
 def kept(
@@ -262,10 +262,10 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
 def _folder(
     backbone: Backbone, engine: str, pooling: str | None, calibration: Frames | None
 ) -> Path:
-    known = runtimes.setting(engine)
+    runtime = runtimes.setting(engine)
     quantised = engine == "openvino-int8" and calibration is not None
-    told = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(known)]
-    key = json.dumps([*told, _content(calibration) if quantised else ""])
+    identity = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(runtime)]
+    key = json.dumps([*identity, _content(calibration) if quantised else ""])
     return cache_dir() / "embeddings" / f"{backbone.name}-{_digest(key.encode())}"
 
 

@@ -54,11 +54,11 @@ def quiet_stderr() -> Iterator[None]:
     Exceptions pass as always. TensorFlow's lines come before any log level is read, so the
     file descriptor itself is turned away.
     """
-    kept = os.dup(2)
+    stderr = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -83,7 +83,7 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     network, told = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
     for path in (network, told):
         if not path.is_file():
-            hint = near_miss(name, [found.stem for found in Path(folder).glob("*.keras")])
+            hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
             raise InputError(f"{path}: no such file.{hint}")
     card = ModelCard.read(Path(folder), name)
     card.check(network.name)

@@ -67,8 +67,8 @@ class CrossFit:
 
         places = [(r, k) for r, repeat in enumerate(self.folds) for k in range(len(repeat))]
         parts = [
-            one.history.assign(repeat=r, fold=k)
-            for one, (r, k) in zip(self.fits, places, strict=True)
+            fitted.history.assign(repeat=r, fold=k)
+            for fitted, (r, k) in zip(self.fits, places, strict=True)
         ]
         table = pd.concat(parts, ignore_index=True)
         return table[["repeat", "fold", *(c for c in parts[0] if c not in ("repeat", "fold"))]]
@@ -219,11 +219,11 @@ def validation_clips(
     return train[~held], train[held]
 
 
-def _repeated(given: Sequence[Any]) -> list[list[Fold]]:
-    if not len(given):
+def _repeated(repeats: Sequence[Any]) -> list[list[Fold]]:
+    if not len(repeats):
         raise InputError("there are no folds; draw them with Protocol(...).k_folds(corpus).")
-    one_list = isinstance(given[0], tuple) and isinstance(given[0][0], np.ndarray)
-    return [list(given)] if one_list else [list(repeat) for repeat in given]
+    one_list = isinstance(repeats[0], tuple) and isinstance(repeats[0][0], np.ndarray)
+    return [list(repeats)] if one_list else [list(repeat) for repeat in repeats]
 
 
 def _check_apart(infants: Sequence[str], train: Indices, test: Indices, r: int, k: int) -> None:

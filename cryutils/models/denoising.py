@@ -91,8 +91,8 @@ class Picture:
         bins = patches.shape[1] // self.patch
         total = np.zeros((starts[-1] + self.patch, bins))
         count = np.zeros((len(total), 1))
-        for start, one in zip(starts, patches, strict=True):
-            total[start : start + self.patch] += one.reshape(self.patch, bins)
+        for start, piece in zip(starts, patches, strict=True):
+            total[start : start + self.patch] += piece.reshape(self.patch, bins)
             count[start : start + self.patch] += 1
         return (total / count)[:frames].astype(np.float32)
 
@@ -159,8 +159,8 @@ def autoencoder(
         lift_db: by how much; choose it on training clips, as the rival's `threshold_db`.
     """
     level = picture.level(x, ref_db=picture.loudest_db(x))
-    said = picture.joined(dense.predict(task, picture.patches(level)), len(level))
-    return apply_gain(x, 10 ** (np.minimum(said + lift_db - level, 0) / 20), picture)
+    denoised = picture.joined(dense.predict(task, picture.patches(level)), len(level))
+    return apply_gain(x, 10 ** (np.minimum(denoised + lift_db - level, 0) / 20), picture)
 
 
 def spectral_gate(

@@ -64,8 +64,8 @@ class FoldFeatures:
         scaler = self.scaler(train)
         key = None if scaler is None else (scaler.low, scaler.high)
         if key not in self._matrices:
-            found = audio.features(
+            features = audio.features(
                 self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
             )
-            self._matrices[key] = summarise(found)
+            self._matrices[key] = summarise(features)
         return self._matrices[key]

@@ -77,7 +77,7 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 
 def examples_from_windows(features: Sequence[Array], *, frames: int, hop: int) -> Examples:
     """Return all clips' `windows` as examples, from features (frames, coefficients) of each."""
-    return Examples.of([windows(one, frames=frames, hop=hop) for one in features])
+    return Examples.of([windows(array, frames=frames, hop=hop) for array in features])
 
 
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:

@@ -49,8 +49,8 @@ def _converted(model: Any) -> bytes:
     try:
         # From the traced function: by way of a saved model, as `from_keras_model` goes, it takes
         # some four times as long, and comes to the same network.
-        (one,) = model.inputs
-        spec = tf.TensorSpec(one.shape, one.dtype)
+        (source,) = model.inputs
+        spec = tf.TensorSpec(source.shape, source.dtype)
         call = tf.function(lambda x: model(x, training=False), autograph=False)
         with quiet_stderr():
             traced = call.get_concrete_function(spec)
@@ -90,12 +90,12 @@ class Lite:
 
     def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return probabilities float32 (n, classes) of `x` (n, *shape)."""
-        given = np.asarray(x, dtype=self._input["dtype"])
-        if given.shape[1:] != self.shape:
-            raise InputError(f"an example is {self.shape}, not {given.shape[1:]}.")
-        if not len(given):
+        rows = np.asarray(x, dtype=self._input["dtype"])
+        if rows.shape[1:] != self.shape:
+            raise InputError(f"an example is {self.shape}, not {rows.shape[1:]}.")
+        if not len(rows):
             return np.zeros((0, self.classes), np.float32)
-        parts = [given[i : i + _BATCH] for i in range(0, len(given), _BATCH)]
+        parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
         return np.concatenate([self._answers(part) for part in parts])
 
     def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

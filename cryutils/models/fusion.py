@@ -130,17 +130,17 @@ def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     if rows.ndim != 2:
         raise InputError(f"probabilities are (frames, classes), not {rows.shape}.")
     missing = np.isnan(rows)
-    known = ~missing.any(axis=1)
+    answered = ~missing.any(axis=1)
     if (missing.any(axis=1) & ~missing.all(axis=1)).any():
         raise InputError("a frame's probabilities are missing in part; use a row of NaN.")
-    n = min(_checked_length(n), max(1, int(known.sum())))
-    given = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[known]])
-    total = np.zeros((int(known.sum()), rows.shape[1]))
+    n = min(_checked_length(n), max(1, int(answered.sum())))
+    padded = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[answered]])
+    total = np.zeros((int(answered.sum()), rows.shape[1]))
     for first in range(n):  # from the oldest to the newest, so the sums are the deque's own
-        total += given[first : first + len(total)]
+        total += padded[first : first + len(total)]
     held = np.minimum(np.arange(1, len(total) + 1), n)[:, None]
     means = np.concatenate([rows[:1] * np.nan, total / held]).astype(np.float32)
-    return means[np.cumsum(known)] if len(rows) else rows
+    return means[np.cumsum(answered)] if len(rows) else rows
 
 
 def last_value(probabilities: npt.ArrayLike) -> Probabilities:
@@ -149,8 +149,8 @@ def last_value(probabilities: npt.ArrayLike) -> Probabilities:
     NaN where there is none.
     """
     rows = np.asarray(probabilities, np.float32)
-    known = np.flatnonzero(~np.isnan(rows).any(axis=1))
-    return rows[known[-1]] if len(known) else np.full(rows.shape[1], np.nan, np.float32)
+    answered = np.flatnonzero(~np.isnan(rows).any(axis=1))
+    return rows[answered[-1]] if len(answered) else np.full(rows.shape[1], np.nan, np.float32)
 
 
 def _checked_length(n: int) -> int:

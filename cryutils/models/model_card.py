@@ -42,10 +42,10 @@ class ModelCard:
         """Write `<name>.json` with `content` and the digests of `networks`; return its path."""
         path = folder / f"{name}.json"
         digests = {network.name: file_digest(network) for network in networks}
-        told = {**content, "digests": digests}
-        digests[path.name] = _digest(told)
+        card = {**content, "digests": digests}
+        digests[path.name] = _digest(card)
         with writing(path) as part:
-            text = json.dumps(told, indent=2, ensure_ascii=False)
+            text = json.dumps(card, indent=2, ensure_ascii=False)
             part.write_text(text + "\n", encoding="utf-8")
         return path
 
@@ -70,13 +70,13 @@ class ModelCard:
             raise InputError(
                 f"{path}: damaged, so nothing tells how to use its model; {again}."
             ) from error
-        own = digests.pop(path.name, None)
-        if own is None:
+        digest = digests.pop(path.name, None)
+        if digest is None:
             raise InputError(
                 f"{path}: older than the digests that tell whether the models beside it are its"
                 f" own; {again}."
             )
-        if own != _digest({**content, "digests": digests}):
+        if digest != _digest({**content, "digests": digests}):
             raise InputError(f"{path}: it was changed since its model was trained; {again}.")
         return cls(path, content, digests)
 

@@ -99,21 +99,21 @@ def ready(
     each layer's values is taken (post-training quantisation, NNCF); the quantised network is
     kept in the cache. Raises InputError as `setting` does, and where calibration is lacking.
     """
-    known = setting(engine)
+    runtime = setting(engine)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1.")
     if engine == "keras":
-        return Engine(known, _keras_run(model, batch_size))
+        return Engine(runtime, _keras_run(model, batch_size))
     if engine == "openvino-int8":
         if calibration is None or not len(calibration):
             raise InputError(
                 "engine='openvino-int8' needs calibration=, some frames of training clips, "
                 "uint8 (n, height, width, 3)."
             )
-        network = _quantised(model, calibration, known)
+        network = _quantised(model, calibration, runtime)
     else:
         network = _converted(model)
-    return Engine(known, _openvino_run(network, known, model.output_shape[1:], batch_size))
+    return Engine(runtime, _openvino_run(network, runtime, model.output_shape[1:], batch_size))
 
 
 def agreement(
@@ -197,9 +197,9 @@ def _converted(model: Any) -> Any:
         return _openvino().convert_model(call)
 
 
-def _quantised(model: Any, calibration: Frames, known: Setting) -> Any:
+def _quantised(model: Any, calibration: Frames, runtime: Setting) -> Any:
     """Return the network in int8, from the cache where the same was quantised before."""
-    stem = cache_dir() / "engines" / _digest(model, calibration, known)
+    stem = cache_dir() / "engines" / _digest(model, calibration, runtime)
     described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
     core = _openvino().Core()
     if described.is_file() and values.is_file():
@@ -231,34 +231,34 @@ def _no_bars() -> Iterator[None]:
     """Keep NNCF's progress bars out of notebooks: they are rich's, which looks where it runs."""
     from rich import console
 
-    kept = console._is_jupyter
+    in_notebook = console._is_jupyter
     console._is_jupyter = lambda: False
     try:
         with redirect_stdout(io.StringIO()):
             yield
     finally:
-        console._is_jupyter = kept
+        console._is_jupyter = in_notebook
 
 
-def _digest(model: Any, calibration: Frames, known: Setting) -> str:
-    told = f"{known} {model.input_shape} {model.output_shape} {calibration.shape}"
-    found = hashlib.blake2b(told.encode(), digest_size=16)
+def _digest(model: Any, calibration: Frames, runtime: Setting) -> str:
+    identity = f"{runtime} {model.input_shape} {model.output_shape} {calibration.shape}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=16)
     # The answer to one frame tells models apart that have the same weights in other layers.
     answer = model.predict_on_batch(calibration[:1])
     for array in (*model.get_weights(), calibration, answer):
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _openvino_run(
-    network: Any, known: Setting, shape: Sequence[int | None], batch_size: int
+    network: Any, runtime: Setting, shape: Sequence[int | None], batch_size: int
 ) -> Callable[[Frames], Array]:
     openvino = _openvino()
     from openvino.preprocess import PrePostProcessor
 
     pixels = PrePostProcessor(network)
     pixels.input().tensor().set_element_type(openvino.Type.u8)
-    hint = "bf16" if known.precision == "bfloat16" else "f32"
+    hint = "bf16" if runtime.precision == "bfloat16" else "f32"
     compiled = openvino.Core().compile_model(
         pixels.build(),
         "CPU",

@@ -269,9 +269,9 @@ def fit(
             mine = None if allowed is None else allowed[some]
             job = _Job(grouped, y, [tasks[k] for k in some], mine, settings, steps)
             path = cache_dir() / "dense" / f"{job.key(content)}.npz"
-            known = path.is_file()
+            cached = path.is_file()
             arrays = cache.arrays(path, job.train)
-            if not known:
+            if not cached:
                 note(path, len(some))
             parts.append(arrays)
             table = pd.DataFrame(arrays["history"], columns=["task", "epoch", *MEASURES])
@@ -299,14 +299,14 @@ class _Job:
     steps: int
 
     def key(self, content: str) -> str:
-        told = [
+        task_keys = [
             [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
              None if t.inputs is None else cache.key(t.inputs), t.monitor]
             for t in self.tasks
         ]  # fmt: skip
         classes = None if self.allowed is None else self.allowed.shape[1]
         versions = [metadata.version(name) for name in ("keras", "tensorflow", "numpy")]
-        shaped = [STACKED_VERSION, content, told, classes, self.steps, asdict(self.settings)]
+        shaped = [STACKED_VERSION, content, task_keys, classes, self.steps, asdict(self.settings)]
         return cache.key(*shaped, versions, machine())
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
@@ -332,8 +332,8 @@ class _Job:
             value = np.where(by_accuracy, -val_accuracy, val_loss)
             better = alive & (value < least)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
-            for kept, now in zip(best, model.get_weights(), strict=True):
-                kept[better] = now[better]
+            for snapshot, now in zip(best, model.get_weights(), strict=True):
+                snapshot[better] = now[better]
             measures = np.stack([loss, accuracy, val_loss, val_accuracy], axis=1)
             rows += [(k, epoch, *measures[k]) for k in np.flatnonzero(alive)]
         layers = {
@@ -372,11 +372,11 @@ class _Job:
 
         def run(rows: Any, weight: Any, *, training: bool) -> Any:
             def step(k: Any, sums: Any) -> Any:
-                there = tf.reduce_sum(tf.cast(weight[k] > 0, tf.float32), axis=0)
+                rows_weighed = tf.reduce_sum(tf.cast(weight[k] > 0, tf.float32), axis=0)
                 with tf.GradientTape() as tape:
                     loss, right = measure(rows[k], weight[k], training=training)
                     # A mean for each network, summed: none sees the others in its gradient.
-                    total = tf.reduce_sum(loss / tf.maximum(there, 1))
+                    total = tf.reduce_sum(loss / tf.maximum(rows_weighed, 1))
                 if training:
                     gradients = tape.gradient(total, model.trainable_variables)
                     model.optimizer.apply(gradients, model.trainable_variables)
@@ -472,10 +472,10 @@ def _check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], clas
         if whole:
             labels = y if y.ndim == 1 else y[task.group]
             present = np.unique(labels[np.concatenate([task.train, task.validation])])
-            told = range(classes) if task.classes is None else task.classes
-            if not set(present) <= set(told):
+            allowed = range(classes) if task.classes is None else task.classes
+            if not set(present) <= set(allowed):
                 raise InputError(
-                    f"task {k}: rows of classes {present.tolist()}, it tells {[*told]}."
+                    f"task {k}: rows of classes {present.tolist()}, it tells {[*allowed]}."
                 )
 
 

@@ -64,10 +64,10 @@ def search(
     """
     import pandas as pd
 
-    known = {one.name for one in fields(Settings)}
+    names = {one.name for one in fields(Settings)}
     for name in grid:
-        if name not in known:
-            raise InputError(f"there is no setting {name!r}.{near_miss(name, known)}")
+        if name not in names:
+            raise InputError(f"there is no setting {name!r}.{near_miss(name, names)}")
     settings = settings or Settings()
     y, _ = class_indices(labels)
     train = np.sort(train[np.isin(train, examples.clip)])

@@ -174,8 +174,8 @@ def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
 
     # matplotlib brings its font along, so the letters are there on every machine.
     weight = "bold" if bold else "normal"
-    found = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
-    return ImageFont.truetype(found, size)
+    path = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
+    return ImageFont.truetype(path, size)
 
 
 def _wrapped(line: str) -> list[str]:

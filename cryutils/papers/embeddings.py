@@ -135,10 +135,10 @@ class FrameInput:
 
     def cut(self, picture: Pixels) -> Pixels:
         """Return the square of a picture that "frame" or "centre" takes, (size, size, 3)."""
-        kept = self.share if self.crop == "centre" else 1.0
+        share = self.share if self.crop == "centre" else 1.0
         x, y, side, _ = faces.centre(*picture.shape[:2])
-        rim = side * (1 - kept) / 2
-        box = np.array([x + rim, y + rim, side * kept, side * kept], np.float32)
+        rim = side * (1 - share) / 2
+        box = np.array([x + rim, y + rim, side * share, side * share], np.float32)
         return faces.crop(picture, box, size=self.size)
 
     def times_s(self, count: int) -> npt.NDArray[np.float64]:
@@ -151,10 +151,10 @@ class FrameInput:
         if self.crop == "centre":
             told["share"] = float(self.share)
         if self.crop == "face":
-            found = faces.resolve(self.detector)
-            model = faces.yunet_file() if found == "yunet" else None
+            detector = faces.resolve(self.detector)
+            model = faces.yunet_file() if detector == "yunet" else None
             told |= {
-                "detector": found, "model": None if model is None else identity(model),
+                "detector": detector, "model": None if model is None else identity(model),
                 "followed": [video.VERSION, video.MARGIN],
             }  # fmt: skip
         return backbones.file_key(path, frames=_FRAMES_VERSION, **told)
@@ -185,9 +185,9 @@ def embed(
         raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
     paths = [pictures_of(clip) for clip in clips]
     keys = ["no pictures" if path is None else given.key(path) for path in paths]
-    known = calibration(given) if engine == "openvino-int8" else None
-    there = backbones.kept(keys, backbone, engine=engine, calibration=known)
-    missing = {n: path for n, path in enumerate(paths) if path is not None and not there[n]}
+    frames_of_calibration = calibration(given) if engine == "openvino-int8" else None
+    in_cache = backbones.kept(keys, backbone, engine=engine, calibration=frames_of_calibration)
+    missing = {n: path for n, path in enumerate(paths) if path is not None and not in_cache[n]}
     if missing:
         seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
         frames = sum(ceil(s * given.fps) or 1 for s in seconds)
@@ -202,7 +202,7 @@ def embed(
         sources |= {n: partial(_frames_of, n, stream) for n in files}
         pairs = [(key, sources.get(n, lambda: iter(()))) for n, key in enumerate(keys)]
         return backbones.embeddings(
-            pairs, backbone, engine=engine, calibration=known, progress=progress
+            pairs, backbone, engine=engine, calibration=frames_of_calibration, progress=progress
         )
 
 
@@ -258,8 +258,8 @@ def calibration(given: FrameInput) -> Pixels:
     from cryutils.datasets.synthetic.corpus import FACES, VERSION
 
     shape = [given.size, given.crop, given.share if given.crop == "centre" else None]
-    told = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
-    name = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    content = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
+    name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def drawn() -> Iterator[Pixels]:
         yield np.stack([_other(number, given) for number in range(_CALIBRATION)])
@@ -316,11 +316,11 @@ def check_disk(needed: int, *, resuming: bool = False) -> str:
     at = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(at).free
     words = f"{needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free"
-    there = 0
+    present = 0
     if resuming and free < needed + _SPARE:
-        kept = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
-        there = sum(file.stat().st_size for file in kept)
-    if free < max(needed - there, 0) + _SPARE:
+        files = (file for name in _KEPT for file in (folder / name).rglob("*") if file.is_file())
+        present = sum(file.stat().st_size for file in files)
+    if free < max(needed - present, 0) + _SPARE:
         raise InputError(
             f"{folder}: {words}; make room there, or set CRYUTILS_CACHE_DIR to a larger disk."
         )

@@ -91,7 +91,7 @@ def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")
-    kept = []
+    rows = []
     for clip in clips:
         source = pictures_of(clip)
         own = [] if source is None else list(given.frames(source))
@@ -100,8 +100,8 @@ def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -
         part = np.zeros((count, *given.shape), np.uint8)
         for row, number in enumerate(chosen):
             part[row] = own[number]
-        kept.append(part)
-    return Examples.of(kept)
+        rows.append(part)
+    return Examples.of(rows)
 
 
 def network(

@@ -254,15 +254,15 @@ class EnsemblePredictor:
         boxes = track.boxes[shown] if follows else None
         return _Outputs(seeing.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
 
-    def _join(self, heard: _Outputs | None, seen: _Outputs | None) -> Timeline | None:
+    def _join(self, heard: _Outputs | None, pictures: _Outputs | None) -> Timeline | None:
         """Return the ensemble's answer to each window; None where a submodel has nothing."""
-        if heard is None or (IMAGE in self._parts and seen is None):
+        if heard is None or (IMAGE in self._parts and pictures is None):
             return None
         outputs = dict(heard.outputs)
-        if seen is not None:
+        if pictures is not None:
             middles = heard.times_s + self._hearing.window_s / 2
-            frame, window = pairs(seen.times_s, middles)
-            outputs[IMAGE] = by_clip(seen.outputs[IMAGE][frame], window, len(middles))
+            frame, window = pairs(pictures.times_s, middles)
+            outputs[IMAGE] = by_clip(pictures.outputs[IMAGE][frame], window, len(middles))
         rows = [outputs[name][:, : part.features] for name, part in self._parts.items()]
         return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
 
@@ -271,9 +271,11 @@ class EnsemblePredictor:
         answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
         return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
 
-    def _pictures(self, seen: _Outputs) -> Timeline:
+    def _pictures(self, pictures: _Outputs) -> Timeline:
         """Return the answer to each frame."""
-        return Timeline(seen.times_s, self._probabilities(IMAGE, seen.outputs[IMAGE]), seen.boxes)
+        return Timeline(
+            pictures.times_s, self._probabilities(IMAGE, pictures.outputs[IMAGE]), pictures.boxes
+        )
 
     def _rolled(self, pictures: Timeline) -> Timeline:
         """Return the answers to the frames as the paper shows them: their rolling average."""

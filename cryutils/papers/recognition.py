@@ -129,8 +129,8 @@ class Scored:
         # What always says the same knows nothing that could be sure or unsure.
         reason = "always the same answer"
         self.intervals = {
-            metric: replace(found, low=None, high=None, df=None, se=None, reason=reason)
-            for metric, found in self.intervals.items()
+            metric: replace(interval, low=None, high=None, df=None, se=None, reason=reason)
+            for metric, interval in self.intervals.items()
         }
 
     @property
@@ -155,7 +155,7 @@ class Scored:
         if not names:
             for label, row in self.table.iloc[:-1].iterrows():
                 values |= {f"{name}.{label}": row[name] for name in ("precision", "recall", "f1")}
-        ends = {name: (found.low, found.high) for name, found in self.intervals.items()}
+        ends = {name: (interval.low, interval.high) for name, interval in self.intervals.items()}
         rows = [(f"{key}.{k}", value, *ends.get(k, (None, None))) for k, value in values.items()]
         return pd.DataFrame(rows, columns=["key", "value", "low", "high"]).assign(
             n=len(self.corpus), n_infants=len(set(self.corpus.infants)), protocol=self.protocol,
@@ -218,7 +218,7 @@ def deploy(
         "infants": len(set(corpus.infants)),
         "training": asdict(settings),
         "seed": settings.seed,
-        "leak_free": {m: _as_dict(found) for m, found in scored.intervals.items()},
+        "leak_free": {m: _as_dict(interval) for m, interval in scored.intervals.items()},
     }
     if isinstance(given, SoundInput):
         reference = novelty.Reference.of(examples, corpus.infants)
@@ -227,8 +227,8 @@ def deploy(
     return *checkpoints.save(fitted.model, folder, name, about, exported=[light]), light
 
 
-def _as_dict(found: evaluation.Interval) -> dict[str, float | None]:
-    return {"value": found.value, "low": found.low, "high": found.high}
+def _as_dict(interval: evaluation.Interval) -> dict[str, float | None]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def moments(

@@ -62,21 +62,21 @@ def over_windows(
     truth, _ = class_indices(corpus.labels)
     infants = corpus.infants.tolist()
     before = _measured(over_time, truth, 1, fps)
-    found = []
+    rolled = []
     for n in windows:
         changes, right, last = _measured(over_time, truth, n, fps)
-        known = np.isfinite(changes).any()
-        found.append(
+        answered = np.isfinite(changes).any()
+        rolled.append(
             Rolled(
                 n=n,
-                flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if known else None,
+                flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if answered else None,
                 accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
                 final=interval(last, truth, infants, metric="accuracy", protocol=protocol),
-                flicker_change=mean_interval(changes - before[0], infants) if known else None,
+                flicker_change=mean_interval(changes - before[0], infants) if answered else None,
                 accuracy_change=mean_interval(right - before[1], infants),
             )
         )
-    return found
+    return rolled
 
 
 def results(
@@ -87,21 +87,21 @@ def results(
     And what the longest window changes against single frames, as
     `rolling.gain.flicker_per_minute` and `rolling.gain.accuracy`.
     """
-    longest = max(rolled, key=lambda one: one.n)
-    found = {
-        f"{one.n}.{name}": value
-        for one in rolled
+    longest = max(rolled, key=lambda score: score.n)
+    values = {
+        f"{score.n}.{name}": value
+        for score in rolled
         for name, value in (
-            ("flicker_per_minute", one.flicker),
-            ("accuracy", one.accuracy),
-            ("final_accuracy", one.final),
+            ("flicker_per_minute", score.flicker),
+            ("accuracy", score.accuracy),
+            ("final_accuracy", score.final),
         )
     }
-    found["gain.flicker_per_minute"] = longest.flicker_change
-    found["gain.accuracy"] = longest.accuracy_change
+    values["gain.flicker_per_minute"] = longest.flicker_change
+    values["gain.accuracy"] = longest.accuracy_change
     return pd.DataFrame(
         value.row(f"rolling.{key}", protocol=protocol, data=corpus.name)
-        for key, value in found.items()
+        for key, value in values.items()
         if value is not None
     )
 
@@ -110,9 +110,9 @@ def _measured(
     over_time: Sequence[Array], truth: Indices, n: int, fps: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
     """Return of each clip: changes a minute, share of frames right, and the last label."""
-    said = [rolling_average(p, n) for p in over_time]
+    averages = [rolling_average(p, n) for p in over_time]
     right = np.array(
-        [np.mean(decide(p) == y) if len(p) else 0.0 for p, y in zip(said, truth, strict=True)]
+        [np.mean(decide(p) == y) if len(p) else 0.0 for p, y in zip(averages, truth, strict=True)]
     )
-    last = np.array([int(decide(last_value(p))) for p in said])
-    return flicker(said, step_s=1 / fps), right, last
+    last = np.array([int(decide(last_value(p))) for p in averages])
+    return flicker(averages, step_s=1 / fps), right, last
