@@ -31,7 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The cache is empty, or lies in `CRYUTILS_TEST_CACHE`, where it stays for a second run. How
     far long work is goes to a file, since a slow machine has more to say than a fast one.
+    pytest-xdist's workers inherit all this.
     """
+    config.option.nbval_cell_timeout = config.option.nbval_kernel_startup_timeout = HANG_S
+    if hasattr(config, "workerinput"):
+        return
     config.stash[_scratch] = tempfile.TemporaryDirectory()
     home = Path(config.stash[_scratch].name)
     cache = os.environ.get("CRYUTILS_TEST_CACHE", str(home / "cache"))
@@ -44,7 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "CRYUTILS_OFFLINE": "1",
         "KERAS_HOME": str(home / "keras"),  # pretrained weights would choose another backbone
     }
-    config.option.nbval_cell_timeout = config.option.nbval_kernel_startup_timeout = HANG_S
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -55,20 +58,28 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what the kernels wrote."""
-    config.stash[_scratch].cleanup()
+    if _scratch in config.stash:
+        config.stash[_scratch].cleanup()
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """Count a cell once it has run and passed."""
+    """Write into a cell's report whether it has text, and whether that was compared."""
     report = (yield).get_result()
     cell = getattr(item, "cell", None)
-    if cell is None or report.when != "call" or not any(map(_has_text, cell.outputs)):
-        return
-    name = item.parent.name if item.parent else "?"
-    _with_text[name] += 1
-    # nbval itself reads the tags into these options.
-    _compared[name] += bool(report.passed and item.options["check"])  # type: ignore[attr-defined]
+    if cell is not None and report.when == "call" and any(map(_has_text, cell.outputs)):
+        # nbval itself reads the tags into these options.
+        compared = report.passed and item.options["check"]  # type: ignore[attr-defined]
+        report.user_properties.append(("compared", bool(compared)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the cells, also those that another process ran."""
+    for name, value in report.user_properties:
+        if name == "compared" and report.when == "call":
+            notebook = report.nodeid.partition("::")[0]
+            _with_text[notebook] += 1
+            _compared[notebook] += value
 
 
 def _has_text(output: dict) -> bool:  # type: ignore[type-arg]
