@@ -34,10 +34,10 @@ MOST = 1.05  # the exponent that is allowed
 def stages(clips: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the stages in order, each with its name; a later one uses what an earlier one made."""
     import cryutils
+    from cryutils.evaluation import Split
     from cryutils.models import small_cnn
     from cryutils.models.inputs import SoundInput
     from cryutils.papers import embeddings, ensemble, streams, table3
-    from cryutils.papers.nested import Split
 
     made: dict[str, Any] = {}
     backbone = small_cnn.small()  # its quality is nobody's concern here

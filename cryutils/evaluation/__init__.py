@@ -1,6 +1,11 @@
 """From predictions to claims: splits, scores, intervals, permutation tests.
 
 The stub beside this file says what is in it; each part is imported when first touched.
+
+>>> from cryutils import evaluation
+>>> folds = evaluation.Protocol("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
+>>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
+>>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
 """
 
 import lazy_loader

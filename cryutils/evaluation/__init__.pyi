@@ -22,6 +22,7 @@ from .permutation import permute_labels as permute_labels
 from .splits import Fold as Fold
 from .splits import Labelled as Labelled
 from .splits import Protocol as Protocol
+from .splits import Split as Split
 from .splits import class_indices as class_indices
 from .splits import folds as folds
 from .splits import infant_split as infant_split

@@ -2,7 +2,7 @@
 
 Notebook 03 rebuilds Paper A's Tables 1 and 2 with it (section 3.3). The primary score is
 made of pooled out-of-fold predictions; the papers' single hold-out is drawn many times, to
-be shown as a distribution. Import these names from `cryutils.evaluation.metrics`.
+be shown as a distribution.
 """
 
 from __future__ import annotations

@@ -1,13 +1,6 @@
-"""Scores, and the one home of everything that turns predictions into claims.
+"""Accuracy, precision, recall and F1, by class and as a whole.
 
-Notebook 03 walks it: Paper A's Tables 1 and 2 (section 3.3) under both protocols. Splits and
-folds live in `splits`, predictions of unseen clips in `crossval`, intervals in `intervals`,
-p-values in `permutation`; all their public names are imported from here.
-
->>> from cryutils import evaluation
->>> folds = evaluation.Protocol("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
->>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
->>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
+Notebook 03 walks it: Paper A's Tables 1 and 2 (section 3.3) under both protocols.
 """
 
 from __future__ import annotations

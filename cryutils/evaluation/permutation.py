@@ -6,8 +6,7 @@ one reason and sounds like itself, so free shuffling breaks a bond that exists w
 signal. Where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py` finds
 10 % so under the leak-free protocol and 93 % under the paper's (by blocks: 5 and 4 %). Shuffling
 within infants alone moves almost nothing. What may be exchanged are whole label vectors of
-infants with equally many clips (block permutation), and clips within an infant. Import these
-names from `cryutils.evaluation.metrics`.
+infants with equally many clips (block permutation), and clips within an infant.
 """
 
 from __future__ import annotations

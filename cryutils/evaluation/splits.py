@@ -4,7 +4,7 @@ Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols s
 (Paper A, section 3.3). Neither paper says more of its split than the shares; it is read here
 as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
 keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
-folds. Import these names from `cryutils.evaluation.metrics`.
+folds; `Split` says what is divided where that may be frames.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = [
     "Fold",
     "Labelled",
     "Protocol",
+    "Split",
     "class_indices",
     "folds",
     "infant_split",
@@ -50,7 +51,16 @@ class Labelled(Interface):
     def infants(self) -> Sequence[str]: ...
 
 
-class Protocol(StrEnum):
+class _Choice(StrEnum):
+    """A name out of few; another is refused with the nearest."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        near = near_miss(str(value), [str(member) for member in cls])
+        raise InputError(f"no {cls.__name__.lower()} {value!r}.{near}")
+
+
+class Protocol(_Choice):
     """How clips are divided: at random, as the papers are read here, or with every infant whole.
 
     >>> Protocol("paper") is Protocol.PAPER
@@ -59,11 +69,6 @@ class Protocol(StrEnum):
 
     PAPER = "paper"
     LEAK_FREE = "leak_free"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self:
-        names = [str(member) for member in cls]
-        raise InputError(f"no protocol {value!r}.{near_miss(str(value), names)}")
 
     def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
         """Return one hold-out split (train, test) under this protocol."""
@@ -76,6 +81,24 @@ class Protocol(StrEnum):
         """Return repeated stratified k-fold under this protocol; see `folds`."""
         infants = None if self is Protocol.PAPER else corpus.infants
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
+
+
+class Split(_Choice):
+    """What is divided: frames (or windows of sound with theirs), clips, or infants."""
+
+    FRAME = "frame"
+    CLIP = "clip"
+    INFANT = "leak_free"
+
+    @property
+    def protocol(self) -> Protocol:
+        """Whose protocol it is: the paper's, or the leak-free one."""
+        return Protocol.LEAK_FREE if self is Split.INFANT else Protocol.PAPER
+
+    @property
+    def column(self) -> str:
+        """Its name in the tables of `plots`: there the split of clips stands for the paper."""
+        return "paper" if self is Split.CLIP else str(self)
 
 
 def class_indices(

@@ -25,13 +25,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Indices
+from cryutils.evaluation.splits import Indices, Split
 from cryutils.models import autoencoders, stacked
 from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.autoencoders import DNN as AUDIO
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
-from cryutils.papers.nested import Nested, Split, Units, divide
+from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.streams import IMAGE, Streams
 
 __all__ = [

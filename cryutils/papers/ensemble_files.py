@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cryutils._io.paths import writing
+from cryutils.evaluation.splits import Split
 from cryutils.models import checkpoints, export, runtimes
 from cryutils.models.autoencoders import keras_classifier
 from cryutils.models.backbones import Backbone, head_input
@@ -27,7 +28,7 @@ from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Job, Kind, Model, Plan, Settings, Views, fit_proposed
-from cryutils.papers.nested import Split, whole
+from cryutils.papers.nested import whole
 from cryutils.papers.streams import IMAGE, Streams
 from cryutils.papers.table3 import METRICS, Table3
 

@@ -1,7 +1,7 @@
 """What single frames say of a state, and of each other: `fit`, `alike`, `nearest`.
 
 Walked by notebook 07_frames_resnet50 (Paper A §3.5: a second model behind the frozen ResNet-50
-answers for each frame). It is trained once a fold under one of three splits (`nested.Split`),
+answers for each frame). It is trained once a fold under one of three splits (`evaluation.Split`),
 since the paper doesn't say whether it divided videos or frames; how alike frames are, and where
 the training frame comes from that is most like a test frame, shows why that matters.
 """
@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, class_indices
+from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
-from cryutils.papers.nested import Nested, Split, Units, divide
+from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.recognition import Scored
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Framewise:
     (frames,), its clip. networks: one a fold.
     """
 
-    scheme: Split
+    split: Split
     rows: Array = field(repr=False)
     clip: Indices = field(repr=False)
     networks: Stack = field(repr=False)
@@ -65,7 +65,7 @@ class Framewise:
         float32 (frames, classes), one array a clip, one clip in memory at a time. Raises
         InputError where frames were divided, for every network has seen some of each clip.
         """
-        if self.scheme is Split.FRAME:
+        if self.split is Split.FRAME:
             raise InputError("split by frame, every network has seen frames of every clip.")
         tester = {int(clip): k for k, fold in enumerate(self.folds) for clip in fold.test}
         answers = []
@@ -79,7 +79,7 @@ def fit(
     embeddings: Sequence[Array],
     corpus: Corpus,
     *,
-    scheme: Split | str,
+    split: Split,
     every: int = 1,
     settings: DenseSettings | None = None,
     n_folds: int = 5,
@@ -94,7 +94,7 @@ def fit(
     Args:
         embeddings: of each clip of `corpus`, float32 (frames, features).
         corpus: whose labels and infants count.
-        scheme: what is divided, such as "frame".
+        split: what is divided.
         every: 1 takes all frames.
         settings: of the networks; its `monitor` follows from the split.
         n_folds: 5 test 20 % each.
@@ -103,8 +103,8 @@ def fit(
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = taken(embeddings, every=every)
-    units = Units.of(corpus, clip, scheme)
-    folds = divide(units, scheme, n_folds=n_folds, n_inner=2, seed=seed)
+    units = Units.of(corpus, clip, split)
+    folds = divide(units, split, n_folds=n_folds, n_inner=2, seed=seed)
     parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
     tasks = [Task(train, stop) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)
@@ -116,7 +116,7 @@ def fit(
     rows = np.full((len(x), len(names)), np.nan, np.float32)
     for k, (_, _, test) in enumerate(parts):
         rows[test] = networks.predict(k, x[test])
-    return Framewise(Split(scheme), rows, clip, networks, folds)
+    return Framewise(split, rows, clip, networks, folds)
 
 
 def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
@@ -188,7 +188,7 @@ def nearest(
     from sklearn.neighbors import NearestNeighbors
 
     x, clip = taken(embeddings, every=every)
-    units, fold = Units.of(corpus, clip, fitted.scheme), fitted.folds[0]
+    units, fold = Units.of(corpus, clip, fitted.split), fitted.folds[0]
     test = units.rows(fold.test)
     train = np.setdiff1d(units.rows(np.union1d(fold.fit, fold.stop)), test)
     test = np.random.default_rng(seed).permutation(test)[:most]
@@ -203,7 +203,7 @@ def nearest(
 
 def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean of their frames."""
-    protocol = fitted.scheme.protocol
+    protocol = fitted.split.protocol
     return {
         "frames": Scored.of(fitted.rows, corpus.take(fitted.clip), protocol=protocol),
         "clips": Scored.of(fitted.by_clip(len(corpus)), corpus, protocol=protocol),
@@ -212,7 +212,7 @@ def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
 
 def headline(fitted: Framewise, corpus: Corpus) -> Scored:
     """Return the scores of what the split divides: frames where frames are divided, else clips."""
-    return scores(fitted, corpus)["frames" if fitted.scheme is Split.FRAME else "clips"]
+    return scores(fitted, corpus)["frames" if fitted.split is Split.FRAME else "clips"]
 
 
 def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
@@ -221,12 +221,12 @@ def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
     As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
     counts clips in any case.
     """
-    key += ".frame_split" if fitted.scheme is Split.FRAME else ""
+    key += ".frame_split" if fitted.split is Split.FRAME else ""
     table = headline(fitted, corpus).results(key, "accuracy", "balanced_accuracy")
     return table.assign(n=len(corpus))
 
 
-def comparison(fits: Mapping[str, Mapping[str, Framewise]], corpus: Corpus) -> pd.DataFrame:
+def comparison(fits: Mapping[str, Mapping[Split, Framewise]], corpus: Corpus) -> pd.DataFrame:
     """Return a row a name for `plots.split_scores`: balanced accuracies by name and split."""
     import pandas as pd
 
@@ -235,6 +235,6 @@ def comparison(fits: Mapping[str, Mapping[str, Framewise]], corpus: Corpus) -> p
         for split, fitted in by_split.items():
             score = headline(fitted, corpus).intervals["balanced_accuracy"]
             low, high = (score.value if end is None else end for end in (score.low, score.high))
-            column = Split(split).column
+            column = split.column
             rows[name] |= {column: score.value, f"{column}_low": low, f"{column}_high": high}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -12,43 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Indices, Protocol, folds
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import Indices, Protocol, Split, folds
 from cryutils.models.crossfit import validation_clips
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["Nested", "Split", "Units", "divide", "whole"]
-
-
-class Split(StrEnum):
-    """What is divided: frames (or windows of sound with theirs), clips, or infants."""
-
-    FRAME = "frame"
-    CLIP = "clip"
-    INFANT = "leak_free"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self:
-        near = near_miss(str(value), [str(split) for split in cls])
-        raise InputError(f"there is no split {str(value)!r}.{near}")
-
-    @property
-    def protocol(self) -> Protocol:
-        """Whose protocol it is: the paper's, or the leak-free one."""
-        return Protocol.LEAK_FREE if self is Split.INFANT else Protocol.PAPER
-
-    @property
-    def column(self) -> str:
-        """Its name in the tables of `plots`: there the split of clips stands for the paper."""
-        return "paper" if self is Split.CLIP else str(self)
+__all__ = ["Nested", "Units", "divide", "whole"]
 
 
 class Units(NamedTuple):
@@ -59,12 +35,9 @@ class Units(NamedTuple):
     of_row: Indices
 
     @classmethod
-    def of(cls, corpus: Corpus, clip: Indices, split: Split | str) -> Units:
-        """Return the units of rows whose clips are `clip`: the rows themselves, or the clips.
-
-        Raises InputError for a split that there is not.
-        """
-        if Split(split) is Split.FRAME:
+    def of(cls, corpus: Corpus, clip: Indices, split: Split) -> Units:
+        """Return the units of rows whose clips are `clip`: the rows themselves, or the clips."""
+        if split is Split.FRAME:
             return cls(corpus.labels[clip], corpus.infants[clip], np.arange(len(clip)))
         return cls(corpus.labels, corpus.infants, clip)
 
@@ -94,7 +67,7 @@ class Nested:
 
 
 def divide(
-    units: Units, split: Split | str, *, n_folds: int = 5, n_inner: int = 3, seed: int = 0
+    units: Units, split: Split, *, n_folds: int = 5, n_inner: int = 3, seed: int = 0
 ) -> list[Nested]:
     """Return the outer folds of `units`, each with its inner ones; every unit is tested once.
 
@@ -108,9 +81,8 @@ def divide(
         seed: the same seed gives the same folds.
 
     Raises:
-        InputError: too few clips or infants of a class, as `splits.folds` says, or no such split.
+        InputError: too few clips or infants of a class, as `splits.folds` says.
     """
-    split = Split(split)
     honest = split is Split.INFANT
     labels, infants = units.labels.tolist(), units.infants.tolist()
     (outer,) = folds(labels, infants if honest else None, n_splits=n_folds, repeats=1, seed=seed)

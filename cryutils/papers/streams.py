@@ -19,10 +19,10 @@ from cryutils import audio
 from cryutils._io import cache
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, class_indices
+from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput, sound_problem
-from cryutils.papers.nested import Split, Units
+from cryutils.papers.nested import Units
 
 __all__ = ["IMAGE", "Streams", "gather", "grid", "pairs", "with_pictures"]
 
@@ -62,7 +62,7 @@ class Streams:
         """The class index of each window, int64 (windows,)."""
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
 
-    def units(self, split: Split | str) -> Units:
+    def units(self, split: Split) -> Units:
         """Return what a split divides: the windows, or their clips."""
         return Units.of(self.corpus, self.clip, split)
 

@@ -21,12 +21,11 @@ from cryutils import evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import Protocol, intervals
 from cryutils.evaluation.intervals import Interval, Metric
-from cryutils.evaluation.splits import Indices
+from cryutils.evaluation.splits import Indices, Split
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
 from cryutils.papers.ensemble import Ensemble, Inputs, Model, Row
-from cryutils.papers.nested import Split
 
 __all__ = ["METRICS", "MODELS", "Cell", "Classical", "Table3", "published"]
 
@@ -164,14 +163,14 @@ class Table3:
         split = next(s for s in reversed([*self.ensemble.plan.folds]) if s is not Split.FRAME)
         return {row: self.interval(split, row, Classical.MAJORITY).value for row in self.rows}
 
-    def results(self, split_unit: Split | str = Split.CLIP) -> pd.DataFrame:
+    def results(self, split_unit: Split = Split.CLIP) -> pd.DataFrame:
         """Return every score as a row; `split_unit` goes by the name of the paper's protocol.
 
         The other one's keys end with `frame_split.accuracy`, or `clip_split.accuracy`. What the
         ledger says of all three states, or of all three inputs, is stored only of those. Raises
         InputError for another unit.
         """
-        if Split(split_unit).protocol is not Protocol.PAPER:
+        if split_unit.protocol is not Protocol.PAPER:
             raise InputError(f'split_unit={str(split_unit)!r}: give "clip" or "frame".')
         results: list[Result] = []
         for split in self.ensemble.plan.folds:

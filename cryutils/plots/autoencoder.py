@@ -1,7 +1,6 @@
 """Figures of autoencoders: what comes back, how narrow the code may be, noise before and after.
 
-Walked by notebook 08_autoencoder_dnn (Paper A §3.4.1 and §3.5, which show none of this). Import
-them from `cryutils.plots.scores`.
+Walked by notebook 08_autoencoder_dnn (Paper A §3.4.1 and §3.5, which show none of this).
 """
 
 from __future__ import annotations

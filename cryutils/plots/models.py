@@ -1,7 +1,7 @@
 """Figures of trained networks: architecture, curves, faces, gains of fusion, stress, flicker.
 
 Walked by notebooks 04_cry2, 05_image and 06_full; Paper B promises these where its Figures 3 to 6
-show screenshots. Import them from `cryutils.plots.scores`.
+show screenshots.
 """
 
 from __future__ import annotations

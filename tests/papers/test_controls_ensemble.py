@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import pytest
 
 import cryutils
+from cryutils.evaluation import Split
 from cryutils.models import small_cnn
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, streams
 from cryutils.papers.ensemble import Plan, Row, Settings, fit_proposed
-from cryutils.papers.nested import Split, divide
+from cryutils.papers.nested import divide
 from cryutils.papers.table3 import Table3
 
 

@@ -16,6 +16,7 @@ import pytest
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import Split
 from cryutils.evaluation.intervals import Interval
 from cryutils.models import checkpoints, export
 from cryutils.models.autoencoders import AUTOENCODER
@@ -27,7 +28,6 @@ from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
 from cryutils.papers.ensemble import Row, Settings
-from cryutils.papers.nested import Split
 from cryutils.papers.predict_ensemble import EnsemblePredictor
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3

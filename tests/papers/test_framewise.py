@@ -10,6 +10,7 @@ import pytest
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import Split
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import framewise
 
@@ -52,18 +53,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
 
 
-@pytest.mark.parametrize("scheme", ["frame", "clip", "leak_free"])
-def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme: str) -> None:
+@pytest.mark.parametrize("split", list(Split))
+def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: Split) -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+    fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
     assert fitted.rows.shape == (len(corpus) * FRAMES, 2)
     np.testing.assert_allclose(fitted.rows.sum(axis=1), 1, atol=1e-5)
     assert fitted.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
     tested = np.concatenate([fold.test for fold in fitted.folds])
-    assert sorted(tested) == list(range(len(corpus) * (FRAMES if scheme == "frame" else 1)))
-    assert all(fold.stops_on_test == (scheme != "leak_free") for fold in fitted.folds)
-    for fold in fitted.folds if scheme == "leak_free" else ():
+    assert sorted(tested) == list(range(len(corpus) * (FRAMES if split is Split.FRAME else 1)))
+    assert all(fold.stops_on_test == (split is not Split.INFANT) for fold in fitted.folds)
+    for fold in fitted.folds if split is Split.INFANT else ():
         seen = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
         assert not seen & set(corpus.infants[fold.test])
 
@@ -71,7 +72,7 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme:
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=3.0, infant=0.5)
-    fitted = framewise.fit(embeddings, corpus, scheme="leak_free", settings=FAST, n_folds=4)
+    fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=FAST, n_folds=4)
     said = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
     assert np.mean(np.array(said) == corpus.labels) > 0.9
 
@@ -80,10 +81,10 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
     corpus = clips(16, 5, mostly=True)  # who it is tells the state, nothing else does
     embeddings = pictures(corpus, state=0.0, infant=2.0)
     right = {}
-    for scheme in ("frame", "clip", "leak_free"):
-        fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
+    for split in Split:
+        fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
         said = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
-        right[scheme] = float(np.mean(said == corpus.labels))
+        right[split] = float(np.mean(said == corpus.labels))
     assert right["frame"] > 0.95
     assert right["clip"] > 0.8
     assert right["leak_free"] < 0.7
@@ -92,7 +93,7 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
 def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, scheme="clip", every=2, settings=FAST, n_folds=3)
+    fitted = framewise.fit(embeddings, corpus, split=Split.CLIP, every=2, settings=FAST, n_folds=3)
     over_time = fitted.over_time(embeddings)
     assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
     for k, p in enumerate(over_time):
@@ -103,7 +104,7 @@ def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> 
 def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, scheme="frame", settings=FAST, n_folds=2)
+    fitted = framewise.fit(embeddings, corpus, split=Split.FRAME, settings=FAST, n_folds=2)
     with pytest.raises(InputError, match="every network has seen"):
         fitted.over_time(embeddings)
     with pytest.raises(InputError, match="every=0"):
@@ -124,10 +125,10 @@ def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() ->
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=0.0, infant=2.0)
     shares = {}
-    for scheme in ("frame", "clip", "leak_free"):
-        fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=2)
-        shares[scheme] = framewise.nearest(embeddings, corpus, fitted)
-        assert sum(shares[scheme].values()) == pytest.approx(1)
+    for split in Split:
+        fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=2)
+        shares[split] = framewise.nearest(embeddings, corpus, fitted)
+        assert sum(shares[split].values()) == pytest.approx(1)
     assert shares["frame"]["same clip"] > 0.9
     assert shares["clip"]["same clip"] == 0
     assert shares["clip"]["same infant"] > 0.7
@@ -139,11 +140,11 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     embeddings = pictures(corpus, state=1.0, infant=1.0)
     claims.begin("test_framewise", seed=0)
     fits = {}
-    for scheme in ("frame", "clip", "leak_free"):
-        fits[scheme] = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=3)
-        units = framewise.headline(fits[scheme], corpus).corpus
-        assert len(units) == len(corpus) * (FRAMES if scheme == "frame" else 1)
-        claims.record_table(framewise.results("image.made", fits[scheme], corpus))
+    for split in Split:
+        fits[split] = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)
+        units = framewise.headline(fits[split], corpus).corpus
+        assert len(units) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
+        claims.record_table(framewise.results("image.made", fits[split], corpus))
     table = framewise.comparison({"made": fits}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
     stored = claims.load_results().set_index(["key", "protocol"]).value

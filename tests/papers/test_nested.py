@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cryutils.errors import InputError
+from cryutils.evaluation import Split
 from cryutils.papers import nested
-from cryutils.papers.nested import Split, Units
+from cryutils.papers.nested import Units
 
 
 def made(infants: int = 15, clips: int = 4, windows: int = 3) -> Units:
@@ -88,8 +89,8 @@ def test_a_model_that_is_kept_tests_nobody() -> None:
     assert not set(units.infants[fold.fit]) & set(units.infants[fold.stop])
 
 
-def test_an_unknown_split_is_told_the_near_miss() -> None:
-    with pytest.raises(InputError, match="leak_free"):
-        nested.divide(made(), "leakfree")
+def test_an_unknown_split_names_its_near_miss() -> None:
+    with pytest.raises(InputError, match=r"no split 'leakfree'. .*leak_free"):
+        Split("leakfree")
     assert Split.FRAME.protocol == "paper"
     assert Split.INFANT.protocol == "leak_free"

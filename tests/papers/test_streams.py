@@ -13,10 +13,10 @@ import cryutils
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import Split
 from cryutils.models.examples import by_clip
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import streams
-from cryutils.papers.nested import Split
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 

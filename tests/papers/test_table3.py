@@ -12,8 +12,9 @@ import pytest
 
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.evaluation import Split
 from cryutils.papers.ensemble import Ensemble, Plan, Row, Settings, subsets
-from cryutils.papers.nested import Split, divide
+from cryutils.papers.nested import divide
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
 
@@ -80,9 +81,9 @@ def scores() -> Table3:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("unit", ["clip", "frame"])
+@pytest.mark.parametrize("unit", [Split.CLIP, Split.FRAME])
 def test_n_counts_each_clip_once_whatever_was_split(
-    scores: Table3, unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scores: Table3, unit: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=0)
@@ -108,7 +109,7 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     claims.begin("09_ensemble", seed=0)
-    claims.record_table(scores.results("frame"))
+    claims.record_table(scores.results(Split.FRAME))
     stored = claims.load_results()
     stored = stored[stored.protocol == "paper"].set_index("key")
     proposed, subset = scores.ensemble.proposed, scores.ensemble.subsets["mfcc", "stft"]
