@@ -24,7 +24,7 @@ SMALL = replace(autoencoders.sized(CODE, hidden=16), epochs=6, batch_size=16)
 HEAD = DenseSettings(units=(8, 6), epochs=4)
 
 
-def windows(clips: int = 12, each: int = 3, seed: int = 0) -> Examples:
+def moments(clips: int = 12, each: int = 3, seed: int = 0) -> Examples:
     """Windows that wander, with another mean for each class of clip (clip number modulo 3)."""
     rng = np.random.default_rng(seed)
     steps = rng.normal(0, 1, (clips * each, FRAMES, COEFFICIENTS))
@@ -44,7 +44,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> autoencoders.AeDnn:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         return autoencoders.cross_fit(
-            windows(), np.arange(12) % 3, divisions(), classes=3, patch=PATCH, autoencoder=SMALL,
+            moments(), np.arange(12) % 3, divisions(), classes=3, patch=PATCH, autoencoder=SMALL,
             dnn=HEAD,
         )  # fmt: skip
 
@@ -69,13 +69,13 @@ def test_patches_put_end_to_end_are_the_window(patch: int, more: int, rest: int)
 @pytest.mark.parametrize("patch", [0, FRAMES + 1])
 def test_a_patch_that_does_not_fit_is_refused(patch: int) -> None:
     with pytest.raises(InputError, match=f"patch={patch}.*{FRAMES} frames"):
-        autoencoders.patches(windows().x, patch)
+        autoencoders.patches(moments().x, patch)
 
 
 def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
     fitted: autoencoders.AeDnn,
 ) -> None:
-    x = windows().x
+    x = moments().x
     found = autoencoders.codes(fitted.autoencoders, 1, x)
     assert found.shape == (36, 2 * CODE)
     (one, bias1), (two, bias2) = fitted.autoencoders.layers(1)[:2]
@@ -89,7 +89,7 @@ def test_codes_of_many_windows_are_those_of_each(
     fitted: autoencoders.AeDnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autoencoders, "_WINDOWS", 5)
-    apart = autoencoders.codes(fitted.autoencoders, 0, windows().x)
+    apart = autoencoders.codes(fitted.autoencoders, 0, moments().x)
     assert apart == pytest.approx(fitted.codes[0], abs=1e-4)
 
 
@@ -109,8 +109,8 @@ def test_the_classifiers_front_gives_exactly_the_autoencoders_bottleneck(
     whole = fitted.autoencoders.keras(0)
     front = keras.Model(model.input, model.get_layer("bottleneck").output)
     encoder = keras.Model(whole.input, whole.layers[2].output)
-    cut = autoencoders.patches(windows().x, PATCH)
-    in_classifier = front.predict(windows().x, verbose=0)
+    cut = autoencoders.patches(moments().x, PATCH)
+    in_classifier = front.predict(moments().x, verbose=0)
     in_autoencoder = encoder.predict(
         cut.reshape(-1, PATCH * COEFFICIENTS), verbose=0, batch_size=96
     )
@@ -127,7 +127,7 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
 ) -> None:
     parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
     model = autoencoders.keras_classifier(*parts)
-    x, code = windows().x, fitted.codes[1]
+    x, code = moments().x, fitted.codes[1]
     said = fitted.classifiers.predict(1, code)
     assert model.predict(x, verbose=0) == pytest.approx(said, abs=1e-5)
     light = export.Lite(export.litert(model, tmp_path / "stream.tflite"))
@@ -142,13 +142,13 @@ def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_p
     )
     checkpoints.save(model, tmp_path, "stream", {"classes": STATES})
     back, _ = checkpoints.load(tmp_path, "stream")
-    x = windows().x
+    x = moments().x
     assert np.array_equal(back.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoders.AeDnn) -> None:
     for k, (_, _, test) in enumerate(divisions()):
-        rows = windows().rows(test)
+        rows = moments().rows(test)
         said = fitted.classifiers.predict(k, fitted.codes[k, rows])
         for number, clip in enumerate(test):
             mean = said[3 * number : 3 * number + 3].mean(axis=0)
@@ -158,7 +158,7 @@ def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoder
 def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
     fitted: autoencoders.AeDnn, apart: Path
 ) -> None:
-    changed = windows()
+    changed = moments()
     test = divisions()[0][2]
     rows = changed.rows(test)
     changed.x[rows] *= np.linspace(1, 4, len(rows))[:, None, None]
@@ -173,7 +173,7 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
 
 
 def test_a_clip_without_moments_or_test_has_no_answer(apart: Path) -> None:
-    whole = windows()
+    whole = moments()
     present = whole.clip != 0
     given_ = Examples(whole.x[present], whole.clip[present])
     train, stop, test = divisions()[0]
@@ -218,7 +218,7 @@ def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(a
 def test_settings_of_another_form_are_refused(units: tuple[int, ...]) -> None:
     settings = DenseSettings(units=units)
     with pytest.raises(InputError, match="three hidden layers"):
-        autoencoders.fit(windows().x, [], settings=settings)
+        autoencoders.fit(moments().x, [], settings=settings)
 
 
 def probabilities(
