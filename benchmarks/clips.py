@@ -91,8 +91,8 @@ def settings() -> Any:
     )
 
 
-def one(clips: int) -> dict[str, Any]:
-    """Return wall and own time of each stage in s, and the peak memory in MiB, of this process."""
+def cost(clips: int) -> dict[str, Any]:
+    """Return this process's wall and processor time in s by stage, and peak memory in MiB."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CRYUTILS_CACHE_DIR"] = folder
         begun = time.process_time()
@@ -119,7 +119,7 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
     """Print one line a number of clips, and the exponents."""
     rows = []
     for clips in sizes:
-        command = [sys.executable, __file__, "--one", str(clips)]
+        command = [sys.executable, __file__, "--clips", str(clips)]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         rows.append(json.loads(answer.splitlines()[-1]))
         largest = rows[-1]
@@ -150,9 +150,9 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--one", type=int, metavar="CLIPS")
-    asked = parser.parse_args().one
-    if asked:
-        print(json.dumps(one(asked)))
+    parser.add_argument("--clips", type=int, help="measure in this process, with so many")
+    clips = parser.parse_args().clips
+    if clips:
+        print(json.dumps(cost(clips)))
     else:
         main()

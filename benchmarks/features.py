@@ -98,13 +98,13 @@ def plain_librosa(files: Sequence[str]) -> dict[str, float]:
     import librosa
     import numpy as np
 
-    def one(path: str) -> tuple[np.ndarray, np.ndarray]:
+    def stft_and_mfcc(path: str) -> tuple[np.ndarray, np.ndarray]:
         x, sr = librosa.load(path, sr=None)
         return librosa.amplitude_to_db(np.abs(librosa.stft(x))), librosa.feature.mfcc(y=x, sr=sr)
 
-    first = one(files[0])  # librosa imports most of itself only now
+    first = stft_and_mfcc(files[0])  # librosa imports most of itself only now
     start = time.perf_counter()
-    everything = [one(path) for path in files[1:]]
+    everything = [stft_and_mfcc(path) for path in files[1:]]
     work_s = (time.perf_counter() - start) * len(files) / (len(files) - 1)
     return {"work_s": work_s, "clips": len([first, *everything])}
 

@@ -41,12 +41,12 @@ def main(rounds: int = ROUNDS) -> dict[str, float]:
         peaks = {minutes: run(f"read {minutes}", folder) for minutes in (1, 10)}
 
     result = {
-        f"{way}_times_real_time": statistics.median(one["media_s"] / one["work_s"] for one in rows)
+        f"{way}_times_real_time": statistics.median(row["media_s"] / row["work_s"] for row in rows)
         for way, rows in rows_by_way.items()
     }
     result["ratio"] = result["track_times_real_time"] / result["opencv_times_real_time"]
     result |= agreement
-    result |= {f"peak_mib_{minutes}_min": one["peak_mib"] for minutes, one in peaks.items()}
+    result |= {f"peak_mib_{minutes}_min": row["peak_mib"] for minutes, row in peaks.items()}
     print(
         f"  face found in {result['found_share']:.1%} of the frames (opencv "
         f"{result['opencv_found_share']:.1%}); the middle of the box {result['offset']:.1%} of its "
@@ -79,14 +79,14 @@ def write(folder: str) -> dict[str, float]:
     from cryutils.datasets.synthetic import face, voice
     from cryutils.video import mp4
 
-    def one(name: str, seed: int, seconds: float, side: int) -> None:
+    def draw(name: str, seed: int, seconds: float, side: int) -> None:
         cry = voice.plan("hungry", infant=seed, seed=seed, duration_s=seconds)
         mp4.write(Path(folder, name), face.frames(face.plan(cry, fps=FPS), size=side), fps=FPS)
 
     for seed in range(CLIPS):
-        one(f"{seed}.mp4", seed, SECONDS, SIDE)
+        draw(f"{seed}.mp4", seed, SECONDS, SIDE)
     for minutes in (1, 10):
-        one(f"{minutes} min.mp4", 0, 60 * minutes, 128)
+        draw(f"{minutes} min.mp4", 0, 60 * minutes, 128)
     return {}
 
 
@@ -159,7 +159,7 @@ def agreement(folder: str) -> dict[str, float]:
         path = Path(folder, f"{i}.mp4")
         face_track = video.track(path, fps=None)
         boxes, _ = plain_opencv(path)
-        ours += face_track.found.tolist()
+        ours += face_track.with_face.tolist()
         theirs += [box is not None for box in boxes]
         for mine, box in zip(face_track.boxes, boxes, strict=True):
             if box is not None:

@@ -27,7 +27,7 @@ class InputError(ValueError):
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
-    """Return " Did you mean X?" or " Known: a, b, c." for a name that is not in `known`.
+    """Return " Did you mean X?" or " Known: a, b, c." for a name that is not in `names`.
 
     >>> near_miss("tset_size", ["test_size", "seed"])
     ' Did you mean test_size?'

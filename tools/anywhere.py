@@ -93,7 +93,7 @@ SEEN = {
 
 
 def notebook_of_what_is_seen(path: Path, expected: dict[str, object], names: Sequence[str]) -> Path:
-    """Write a notebook that fails in nbval unless its kernel sees what `seen` says."""
+    """Write a notebook that fails in nbval unless its kernel sees what `expected` says."""
     notebook = nbformat.v4.new_notebook()
     for name, source in SEEN.items():
         output = nbformat.v4.new_output("stream", name="stdout", text=f"{expected[name]}\n")

@@ -50,10 +50,10 @@ def main(path: Path = READY) -> None:
     model = trained(pixels, parameters)
     arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
     with writing(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, told=np.array(told()), **arrays)
+        np.savez_compressed(file, told=np.array(recipe()), **arrays)
 
 
-def told() -> str:
+def recipe() -> str:
     """Return all that shapes the network but for the libraries that train it."""
     settings = {"size": SIZE, "infants": INFANTS, "epochs": EPOCHS, "seed": SEED}
     return json.dumps([PRETRAINING_VERSION, FILTERS, FACES, VERSION, settings], sort_keys=True)

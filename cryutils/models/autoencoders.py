@@ -4,8 +4,8 @@ Walked by notebook 08_autoencoder_dnn, used again by 09_ensemble. Paper A §3.4.
 encoder A: R^n -> R^p and a decoder B: R^p -> R^n for which E[D(x, B(A(x)))] is least; §3.5: "we
 use only the front part of the autoencoder to remove the noise. Then starting from the
 bottleneck, we use a DNN". The paper gives no size. Here x is a patch, some consecutive frames
-of a sound's features; a moment (a window of sound) is told by mean and deviation of the codes
-of its patches, which a small dense network turns into probabilities.
+of a sound's features; a window of sound is described by mean and deviation of the codes of
+its patches, which a small dense network turns into probabilities.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def fit(
     """Return an autoencoder of patches for each task, trained side by side.
 
     Args:
-        windows: float32 (moments, frames, coefficients).
+        windows: float32 (windows, frames, coefficients).
         tasks: their rows are rows of `windows`.
         patch: frames of a patch.
         per_window: so many patches are drawn of each window; neighbouring windows overlap and
@@ -121,7 +121,7 @@ def fit(
 
 
 def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
-    """Return what the encoder makes of each window, float32 (moments, 2 * p).
+    """Return what the encoder makes of each window, float32 (windows, 2 * p).
 
     The mean of its patches' codes, then their standard deviation.
     """
@@ -137,7 +137,7 @@ def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
 def reconstruction(autoencoder: Stack, task: int, windows: Array) -> Array:
     """Return B(A(x)) of each window's patches, put together again.
 
-    float32 (moments, frames in whole patches, coefficients), in the features' own unit.
+    float32 (windows, frames in whole patches, coefficients), in the features' own unit.
     """
     cut = patches(windows, _patch(autoencoder, windows))
     back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
@@ -148,9 +148,9 @@ def reconstruction(autoencoder: Stack, task: int, windows: Array) -> Array:
 class AeDnn:
     """Autoencoders and the DNNs behind them, one of each for every division of the clips.
 
-    `codes` is float32 (divisions, moments, 2 * p); `probabilities` float32 (clips, classes),
-    the mean over a clip's moments, each answered by a division that tests its clip (the last
-    that does); NaN for a clip without moments or that none tests.
+    `codes` is float32 (divisions, windows, 2 * p); `probabilities` float32 (clips, classes),
+    the mean over a clip's windows, each answered by a division that tests its clip (the last
+    that does); NaN for a clip without windows or that none tests.
     """
 
     autoencoders: Stack = field(repr=False)
@@ -176,7 +176,7 @@ def cross_fit(
     The encoder is frozen: the DNN is trained on its codes, and doesn't change it.
 
     Args:
-        examples: windows of all clips, x float32 (moments, frames, coefficients).
+        examples: windows of all clips, x float32 (windows, frames, coefficients).
         y: class index of each clip, int (clips,).
         divisions: (train, stop, test), numbers of clips. Both trainings stop by `stop`, which
             is the test part itself where a paper chose its epochs by that.

@@ -32,7 +32,7 @@ from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
 from cryutils.models.weights import APPLICATIONS, Unavailable, fetch, named
 
-__all__ = ["Backbone", "base", "embeddings", "file_key", "head_input", "kept"]
+__all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input"]
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -229,7 +229,7 @@ def embeddings(
     return maps
 
 
-def kept(
+def cached(
     keys: Iterable[str],
     backbone: Backbone,
     *,
@@ -237,7 +237,7 @@ def kept(
     pooling: str | None = "avg",
     calibration: Frames | None = None,
 ) -> list[bool]:
-    """Return for each key whether `embeddings` has kept a clip under it, settings being the same.
+    """Return for each key whether `embeddings` are in the cache under it, settings being the same.
 
     Nothing is read, so a damaged one counts.
     """

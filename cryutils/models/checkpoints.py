@@ -80,8 +80,8 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     Raises InputError where one of the two files is missing or damaged, or they aren't of one
     training.
     """
-    network, told = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
-    for path in (network, told):
+    network, card_file = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
+    for path in (network, card_file):
         if not path.is_file():
             hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
             raise InputError(f"{path}: no such file.{hint}")

@@ -245,13 +245,13 @@ def _answers(
 
     float32 (repeats, rows, classes).
     """
-    found = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
+    answers = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
     remaining = iter(fits)
-    for answers, repeat in zip(found, repeats, strict=True):
+    for repeat_answers, repeat in zip(answers, repeats, strict=True):
         for _, test in repeat:
             rows = examples.rows(test)
-            answers[rows] = next(remaining).predict(examples.x[rows])
-    return found
+            repeat_answers[rows] = next(remaining).predict(examples.x[rows])
+    return answers
 
 
 def _held_infants(

@@ -443,11 +443,11 @@ def _padded(
     size = -(-max(map(len, rows)) // steps)
     order = np.zeros((steps, size, len(rows)), np.int32)
     weight = np.zeros(order.shape, np.float32)
-    for k, (some, own) in enumerate(zip(rows, weights, strict=True)):
+    for k, (some, row_weights) in enumerate(zip(rows, weights, strict=True)):
         edges = np.arange(steps + 1) * len(some) // steps
         for step, (start, end) in enumerate(itertools.pairwise(edges)):
             order[step, : end - start, k] = some[start:end]
-            weight[step, : end - start, k] = own[start:end]
+            weight[step, : end - start, k] = row_weights[start:end]
     return order, weight
 
 

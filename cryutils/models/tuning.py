@@ -64,7 +64,7 @@ def search(
     """
     import pandas as pd
 
-    names = {one.name for one in fields(Settings)}
+    names = {field.name for field in fields(Settings)}
     for name in grid:
         if name not in names:
             raise InputError(f"there is no setting {name!r}.{near_miss(name, names)}")
@@ -86,7 +86,7 @@ def search(
                 score, network = _score(build, examples, y, part, tried, network)
                 scores.append(score)
             loss, accuracy, epoch = np.mean(scores, axis=0)
-            spread = np.std([one[0] for one in scores], ddof=1)
+            spread = np.std([score[0] for score in scores], ddof=1)
             table.append([*chosen.values(), loss, spread, accuracy, epoch])
             report(len(table), len(combinations))
     columns = [*grid, "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch"]
@@ -105,7 +105,7 @@ def _score(
     fitting, held = part
     rows = examples.rows(held)
     fitted = fit_clips(build, examples, y, fitting, held, settings, network=network)
-    seen = Examples(examples.x[rows], examples.clip[rows])
-    answer = clip_probabilities(fitted, seen, len(y))[held].argmax(axis=1)
+    held_examples = Examples(examples.x[rows], examples.clip[rows])
+    answer = clip_probabilities(fitted, held_examples, len(y))[held].argmax(axis=1)
     loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
     return (loss, balanced_accuracy(y[held], answer), fitted.best_epoch), fitted.network

@@ -147,23 +147,23 @@ class FrameInput:
 
     def key(self, path: str | os.PathLike[str]) -> str:
         """Return what tells a file's frames from any others: its content and these settings."""
-        told: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
+        settings: dict[str, Any] = {"fps": float(self.fps), "size": self.size, "crop": self.crop}
         if self.crop == "centre":
-            told["share"] = float(self.share)
+            settings["share"] = float(self.share)
         if self.crop == "face":
             detector = faces.resolve(self.detector)
             model = faces.yunet_file() if detector == "yunet" else None
-            told |= {
+            settings |= {
                 "detector": detector, "model": None if model is None else identity(model),
                 "followed": [video.VERSION, video.MARGIN],
             }  # fmt: skip
-        return backbones.file_key(path, frames=_FRAMES_VERSION, **told)
+        return backbones.file_key(path, frames=_FRAMES_VERSION, **settings)
 
 
 def embed(
     corpus: Iterable[Clip],
     backbone: Backbone,
-    given: FrameInput,
+    frame_input: FrameInput,
     *,
     engine: str = "keras",
     progress: bool = False,
@@ -176,29 +176,31 @@ def embed(
     `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
     `progress` shows a bar on a terminal or in a notebook.
 
-    Raises InputError for a `given.size` that isn't the backbone's, a disk without room for what
-    is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
+    Raises InputError for a `frame_input.size` that isn't the backbone's, a disk without room for
+    what is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
     """
     clips = list(corpus)
     wanted = backbone.model.input_shape[1:]
-    if any(side not in (None, have) for side, have in zip(wanted, given.shape, strict=True)):
-        raise InputError(f"size={given.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
+    if any(side not in (None, have) for side, have in zip(wanted, frame_input.shape, strict=True)):
+        raise InputError(
+            f"size={frame_input.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}."
+        )
     paths = [pictures_of(clip) for clip in clips]
-    keys = ["no pictures" if path is None else given.key(path) for path in paths]
-    frames_of_calibration = calibration(given) if engine == "openvino-int8" else None
-    in_cache = backbones.kept(keys, backbone, engine=engine, calibration=frames_of_calibration)
+    keys = ["no pictures" if path is None else frame_input.key(path) for path in paths]
+    frames_of_calibration = calibration(frame_input) if engine == "openvino-int8" else None
+    in_cache = backbones.cached(keys, backbone, engine=engine, calibration=frames_of_calibration)
     missing = {n: path for n, path in enumerate(paths) if path is not None and not in_cache[n]}
     if missing:
         seconds = [0.0 if clips[n].still else clips[n].duration_s for n in missing]
-        frames = sum(ceil(s * given.fps) or 1 for s in seconds)
+        frames = sum(ceil(s * frame_input.fps) or 1 for s in seconds)
         check_disk(4 * frames * backbone.model.output_shape[-1])
     first = {keys[n]: n for n in reversed(missing)}  # of those with the same content
     files = {n: missing[n] for n in sorted(first.values())}
     # A followed face is known at its file's end.
-    stream = decoded(files, given.frames, whole=given.crop == "face")
+    stream = decoded(files, frame_input.frames, whole=frame_input.crop == "face")
     with faces.single_threaded(), closing(stream):
         # What isn't in the stream is asked for where the cache turns out to be damaged.
-        sources = {n: partial(given.frames, path) for n, path in enumerate(paths) if path}
+        sources = {n: partial(frame_input.frames, path) for n, path in enumerate(paths) if path}
         sources |= {n: partial(_frames_of, n, stream) for n in files}
         pairs = [(key, sources.get(n, lambda: iter(()))) for n, key in enumerate(keys)]
         return backbones.embeddings(
@@ -249,26 +251,27 @@ def pictures_of(clip: Clip) -> Path | None:
     return clip.still if clip.still is not None else clip.path if clip.has_video else None
 
 
-def calibration(given: FrameInput) -> Pixels:
+def calibration(frame_input: FrameInput) -> Pixels:
     """Return frames from which int8 takes its ranges, uint8 (96, size, size, 3); kept in the cache.
 
-    Rendered infants who are in no corpus, cut out as `given` cuts a video's frames: what a
+    Rendered infants who are in no corpus, cut out as `frame_input` cuts a video's frames: what a
     backbone will see, with nothing in it of any clip that is tested.
     """
     from cryutils.datasets.synthetic.corpus import FACES, VERSION
 
-    shape = [given.size, given.crop, given.share if given.crop == "centre" else None]
+    share = frame_input.share if frame_input.crop == "centre" else None
+    shape = [frame_input.size, frame_input.crop, share]
     content = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
     name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def drawn() -> Iterator[Pixels]:
-        yield np.stack([_other(number, given) for number in range(_CALIBRATION)])
+        yield np.stack([_other(number, frame_input) for number in range(_CALIBRATION)])
 
     (pixels,) = cache.ragged(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
     return pixels
 
 
-def _other(number: int, given: FrameInput) -> Pixels:
+def _other(number: int, frame_input: FrameInput) -> Pixels:
     from cryutils.datasets.synthetic import face, voice
 
     infant = _OTHERS + number
@@ -276,10 +279,10 @@ def _other(number: int, given: FrameInput) -> Pixels:
     cry = voice.plan(state, infant=infant, seed=infant, duration_s=1.0)
     plan = face.plan(cry, fps=1)
     (picture,) = face.frames(plan, size=_DRAWN)
-    if given.crop != "face":
-        return given.cut(picture)
+    if frame_input.crop != "face":
+        return frame_input.cut(picture)
     (box,) = plan.boxes(size=_DRAWN)
-    return faces.crop(picture, box, size=given.size, margin=video.MARGIN)
+    return faces.crop(picture, box, size=frame_input.size, margin=video.MARGIN)
 
 
 def disk_need(

@@ -68,23 +68,23 @@ def frozen_and_finetuned(
     classes = len(set(labels))
     ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=small_rate)}
 
-    def build(own: Settings, trainable: bool) -> Any:
+    def build(fold_settings: Settings, trainable: bool) -> Any:
         return network(
-            backbone, classes, trainable=trainable, units=units, dropout=own.dropout,
-            learning_rate=own.learning_rate,
+            backbone, classes, trainable=trainable, units=units, dropout=fold_settings.dropout,
+            learning_rate=fold_settings.learning_rate,
         )  # fmt: skip
 
     return {
         way: cross_fit(
             lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
-            frames, labels, infants, repeated_folds, protocol=protocol, settings=own,
+            frames, labels, infants, repeated_folds, protocol=protocol, settings=way_settings,
             progress=progress,
         )
-        for way, own in ways.items()
+        for way, way_settings in ways.items()
     }  # fmt: skip
 
 
-def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -> Examples:
+def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None = 4) -> Examples:
     """Return at most `limit` frames of each clip, evenly spread over it (None: all), as pixels.
 
     `x` is uint8 (rows, size, size, 3). All are held in memory, unlike in `embeddings.embed`.
@@ -94,12 +94,12 @@ def frames(clips: Iterable[Clip], given: FrameInput, *, limit: int | None = 4) -
     rows = []
     for clip in clips:
         source = pictures_of(clip)
-        own = [] if source is None else list(given.frames(source))
-        count = len(own) if limit is None else min(limit, len(own))
-        chosen = np.round(np.linspace(0, len(own) - 1, count)).astype(int)
-        part = np.zeros((count, *given.shape), np.uint8)
+        pictures = [] if source is None else list(frame_input.frames(source))
+        count = len(pictures) if limit is None else min(limit, len(pictures))
+        chosen = np.round(np.linspace(0, len(pictures) - 1, count)).astype(int)
+        part = np.zeros((count, *frame_input.shape), np.uint8)
         for row, number in enumerate(chosen):
-            part[row] = own[number]
+            part[row] = pictures[number]
         rows.append(part)
     return Examples.of(rows)
 

@@ -148,7 +148,7 @@ class _Part:
     """One model of a run, how a recording is prepared for it, and what it was trained on."""
 
     network: Lite
-    given: SoundInput | FaceInput
+    input: SoundInput | FaceInput
     classes: tuple[str, ...]
     data: str
     note: str
@@ -237,10 +237,10 @@ class Predictor:
     ) -> tuple[Timeline | None, float | None]:
         """Return the answers to a sound, and how unlike the training's it is."""
         part = self._parts.get("cry2")
-        if part is None or not isinstance(part.given, SoundInput):
+        if part is None or not isinstance(part.input, SoundInput):
             why.append(f"sound: {NO_MODEL if has_audio else 'no sound'}")
             return None, None
-        settings, problem = part.given, "no sound"
+        settings, problem = part.input, "no sound"
         times, answers, unlike = [], [], []
         for start_s, x in audio.pieces(path, sr=settings.sr) if has_audio else ():
             if unusable := sound_problem(x, settings.sr):
@@ -259,10 +259,10 @@ class Predictor:
 
     def _look(self, path: Path, has_video: bool, why: list[str]) -> Timeline | None:
         part = self._parts.get("image")
-        if part is None or not isinstance(part.given, FaceInput):
+        if part is None or not isinstance(part.input, FaceInput):
             why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
             return None
-        settings = part.given
+        settings = part.input
         track = (
             video.track(
                 path,
@@ -326,6 +326,6 @@ def _open(folder: Path, name: str) -> _Part:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise card.refusal(error) from error
-    if network.shape != part.given.shape or network.classes != len(part.classes):
+    if network.shape != part.input.shape or network.classes != len(part.classes):
         raise card.refusal()
     return part

@@ -167,11 +167,11 @@ class EnsemblePredictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        heard = self._hear(path, info.has_audio, why)
-        seen = self._look(path, info.has_video, why)
-        sound = self._sound(heard) if heard else None
-        pictures = self._pictures(seen) if seen else None
-        fused = self._join(heard, seen)
+        by_window = self._hear(path, info.has_audio, why)
+        by_frame = self._look(path, info.has_video, why)
+        sound = self._sound(by_window) if by_window else None
+        pictures = self._pictures(by_frame) if by_frame else None
+        fused = self._join(by_window, by_frame)
         timelines = [fused] if fused else [line for line in (sound, pictures) if line]
         answers = [line.probabilities.mean(axis=0) for line in timelines]
         p = np.mean(answers, axis=0) if answers else None
@@ -190,7 +190,7 @@ class EnsemblePredictor:
             model=ENSEMBLE,
             data=self.data,
             note=self.note,
-            unlike=heard.unlike if heard else None,
+            unlike=by_window.unlike if by_window else None,
         )
 
     def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Outputs | None:
@@ -254,27 +254,27 @@ class EnsemblePredictor:
         boxes = track.boxes[shown] if follows else None
         return _Outputs(seeing.times_s(count)[shown], {IMAGE: np.concatenate(outputs)}, boxes)
 
-    def _join(self, heard: _Outputs | None, pictures: _Outputs | None) -> Timeline | None:
+    def _join(self, by_window: _Outputs | None, by_frame: _Outputs | None) -> Timeline | None:
         """Return the ensemble's answer to each window; None where a submodel has nothing."""
-        if heard is None or (IMAGE in self._parts and pictures is None):
+        if by_window is None or (IMAGE in self._parts and by_frame is None):
             return None
-        outputs = dict(heard.outputs)
-        if pictures is not None:
-            middles = heard.times_s + self._hearing.window_s / 2
-            frame, window = pairs(pictures.times_s, middles)
-            outputs[IMAGE] = by_clip(pictures.outputs[IMAGE][frame], window, len(middles))
+        outputs = dict(by_window.outputs)
+        if by_frame is not None:
+            middles = by_window.times_s + self._hearing.window_s / 2
+            frame, window = pairs(by_frame.times_s, middles)
+            outputs[IMAGE] = by_clip(by_frame.outputs[IMAGE][frame], window, len(middles))
         rows = [outputs[name][:, : part.features] for name, part in self._parts.items()]
-        return Timeline(heard.times_s, self._network.predict(np.concatenate(rows, axis=1)))
+        return Timeline(by_window.times_s, self._network.predict(np.concatenate(rows, axis=1)))
 
-    def _sound(self, heard: _Outputs) -> Timeline:
+    def _sound(self, by_window: _Outputs) -> Timeline:
         """Return the mean of the submodels of sound for each window."""
-        answers = [self._probabilities(name, output) for name, output in heard.outputs.items()]
-        return Timeline(heard.times_s, np.mean(answers, axis=0, dtype=np.float32))
+        answers = [self._probabilities(name, output) for name, output in by_window.outputs.items()]
+        return Timeline(by_window.times_s, np.mean(answers, axis=0, dtype=np.float32))
 
-    def _pictures(self, pictures: _Outputs) -> Timeline:
+    def _pictures(self, by_frame: _Outputs) -> Timeline:
         """Return the answer to each frame."""
         return Timeline(
-            pictures.times_s, self._probabilities(IMAGE, pictures.outputs[IMAGE]), pictures.boxes
+            by_frame.times_s, self._probabilities(IMAGE, by_frame.outputs[IMAGE]), by_frame.boxes
         )
 
     def _rolled(self, pictures: Timeline) -> Timeline:

@@ -27,7 +27,7 @@ from cryutils.models.inputs import FaceInput, SoundInput
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "Scored", "comparison", "deploy", "flicker", "moments", "state_corpus"]
+__all__ = ["STATES", "Scored", "comparison", "deploy", "flicker", "state_corpus", "windows"]
 
 Array = npt.NDArray[np.float32]
 
@@ -164,17 +164,17 @@ class Scored:
 
 
 def comparison(
-    found: Mapping[tuple[str, str], Scored],
+    scores: Mapping[tuple[str, str], Scored],
     names: Mapping[str, str],
     *,
     metric: evaluation.Metric = "balanced_accuracy",
 ) -> pd.DataFrame:
     """Return a row a model for `plots.model_scores`: `<protocol>` with `_low` and `_high`.
 
-    `found` is by (model, protocol), `names` gives the rows and their order.
+    `scores` is by (model, protocol), `names` gives the rows and their order.
     """
     rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
-    for (model, protocol), scored in found.items():
+    for (model, protocol), scored in scores.items():
         interval = scored.intervals[metric]
         low, high = (interval.value if x is None else x for x in (interval.low, interval.high))
         ends = {protocol: interval.value, f"{protocol}_low": low, f"{protocol}_high": high}
@@ -189,15 +189,15 @@ def deploy(
     corpus: Corpus,
     *,
     settings: training.Settings,
-    given: SoundInput | FaceInput,
+    model_input: SoundInput | FaceInput,
     scored: Scored,
     folder: Path,
 ) -> tuple[Path, ...]:
     """Train `name` on all clips but a validation part, and return the files that it is kept in.
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`.
-    `given` says how a recording is prepared for it, `scored` what such a network is worth on
-    infants that it has not met; the kept network itself is never scored.
+    `model_input` says how a recording is prepared for it, `scored` what such a network is worth
+    on infants that it has not met; the kept network itself is never scored.
     """
     clips = np.unique(examples.clip)
     fitting, stopping = validation_clips(
@@ -211,7 +211,7 @@ def deploy(
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
     about = {
         "classes": classes,
-        "input": asdict(given),
+        "input": asdict(model_input),
         "data": corpus.name,
         "note": corpus.note,
         "clips": len(corpus),
@@ -220,7 +220,7 @@ def deploy(
         "seed": settings.seed,
         "leak_free": {m: _as_dict(interval) for m, interval in scored.intervals.items()},
     }
-    if isinstance(given, SoundInput):
+    if isinstance(model_input, SoundInput):
         reference = novelty.Reference.of(examples, corpus.infants)
         about["reference"] = reference and reference.as_json()
     light = export.litert(fitted.model, folder / f"{name}.tflite")
@@ -231,24 +231,24 @@ def _as_dict(interval: evaluation.Interval) -> dict[str, float | None]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def moments(
-    heard: CrossFit,
-    seen: CrossFit,
+def windows(
+    sound_fit: CrossFit,
+    face_fit: CrossFit,
     hearing: SoundInput,
     sounds: Examples,
     tracks: Sequence[FaceTrack],
     faces: Examples,
 ) -> dict[str, list[Array]]:
-    """Return what each model says over time, "audio", "image" and "fused": (moments, classes).
+    """Return what each model says over time, "audio", "image" and "fused": (windows, classes).
 
-    One array a clip. A moment is a window of sound; the picture's answer to it is the mean of
-    the crops within that window, or the last one before it, NaN before the first. All answers
-    are of networks that have not seen the clip.
+    One array a clip. The windows are those of sound; the picture's answer to one is the mean of
+    the crops within it, or the last one before it, NaN before the first. All answers are of
+    networks that have not seen the clip.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
-    rows_heard, rows_seen = heard.rows(sounds)[0], seen.rows(faces)[0]
+    sound_rows, face_rows = sound_fit.rows(sounds)[0], face_fit.rows(faces)[0]
     for k, track in enumerate(tracks):
-        audio, image = rows_heard[sounds.rows([k])], rows_seen[faces.rows([k])]
+        audio, image = sound_rows[sounds.rows([k])], face_rows[faces.rows([k])]
         times = track.times_s[track.usable]
         at = hearing.starts_s(len(audio))
         at_face = np.full_like(audio, np.nan)
@@ -267,7 +267,7 @@ def moments(
 def flicker(over_time: Sequence[Array], *, step_s: float) -> npt.NDArray[np.float64]:
     """Return how often the most probable class changes, per minute, float64 (clips,).
 
-    `over_time` holds (moments, classes) of each clip, `step_s` apart. Moments without an answer
+    `over_time` holds (windows, classes) of each clip, `step_s` apart. Windows without an answer
     are passed over. NaN for a clip with fewer than two answers.
     """
     changes = np.full(len(over_time), np.nan)

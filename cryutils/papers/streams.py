@@ -32,7 +32,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """The windows of a corpus, with the frames shown meanwhile: "moments" in the notebooks.
+    """The windows of a corpus, with the frames shown meanwhile.
 
     clip: int (windows,), of each window its clip's number in `corpus`. windows: by name
     ("mfcc", "stft"), float32 (windows, frames, coefficients). frames: float32 (frames,

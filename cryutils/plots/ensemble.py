@@ -99,8 +99,8 @@ def proposed_model(
         if k:
             _arrow(ax, (last[k - 1][0] + 0.22, 0.9), (x - 0.22, 0.9))
     _arrow(ax, (7.57, 0.9), (7.8, 0.9))
-    said = "\n".join(str(name).replace("_", " ") for name in classes)
-    ax.text(7.84, 0.9, said, ha="left", va="center", fontsize=9)
+    states = "\n".join(str(name).replace("_", " ") for name in classes)
+    ax.text(7.84, 0.9, states, ha="left", va="center", fontsize=9)
     _legend(ax)
     ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
     ax.axis("off")
@@ -163,9 +163,9 @@ def table3(
         low, high = part.low.to_numpy(float), part.high.to_numpy(float)
         ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
         ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
-    there = {row: y for row, y in height.items() if row in published}
+    marks = {row: y for row, y in height.items() if row in published}
     ax.plot(
-        [published[row] for row in there], list(there.values()), "D", color=COLOURS["published"],
+        [published[row] for row in marks], list(marks.values()), "D", color=COLOURS["published"],
         mfc="none", mew=1.3, ms=7, label="published",
     )  # fmt: skip
     for i, pair in enumerate(pairs):

@@ -193,7 +193,7 @@ def decisions(
 ) -> Axes:  # fmt: skip
     """Draw what each model would have said at every moment of a recording, one strip a model.
 
-    timelines: by name, float32 (moments, classes) of probabilities `step_s` seconds apart. A
+    timelines: by name, float32 (windows, classes) of probabilities `step_s` seconds apart. A
     strip's colour is the most probable state, pale where it is unsure; a row of NaN, no answer,
     leaves a gap.
     """

@@ -161,7 +161,7 @@ class FaceTrack:
     """The face of one recording, frame by frame; n = 0 where it has no pictures.
 
     crops: uint8 (n, size, size, 3) RGB, the square around the face. boxes: float32 (n, 4), x, y,
-    width and height of the face in pixels of its frame, without the margin. found: bool (n,), a
+    width and height of the face in pixels of its frame, without the margin. with_face: bool (n,), a
     face was detected at most `HOLD_S` (0.5 s) from this frame, and the frame isn't
     blank; elsewhere the box is where the face was last or will be next seen, and the centre
     square of the frame where none was seen in the whole recording. blank: bool (n,), the crop is
@@ -171,7 +171,7 @@ class FaceTrack:
 
     crops: Pixels
     boxes: npt.NDArray[np.float32]
-    found: npt.NDArray[np.bool_]
+    with_face: npt.NDArray[np.bool_]
     blank: npt.NDArray[np.bool_]
     times_s: npt.NDArray[np.float64]
     detector: str
@@ -182,10 +182,10 @@ class FaceTrack:
     @property
     def usable(self) -> npt.NDArray[np.bool_]:
         """Which frames a model may be given, bool (n,): a face found, and not blank."""
-        return self.found & ~self.blank
+        return self.with_face & ~self.blank
 
     def __repr__(self) -> str:
-        return f"<FaceTrack: {len(self)} frames, {int(self.found.sum())} with a face>"
+        return f"<FaceTrack: {len(self)} frames, {int(self.with_face.sum())} with a face>"
 
 
 def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
@@ -291,10 +291,10 @@ def report(
             "group": name,
             "clips": 1,
             "without_pictures": track is None or not len(track),
-            "without_face": track is not None and len(track) > 0 and not track.found.any(),
+            "without_face": track is not None and len(track) > 0 and not track.with_face.any(),
             "frames": 0 if track is None else len(track),
             "blank": 0 if track is None else int(track.blank.sum()),
-            "with_face": 0 if track is None else int(track.found.sum()),
+            "with_face": 0 if track is None else int(track.with_face.sum()),
         }
         for name, track in zip(names, tracks, strict=True)
     ]
@@ -430,7 +430,7 @@ def _clip_rows(file: Identity | None, *, settings: _Settings) -> npt.NDArray[Any
         return np.empty(0, _row_type(settings.size))
     track = _tracked(Path(file.path), settings)
     rows = np.empty(len(track), _row_type(track.crops.shape[1]))
-    rows["crop"], rows["box"], rows["found"] = track.crops, track.boxes, track.found
+    rows["crop"], rows["box"], rows["found"] = track.crops, track.boxes, track.with_face
     rows["blank"], rows["time_s"] = track.blank, track.times_s
     return rows
 

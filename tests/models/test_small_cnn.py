@@ -82,7 +82,7 @@ def test_the_one_that_comes_with_the_package_is_what_training_makes(
     pretrain.main(tmp_path / "again.npz")
     with np.load(small_cnn.READY) as ready, np.load(tmp_path / "again.npz") as again:
         assert set(ready.files) == set(again.files)
-        assert str(ready["told"]) == str(again["told"]) == pretrain.told()
+        assert str(ready["told"]) == str(again["told"]) == pretrain.recipe()
     pixels, parameters = pretrain.faces(240, seed=1)
     clear = [pretrain.PARAMETERS.index(name) for name in ("skin", "hair", "light", "light_x")]
     wanted = parameters[:, clear]

@@ -133,14 +133,14 @@ def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
     frames = np.stack(list(FrameInput(fps=8, size=32, crop="face").frames(corpus[0].path)))
     track = video.track(corpus[0].path, fps=8, size=32)
     np.testing.assert_array_equal(frames, track.crops)
-    assert track.found.any()
+    assert track.with_face.any()
 
 
 def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
     path = write(bare / "room.mp4")
     given = FrameInput(fps=FPS, size=64)
     face = replace(given, crop="face")
-    assert not video.track(path, fps=FPS, size=64).found.any()
+    assert not video.track(path, fps=FPS, size=64).with_face.any()
     np.testing.assert_array_equal(list(face.frames(path)), list(given.frames(path)))
 
 
@@ -331,7 +331,7 @@ def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
 ) -> None:
     seen = replace(SEEN, crop=crop)
     wanted = [one.copy() for one in embeddings.embed(three, mean_colour, seen)]
-    monkeypatch.setattr(backbones, "kept", lambda keys, *_, **__: [False for _ in keys])
+    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
     for one, other in zip(embeddings.embed(three, mean_colour, seen), wanted, strict=True):
         np.testing.assert_array_equal(one, other)
     (kept, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*/*.json")
@@ -366,7 +366,7 @@ def test_int8_is_calibrated_on_faces_of_nobodys_clip(
     three: list[Clip], mean_colour: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(backbones, "kept", lambda keys, *_, **__: [False for _ in keys])
+    monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
     monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
     embeddings.embed(three, mean_colour, SEEN, engine="openvino-int8")
     frames = asked[0]["calibration"]

@@ -27,7 +27,7 @@ def by_hand(run: Trained, path: Path, *, heard: bool, seen: bool) -> np.ndarray:
         parts.append(run.models["cry2"].predict(rows, verbose=0).mean(axis=0))
     if seen:
         track = video.track(path, fps=run.seeing.fps, size=run.seeing.size)
-        crops = track.crops[track.found & ~track.blank]
+        crops = track.crops[track.with_face & ~track.blank]
         parts.append(run.models["image"].predict(crops, verbose=0).mean(axis=0))
     return np.mean(parts, axis=0)
 

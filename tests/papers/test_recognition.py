@@ -33,8 +33,8 @@ from cryutils.papers.recognition import (
     comparison,
     deploy,
     flicker,
-    moments,
     state_corpus,
+    windows,
 )
 from cryutils.video.tracks import FaceTrack
 
@@ -223,7 +223,7 @@ def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> 
 
 
 def over_time(*labels: int) -> np.ndarray:
-    """Moments in which a model says these classes, -1 nothing."""
+    """Windows in which a model says these classes, -1 nothing."""
     rows = np.full((len(labels), 3), 0.2, np.float32)
     for row, label in zip(rows, labels, strict=True):
         row[label if label >= 0 else slice(None)] = 0.6 if label >= 0 else np.nan
@@ -287,7 +287,7 @@ def track(times_s: list[float], *, found: list[int] | None = None, blank=None) -
     )  # fmt: skip
 
 
-def test_moments_pair_a_window_of_sound_with_the_faces_in_it() -> None:
+def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     hearing = SoundInput(window_s=1.024, step_s=1.024)  # starts at 0, 1.024, 2.048, 3.072
     sounds = Examples(np.arange(6, dtype=np.float32)[:, None], np.array([0, 0, 0, 0, 1, 1]))
     seen = track([0.5, 1.5, 1.9, 2.2, 2.5], found=[1, 1, 1, 0, 1], blank=[0, 0, 0, 0, 1])
@@ -295,7 +295,7 @@ def test_moments_pair_a_window_of_sound_with_the_faces_in_it() -> None:
     shown = np.array([10, 20, 40, 60], np.uint8)[:, None, None, None]
     faces = Examples(shown, np.array([0, 0, 0, 1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    said = moments(
+    said = windows(
         cross(sounds, folds, 2), cross(faces, folds, 2), hearing, sounds, [seen, late], faces
     )
     assert {name: [len(p) for p in clips] for name, clips in said.items()} == {
@@ -310,11 +310,11 @@ def test_moments_pair_a_window_of_sound_with_the_faces_in_it() -> None:
     np.testing.assert_allclose(said["fused"][1][:, 0], [0.04, 0.325], atol=1e-6)
 
 
-def test_a_clip_without_sound_has_no_moments() -> None:
+def test_a_clip_without_sound_has_no_windows() -> None:
     sounds = Examples(np.zeros((2, 1), np.float32), np.array([0, 0]))
     faces = Examples(np.zeros((1, 1, 1, 3), np.uint8), np.array([1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    said = moments(
+    said = windows(
         cross(sounds, folds, 2),
         cross(faces, folds, 2),
         SoundInput(),
@@ -344,7 +344,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     files = deploy(
         "cry2",
         lambda s: cry2.build(given.shape, 4, filters=(4, 8)),
-        examples, cries, settings=settings, given=given, scored=scored,
+        examples, cries, settings=settings, model_input=given, scored=scored,
         folder=claims.run_dir() / "models",
     )  # fmt: skip
 
@@ -389,7 +389,7 @@ def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     deploy(
         "image",
         lambda s: image.build(given.shape, 4, filters=(4, 8)),
-        examples, cries, settings=training.Settings(epochs=1, warm_up=0), given=given,
+        examples, cries, settings=training.Settings(epochs=1, warm_up=0), model_input=given,
         scored=scored, folder=claims.run_dir() / "models",
     )  # fmt: skip
     folder = apart / "outputs" / "manual"

@@ -220,7 +220,7 @@ def test_a_face_is_followed_through_every_frame(baby: Path) -> None:
     assert len(track) == 40
     assert track.crops.shape == (40, 64, 64, 3)
     assert track.crops.dtype == np.uint8
-    assert track.found.all()
+    assert track.with_face.all()
     assert not track.blank.any()
     np.testing.assert_allclose(track.times_s, np.arange(40) / 20)
     eye = faces.detector("haar")
@@ -247,7 +247,7 @@ def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path: Path)
     scene = np.random.default_rng(0).integers(60, 200, (40, 60, 3), dtype=np.uint8)
     mp4.write(tmp_path / "a.mp4", [scene] * 10, fps=10)
     track = video.track(tmp_path / "a.mp4", fps=5, size=20)
-    assert not track.found.any()
+    assert not track.with_face.any()
     assert not track.blank.any()
     np.testing.assert_array_equal(track.boxes, [(10, 0, 40, 40)] * 5)
     (first, *_) = video.frames(tmp_path / "a.mp4")
@@ -262,7 +262,7 @@ def test_black_frames_are_blank_and_not_found(tmp_path: Path) -> None:
     track = video.track(tmp_path / "a.mp4", fps=10)
     dark = (track.times_s >= 1) & (track.times_s < 2)
     np.testing.assert_array_equal(track.blank, dark)
-    np.testing.assert_array_equal(track.found, ~dark)
+    np.testing.assert_array_equal(track.with_face, ~dark)
 
 
 def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_face_that_appears_late_is_shown_from_the_start_but_not_found(tmp_path
     wall = np.random.default_rng(0).integers(60, 200, shown[0].shape, dtype=np.uint8)
     mp4.write(tmp_path / "a.mp4", [*[wall] * 40, *shown], fps=20)
     track = video.track(tmp_path / "a.mp4", fps=10)
-    np.testing.assert_array_equal(track.found, track.times_s >= 1.5)  # half a second before
+    np.testing.assert_array_equal(track.with_face, track.times_s >= 1.5)  # half a second before
     np.testing.assert_array_equal(track.boxes[:20], np.tile(track.boxes[20], (20, 1)))
 
 
@@ -306,7 +306,7 @@ def test_wrong_options_are_named(baby: Path, options: dict, message: str) -> Non
 def test_a_still_has_a_track_of_one(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), drawn_frames()[0][..., ::-1])
     track = video.track(tmp_path / "a.png")
-    assert (len(track), track.found.tolist(), track.times_s.tolist()) == (1, [True], [0.0])
+    assert (len(track), track.with_face.tolist(), track.times_s.tolist()) == (1, [True], [0.0])
 
 
 # --- a corpus --------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def corpus(tmp_path: Path, baby: Path, numbered: Path, sound: Writer) -> list[Re
 
 
 def same(ours: video.FaceTrack, theirs: video.FaceTrack) -> None:
-    for name in ("crops", "boxes", "found", "blank", "times_s"):
+    for name in ("crops", "boxes", "with_face", "blank", "times_s"):
         mine, other = getattr(ours, name), getattr(theirs, name)
         assert mine.dtype == other.dtype
         np.testing.assert_array_equal(mine, other)
