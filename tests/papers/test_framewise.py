@@ -64,16 +64,16 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(scheme:
     assert sorted(tested) == list(range(len(corpus) * (FRAMES if scheme == "frame" else 1)))
     assert all(fold.stops_on_test == (scheme != "leak_free") for fold in fitted.folds)
     for fold in fitted.folds if scheme == "leak_free" else ():
-        seen = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
-        assert not seen & set(corpus.infants[fold.test])
+        training_infants = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
+        assert not training_infants & set(corpus.infants[fold.test])
 
 
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=3.0, infant=0.5)
     fitted = framewise.fit(embeddings, corpus, scheme="leak_free", settings=FAST, n_folds=4)
-    said = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
-    assert np.mean(np.array(said) == corpus.labels) > 0.9
+    states = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
+    assert np.mean(np.array(states) == corpus.labels) > 0.9
 
 
 def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_clips() -> None:
@@ -82,8 +82,8 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
     right = {}
     for scheme in ("frame", "clip", "leak_free"):
         fitted = framewise.fit(embeddings, corpus, scheme=scheme, settings=FAST, n_folds=4)
-        said = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
-        right[scheme] = float(np.mean(said == corpus.labels))
+        states = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
+        right[scheme] = float(np.mean(states == corpus.labels))
     assert right["frame"] > 0.95
     assert right["clip"] > 0.8
     assert right["leak_free"] < 0.7
