@@ -174,10 +174,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     hearing, seeing = SoundInput(kind="mel+mfcc", window_s=1.0), FaceInput(size=32, limit=3)
     run, models = home / "outputs" / "quick", {}
     sounds = np.random.default_rng(0).normal(-40, 15, (64, *hearing.shape)).astype(np.float32)
-    for name, given in (("cry2", hearing), ("image", seeing)):
+    for name, model_input in (("cry2", hearing), ("image", seeing)):
         builder = {"cry2": cry2, "image": image}[name]
         with seeded(1):
-            model = builder.build(given.shape, len(STATES), filters=(4, 8))
+            model = builder.build(model_input.shape, len(STATES), filters=(4, 8))
         if name == "cry2":
             cry2.adapt(model, sounds)
             windows = hearing.examples(audio.signals(corpus, sr=hearing.sr))
@@ -185,7 +185,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         last = model.layers[-1]
         last.set_weights([4 * values for values in last.get_weights()])
         about = {
-            "classes": list(STATES), "input": asdict(given), "data": corpus.name,
+            "classes": list(STATES), "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "seed": 1,
             "reference": reference.as_json() if name == "cry2" else None,
         }  # fmt: skip

@@ -10,7 +10,7 @@ NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "said"),
+    ("name", "choices", "hint"),
     [
         ("tset_size", ["test_size", "seed"], " Did you mean test_size?"),
         ("rnu", ["run", "real"], " Did you mean run?"),
@@ -30,8 +30,8 @@ NOTEBOOKS = ["02_audio_features", "03_feature_validation"]
         "nothing known",
     ],
 )
-def test_near_miss(name: str, known: list[str], said: str) -> None:
-    assert near_miss(name, known) == said
+def test_near_miss(name: str, choices: list[str], hint: str) -> None:
+    assert near_miss(name, choices) == hint
 
 
 def test_an_input_error_is_a_value_error() -> None:

@@ -56,12 +56,12 @@ def pyproject() -> dict[str, Any]:
 
 
 def ranges(lines: list[str]) -> dict[str, SpecifierSet]:
-    found: dict[str, SpecifierSet] = {}
+    specifiers: dict[str, SpecifierSet] = {}
     for requirement in map(Requirement, lines):
         name = canonicalize_name(requirement.name)
-        assert name not in found, f"{name} stands there twice"
-        found[name] = requirement.specifier
-    return found
+        assert name not in specifiers, f"{name} stands there twice"
+        specifiers[name] = requirement.specifier
+    return specifiers
 
 
 def declared() -> dict[str, SpecifierSet]:
@@ -190,17 +190,17 @@ def test_a_table_has_the_columns_that_its_page_describes(name: str) -> None:
 
 
 def test_every_choice_that_names_a_parameter_names_one_that_exists() -> None:
-    there = course.notebooks()
+    files = course.notebooks()
     named = [row for row in claims.unstated().to_dict("records") if row["parameter"]]
-    assert {row["notebook"] for row in named} <= {*there, *PLANNED}
-    written = [row for row in named if row["notebook"] in there]
+    assert {row["notebook"] for row in named} <= {*files, *PLANNED}
+    written = [row for row in named if row["notebook"] in files]
     if not written:
         pytest.skip("none of the notebooks that the choices are made in is here yet")
-    known = {name: execute.parameters(there[name]) for name in {r["notebook"] for r in written}}
+    options = {name: execute.parameters(files[name]) for name in {r["notebook"] for r in written}}
     assert not [
         f"{row['setting']}: {row['notebook']} has no parameter {row['parameter']!r}"
         for row in written
-        if row["parameter"] not in known[row["notebook"]]
+        if row["parameter"] not in options[row["notebook"]]
     ]
 
 
@@ -217,13 +217,13 @@ def test_no_recording_is_in_the_repository() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "data" / "profiles").glob("*.yml")), ids=str)
 def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
     profile = course.load_profile(path.stem)
-    there = course.notebooks()
+    files = course.notebooks()
     assert profile.about
     assert profile.data in (None, "donateacry")
-    assert set(profile.parameters) | set(profile.skip) <= set(there) | set(PLANNED)
+    assert set(profile.parameters) | set(profile.skip) <= set(files) | set(PLANNED)
     for notebook, values in profile.parameters.items():
-        if notebook in there:
-            assert set(values) <= set(execute.parameters(there[notebook]))
+        if notebook in files:
+            assert set(values) <= set(execute.parameters(files[notebook]))
 
 
 def test_notebooks_wait_only_for_notebooks_of_the_course() -> None:
@@ -250,9 +250,9 @@ def test_readme_gives_the_time_that_the_notebook_gives(name: str) -> None:
 
 
 def test_readme_names_what_is_planned_and_not_there_yet() -> None:
-    there = course.notebooks()
+    files = course.notebooks()
     for name in PLANNED:
-        if name not in there:
+        if name not in files:
             assert name in README
             assert f"notebooks/{name}" not in README
 
@@ -318,15 +318,15 @@ def test_readme_and_syllabus_give_the_same_ten_weeks() -> None:
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
-    own = re.compile(r"(?<![\w.<])/(?:work|tmp|root|home|Users)\b(?!-)|\.\./shared")
-    found = [
+    pattern = re.compile(r"(?<![\w.<])/(?:work|tmp|root|home|Users)\b(?!-)|\.\./shared")
+    mentions = [
         f"{name}: {match[0]}"
         for name, text in tracked_texts()
         if name != ".ci/run"
-        for match in [own.search(text)]
+        for match in [pattern.search(text)]
         if match
     ]
-    assert not found
+    assert not mentions
 
 
 # Licence, citation, automation
@@ -379,8 +379,8 @@ def test_workflow_runs_make_test_with_least_privileges_on_both_ends_of_python() 
 
 @pytest.mark.parametrize("profile", ["quick", "real"])
 def test_readme_gives_the_minutes_that_the_reference_run_took(profile: str) -> None:
-    said = " ".join(README.split())
-    quick, real = re.findall(r"`quick` took (\d+) minutes and `real` \(DonateACry\) (\d+)", said)[0]
+    text = " ".join(README.split())
+    quick, real = re.findall(r"`quick` took (\d+) minutes and `real` \(DonateACry\) (\d+)", text)[0]
     states = list((ROOT / "outputs" / "reference" / profile / "state").glob("*.json"))
     minutes = sum(json.loads(path.read_text())["seconds"] for path in states) / 60
     # Two notebooks at a time: at best none ever waits for another, at worst each does.
@@ -390,7 +390,7 @@ def test_readme_gives_the_minutes_that_the_reference_run_took(profile: str) -> N
 def test_readme_says_what_the_reference_run_measured() -> None:
     rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
     table2 = [row for row in rows if row["key"].startswith("feature_validation.")]
-    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     for protocol, words in (("paper", "with the paper's protocol"), ("leak_free", "leak-free")):
         shares = [
             round(100 * row["value"])
@@ -399,64 +399,64 @@ def test_readme_says_what_the_reference_run_measured() -> None:
             and row["protocol"] == protocol
         ]
         assert len(shares) == 12
-        assert f"between {min(shares)} % and {max(shares)} % {words}" in said
+        assert f"between {min(shares)} % and {max(shares)} % {words}" in text
     p_values = [
         row["value"]
         for row in table2
         if row["key"].endswith(".p_value") and row["protocol"] == "leak_free"
     ]
     assert min(p_values) > 0.05
-    assert f"smallest adjusted p {min(p_values):.2f}" in said
+    assert f"smallest adjusted p {min(p_values):.2f}" in text
 
 
 def test_readme_says_what_the_reference_run_measured_of_paper_b() -> None:
     rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
-    found = {(row["key"], row["protocol"]): row for row in rows}
-    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    results = {(row["key"], row["protocol"]): row for row in rows}
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     for protocol in ("paper", "leak_free"):
-        row = found["cry2.balanced_accuracy", protocol]
+        row = results["cry2.balanced_accuracy", protocol]
         share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
-        assert f"{share} % [{low}, {high}]" in said
-    accuracy = round(100 * found["cry2.accuracy", "leak_free"]["value"])
-    commonest = round(100 * found["baseline.audio.majority.accuracy", "leak_free"]["value"])
-    assert f"its leak-free accuracy is {accuracy} %" in said
-    assert f"always saying *hungry* has {commonest} %" in said
+        assert f"{share} % [{low}, {high}]" in text
+    accuracy = round(100 * results["cry2.accuracy", "leak_free"]["value"])
+    commonest = round(100 * results["baseline.audio.majority.accuracy", "leak_free"]["value"])
+    assert f"its leak-free accuracy is {accuracy} %" in text
+    assert f"always saying *hungry* has {commonest} %" in text
 
 
 def test_readme_says_what_the_reference_run_measured_of_table_3() -> None:
     rows = json.loads((ROOT / "outputs" / "reference" / "real" / "results.json").read_text())
-    found = {(row["key"], row["protocol"]): row for row in rows}
-    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    results = {(row["key"], row["protocol"]): row for row in rows}
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     key = "table3.sleepy_hungry"
     for protocol, words in (("paper", "with the paper's protocol"), ("leak_free", "leak-free")):
-        row = found[f"{key}.proposed.accuracy", protocol]
+        row = results[f"{key}.proposed.accuracy", protocol]
         share, low, high = (round(100 * row[name]) for name in ("value", "low", "high"))
-        assert f"{share} % [{low}, {high}] {words}" in said
-    commonest = round(100 * found[f"{key}.majority.accuracy", "leak_free"]["value"])
-    assert f"leak-free, where always saying *hungry* has {commonest} %" in said
+        assert f"{share} % [{low}, {high}] {words}" in text
+    commonest = round(100 * results[f"{key}.majority.accuracy", "leak_free"]["value"])
+    assert f"leak-free, where always saying *hungry* has {commonest} %" in text
     for protocol, words in (
         ("leak_free", "a balanced accuracy of {} % [{}, {}] leak-free"),
         ("paper", "of {} % [{}, {}] with the paper's protocol, where guessing"),
     ):
-        row = found[f"{key}.proposed.balanced_accuracy", protocol]
+        row = results[f"{key}.proposed.balanced_accuracy", protocol]
         sentence = words.format(*(round(100 * row[name]) for name in ("value", "low", "high")))
-        assert sentence in said
-    assert f"{found[f'{key}.proposed.accuracy', 'paper']['n']} clips" in said
+        assert sentence in text
+    assert f"{results[f'{key}.proposed.accuracy', 'paper']['n']} clips" in text
 
 
 def test_readme_says_what_the_simulation_at_the_papers_size_came_to() -> None:
     rows = json.loads((ROOT / "outputs" / "reference" / "paper" / "results.json").read_text())
     assert {row["data"] for row in rows} == {"synthetic"}
-    found = {(row["key"], row["protocol"]): round(100 * row["value"]) for row in rows}
-    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    share = {(row["key"], row["protocol"]): round(100 * row["value"]) for row in rows}
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     key = "table3.total.proposed"
-    by_frame, by_clip = (found[f"{key}{k}.accuracy", "paper"] for k in (".frame_split", ""))
+    by_frame, by_clip = (share[f"{key}{k}.accuracy", "paper"] for k in (".frame_split", ""))
     assert (
         f"{by_frame} % where frames are divided, {by_clip} % where clips are, and "
-        f"{found[f'{key}.accuracy', 'leak_free']} % leak-free" in said
+        f"{share[f'{key}.accuracy', 'leak_free']} % leak-free" in text
     )
     key = "submodel.image_random_resnet50.accuracy"
     assert (
-        f"{found[key, 'paper']} % where clips are divided and {found[key, 'leak_free']} % leak-free"
-        in said
+        f"{share[key, 'paper']} % where clips are divided and {share[key, 'leak_free']} % leak-free"
+        in text
     )

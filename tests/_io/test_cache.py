@@ -180,21 +180,21 @@ def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> N
     psutil = pytest.importorskip("psutil")
     if not hasattr(psutil.Process().memory_info(), "shared"):
         pytest.skip("this system doesn't tell the memory of mapped files")
-    given = np.arange(2**23, dtype=np.float32)  # 32 MiB
-    (kept,) = cache.ragged(tmp_path / "list", lambda: iter([given]))
+    values = np.arange(2**23, dtype=np.float32)  # 32 MiB
+    (cached,) = cache.ragged(tmp_path / "list", lambda: iter([values]))
 
     def mapped() -> int:
         return int(psutil.Process().memory_info().shared)
 
     before = mapped()
-    np.testing.assert_array_equal(kept[::2], given[::2])
+    np.testing.assert_array_equal(cached[::2], values[::2])
     assert mapped() - before > 2**24
-    cache.let_go(kept[3:])
+    cache.let_go(cached[3:])
     assert abs(mapped() - before) < 2**22
-    np.testing.assert_array_equal(kept, given)
+    np.testing.assert_array_equal(cached, values)
 
 
 def test_any_other_array_is_left_alone() -> None:
-    own = np.arange(5)
-    cache.let_go(own[1:])
-    assert own.tolist() == [0, 1, 2, 3, 4]
+    array = np.arange(5)
+    cache.let_go(array[1:])
+    assert array.tolist() == [0, 1, 2, 3, 4]

@@ -42,9 +42,9 @@ def wav(
     data = samples.astype(f"<i{bits // 8}").tobytes()
     step = bits // 8
     form = struct.pack("<HHIIHH", 1, 1, rate, (rate * step) & 0xFFFFFFFF, step, bits)
-    said = len(data) if length is None else length
-    body = b"WAVEfmt " + struct.pack("<I", head) + form + b"data" + struct.pack("<I", said) + data
-    path.write_bytes(b"RIFF" + struct.pack("<I", min(said + 36, 0xFFFFFFFF)) + body)
+    size = len(data) if length is None else length
+    body = b"WAVEfmt " + struct.pack("<I", head) + form + b"data" + struct.pack("<I", size) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", min(size + 36, 0xFFFFFFFF)) + body)
     return path
 
 
@@ -129,10 +129,10 @@ def test_a_short_recording_is_one_piece(suffix: str, tmp_path: Path, sound: Writ
 def test_a_long_recording_is_heard_to_its_end(quick: Trained, tmp_path: Path) -> None:
     samples = np.random.default_rng(0).integers(-3000, 3000, 1300 * 1000)
     samples[:700_000] = 0  # the first piece is silence
-    said = Predictor("cry2")(wav(tmp_path / "long.wav", samples, rate=1000))
-    assert said.sound is not None
-    assert said.why == ()
-    times = said.sound.times_s
+    prediction = Predictor("cry2")(wav(tmp_path / "long.wav", samples, rate=1000))
+    assert prediction.sound is not None
+    assert prediction.why == ()
+    times = prediction.sound.times_s
     assert (np.diff(times) > 0).all()
     assert times[0] == 600
     assert times[-1] == pytest.approx(1300 - quick.hearing.window_s, abs=quick.hearing.step_s)

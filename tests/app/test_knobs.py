@@ -20,10 +20,10 @@ from cryutils.app.knobs import knobs
 
 
 def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
-    seen: list[dict[str, int]] = []
+    slider_values: list[dict[str, int]] = []
 
     def draw(**values: int) -> Figure:
-        seen.append(values)
+        slider_values.append(values)
         figure, ax = plt.subplots(figsize=(2, 1))
         ax.plot([0, values["height"]])
         return figure
@@ -34,7 +34,7 @@ def test_a_changed_slider_draws_anew_with_every_value_by_name() -> None:
     first = bytes(picture.value)
     height.value = 3
 
-    assert seen == [{"height": 1, "width": 5}, {"height": 3, "width": 5}]
+    assert slider_values == [{"height": 1, "width": 5}, {"height": 3, "width": 5}]
     assert bytes(picture.value) != first
     assert Image.open(io.BytesIO(picture.value)).format == "PNG"
     assert plt.get_fignums() == []

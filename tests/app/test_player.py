@@ -103,12 +103,12 @@ def test_the_envelope_loses_no_peak(samples: np.ndarray) -> None:
 
 
 def test_next_and_previous_go_round(player: CryPlayer) -> None:
-    seen = []
+    indices = []
     for step in (player.next, player.next, player.next, player.previous):
         step()
-        seen.append(player.index)
+        indices.append(player.index)
 
-    assert seen == [1, 2, 0, 2]
+    assert indices == [1, 2, 0, 2]
 
 
 def test_stepping_keeps_to_the_chosen_class(player: CryPlayer) -> None:
@@ -169,12 +169,12 @@ def test_the_page_can_choose_a_class(player: CryPlayer) -> None:
 
 
 def test_a_view_can_follow_each_trait(player: CryPlayer) -> None:
-    seen: list[str] = []
-    player.observe(lambda change: seen.append(change["name"]), ["playing", "selection"])
+    traits: list[str] = []
+    player.observe(lambda change: traits.append(change["name"]), ["playing", "selection"])
     player.playing = True
     player.select(0.1, 0.2)
 
-    assert seen == ["playing", "selection"]
+    assert traits == ["playing", "selection"]
 
 
 # ---- files
@@ -261,11 +261,11 @@ def nursery(tmp_path: Path) -> CryPlayer:
 
 
 def stepped(player: CryPlayer, steps: int) -> list[int]:
-    seen = []
+    indices = []
     for _ in range(steps):
         player.next()
-        seen.append(player.index)
-    return seen
+        indices.append(player.index)
+    return indices
 
 
 def test_stepping_keeps_to_the_chosen_infant(nursery: CryPlayer) -> None:
@@ -394,16 +394,16 @@ def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("over_time", "said"),
+    ("over_time", "message"),
     [
         ({"face": [[[0.5, 0.5]]]}, "face: it answers 1 clips over time, not 2"),
         ({"face": [[[0.5, 0.5]], [[0.2, 0.3, 0.5]]]}, r"2 classes need \(moments, 2\)"),
     ],
 )
-def test_answers_over_time_that_do_not_fit(over_time: dict, said: str) -> None:
+def test_answers_over_time_that_do_not_fit(over_time: dict, message: str) -> None:
     sounds = [(name, name, tone(500, 0.1), SR) for name in ("a", "b")]
 
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         CryPlayer(sounds, over_time=over_time)
 
 
@@ -508,7 +508,7 @@ def test_a_speed_out_of_range(player: CryPlayer, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "sr", "said"),
+    ("samples", "sr", "message"),
     [
         (np.zeros((2, 8)), SR, "one row"),
         (np.zeros(0), SR, "one row"),
@@ -516,23 +516,23 @@ def test_a_speed_out_of_range(player: CryPlayer, rate: float) -> None:
         (np.zeros(8), 0, "sampling rate"),
     ],
 )
-def test_a_sound_that_is_none(samples: np.ndarray, sr: int, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_sound_that_is_none(samples: np.ndarray, sr: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Sound("odd", "hungry", samples, sr)
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "said"),
+    ("probabilities", "message"),
     [
         ([[0.5, 0.5]], r"need \(3, 2\)"),
         ([[0.5, 0.6]] * 3, "sum to 1"),
         ([[-0.5, 1.5]] * 3, "sum to 1"),
     ],
 )
-def test_probabilities_that_do_not_fit(probabilities: list, said: str) -> None:
+def test_probabilities_that_do_not_fit(probabilities: list, message: str) -> None:
     sounds = [(name, name, tone(500, 0.1), SR) for name in ("a", "b", "a")]
 
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         CryPlayer(sounds, probabilities=probabilities)
 
 

@@ -465,35 +465,35 @@ def test_signal_stats_fit_the_scaler_of_any_subset(corpus: list[SimpleNamespace]
 def test_as_many_threads_as_you_like_give_the_same_bytes(
     corpus: list[SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = []
+    contents = []
     for jobs in (1, 2, 5):
         monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / f"jobs{jobs}"))
-        found.append(bytes_of(audio.features(corpus, kind="mfcc", jobs=jobs)))
-    assert found[0] == found[1] == found[2]
+        contents.append(bytes_of(audio.features(corpus, kind="mfcc", jobs=jobs)))
+    assert contents[0] == contents[1] == contents[2]
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows by each file that is really decoded from now on."""
-    seen: list[str] = []
+    reads: list[str] = []
     decode = files.decode
 
     def counted(path: Path) -> tuple[int, np.ndarray]:
-        seen.append(path.name)
+        reads.append(path.name)
         return decode(path)
 
     monkeypatch.setattr(files, "decode", counted)
-    return seen
+    return reads
 
 
 def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(
     corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = count_reads(monkeypatch)
+    reads = count_reads(monkeypatch)
     first = bytes_of(audio.features(corpus, kind="stft"))
-    assert sorted(seen) == ["clip0.wav", "clip1.wav", "clip2.wav"]
+    assert sorted(reads) == ["clip0.wav", "clip1.wav", "clip2.wav"]
     assert bytes_of(audio.features(corpus, kind="stft")) == first
     audio.features(corpus, kind="mfcc")  # another kind, from the sound that was kept
-    assert len(seen) == 3
+    assert len(reads) == 3
 
 
 def test_writing_into_a_feature_changes_nobody_elses(corpus: list[SimpleNamespace]) -> None:
@@ -540,10 +540,10 @@ def test_a_new_version_of_the_features_leaves_the_old_cache_alone(
     corpus: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audio.features(corpus, kind="mfcc")
-    seen = count_reads(monkeypatch)
+    reads = count_reads(monkeypatch)
     monkeypatch.setattr(extraction, "FEATURE_VERSION", extraction.FEATURE_VERSION + 1)
     audio.features(corpus, kind="mfcc")
-    assert len(seen) == 3
+    assert len(reads) == 3
 
 
 def test_a_damaged_cache_is_built_again(corpus: list[SimpleNamespace], cache: Path) -> None:

@@ -34,8 +34,8 @@ def test_the_noise_falls_by_so_many_db_an_octave(slope_db: float) -> None:
 
 
 def test_the_same_generator_gives_the_same_noise() -> None:
-    one, two = (add_noise(tone(), snr_db=0, rng=np.random.default_rng(3)) for _ in range(2))
-    np.testing.assert_array_equal(one, two)
+    first, second = (add_noise(tone(), snr_db=0, rng=np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_silence_stays_silence() -> None:

@@ -58,8 +58,8 @@ CLASSIC_READY = """() => {
 def _run(command: list[str]) -> str:
     """Run a command; return "" when it worked, else the last line it said."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
-    said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
-    return "" if done.returncode == 0 else f"{' '.join(command)}: {said[-1]}"
+    lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
+    return "" if done.returncode == 0 else f"{' '.join(command)}: {lines[-1]}"
 
 
 def _installed() -> str | None:
@@ -70,12 +70,12 @@ def find_chromium(playwright: Playwright) -> str:
     """Return a Chromium's path: installed, else Playwright's own, else Debian's; or fail."""
     if path := _installed():
         return path
-    own = Path(playwright.chromium.executable_path)
+    chromium = Path(playwright.chromium.executable_path)
     reasons = ["none of " + ", ".join(INSTALLED) + " is installed"]
-    if not own.exists():
+    if not chromium.exists():
         reasons.append(_run([sys.executable, "-m", "playwright", "install", "chromium"]))
-    if own.exists():
-        return str(own)
+    if chromium.exists():
+        return str(chromium)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         reasons.append(_run(["apt-get", "update"]))
         reasons.append(_run(["apt-get", "install", "-y", "chromium"]))

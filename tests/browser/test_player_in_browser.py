@@ -275,8 +275,8 @@ def test_a_saved_notebook_plays_without_its_widget(
     saved = notebook_from(PAGES / "player.py")
     exec(saved.cells[0].source, namespace)
     data, _ = namespace["player"]._repr_mimebundle_()
-    kept = {mime: text for mime, text in data.items() if "widget-view" not in mime}
-    saved.cells[1].outputs = [nbformat.v4.new_output("execute_result", kept, execution_count=1)]
+    bundle = {mime: text for mime, text in data.items() if "widget-view" not in mime}
+    saved.cells[1].outputs = [nbformat.v4.new_output("execute_result", bundle, execution_count=1)]
     nbformat.write(saved, server.root / "saved.ipynb")
     page = chromium.new_page()
     watched = Notebook(page, server)

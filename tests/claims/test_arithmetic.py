@@ -36,8 +36,8 @@ def test_a_percentage_that_no_fraction_gives_has_none(percent: float, n: int) ->
 def test_whatever_was_printed_leads_back_to_its_test_set(n: int, k: int, cut: bool) -> None:
     share = Decimal(100 * min(k, n)) / Decimal(n)
     printed = share.quantize(Decimal("0.01"), ROUND_DOWN if cut else ROUND_HALF_UP)
-    found = arithmetic.correct(float(printed), n)
-    assert found == min(k, n)
+    count = arithmetic.correct(float(printed), n)
+    assert count == min(k, n)
 
 
 @pytest.mark.parametrize("percent", ["97.41", "65.51", "33.33", "0.01", "99.99", "100.00"])

@@ -35,9 +35,9 @@ STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
 def row(key: str, value: float, *, protocol: str | None = None, **rest: Any) -> dict[str, Any]:
-    given = {"low": None, "high": None, "n": None, "n_infants": None, "data": "donateacry",
-             "notebook": "03_feature_validation", "seed": 0, **rest}  # fmt: skip
-    return {"key": key, "value": value, "protocol": protocol, **given}
+    fields = {"low": None, "high": None, "n": None, "n_infants": None, "data": "donateacry",
+              "notebook": "03_feature_validation", "seed": 0, **rest}  # fmt: skip
+    return {"key": key, "value": value, "protocol": protocol, **fields}
 
 
 def cell(feature: str, model: str, paper: float, free: float, p: float, **rest: Any) -> list[Any]:
@@ -485,12 +485,12 @@ def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None
     from PIL.PngImagePlugin import PngInfo
 
     made(run, TWO)
-    said = PngInfo()
-    said.add_itxt("Description", "Who cries <often>.")
-    said.add_itxt("Comment", "Data: 3 clips")
-    said.add_itxt("Source", "01_data_and_playback")
+    metadata = PngInfo()
+    metadata.add_itxt("Description", "Who cries <often>.")
+    metadata.add_itxt("Comment", "Data: 3 clips")
+    metadata.add_itxt("Source", "01_data_and_playback")
     (run / "figures").mkdir()
-    Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=said)
+    Image.new("RGB", (2, 2)).save(run / "figures" / "counts.png", pnginfo=metadata)
     (run / "figures" / "plain.png").write_bytes(PIXEL)
     short = PIXEL[:8] + (4).to_bytes(4, "big") + PIXEL[12:]  # Pillow: ValueError
     (run / "figures" / "short.png").write_bytes(short)
@@ -512,11 +512,11 @@ def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -
     from PIL.PngImagePlugin import PngInfo
 
     made(run, TWO)
-    said = PngInfo()
-    said.add_itxt("Comment", f"Data: folder own{sharing}; 9 clips")
+    metadata = PngInfo()
+    metadata.add_itxt("Comment", f"Data: folder own{sharing}; 9 clips")
     (run / "figures").mkdir()
     for name in ("first", "second"):
-        Image.new("RGB", (2, 2)).save(run / "figures" / f"{name}.png", pnginfo=said)
+        Image.new("RGB", (2, 2)).save(run / "figures" / f"{name}.png", pnginfo=metadata)
     head = Page(report.write(run)).text.split("Paper A, Table 2")[0]
     assert head.count("4 infants counted as 2: some share files") == bool(sharing)
 
@@ -752,10 +752,10 @@ def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> N
     assert "Paper A, Table 3, on mine" in page.text
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[2]) == "published 97 %, clips split 60 %, leak-free 60 %"
-    said = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
-    assert said.split()[:5] == ["holds", "0.10", "0.02", "to", "0.18"]
-    said = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
-    assert said.split()[:4] == ["internally", "inconsistent", "0.0366", "–"]
+    verdict = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
+    assert verdict.split()[:5] == ["holds", "0.10", "0.02", "to", "0.18"]
+    verdict = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
+    assert verdict.split()[:4] == ["internally", "inconsistent", "0.0366", "–"]
     assert "cannot be tested (needs ImageNet's weights)" in page.text
     assert "nan" not in page.text
 

@@ -373,8 +373,8 @@ def test_a_log_may_grow_after_the_end(folder: Path) -> None:
 def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
         cli.main(["report"])
-    said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
+    output = capsys.readouterr()
+    return int(ended.value.code or 0), output.out, output.err
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -204,8 +204,8 @@ def test_every_claim_has_an_id_of_its_own() -> None:
 
 def result(key: str, value: float, low: float | None, high: float | None, data: str) -> dict:
     row = dict.fromkeys(claims.Result.__slots__)
-    given = {"key": key, "value": value, "low": low, "high": high, "data": data}
-    return row | given | {"protocol": "leak_free"}
+    fields = {"key": key, "value": value, "low": low, "high": high, "data": data}
+    return row | fields | {"protocol": "leak_free"}
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
     key = "table3.gain.svm.total.accuracy"
     results = pd.DataFrame([result(key, 0.3, 0.2, 0.4, "synthetic")])
     judged = claims.verdicts(results, paper="A", every=True)
-    said = judged.verdict.to_dict()
-    assert said[key] == "holds in simulation"
-    assert said["frozen_vs_finetuned.gain.accuracy"] == (
+    words = judged.verdict.to_dict()
+    assert words[key] == "holds in simulation"
+    assert words["frozen_vs_finetuned.gain.accuracy"] == (
         "cannot be tested (needs ImageNet's weights)"
     )
-    assert said["rolling.gain.flicker_per_minute"] == "cannot be tested (not measured in this run)"
+    assert words["rolling.gain.flicker_per_minute"] == "cannot be tested (not measured in this run)"
     ledger = claims.published()
     assert list(judged.index) == list(ledger[(ledger.paper == "A") & ledger.rule.notna()].key)
 
@@ -288,5 +288,5 @@ def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
     ],
 )
 def test_every_comparison_means_each_one(verdicts: list[str], whole: str) -> None:
-    said = claims.together(pd.DataFrame({"verdict": verdicts}))
-    assert said.split(" (")[0] == whole
+    judgement = claims.together(pd.DataFrame({"verdict": verdicts}))
+    assert judgement.split(" (")[0] == whole

@@ -24,15 +24,15 @@ from cryutils.errors import near_miss
 CLONE = Path(__file__).resolve().parents[2]
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 
-Said = tuple[int, str, str]
-Command = Callable[..., Said]
+Outcome = tuple[int, str, str]
+Command = Callable[..., Outcome]
 
 
 def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
-    for name, found in group.commands.items():
-        if isinstance(found, click.Group):
-            yield from commands(found, *names, name)
+    for name, subcommand in group.commands.items():
+        if isinstance(subcommand, click.Group):
+            yield from commands(subcommand, *names, name)
         else:
             yield (*names, name)
 
@@ -116,9 +116,9 @@ def test_a_check_prints_in_ascii_what_is_missing(in_ascii: Command) -> None:
 # Mistakes
 
 
-def mistaken(said: Said) -> str:
+def mistaken(outcome: Outcome) -> str:
     """The one line of a user's mistake."""
-    code, out, err = said
+    code, out, err = outcome
     assert (code, out) == (2, "")
     assert err.startswith("cryutils: ")
     assert err.endswith("\n")
@@ -211,9 +211,9 @@ def test_a_corpus_that_cannot_be_had_names_both_ways(
         ["data", "fetch", "donateacry"], ["data", "check", "donateacry"],
         ["data", "describe", "donateacry"], ["run", "--profile", "real"],
     ):  # fmt: skip
-        said = mistaken(command(*arguments))
-        assert "CRYUTILS_DATA_DIR" in said
-        assert "cryutils data fetch donateacry" in said
+        message = mistaken(command(*arguments))
+        assert "CRYUTILS_DATA_DIR" in message
+        assert "cryutils data fetch donateacry" in message
 
 
 def test_a_data_folder_without_the_corpus_is_named_before_it_is_fetched(

@@ -21,8 +21,8 @@ from cryutils._io import media
 from cryutils.course import cli
 from cryutils.models.model_card import ModelCard
 
-Said = tuple[int, str, str]
-Predict = Callable[..., Said]
+Outcome = tuple[int, str, str]
+Predict = Callable[..., Outcome]
 
 HEADER = "trained on synthetic voices and faces: no evidence about real infants. No medical device."
 
@@ -35,7 +35,7 @@ def predict(
     """`predict("cry.wav", "--json")`, started in the folder of recordings: code, out, err."""
     monkeypatch.setenv("CRYUTILS_START_DIR", str(recordings))
 
-    def call(*arguments: str) -> Said:
+    def call(*arguments: str) -> Outcome:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main(["predict", *arguments])
@@ -81,7 +81,7 @@ def test_a_name_that_cannot_be_printed_is_spelled_out(
 
 
 def test_it_prints_in_ascii_and_one_line_a_name(
-    quick: Trained, apart: Path, recordings: Path, in_ascii: Callable[..., Said]
+    quick: Trained, apart: Path, recordings: Path, in_ascii: Callable[..., Outcome]
 ) -> None:
     shutil.copy(recordings / "cry.wav", apart / "m\xfcde.wav")
     code, out, err = in_ascii("predict", "m\xfcde.wav", "M\xfcll\x1b[2J.wav")

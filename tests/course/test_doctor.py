@@ -23,31 +23,31 @@ def findings() -> dict[str, Finding]:
 
 
 def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
-    found = findings()
-    assert set(found) == {
+    checks = findings()
+    assert set(checks) == {
         "Python", "packages", "kernel", "processor", "memory", "cache", "outputs", "DonateACry",
         "face detector",
     }  # fmt: skip
     for what in ("Python", "packages", "kernel", "processor", "cache", "outputs"):
-        assert found[what].state == "ok", found[what]
-    assert str(apart / "cache") in found["cache"].detail
+        assert checks[what].state == "ok", checks[what]
+    assert str(apart / "cache") in checks["cache"].detail
     assert not (apart / "cache").exists(), "looking makes nothing"
 
 
 def test_an_absent_corpus_is_missing_not_bad() -> None:
-    found = findings()["DonateACry"]
-    assert found.state == "missing"
-    assert "cryutils data fetch donateacry" in found.detail
-    assert "CRYUTILS_DATA_DIR" not in found.detail
+    finding = findings()["DonateACry"]
+    assert finding.state == "missing"
+    assert "cryutils data fetch donateacry" in finding.detail
+    assert "CRYUTILS_DATA_DIR" not in finding.detail
 
 
 def test_a_data_folder_without_the_corpus_is_named(
     apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_DATA_DIR", "nowhere")
-    found = findings()["DonateACry"]
-    assert found.state == "missing"
-    assert f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/" in found.detail
+    finding = findings()["DonateACry"]
+    assert finding.state == "missing"
+    assert f"CRYUTILS_DATA_DIR ({apart / 'nowhere'}) holds no donateacry/" in finding.detail
 
 
 def test_the_real_corpus_is_found(donateacry: Path) -> None:
@@ -69,9 +69,9 @@ def test_a_place_that_cannot_be_written_is_bad(
 
 def test_the_face_detector_is_named(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR", raising=False)
-    found = findings()["face detector"]
-    assert found.state == "ok"
-    assert found.detail.startswith("the Haar cascade")
+    finding = findings()["face detector"]
+    assert finding.state == "ok"
+    assert finding.detail.startswith("the Haar cascade")
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
@@ -102,19 +102,19 @@ def test_opencv_without_cascades_and_a_weights_folder_that_is_none_are_bad(
     assert findings()["face detector"].state == "bad"
     monkeypatch.delenv("CRYUTILS_WEIGHTS_DIR")
     monkeypatch.setattr("cv2.data.haarcascades", str(apart))
-    found = findings()["face detector"]
-    assert found.state == "bad"
-    assert "opencv-python>=4.10,<5" in found.detail
+    finding = findings()["face detector"]
+    assert finding.state == "bad"
+    assert "opencv-python>=4.10,<5" in finding.detail
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = metadata.requires("cryutils") or []
     asked = [*needed, "no-such-package>=1", 'no-such-extra>=1; extra == "lab"']
     monkeypatch.setattr(metadata, "requires", lambda name: asked)
-    found = findings()["packages"]
-    assert found.state == "bad"
-    assert "no-such-package" in found.detail
-    assert "no-such-extra" not in found.detail
+    finding = findings()["packages"]
+    assert finding.state == "bad"
+    assert "no-such-package" in finding.detail
+    assert "no-such-extra" not in finding.detail
 
 
 @pytest.mark.parametrize(("gib", "state"), [(2.0, "bad"), (3.8, "ok"), (16.0, "ok")])

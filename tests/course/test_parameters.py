@@ -50,9 +50,9 @@ def refused(notebook: str, *texts: str) -> str:
     ],
 )  # fmt: skip
 def test_a_value_is_read_as_it_is_meant(text: str, value: object) -> None:
-    found = parameters.read_value(text)
-    assert found == value
-    assert type(found) is type(value)
+    reading = parameters.read_value(text)
+    assert reading == value
+    assert type(reading) is type(value)
 
 
 # The declarations
@@ -180,7 +180,7 @@ def test_the_ends_are_those_of_the_library(
 
 
 @pytest.mark.parametrize(
-    ("notebook", "given", "mend"),
+    ("notebook", "assignment", "mend"),
     [
         ("03", "test_size=2", "test_size=2: give a number above 0 and below 1."),
         ("03", "data=", 'data="": give "synthetic", "donateacry" or a folder.'),
@@ -230,22 +230,22 @@ def test_the_ends_are_those_of_the_library(
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_words(
-    notebook: str, given: str, mend: str, apart: Path
+    notebook: str, assignment: str, mend: str, apart: Path
 ) -> None:
     name = next(name for name in NOTEBOOKS if name.startswith(notebook))
-    said = refused(name, given)
-    assert mend in said
-    assert len(said) < 250
+    message = refused(name, assignment)
+    assert mend in message
+    assert len(message) < 250
 
 
 @pytest.mark.parametrize("text", ["[cold,warm]", "['cold', 'warm']", "cold,warm", '["cold","warm"'])
 def test_a_list_that_lost_its_quotes_is_shown_as_the_shell_wants_it(text: str, apart: Path) -> None:
-    said = refused("03_feature_validation", f"classes={text}")
-    assert said.endswith("""such as -p 'classes=["cold", "warm"]'.""")
+    message = refused("03_feature_validation", f"classes={text}")
+    assert message.endswith("""such as -p 'classes=["cold", "warm"]'.""")
 
 
 @pytest.mark.parametrize(
-    ("notebook", "given", "mend"),
+    ("notebook", "assignments", "mend"),
     [
         ("02", ["n_fft=256", "hop_length=257"], "hop_length=257: give 256 at most, for n_fft=256."),
         ("02", ["n_fft=64", "hop_length=64"], 
@@ -267,10 +267,10 @@ def test_a_list_that_lost_its_quotes_is_shown_as_the_shell_wants_it(text: str, a
     ],
 )  # fmt: skip
 def test_two_that_do_not_go_together_are_refused(
-    notebook: str, given: list[str], mend: str, apart: Path
+    notebook: str, assignments: list[str], mend: str, apart: Path
 ) -> None:
     name = next(name for name in NOTEBOOKS if name.startswith(notebook))
-    assert mend in refused(name, *given)
+    assert mend in refused(name, *assignments)
 
 
 def test_a_notebook_of_somebody_elses_needs_no_declaration() -> None:
@@ -302,7 +302,7 @@ def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
 
 
 @pytest.fixture
-def own(apart: Path, sound: Callable[..., Path]) -> Path:
+def folder(apart: Path, sound: Callable[..., Path]) -> Path:
     """A folder of two classes that Table 1 lacks, of three infants each, 0.5 s a recording."""
     for number in range(12):
         label, infant = ("cold", "warm")[number % 2], f"baby-{number % 6}"
@@ -311,7 +311,7 @@ def own(apart: Path, sound: Callable[..., Path]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("notebook", "given", "mend"),
+    ("notebook", "assignment", "mend"),
     [
         ("03_feature_validation", 'classes=["cold","wram"]',
          'classes: own has no class "wram". Did you mean warm? Known: cold, warm.'),
@@ -325,13 +325,13 @@ def own(apart: Path, sound: Callable[..., Path]) -> Path:
 )  # fmt: skip
 @pytest.mark.parametrize("how", [["--data", "own"], ["-p", "data=own"]], ids=" ".join)
 def test_what_a_corpus_does_not_hold_is_refused_at_once(
-    notebook: str, given: str, mend: str, how: list[str], command: Callable, own: Path
+    notebook: str, assignment: str, mend: str, how: list[str], command: Callable, folder: Path
 ) -> None:
-    code, out, err = command("run", notebook, *how, "-p", given)
+    code, out, err = command("run", notebook, *how, "-p", assignment)
     assert (code, out) == (2, "")
     assert mend in err
     assert err.count("\n") == 1
-    assert not (own.parent / "outputs").exists()
+    assert not (folder.parent / "outputs").exists()
 
 
 def test_a_class_of_the_real_recordings_is_refused_at_once(
@@ -345,13 +345,13 @@ def test_a_class_of_the_real_recordings_is_refused_at_once(
 
 def opening(notebook: str, until: str, values: dict[str, Any]) -> dict[str, Any]:
     """What a notebook's code cells leave, as far as the one that sets `until`."""
-    there: dict[str, Any] = {}
+    namespace: dict[str, Any] = {}
     for cell in json.loads(NOTEBOOKS[notebook].read_text())["cells"]:
         if cell["cell_type"] == "code":
-            exec("".join(cell["source"]), there)
-            there |= values if "parameters" in cell["metadata"].get("tags", []) else {}
-            if until in there:
-                return there
+            exec("".join(cell["source"]), namespace)
+            namespace |= values if "parameters" in cell["metadata"].get("tags", []) else {}
+            if until in namespace:
+                return namespace
     raise AssertionError(f"{notebook} sets no {until}")
 
 
@@ -366,28 +366,28 @@ def opening(notebook: str, until: str, values: dict[str, Any]) -> dict[str, Any]
     ids=str,
 )
 def test_notebook_03_takes_a_folders_own_classes(
-    more: dict[str, Any], classes: tuple[str, ...], own: Path
+    more: dict[str, Any], classes: tuple[str, ...], folder: Path
 ) -> None:
-    values = {"data": str(own), "infants": 8, "clips_per_infant": 2, "duration_s": 0.5} | more
-    there = opening("03_feature_validation", "used", values)
-    assert there["used"].classes == classes
-    assert set(there["used"].infants) == set(there["available"].infants)
-    beside = [key for key in there["published"].index if key.startswith("feature_validation.")]
+    values = {"data": str(folder), "infants": 8, "clips_per_infant": 2, "duration_s": 0.5} | more
+    namespace = opening("03_feature_validation", "used", values)
+    assert namespace["used"].classes == classes
+    assert set(namespace["used"].infants) == set(namespace["available"].infants)
+    beside = [key for key in namespace["published"].index if key.startswith("feature_validation.")]
     assert bool(beside) == ("belly_pain" in classes)  # the paper's figures, beside its classes
 
 
 def test_a_parameter_that_a_named_notebook_lacks_is_said(apart: Path) -> None:
     jobs, skipped = course.plan(course.load_profile("quick"), overrides={"face_fps": 3.0})
-    told = dict(course.remarks(jobs, skipped, ["face_fps"]))
-    assert told["04_cry2"] == "has no parameter face_fps, and runs without"
-    assert {"05_image", "06_full"}.isdisjoint(told)
+    remarks = dict(course.remarks(jobs, skipped, ["face_fps"]))
+    assert remarks["04_cry2"] == "has no parameter face_fps, and runs without"
+    assert {"05_image", "06_full"}.isdisjoint(remarks)
     assert dict(course.remarks(jobs, skipped, [])) == {}
 
 
 def test_a_notebook_alone_says_what_comes_before_it(apart: Path) -> None:
     jobs, skipped = course.plan(course.load_profile("quick"), only=["06_full"])
-    said = "come first in the course; what they would have trained is trained here"
-    assert list(course.remarks(jobs, skipped, [])) == [("06_full", f"04_cry2 and 05_image {said}")]
+    words = "come first in the course; what they would have trained is trained here"
+    assert list(course.remarks(jobs, skipped, [])) == [("06_full", f"04_cry2 and 05_image {words}")]
     state = jobs[0].folder / "state" / "04_cry2.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")

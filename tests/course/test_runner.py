@@ -130,10 +130,10 @@ def planned(**options: Any) -> dict[str, course.Job]:
 def test_a_profile_has_parameters_and_what_it_skips(project: Path) -> None:
     text = "about: Real.\ndata: donateacry\nskip: {02_second: needs pictures}\n"
     profile(project, "real", text)
-    found = course.load_profile("real")
-    assert (found.name, found.about, found.data) == ("real", "Real.", "donateacry")
-    assert found.skip == {"02_second": "needs pictures"}
-    assert found.parameters == {}
+    real = course.load_profile("real")
+    assert (real.name, real.about, real.data) == ("real", "Real.", "donateacry")
+    assert real.skip == {"02_second": "needs pictures"}
+    assert real.parameters == {}
 
 
 @pytest.mark.parametrize("name", ["quick", "real", "paper"])
@@ -397,11 +397,11 @@ def test_weights_that_can_be_had_now_change_the_notebooks_that_look_for_them(
     notebook(project / "notebooks" / "02_second.ipynb", parameters=seeking)
     before = fingerprints()
     path = put_weights(apart / home)
-    there = fingerprints()
-    assert there["01_first"] == before["01_first"]
-    assert there["02_second"] != before["02_second"]
+    with_weights = fingerprints()
+    assert with_weights["01_first"] == before["01_first"]
+    assert with_weights["02_second"] != before["02_second"]
     path.write_text("others")
-    assert fingerprints()["02_second"] not in (before["02_second"], there["02_second"])
+    assert fingerprints()["02_second"] not in (before["02_second"], with_weights["02_second"])
     path.unlink()
     assert fingerprints() == before
 
@@ -453,9 +453,9 @@ def test_a_named_notebook_that_lacks_a_parameter_says_so_and_runs(
 ) -> None:
     notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
     assert command("run", "01_first", "03_other", "-p", "own=2") == 0
-    said = capsys.readouterr().out
-    assert "01_first: has no parameter own, and runs without\n" in said
-    assert "03_other: has" not in said
+    output = capsys.readouterr().out
+    assert "01_first: has no parameter own, and runs without\n" in output
+    assert "03_other: has" not in output
     assert tally(apart) == {"01_first": 1}
 
 
@@ -474,10 +474,10 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
     assert state["peak_mib"] > 20
     assert {"numpy", "pandas", "python"} <= set(state["versions"])
     assert (folder / "report.html").is_file()
-    said = capsys.readouterr()
-    assert "01_first: started" in said.err
-    assert "02_second: done" in said.err
-    assert "Report: outputs/quick/report.html" in said.out
+    output = capsys.readouterr()
+    assert "01_first: started" in output.err
+    assert "02_second: done" in output.err
+    assert "Report: outputs/quick/report.html" in output.out
 
     assert command("run") == 0
     assert tally(apart) == {"01_first": 1, "02_second": 1}
@@ -694,33 +694,33 @@ def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path, apart:
         "        if Path(os.environ['GATE']).exists():\n            break\n"
         "        time.sleep(0.6)",
     )
-    told: list[tuple[str, str, float]] = []
+    reports: list[tuple[str, str, float]] = []
     jobs = list(planned(only=["01_first"]).values())
 
     def hear(name: str, what: str, share: float) -> None:
-        told.append((name, what, share))
+        reports.append((name, what, share))
         if what.startswith("Frames: "):
             (apart / "gate").touch()  # the cell goes on until it is heard
 
     assert course.run(jobs, report=hear) == {}
-    news = [what for _, what, _ in told if what.startswith("Frames: ")]
+    news = [what for _, what, _ in reports if what.startswith("Frames: ")]
     assert news
     assert re.fullmatch(r"Frames: \d+ of 1000 clips, about [\d:?]+ left", news[0])
-    assert told[-1] == ("01_first", "done", 1.0)
+    assert reports[-1] == ("01_first", "done", 1.0)
     assert not list((jobs[0].folder / "logs").glob("*.progress"))
 
 
 def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
     notebook(project / "notebooks" / "01_first.ipynb", "1", "2")
-    told: list[tuple[str, str, float]] = []
+    reports: list[tuple[str, str, float]] = []
     jobs = list(planned(only=["01_first"]).values())
-    assert course.run(jobs, report=lambda *news: told.append(news)) == {}
-    shares = [share for _, what, share in told if what == "running"]
+    assert course.run(jobs, report=lambda *news: reports.append(news)) == {}
+    shares = [share for _, what, share in reports if what == "running"]
     assert shares == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of five cells, the injected one too"
-    assert told[-1] == ("01_first", "done", 1.0)
-    told.clear()
-    assert course.run(jobs, report=lambda *news: told.append(news)) == {}
-    assert told == [("01_first", "kept", 1.0)]
+    assert reports[-1] == ("01_first", "done", 1.0)
+    reports.clear()
+    assert course.run(jobs, report=lambda *news: reports.append(news)) == {}
+    assert reports == [("01_first", "kept", 1.0)]
 
 
 def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
@@ -728,13 +728,13 @@ def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
 ) -> None:
     monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
     jobs, _ = course.plan(course.load_profile("quick"))
-    told: list[tuple[str, str]] = []
+    reports: list[tuple[str, str]] = []
     failed = course.run(
-        jobs, processes=2, report=lambda name, what, share: told.append((name, what))
+        jobs, processes=2, report=lambda name, what, share: reports.append((name, what))
     )
     assert failed == {}
-    first = min(k for k, (name, _) in enumerate(told) if name == "01_first")
-    assert ("02_second", "done") in told[:first]
+    first = min(k for k, (name, _) in enumerate(reports) if name == "01_first")
+    assert ("02_second", "done") in reports[:first]
 
 
 def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
@@ -757,9 +757,9 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     assert "InputError" not in by_name["03_user"]
     assert "kernel died" in by_name["04_killed"]
     for name in ("01_first", "03_user", "04_killed"):
-        kept = folder / "notebooks" / f"{name}.failed.ipynb"
-        assert str(kept) in by_name[name]
-        nbformat.read(kept, as_version=4)
+        path = folder / "notebooks" / f"{name}.failed.ipynb"
+        assert str(path) in by_name[name]
+        nbformat.read(path, as_version=4)
         assert not (folder / "state" / f"{name}.json").exists()
     assert results(folder) == {"made.02_second": 0.3}
 
@@ -825,14 +825,14 @@ def test_a_path_with_braces_and_spaces_is_no_template(
 
 def marked(mark: str) -> list[psutil.Process]:
     """Every process that was started, however indirectly, with this mark in its environment."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("CRYUTILS_TEST_MARK") == mark:
-                found.append(process)
+                processes.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-    return found
+    return processes
 
 
 def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0) -> None:
@@ -879,14 +879,14 @@ def started(project: Path, apart: Path) -> Any:
 def check_all_parse(folder: Path) -> None:
     """Every file that a reader may find is whole."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    seen = [path for path in files if not any(p.startswith(".") for p in path.parts)]
-    for path in seen:
+    visible = [path for path in files if not any(p.startswith(".") for p in path.parts)]
+    for path in visible:
         if path.suffix == ".json":
             json.loads(path.read_text())
         elif path.suffix == ".ipynb":
             nbformat.validate(nbformat.read(path, as_version=4))
-    assert folder / "notebooks" / "01_first.ipynb" in seen
-    assert folder / "notebooks" / "02_second.ipynb" not in seen
+    assert folder / "notebooks" / "01_first.ipynb" in visible
+    assert folder / "notebooks" / "02_second.ipynb" not in visible
 
 
 def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(

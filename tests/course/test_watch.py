@@ -86,7 +86,7 @@ def test_a_terminal_has_one_bar_with_the_time_left_of_the_whole_run(
         show("01", "running", 0.0)
         clock[0] = 100.0
         show("01", "running", 0.5)
-    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
-    assert "a line [about] the run" in said
-    (last,) = [line for line in said.splitlines() if "the whole run" in line][-1:]
+    screen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "a line [about] the run" in screen
+    (last,) = [line for line in screen.splitlines() if "the whole run" in line][-1:]
     assert re.search(r"10 % .*about 15 min left", last)

@@ -34,14 +34,14 @@ IOS = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
 
 
 def test_an_ios_name_gives_its_time_in_seconds() -> None:
-    said = corpus.parse_name(f"{IOS}-1430742197-1.0-m-04-hu.caf")
-    assert said == corpus.FileName(IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry")
+    parts = corpus.parse_name(f"{IOS}-1430742197-1.0-m-04-hu.caf")
+    assert parts == corpus.FileName(IOS.lower(), 1430742197.0, "m", "0-4 weeks", "hungry")
 
 
 def test_an_android_name_gives_its_time_in_milliseconds() -> None:
-    said = corpus.parse_name("549a46d8-9c84-430e-ade8-97eae2bef787-1430130772174-1.7-f-48-bp.wav")
-    assert said.start_s == 1430130772.174
-    assert (said.sex, said.age, said.reason) == ("f", "4-8 weeks", "belly_pain")
+    parts = corpus.parse_name("549a46d8-9c84-430e-ade8-97eae2bef787-1430130772174-1.7-f-48-bp.wav")
+    assert parts.start_s == 1430130772.174
+    assert (parts.sex, parts.age, parts.reason) == ("f", "4-8 weeks", "belly_pain")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_an_android_name_gives_its_time_in_milliseconds() -> None:
     ],
 )
 def test_the_odd_ios_names_of_2015_are_read(name: str, start_s: float) -> None:
-    said = corpus.parse_name(name)
-    assert said.infant == "cf7f6316-019b-4b3c-9ee1-a62eb5f1d0ee"
-    assert said.start_s == start_s
-    assert (said.sex, said.age, said.reason) == ("f", "2-6 months", "tired")
+    parts = corpus.parse_name(name)
+    assert parts.infant == "cf7f6316-019b-4b3c-9ee1-a62eb5f1d0ee"
+    assert parts.start_s == start_s
+    assert (parts.sex, parts.age, parts.reason) == ("f", "2-6 months", "tired")
 
 
 @pytest.mark.parametrize(
@@ -324,9 +324,9 @@ def test_what_came_before_a_stop_stays_and_the_rest_is_fetched_later(
     host.without_mirror()
     with pytest.raises(InputError, match=r"127\.0\.0\.1: what it sent broke off") as caught:
         corpus.fetch()
-    kept = content_of(apart / "cache" / "donateacry")
-    assert kept and kept.items() <= FILES.items()
-    assert f"{120 - len(kept)} of 120 files are missing" in str(caught.value)
+    content = content_of(apart / "cache" / "donateacry")
+    assert content and content.items() <= FILES.items()
+    assert f"{120 - len(content)} of 120 files are missing" in str(caught.value)
     host.cuts = iter(())
     assert content_of(corpus.fetch()) == FILES
 
@@ -461,12 +461,12 @@ def test_check_names_what_is_missing_and_what_was_changed(host: Host) -> None:
     root = corpus.fetch()
     (root / FIRST).unlink()
     (root / LAST).write_bytes(bytes(2000))
-    told: list[int] = []
-    wrong = dict(corpus.check(root, report=lambda done, total: told.append(done)))
+    counts: list[int] = []
+    wrong = dict(corpus.check(root, report=lambda done, total: counts.append(done)))
     assert set(wrong) == {FIRST, LAST}
     assert wrong[FIRST] == "missing"
     assert "sha256" in wrong[LAST]
-    assert told == list(range(1, 121))
+    assert counts == list(range(1, 121))
 
 
 def test_every_real_file_has_its_checksum(donateacry: Path) -> None:

@@ -595,6 +595,6 @@ def test_no_file_is_ever_dropped_in_silence(
             return
         clips = {clip.id for clip in corpus}
         stills = {c.still.relative_to(home).as_posix() for c in corpus if c.still}
-        told = set(left_out(corpus))
-        assert clips | stills | told == written
-        assert len(clips) + len(stills) + len(told) == len(written)
+        omissions = set(left_out(corpus))
+        assert clips | stills | omissions == written
+        assert len(clips) + len(stills) + len(omissions) == len(written)

@@ -91,11 +91,11 @@ def test_synthetic_clips_keep_the_contract() -> None:
 
 
 def test_a_dial_makes_another_corpus() -> None:
-    one = load("synthetic", classes=["hungry", "tired"], **SMALL)
+    corpus = load("synthetic", classes=["hungry", "tired"], **SMALL)
     other = load("synthetic", classes=["hungry", "tired"], seed=1, **SMALL)
-    assert one[0].path != other[0].path
+    assert corpus[0].path != other[0].path
     again = load("synthetic", classes=["hungry", "tired"], **SMALL)
-    assert list(again) == list(one)
+    assert list(again) == list(corpus)
 
 
 def test_load_stands_in_the_package() -> None:
@@ -130,10 +130,10 @@ def test_the_real_corpus_has_457_clips_of_221_infants(donateacry: Path) -> None:
 
 def test_every_real_clip_says_what_its_name_says(donateacry: Path) -> None:
     for clip in load("donateacry"):
-        said = parts(clip)
-        assert clip.infant == said["infant"]
-        assert clip.sex == said["sex"]
-        seconds = float(said["time"]) / (1000 if len(said["time"]) == 13 else 1)
+        fields = parts(clip)
+        assert clip.infant == fields["infant"]
+        assert clip.sex == fields["sex"]
+        seconds = float(fields["time"]) / (1000 if len(fields["time"]) == 13 else 1)
         assert clip.start_s == seconds
         assert 1.4e9 < seconds < 1.5e9, "2014 to 2017"
         assert clip.label == clip.path.parent.name
@@ -148,10 +148,10 @@ def test_one_donor_gave_half_of_the_belly_pain(donateacry: Path) -> None:
 
 def contradictions(corpus: Corpus) -> dict[str, set[str]]:
     """The items of each kind of contradiction."""
-    found: dict[str, set[str]] = defaultdict(set)
+    items: dict[str, set[str]] = defaultdict(set)
     for item, what in corpus.problems()[["item", "what"]].itertuples(index=False):
-        found[what.split(":")[0].split(",")[0]].add(item)
-    return found
+        items[what.split(":")[0].split(",")[0]].add(item)
+    return items
 
 
 def test_seven_files_in_discomfort_say_cold_or_hot(donateacry: Path) -> None:
@@ -169,15 +169,15 @@ def test_infants_with_two_sexes_or_several_ages_are_listed(donateacry: Path) -> 
     corpus = load("donateacry")
     ages, sexes = defaultdict(set), defaultdict(set)
     for clip in corpus:
-        said = parts(clip)
-        ages[said["infant"]].add(said["age"])
-        sexes[said["infant"]].add(said["sex"])
+        fields = parts(clip)
+        ages[fields["infant"]].add(fields["age"])
+        sexes[fields["infant"]].add(fields["sex"])
     rows = corpus.problems()
     assert set(rows[rows.what.str.contains("several ages")].item) == {
-        infant for infant, seen in ages.items() if len(seen) > 1
+        infant for infant, infant_ages in ages.items() if len(infant_ages) > 1
     }
     assert set(rows[rows.what.str.contains("both sexes")].item) == {
-        infant for infant, seen in sexes.items() if len(seen) > 1
+        infant for infant, infant_sexes in sexes.items() if len(infant_sexes) > 1
     }
     assert (rows.what.str.contains("both sexes")).sum() > 0
 
@@ -188,10 +188,10 @@ def test_sessions_with_several_labels_are_listed(donateacry: Path) -> None:
     for clip in corpus:
         by_infant[clip.infant].append((clip.start_s, clip.label))
     mixed = 0
-    for own in by_infant.values():
-        own.sort()
-        run = {own[0][1]}
-        for (before, _), (time, label) in pairwise(own):
+    for clips in by_infant.values():
+        clips.sort()
+        run = {clips[0][1]}
+        for (before, _), (time, label) in pairwise(clips):
             if time - before > SESSION_GAP_S:
                 mixed += len(run) > 1
                 run = set()
@@ -249,13 +249,13 @@ def test_a_data_folder_without_recordings_is_named(
 def test_the_real_corpus_as_a_folder_has_the_same_clips(donateacry: Path) -> None:
     named, folder = load("donateacry"), load(donateacry)
     assert sorted(clip.id for clip in folder) == sorted(clip.id for clip in named)
-    for one, other in zip(
+    for by_name, by_folder in zip(
         sorted(named, key=lambda c: c.id), sorted(folder, key=lambda c: c.id), strict=True
     ):
-        assert (one.label, one.infant, one.session, one.reason) == (
-            other.label, other.infant, other.session, other.reason,
+        assert (by_name.label, by_name.infant, by_name.session, by_name.reason) == (
+            by_folder.label, by_folder.infant, by_folder.session, by_folder.reason,
         )  # fmt: skip
-        assert one.duration_s == pytest.approx(other.duration_s, abs=0.002)
+        assert by_name.duration_s == pytest.approx(by_folder.duration_s, abs=0.002)
 
 
 # The original uploads, rebuilt small: one folder a platform, all labels in the names.
@@ -301,9 +301,9 @@ def test_own_recordings_of_a_phone_are_no_uploads(apart: Path, sound: Writer) ->
 
 
 def swap(path: Path, other: Path) -> None:
-    kept = path.read_bytes()
+    content = path.read_bytes()
     path.write_bytes(other.read_bytes())
-    other.write_bytes(kept)
+    other.write_bytes(content)
 
 
 def flip(path: Path, other: Path) -> None:

@@ -44,8 +44,8 @@ def test_each_clip_is_predicted_by_a_model_that_did_not_see_it(corpus: SimpleNam
     class Remembers:
         """Predicts a clip's label only if it was trained on it."""
 
-        def predict_folds(self, X, y, given):
-            return [np.where(np.isin(test, train), y[test], 99) for train, test in given]
+        def predict_folds(self, X, y, divisions):
+            return [np.where(np.isin(test, train), y[test], 99) for train, test in divisions]
 
     drawn = folds(corpus.labels, None, repeats=3)
     predicted = out_of_fold(Remembers(), np.zeros((60, 1)), corpus.labels, drawn)

@@ -68,12 +68,12 @@ def test_degrees_of_freedom_add_up_over_equal_classes_and_fall_with_one_large_in
     def df(sizes: list[list[int]]) -> float:
         parts = {
             f"{k}-{i}": [(k, n // 2, n - n // 2)]
-            for k, own in enumerate(sizes)
-            for i, n in enumerate(own)
+            for k, row in enumerate(sizes)
+            for i, n in enumerate(row)
         }
-        found = interval(*clips(parts)).df
-        assert found is not None
-        return found
+        degrees = interval(*clips(parts)).df
+        assert degrees is not None
+        return degrees
 
     assert df([[4] * 6, [4] * 6]) == pytest.approx(10)
     assert df([[4] * 6, [24, 2, 2, 2]]) < 4
@@ -161,7 +161,7 @@ def test_paired_interval_is_the_jackknife_of_the_differences() -> None:
 
 def structure(sizes: list[list[int]]) -> tuple[list[str], list[str]]:
     """Return labels and infants: class -> clips of each of its infants."""
-    flat = [(k, i) for k, own in enumerate(sizes) for i, n in enumerate(own) for _ in range(n)]
+    flat = [(k, i) for k, row in enumerate(sizes) for i, n in enumerate(row) for _ in range(n)]
     return [f"class{k}" for k, _ in flat], [f"{k}-{i}" for k, i in flat]
 
 
@@ -213,14 +213,14 @@ def test_macro_f1_is_scikit_learns_and_its_jackknife_by_hand() -> None:
     y = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 0])
     infants = np.array(list("aabbccabcd"))
     predicted = np.array([0, 1, 1, 1, 2, 0, 0, 2, 2, 0])
-    found = interval(predicted, y, infants, metric="macro_f1")
+    estimate = interval(predicted, y, infants, metric="macro_f1")
     names = sorted(set(infants))
     without = [
         f1_score(y[infants != name], predicted[infants != name], labels=[0, 1, 2], average="macro")
         for name in names
     ]
-    assert found.value == pytest.approx(f1_score(y, predicted, average="macro"))
-    assert found.reason or found.se == pytest.approx(np.sqrt(3 * np.var(without)))
+    assert estimate.value == pytest.approx(f1_score(y, predicted, average="macro"))
+    assert estimate.reason or estimate.se == pytest.approx(np.sqrt(3 * np.var(without)))
 
 
 def test_paired_macro_f1_is_the_difference_and_no_prediction_counts_as_wrong() -> None:
@@ -235,8 +235,8 @@ def test_paired_macro_f1_is_the_difference_and_no_prediction_counts_as_wrong() -
     assert gain.low < gain.value < gain.high
     silent = np.where(np.arange(48) < 12, -1, a)
     by_scikit = f1_score(y, silent, labels=range(4), average="macro")
-    found = interval(silent, y, infants, metric="macro_f1")
-    assert found.value == pytest.approx(by_scikit)
+    estimate = interval(silent, y, infants, metric="macro_f1")
+    assert estimate.value == pytest.approx(by_scikit)
     same = paired_interval(a, a, y, infants, metric="macro_f1")
     assert same.value == 0
 
@@ -250,49 +250,49 @@ def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
     rng = np.random.default_rng(2)
     values = rng.normal(5, 1, (7, 3)) + rng.normal(0, 2, (7, 1))
     infants = np.repeat([f"i{k}" for k in range(7)], 3)
-    found = mean_interval(values.ravel(), infants)
+    estimate = mean_interval(values.ravel(), infants)
     means = values.mean(axis=1)
     expected = stats.t.interval(0.95, 6, loc=means.mean(), scale=stats.sem(means))
-    assert found.value == pytest.approx(values.mean())
-    assert (found.low, found.high) == pytest.approx(expected)
-    assert found.df == pytest.approx(6)
-    assert (found.n, found.n_infants, found.level) == (21, 7, 0.95)
+    assert estimate.value == pytest.approx(values.mean())
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+    assert estimate.df == pytest.approx(6)
+    assert (estimate.n, estimate.n_infants, estimate.level) == (21, 7, 0.95)
     shuffled = rng.permutation(21)
     again = mean_interval(values.ravel()[shuffled], infants[shuffled])
-    assert (again.low, again.high) == pytest.approx((found.low, found.high))
+    assert (again.low, again.high) == pytest.approx((estimate.low, estimate.high))
 
 
 def test_the_mean_of_unequal_clusters_by_hand() -> None:
     # a: 2, 4; b: 9; c: 3, 3, 3. All 24/6; without a 18/4, without b 15/5, without c 15/3.
-    found = mean_interval(np.array([2.0, 4, 9, 3, 3, 3]), list("aabccc"))
+    estimate = mean_interval(np.array([2.0, 4, 9, 3, 3, 3]), list("aabccc"))
     left = np.array([18 / 4, 15 / 5, 15 / 3])
-    assert found.value == pytest.approx(4)
-    assert found.se == pytest.approx(np.sqrt(2 / 3 * np.sum((left - left.mean()) ** 2)))
-    assert found.df is not None and 1 <= found.df <= 2
-    half = stats.t.ppf(0.975, found.df) * found.se
-    assert (found.low, found.high) == pytest.approx((4 - half, 4 + half))
+    assert estimate.value == pytest.approx(4)
+    assert estimate.se == pytest.approx(np.sqrt(2 / 3 * np.sum((left - left.mean()) ** 2)))
+    assert estimate.df is not None and 1 <= estimate.df <= 2
+    half = stats.t.ppf(0.975, estimate.df) * estimate.se
+    assert (estimate.low, estimate.high) == pytest.approx((4 - half, 4 + half))
 
 
 def test_a_mean_is_not_held_to_what_a_share_can_be() -> None:
-    found = mean_interval(np.array([-80.0, 90, 200, -10]), list("abcd"))
-    assert found.low is not None and found.high is not None
-    assert found.low < 0 and found.high > 200
+    estimate = mean_interval(np.array([-80.0, 90, 200, -10]), list("abcd"))
+    assert estimate.low is not None and estimate.high is not None
+    assert estimate.low < 0 and estimate.high > 200
 
 
 def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
     values = np.array([1.0, np.nan, 3, 5, np.nan, np.nan])
-    found = mean_interval(values, list("aabbcc"))
-    there = mean_interval(np.array([1.0, 3, 5]), list("abb"))
-    assert (found.value, found.low, found.high) == (there.value, there.low, there.high)
-    assert (found.n, found.n_infants) == (3, 2)
+    estimate = mean_interval(values, list("aabbcc"))
+    plain = mean_interval(np.array([1.0, 3, 5]), list("abb"))
+    assert (estimate.value, estimate.low, estimate.high) == (plain.value, plain.low, plain.high)
+    assert (estimate.n, estimate.n_infants) == (3, 2)
 
 
 def test_the_mean_of_one_infant_has_no_interval_and_says_why() -> None:
-    found = mean_interval(np.array([1.0, 2, np.nan]), ["a", "a", "b"])
-    assert found.value == pytest.approx(1.5)
-    assert (found.low, found.high, found.se, found.df) == (None, None, None, None)
-    assert "all clips come from one infant" in found.reason
-    assert str(found) == f"1.50 (no interval: {found.reason})"
+    estimate = mean_interval(np.array([1.0, 2, np.nan]), ["a", "a", "b"])
+    assert estimate.value == pytest.approx(1.5)
+    assert (estimate.low, estimate.high, estimate.se, estimate.df) == (None, None, None, None)
+    assert "all clips come from one infant" in estimate.reason
+    assert str(estimate) == f"1.50 (no interval: {estimate.reason})"
 
 
 def test_wrong_input_for_a_mean_is_one_line() -> None:
@@ -308,14 +308,14 @@ def test_a_mean_of_shares_ends_at_one_and_is_else_the_t_interval() -> None:
     # Six infants with two clips each: all right, but for one clip each of a and b.
     shares = np.array([1, 0.8, 1, 0.8, 1, 1, 1, 1, 1, 1, 1, 1])
     infants = list("aabbccddeeff")
-    found = mean_interval(shares, infants, limits=(0, 1))
+    estimate = mean_interval(shares, infants, limits=(0, 1))
     means = shares.reshape(6, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 5, loc=means.mean(), scale=stats.sem(means))
     assert high > 1
-    assert (found.low, found.high) == (pytest.approx(low), 1)
+    assert (estimate.low, estimate.high) == (pytest.approx(low), 1)
     free = mean_interval(shares, infants)
-    assert (free.low, free.high) == (found.low, pytest.approx(high))
-    assert (free.value, free.se, free.df) == (found.value, found.se, found.df)
+    assert (free.low, free.high) == (estimate.low, pytest.approx(high))
+    assert (free.value, free.se, free.df) == (estimate.value, estimate.se, estimate.df)
 
 
 @pytest.mark.parametrize(("limits", "scale"), [((0, 1), 1), ((0, 100), 100), ((-3, 1), 4)])
@@ -333,10 +333,10 @@ def test_shares_that_are_all_the_same_get_the_exact_bound(
 
 def test_a_rate_ends_at_nothing_and_has_no_interval_where_infants_do_not_differ() -> None:
     rates = np.array([0.0, 0, 0, 0, 0, 6.5])
-    found = mean_interval(rates, list("abcdef"), limits=(0, np.inf))
+    estimate = mean_interval(rates, list("abcdef"), limits=(0, np.inf))
     free = mean_interval(rates, list("abcdef"))
     assert free.low is not None and free.low < 0
-    assert (found.low, found.high) == (0, free.high)
+    assert (estimate.low, estimate.high) == (0, free.high)
     still = mean_interval(np.zeros(6), list("aabbcc"), limits=(0, np.inf))
     assert (still.value, still.low, still.high) == (0, None, None)
     assert "the same without any infant" in still.reason

@@ -68,10 +68,10 @@ def test_whole_label_vectors_are_exchanged_between_infants_with_equal_clip_count
     permuted = permute_labels(labels, infants, np.random.default_rng(seed))
 
     def vectors(values: object) -> Counter:
-        own: dict[str, list] = {}
+        by_infant: dict[str, list] = {}
         for infant, value in zip(infants, values, strict=True):
-            own.setdefault(infant, []).append(value)
-        return Counter(tuple(sorted(vector)) for vector in own.values())
+            by_infant.setdefault(infant, []).append(value)
+        return Counter(tuple(sorted(vector)) for vector in by_infant.values())
 
     assert vectors(permuted) == vectors(labels)
 
@@ -101,23 +101,23 @@ def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> 
     rng = np.random.default_rng(3)
     corpus, _ = voices(rng, signal=0)
     infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
-    seen: list[tuple[np.ndarray, list]] = []
+    calls: list[tuple[np.ndarray, list]] = []
 
     class Notes(NearestMean):
         def predict_folds(self, X, y, folds):
-            seen.append((y.copy(), folds))
+            calls.append((y.copy(), folds))
             return super().predict_folds(X, y, folds)
 
     cells = {"notes": (Notes(), rng.normal(size=(len(y), 2)))}
     permutation_test(cells, corpus, protocol, permutations=12, jobs=1)
-    assert len(seen) == 13
+    assert len(calls) == 13
 
     def class_counts(labels: np.ndarray, folds: list) -> list[tuple[int, ...]]:
         return [tuple(np.bincount(labels[test], minlength=3)) for _, test in folds]
 
-    assert any(not np.array_equal(labels, y) for labels, _ in seen)
-    for labels, folds in seen:
-        assert class_counts(labels, folds) == class_counts(y, seen[0][1])
+    assert any(not np.array_equal(labels, y) for labels, _ in calls)
+    for labels, folds in calls:
+        assert class_counts(labels, folds) == class_counts(y, calls[0][1])
         if protocol == "leak_free":
             assert not any(set(infants[train]) & set(infants[test]) for train, test in folds)
 
@@ -203,16 +203,16 @@ def test_leak_free_null_p_values_spread_over_all_values() -> None:
 def test_processes_change_nothing_and_progress_is_told() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nb": (GaussianNB(), X), "knn": (KNeighborsClassifier(), X.astype(np.float32))}
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     alone, together = (
         permutation_test(
             cells, corpus, "leak_free", permutations=25, jobs=jobs,
-            progress=lambda done, whole: told.append((done, whole)),
+            progress=lambda done, whole: reports.append((done, whole)),
         )
         for jobs in (1, 2)
     )  # fmt: skip
     np.testing.assert_array_equal(alone.null, together.null)
-    assert told == [(10, 25), (20, 25), (25, 25)] * 2
+    assert reports == [(10, 25), (20, 25), (25, 25)] * 2
 
 
 def test_features_of_a_training_part_are_prepared_once_for_all_cells_that_share_them() -> None:

@@ -35,9 +35,9 @@ def corpora(draw: st.DrawFn) -> SimpleNamespace:
     n_infants = draw(st.integers(2, 14))
     pairs = []
     for infant in range(n_infants):
-        own = draw(st.integers(0, n_classes - 1))
+        main_class = draw(st.integers(0, n_classes - 1))
         for _ in range(draw(st.integers(1, 6))):
-            label = own if draw(st.booleans()) else draw(st.integers(0, n_classes - 1))
+            label = main_class if draw(st.booleans()) else draw(st.integers(0, n_classes - 1))
             pairs.append((f"class{label}", f"infant{infant}"))
     return corpus_of(draw(st.permutations(pairs)))
 

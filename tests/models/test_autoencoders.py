@@ -76,12 +76,12 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
     fitted: autoencoders.AeDnn,
 ) -> None:
     x = moments().x
-    found = autoencoders.codes(fitted.autoencoders, 1, x)
-    assert found.shape == (36, 2 * CODE)
-    (one, bias1), (two, bias2) = fitted.autoencoders.layers(1)[:2]
-    by_hand = np.maximum(autoencoders.patches(x[:1], PATCH)[0] @ one + bias1, 0) @ two + bias2
-    assert found[0] == pytest.approx(np.r_[by_hand.mean(axis=0), by_hand.std(axis=0)], abs=1e-4)
-    assert np.array_equal(found, fitted.codes[1])
+    codes = autoencoders.codes(fitted.autoencoders, 1, x)
+    assert codes.shape == (36, 2 * CODE)
+    (w1, bias1), (w2, bias2) = fitted.autoencoders.layers(1)[:2]
+    by_hand = np.maximum(autoencoders.patches(x[:1], PATCH)[0] @ w1 + bias1, 0) @ w2 + bias2
+    assert codes[0] == pytest.approx(np.r_[by_hand.mean(axis=0), by_hand.std(axis=0)], abs=1e-4)
+    assert np.array_equal(codes, fitted.codes[1])
     assert autoencoders.codes(fitted.autoencoders, 0, x[:0]).shape == (0, 2 * CODE)
 
 
@@ -116,8 +116,8 @@ def test_the_classifiers_front_gives_exactly_the_autoencoders_bottleneck(
     )
     assert np.array_equal(in_classifier, in_autoencoder.reshape(in_classifier.shape))
     layers = [model.get_layer(name) for name in ("encoder1", "bottleneck")]
-    for own, layer in zip(fitted.autoencoders.layers(0)[:2], layers, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(own, layer.get_weights(), strict=True))
+    for weights, layer in zip(fitted.autoencoders.layers(0)[:2], layers, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(weights, layer.get_weights(), strict=True))
     code = fitted.autoencoders.hidden(0, cut.reshape(-1, cut.shape[2]), layer=1)
     assert in_classifier.reshape(code.shape) == pytest.approx(code, abs=1e-4)
 
@@ -128,10 +128,10 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
     parts = fitted.autoencoders, 1, fitted.classifiers, 1, (FRAMES, COEFFICIENTS)
     model = autoencoders.keras_classifier(*parts)
     x, code = moments().x, fitted.codes[1]
-    said = fitted.classifiers.predict(1, code)
-    assert model.predict(x, verbose=0) == pytest.approx(said, abs=1e-5)
+    answers = fitted.classifiers.predict(1, code)
+    assert model.predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
     light = export.Lite(export.litert(model, tmp_path / "stream.tflite"))
-    assert light.predict(x) == pytest.approx(said, abs=1e-5)
+    assert light.predict(x) == pytest.approx(answers, abs=1e-5)
 
 
 def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_p
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoders.AeDnn) -> None:
     for k, (_, _, test) in enumerate(divisions()):
         rows = moments().rows(test)
-        said = fitted.classifiers.predict(k, fitted.codes[k, rows])
+        answers = fitted.classifiers.predict(k, fitted.codes[k, rows])
         for number, clip in enumerate(test):
-            mean = said[3 * number : 3 * number + 3].mean(axis=0)
+            mean = answers[3 * number : 3 * number + 3].mean(axis=0)
             assert fitted.probabilities[clip] == pytest.approx(mean, abs=1e-6)
 
 
@@ -175,13 +175,13 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
 def test_a_clip_without_moments_or_test_has_no_answer(apart: Path) -> None:
     whole = moments()
     present = whole.clip != 0
-    given_ = Examples(whole.x[present], whole.clip[present])
+    examples = Examples(whole.x[present], whole.clip[present])
     train, stop, test = divisions()[0]
-    found = autoencoders.cross_fit(
-        given_, np.arange(12) % 3, [(train, stop, test)], classes=3, patch=PATCH,
+    model = autoencoders.cross_fit(
+        examples, np.arange(12) % 3, [(train, stop, test)], classes=3, patch=PATCH,
         autoencoder=SMALL, dnn=HEAD,
     )  # fmt: skip
-    answered = ~np.isnan(found.probabilities).any(axis=1)
+    answered = ~np.isnan(model.probabilities).any(axis=1)
     assert answered.tolist() == [k in test and k != 0 for k in range(12)]
 
 
@@ -251,7 +251,7 @@ def test_at_full_signal_each_submodel_knows_the_state_of_new_infants(
 
 
 def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(apart: Path) -> None:
-    found = []
+    scores = []
     for seed in range(4):
         corpus = cryutils.load(
             "synthetic", classes=STATES, signal=0.0, identity=1.0, infants=15, clips_per_infant=6,
@@ -260,15 +260,15 @@ def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(ap
         row = []
         for protocol in ("leak_free", "paper"):
             y, answers = probabilities(corpus, "mfcc", protocol, 3)
-            said = fusion.decide(answers)
-            row.append(evaluation.balanced_accuracy(y, said))
+            predictions = fusion.decide(answers)
+            row.append(evaluation.balanced_accuracy(y, predictions))
             if protocol == "leak_free":
                 tested = evaluation.fixed_prediction_test(
-                    {"ae": said[None]}, corpus, permutations=99
+                    {"ae": predictions[None]}, corpus, permutations=99
                 )
                 row.append(float(tested.adjusted["ae"]))
-        found.append(row)
-    honest, p, leaky = np.array(found).T
+        scores.append(row)
+    honest, p, leaky = np.array(scores).T
     assert (p <= 0.05).sum() <= 2  # three of four happen by chance once in 2,000 runs
-    assert honest.mean() < 0.45, found
-    assert leaky.mean() > honest.mean() + 0.1, found
+    assert honest.mean() < 0.45, scores
+    assert leaky.mean() > honest.mean() + 0.1, scores

@@ -84,13 +84,13 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(
     keras: Any, trained: Any, named: Path, pixels: np.ndarray
 ) -> None:
     path = write_notop(named / APPLICATIONS[SMALL].file, trained)
-    found = backbones.base(SMALL, input_shape=SHAPE)
+    base = backbones.base(SMALL, input_shape=SHAPE)
     wanted = np.asarray(trained(pixels.astype(np.float32), training=False))
-    np.testing.assert_allclose(np.asarray(found.model(pixels)), wanted, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
     assert (
-        found.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
+        base.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
     )
-    assert not found.imagenet
+    assert not base.imagenet
 
 
 def test_resnet50_reads_keras_published_format(keras: Any, named: Path, pixels: np.ndarray) -> None:
@@ -98,18 +98,18 @@ def test_resnet50_reads_keras_published_format(keras: Any, named: Path, pixels: 
     rng = np.random.default_rng(5)
     model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
     write_notop(named / APPLICATIONS["ResNet50"].file, model)
-    found = backbones.base("ResNet50", input_shape=SHAPE, weights="imagenet")
+    base = backbones.base("ResNet50", input_shape=SHAPE, weights="imagenet")
     prepared = keras.applications.resnet.preprocess_input(pixels.astype(np.float32))
     wanted = np.asarray(model(prepared, training=False))
-    np.testing.assert_allclose(np.asarray(found.model(pixels)), wanted, rtol=1e-5)
-    assert found.preprocessing == "resnet"
+    np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
+    assert base.preprocessing == "resnet"
 
 
 def test_a_file_may_be_named_itself(trained: Any, bare: Path) -> None:
     write_notop(bare / "mine.h5", trained)
-    found = backbones.base(SMALL, input_shape=SHAPE, weights="mine.h5")
-    assert found.weights == "mine.h5 (not the file that Keras publishes)"
-    for ours, theirs in zip(found.model.get_weights(), trained.get_weights(), strict=True):
+    base = backbones.base(SMALL, input_shape=SHAPE, weights="mine.h5")
+    assert base.weights == "mine.h5 (not the file that Keras publishes)"
+    for ours, theirs in zip(base.model.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -137,10 +137,10 @@ def test_a_wrong_or_damaged_file_is_one_line(
 
 
 def test_auto_falls_back_to_random_weights_and_says_so() -> None:
-    found = backbones.base(SMALL, input_shape=SHAPE)
-    assert found.words == f"{SMALL}, random weights (seed 0; ImageNet's can't be had here)"
-    assert found.cause == "CRYUTILS_OFFLINE is set"
-    assert not found.imagenet
+    base = backbones.base(SMALL, input_shape=SHAPE)
+    assert base.words == f"{SMALL}, random weights (seed 0; ImageNet's can't be had here)"
+    assert base.cause == "CRYUTILS_OFFLINE is set"
+    assert not base.imagenet
 
 
 def test_imagenet_raises_and_names_both_ways() -> None:
@@ -159,12 +159,12 @@ def test_random_weights_come_from_the_seed_alone(keras: Any) -> None:
 
 
 def test_a_backbone_is_frozen_even_in_training_mode(pixels: np.ndarray) -> None:
-    found = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
-    assert found.model.trainable_weights == []
-    before = found.digest
-    training = np.asarray(found.model(pixels, training=True))
-    np.testing.assert_array_equal(training, np.asarray(found.model(pixels, training=False)))
-    fresh = backbones.Backbone(found.model, found.name, "", found.preprocessing, False)
+    base = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
+    assert base.model.trainable_weights == []
+    before = base.digest
+    training = np.asarray(base.model(pixels, training=True))
+    np.testing.assert_array_equal(training, np.asarray(base.model(pixels, training=False)))
+    fresh = backbones.Backbone(base.model, base.name, "", base.preprocessing, False)
     assert fresh.digest == before  # no moving average moved
 
 
@@ -210,10 +210,10 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], message: str) -> None:
 @pytest.fixture(scope="module")
 def small() -> backbones.Backbone:
     """A backbone whose features are of the order of 1; Glorot's rule alone leaves 1e-12 here."""
-    found = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
-    weights = found.model.get_weights()
-    found.model.set_weights([2.5 * w if w.ndim > 1 else w for w in weights])
-    return found
+    base = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")
+    weights = base.model.get_weights()
+    base.model.set_weights([2.5 * w if w.ndim > 1 else w for w in weights])
+    return base
 
 
 @pytest.fixture
@@ -249,14 +249,14 @@ def test_embeddings_are_the_pooled_maps(small: backbones.Backbone, pixels: np.nd
 def test_a_head_on_embeddings_equals_the_whole_network(
     keras: Any, small: backbones.Backbone, pixels: np.ndarray
 ) -> None:
-    (kept,) = backbones.embeddings([("", pixels)], small)
+    (features,) = backbones.embeddings([("", pixels)], small)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(3, "softmax")])
     head.layers[0].kernel.assign(np.random.default_rng(0).normal(size=(1280, 3)))
     front = backbones.head_input(small)
     whole = keras.Model(front.input, head(front.output))
     probabilities = np.asarray(whole(pixels))
     assert probabilities.std(axis=0).max() > 1e-4  # frames differ, so the comparison can fail
-    np.testing.assert_allclose(np.asarray(head(kept)), probabilities, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(head(features)), probabilities, atol=1e-5)
 
 
 def test_the_frozen_part_runs_once_a_frame(
@@ -302,16 +302,16 @@ def test_a_stopped_run_goes_on_where_it_was(
 def test_a_long_clip_is_taken_in_parts(
     small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
 ) -> None:
-    (kept,) = backbones.embeddings(
+    (features,) = backbones.embeddings(
         [("long", lambda: (pixels[i % 4] for i in range(11)))], small, batch_size=1
     )
     assert counted == [4, 4, 3]
-    np.testing.assert_allclose(kept[4:8], kept[:4], atol=1e-5)
+    np.testing.assert_allclose(features[4:8], features[:4], atol=1e-5)
 
 
 def test_a_clip_without_frames_has_no_rows(small: backbones.Backbone) -> None:
-    (kept,) = backbones.embeddings([("empty", lambda: iter(()))], small)
-    assert kept.shape == (0, 1280)
+    (features,) = backbones.embeddings([("empty", lambda: iter(()))], small)
+    assert features.shape == (0, 1280)
 
 
 def test_other_weights_and_settings_are_kept_apart(

@@ -83,8 +83,8 @@ def test_each_forest_learns_what_is_separable(name: str, data) -> None:
     x, y = data
     folds = halves()
     predicted = table2_classifiers(seed=1)[name].predict_folds(x, y, folds)
-    for (_, test), found in zip(folds, predicted, strict=True):
-        assert (found == y[test]).mean() > 0.8
+    for (_, test), answers in zip(folds, predicted, strict=True):
+        assert (answers == y[test]).mean() > 0.8
 
 
 # Beside Paper B's networks
@@ -108,8 +108,8 @@ def test_baselines_that_measure_distances_do_not_mind_units(name: str, data) -> 
     x, y = data
     labels = [str(k) for k in y]
     plain, scaled = (
-        out_of_fold(baselines()[name], given, labels, [halves()])
-        for given in (x, x * np.float32(1024) - 2)
+        out_of_fold(baselines()[name], features, labels, [halves()])
+        for features in (x, x * np.float32(1024) - 2)
     )
     assert (plain == scaled).mean() > 0.95
 
@@ -122,8 +122,8 @@ def test_every_fold_learns_what_is_separable(data) -> None:
     folds = [*halves(), (np.arange(0, N, 2), np.arange(1, N, 2))]
     predicted = network().predict_folds(x, y, folds)
     assert [p.shape for p in predicted] == [(30,)] * 3
-    for (_, test), found in zip(folds, predicted, strict=True):
-        assert (found == y[test]).mean() > 0.9
+    for (_, test), answers in zip(folds, predicted, strict=True):
+        assert (answers == y[test]).mean() > 0.9
 
 
 def test_folds_of_unequal_size_get_their_own_clips_back(data) -> None:
@@ -135,8 +135,8 @@ def test_folds_of_unequal_size_get_their_own_clips_back(data) -> None:
     ]
     predicted = network().predict_folds(x, y, folds)
     assert [len(p) for p in predicted] == [15, 18, 7]
-    for (_, test), found in zip(folds, predicted, strict=True):
-        assert (found == y[test]).mean() > 0.85
+    for (_, test), answers in zip(folds, predicted, strict=True):
+        assert (answers == y[test]).mean() > 0.85
 
 
 def test_a_folds_labels_never_reach_another_fold(data) -> None:
@@ -148,11 +148,11 @@ def test_a_folds_labels_never_reach_another_fold(data) -> None:
     folds = [(train + i * N, test + i * N) for i in (0, 1) for train, test in halves()]
     twice = np.concatenate([y, y])
     changed = np.concatenate([y, rng.permutation(y)])
-    one = network(epochs=10).predict_folds(x, twice, folds)
-    other = network(epochs=10).predict_folds(x, changed, folds)
+    before = network(epochs=10).predict_folds(x, twice, folds)
+    after = network(epochs=10).predict_folds(x, changed, folds)
     for fold in (0, 1):
-        np.testing.assert_array_equal(one[fold], other[fold])
-    assert any((one[fold] != other[fold]).any() for fold in (2, 3))
+        np.testing.assert_array_equal(before[fold], after[fold])
+    assert any((before[fold] != after[fold]).any() for fold in (2, 3))
 
 
 def test_test_clips_never_reach_training(data) -> None:
@@ -184,13 +184,13 @@ def test_what_pads_a_short_fold_weighs_nothing(data) -> None:
         return model.get_weights()
 
     inputs = (inputs - inputs.mean()) / inputs.std()
-    kept = trained(inputs, targets)
+    clean = trained(inputs, targets)
     rubbish = np.random.default_rng(1).normal(size=inputs.shape).astype(np.float32)
     spoilt = trained(
         np.where(padding[..., None], rubbish, inputs), np.where(padding, (targets + 1) % 3, targets)
     )
-    for one, other in zip(kept, spoilt, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for expected, array in zip(clean, spoilt, strict=True):
+        np.testing.assert_array_equal(expected, array)
 
 
 def test_a_network_among_others_learns_as_it_does_alone(data) -> None:
@@ -211,8 +211,8 @@ def test_a_network_among_others_learns_as_it_does_alone(data) -> None:
         alone.set_weights([w[[fold]] for w in start])
         alone.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         alone.fit(x[train][:, None], y[train][:, None], **fit)
-        for one, other in zip(together.get_weights(), alone.get_weights(), strict=True):
-            np.testing.assert_allclose(one[[fold]], other, atol=1e-5)
+        for joint, single in zip(together.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_allclose(joint[[fold]], single, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_answers(data) -> None:
@@ -232,10 +232,10 @@ def test_features_may_depend_on_the_training_set(data) -> None:
         asked.append(train[0])
         return x if train[0] == 0 else x[:, ::-1]
 
-    given = network().predict_folds(prepared, y, halves())
+    predicted = network().predict_folds(prepared, y, halves())
     assert asked == [0, 30]
-    for (_, test), found in zip(halves(), given, strict=True):
-        assert (found == y[test]).mean() > 0.9
+    for (_, test), answers in zip(halves(), predicted, strict=True):
+        assert (answers == y[test]).mean() > 0.9
 
 
 def test_inputs_are_standardised_on_the_training_set(data) -> None:

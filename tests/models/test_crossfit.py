@@ -64,8 +64,8 @@ class Recorder:
 
     calls: list[dict[str, Any]]
 
-    def __call__(self, build, x, y, **given: Any) -> Answers:
-        self.calls.append({"x": x, "y": y, **given})
+    def __call__(self, build, x, y, **options: Any) -> Answers:
+        self.calls.append({"x": x, "y": y, **options})
         return Answers(len(self.calls) - 1, pd.DataFrame({"epoch": [1], "val_loss": [0.5]}), 1)
 
 
@@ -88,39 +88,39 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return recorder.calls
 
 
-def crossed(protocol: str = "leak_free", given: Examples | None = None, **options):
+def crossed(protocol: str = "leak_free", inputs: Examples | None = None, **options):
     folds = Protocol(protocol).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
     return cross_fit(
-        lambda settings: None, given or examples(), CRIES.labels, CRIES.infants, folds,
+        lambda settings: None, inputs or examples(), CRIES.labels, CRIES.infants, folds,
         protocol=protocol, **options,
     )  # fmt: skip
 
 
-def infants_of(rows: np.ndarray, given: Examples) -> set[str]:
-    return {CRIES.infants[i] for i in given.clip[rows]}
+def infants_of(rows: np.ndarray, inputs: Examples) -> set[str]:
+    return {CRIES.infants[i] for i in inputs.clip[rows]}
 
 
 # Who trains, who stops, who is tested
 
 
 def test_no_network_sees_an_infant_that_it_is_tested_on(calls) -> None:
-    given, found = examples(), crossed()
-    flat = [fold for repeat in found.folds for fold in repeat]
+    inputs, networks = examples(), crossed()
+    flat = [fold for repeat in networks.folds for fold in repeat]
     assert len(calls) == len(flat) == 8
     for call, (_, test) in zip(calls, flat, strict=True):
         tested = {CRIES.infants[i] for i in test}
-        trained, stopping = (infants_of(call[part], given) for part in ("train", "validation"))
+        trained, stopping = (infants_of(call[part], inputs) for part in ("train", "validation"))
         assert not trained & tested and not stopping & tested and not trained & stopping
 
 
 def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) -> None:
-    given, found = examples(), crossed("paper")
-    flat = [fold for repeat in found.folds for fold in repeat]
+    inputs, networks = examples(), crossed("paper")
+    flat = [fold for repeat in networks.folds for fold in repeat]
     for call, (train, test) in zip(calls, flat, strict=True):
-        fitted, stopping = (set(given.clip[call[part]]) for part in ("train", "validation"))
+        fitted, stopping = (set(inputs.clip[call[part]]) for part in ("train", "validation"))
         assert fitted | stopping == set(train) and not fitted & stopping
         assert not (fitted | stopping) & set(test)
-        assert infants_of(call["train"], given) & {CRIES.infants[i] for i in test}
+        assert infants_of(call["train"], inputs) & {CRIES.infants[i] for i in test}
 
 
 def test_every_example_of_a_training_clip_takes_part(calls) -> None:
@@ -162,42 +162,42 @@ def test_each_fold_has_a_seed_of_its_own_from_the_one_given(calls) -> None:
 
 def test_a_clip_is_answered_by_the_network_that_has_not_seen_it_with_the_mean(calls) -> None:
     values = np.array([0.0, 1.0, 5.0])
-    given = Examples(np.tile(values, N)[:, None], np.repeat(np.arange(N), 3))
-    found = crossed(given=given)
-    assert found.probabilities.shape == (2, N, 3) and found.probabilities.dtype == np.float32
-    np.testing.assert_allclose(found.probabilities[:, :, 1], 2.0)
-    for r, repeat in enumerate(found.folds):
+    inputs = Examples(np.tile(values, N)[:, None], np.repeat(np.arange(N), 3))
+    networks = crossed(inputs=inputs)
+    assert networks.probabilities.shape == (2, N, 3) and networks.probabilities.dtype == np.float32
+    np.testing.assert_allclose(networks.probabilities[:, :, 1], 2.0)
+    for r, repeat in enumerate(networks.folds):
         for k, (_, test) in enumerate(repeat):
-            assert (found.probabilities[r, test, 0] == 4 * r + k).all()
+            assert (networks.probabilities[r, test, 0] == 4 * r + k).all()
 
 
 def test_changed_examples_are_answered_by_the_same_networks(calls) -> None:
-    found = crossed()
+    networks = crossed()
     noisy = Examples(examples().x + 100, examples().clip)
-    answer = found.predict(noisy)
-    np.testing.assert_array_equal(answer[..., 0], found.probabilities[..., 0])
-    np.testing.assert_allclose(answer[..., 1], found.probabilities[..., 1] + 100)
-    np.testing.assert_array_equal(found.predict(examples()), found.probabilities)
+    answer = networks.predict(noisy)
+    np.testing.assert_array_equal(answer[..., 0], networks.probabilities[..., 0])
+    np.testing.assert_allclose(answer[..., 1], networks.probabilities[..., 1] + 100)
+    np.testing.assert_array_equal(networks.predict(examples()), networks.probabilities)
     assert len(calls) == 8  # nothing was trained for it
 
 
 def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None:
-    found = crossed(given=examples(without=(0, 5)))
-    missing = np.isnan(found.probabilities).all(axis=2)
+    networks = crossed(inputs=examples(without=(0, 5)))
+    missing = np.isnan(networks.probabilities).all(axis=2)
     assert missing[:, [0, 5]].all() and missing.sum() == 4
     assert not any({0.0, 5.0} & set(call["x"][call["train"], 0]) for call in calls)
     gone = Examples(np.zeros((0, 1), np.float32), np.zeros(0, int))
-    assert np.isnan(found.predict(gone)).all()
+    assert np.isnan(networks.predict(gone)).all()
 
 
 def test_one_hold_out_answers_its_test_clips_alone(calls) -> None:
     train, test = Protocol("leak_free").hold_out(CRIES, seed=1)
-    found = cross_fit(
+    networks = cross_fit(
         lambda s: None, examples(), CRIES.labels, CRIES.infants, [(train, test)],
         protocol="leak_free",
     )  # fmt: skip
-    assert found.probabilities.shape == (1, N, 3)
-    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(found.probabilities[0, :, 0])), test)
+    assert networks.probabilities.shape == (1, N, 3)
+    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(networks.probabilities[0, :, 0])), test)
 
 
 def test_the_history_tells_repeat_and_fold(calls) -> None:
@@ -210,7 +210,7 @@ def test_the_history_tells_repeat_and_fold(calls) -> None:
 
 def test_no_examples_or_folds_at_all_is_said(calls) -> None:
     with pytest.raises(InputError, match="no clip has an example"):
-        crossed(given=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
+        crossed(inputs=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
     with pytest.raises(InputError, match="there are no folds"):
         cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, [], protocol="leak_free")
 
@@ -223,17 +223,17 @@ def test_real_networks_end_to_end(apart: Path) -> None:
     clip = np.repeat(np.arange(N), 2)
     for row, k in enumerate(y[clip]):
         x[row, :, 5 * k : 5 * k + 4] += 30
-    found = cross_fit(
+    networks = cross_fit(
         lambda s: cry2.build((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
         Examples(x, clip), CRIES.labels, CRIES.infants,
         Protocol("leak_free").k_folds(CRIES, n_splits=3, repeats=1, seed=0),
         protocol="leak_free",
         settings=Settings(epochs=40, batch_size=8, learning_rate=3e-3, patience=15),
     )  # fmt: skip
-    np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, atol=1e-5)
-    assert (found.probabilities[0].argmax(axis=1) == y).mean() > 0.95
-    np.testing.assert_array_equal(found.predict(Examples(x, clip)), found.probabilities)
-    assert len(found.history()) == sum(len(one.history) for one in found.fits)
+    np.testing.assert_allclose(networks.probabilities.sum(axis=2), 1, atol=1e-5)
+    assert (networks.probabilities[0].argmax(axis=1) == y).mean() > 0.95
+    np.testing.assert_array_equal(networks.predict(Examples(x, clip)), networks.probabilities)
+    assert len(networks.history()) == sum(len(fit.history) for fit in networks.fits)
 
 
 # The part that says stop
@@ -270,7 +270,7 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     owners = {
         c: {i for i, label in zip(names, labels, strict=True) if label == c} for c in set(labels)
     }
-    alone = set().union(*(found for found in owners.values() if len(found) == 1))
+    alone = set().union(*(members for members in owners.values() if len(members) == 1))
     train = np.arange(len(names))
     try:
         fitting, stopping = validation_clips(train, labels, names, protocol="leak_free", seed=seed)
@@ -304,10 +304,10 @@ def test_nothing_to_hold_back_is_said() -> None:
 
 def test_windows_start_every_hop_and_the_last_ends_with_the_clip() -> None:
     features = np.arange(20, dtype=np.float32).reshape(10, 2)
-    found = windows(features, frames=4, hop=4)
-    np.testing.assert_array_equal(found[:, 0, 0] / 2, [0, 4, 6])
-    np.testing.assert_array_equal(found[-1], features[-4:])
-    assert found.shape == (3, 4, 2) and found.dtype == np.float32
+    cut = windows(features, frames=4, hop=4)
+    np.testing.assert_array_equal(cut[:, 0, 0] / 2, [0, 4, 6])
+    np.testing.assert_array_equal(cut[-1], features[-4:])
+    assert cut.shape == (3, 4, 2) and cut.dtype == np.float32
     np.testing.assert_array_equal(windows(features, frames=10, hop=3), features[None])
 
 
@@ -331,10 +331,10 @@ def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
 
 def test_examples_know_their_clips() -> None:
     features = [np.ones((n, 2), np.float32) * n for n in (10, 0, 3)]
-    found = examples_from_windows(features, frames=4, hop=4)
-    assert found.clip.tolist() == [0, 0, 0, 2]
-    assert found.x.shape == (4, 4, 2)
-    assert found.rows([2, 1]).tolist() == [3] and found.rows([0, 2]).tolist() == [0, 1, 2, 3]
+    examples = examples_from_windows(features, frames=4, hop=4)
+    assert examples.clip.tolist() == [0, 0, 0, 2]
+    assert examples.x.shape == (4, 4, 2)
+    assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]
     with pytest.raises(InputError, match="no clips"):
         Examples.of([])
     with pytest.raises(InputError, match="2 examples of 3"):
@@ -343,18 +343,18 @@ def test_examples_know_their_clips() -> None:
 
 def test_means_by_clip_and_nan_where_there_is_nothing() -> None:
     values = np.array([[1, 0], [0, 1], [0.5, 0.5]])
-    found = by_clip(values, np.array([2, 2, 0]), 4)
-    np.testing.assert_array_equal(found, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
-    assert found.dtype == np.float32
+    means = by_clip(values, np.array([2, 2, 0]), 4)
+    np.testing.assert_array_equal(means, [[0.5, 0.5], [np.nan] * 2, [0.5, 0.5], [np.nan] * 2])
+    assert means.dtype == np.float32
 
 
 def test_a_keras_model_answers_for_clips_without_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
     model = cry2.build((16, 16), 3, filters=(4,))
     x = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32)
-    found = clip_probabilities(model, Examples(x, np.array([0, 0, 1, 1])), 3)
-    one = np.asarray(model(x, training=False))
-    np.testing.assert_allclose(found[:2], [one[:2].mean(axis=0), one[2:].mean(axis=0)], atol=1e-6)
-    assert np.isnan(found[2]).all()
+    means = clip_probabilities(model, Examples(x, np.array([0, 0, 1, 1])), 3)
+    rows = np.asarray(model(x, training=False))
+    np.testing.assert_allclose(means[:2], [rows[:2].mean(axis=0), rows[2:].mean(axis=0)], atol=1e-6)
+    assert np.isnan(means[2]).all()
     assert capsys.readouterr().out == ""
 
 

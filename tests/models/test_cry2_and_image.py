@@ -21,19 +21,19 @@ BLOCK = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
 
 def test_cry2_is_the_papers_blocks_then_dropout_and_a_dense_softmax() -> None:
     model = cry2.build((63, 40), 4, filters=(4, 8))
-    found = kinds(model)
-    start = found.index("Conv2D")
-    assert found[start : start + 8] == BLOCK * 2
-    assert found[-2:] == ["Dropout", "Dense"]
+    layers = kinds(model)
+    start = layers.index("Conv2D")
+    assert layers[start : start + 8] == BLOCK * 2
+    assert layers[-2:] == ["Dropout", "Dense"]
     assert model.layers[-1].activation.__name__ == "softmax"
     assert type(model.optimizer).__name__ == "Adam"
 
 
 def test_image_is_the_same_blocks_behind_augmentation() -> None:
-    found = kinds(image.build((32, 32, 3), 4, filters=(4, 8)))
-    assert found.index("Sequential") < found.index("Conv2D")
-    start = found.index("LayerNormalization") + 1
-    assert found[start : start + 8] == BLOCK * 2
+    layers = kinds(image.build((32, 32, 3), 4, filters=(4, 8)))
+    assert layers.index("Sequential") < layers.index("Conv2D")
+    start = layers.index("LayerNormalization") + 1
+    assert layers[start : start + 8] == BLOCK * 2
     assert "Sequential" not in kinds(image.build((32, 32, 3), 4, augment=False))
 
 
@@ -109,8 +109,8 @@ def test_the_normaliser_stays_as_it_was_set_while_the_network_trains() -> None:
     cry2.adapt(model, rows)
     before = model.get_layer("normalise").get_weights()
     model.fit(rows, np.arange(8) % 2, epochs=2, verbose=0)
-    for one, other in zip(before, model.get_layer("normalise").get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for earlier, later in zip(before, model.get_layer("normalise").get_weights(), strict=True):
+        np.testing.assert_array_equal(earlier, later)
 
 
 def test_adapt_leaves_a_network_of_pictures_as_it_is() -> None:
@@ -140,17 +140,17 @@ def test_augmentation_turns_zooms_and_mirrors_in_training_only() -> None:
 
 
 def test_the_same_seed_varies_pictures_alike() -> None:
-    one, same, other = (np.asarray(image.augmentation(s)(CROPS, training=True)) for s in (1, 1, 2))
-    np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
+    out, same, other = (np.asarray(image.augmentation(s)(CROPS, training=True)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(out, same)
+    assert (out != other).any()
 
 
 def test_mirrored_alone_is_the_picture_or_its_mirror_image() -> None:
     layers = image.augmentation(0, turn=0, zoom=0)
     out = np.asarray(layers(np.repeat(CROPS[:1], 40, axis=0), training=True)).round().astype(int)
-    kept = (out == CROPS[0]).all(axis=(1, 2, 3))
+    unchanged = (out == CROPS[0]).all(axis=(1, 2, 3))
     mirrored = (out == CROPS[0, :, ::-1]).all(axis=(1, 2, 3))
-    assert (kept ^ mirrored).all() and 5 < kept.sum() < 35
+    assert (unchanged ^ mirrored).all() and 5 < unchanged.sum() < 35
 
 
 def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:

@@ -54,8 +54,8 @@ def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
 
 def test_where_patches_overlap_their_mean_is_taken() -> None:
     picture = Picture(patch=2)
-    said = np.array([[0, 10], [20, 30]], np.float32)  # one bin; the second starts a frame later
-    assert picture.joined(said, 3).ravel().tolist() == [0, 15, 30]
+    patches = np.array([[0, 10], [20, 30]], np.float32)  # one bin; the second starts a frame later
+    assert picture.joined(patches, 3).ravel().tolist() == [0, 15, 30]
 
 
 @pytest.mark.parametrize("hop_length", [32, 64, 128])
@@ -174,11 +174,11 @@ def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
 ) -> None:
     clean = [chirps(seed) for seed in range(100, 106)]
     heard = [noisy(x, 0, seed) for seed, x in enumerate(clean)]
-    found = denoising.gains_db(
+    gains = denoising.gains_db(
         clean, heard, lambda y: denoising.autoencoder(y, trained, 0, Picture())
     )
-    assert found.mean() > 4, found
-    assert found.min() > 0, found
+    assert gains.mean() > 4, gains
+    assert gains.min() > 0, gains
 
 
 def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> None:
@@ -192,5 +192,5 @@ def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> 
 
 def test_a_louder_recording_is_treated_alike(trained: stacked.Stack, tmp_path: Path) -> None:
     heard = noisy(chirps(201), 0)
-    one, ten = (denoising.autoencoder(scale * heard, trained, 0, Picture()) for scale in (1, 10))
-    assert ten == pytest.approx(10 * one, abs=1e-3)
+    quiet, loud = (denoising.autoencoder(scale * heard, trained, 0, Picture()) for scale in (1, 10))
+    assert loud == pytest.approx(10 * quiet, abs=1e-3)

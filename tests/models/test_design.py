@@ -35,18 +35,18 @@ def features(corpus: Corpus, **options) -> FoldFeatures:
 @pytest.mark.parametrize("scaling", ["signal", "none"])
 def test_a_row_is_mean_and_deviation_of_librosas_mfcc(corpus: Corpus, scaling: str) -> None:
     train = np.array([0, 1, 2])
-    found = features(corpus, scaling=scaling)(train)
+    table = features(corpus, scaling=scaling)(train)
     signals = [librosa.load(clip.path, sr=SR)[0] for clip in corpus]
     low = min(signals[i].min() for i in train)
     high = max(signals[i].max() for i in train)
-    for row, x in zip(found, signals, strict=True):
+    for row, x in zip(table, signals, strict=True):
         if scaling == "signal":
             x = (x - low) / (high - low)
         mfcc = librosa.feature.mfcc(y=x, sr=SR, **SETTINGS)
         wanted = np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
         np.testing.assert_allclose(row, wanted, atol=2e-3, rtol=1e-4)
-    assert found.dtype == np.float32
-    assert found.shape == (6, 26)
+    assert table.dtype == np.float32
+    assert table.shape == (6, 26)
 
 
 def test_the_scaler_knows_the_training_clips_alone(corpus: Corpus) -> None:

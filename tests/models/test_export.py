@@ -43,9 +43,9 @@ def test_it_equals_keras_within_1e_4(pair: tuple[str, Any, Lite], n: int) -> Non
     x = examples(name, n)
     expected = model.predict(x, verbose=0)
     assert np.ptp(expected) > 0.01  # else a constant would do
-    found = light.predict(x)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    answers = light.predict(x)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
 
 
 def test_sizes_may_change_from_call_to_call(pair: tuple[str, Any, Lite]) -> None:
@@ -121,10 +121,10 @@ from cryutils.models.export import Lite
 light = Lite({str(path)!r})
 print(light.predict(np.zeros((2, *light.shape))).shape, "tensorflow" in sys.modules)
 """
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert said.stdout == "(2, 4) False\n"
+    assert process.stdout == "(2, 4) False\n"
 
 
 def test_a_damaged_network_that_opens_is_refused_when_it_runs(

@@ -60,11 +60,11 @@ def test_a_large_forest_has_scikit_learns_probabilities() -> None:
 
 def test_the_seed_repeats_and_matters() -> None:
     X, y, folds = problem(2)
-    one, again, other = (
+    first, again, other = (
         Forest(n_estimators=20, seed=s).predict_proba_folds(X, y, folds) for s in (1, 1, 2)
     )
-    np.testing.assert_array_equal(np.concatenate(one), np.concatenate(again))
-    assert not np.array_equal(np.concatenate(one), np.concatenate(other))
+    np.testing.assert_array_equal(np.concatenate(first), np.concatenate(again))
+    assert not np.array_equal(np.concatenate(first), np.concatenate(other))
 
 
 def test_test_clips_teach_nothing() -> None:
@@ -82,10 +82,10 @@ def test_test_clips_teach_nothing() -> None:
 def test_features_may_be_prepared_for_each_training_part() -> None:
     X, y, folds = problem(4)
     forest = Forest(n_estimators=10)
-    given = forest.predict_folds(X, y, folds)
+    direct = forest.predict_folds(X, y, folds)
     # Trees see only the order of a feature, which a positive factor and an offset keep.
     asked = forest.predict_folds(lambda train: 4 * X + len(train), y, folds)
-    agree = np.mean(np.concatenate(given) == np.concatenate(asked))
+    agree = np.mean(np.concatenate(direct) == np.concatenate(asked))
     assert agree > 0.97
 
 

@@ -133,10 +133,10 @@ def test_frames_without_a_face_are_passed_over(p, n, data) -> None:
 
 def test_a_window_of_three_by_hand() -> None:
     hungry, sleepy = [0.75, 0.25], [0.25, 0.75]
-    said = rolling_average([hungry, hungry, sleepy, hungry, sleepy, sleepy], 3)
+    averages = rolling_average([hungry, hungry, sleepy, hungry, sleepy, sleepy], 3)
     third = [0.75, 0.75, 1.75 / 3, 1.75 / 3, 1.25 / 3, 1.25 / 3]
-    np.testing.assert_allclose(said[:, 0], third, rtol=1e-6)
-    assert decide(said).tolist() == [0, 0, 0, 0, 1, 1]
+    np.testing.assert_allclose(averages[:, 0], third, rtol=1e-6)
+    assert decide(averages).tolist() == [0, 0, 0, 0, 1, 1]
 
 
 @given(arrays(np.bool_, 40))

@@ -24,12 +24,12 @@ def noise(seconds: float, level: float = 0.1) -> np.ndarray:
     return (level * RNG.standard_normal(round(seconds * SR))).astype(np.float32)
 
 
-def track(found: list[int], blank: list[int], size: int = 8) -> FaceTrack:
+def track(faces: list[int], blank: list[int], size: int = 8) -> FaceTrack:
     """A track whose crop k is all of colour k + 1."""
-    n = len(found)
+    n = len(faces)
     crops = np.zeros((n, size, size, 3), np.uint8) + np.arange(1, n + 1)[:, None, None, None]
     return FaceTrack(
-        crops.astype(np.uint8), np.ones((n, 4), np.float32), np.array(found, bool),
+        crops.astype(np.uint8), np.ones((n, 4), np.float32), np.array(faces, bool),
         np.array(blank, bool), np.arange(n) / 2, "haar",
     )  # fmt: skip
 
@@ -53,14 +53,14 @@ def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
     settings = {"sr": SR, "n_fft": 512, "hop_length": 256, "n_mels": 40}
     expected = (mel_db(condition(x, sr=SR), **settings),
                 mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
-    found = SoundInput(kind="mel+mfcc").picture(x)
-    np.testing.assert_array_equal(found, np.concatenate(expected, axis=1))
+    picture = SoundInput(kind="mel+mfcc").picture(x)
+    np.testing.assert_array_equal(picture, np.concatenate(expected, axis=1))
 
 
 def test_the_stft_is_the_librarys_own() -> None:
     x = noise(3)
-    found = SoundInput(kind="stft", n_fft=256, hop_length=128).picture(x)
-    np.testing.assert_array_equal(found, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128))
+    picture = SoundInput(kind="stft", n_fft=256, hop_length=128).picture(x)
+    np.testing.assert_array_equal(picture, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128))
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.3])
@@ -69,9 +69,9 @@ def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant(offset:
 
     x = noise(1) + np.float32(offset)
     letter = MinMaxScaler().fit_transform(StandardScaler().fit_transform(x[:, None]))[:, 0]
-    found = SoundInput(scaling="recording").scaled(x)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, letter - letter.mean(), atol=1e-6)
+    signal = SoundInput(scaling="recording").scaled(x)
+    assert signal.dtype == np.float32
+    np.testing.assert_allclose(signal, letter - letter.mean(), atol=1e-6)
 
 
 def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
@@ -81,17 +81,17 @@ def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
     x[SR // 2] = 0.5  # one click, as when a microphone is touched
     asked = SoundInput(kind="stft", scaling="recording")
     bin_of = round(3000 * 512 / SR)
-    kept = asked.picture(x)
-    lost = stft_db(asked.scaled(x) + np.float32(0.5), n_fft=512, hop_length=256)
+    centred = asked.picture(x)
+    offset = stft_db(asked.scaled(x) + np.float32(0.5), n_fft=512, hop_length=256)
     frame = 20  # of loud and quiet alone, far from both the click and the ends
-    assert kept[frame, bin_of] > kept.min() + 3
-    assert lost[frame, bin_of] == lost.min()
+    assert centred[frame, bin_of] > centred.min() + 3
+    assert offset[frame, bin_of] == offset.min()
 
 
 def test_settings_of_older_models_still_say_the_same() -> None:
-    told = asdict(SoundInput(kind="mfcc"))
-    del told["scaling"]
-    assert SoundInput(**told) == SoundInput(kind="mfcc", scaling="conditioned")
+    settings = asdict(SoundInput(kind="mfcc"))
+    del settings["scaling"]
+    assert SoundInput(**settings) == SoundInput(kind="mfcc", scaling="conditioned")
 
 
 def test_windows_start_a_step_apart_and_the_last_ends_with_the_sound() -> None:
@@ -173,8 +173,8 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
     ],
 )
 def test_why_a_sound_cannot_be_judged(x: np.ndarray, why: str) -> None:
-    found = sound_problem(x.astype(np.float32), SR)
-    assert found is not None and found.startswith(why)
+    problem = sound_problem(x.astype(np.float32), SR)
+    assert problem is not None and problem.startswith(why)
     assert len(SoundInput().windows(x.astype(np.float32))) == 0
 
 
@@ -194,23 +194,23 @@ def test_what_can_be_heard_has_no_problem(x: np.ndarray) -> None:
 
 
 def test_only_crops_with_a_face_that_shows_something_are_used() -> None:
-    seen = track(found=[1, 0, 1, 0, 1], blank=[0, 0, 1, 1, 0])
-    crops = FaceInput(size=8).crops(seen)
+    face_track = track(faces=[1, 0, 1, 0, 1], blank=[0, 0, 1, 1, 0])
+    crops = FaceInput(size=8).crops(face_track)
     assert crops[:, 0, 0, 0].tolist() == [1, 5]
     assert crops.dtype == np.uint8
 
 
 def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
     asked = FaceInput(size=8)
-    given = [track([1, 1], [0, 0]), None, track([0], [0]), track([0, 1], [0, 0])]
-    examples = asked.examples(given)
+    tracks = [track([1, 1], [0, 0]), None, track([0], [0]), track([0, 1], [0, 0])]
+    examples = asked.examples(tracks)
     assert examples.clip.tolist() == [0, 0, 3]
     assert examples.x.shape[1:] == asked.shape == (8, 8, 3)
     assert examples.x[:, 0, 0, 0].tolist() == [1, 2, 2]
 
 
 @pytest.mark.parametrize(
-    ("seen", "why"),
+    ("face_track", "why"),
     [
         (None, "no pictures"),
         (track([], []), "no pictures"),
@@ -220,9 +220,9 @@ def test_faces_of_all_recordings_are_examples_of_their_clips() -> None:
         (track([0, 1], [1, 0]), None),
     ],
 )
-def test_why_pictures_cannot_be_judged(seen: FaceTrack | None, why: str | None) -> None:
-    assert picture_problem(seen) == why
-    usable = 0 if seen is None else len(FaceInput(size=8).crops(seen))
+def test_why_pictures_cannot_be_judged(face_track: FaceTrack | None, why: str | None) -> None:
+    assert picture_problem(face_track) == why
+    usable = 0 if face_track is None else len(FaceInput(size=8).crops(face_track))
     assert (usable == 0) == (why is not None)
 
 

@@ -90,9 +90,9 @@ def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_no
     hearing = SoundInput(kind=kind, step_s=2.0)
     sounds = audio.signals(corpus, sr=hearing.sr)
     infants = np.asarray(corpus.infants)
-    known = np.isin(infants, sorted(set(infants))[::2])
-    learned = hearing.examples([x for x, is_in in zip(sounds, known, strict=True) if is_in])
-    reference = Reference.of(learned, infants[known])
+    in_reference = np.isin(infants, sorted(set(infants))[::2])
+    learned = hearing.examples([x for x, is_in in zip(sounds, in_reference, strict=True) if is_in])
+    reference = Reference.of(learned, infants[in_reference])
     assert reference is not None
     rng = np.random.default_rng(0)
     t = np.arange(5 * hearing.sr) / hearing.sr
@@ -103,7 +103,7 @@ def test_noise_and_tones_are_unlike_real_cries_and_those_of_other_infants_are_no
         assert reference.share(hearing.windows(x.astype(np.float32))) == 1
     strangers = [
         reference.share(hearing.windows(x))
-        for x, is_in in zip(sounds, known, strict=True)
+        for x, is_in in zip(sounds, in_reference, strict=True)
         if not is_in
     ]
     assert len(strangers) > 40

@@ -102,8 +102,8 @@ def test_a_quantised_network_is_kept_and_gives_the_same_again(
         patch.setattr(runtimes, "_quantise", lambda *_: pytest.fail("quantised again"))
         again = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     np.testing.assert_array_equal(first, again)
-    (kept,) = apart.glob("cache/engines/*.xml")
-    kept.write_text("cut sho")
+    (network_file,) = apart.glob("cache/engines/*.xml")
+    network_file.write_text("cut sho")
     mended = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     np.testing.assert_array_equal(first, mended)
 
@@ -187,8 +187,8 @@ def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
         "import sys; from cryutils.models import runtimes; runtimes.setting('openvino-bf16');"
         "from openvino.tools.ovc import telemetry_utils as t; print(t.tm.__name__)"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert said.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert process.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
 
 
 def test_agreement_of_a_thing_with_itself_is_whole(wanted: np.ndarray) -> None:
@@ -201,10 +201,10 @@ def test_agreement_by_hand() -> None:
     mean = np.array([10, 10], np.float32)
     reference = mean + np.array([[1, 0], [0, 1], [-1, -1], [0, 0]], np.float32)
     other = mean + np.array([[2, 0], [1, 0], [-1, -1], [0, 0]], np.float32)
-    found = runtimes.agreement(reference, other, head=lambda x: x - mean)
-    assert found.cosine == pytest.approx(3 / 4)
-    assert found.lowest == pytest.approx(0)
-    assert found.equal == pytest.approx(3 / 4)
+    agreement = runtimes.agreement(reference, other, head=lambda x: x - mean)
+    assert agreement.cosine == pytest.approx(3 / 4)
+    assert agreement.lowest == pytest.approx(0)
+    assert agreement.equal == pytest.approx(3 / 4)
 
 
 def test_a_shift_that_plain_cosine_hides_shows() -> None:

@@ -53,27 +53,27 @@ def test_the_same_seed_draws_the_same_faces() -> None:
 
 def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarray]) -> None:
     pixels, parameters = unseen
-    both, told = pretrain.mirrored(pixels, parameters)
+    both, targets = pretrain.mirrored(pixels, parameters)
     np.testing.assert_array_equal(both[: len(pixels)], pixels)
     np.testing.assert_array_equal(both[len(pixels) :], pixels[:, :, ::-1])
     names = list(pretrain.PARAMETERS)
-    turned = [names[k] for k in np.flatnonzero((told[len(pixels) :] != parameters).any(axis=0))]
+    turned = [names[k] for k in np.flatnonzero((targets[len(pixels) :] != parameters).any(axis=0))]
     assert turned == ["light_x", "turn"]
     # Where the light stands is seen as which half is the brighter, in the mirror too.
     half = pixels.shape[2] // 2
     left, right = both[:, :, :half].mean(axis=(1, 2, 3)), both[:, :, half:].mean(axis=(1, 2, 3))
-    light = told[:, names.index("light_x")]
+    light = targets[:, names.index("light_x")]
     assert np.corrcoef(light, right - left)[0, 1] > 0.5
 
 
-def told(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
+def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
     """How much of a parameter a linear head on the embeddings explains in other faces."""
     from sklearn.linear_model import Ridge
 
-    (found,) = backbones.embeddings([("", pixels)], backbone)
-    found = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6)
+    (rows,) = backbones.embeddings([("", pixels)], backbone)
+    rows = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6)
     half = len(pixels) // 2
-    return float(Ridge(10.0).fit(found[:half], wanted[:half]).score(found[half:], wanted[half:]))
+    return float(Ridge(10.0).fit(rows[:half], wanted[:half]).score(rows[half:], wanted[half:]))
 
 
 def test_the_one_that_comes_with_the_package_is_what_training_makes(
@@ -86,15 +86,15 @@ def test_the_one_that_comes_with_the_package_is_what_training_makes(
     pixels, parameters = pretrain.faces(240, seed=1)
     clear = [pretrain.PARAMETERS.index(name) for name in ("skin", "hair", "light", "light_x")]
     wanted = parameters[:, clear]
-    scores = [told(small_cnn.small(), pixels, wanted)]
+    scores = [explained_share(small_cnn.small(), pixels, wanted)]
     monkeypatch.setattr(small_cnn, "READY", tmp_path / "again.npz")
-    scores.append(told(small_cnn.small(), pixels, wanted))
+    scores.append(explained_share(small_cnn.small(), pixels, wanted))
     # Rounding is another on another machine, so the same network isn't asked for, but one as good.
     assert min(scores) > 0.5
     assert abs(scores[0] - scores[1]) < 0.1
     # It tells the light from the face, not from how faces are numbered.
     shuffled = np.random.default_rng(0).permutation(wanted[:, -1])
-    assert told(small_cnn.small(), pixels, shuffled) < 0.2
+    assert explained_share(small_cnn.small(), pixels, shuffled) < 0.2
 
 
 def crying(infants: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,10 +121,10 @@ def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     from sklearn.preprocessing import StandardScaler
 
     crops, labels, who = crying(infants=18, clips=5)
-    (found,) = backbones.embeddings([("", crops)], small_cnn.small())
+    (features,) = backbones.embeddings([("", crops)], small_cnn.small())
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    said = cross_val_predict(head, found, labels, groups=who, cv=GroupKFold(3))
-    assert balanced_accuracy_score(labels, said) >= 0.75
+    predictions = cross_val_predict(head, features, labels, groups=who, cv=GroupKFold(3))
+    assert balanced_accuracy_score(labels, predictions) >= 0.75
 
 
 def test_it_is_frozen_and_says_what_it_is() -> None:
@@ -154,8 +154,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_small_one_stands_in_where_the_weights_cannot_be_had_and_says_why(quick: None) -> None:
-    found = small_cnn.choose(size=32)
-    assert (found.name, found.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
+    backbone = small_cnn.choose(size=32)
+    assert (backbone.name, backbone.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
     assert small_cnn.choose(size=32, weights="random").name == "ResNet50"
     assert small_cnn.choose("ResNet50", size=32).weights.startswith("random weights")
 
@@ -167,10 +167,10 @@ def test_weights_of_the_users_own_are_taken_whosever_they_are(
     model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
     write_notop(tmp_path / APPLICATIONS["ResNet50"].file, model)
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(tmp_path))
-    found = small_cnn.choose(size=32)
-    assert found.name == "ResNet50"
-    assert "not the file that Keras publishes" in found.weights
-    assert not found.imagenet
+    backbone = small_cnn.choose(size=32)
+    assert backbone.name == "ResNet50"
+    assert "not the file that Keras publishes" in backbone.weights
+    assert not backbone.imagenet
 
 
 def test_the_small_one_has_no_weights_to_choose() -> None:

@@ -35,7 +35,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     settings = DenseSettings(
         units=(8,), dropout=0.0, epochs=3, batch_size=16, patience=9, class_weights=False
     )
-    found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
 
     layers = keras().layers
     model = keras().Sequential(
@@ -52,10 +52,10 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
         for a, b in itertools.pairwise(edges):
             model.train_on_batch(standard[train[order[a:b]]], y[train[order[a:b]]])
         losses.append(model.evaluate(standard[validation], y[validation], verbose=0))
-    assert found.history.val_loss.to_numpy() == pytest.approx(losses, rel=1e-4)
+    assert stack.history.val_loss.to_numpy() == pytest.approx(losses, rel=1e-4)
     best = int(np.argmin(losses)) + 1
-    assert found.best_epoch[0] == best == 3  # still learning, so Keras' weights are the best ones
-    assert found.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
+    assert stack.best_epoch[0] == best == 3  # still learning, so Keras' weights are the best ones
+    assert stack.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
 
 
 def test_a_network_is_the_same_alone_and_beside_others() -> None:
@@ -81,13 +81,13 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
     train, validation = parts(len(x))
     for monitor in ("loss", "accuracy"):
         settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
-        found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
-        history = found.history.set_index("epoch")
+        stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+        history = stack.history.set_index("epoch")
         column = history[f"val_{monitor}"]
-        assert found.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
-        answers = found.predict(0, x[validation])
+        assert stack.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
+        answers = stack.predict(0, x[validation])
         right = np.mean(answers.argmax(axis=1) == y[validation])
-        assert right == pytest.approx(history.val_accuracy[found.best_epoch[0]])
+        assert right == pytest.approx(history.val_accuracy[stack.best_epoch[0]])
         assert right > 0.8
         assert answers.sum(axis=1) == pytest.approx(1.0)
 
@@ -100,30 +100,30 @@ def test_patience_stops_each_network_by_itself() -> None:
     noise[validation] = rng.permutation(noise[validation])
     settings = DenseSettings(units=(32,), epochs=60, patience=3, dropout=0.0, learning_rate=1e-2)
     tasks = [Task(train, validation), Task(train[:20], validation)]
-    found = stacked.fit(x, noise, tasks, classes=3, settings=settings)
-    last = found.history.groupby("task").epoch.max().to_numpy()
-    assert (last == found.best_epoch + 3).all()
+    stack = stacked.fit(x, noise, tasks, classes=3, settings=settings)
+    last = stack.history.groupby("task").epoch.max().to_numpy()
+    assert (last == stack.best_epoch + 3).all()
     assert (last < 60).all()
 
 
 def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> None:
     x, y = blobs()
     train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
-    found = stacked.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
-    answers = found.predict(0, x)
+    stack = stacked.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
+    answers = stack.predict(0, x)
     assert (answers[:, 1] == 0).all()
     assert answers.sum(axis=1) == pytest.approx(1.0)
-    assert found.keras(0).predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
+    assert stack.keras(0).predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
 
 
 def test_inputs_that_it_may_not_use_change_nothing() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     task = Task(train, validation, inputs=np.arange(6) != 3)
-    found = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
+    stack = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
     other = x.copy()
     other[:, 3] = 1e3
-    assert (found.predict(0, other) == found.predict(0, x)).all()
+    assert (stack.predict(0, other) == stack.predict(0, x)).all()
 
 
 def test_groups_are_seen_by_their_own_tasks() -> None:
@@ -150,32 +150,32 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     settings = DenseSettings(
         units=(2,), linear=(0,), dropout=0.0, epochs=200, learning_rate=3e-3, patience=200
     )
-    found = stacked.fit(x, x, [Task(train, validation)], settings=settings)
+    stack = stacked.fit(x, x, [Task(train, validation)], settings=settings)
     scale = x[train].std(axis=0)
     z = (x - x[train].mean(axis=0)) / scale
     plane = PCA(2).fit(z[train])
     least = np.mean((plane.inverse_transform(plane.transform(z)) - z)[train] ** 2)
-    errors = (found.predict(0, x) - x) ** 2 / scale**2
+    errors = (stack.predict(0, x) - x) ** 2 / scale**2
     assert least <= np.mean(errors[train]) < 1.1 * least
-    assert found.history.val_loss.min() == pytest.approx(np.mean(errors[validation]), rel=1e-3)
-    assert found.hidden(0, x).shape == (600, 2)
+    assert stack.history.val_loss.min() == pytest.approx(np.mean(errors[validation]), rel=1e-3)
+    assert stack.hidden(0, x).shape == (600, 2)
 
 
 def test_hidden_layers_are_those_of_the_keras_model() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     settings = DenseSettings(units=(9, 4, 7), linear=(1,), epochs=2)
-    found = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
-    model = found.keras(0)
+    stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    model = stack.keras(0)
     for layer in range(3):
         inner = keras().Model(model.input, model.layers[1 + layer].output)
-        assert found.hidden(0, x, layer=layer) == pytest.approx(
+        assert stack.hidden(0, x, layer=layer) == pytest.approx(
             inner.predict(x, verbose=0), rel=1e-4, abs=1e-4
         )
-    assert (found.hidden(0, x, layer=1) < 0).any()
-    assert (found.hidden(0, x, layer=-1) == found.hidden(0, x, layer=2)).all()
+    assert (stack.hidden(0, x, layer=1) < 0).any()
+    assert (stack.hidden(0, x, layer=-1) == stack.hidden(0, x, layer=2)).all()
     with pytest.raises(InputError, match="3 hidden layers"):
-        found.hidden(0, x, layer=3)
+        stack.hidden(0, x, layer=3)
 
 
 def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
@@ -183,12 +183,12 @@ def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
     x[:, 0] = 7.0
     x[:, 1] += 1e4
     train, validation = parts(len(x))
-    found = stacked.fit(x, y, [Task(train, validation)], classes=3)
-    assert np.isfinite(found.predict(0, x)).all()
+    stack = stacked.fit(x, y, [Task(train, validation)], classes=3)
+    assert np.isfinite(stack.predict(0, x)).all()
     shifted = x.copy()
     shifted[:, 1] -= 1e4
     plain = stacked.fit(shifted, y, [Task(train, validation)], classes=3)
-    assert found.predict(0, x) == pytest.approx(plain.predict(0, shifted), abs=0.01)
+    assert stack.predict(0, x) == pytest.approx(plain.predict(0, shifted), abs=0.01)
 
 
 def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
@@ -199,9 +199,9 @@ def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
     other = x.copy()
     other[train[1::2]] *= 100
     again = stacked.fit(other, y, [task], classes=3, settings=DenseSettings(epochs=2))
-    for one, same in zip(first.layers(0), again.layers(0), strict=True):
-        assert (one[0] == same[0]).all()
-        assert (one[1] == same[1]).all()
+    for layer, same in zip(first.layers(0), again.layers(0), strict=True):
+        assert (layer[0] == same[0]).all()
+        assert (layer[1] == same[1]).all()
 
 
 def test_classes_weigh_alike_in_the_loss() -> None:
@@ -212,8 +212,8 @@ def test_classes_weigh_alike_in_the_loss() -> None:
     recall = {}
     for weights in (True, False):
         settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
-        found = stacked.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
-        recall[weights] = np.mean(found.predict(0, x[y == 1]).argmax(axis=1))
+        stack = stacked.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
+        recall[weights] = np.mean(stack.predict(0, x[y == 1]).argmax(axis=1))
     assert recall[True] > recall[False] + 0.2
 
 
@@ -253,14 +253,14 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
     train, validation = parts(len(x))
     tasks = [Task(train, validation), Task(validation, train)]
     first = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
-    one, other = (tmp_path / "dense").glob("*.npz")
-    one.replace(other)
+    path, other = (tmp_path / "dense").glob("*.npz")
+    path.replace(other)
     again = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
     np.testing.assert_array_equal(again, first)
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "message"),
     [
         (Task(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
         (Task(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
@@ -269,9 +269,9 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
         (Task(np.array([0]), np.array([1]), classes=(0, 2)), "it tells \\[0, 2\\]"),
     ],
 )
-def test_tasks_that_ask_for_what_is_not_there_are_refused(task, told) -> None:
+def test_tasks_that_ask_for_what_is_not_there_are_refused(task, message) -> None:
     x, y = blobs()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         stacked.fit(x, y, [task], classes=3)
 
 

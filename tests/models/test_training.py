@@ -70,15 +70,15 @@ def trained(settings: Settings = SHORT, **options: Any) -> Fitted:
     return fit(picture_network, x, y, settings=settings, **chosen)
 
 
-def assert_same(one: Fitted, other: Fitted) -> None:
-    for a, b in zip(one.weights, other.weights, strict=True):
+def assert_same(first: Fitted, second: Fitted) -> None:
+    for a, b in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(a, b)
-    pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
-    assert one.best_epoch == other.best_epoch
+    pd.testing.assert_frame_equal(first.history, second.history, check_exact=True)
+    assert first.best_epoch == second.best_epoch
 
 
-def differ(one: Fitted, other: Fitted) -> bool:
-    pairs = zip(one.weights, other.weights, strict=True)
+def differ(first: Fitted, second: Fitted) -> bool:
+    pairs = zip(first.weights, second.weights, strict=True)
     return any(not np.array_equal(a, b) for a, b in pairs)
 
 
@@ -235,21 +235,21 @@ def test_a_finished_fit_is_found_without_training(
     noted = tmp_path / "networks"
     monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
     first = trained()
-    (kept,) = cache.iterdir()
-    written = kept.stat().st_mtime_ns
+    (path,) = cache.iterdir()
+    written = path.stat().st_mtime_ns
     assert_same(first, trained())
-    assert kept.stat().st_mtime_ns == written
-    assert noted.read_text() == f"1\t{kept}\n", "for the run, when trained"
+    assert path.stat().st_mtime_ns == written
+    assert noted.read_text() == f"1\t{path}\n", "for the run, when trained"
 
 
 def test_a_damaged_fit_and_anothers_are_trained_anew(cache: Path) -> None:
     first = trained()
-    (kept,) = cache.iterdir()
-    kept.write_bytes(kept.read_bytes()[:-50])
+    (path,) = cache.iterdir()
+    path.write_bytes(path.read_bytes()[:-50])
     assert_same(first, trained())
     other = trained(replace(SHORT, seed=4))
-    (theirs,) = set(cache.iterdir()) - {kept}
-    kept.write_bytes(theirs.read_bytes())
+    (other_path,) = set(cache.iterdir()) - {path}
+    path.write_bytes(other_path.read_bytes())
     assert_same(first, trained())
     assert differ(first, other)
 
@@ -272,12 +272,12 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
         trained(replace(once, **change), network=network if alike else None)
     rows = {"train": TRAIN, "validation": VALIDATION, "settings": once, "network": network}
     for row, label in ((3, False), (30, False), (3, True), (38, False)):
-        seen, told = x.copy(), y.copy()
+        pixels, targets = x.copy(), y.copy()
         if label:
-            told[row] = (told[row] + 1) % 3
+            targets[row] = (targets[row] + 1) % 3
         else:
-            seen[row, 0, 0, 0] ^= 1
-        fit(picture_network, seen, told, **rows)
+            pixels[row, 0, 0, 0] ^= 1
+        fit(picture_network, pixels, targets, **rows)
     fit(picture_network, x, y, **{**rows, "train": TRAIN[:-1]})
     fit(picture_network, x, y, **{**rows, "train": TRAIN[::-1]})
     here = training.machine()
@@ -368,8 +368,8 @@ def test_a_saved_model_answers_as_before_and_knows_its_classes(tmp_path: Path) -
     fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=SHORT)
     about = {"classes": ["hungry", "müde"], "seed": 3, "scores": {"accuracy": 0.5}}
     checkpoints.save(fitted.model, tmp_path / "models", "cry2", about)
-    model, found = checkpoints.load(tmp_path / "models", "cry2")
-    assert found == about
+    model, description = checkpoints.load(tmp_path / "models", "cry2")
+    assert description == about
     np.testing.assert_array_equal(model(x, training=False), fitted.model(x, training=False))
     assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["cry2.json", "cry2.keras"]
 

@@ -190,10 +190,10 @@ def test_files_are_listed_wherever_they_would_be_found(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(bare / "own"))
     homes = (bare / "own", bare / "keras" / "models", bare / "cache" / "weights")
-    there = [put(home) for home in homes]
-    assert paths() == sorted(map(str, there))
-    (told,) = weights.downloaded()
-    assert told == f"{there[2]}:{len(BYTES)}:{there[2].stat().st_mtime_ns}"
+    files = [put(home) for home in homes]
+    assert paths() == sorted(map(str, files))
+    (line,) = weights.downloaded()
+    assert line == f"{files[2]}:{len(BYTES)}:{files[2].stat().st_mtime_ns}"
 
 
 def test_weights_alone_are_listed(bare: Path) -> None:
@@ -206,13 +206,13 @@ def test_weights_alone_are_listed(bare: Path) -> None:
 
 def test_the_list_tells_when_a_file_is_exchanged(bare: Path) -> None:
     path = put(bare / "keras" / "models")
-    before, told = weights.present(), path.stat()
+    before, stat = weights.present(), path.stat()
     assert weights.present() == before
-    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns + 1))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     exchanged = weights.present()
     assert exchanged != before
     put(path.parent, BYTES[:-1])
-    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert weights.present() not in (before, exchanged)
 
 

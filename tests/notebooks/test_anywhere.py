@@ -37,9 +37,9 @@ def test_a_pass_fails_unless_its_setting_is_seen_in_the_kernel(
     tool: ModuleType, tmp_path: Path, variables: dict[str, str], niceness: int, code: int
 ) -> None:
     cores = len(getattr(psutil.Process(), "cpu_affinity", list)())
-    seen = ({"SHADE": "dark"}, cores, min(19, os.nice(0) + 1), False, True)
+    values = ({"SHADE": "dark"}, cores, min(19, os.nice(0) + 1), False, True)
     path = tool.notebook_of_what_is_seen(
-        tmp_path / "seen.ipynb", dict(zip(tool.SEEN, seen, strict=True)), ["SHADE"]
+        tmp_path / "seen.ipynb", dict(zip(tool.SEEN, values, strict=True)), ["SHADE"]
     )
     command = ["nice", "-n", str(niceness), sys.executable, "-m", "pytest"]
     done = subprocess.run(

@@ -239,9 +239,9 @@ def test_what_is_compared_is_the_same_whether_or_not_progress_is_told(tmp_path: 
     path = tiny_notebook(tmp_path / "long.ipynb", cells)
     news = []
     for _ in ("cold", "warm"):
-        told = tmp_path / "news"
-        done = validated(path, CRYUTILS_TEST_CACHE=str(tmp_path / "cache"), NEWS=str(told))
+        news_file = tmp_path / "news"
+        done = validated(path, CRYUTILS_TEST_CACHE=str(tmp_path / "cache"), NEWS=str(news_file))
         assert done.returncode == 0, done.stdout
-        news.append(told.read_text())
+        news.append(news_file.read_text())
     assert re.match(r"mfcc: \d+ of 16 clips, about [\d:]+ left", news[0]), "it was told"
     assert news[1] == "none", "nothing was left to do"

@@ -65,12 +65,12 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr(tool: ModuleTy
         nbformat.v4.new_output("display_data", data={"image/png": picture(4)}),
     ]
     cleaned = tool.clean(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"x": 1}}))
-    (kept,) = cleaned.cells
-    assert kept.metadata == {"tags": ["a"]}
+    (clean_cell,) = cleaned.cells
+    assert clean_cell.metadata == {"tags": ["a"]}
     assert "widgets" not in cleaned.metadata
-    assert [o.get("text") for o in kept.outputs] == ["lesson", None, None]
-    assert list(kept.outputs[1].data) == ["text/plain"]
-    assert list(kept.outputs[2].data) == ["image/png"]
+    assert [o.get("text") for o in clean_cell.outputs] == ["lesson", None, None]
+    assert list(clean_cell.outputs[1].data) == ["text/plain"]
+    assert list(clean_cell.outputs[2].data) == ["image/png"]
 
 
 def test_clean_folds_a_solution_with_its_output(tool: ModuleType) -> None:

@@ -22,7 +22,7 @@ STATES = ("discomfort", "hungry", "pain", "tired")
 
 
 @pytest.fixture
-def said(quick: Trained, recordings: Path) -> Prediction:
+def prediction(quick: Trained, recordings: Path) -> Prediction:
     return Predictor()(recordings / "cry.mp4")
 
 
@@ -51,17 +51,19 @@ def plays(path: Path) -> tuple[float, list[np.ndarray]]:
 # Files
 
 
-def test_a_video_keeps_its_length_and_grows_by_the_panel(said: Prediction, tmp_path: Path) -> None:
-    path = annotate(said, tmp_path / "drawn")
+def test_a_video_keeps_its_length_and_grows_by_the_panel(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    path = annotate(prediction, tmp_path / "drawn")
     assert path == tmp_path / "drawn" / "cry.mp4"
     seconds, frames = plays(path)
-    assert seconds == pytest.approx(plays(said.file)[0], abs=1 / 25)
+    assert seconds == pytest.approx(plays(prediction.file)[0], abs=1 / 25)
     assert frames[0].shape == (HEIGHT, HEIGHT + PANEL, 3)  # the recording is a square
 
 
-def test_a_videos_sound_is_kept(said: Prediction, tmp_path: Path) -> None:
-    path = annotate(said, tmp_path)
-    x, y = (audio.read(p, sr=8000) for p in (said.file, path))
+def test_a_videos_sound_is_kept(prediction: Prediction, tmp_path: Path) -> None:
+    path = annotate(prediction, tmp_path)
+    x, y = (audio.read(p, sr=8000) for p in (prediction.file, path))
     assert len(y) == pytest.approx(len(x), abs=8000 / 25)
     n = min(len(x), len(y))
     assert np.corrcoef(x[:n], y[:n])[0, 1] > 0.95
@@ -73,17 +75,17 @@ def test_a_video_without_sound_gets_none(quick: Trained, recordings: Path, tmp_p
 
 
 def test_the_recording_is_seen_beside_the_panel_at_its_own_time(
-    said: Prediction, tmp_path: Path
+    prediction: Prediction, tmp_path: Path
 ) -> None:
-    _, drawn = plays(annotate(said, tmp_path))
-    _, given = plays(said.file)  # at 8 frames a second
+    _, drawn = plays(annotate(prediction, tmp_path))
+    _, recording = plays(prediction.file)  # at 8 frames a second
     import cv2
 
     for at_s in (0.0, 1.0, 1.75):
         shown = drawn[round(at_s * 25)][:, :HEIGHT]
         apart = [
             np.abs(cv2.resize(frame, (HEIGHT, HEIGHT)).astype(int) - shown).mean()
-            for frame in given
+            for frame in recording
         ]
         assert int(np.argmin(apart)) == round(at_s * 8)
 
@@ -177,10 +179,10 @@ def test_long_lines_are_broken_within_the_panel() -> None:
 
 
 def test_the_box_lies_on_the_judged_face(quick: Trained, still: Path, tmp_path: Path) -> None:
-    said = Predictor("image")(still)
-    assert said.face is not None and said.face.boxes is not None
-    x, y, width, height = said.face.boxes[0] * HEIGHT / 96
-    with Image.open(annotate(said, tmp_path)) as picture:
+    prediction = Predictor("image")(still)
+    assert prediction.face is not None and prediction.face.boxes is not None
+    x, y, width, height = prediction.face.boxes[0] * HEIGHT / 96
+    with Image.open(annotate(prediction, tmp_path)) as picture:
         orange = is_colour(np.asarray(picture)[:, :HEIGHT], ORANGE, within=12)
     rows, columns = np.flatnonzero(orange.any(axis=1)), np.flatnonzero(orange.any(axis=0))
     # A pixel of the recording is nearly four of the drawn picture.
@@ -198,22 +200,22 @@ def test_without_a_face_no_box_is_drawn(still: Path, tmp_path: Path) -> None:
 
 
 def test_sound_and_face_of_the_moment_are_fused(still: Path, tmp_path: Path) -> None:
-    heard, seen = np.array([0.8, 0.2, 0, 0]), np.array([0.2, 0.4, 0.4, 0])
+    sound, face = np.array([0.8, 0.2, 0, 0]), np.array([0.2, 0.4, 0.4, 0])
     picture = drawn(
         still, tmp_path, state="discomfort", probabilities=dict.fromkeys(STATES, 0.25),
-        used="both", sound=Timeline(np.zeros(1), heard[None].astype(np.float32)),
-        face=Timeline(np.zeros(1), seen[None].astype(np.float32), np.array([[9, 9, 50, 50.0]])),
+        used="both", sound=Timeline(np.zeros(1), sound[None].astype(np.float32)),
+        face=Timeline(np.zeros(1), face[None].astype(np.float32), np.array([[9, 9, 50, 50.0]])),
     )  # fmt: skip
     mean = [0.5, 0.3, 0.2]  # the fourth has no bar
     assert bars(picture[:, HEIGHT:]) == pytest.approx([p * (PANEL - 32) for p in mean], abs=1.5)
 
 
 def test_an_ensembles_own_answer_is_shown_and_no_mean(still: Path, tmp_path: Path) -> None:
-    heard, seen = np.eye(4, dtype=np.float32)[:2, None]
+    sound, face = np.eye(4, dtype=np.float32)[:2, None]
     fused = [[0.1, 0.2, 0.3, 0.4]]
     picture = drawn(
         still, tmp_path, state="tired", probabilities=dict.fromkeys(STATES, 0.25), used="both",
-        sound=Timeline(np.zeros(1), heard), face=Timeline(np.zeros(1), seen),
+        sound=Timeline(np.zeros(1), sound), face=Timeline(np.zeros(1), face),
         fused=Timeline(np.zeros(1), np.array(fused, np.float32)),
     )  # fmt: skip
     expected = [p * (PANEL - 32) for p in fused[0]]
@@ -224,13 +226,13 @@ def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
     frames: Iterator[np.ndarray] = (np.full((64, 64, 3), 99, np.uint8) for _ in range(20))
     mp4.write(tmp_path / "grey.mp4", frames, fps=10)
     over_time = np.array([[0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0]], np.float32)
-    said = Prediction(
+    prediction = Prediction(
         file=tmp_path / "grey.mp4", info=media.probe(tmp_path / "grey.mp4"),
         state="hungry", why=(), used="audio", face=None,
         probabilities=dict(zip(STATES, (0.55, 0.45, 0, 0), strict=True)),
         sound=Timeline(np.array([0.0, 1.0]), over_time),
     )  # fmt: skip
-    shown = list(video.frames(annotate(said, tmp_path / "drawn")))
+    shown = list(video.frames(annotate(prediction, tmp_path / "drawn")))
     for at_s, expected in ((0.5, 0.9), (0.96, 0.9), (1.0, 0.2), (1.9, 0.2)):
         first = shown[round(at_s * 25)][72:82, HEIGHT + 16 : -16]  # the bar of the first state
         dark = first.mean(axis=2) < 225  # its ground is lighter, whatever the codec did
@@ -242,9 +244,9 @@ def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
 ) -> None:
     from cryutils.papers import annotate as module
 
-    given: list[list[str]] = []
+    panels: list[list[str]] = []
     monkeypatch.setattr(
-        module, "panel", lambda shares, *, heading, lines: given.append([heading, *lines]) or
+        module, "panel", lambda shares, *, heading, lines: panels.append([heading, *lines]) or
         np.zeros((HEIGHT, PANEL, 3), np.uint8),
     )  # fmt: skip
     module._panel.cache_clear()
@@ -255,7 +257,7 @@ def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
     )  # fmt: skip
     annotate(nothing, tmp_path, note="Trained on synthetic voices.")
     module._panel.cache_clear()
-    assert given == [
+    assert panels == [
         [
             "picture", "Whole recording: no prediction",
             "picture: no face in 1 frames", "No medical device.", "Trained on synthetic voices.",

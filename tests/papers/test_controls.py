@@ -65,9 +65,9 @@ def test_without_signal_the_leak_free_test_seldom_finds_anything_while_leaky_fol
 ) -> None:
     import null
 
-    found = [null.one_corpus(seed) for seed in range(4)]
+    outcomes = [null.one_corpus(seed) for seed in range(4)]
     for modality in ("sound", "face"):
-        p, honest, leaky = np.array([answers[modality] for answers in found]).T
+        p, honest, leaky = np.array([answers[modality] for answers in outcomes]).T
         # Four rejections of four happen by chance once in 160,000 runs, three once in 2,000.
         assert (p <= 0.05).sum() <= 2
         assert honest.mean() < 0.40
@@ -87,11 +87,11 @@ def test_a_modality_can_be_made_to_know_nothing_while_the_other_does(
         for order in (["hungry", "pain"], ["pain", "hungry"])
     ]  # fmt: skip
     # The same infants with the labels exchanged: what doesn't depend on the label stays.
-    for one, other in zip(*corpora, strict=True):
-        assert one.label != other.label
+    for clip, other in zip(*corpora, strict=True):
+        assert clip.label != other.label
         if modality == "sound":
-            same = np.array_equal(audio.read(one.path, sr=8000), audio.read(other.path, sr=8000))
+            same = np.array_equal(audio.read(clip.path, sr=8000), audio.read(other.path, sr=8000))
         else:
-            pairs = zip(video.frames(one.path), video.frames(other.path), strict=True)
+            pairs = zip(video.frames(clip.path), video.frames(other.path), strict=True)
             same = all(np.array_equal(a, b) for a, b in pairs)
         assert same

@@ -28,7 +28,7 @@ from cryutils.video import faces, mp4
 CHUNKED_OR_WHOLE = pytest.mark.parametrize("whole", [False, True])
 
 SIZE, FPS = 48, 4.0
-SEEN = FrameInput(fps=FPS, size=SIZE)
+INPUT = FrameInput(fps=FPS, size=SIZE)
 
 
 def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
@@ -75,14 +75,16 @@ def three(bare: Path) -> list[Clip]:
 
 
 def colours(clips: list[Clip]) -> list[np.ndarray]:
-    return [np.stack([frame.mean(axis=(0, 1)) for frame in SEEN.frames(one.path)]) for one in clips]
+    return [
+        np.stack([frame.mean(axis=(0, 1)) for frame in INPUT.frames(clip.path)]) for clip in clips
+    ]
 
 
 # The three states
 
 
 @pytest.mark.parametrize(
-    ("labels", "found"),
+    ("labels", "states"),
     [
         (("hungry", "tired", "lonely", "burping"), ("hungry", "sleepy", "hug")),
         (("hungry", "tired", "belly_pain"), ("hungry", "sleepy")),
@@ -91,9 +93,9 @@ def colours(clips: list[Clip]) -> list[np.ndarray]:
         (("hug", "hungry", "sleepy"), ("hug", "hungry", "sleepy")),
     ],
 )
-def test_three_states_by_the_papers_names(labels: tuple[str, ...], found: tuple[str, ...]) -> None:
+def test_three_states_by_the_papers_names(labels: tuple[str, ...], states: tuple[str, ...]) -> None:
     chosen = embeddings.three_states(corpus_of(*labels))
-    assert tuple(chosen.labels) == found
+    assert tuple(chosen.labels) == states
     assert set(chosen.classes) <= set(embeddings.STATES) == set(embeddings.WORDS)
 
 
@@ -111,15 +113,15 @@ def test_a_corpus_of_one_state_is_refused() -> None:
 
 def test_the_whole_frame_is_its_centred_square(bare: Path) -> None:
     path = write(bare / "wide.mp4")
-    given = FrameInput(fps=FPS, size=64)
-    for frame, picture in zip(given.frames(path), video.frames(path, fps=FPS), strict=True):
+    frame_input = FrameInput(fps=FPS, size=64)
+    for frame, picture in zip(frame_input.frames(path), video.frames(path, fps=FPS), strict=True):
         np.testing.assert_array_equal(frame, picture[:, 16:80])
 
 
 def test_the_centre_is_the_middle_share_of_that_square(bare: Path) -> None:
     path = write(bare / "tall.mp4", height=96, width=48)
-    given = FrameInput(fps=FPS, size=24, crop="centre", share=0.5)
-    for frame, picture in zip(given.frames(path), video.frames(path, fps=FPS), strict=True):
+    frame_input = FrameInput(fps=FPS, size=24, crop="centre", share=0.5)
+    for frame, picture in zip(frame_input.frames(path), video.frames(path, fps=FPS), strict=True):
         np.testing.assert_array_equal(frame, picture[36:60, 12:36])
 
 
@@ -138,10 +140,10 @@ def test_the_face_is_the_one_that_video_follows(bare: Path) -> None:
 
 def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
     path = write(bare / "room.mp4")
-    given = FrameInput(fps=FPS, size=64)
-    face = replace(given, crop="face")
+    frame_input = FrameInput(fps=FPS, size=64)
+    face = replace(frame_input, crop="face")
     assert not video.track(path, fps=FPS, size=64).with_face.any()
-    np.testing.assert_array_equal(list(face.frames(path)), list(given.frames(path)))
+    np.testing.assert_array_equal(list(face.frames(path)), list(frame_input.frames(path)))
 
 
 def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() -> None:
@@ -157,9 +159,9 @@ def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() 
 
 def test_frames_are_a_stream(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, decoded = write(bare / "a.mp4"), []
-    own = faces.crop
-    monkeypatch.setattr(faces, "crop", lambda *a, **k: decoded.append(0) or own(*a, **k))
-    frames = SEEN.frames(path)
+    crop = faces.crop
+    monkeypatch.setattr(faces, "crop", lambda *a, **k: decoded.append(0) or crop(*a, **k))
+    frames = INPUT.frames(path)
     assert decoded == []
     next(frames)
     assert len(decoded) == 1
@@ -171,16 +173,16 @@ def test_frame_k_is_shown_k_over_fps_seconds_after_the_first() -> None:
 
 def test_the_key_holds_what_shapes_the_pixels_and_nothing_else(bare: Path) -> None:
     path, other = write(bare / "a.mp4"), write(bare / "b.mp4", seed=1)
-    keys = {given.key(path) for given in (
-        SEEN, replace(SEEN, fps=5.0), replace(SEEN, size=32), replace(SEEN, crop="face"),
-        replace(SEEN, crop="centre"), replace(SEEN, crop="centre", share=0.5),
+    keys = {frame_input.key(path) for frame_input in (
+        INPUT, replace(INPUT, fps=5.0), replace(INPUT, size=32), replace(INPUT, crop="face"),
+        replace(INPUT, crop="centre"), replace(INPUT, crop="centre", share=0.5),
     )}  # fmt: skip
     assert len(keys) == 6
-    assert SEEN.key(other) not in keys
-    assert replace(SEEN, share=0.5, detector="haar").key(path) == SEEN.key(path)
-    assert replace(SEEN, fps=4).key(path) == SEEN.key(path)
-    by_name = replace(SEEN, crop="face", detector="haar").key(path)
-    assert by_name == replace(SEEN, crop="face").key(path)  # no YuNet here
+    assert INPUT.key(other) not in keys
+    assert replace(INPUT, share=0.5, detector="haar").key(path) == INPUT.key(path)
+    assert replace(INPUT, fps=4).key(path) == INPUT.key(path)
+    by_name = replace(INPUT, crop="face", detector="haar").key(path)
+    assert by_name == replace(INPUT, crop="face").key(path)  # no YuNet here
 
 
 @pytest.mark.parametrize(
@@ -202,49 +204,49 @@ def test_what_is_no_setting_is_refused(wrong: dict[str, Any], words: str) -> Non
 def test_each_clip_is_given_what_the_backbone_makes_of_its_frames(
     three: list[Clip], mean_colour: Backbone
 ) -> None:
-    found = embeddings.embed(three, mean_colour, SEEN)
-    assert [one.dtype for one in found] == [np.float32] * 3
-    for one, wanted in zip(found, colours(three), strict=True):
-        np.testing.assert_allclose(one, wanted, rtol=1e-5)
-    assert np.abs(found[0] - found[1]).max() > 1  # the clips differ, so that could have failed
+    features = embeddings.embed(three, mean_colour, INPUT)
+    assert [rows.dtype for rows in features] == [np.float32] * 3
+    for rows, wanted in zip(features, colours(three), strict=True):
+        np.testing.assert_allclose(rows, wanted, rtol=1e-5)
+    assert np.abs(features[0] - features[1]).max() > 1  # the clips differ, so it could have failed
 
 
 def test_a_clip_without_pictures_has_no_rows(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
     heard = clip(bare / "sound.wav", has_video=False)
-    found = embeddings.embed([three[0], heard, three[1]], mean_colour, SEEN)
-    assert [one.shape for one in found] == [(8, 3), (0, 3), (8, 3)]
+    features = embeddings.embed([three[0], heard, three[1]], mean_colour, INPUT)
+    assert [rows.shape for rows in features] == [(8, 3), (0, 3), (8, 3)]
 
 
 def test_a_still_is_one_frame(bare: Path, still: Any, mean_colour: Backbone) -> None:
     with_still = replace(clip(bare / "a.wav", has_video=False), still=still(bare / "a.png"))
-    (found,) = embeddings.embed([with_still], mean_colour, SEEN)
-    assert found.shape == (1, 3)
+    (features,) = embeddings.embed([with_still], mean_colour, INPUT)
+    assert features.shape == (1, 3)
 
 
 def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
-    wanted = [one.copy() for one in embeddings.embed(three[:1], mean_colour, SEEN)]
-    (kept,) = bare.glob("cache/embeddings/*/*.bin")
-    kept.write_bytes(b"damaged")
-    found = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, SEEN)
-    np.testing.assert_array_equal(found[0], wanted[0])
+    wanted = [rows.copy() for rows in embeddings.embed(three[:1], mean_colour, INPUT)]
+    (path,) = bare.glob("cache/embeddings/*/*.bin")
+    path.write_bytes(b"damaged")
+    features = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, INPUT)
+    np.testing.assert_array_equal(features[0], wanted[0])
     expected = colours([three[1], three[1], three[2]])
-    for one, other in zip(found[1:], expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5)
+    for rows, other in zip(features[1:], expected, strict=True):
+        np.testing.assert_allclose(rows, other, rtol=1e-5)
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files that were decoded."""
     names: list[str] = []
-    own = video.frames
+    decode = video.frames
 
     def counted(path: Path, **options: Any) -> Iterator[np.ndarray]:
         names.append(Path(path).name)
-        return own(path, **options)
+        return decode(path, **options)
 
     monkeypatch.setattr(video, "frames", counted)
     yield names
@@ -253,8 +255,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_nothing_is_decoded_twice(
     three: list[Clip], mean_colour: Backbone, opened: list[str]
 ) -> None:
-    first = embeddings.embed(three, mean_colour, SEEN)
-    again = embeddings.embed([three[2], three[0]], mean_colour, SEEN)
+    first = embeddings.embed(three, mean_colour, INPUT)
+    again = embeddings.embed([three[2], three[0]], mean_colour, INPUT)
     assert opened == ["0.mp4", "1.mp4", "2.mp4"]
     np.testing.assert_array_equal(again[0], first[2])
     np.testing.assert_array_equal(again[1], first[0])
@@ -329,15 +331,15 @@ def test_a_few_whole_files_wait_for_the_network() -> None:
 def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
     three: list[Clip], mean_colour: Backbone, crop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = replace(SEEN, crop=crop)
-    wanted = [one.copy() for one in embeddings.embed(three, mean_colour, seen)]
+    frame_input = replace(INPUT, crop=crop)
+    wanted = [rows.copy() for rows in embeddings.embed(three, mean_colour, frame_input)]
     monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
-    for one, other in zip(embeddings.embed(three, mean_colour, seen), wanted, strict=True):
-        np.testing.assert_array_equal(one, other)
-    (kept, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*/*.json")
-    kept.unlink()
-    for one, other in zip(embeddings.embed(three, mean_colour, seen), wanted, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
+        np.testing.assert_array_equal(rows, other)
+    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*/*.json")
+    path.unlink()
+    for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
+        np.testing.assert_array_equal(rows, other)
 
 
 def test_what_was_stopped_goes_on_where_it_was(
@@ -346,13 +348,13 @@ def test_what_was_stopped_goes_on_where_it_was(
     good = three[1].path.read_bytes()
     three[1].path.write_bytes(good[: len(good) // 4])
     with pytest.raises(InputError, match=r"1\.mp4"):
-        embeddings.embed(three, mean_colour, SEEN)
+        embeddings.embed(three, mean_colour, INPUT)
     three[1].path.write_bytes(good)
     opened.clear()
-    found = embeddings.embed(three, mean_colour, SEEN)
+    features = embeddings.embed(three, mean_colour, INPUT)
     assert opened == ["1.mp4", "2.mp4"]
-    for one, wanted in zip(found, colours(three), strict=True):
-        np.testing.assert_allclose(one, wanted, rtol=1e-5)
+    for rows, wanted in zip(features, colours(three), strict=True):
+        np.testing.assert_allclose(rows, wanted, rtol=1e-5)
 
 
 def test_frames_of_another_size_than_the_backbones_are_refused(
@@ -368,14 +370,14 @@ def test_int8_is_calibrated_on_faces_of_nobodys_clip(
     asked: list[Any] = []
     monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
     monkeypatch.setattr(backbones, "embeddings", lambda *_, **options: asked.append(options) or [])
-    embeddings.embed(three, mean_colour, SEEN, engine="openvino-int8")
+    embeddings.embed(three, mean_colour, INPUT, engine="openvino-int8")
     frames = asked[0]["calibration"]
     assert (frames.dtype, frames.shape) == (np.uint8, (96, SIZE, SIZE, 3))
     assert len(np.unique(frames, axis=0)) == 96  # an infant each
     monkeypatch.setattr(embeddings, "_other", lambda *_: pytest.fail("drawn again"))
-    np.testing.assert_array_equal(embeddings.calibration(SEEN), frames)
+    np.testing.assert_array_equal(embeddings.calibration(INPUT), frames)
     with pytest.raises(pytest.fail.Exception, match="drawn again"):
-        embeddings.calibration(replace(SEEN, crop="centre"))
+        embeddings.calibration(replace(INPUT, crop="centre"))
 
 
 def test_calibration_is_cut_out_as_the_frames_are() -> None:
@@ -394,22 +396,22 @@ def test_weights_as_keras_publishes_them_reach_the_embeddings(
 ) -> None:
     keras = backend.keras()
     model = keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=SEEN.shape, pooling="avg"
+        include_top=False, weights=None, input_shape=INPUT.shape, pooling="avg"
     )
     rng = np.random.default_rng(5)
     model.set_weights([rng.uniform(0.005, 0.015, w.shape) for w in model.get_weights()])
     (bare / "own").mkdir()
     write_notop(bare / "own" / APPLICATIONS["ResNet50"].file, model)
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
-    backbone = backbones.base("ResNet50", input_shape=SEEN.shape)
+    backbone = backbones.base("ResNet50", input_shape=INPUT.shape)
     assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words
-    found = embeddings.embed(three[:2], backbone, SEEN)
-    for one, its in zip(three, found, strict=False):
-        frames = np.stack(list(SEEN.frames(one.path))).astype(np.float32)
+    features = embeddings.embed(three[:2], backbone, INPUT)
+    for clip, rows in zip(three, features, strict=False):
+        frames = np.stack(list(INPUT.frames(clip.path))).astype(np.float32)
         pixels = keras.applications.resnet.preprocess_input(frames)
         wanted = np.asarray(model(pixels, training=False))
-        np.testing.assert_allclose(its, wanted, rtol=1e-4)
-    assert found[0].shape == (8, 2048)
+        np.testing.assert_allclose(rows, wanted, rtol=1e-4)
+    assert features[0].shape == (8, 2048)
 
 
 # Room
@@ -427,17 +429,16 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(
     bare: Path, three: list[Clip], mean_colour: Backbone, free: list[int], opened: list[str]
 ) -> None:
-    embeddings.embed(three[:2], mean_colour, SEEN)
+    embeddings.embed(three[:2], mean_colour, INPUT)
     opened.clear()
     free[0] = 2**20
     with pytest.raises(InputError) as caught:
-        embeddings.embed(three, mean_colour, SEEN)
-    said = str(caught.value)
-    assert opened == [] and "\n" not in said
-    assert (
-        str(bare / "cache") in said and "CRYUTILS_CACHE_DIR" in said and "0.0 GiB are free" in said
-    )
-    embeddings.embed(three[:2], mean_colour, SEEN)  # needs nothing more
+        embeddings.embed(three, mean_colour, INPUT)
+    message = str(caught.value)
+    assert opened == [] and "\n" not in message
+    for words in (str(bare / "cache"), "CRYUTILS_CACHE_DIR", "0.0 GiB are free"):
+        assert words in message
+    embeddings.embed(three[:2], mean_colour, INPUT)  # needs nothing more
 
 
 def test_a_disk_with_room_says_so(free: list[int]) -> None:
@@ -447,9 +448,9 @@ def test_a_disk_with_room_says_so(free: list[int]) -> None:
 
 def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
     free[0] = 2**30
-    kept = bare / "cache" / "embeddings" / "some" / "clip.bin"
-    kept.parent.mkdir(parents=True)
-    with kept.open("wb") as file:
+    path = bare / "cache" / "embeddings" / "some" / "clip.bin"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
         file.truncate(2**30)
     needed = 3 * 2**29
     with pytest.raises(InputError, match=r"1\.5 GiB are needed, 1\.0 GiB are free"):
@@ -460,8 +461,8 @@ def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[in
 
 
 def test_the_papers_size_needs_its_embeddings_and_its_sound() -> None:
-    found = embeddings.disk_need(800, 15.0, fps=30, features=[2048, 128])
-    assert found == 360_000 * 2176 * 4 + 800 * 15 * 64_000
+    need = embeddings.disk_need(800, 15.0, fps=30, features=[2048, 128])
+    assert need == 360_000 * 2176 * 4 + 800 * 15 * 64_000
 
 
 def test_the_need_covers_what_is_really_written(bare: Path, mean_colour: Backbone) -> None:
@@ -473,7 +474,7 @@ def test_the_need_covers_what_is_really_written(bare: Path, mean_colour: Backbon
         duration_s=2.0, fps=FPS, size=96, progress=False,
     )  # fmt: skip
     audio.signals(corpus, sr=16000)
-    embeddings.embed(corpus, mean_colour, SEEN)
+    embeddings.embed(corpus, mean_colour, INPUT)
     written = sum(
         path.stat().st_size for path in (bare / "cache").rglob("*") if path.suffix != ".json"
         and path.is_file()

@@ -177,11 +177,11 @@ def test_answers_are_the_mean_over_the_inner_networks_and_a_clips_windows(
     clip = int(trained.plan.nested(job).test[0])
     windows = np.flatnonzero(streams.clip == clip)
     stack, task = trained.proposed.stack, trained.proposed.tasks[job]
-    said = []
+    predictions = []
     for inner in trained.plan.inner(job):
         x = [model.outputs(inner, windows, "features") for model in trained.submodels.values()]
-        said.append(stack.predict(task, np.concatenate(x, axis=1)))
-    assert answers[clip] == pytest.approx(np.mean(said, axis=(0, 1)), abs=1e-6)
+        predictions.append(stack.predict(task, np.concatenate(x, axis=1)))
+    assert answers[clip] == pytest.approx(np.mean(predictions, axis=(0, 1)), abs=1e-6)
 
 
 def test_a_submodel_of_pictures_answers_by_the_mean_of_the_frames(
@@ -262,12 +262,12 @@ def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(scores: Tab
     from cryutils.models.examples import by_clip
 
     plan = scores.ensemble.plan
-    said = scores.cell(Split.INFANT, Row.TOTAL, Classical.SVM).predicted
+    predictions = scores.cell(Split.INFANT, Row.TOTAL, Classical.SVM).predicted
     x = by_clip(plan.streams.joint(), plan.streams.clip, len(plan.streams.corpus))
     y = evaluation.class_indices(plan.streams.corpus.labels)[0]
     for fold in plan.folds[Split.INFANT]:
         model = clone(baselines(0)["svm"]).fit(x[fold.fit], y[fold.fit])
-        assert (said[fold.test] == model.predict(x[fold.test])).all()
+        assert (predictions[fold.test] == model.predict(x[fold.test])).all()
 
 
 def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
@@ -338,14 +338,14 @@ def test_the_files_answer_as_the_networks_do(
     base = backbones.base("MobileNetV2", input_shape=(32, 32, 3), weights="random")
     pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
     embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
-    seen = replace(streams, frames=embedded)
+    inputs = replace(streams, frames=embedded)
     settings = replace(SETTINGS, kind=kind)
     hearing = {
         name: SoundInput(kind=name, n_fft=8, hop_length=4, scaling="recording")
         for name in streams.windows
     }
     files = ensemble_files.deploy(
-        seen, scores, hearing=hearing, seeing=FrameInput(size=32), backbone=base,
+        inputs, scores, hearing=hearing, seeing=FrameInput(size=32), backbone=base,
         settings=settings, rolling=5, folder=claims.run_dir() / "models",
     )  # fmt: skip
     assert {path.name for path in files} == {
@@ -358,8 +358,8 @@ def test_the_files_answer_as_the_networks_do(
     accuracy = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
     assert about["leak_free"]["accuracy"]["value"] == accuracy.value
 
-    fold = nested.whole(seen.units(Split.CLIP), n_inner=2)
-    again = ensemble.fit_proposed(Plan(seen, {Split.INFANT: [fold]}, settings, pairs=False))
+    fold = nested.whole(inputs.units(Split.CLIP), n_inner=2)
+    again = ensemble.fit_proposed(Plan(inputs, {Split.INFANT: [fold]}, settings, pairs=False))
     windows = np.arange(6)
     job = Job(Split.INFANT, 0, TOTAL)
     parts = []

@@ -140,8 +140,8 @@ def test_files_of_one_training_are_opened(trained: Path) -> None:
 
 
 def test_every_network_that_is_opened_has_a_digest(trained: Path) -> None:
-    there = {path.name for path in (trained / "first" / "models").glob("*.tflite")}
-    assert set(about(trained / "first")["digests"]) > there and len(there) == 4
+    networks = {path.name for path in (trained / "first" / "models").glob("*.tflite")}
+    assert set(about(trained / "first")["digests"]) > networks and len(networks) == 4
 
 
 def test_each_stream_of_sound_knows_its_training(trained: Path) -> None:
@@ -190,16 +190,16 @@ def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
     )
     deploy(streams(), engine="openvino-int8")
     assert asked == ["openvino-int8"]
-    found = about(first)["engine"]
-    assert (found["engine"], found["words"]) == ("openvino-int8", "OpenVINO int8")
+    entry = about(first)["engine"]
+    assert (entry["engine"], entry["words"]) == ("openvino-int8", "OpenVINO int8")
     assert EnsemblePredictor(run=first).note == (
         "made of numbers; pictures learned and scored with OpenVINO int8, computed here in float32"
     )
 
 
 def test_keras_is_the_engine_where_none_is_named(trained: Path) -> None:
-    found = about(trained / "first")["engine"]
-    assert found["engine"] == "keras" and found["words"].startswith("Keras float32")
+    entry = about(trained / "first")["engine"]
+    assert entry["engine"] == "keras" and entry["words"].startswith("Keras float32")
 
 
 def test_sound_alone_has_no_engine(first: Path) -> None:

@@ -84,11 +84,11 @@ def test_frozen_keeps_every_weight_and_fine_tuned_changes_the_kernels(
     tiny: Backbone, fitted: dict[str, Any]
 ) -> None:
     before = tiny.model.get_weights()
-    for one in fitted["frozen"].fits:
-        for ours, theirs in zip(backbone_weights(one.model), before, strict=True):
+    for fit in fitted["frozen"].fits:
+        for ours, theirs in zip(backbone_weights(fit.model), before, strict=True):
             np.testing.assert_array_equal(ours, theirs)
-    for one in fitted["finetuned"].fits:
-        after = backbone_weights(one.model)
+    for fit in fitted["finetuned"].fits:
+        after = backbone_weights(fit.model)
         assert not np.array_equal(after[0], before[0])
         for ours, theirs in zip(after[1:], before[1:], strict=True):
             np.testing.assert_array_equal(ours, theirs)  # the batch normalisation's
@@ -123,10 +123,10 @@ def test_a_head_trained_on_embeddings_answers_the_same_end_to_end(
 ) -> None:
     examples, labels, _ = data
     y = np.array([STATES.index(label) for label in labels])[examples.clip]
-    (kept,) = backbones.embeddings([("", examples.x)], tiny, pooling=pooling)
-    head = finetuning.head(kept.shape[1:], 3, units=8)
-    head.fit(np.asarray(kept), y, epochs=5, verbose=0)
-    answers = np.asarray(head(kept))
+    (features,) = backbones.embeddings([("", examples.x)], tiny, pooling=pooling)
+    head = finetuning.head(features.shape[1:], 3, units=8)
+    head.fit(np.asarray(features), y, epochs=5, verbose=0)
+    answers = np.asarray(head(features))
     assert answers.std(axis=0).min() > 1e-3  # frames differ, so the comparison can fail
     whole = finetuning.joined(tiny, head)
     np.testing.assert_allclose(np.asarray(whole(examples.x)), answers, atol=1e-5)
@@ -136,12 +136,12 @@ def test_a_head_put_into_the_frozen_network_answers_the_same(
     tiny: Backbone, data: tuple[Examples, list[str], list[str]]
 ) -> None:
     pixels = data[0].x
-    (kept,) = backbones.embeddings([("", pixels)], tiny)
+    (features,) = backbones.embeddings([("", pixels)], tiny)
     head, whole = finetuning.head((8,), 3, units=8), finetuning.network(tiny, 3, units=8)
     for name in ("dense", "states"):
         whole.get_layer(name).set_weights(head.get_layer(name).get_weights())
-    found = whole.predict_on_batch(pixels)
-    np.testing.assert_allclose(found, np.asarray(head(kept)), atol=1e-5)
+    answers = whole.predict_on_batch(pixels)
+    np.testing.assert_allclose(answers, np.asarray(head(features)), atol=1e-5)
 
 
 def test_the_second_model_is_the_papers() -> None:
@@ -158,12 +158,12 @@ def test_frames_are_spread_over_each_clip(bare: Path) -> None:
         Clip("a", bare / "a.mp4", "hungry", "i", "i/1", None, 2.25, False, True),
         Clip("b", bare / "b.wav", "hungry", "i", "i/1", None, 2.0, True, False),
     ]
-    given = FrameInput(fps=4, size=32)
-    found = finetuning.frames(clips, given, limit=3)
-    assert (found.x.dtype, found.x.shape) == (np.uint8, (3, *SHAPE))
-    assert found.clip.tolist() == [0, 0, 0]
-    np.testing.assert_allclose(found.x.mean(axis=(1, 2, 3)), [0, 80, 160], atol=2)
-    assert len(finetuning.frames(clips, given, limit=None).x) == 9
+    frame_input = FrameInput(fps=4, size=32)
+    examples = finetuning.frames(clips, frame_input, limit=3)
+    assert (examples.x.dtype, examples.x.shape) == (np.uint8, (3, *SHAPE))
+    assert examples.clip.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(examples.x.mean(axis=(1, 2, 3)), [0, 80, 160], atol=2)
+    assert len(finetuning.frames(clips, frame_input, limit=None).x) == 9
 
 
 @pytest.mark.parametrize(

@@ -65,16 +65,16 @@ def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: 
     assert sorted(tested) == list(range(len(corpus) * (FRAMES if split is Split.FRAME else 1)))
     assert all(fold.stops_on_test == (split is not Split.INFANT) for fold in fitted.folds)
     for fold in fitted.folds if split is Split.INFANT else ():
-        seen = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
-        assert not seen & set(corpus.infants[fold.test])
+        training_infants = set(corpus.infants[np.union1d(fold.fit, fold.stop)])
+        assert not training_infants & set(corpus.infants[fold.test])
 
 
 def test_a_readable_state_is_read_on_infants_never_seen() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=3.0, infant=0.5)
     fitted = framewise.fit(embeddings, corpus, split=Split.INFANT, settings=FAST, n_folds=4)
-    said = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
-    assert np.mean(np.array(said) == corpus.labels) > 0.9
+    states = [corpus.classes[k] for k in fitted.by_clip(len(corpus)).argmax(axis=1)]
+    assert np.mean(np.array(states) == corpus.labels) > 0.9
 
 
 def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_clips() -> None:
@@ -83,8 +83,8 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
     right = {}
     for split in Split:
         fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
-        said = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
-        right[split] = float(np.mean(said == corpus.labels))
+        states = np.array(corpus.classes)[fitted.by_clip(len(corpus)).argmax(axis=1)]
+        right[split] = float(np.mean(states == corpus.labels))
     assert right["frame"] > 0.95
     assert right["clip"] > 0.8
     assert right["leak_free"] < 0.7

@@ -19,32 +19,32 @@ from cryutils.models.model_card import ModelCard
 from cryutils.papers.predict import Prediction, Predictor, runs_with_models
 
 
-def by_hand(run: Trained, path: Path, *, heard: bool, seen: bool) -> np.ndarray:
+def by_hand(run: Trained, path: Path, *, with_sound: bool, with_face: bool) -> np.ndarray:
     """What Keras' own models say of a file: each model's mean, and the mean of both."""
     parts = []
-    if heard:
+    if with_sound:
         rows = run.hearing.windows(audio.read(path, sr=run.hearing.sr))
         parts.append(run.models["cry2"].predict(rows, verbose=0).mean(axis=0))
-    if seen:
+    if with_face:
         track = video.track(path, fps=run.seeing.fps, size=run.seeing.size)
         crops = track.crops[track.with_face & ~track.blank]
         parts.append(run.models["image"].predict(crops, verbose=0).mean(axis=0))
     return np.mean(parts, axis=0)
 
 
-def check(said: Prediction, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(list(said.probabilities.values()), expected, atol=1e-4)
-    assert said.state == list(said.probabilities)[int(expected.argmax())]
+def check(prediction: Prediction, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-4)
+    assert prediction.state == list(prediction.probabilities)[int(expected.argmax())]
 
 
 # What they say
 
 
 def test_a_video_is_the_mean_of_both_of_keras_models(quick: Trained, recordings: Path) -> None:
-    said = Predictor()(recordings / "cry.mp4")
-    check(said, by_hand(quick, recordings / "cry.mp4", heard=True, seen=True))
-    assert (said.used, said.why) == ("both", ())
-    assert list(said.probabilities) == ["discomfort", "hungry", "pain", "tired"]
+    prediction = Predictor()(recordings / "cry.mp4")
+    check(prediction, by_hand(quick, recordings / "cry.mp4", with_sound=True, with_face=True))
+    assert (prediction.used, prediction.why) == ("both", ())
+    assert list(prediction.probabilities) == ["discomfort", "hungry", "pain", "tired"]
 
 
 def test_the_models_tell_different_clips_apart(quick: Trained) -> None:
@@ -55,7 +55,7 @@ def test_the_models_tell_different_clips_apart(quick: Trained) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "heard", "seen", "used", "why"),
+    ("name", "with_sound", "with_face", "used", "why"),
     [
         ("cry.wav", True, False, "audio", ["picture: no pictures"]),
         ("mute.mp4", False, True, "image", ["sound: no sound"]),
@@ -66,13 +66,13 @@ def test_the_models_tell_different_clips_apart(quick: Trained) -> None:
     ],
 )
 def test_without_one_half_the_other_answers_alone_and_says_why(
-    name: str, heard: bool, seen: bool, used: str, why: list[str],
+    name: str, with_sound: bool, with_face: bool, used: str, why: list[str],
     quick: Trained, recordings: Path,
 ) -> None:  # fmt: skip
-    said = Predictor()(recordings / name)
-    check(said, by_hand(quick, recordings / name, heard=heard, seen=seen))
-    assert said.used == used
-    assert list(said.why) == why
+    prediction = Predictor()(recordings / name)
+    check(prediction, by_hand(quick, recordings / name, with_sound=with_sound, with_face=with_face))
+    assert prediction.used == used
+    assert list(prediction.why) == why
 
 
 @pytest.mark.parametrize(
@@ -86,28 +86,30 @@ def test_without_one_half_the_other_answers_alone_and_says_why(
 def test_without_both_there_is_no_prediction_and_never_a_guess(
     name: str, why: list[str], quick: Trained, recordings: Path
 ) -> None:
-    said = Predictor()(recordings / name)
-    assert (said.state, said.probabilities, said.used) == (None, {}, "none")
-    assert list(said.why) == why
-    assert (said.sound, said.face) == (None, None)
+    prediction = Predictor()(recordings / name)
+    assert (prediction.state, prediction.probabilities, prediction.used) == (None, {}, "none")
+    assert list(prediction.why) == why
+    assert (prediction.sound, prediction.face) == (None, None)
 
 
 def test_one_model_alone_says_nothing_of_the_other_half(quick: Trained, recordings: Path) -> None:
     for model, half in (("cry2", "sound"), ("image", "face")):
-        said = Predictor(model)(recordings / "cry.mp4")
-        check(
-            said, by_hand(quick, recordings / "cry.mp4", heard=half == "sound", seen=half == "face")
+        prediction = Predictor(model)(recordings / "cry.mp4")
+        expected = by_hand(
+            quick, recordings / "cry.mp4", with_sound=half == "sound", with_face=half == "face"
         )
-        assert said.why == ()
-        assert (said.sound is None, said.face is None) == (half != "sound", half != "face")
+        check(prediction, expected)
+        assert prediction.why == ()
+        assert (prediction.sound is None) == (half != "sound")
+        assert (prediction.face is None) == (half != "face")
 
 
 def test_asked_for_what_the_file_lacks_a_single_model_gives_no_answer(
     quick: Trained, recordings: Path
 ) -> None:
-    said = Predictor("image")(recordings / "cry.wav")
-    assert said.state is None
-    assert said.why == ("picture: no pictures",)
+    prediction = Predictor("image")(recordings / "cry.wav")
+    assert prediction.state is None
+    assert prediction.why == ("picture: no pictures",)
 
 
 # When it said what
@@ -125,16 +127,16 @@ def test_the_timeline_of_sound_starts_each_window_where_it_was_cut(
 
 
 def test_the_times_of_a_long_sound_do_not_drift() -> None:
-    given = SoundInput(window_s=2.0, step_s=1.0)
-    long = np.random.default_rng(0).normal(0, 1e-4, 600 * given.sr).astype(np.float32)
-    long[590 * given.sr] = 1  # a click, 590 s after the start
-    windows = given.windows(long)
-    starts = given.starts_s(len(windows), len(long))
+    hearing = SoundInput(window_s=2.0, step_s=1.0)
+    long = np.random.default_rng(0).normal(0, 1e-4, 600 * hearing.sr).astype(np.float32)
+    long[590 * hearing.sr] = 1  # a click, 590 s after the start
+    windows = hearing.windows(long)
+    starts = hearing.starts_s(len(windows), len(long))
     loudness = windows.mean(axis=2)
     holding = np.flatnonzero(loudness.max(axis=1) > loudness.max() - 3)
     assert len(holding) >= 2
-    clicks = starts[holding] + loudness[holding].argmax(axis=1) * given.hop_length / given.sr
-    np.testing.assert_allclose(clicks, 590, atol=given.n_fft / given.sr)
+    clicks = starts[holding] + loudness[holding].argmax(axis=1) * hearing.hop_length / hearing.sr
+    np.testing.assert_allclose(clicks, 590, atol=hearing.n_fft / hearing.sr)
 
 
 def test_the_timeline_of_faces_has_their_boxes(quick: Trained, recordings: Path) -> None:
@@ -175,15 +177,15 @@ def noise(path: Path) -> Path:
 def test_white_noise_is_called_unlike_the_cries_and_a_training_cry_is_not(
     quick: Trained, apart: Path
 ) -> None:
-    said = Predictor()(noise(apart / "noise.wav"))
-    assert said.unlike == 1
-    assert said.remarks == (
+    prediction = Predictor()(noise(apart / "noise.wav"))
+    assert prediction.unlike == 1
+    assert prediction.remarks == (
         "sound: unlike the training cries: farther from them than any of them is from the rest",
     )
-    assert said.row()["unlike"] == 1.0 and said.why == ("picture: no pictures",)
+    assert prediction.row()["unlike"] == 1.0 and prediction.why == ("picture: no pictures",)
     cries = [Predictor("cry2")(clip.path) for clip in quick.corpus[::4]]
-    assert [said.remarks for said in cries] == [()] * 4
-    assert all(said.unlike is not None and said.unlike < 0.99 for said in cries)
+    assert [prediction.remarks for prediction in cries] == [()] * 4
+    assert all(prediction.unlike is not None and prediction.unlike < 0.99 for prediction in cries)
 
 
 def test_it_changes_no_answer(runs: Path, apart: Path) -> None:
@@ -229,9 +231,9 @@ def test_a_run_on_real_infants_is_asked_before_any_on_synthetic_ones(runs: Path)
 
 def test_who_answered_stands_in_the_prediction(runs: Path, recordings: Path) -> None:
     written(runs / "new", "cry2", data="donateacry", note="DonateACry (real recordings)")
-    said = Predictor()(recordings / "cry.wav")
-    assert (said.run, said.model, said.data) == ("new", "cry2", "donateacry")
-    assert said.note == "DonateACry (real recordings)"
+    prediction = Predictor()(recordings / "cry.wav")
+    assert (prediction.run, prediction.model, prediction.data) == ("new", "cry2", "donateacry")
+    assert prediction.note == "DonateACry (real recordings)"
     for name, model in (("cry.mp4", "full"), ("cry.wav", "cry2"), ("face.png", "image")):
         row = Predictor(run="old")(recordings / name).row()
         assert (row["run"], row["model"], row["data"]) == ("old", model, "synthetic")
@@ -252,8 +254,8 @@ def test_a_damaged_run_on_real_infants_is_not_passed_over(runs: Path) -> None:
 
 def test_a_run_without_a_picture_model_says_so(runs: Path, recordings: Path) -> None:
     predictor = Predictor(run="new")
-    said = predictor(recordings / "cry.mp4")
-    assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
+    prediction = predictor(recordings / "cry.mp4")
+    assert (prediction.used, prediction.why) == ("audio", ("picture: no model of it in this run",))
     still = predictor(recordings / "face.png")
     assert still.state is None
     assert still.why == ("sound: no sound", "picture: no model of it in this run")
@@ -261,8 +263,8 @@ def test_a_run_without_a_picture_model_says_so(runs: Path, recordings: Path) -> 
 
 def test_a_run_without_a_sound_model_says_so(runs: Path, recordings: Path) -> None:
     (runs / "old" / "models" / "cry2.tflite").unlink()
-    said = Predictor(run="old")(recordings / "cry.mp4")
-    assert (said.used, said.why) == ("image", ("sound: no model of it in this run",))
+    prediction = Predictor(run="old")(recordings / "cry.mp4")
+    assert (prediction.used, prediction.why) == ("image", ("sound: no model of it in this run",))
 
 
 def test_what_the_models_were_trained_on_is_said_once(quick: Trained) -> None:

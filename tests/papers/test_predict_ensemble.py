@@ -133,10 +133,10 @@ def shares(output: np.ndarray, name: str) -> np.ndarray:
     return output[:, FEATURES[name] :]
 
 
-def check(said: Prediction, expected: np.ndarray) -> None:
-    assert list(said.probabilities) == list(STATES)
-    np.testing.assert_allclose(list(said.probabilities.values()), expected, atol=1e-4)
-    assert said.state == STATES[int(expected.argmax())]
+def check(prediction: Prediction, expected: np.ndarray) -> None:
+    assert list(prediction.probabilities) == list(STATES)
+    np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-4)
+    assert prediction.state == STATES[int(expected.argmax())]
 
 
 # What it says
@@ -144,24 +144,24 @@ def check(said: Prediction, expected: np.ndarray) -> None:
 
 def test_a_video_is_the_mean_of_the_ensembles_windows(three: Made, recordings: Path) -> None:
     path = recordings / "cry.mp4"
-    said = EnsemblePredictor()(path)
+    prediction = EnsemblePredictor()(path)
     parts = [outputs(three, "mfcc", path), outputs(three, "stft", path), by_window(three, path)]
     x = np.concatenate(
         [rows[:, : FEATURES[name]] for name, rows in zip(FEATURES, parts, strict=True)], axis=1
     )
     answers = three.models["ensemble"].predict(x, verbose=0)
     assert len(answers) == 4  # 2 s in windows of half a second
-    check(said, answers.mean(axis=0))
-    assert (said.used, said.why) == ("both", ())
-    assert said.fused is not None
-    np.testing.assert_allclose(said.fused.probabilities, answers, atol=1e-4)
-    np.testing.assert_allclose(said.fused.times_s, np.arange(4) * 0.5, atol=0.02)
+    check(prediction, answers.mean(axis=0))
+    assert (prediction.used, prediction.why) == ("both", ())
+    assert prediction.fused is not None
+    np.testing.assert_allclose(prediction.fused.probabilities, answers, atol=1e-4)
+    np.testing.assert_allclose(prediction.fused.times_s, np.arange(4) * 0.5, atol=0.02)
 
 
 def test_different_recordings_get_different_answers(three: Made, quick: Trained) -> None:
     predictor = EnsemblePredictor(run=three.run)
-    found = [list(predictor(clip.path).probabilities.values()) for clip in quick.corpus[:6]]
-    assert np.ptp(found, axis=0).max() > 0.02
+    answers = [list(predictor(clip.path).probabilities.values()) for clip in quick.corpus[:6]]
+    assert np.ptp(answers, axis=0).max() > 0.02
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,13 @@ def test_different_recordings_get_different_answers(three: Made, quick: Trained)
 def test_without_pictures_the_submodels_of_sound_answer_in_the_mean(
     name: str, why: str, three: Made, recordings: Path
 ) -> None:
-    said = EnsemblePredictor()(recordings / name)
+    prediction = EnsemblePredictor()(recordings / name)
     both = [shares(outputs(three, kind, recordings / name), kind) for kind in ("mfcc", "stft")]
-    check(said, np.mean(both, axis=(0, 1)))
-    assert (said.used, said.why, said.fused, said.face) == ("audio", (why,), None, None)
-    assert said.sound is not None
-    np.testing.assert_allclose(said.sound.probabilities, np.mean(both, axis=0), atol=1e-4)
+    check(prediction, np.mean(both, axis=(0, 1)))
+    assert (prediction.used, prediction.why) == ("audio", (why,))
+    assert prediction.fused is None and prediction.face is None
+    assert prediction.sound is not None
+    np.testing.assert_allclose(prediction.sound.probabilities, np.mean(both, axis=0), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -193,10 +194,11 @@ def test_without_pictures_the_submodels_of_sound_answer_in_the_mean(
 def test_without_sound_the_submodel_of_pictures_answers(
     name: str, why: str, three: Made, recordings: Path
 ) -> None:
-    said = EnsemblePredictor()(recordings / name)
+    prediction = EnsemblePredictor()(recordings / name)
     frames = shares(outputs(three, "image", recordings / name), "image")
-    check(said, frames.mean(axis=0))
-    assert (said.used, said.why, said.fused, said.sound) == ("image", (why,), None, None)
+    check(prediction, frames.mean(axis=0))
+    assert (prediction.used, prediction.why) == ("image", (why,))
+    assert prediction.fused is None and prediction.sound is None
 
 
 @pytest.mark.parametrize(
@@ -210,26 +212,27 @@ def test_without_sound_the_submodel_of_pictures_answers(
 def test_without_both_there_is_no_prediction(
     name: str, why: tuple[str, ...], three: Made, recordings: Path
 ) -> None:
-    said = EnsemblePredictor()(recordings / name)
-    assert (said.state, said.probabilities, said.used, said.why) == (None, {}, "none", why)
-    assert (said.sound, said.face, said.fused) == (None, None, None)
+    prediction = EnsemblePredictor()(recordings / name)
+    assert (prediction.state, prediction.probabilities) == (None, {})
+    assert (prediction.used, prediction.why) == ("none", why)
+    assert (prediction.sound, prediction.face, prediction.fused) == (None, None, None)
 
 
 def test_the_pictures_timeline_is_their_rolling_average(three: Made, recordings: Path) -> None:
-    said = EnsemblePredictor()(recordings / "cry.mp4")
+    prediction = EnsemblePredictor()(recordings / "cry.mp4")
     frames = shares(outputs(three, "image", recordings / "cry.mp4"), "image")
     expected = [frames[max(0, k - ROLLING + 1) : k + 1].mean(axis=0) for k in range(len(frames))]
-    assert said.face is not None
-    np.testing.assert_allclose(said.face.probabilities, expected, atol=1e-4)
-    np.testing.assert_allclose(said.face.times_s, np.arange(8) / 4)
+    assert prediction.face is not None
+    np.testing.assert_allclose(prediction.face.probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(prediction.face.times_s, np.arange(8) / 4)
 
 
 def test_a_rolling_average_of_everything_ends_with_the_mean(three: Made, recordings: Path) -> None:
     changed(three, rolling=None)
-    said = EnsemblePredictor()(recordings / "mute.mp4")
-    assert said.face is not None
-    last = said.face.probabilities[-1]
-    np.testing.assert_allclose(last, list(said.probabilities.values()), atol=1e-6)
+    prediction = EnsemblePredictor()(recordings / "mute.mp4")
+    assert prediction.face is not None
+    last = prediction.face.probabilities[-1]
+    np.testing.assert_allclose(last, list(prediction.probabilities.values()), atol=1e-6)
 
 
 def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
@@ -239,24 +242,24 @@ def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
     prepared = {name: built.prepared[name] for name in ("mfcc", "stft")}
     models = {name: built.models[name] for name in prepared} | {"ensemble": ensemble(7, seed=3)}
     write(apart / "outputs" / "real" / "models", models, prepared)
-    said = EnsemblePredictor()(recordings / "cry.mp4")
+    prediction = EnsemblePredictor()(recordings / "cry.mp4")
     rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in prepared]
     answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
-    check(said, answers.mean(axis=0))
-    assert (said.used, said.why) == ("audio", ("picture: no model of it in this run",))
+    check(prediction, answers.mean(axis=0))
+    assert (prediction.used, prediction.why) == ("audio", ("picture: no model of it in this run",))
 
 
 def test_a_face_that_is_followed_is_judged_and_drawn_where_it_is(
     three: Made, recordings: Path
 ) -> None:
     changed(three, **part(three, "image", input=asdict(FrameInput(fps=4, size=32, crop="face"))))
-    said = EnsemblePredictor()(recordings / "mute.mp4")
+    prediction = EnsemblePredictor()(recordings / "mute.mp4")
     track = video.track(recordings / "mute.mp4", fps=4, size=32)
     rows = three.models["image"].predict(track.crops[track.usable], verbose=0)
-    check(said, shares(rows, "image").mean(axis=0))
-    assert said.face is not None and said.face.boxes is not None
-    np.testing.assert_array_equal(said.face.boxes, track.boxes[track.usable])
-    np.testing.assert_allclose(said.face.times_s, track.times_s[track.usable])
+    check(prediction, shares(rows, "image").mean(axis=0))
+    assert prediction.face is not None and prediction.face.boxes is not None
+    np.testing.assert_array_equal(prediction.face.boxes, track.boxes[track.usable])
+    np.testing.assert_allclose(prediction.face.times_s, track.times_s[track.usable])
     none = EnsemblePredictor()(recordings / "faceless.mp4")
     assert (none.used, none.why) == ("audio", ("picture: no face in 8 frames",))
 
@@ -317,8 +320,8 @@ def test_the_command_asks_it_and_draws_its_answer(
 def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from cryutils.papers.predict_ensemble import Models;"
-        f" said = Models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
-        " assert said.used == 'both'; assert 'tensorflow' not in sys.modules"
+        f" prediction = Models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
+        " assert prediction.used == 'both'; assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -362,8 +365,8 @@ def changed(made: Made, **changes: Any) -> Path:
     """Write the ensemble's card anew; None takes a part away unless it is the deque."""
     folder = made.run / "models"
     content = dict(ModelCard.read(folder, "ensemble").content) | changes
-    kept = {k: v for k, v in content.items() if v is not None or k == "rolling"}
-    return ModelCard.write(folder, "ensemble", kept, folder.glob("*.tflite"))
+    card = {k: v for k, v in content.items() if v is not None or k == "rolling"}
+    return ModelCard.write(folder, "ensemble", card, folder.glob("*.tflite"))
 
 
 def part(made: Made, name: str, **changes: Any) -> dict[str, Any]:
@@ -424,9 +427,9 @@ def test_a_network_of_another_training_is_refused_though_its_shape_fits(
         else network(three.prepared[part].shape, FEATURES[part], seed=8)
     )
     export.litert(other, path)
-    with pytest.raises(InputError, match=r"isn't the network that.*run 09_ensemble again") as told:
+    with pytest.raises(InputError, match=r"isn't the network that.*run 09_ensemble again") as error:
         EnsemblePredictor()
-    assert str(told.value).startswith(f"{path}: ") and "\n" not in str(told.value)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
 def test_the_command_refuses_a_mixed_set_in_one_line(
@@ -456,9 +459,9 @@ def test_files_from_before_there_were_digests_cannot_be_checked(three: Made) -> 
     path = three.run / "models" / "ensemble.json"
     content = ModelCard.read(path.parent, "ensemble").content
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"older than the digests.*run 09_ensemble again") as told:
+    with pytest.raises(InputError, match=r"older than the digests.*run 09_ensemble again") as error:
         EnsemblePredictor()
-    assert str(path) in str(told.value) and "\n" not in str(told.value)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 # What it learned from

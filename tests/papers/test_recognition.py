@@ -52,23 +52,23 @@ def corpus(labels: list[str], infants: list[str] | None = None, *, name: str = "
 
 
 def test_belly_pain_stands_for_pain_and_the_note_says_so() -> None:
-    given = corpus(["belly_pain", "burping", "discomfort", "hungry", "tired"])
-    found = state_corpus(given)
-    assert found.classes == STATES == ("discomfort", "hungry", "pain", "tired")
-    assert found.labels.tolist() == ["pain", "discomfort", "hungry", "tired"]
-    assert found.note == "made up; belly_pain stands for pain"
+    cries = corpus(["belly_pain", "burping", "discomfort", "hungry", "tired"])
+    states = state_corpus(cries)
+    assert states.classes == STATES == ("discomfort", "hungry", "pain", "tired")
+    assert states.labels.tolist() == ["pain", "discomfort", "hungry", "tired"]
+    assert states.note == "made up; belly_pain stands for pain"
 
 
 def test_where_there_is_pain_nothing_stands_for_it() -> None:
-    found = state_corpus(corpus(["belly_pain", "pain", "hungry"]))
-    assert found.labels.tolist() == ["pain", "hungry"]
-    assert found.note == "made up"
+    states = state_corpus(corpus(["belly_pain", "pain", "hungry"]))
+    assert states.labels.tolist() == ["pain", "hungry"]
+    assert states.note == "made up"
 
 
 def test_another_stand_in_may_be_named() -> None:
-    found = state_corpus(corpus(["belly_pain", "colic", "hungry"]), stand_in="colic")
-    assert found.labels.tolist() == ["pain", "hungry"]
-    assert found.note == "made up; colic stands for pain"
+    states = state_corpus(corpus(["belly_pain", "colic", "hungry"]), stand_in="colic")
+    assert states.labels.tolist() == ["pain", "hungry"]
+    assert states.note == "made up; colic stands for pain"
 
 
 @pytest.mark.parametrize(("labels", "held"), [(["hungry", "bored"], "hungry"), (["a"], "none")])
@@ -105,31 +105,31 @@ def case() -> Case:
 
 
 def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> None:
-    found = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
-    np.testing.assert_array_equal(found.predicted, case.predicted[None])
+    scored = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
+    np.testing.assert_array_equal(scored.predicted, case.predicted[None])
     precision, recall, f1, clips = precision_recall_fscore_support(
         case.truth, case.predicted, labels=range(4), zero_division=0
     )
-    assert found.scores.accuracy == pytest.approx(accuracy_score(case.truth, case.predicted))
+    assert scored.scores.accuracy == pytest.approx(accuracy_score(case.truth, case.predicted))
     with pytest.warns(UserWarning, match="y_pred contains classes"):
         balanced = balanced_accuracy_score(case.truth, case.predicted)
-    assert found.scores.balanced_accuracy == pytest.approx(balanced)
-    assert found.scores.macro_f1 == pytest.approx(f1.mean())
-    table = found.table
+    assert scored.scores.balanced_accuracy == pytest.approx(balanced)
+    assert scored.scores.macro_f1 == pytest.approx(f1.mean())
+    table = scored.table
     assert table.index.tolist() == [*STATES, "macro mean"]
     for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
         assert table[name].tolist() == pytest.approx([*values, values.mean()])
     assert table.clips.tolist() == [*clips, 60]
     confusion = confusion_matrix(case.truth, case.predicted, labels=range(4))
-    np.testing.assert_array_equal(found.scores.confusion, confusion)
-    assert found.scores.confusion.sum() == 60 - 7
+    np.testing.assert_array_equal(scored.scores.confusion, confusion)
+    assert scored.scores.confusion.sum() == 60 - 7
 
 
 def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
-    found = Scored.of(case.probabilities, case.corpus, protocol="paper")
-    assert set(found.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
-    for metric, interval in found.intervals.items():
-        assert interval.value == pytest.approx(getattr(found.scores, metric))
+    scored = Scored.of(case.probabilities, case.corpus, protocol="paper")
+    assert set(scored.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
+    for metric, interval in scored.intervals.items():
+        assert interval.value == pytest.approx(getattr(scored.scores, metric))
         assert interval.low is not None and interval.high is not None
         assert interval.low < interval.value < interval.high
         assert (interval.n, interval.n_infants) == (60, 12)
@@ -139,10 +139,10 @@ def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
 def test_repeats_are_pooled(case: Case) -> None:
     perfect = np.eye(4, dtype=np.float32)[case.truth]
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
-    found = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
-    assert found.predicted.shape == (2, 60)
-    assert found.scores.accuracy == pytest.approx(0.5)
-    assert found.intervals["accuracy"].value == pytest.approx(0.5)
+    scored = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
+    assert scored.predicted.shape == (2, 60)
+    assert scored.scores.accuracy == pytest.approx(0.5)
+    assert scored.intervals["accuracy"].value == pytest.approx(0.5)
 
 
 def test_majority_says_what_the_training_part_has_most_of() -> None:
@@ -155,29 +155,29 @@ def test_majority_says_what_the_training_part_has_most_of() -> None:
             (np.array([0, 1, 2, 4]), np.array([2, 3])),
         ]
     ]
-    found = Scored.majority(cries, folds, protocol="leak_free")
-    names = np.array(found.classes)[found.predicted[0]]
+    scored = Scored.majority(cries, folds, protocol="leak_free")
+    names = np.array(scored.classes)[scored.predicted[0]]
     assert names.tolist() == ["pain", "pain", "hungry", "hungry", "hungry", "hungry"]
-    assert found.scores.accuracy == pytest.approx(1 / 6)
+    assert scored.scores.accuracy == pytest.approx(1 / 6)
 
 
 def test_record_writes_exactly_the_keys_of_a_model(case: Case, apart: Path) -> None:
     claims.begin("04_test", seed=5)
-    found = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
-    claims.record_table(found.results("cry2"))
-    kept = claims.load_results().set_index("key")
+    scored = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
+    claims.record_table(scored.results("cry2"))
+    results = claims.load_results().set_index("key")
     summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
     by_class = [f"{what}.{state}" for what in ("precision", "recall", "f1") for state in STATES]
-    assert set(kept.index) == {f"cry2.{name}" for name in [*summary, *by_class]}
-    assert set(kept.protocol) == {"leak_free"} and set(kept.data) == {"cries"}
-    assert set(kept.n) == {60} and set(kept.n_infants) == {12} and set(kept.seed) == {5}
+    assert set(results.index) == {f"cry2.{name}" for name in [*summary, *by_class]}
+    assert set(results.protocol) == {"leak_free"} and set(results.data) == {"cries"}
+    assert set(results.n) == {60} and set(results.n_infants) == {12} and set(results.seed) == {5}
     for name in summary:
-        assert kept.value[f"cry2.{name}"] == pytest.approx(getattr(found.scores, name))
-    assert kept.value["cry2.recall.pain"] == pytest.approx(found.table.recall["pain"])
+        assert results.value[f"cry2.{name}"] == pytest.approx(getattr(scored.scores, name))
+    assert results.value["cry2.recall.pain"] == pytest.approx(scored.table.recall["pain"])
     for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
-        interval, row = found.intervals[metric], kept.loc[f"cry2.{metric}"]
+        interval, row = scored.intervals[metric], results.loc[f"cry2.{metric}"]
         assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
-    assert kept.low.isna().sum() == len(kept) - 3
+    assert results.low.isna().sum() == len(results) - 3
 
 
 def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
@@ -192,26 +192,26 @@ def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> N
 
 def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:
     cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
-    found = Scored(np.array([0, 0, 1]), cries, protocol="leak_free")
+    scored = Scored(np.array([0, 0, 1]), cries, protocol="leak_free")
     claims.begin("04_test")
-    claims.record_table(found.results("cry2"))
-    kept = claims.load_results().set_index("key")
-    assert kept.value["cry2.macro_f1"] == 1
-    assert np.isnan(kept.low["cry2.macro_f1"].astype(float))
-    table = comparison({("a", "paper"): found, ("a", "leak_free"): found}, {"a": "A"})
+    claims.record_table(scored.results("cry2"))
+    results = claims.load_results().set_index("key")
+    assert results.value["cry2.macro_f1"] == 1
+    assert np.isnan(results.low["cry2.macro_f1"].astype(float))
+    table = comparison({("a", "paper"): scored, ("a", "leak_free"): scored}, {"a": "A"})
     assert table.loc["A", "paper_low"] == table.loc["A", "paper_high"] == 1
 
 
 def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> None:
     best = np.eye(4, dtype=np.float32)[case.truth]
-    found = {
+    by_model = {
         (model, protocol): Scored.of(p, case.corpus, protocol=protocol)
         for model, p in (("weak", case.probabilities), ("best", best))
         for protocol in ("paper", "leak_free")
     }
-    table = comparison(found, {"best": "The best", "weak": "The weak"}, metric="macro_f1")
+    table = comparison(by_model, {"best": "The best", "weak": "The weak"}, metric="macro_f1")
     assert table.index.tolist() == ["The best", "The weak"]
-    interval = found["weak", "paper"].intervals["macro_f1"]
+    interval = by_model["weak", "paper"].intervals["macro_f1"]
     row = table.loc["The weak"]
     assert (row.paper, row.paper_low, row.paper_high) == pytest.approx(
         (interval.value, interval.low, interval.high)
@@ -239,8 +239,8 @@ def test_flicker_by_hand() -> None:
         over_time(-1, 2, -1),
         over_time(),
     ]
-    found = flicker(clips, step_s=0.5)
-    np.testing.assert_allclose(found, [80, 0, 60, np.nan, np.nan, np.nan])
+    rates = flicker(clips, step_s=0.5)
+    np.testing.assert_allclose(rates, [80, 0, 60, np.nan, np.nan, np.nan])
 
 
 class Tells:
@@ -250,8 +250,8 @@ class Tells:
         self.number = number
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        seen = np.asarray(x, np.float32)[(slice(None), *[0] * (x.ndim - 1))] / 100
-        return np.stack([seen, 1 - seen - self.number / 1000, 0 * seen + self.number / 1000], 1)
+        share = np.asarray(x, np.float32)[(slice(None), *[0] * (x.ndim - 1))] / 100
+        return np.stack([share, 1 - share - self.number / 1000, 0 * share + self.number / 1000], 1)
 
 
 def cross(examples: Examples, folds: list[list], clips: int) -> CrossFit:
@@ -266,23 +266,23 @@ def test_rows_are_answered_by_the_network_that_has_not_seen_their_clip() -> None
         [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3, 4]))],
         [(np.array([0]), np.array([1, 4]))],
     ]
-    found = cross(examples, folds, 5)
-    rows = found.rows(examples)
+    networks = cross(examples, folds, 5)
+    rows = networks.rows(examples)
     np.testing.assert_allclose(rows[0, :, 0], np.arange(7) / 100, atol=1e-6)
     np.testing.assert_allclose(rows[0, :, 2] * 1000, [0, 0, 1, 0, 0, 0, 1], atol=1e-4)
     assert np.isnan(rows[1]).all(axis=1).tolist() == [True, True, False, True, True, True, False]
     np.testing.assert_allclose(rows[1, [2, 6], 2] * 1000, 2, atol=1e-4)
     # A clip's answer is the mean of its rows'.
-    by_clip = found.predict(examples)
+    by_clip = networks.predict(examples)
     np.testing.assert_allclose(by_clip[0, 2], rows[0, 3:6].mean(axis=0), atol=1e-6)
     np.testing.assert_array_equal(np.isnan(by_clip[0, :, 0]), [False, False, False, True, False])
 
 
-def track(times_s: list[float], *, found: list[int] | None = None, blank=None) -> FaceTrack:
+def track(times_s: list[float], *, faces: list[int] | None = None, blank=None) -> FaceTrack:
     n = len(times_s)
     return FaceTrack(
         np.zeros((n, 1, 1, 3), np.uint8), np.zeros((n, 4), np.float32),
-        np.array(found if found is not None else [1] * n, bool),
+        np.array(faces if faces is not None else [1] * n, bool),
         np.array(blank if blank is not None else [0] * n, bool), np.array(times_s, float), "haar",
     )  # fmt: skip
 
@@ -290,31 +290,31 @@ def track(times_s: list[float], *, found: list[int] | None = None, blank=None) -
 def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     hearing = SoundInput(window_s=1.024, step_s=1.024)  # starts at 0, 1.024, 2.048, 3.072
     sounds = Examples(np.arange(6, dtype=np.float32)[:, None], np.array([0, 0, 0, 0, 1, 1]))
-    seen = track([0.5, 1.5, 1.9, 2.2, 2.5], found=[1, 1, 1, 0, 1], blank=[0, 0, 0, 0, 1])
+    early = track([0.5, 1.5, 1.9, 2.2, 2.5], faces=[1, 1, 1, 0, 1], blank=[0, 0, 0, 0, 1])
     late = track([1.2])
     shown = np.array([10, 20, 40, 60], np.uint8)[:, None, None, None]
     faces = Examples(shown, np.array([0, 0, 0, 1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    said = windows(
-        cross(sounds, folds, 2), cross(faces, folds, 2), hearing, sounds, [seen, late], faces
+    timelines = windows(
+        cross(sounds, folds, 2), cross(faces, folds, 2), hearing, sounds, [early, late], faces
     )
-    assert {name: [len(p) for p in clips] for name, clips in said.items()} == {
+    assert {name: [len(p) for p in clips] for name, clips in timelines.items()} == {
         "audio": [4, 2], "image": [4, 2], "fused": [4, 2],
     }  # fmt: skip
-    np.testing.assert_allclose(said["audio"][0][:, 0], [0, 0.01, 0.02, 0.03], atol=1e-6)
+    np.testing.assert_allclose(timelines["audio"][0][:, 0], [0, 0.01, 0.02, 0.03], atol=1e-6)
     # The face at 0.5 s; the mean of those at 1.5 and 1.9 s; none after, so the last one before.
-    np.testing.assert_allclose(said["image"][0][:, 0], [0.1, 0.3, 0.4, 0.4], atol=1e-6)
-    np.testing.assert_allclose(said["fused"][0][:, 0], [0.05, 0.155, 0.21, 0.215], atol=1e-6)
+    np.testing.assert_allclose(timelines["image"][0][:, 0], [0.1, 0.3, 0.4, 0.4], atol=1e-6)
+    np.testing.assert_allclose(timelines["fused"][0][:, 0], [0.05, 0.155, 0.21, 0.215], atol=1e-6)
     # Before the first face of the other clip the sound answers alone.
-    np.testing.assert_allclose(said["image"][1][:, 0], [np.nan, 0.6], atol=1e-6)
-    np.testing.assert_allclose(said["fused"][1][:, 0], [0.04, 0.325], atol=1e-6)
+    np.testing.assert_allclose(timelines["image"][1][:, 0], [np.nan, 0.6], atol=1e-6)
+    np.testing.assert_allclose(timelines["fused"][1][:, 0], [0.04, 0.325], atol=1e-6)
 
 
 def test_a_clip_without_sound_has_no_windows() -> None:
     sounds = Examples(np.zeros((2, 1), np.float32), np.array([0, 0]))
     faces = Examples(np.zeros((1, 1, 1, 3), np.uint8), np.array([1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
-    said = windows(
+    timelines = windows(
         cross(sounds, folds, 2),
         cross(faces, folds, 2),
         SoundInput(),
@@ -322,9 +322,9 @@ def test_a_clip_without_sound_has_no_windows() -> None:
         [track([]), track([0.0])],
         faces,
     )
-    assert [len(p) for p in said["fused"]] == [2, 0]
-    assert np.isnan(said["image"][0]).all()
-    np.testing.assert_array_equal(said["fused"][0], said["audio"][0])
+    assert [len(p) for p in timelines["fused"]] == [2, 0]
+    assert np.isnan(timelines["image"][0]).all()
+    np.testing.assert_array_equal(timelines["fused"][0], timelines["audio"][0])
 
 
 # The model that is kept
@@ -333,8 +333,8 @@ def test_a_clip_without_sound_has_no_windows() -> None:
 def test_deploy_keeps_a_network_that_predict_can_use(
     trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given, cries = trained.hearing, trained.corpus
-    examples = given.examples(audio.signals(cries, sr=given.sr))
+    hearing, cries = trained.hearing, trained.corpus
+    examples = hearing.examples(audio.signals(cries, sr=hearing.sr))
     calls: list[dict] = []
     fit = training.fit
     monkeypatch.setattr(crossfit, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
@@ -343,8 +343,8 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",
-        lambda s: cry2.build(given.shape, 4, filters=(4, 8)),
-        examples, cries, settings=settings, model_input=given, scored=scored,
+        lambda s: cry2.build(hearing.shape, 4, filters=(4, 8)),
+        examples, cries, settings=settings, model_input=hearing, scored=scored,
         folder=claims.run_dir() / "models",
     )  # fmt: skip
 
@@ -358,13 +358,13 @@ def test_deploy_keeps_a_network_that_predict_can_use(
 
     about = json.loads(files[1].read_text())
     assert about["classes"] == list(STATES)
-    assert SoundInput(**about["input"]) == given
+    assert SoundInput(**about["input"]) == hearing
     assert (about["data"], about["note"], about["seed"]) == ("synthetic", cries.note, 7)
     assert (about["clips"], about["infants"]) == (16, 8)
     assert about["training"] == asdict(settings)
     assert about["leak_free"] == {
-        metric: {"value": found.value, "low": found.low, "high": found.high}
-        for metric, found in scored.intervals.items()
+        metric: {"value": interval.value, "low": interval.low, "high": interval.high}
+        for metric, interval in scored.intervals.items()
     }
 
     reference = Reference.from_json(about["reference"])
@@ -374,33 +374,33 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     network, _ = checkpoints.load(folder, "cry2")
     expected = network.predict(examples.x, verbose=0)
     np.testing.assert_allclose(Lite(files[2]).predict(examples.x), expected, atol=1e-4)
-    said = Predictor("cry2", run=apart / "outputs" / "manual")(cries[3].path)
+    prediction = Predictor("cry2", run=apart / "outputs" / "manual")(cries[3].path)
     mine = expected[examples.clip == 3].mean(axis=0)
-    np.testing.assert_allclose(list(said.probabilities.values()), mine, atol=1e-4)
+    np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
 
 
 def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     trained: Trained, apart: Path
 ) -> None:
-    given, cries = trained.seeing, trained.corpus
-    tracks = video.crops(cries, fps=given.fps, size=given.size, limit=given.limit)
-    examples = given.examples(tracks)
+    seeing, cries = trained.seeing, trained.corpus
+    tracks = video.crops(cries, fps=seeing.fps, size=seeing.size, limit=seeing.limit)
+    examples = seeing.examples(tracks)
     scored = Scored(np.zeros(len(cries), int), cries, protocol="leak_free")
     deploy(
         "image",
-        lambda s: image.build(given.shape, 4, filters=(4, 8)),
-        examples, cries, settings=training.Settings(epochs=1, warm_up=0), model_input=given,
+        lambda s: image.build(seeing.shape, 4, filters=(4, 8)),
+        examples, cries, settings=training.Settings(epochs=1, warm_up=0), model_input=seeing,
         scored=scored, folder=claims.run_dir() / "models",
     )  # fmt: skip
     folder = apart / "outputs" / "manual"
     network, _ = checkpoints.load(folder / "models", "image")
-    said = Predictor("image", run=folder)(cries[0].path)
+    prediction = Predictor("image", run=folder)(cries[0].path)
     # Training took a few of each clip; whoever asks later is judged by every look.
-    track = video.track(cries[0].path, fps=given.fps, size=given.size)
-    assert len(track) > given.limit
-    mine = network.predict(given.crops(track), verbose=0).mean(axis=0)
-    np.testing.assert_allclose(list(said.probabilities.values()), mine, atol=1e-4)
-    assert pd.Series(said.probabilities).idxmax() == said.state
+    track = video.track(cries[0].path, fps=seeing.fps, size=seeing.size)
+    assert len(track) > seeing.limit
+    mine = network.predict(seeing.crops(track), verbose=0).mean(axis=0)
+    np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
+    assert pd.Series(prediction.probabilities).idxmax() == prediction.state
 
 
 # Rivals on the same folds
@@ -420,21 +420,21 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )
     features[[4, 11]] = np.nan
-    found = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
-    assert (found.predicted[:, [4, 11]] == -1).all()
+    scored = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
+    assert (scored.predicted[:, [4, 11]] == -1).all()
     others = np.setdiff1d(np.arange(24), [4, 11])
-    assert (found.predicted[:, others] >= 0).all()
+    assert (scored.predicted[:, others] >= 0).all()
     # By hand: the first fold of the first repeat, without the clips of which nothing is known.
     train, test = (np.setdiff1d(part, [4, 11]) for part in folds[0][0])
-    truth = found.truth
+    truth = scored.truth
     by_hand = LogisticRegression().fit(features[train], truth[train]).predict(features[test])
-    np.testing.assert_array_equal(found.predicted[0][test], by_hand)
+    np.testing.assert_array_equal(scored.predicted[0][test], by_hand)
 
 
 def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
     cries = corpus(["hungry", "pain"] * 4)
-    found = Scored(np.zeros(8, int), cries, protocol="leak_free")
-    assert found.scores.balanced_accuracy == 0.5
-    interval = found.intervals["balanced_accuracy"]
+    scored = Scored(np.zeros(8, int), cries, protocol="leak_free")
+    assert scored.scores.balanced_accuracy == 0.5
+    interval = scored.intervals["balanced_accuracy"]
     assert (interval.value, interval.low, interval.high) == (0.5, None, None)
     assert "always the same answer" in str(interval)

@@ -33,13 +33,13 @@ def clips(infants: int, each: int) -> Corpus:
 def flickering(corpus: Corpus) -> list[np.ndarray]:
     """Return answers that are right but for every third frame; 6 frames, 5 steps, 3 changes."""
     truth = [corpus.classes.index(label) for label in corpus.labels]
-    found = []
+    answers = []
     for y in truth:
         p = np.full((FRAMES, 2), 0.2, np.float32)
         p[:, y] = 0.8
         p[2::3] = p[2::3, ::-1]
-        found.append(p)
-    return found
+        answers.append(p)
+    return answers
 
 
 def test_averaging_over_time_by_hand() -> None:
@@ -60,10 +60,10 @@ def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
     corpus = clips(4, 2)
     over_time = flickering(corpus)
     over_time[3] = np.zeros((0, 2), np.float32)
-    (found,) = rolling.over_windows(over_time, corpus, [99], fps=2.0)
-    assert found.final.value == pytest.approx(7 / 8)
-    assert found.accuracy.value == pytest.approx(7 / 8)
-    assert found.flicker.n == 7
+    (whole,) = rolling.over_windows(over_time, corpus, [99], fps=2.0)
+    assert whole.final.value == pytest.approx(7 / 8)
+    assert whole.accuracy.value == pytest.approx(7 / 8)
+    assert whole.flicker.n == 7
     single = [p[:1] for p in over_time]
     (still,) = rolling.over_windows(single, corpus, [1], fps=2.0)
     assert still.flicker is None
@@ -90,10 +90,10 @@ def test_what_averaging_does_is_recorded_under_its_keys(
     claims.begin("test_rolling", seed=0)
     rolled = rolling.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0)
     claims.record_table(rolling.results(rolled, corpus))
-    found = claims.load_results().set_index("key")
-    assert found.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
-    assert found.loc["rolling.3.accuracy", "value"] == 1
-    assert set(found.protocol) == {"leak_free"}
-    assert found.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
-    assert found.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
-    assert "rolling.3.final_accuracy" in found.index
+    results = claims.load_results().set_index("key")
+    assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
+    assert results.loc["rolling.3.accuracy", "value"] == 1
+    assert set(results.protocol) == {"leak_free"}
+    assert results.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
+    assert results.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
+    assert "rolling.3.final_accuracy" in results.index

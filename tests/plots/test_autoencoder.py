@@ -19,14 +19,14 @@ from cryutils import plots
 
 @pytest.fixture
 def axes() -> Iterator[np.ndarray]:
-    figure, found = plt.subplots(1, 3)
-    yield found
+    figure, panels = plt.subplots(1, 3)
+    yield panels
     plt.close(figure)
 
 
 def line(ax: Axes, label: str) -> tuple[list[float], list[float]]:
-    (found,) = [one for one in ax.lines if one.get_label() == label]
-    return [float(v) for v in found.get_xdata()], [float(v) for v in found.get_ydata()]
+    (curve,) = [artist for artist in ax.lines if artist.get_label() == label]
+    return [float(v) for v in curve.get_xdata()], [float(v) for v in curve.get_ydata()]
 
 
 def test_original_and_what_comes_back_share_their_colours(axes: np.ndarray) -> None:
@@ -79,4 +79,4 @@ def test_points_are_coloured_by_name_and_rare_names_stay_grey(axes: np.ndarray) 
     assert line(axes[0], "others") == ([6], [7])
     plots.code_map(points, list("aaabbb"), axes[1], legend=False)
     assert axes[1].get_legend() is None
-    assert "others" not in [one.get_label() for one in axes[1].lines]
+    assert "others" not in [artist.get_label() for artist in axes[1].lines]

@@ -22,8 +22,8 @@ STATES = ["hug", "hungry", "sleepy"]
 
 @pytest.fixture
 def axes() -> Iterator[np.ndarray]:
-    figure, found = plt.subplots(1, 3, figsize=(12, 5))
-    yield found
+    figure, panels = plt.subplots(1, 3, figsize=(12, 5))
+    yield panels
     plt.close(figure)
 
 
@@ -42,28 +42,28 @@ def blocks(ax: Axes) -> list[str]:
     """What stands in the blocks, breaks taken as spaces."""
     boxes = [patch.get_bbox() for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
     centres = {(round(b.x0 + b.width / 2, 6), round(b.y0 + b.height / 2, 6)) for b in boxes}
-    found = [t for t in ax.texts if tuple(round(v, 6) for v in t.get_position()) in centres]
-    assert len(found) == len(boxes)
-    return [" ".join(text.get_text().split()) for text in found]
+    labels = [t for t in ax.texts if tuple(round(v, 6) for v in t.get_position()) in centres]
+    assert len(labels) == len(boxes)
+    return [" ".join(text.get_text().split()) for text in labels]
 
 
 def drawn(ax: Axes, **changed: object) -> list[str]:
-    given = {"encoder": (256, 48, 16), "dnn": (64, 32), "image": 40, "hidden": 24}
-    assert plots.proposed_model(ax, **given, classes=STATES, **changed) is ax
+    sizes = {"encoder": (256, 48, 16), "dnn": (64, 32), "image": 40, "hidden": 24}
+    assert plots.proposed_model(ax, **sizes, classes=STATES, **changed) is ax
     return blocks(ax)
 
 
 def test_the_proposed_model_is_drawn_with_its_sizes(ax: Axes) -> None:
-    found = drawn(ax, backbone="EfficientNetB0", weights="random", rolling=12)
-    assert found.count("encoder 256 → 48") == found.count("bottleneck 16") == 2
-    assert found.count("dense, ReLU 64 → 32") == 2
-    assert found.count("softmax, 3") == 4
+    labels = drawn(ax, backbone="EfficientNetB0", weights="random", rolling=12)
+    assert labels.count("encoder 256 → 48") == labels.count("bottleneck 16") == 2
+    assert labels.count("dense, ReLU 64 → 32") == 2
+    assert labels.count("softmax, 3") == 4
     for words in (
         "MFCC of a window", "STFT of a window", "face frames", "EfficientNetB0 (random, frozen)",
         "pooling, flatten", "dense, ReLU 40", "rolling average of 12 frames", "concatenate",
         "flatten", "dense, ReLU, 24",
     ):  # fmt: skip
-        assert found.count(words) == 1, words
+        assert labels.count(words) == 1, words
     assert "hug\nhungry\nsleepy" in [text.get_text() for text in ax.texts]
 
 
@@ -92,8 +92,7 @@ def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["pair", "model", "protocol", "value", "low", "high"])
     published = {("total", "svm"): 0.6551, ("total", "proposed"): 0.9741, ("total", "ae_dnn"): 0.9}
-    found = plots.table3(table, ax, published=published, majority={"total": 0.35})
-    assert found is ax
+    assert plots.table3(table, ax, published=published, majority={"total": 0.35}) is ax
     names = [text.get_text() for text in ax.get_yticklabels()]
     assert names == ["SVM", "ensemble"] * 2
     order = [(pair, model) for pair in ("sleepy_hungry", "total") for model in ("svm", "proposed")]

@@ -31,8 +31,8 @@ def ax() -> Iterator[Axes]:
 
 @pytest.fixture
 def axes() -> Iterator[np.ndarray]:
-    figure, found = plt.subplots(1, 3)
-    yield found
+    figure, panels = plt.subplots(1, 3)
+    yield panels
     plt.close(figure)
 
 
@@ -45,11 +45,11 @@ def points(ax: Axes, label: str) -> tuple[list[float], list[float]]:
 
 def spans(ax: Axes) -> list[list[tuple[float, float]]]:
     """From where to where each set of horizontal lines reaches."""
-    found = []
+    sets = []
     for lines in ax.collections:
         ends = [segment[:, 0] for segment in lines.get_segments() if len(segment)]
-        found.append([(float(a), float(b)) for a, b in ends])
-    return found
+        sets.append([(float(a), float(b)) for a, b in ends])
+    return sets
 
 
 def words(ax: Axes) -> list[str]:
@@ -115,13 +115,13 @@ def thin(ax: Axes) -> list[Line2D]:
 
 
 def test_learning_curves_are_each_fold_and_their_mean(ax: Axes) -> None:
-    given = history({(0, 0): [1.0, 0.5], (0, 1): [2.0, 1.5]}).drop(columns="repeat")
-    assert plots.learning_curves(given, ax, best=[2, 1]) is ax
+    curves = history({(0, 0): [1.0, 0.5], (0, 1): [2.0, 1.5]}).drop(columns="repeat")
+    assert plots.learning_curves(curves, ax, best=[2, 1]) is ax
     assert points(ax, "training") == ([1, 2], [1.5, 1.0])
     assert points(ax, "validation") == ([1, 2], [2.0, 1.5])
     assert [list(line.get_ydata()) for line in thin(ax)[:2]] == [[1.0, 0.5], [2.0, 1.5]]
-    kept = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
-    assert kept == [2, 1]
+    best_epochs = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert best_epochs == [2, 1]
     assert ax.get_ylabel() == "loss, nats"
 
 
@@ -138,8 +138,8 @@ def test_repeats_are_curves_of_their_own_and_never_joined(ax: Axes) -> None:
 
 
 def test_accuracy_is_drawn_as_a_share(ax: Axes) -> None:
-    given = pd.DataFrame({"fold": 0, "epoch": [1, 2], "accuracy": 0.5, "val_accuracy": 0.4})
-    plots.learning_curves(given, ax, what="accuracy")
+    curves = pd.DataFrame({"fold": 0, "epoch": [1, 2], "accuracy": 0.5, "val_accuracy": 0.4})
+    plots.learning_curves(curves, ax, what="accuracy")
     assert ax.get_ylim() == (0, 1.02)
     assert ax.get_ylabel() == "accuracy"
 
@@ -252,15 +252,15 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt(ax: Axe
 
 
 def _legend(ax: Axes) -> tuple[list, list]:
-    found = ax.get_legend()
-    assert found is not None
-    return found.get_texts(), [patch.get_facecolor()[:3] for patch in found.get_patches()]
+    legend = ax.get_legend()
+    assert legend is not None
+    return legend.get_texts(), [patch.get_facecolor()[:3] for patch in legend.get_patches()]
 
 
 def test_probabilities_are_bars_by_state_and_model_with_the_label_in_bold(ax: Axes) -> None:
     answers = {"audio": [0.7, 0.1, 0.1, 0.1], "image": [0.1, 0.2, 0.3, 0.4]}
-    given = {name: np.array(p, np.float32) for name, p in answers.items()}
-    assert plots.probabilities(given, STATES, ax, truth=2) is ax
+    shares = {name: np.array(p, np.float32) for name, p in answers.items()}
+    assert plots.probabilities(shares, STATES, ax, truth=2) is ax
     for bars, (name, p) in zip(ax.containers, answers.items(), strict=True):
         assert bars.get_label() == name
         assert [bar.get_height() for bar in bars] == pytest.approx(p)

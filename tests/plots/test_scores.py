@@ -45,8 +45,8 @@ def labels(ax: Axes) -> tuple[str, str]:
 
 
 def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [] if found is None else [text.get_text() for text in found.get_texts()]
+    box = ax.get_legend()
+    return [] if box is None else [text.get_text() for text in box.get_texts()]
 
 
 # What every figure shares
@@ -178,9 +178,9 @@ def test_spectra_reach_from_0_to_half_the_rate(ax: Axes) -> None:
 
 
 def test_bin_levels_stand_side_by_side(ax: Axes) -> None:
-    one, two = np.array([1.0, 2, 3]), np.array([4.0, 5, 6])
-    assert plots.bin_levels({"one": one, "two": two}, ax) is ax
-    np.testing.assert_array_equal(ax.lines[1].get_ydata(), two)
+    first, second = np.array([1.0, 2, 3]), np.array([4.0, 5, 6])
+    assert plots.bin_levels({"one": first, "two": second}, ax) is ax
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), second)
     left, right = (line.get_xdata() for line in ax.lines)
     assert (right > left).all()
     np.testing.assert_array_equal(np.round(left), [0, 1, 2])

@@ -40,9 +40,9 @@ def words(ax: Axes) -> list[str]:
 
 def test_a_residual_block_shows_both_ways_and_their_sum(axes: list[Axes]) -> None:
     plots.residual_block(axes[0], layers=("1 × 1", "3 × 3", "1 × 1"))
-    said = words(axes[0])
-    assert sum(text.startswith("convolution") for text in said) == 3
-    assert {"F(x)", "x, unchanged", "+", "H(x) = F(x) + x"} <= set(said)
+    texts = words(axes[0])
+    assert sum(text.startswith("convolution") for text in texts) == 3
+    assert {"F(x)", "x, unchanged", "+", "H(x) = F(x) + x"} <= set(texts)
 
 
 def test_maps_of_a_block_share_one_scale_about_nought(axes: list[Axes]) -> None:
@@ -69,7 +69,7 @@ def test_distances_have_their_median_and_quantiles(axes: list[Axes]) -> None:
     assert medians == pytest.approx([1.5, 0.5])
     ends = [segment[:, 0].tolist() for c in ax.collections for segment in c.get_segments()]
     for wanted in ([1.05, 1.95], [1.25, 1.75], [0.05, 0.95], [0.25, 0.75]):
-        assert any(found == pytest.approx(wanted) for found in ends)
+        assert any(span == pytest.approx(wanted) for span in ends)
 
 
 def test_three_splits_stand_beside_each_other(axes: list[Axes]) -> None:
@@ -84,7 +84,7 @@ def test_three_splits_stand_beside_each_other(axes: list[Axes]) -> None:
     ):
         np.testing.assert_allclose(points(ax, label)[:, 0], [value, value])
     ends = [segment[:, 0].tolist() for c in ax.collections for segment in c.get_segments()]
-    assert any(found == pytest.approx([0.3, 0.45]) for found in ends)
+    assert any(span == pytest.approx([0.3, 0.45]) for span in ends)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
 
 

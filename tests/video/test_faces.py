@@ -49,10 +49,10 @@ def ramp(height: int = 40, width: int = 60) -> np.ndarray:
 
 
 def test_the_cascade_finds_the_one_face_where_it_is(baby: np.ndarray) -> None:
-    found = faces.detector("haar").detect(baby)
-    assert found.shape == (1, 5)
-    assert found.dtype == np.float32
-    x, y, width, height, score = found[0]
+    boxes = faces.detector("haar").detect(baby)
+    assert boxes.shape == (1, 5)
+    assert boxes.dtype == np.float32
+    x, y, width, height, score = boxes[0]
     assert 0.3 * 224 < width < 0.9 * 224
     assert abs(x + width / 2 - 112) < 0.2 * 224
     assert abs(y + height / 2 - 112) < 0.2 * 224
@@ -61,16 +61,16 @@ def test_the_cascade_finds_the_one_face_where_it_is(baby: np.ndarray) -> None:
 
 @pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
 def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(baby: np.ndarray, scale: float) -> None:
-    here = faces.detector("haar").detect(baby)
-    there = faces.detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
-    assert len(there) == 1
-    np.testing.assert_allclose(there[0, :4] / scale, here[0, :4], atol=0.08 * 224)
+    boxes = faces.detector("haar").detect(baby)
+    scaled_boxes = faces.detector("haar").detect(cv2.resize(baby, None, fx=scale, fy=scale))
+    assert len(scaled_boxes) == 1
+    np.testing.assert_allclose(scaled_boxes[0, :4] / scale, boxes[0, :4], atol=0.08 * 224)
 
 
 def test_two_faces_are_two(baby: np.ndarray) -> None:
-    found = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
-    assert len(found) == 2
-    assert sorted(found[:, 0] // 224) == [0, 1]
+    boxes = faces.detector("haar").detect(np.concatenate([baby, baby], axis=1))
+    assert len(boxes) == 2
+    assert sorted(boxes[:, 0] // 224) == [0, 1]
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (2, 2, 3), (1, 300, 3), (400, 3, 3)])
@@ -172,11 +172,11 @@ def test_yunet_sees_bgr_of_its_size_and_tells_pixels_of_the_frame(
 
 
 def test_the_real_yunet_finds_the_face_too(baby: np.ndarray, yunet: Path) -> None:
-    found = faces.detector("yunet").detect(baby)
-    assert len(found) == 1
-    there = faces.detector("haar").detect(baby)[0]
-    centre = found[0, :2] + found[0, 2:4] / 2
-    np.testing.assert_allclose(centre, there[:2] + there[2:4] / 2, atol=0.15 * 224)
+    boxes = faces.detector("yunet").detect(baby)
+    assert len(boxes) == 1
+    haar_box = faces.detector("haar").detect(baby)[0]
+    centre = boxes[0, :2] + boxes[0, 2:4] / 2
+    np.testing.assert_allclose(centre, haar_box[:2] + haar_box[2:4] / 2, atol=0.15 * 224)
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_frames_come_back_in_number_size_order_and_time(tmp_path: Path, fps: flo
     assert mp4.write(tmp_path / "a.mp4", ramps(21), fps=fps) == 21
     times, frames = decoded(tmp_path / "a.mp4")
     assert times == [i / Fraction(fps) for i in range(21)]
-    for read, given in zip(frames, ramps(21), strict=True):
-        assert read.shape == given.shape
+    for read, ramp in zip(frames, ramps(21), strict=True):
+        assert read.shape == ramp.shape
         # Chroma is subsampled and the levels squeezed into 16-235, so not to the last bit.
-        assert np.abs(read.astype(int) - given).mean() < 3
+        assert np.abs(read.astype(int) - ramp).mean() < 3
 
 
 def test_opencv_reads_every_frame_at_the_rate_given(tmp_path: Path) -> None:
@@ -59,22 +59,22 @@ def test_opencv_reads_every_frame_at_the_rate_given(tmp_path: Path) -> None:
     video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     try:
         assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(15)
-        found = [frame.shape for ok, frame in iter(video.read, (False, None)) if ok]
+        shapes = [frame.shape for ok, frame in iter(video.read, (False, None)) if ok]
     finally:
         video.release()
-    assert found == [(64, 96, 3)] * 40
+    assert shapes == [(64, 96, 3)] * 40
 
 
 @pytest.mark.parametrize("sr", [8000, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("fps", [30, 7])
 def test_sound_has_every_sample_where_it_was(tmp_path: Path, sr: int, fps: int) -> None:
     count = 3 * fps // 2
-    given = tone(count / fps, sr)
-    mp4.write(tmp_path / "a.mp4", ramps(count), fps=fps, sound=given, sr=sr)
+    sound = tone(count / fps, sr)
+    mp4.write(tmp_path / "a.mp4", ramps(count), fps=fps, sound=sound, sr=sr)
     heard = audio.read(tmp_path / "a.mp4", sr=sr)
-    assert heard.shape == given.shape
+    assert heard.shape == sound.shape
     # A shift by one sample at 8 kHz would leave 0.4 * 2 pi 440 / 8000 = 0.14.
-    assert np.sqrt(np.mean((heard - given) ** 2)) < 0.01
+    assert np.sqrt(np.mean((heard - sound) ** 2)) < 0.01
 
 
 def test_a_sound_longer_than_the_pictures_is_written_whole(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_frames_are_taken_one_at_a_time(tmp_path: Path) -> None:
 def test_an_odd_size_is_padded_by_one(tmp_path: Path) -> None:
     mp4.write(tmp_path / "a.mp4", ramps(4, height=33, width=47), fps=10)
     _, frames = decoded(tmp_path / "a.mp4")
-    given = next(ramps(1, height=33, width=47))
+    ramp = next(ramps(1, height=33, width=47))
     assert frames[0].shape == (34, 48, 3)
-    assert np.abs(frames[0][:33, :47].astype(int) - given).mean() < 3
+    assert np.abs(frames[0][:33, :47].astype(int) - ramp).mean() < 3
 
 
 def test_less_crf_is_more_bytes(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ for _ in range(2):
 
 
 def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path: Path) -> None:
-    said = set()
+    digests = set()
     for fill in ("0", "85"):
         # glibc fills what it hands out with this byte; elsewhere it only runs twice.
         env = os.environ | {"MALLOC_PERTURB_": fill, "MALLOC_MMAP_THRESHOLD_": "1000000000"}
@@ -137,8 +137,8 @@ def test_same_frames_give_the_same_bytes_whatever_lies_in_memory(tmp_path: Path)
             [sys.executable, "-c", SAME_BYTES, str(tmp_path / "a.mp4")],
             env=env, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        said |= set(out.stdout.split())
-    assert len(said) == 1
+        digests |= set(out.stdout.split())
+    assert len(digests) == 1
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"fps": 0}, "fps=0"),
         ({"fps": float("nan")}, "fps=nan"),
@@ -178,9 +178,9 @@ GREY = np.full((32, 32, 3), 99, np.uint8)
     ],
 )
 def test_bad_values_are_named_in_one_line(
-    given: dict[str, object], message: str, tmp_path: Path
+    values: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    arguments = {"frames": [GREY] * 3, "fps": 10, **given}
+    arguments = {"frames": [GREY] * 3, "fps": 10, **values}
     with pytest.raises(InputError, match=message) as caught:
         mp4.write(tmp_path / "a.mp4", **arguments)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

@@ -225,10 +225,10 @@ def test_a_face_is_followed_through_every_frame(baby: Path) -> None:
     np.testing.assert_allclose(track.times_s, np.arange(40) / 20)
     eye = faces.detector("haar")
     for frame, box in zip(video.frames(baby), track.boxes, strict=True):
-        (seen,) = eye.detect(frame)
+        (detection,) = eye.detect(frame)
         middle = box[:2] + box[2:] / 2
-        np.testing.assert_allclose(middle, seen[:2] + seen[2:4] / 2, atol=0.1 * box[2])
-        assert box[2] == pytest.approx(seen[2], rel=0.25)
+        np.testing.assert_allclose(middle, detection[:2] + detection[2:4] / 2, atol=0.1 * box[2])
+        assert box[2] == pytest.approx(detection[2], rel=0.25)
 
 
 def test_crops_are_what_the_boxes_say(baby: Path) -> None:

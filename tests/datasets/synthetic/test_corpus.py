@@ -41,11 +41,11 @@ def test_built_twice_in_different_caches_gives_the_same_bytes(
 def test_threads_make_the_same_bytes_as_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, _ = corpus.build(**SMALL)
+    serial, _ = corpus.build(**SMALL)
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "other"))
     monkeypatch.setattr(corpus, "PARALLEL_FROM_S", 0.0)
-    many, _ = corpus.build(**SMALL)
-    assert contents(one) == contents(many)
+    parallel, _ = corpus.build(**SMALL)
+    assert contents(serial) == contents(parallel)
 
 
 def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
@@ -67,9 +67,9 @@ def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
 
 def test_a_version_stands_for_one_voice_and_one_face() -> None:
     """Where this fails, raise VERSION (sound) or FACES (pixels), and only then the numbers."""
-    known = [-0.04452, -0.04036, 0.01015, 0.1239, 0.2651, -0.10219, 0.17766, -0.05157]
+    samples = [-0.04452, -0.04036, 0.01015, 0.1239, 0.2651, -0.10219, 0.17766, -0.05157]
     sound = voice.cry("hungry", infant=1, seed=2, sr=8000, duration_s=1.0)
-    np.testing.assert_allclose(sound[400:6800:800], known, atol=1e-4)
+    np.testing.assert_allclose(sound[400:6800:800], samples, atol=1e-4)
     moves = face.plan(voice.plan("hungry", infant=1, seed=2, duration_s=1.0), fps=2)
     _, pixels = face.frames(moves, size=64)
     red = [[163, 162, 161, 158], [182, 241, 219, 160], [189, 234, 230, 157], [120, 146, 145, 124]]

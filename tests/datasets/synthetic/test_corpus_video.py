@@ -81,10 +81,10 @@ def test_the_voices_are_those_of_the_sound_alone() -> None:
     alone, others = corpus.build(**{**SMALL, "video": False})
     for row, other in zip(rows, others, strict=True):
         assert {**row, "path": ""} == {**other, "path": ""}
-        seen = audio.read(root / row["path"], sr=8000)
-        heard = audio.read(alone / other["path"], sr=8000)
-        assert len(seen) == len(heard) == row["duration_s"] * 8000
-        assert np.corrcoef(seen, heard)[0, 1] > 0.99  # AAC is no lossless codec
+        from_video = audio.read(root / row["path"], sr=8000)
+        from_sound = audio.read(alone / other["path"], sr=8000)
+        assert len(from_video) == len(from_sound) == row["duration_s"] * 8000
+        assert np.corrcoef(from_video, from_sound)[0, 1] > 0.99  # AAC is no lossless codec
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_everything_that_shapes_a_video_changes_the_folder() -> None:
 
 
 def test_changed_faces_leave_the_voices_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, heard = corpus.build(**SMALL)[0], corpus.build(**{**SMALL, "video": False})[0]
+    videos, sounds = corpus.build(**SMALL)[0], corpus.build(**{**SMALL, "video": False})[0]
     monkeypatch.setattr(corpus, "FACES", "another")
-    assert corpus.build(**SMALL)[0] != seen
-    assert corpus.build(**{**SMALL, "video": False})[0] == heard
+    assert corpus.build(**SMALL)[0] != videos
+    assert corpus.build(**{**SMALL, "video": False})[0] == sounds
 
 
 def test_a_kept_corpus_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

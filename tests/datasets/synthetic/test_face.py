@@ -116,16 +116,16 @@ def cascade_finds(signal: float, size: int) -> Iterator[bool]:
         plan = planned(STATES[i % 8], infant=50 + i, seed=80 + i, signal=signal, seconds=3, fps=1)
         for frame, box in zip(face.frames(plan, size=size), plan.boxes(size=size), strict=True):
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-            found = detector.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
-            yield len(found) == 1 and overlap(np.array(found[0], float), box) > 0.6
+            detections = detector.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
+            yield len(detections) == 1 and overlap(np.array(detections[0], float), box) > 0.6
 
 
 @pytest.mark.parametrize("signal", [0.0, 1.0])
 @pytest.mark.parametrize("size", [128, 224])
 def test_a_cascade_finds_one_face_in_the_right_place(signal: float, size: int) -> None:
-    found = list(cascade_finds(signal, size))
-    assert len(found) == 120
-    assert np.mean(found) >= 0.95
+    hits = list(cascade_finds(signal, size))
+    assert len(hits) == 120
+    assert np.mean(hits) >= 0.95
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -224,7 +224,7 @@ def test_with_full_signal_an_honest_model_learns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"fps": 0}, "fps=0"),
         ({"fps": float("nan")}, "fps=nan"),
@@ -234,9 +234,9 @@ def test_with_full_signal_an_honest_model_learns() -> None:
         ({"size": 2000}, "size=2000"),
     ],
 )
-def test_bad_values_are_named_in_one_line(given: dict[str, float], message: str) -> None:
+def test_bad_values_are_named_in_one_line(values: dict[str, float], message: str) -> None:
     cry = voice.plan("hungry", infant=1, seed=1, duration_s=0.5)
-    size = given.pop("size", 64)
+    size = values.pop("size", 64)
     with pytest.raises(InputError, match=message) as caught:
-        face.frames(face.plan(cry, **given), size=size)  # type: ignore[arg-type]
+        face.frames(face.plan(cry, **values), size=size)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

@@ -57,10 +57,10 @@ def test_f0_is_where_the_plan_put_it(state: str) -> None:
         steady = (planned.min(1) > 0.85 * planned.max(1)) & (plan.rough[frames] == 0)
         steady &= plan.loudness[frames] > 0.15
         deviations.append(heard[steady] / np.median(planned[steady], axis=1) - 1)
-    found = np.concatenate(deviations)
-    assert found.size > 200
-    assert abs(np.median(found)) < 0.01
-    assert np.mean(np.abs(found) < 0.05) > 0.8
+    errors = np.concatenate(deviations)
+    assert errors.size > 200
+    assert abs(np.median(errors)) < 0.01
+    assert np.mean(np.abs(errors) < 0.05) > 0.8
 
 
 def test_f0_and_length_of_cries_lie_in_the_published_ranges() -> None:
