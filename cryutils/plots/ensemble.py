@@ -73,10 +73,7 @@ def proposed_model(
         ],
     }
     for y, blocks in rows.items():
-        for k, (x, words, colour) in enumerate(blocks):
-            _block(ax, x, y, words, colour)
-            if k:
-                _arrow(ax, (blocks[k - 1][0] + 0.44, y), (x - 0.44, y))
+        _chain(ax, y, blocks)
         _block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
         _arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
         if ensemble_input == "features":
@@ -90,14 +87,11 @@ def proposed_model(
     _arrow(ax, (4.35, -0.54), (4.35, -0.77))
     ax.text(4.93, -0.97, "label of each frame\nand of the clip", fontsize=8, va="center")
     ax.text(4.35, 0.12, "mean of the\nwindow's frames", fontsize=7, va="bottom", ha="center")
-    last = [
+    ensemble = [
         (5.25, "concatenate", _PLAIN), (5.95, "flatten", _PLAIN),
         (6.65, f"dense, ReLU, {hidden}", _TRAINED), (7.35, f"softmax, {len(classes)}", _OUT),
     ]  # fmt: skip
-    for k, (x, words, colour) in enumerate(last):
-        _block(ax, x, 0.9, words, colour, width=0.44, height=2.9, rotation=90)
-        if k:
-            _arrow(ax, (last[k - 1][0] + 0.22, 0.9), (x - 0.22, 0.9))
+    _chain(ax, 0.9, ensemble, width=0.44, height=2.9, rotation=90)
     _arrow(ax, (7.57, 0.9), (7.8, 0.9))
     said = "\n".join(str(name).replace("_", " ") for name in classes)
     ax.text(7.84, 0.9, said, ha="left", va="center", fontsize=9)
@@ -105,6 +99,17 @@ def proposed_model(
     ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
     ax.axis("off")
     return ax
+
+
+def _chain(
+    ax: Axes, y: float, blocks: Sequence[tuple[float, str, str]], *, width: float = 0.88,
+    **shape: float,
+) -> None:  # fmt: skip
+    """Draw blocks, each its x, words and colour, with an arrow from one to the next."""
+    for k, (x, words, colour) in enumerate(blocks):
+        _block(ax, x, y, words, colour, width=width, **shape)
+        if k:
+            _arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
 
 
 def _block(
