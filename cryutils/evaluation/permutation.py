@@ -12,7 +12,7 @@ names from `cryutils.evaluation.metrics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -131,7 +131,6 @@ def permutation_test(
     n_splits: int = 5,
     seed: int = 0,
     jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> PermutationTest:
     """Return the test of a family of models, each refitted on folds built from permuted labels.
 
@@ -149,7 +148,6 @@ def permutation_test(
         n_splits: folds.
         seed: of folds and permutations; the result does not depend on `jobs`.
         jobs: processes; None for all cores.
-        progress: called with (permutations done, all).
 
     Raises:
         InputError: no cells, or folds that these labels do not allow.
@@ -168,12 +166,12 @@ def permutation_test(
     chunks = [
         range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
     ]
-    rows: list[NDArray[np.float64]] = []
-    for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
-        rows.extend(chunk)
-        if progress is not None:
-            progress(len(rows), permutations)
-    return PermutationTest(tuple(cells), np.array(observed), np.array(rows), seed)
+    null = [
+        row
+        for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs)
+        for row in chunk
+    ]
+    return PermutationTest(tuple(cells), np.array(observed), np.array(null), seed)
 
 
 def fixed_prediction_test(
