@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import balanced_accuracy
 from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices, folds
@@ -38,7 +37,6 @@ def search(
     protocol: Protocol | str,
     settings: Settings | None = None,
     n_splits: int = 3,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Return validation scores of every combination of `grid`, within the training clips only.
 
@@ -53,7 +51,6 @@ def search(
         protocol: "paper" or "leak_free".
         settings: what the grid doesn't name.
         n_splits: folds.
-        progress: as in `cross_fit`.
 
     Returns:
         A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy`
@@ -78,17 +75,15 @@ def search(
     parts = [(train[fitting], train[held]) for fitting, held in divided]
     combinations = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
     table = []
-    with counting("Searching", "combinations", shown=progress) as report:
-        for chosen in combinations:
-            tried = replace(settings, **chosen)
-            scores, network = [], None
-            for part in parts:
-                score, network = _score(build, examples, y, part, tried, network)
-                scores.append(score)
-            loss, accuracy, epoch = np.mean(scores, axis=0)
-            spread = np.std([one[0] for one in scores], ddof=1)
-            table.append([*chosen.values(), loss, spread, accuracy, epoch])
-            report(len(table), len(combinations))
+    for chosen in combinations:
+        tried = replace(settings, **chosen)
+        scores, network = [], None
+        for part in parts:
+            score, network = _score(build, examples, y, part, tried, network)
+            scores.append(score)
+        loss, accuracy, epoch = np.mean(scores, axis=0)
+        spread = np.std([one[0] for one in scores], ddof=1)
+        table.append([*chosen.values(), loss, spread, accuracy, epoch])
     columns = [*grid, "val_loss", "val_loss_sd", "balanced_accuracy", "best_epoch"]
     return pd.DataFrame(table, columns=columns)
 
