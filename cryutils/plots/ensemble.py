@@ -215,15 +215,15 @@ def _inputs(subset: str) -> str:
 
 def submodel_curves(
     histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *,
-    published: Mapping[str, int] | None = None, what: str = "loss",
+    published: Mapping[str, int] | None = None,
 ) -> Sequence[Axes]:  # fmt: skip
-    """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
+    """Draw the paper's Figure 3: loss over epochs, a panel a submodel, named after its input.
 
     `histories` as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
     them; `published` gives the epoch at which the paper stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):
-        _curves(history, ax, what=what, stop=(published or {}).get(name))
+        _curves(history, ax, what="loss", stop=(published or {}).get(name))
         ax.set_title(f"{_inputs(name)} submodel")
     return axes
 
