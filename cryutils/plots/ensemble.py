@@ -39,7 +39,6 @@ def proposed_model(
     backbone: str = "ResNet-50",
     weights: str = "ImageNet",
     rolling: int | None = None,
-    between: str = "mean, deviation\nover the window",
     ensemble_input: str = "features",
 ) -> Axes:
     """Draw the proposed model, input to state: what the paper's Figure 2 shows.
@@ -53,7 +52,6 @@ def proposed_model(
         classes: the states.
         backbone: its name, and `weights` whose they are.
         rolling: how many frames the rolling average takes; None where the deque holds all.
-        between: what becomes of the codes of a window on their way to the dense layers.
         ensemble_input: "features" or "probabilities", whichever are concatenated.
     """
     *front, bottleneck = encoder
@@ -81,7 +79,8 @@ def proposed_model(
         else:
             _arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
     for y in (1, 2):
-        ax.text(2.65, y + 0.3, between, fontsize=7, va="bottom", ha="center")
+        words = "mean, deviation\nover the window"
+        ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
     frames = "all frames" if rolling is None else f"{rolling} frames"
     _block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
     _arrow(ax, (4.35, -0.54), (4.35, -0.77))

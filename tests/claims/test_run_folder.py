@@ -115,14 +115,14 @@ def test_no_two_sets_of_parameters_share_a_name() -> None:
 )
 def test_a_name_is_no_path(name: str) -> None:
     with pytest.raises(InputError, match=r"--name .*give a plain name"):
-        run_folder.require_name(name, "--name")
+        run_folder.require_name(name)
 
 
 @pytest.mark.parametrize("name", ["quick", "manual", "reference"])
 def test_a_name_that_means_something_else_is_taken(name: str) -> None:
     with pytest.raises(InputError, match=rf"--name {name}: that name is taken"):
-        run_folder.require_name(name, "--name", ["quick", "real"])
-    run_folder.require_name("quick-2", "--name", ["quick", "real"])
+        run_folder.require_name(name, ["quick", "real"])
+    run_folder.require_name("quick-2", ["quick", "real"])
 
 
 # Executions
