@@ -460,16 +460,6 @@ def test_a_run_whose_results_are_damaged_and_all_it_had_is_named_and_the_others_
     assert (real / "report.html").is_file()
 
 
-def test_where_all_is_damaged_the_report_is_a_mistake(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(folder / "results.json", "[")
-    code, _, err = report(capsys)
-    assert code == 2
-    assert err.startswith("cryutils: ")
-    assert str(folder / "results.json") in err
-
-
 def test_the_report_shows_what_has_finished_of_a_run_that_was_stopped(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,11 +136,6 @@ def test_a_profile_has_parameters_and_what_it_skips(project: Path) -> None:
     assert found.parameters == {}
 
 
-def test_an_unknown_profile_is_a_near_miss(project: Path) -> None:
-    with pytest.raises(InputError, match=r"no profile 'quik'. Did you mean quick\?"):
-        course.load_profile("quik")
-
-
 def test_notebooks_are_found_in_reading_order(project: Path) -> None:
     notebook(project / "notebooks" / "10_last.ipynb")
     notebook(project / "notebooks" / "draft.ipynb")
