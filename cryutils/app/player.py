@@ -25,7 +25,6 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = ["CryPlayer"]
 
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
 VIDEO_BYTES = 8_000_000  # what a page is sent for one clip; a larger video is heard only
 

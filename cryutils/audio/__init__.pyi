@@ -5,7 +5,6 @@ from . import scaling as scaling
 from . import spectral as spectral
 from .extraction import FEATURE_VERSION as FEATURE_VERSION
 from .extraction import KINDS as KINDS
-from .extraction import common_rate as common_rate
 from .extraction import features as features
 from .extraction import signal_stats as signal_stats
 from .extraction import signals as signals

@@ -37,7 +37,6 @@ from cryutils.errors import InputError, near_miss
 __all__ = [
     "FEATURE_VERSION",
     "KINDS",
-    "common_rate",
     "features",
     "signal_stats",
     "signals",
@@ -55,14 +54,6 @@ class HasPath(Protocol):
 
     @property
     def path(self) -> Path: ...
-
-
-def common_rate(corpus: Iterable[HasPath]) -> int:
-    """Return the one sample rate in Hz that all clips share.
-
-    Raises InputError where they differ: features at two rates cannot be compared.
-    """
-    return _common_rate(_identities(corpus))
 
 
 def signals(

@@ -16,20 +16,13 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite
 from cryutils.errors import InputError
 
-__all__ = [
-    "STATS",
-    "SignalScaler",
-    "standardise_then_min_max",
-    "stats_row",
-]
+__all__ = ["SignalScaler", "standardise_then_min_max", "stats_row"]
 
 Array = npt.NDArray[np.float32]
 
-STATS = ("low", "high", "sum", "sum_of_squares", "samples")
-
 
 def stats_row(x: Array) -> npt.NDArray[np.float64]:
-    """Return what a scaler needs to know of a signal, float64 (5,), in the order of `STATS`."""
+    """Return low, high, sum, sum of squares and number of samples of a signal, float64 (5,)."""
     check_finite(x)
     if not len(x):
         raise InputError("an empty signal has no extremes: give at least one sample.")

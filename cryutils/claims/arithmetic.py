@@ -50,15 +50,13 @@ def _correct(percent: float, n: np.ndarray, decimals: int) -> tuple[np.ndarray, 
     return np.clip(nearest, low, np.maximum(low, high)), low <= high
 
 
-def common(percents: Iterable[float], *, decimals: int = 2, most: int = 1000) -> list[int]:
+def common(percents: Iterable[float], *, most: int = 1000) -> list[int]:
     """Return every size, up to `most`, of one test set that all `percents` can be shares of."""
-    possible = [set(sizes(percent, decimals=decimals, most=most)) for percent in percents]
+    possible = [set(sizes(percent, most=most)) for percent in percents]
     return sorted(set.intersection(*possible)) if possible else []
 
 
-def fitting(
-    percents: Mapping[str, float], tests: Mapping[str, int], *, decimals: int = 2
-) -> pd.DataFrame:
+def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
     One row a figure: `percent`, `smallest` (the fraction of fewest clips that is printed so) and
@@ -67,18 +65,16 @@ def fitting(
     rows = {}
     for name, percent in percents.items():
         # Any n from here on has a k close enough, so the search always ends.
-        least = sizes(percent, decimals=decimals, most=100 * 10**decimals)[0]
+        least = sizes(percent, most=10_000)[0]
         row = {"percent": percent, "smallest": f"{correct(percent, least)}/{least}"}
         for test, n in tests.items():
-            k = correct(percent, n, decimals=decimals)
+            k = correct(percent, n)
             row[test] = "none" if k is None else f"{k}/{n}"
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def shared(
-    rows: Mapping[str, Iterable[float]], *, decimals: int = 2, most: int = 160
-) -> pd.DataFrame:
+def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFrame:
     """Return for each row of a table the one test set that all its figures can come from.
 
     Columns: `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
@@ -87,7 +83,7 @@ def shared(
     denominators = {}
     for name, figures in rows.items():
         percents = list(figures)
-        serve = common(percents, decimals=decimals, most=most)
+        serve = common(percents, most=most)
         denominators[name] = {
             "figures": ", ".join(f"{percent:g}" for percent in percents),
             "smallest": serve[0] if serve else None,

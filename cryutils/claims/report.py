@@ -29,6 +29,7 @@ from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
+    import jinja2
     import rich.table
 
 __all__ = ["damages", "print_scoreboard", "write"]
@@ -94,18 +95,7 @@ def damages(folder: Path) -> list[str]:
 
 def write(folder: Path) -> Path:
     """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
-    import jinja2
-
     results = _read(folder)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["share"] = _share
-    environment.filters["words"] = lambda text: str(text).replace("_", " ")
-    environment.tests["missing"] = pd.isna
     tables = every(results)
     judged = {
         (table.layout.title, table.data): claims.verdicts(
@@ -117,7 +107,7 @@ def write(folder: Path) -> Path:
         if table.layout != TABLE2
     }
     states, figures = _states(folder), _figures(folder)
-    page = environment.get_template("report.html").render(
+    page = _template().render(
         run=printable(folder.name),
         corpora=sorted(set(results.data)),
         synthetic=_synthetic(results, tables),
@@ -138,6 +128,19 @@ def write(folder: Path) -> Path:
     with writing(target) as part:
         part.write_text(page, encoding="utf-8")
     return target
+
+
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["share"] = _share
+    environment.filters["words"] = lambda text: str(text).replace("_", " ")
+    environment.tests["missing"] = pd.isna
+    return environment.get_template("report.html")
 
 
 def _share(value: float) -> str:

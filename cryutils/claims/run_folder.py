@@ -46,12 +46,12 @@ _LATER: dict[str, Any] = {"profile": "", "cells": [], "files": {}}  # not in old
 # Names
 
 
-def require_name(name: str, option: str, taken: Iterable[str] = ()) -> None:
-    """Raise InputError where `name` is no folder's plain name, or one of `taken`."""
+def require_name(name: str, taken: Iterable[str] = ()) -> None:
+    """Raise InputError where `--name` is no folder's plain name, or one of `taken`."""
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
-        raise InputError(f"{option} {name!r}: give a plain name, without / or \\, such as trial-2.")
+        raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
     if name in (*_TAKEN, *taken):
-        raise InputError(f"{option} {name}: that name is taken; give another, such as trial-2.")
+        raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
 
 
 def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> str:

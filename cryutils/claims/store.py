@@ -115,11 +115,9 @@ def record(
     return result
 
 
-def record_interval(
-    key: str, interval: Interval, *, protocol: str | None, data: str, n: int | None = None
-) -> Result:
-    """Store an interval as `record` does; `n` where its test clips are not its own units."""
-    return record(**interval.row(key, protocol=protocol, data=data, n=n))
+def record_interval(key: str, interval: Interval, *, protocol: str | None, data: str) -> Result:
+    """Store an interval as `record` does."""
+    return record(**interval.row(key, protocol=protocol, data=data))
 
 
 def record_table(table: pd.DataFrame) -> None:

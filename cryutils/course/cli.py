@@ -130,7 +130,7 @@ def run(
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
-        run_folder.require_name(name, "--name", course.profiles())
+        run_folder.require_name(name, course.profiles())
     todo, skipped = course.plan(
         chosen, only=notebooks, overrides=values, data=data, outputs=home, run_name=name
     )

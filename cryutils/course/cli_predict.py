@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cryutils.papers.predict import Prediction
+    from cryutils.papers.predict_ensemble import Models
 
 __all__ = ["predict"]
 
@@ -71,28 +72,8 @@ def predict(
     }  # fmt: skip
     if artist is not None:
         unanswered["annotated"] = None
-    rows: list[dict[str, Any]] = []
-    failed = False
-    for name in _shown(_expanded(files)):
-        row = {"file": name, **unanswered}
-        rows.append(row)
-        try:
-            _require_file(name)
-            prediction = models(resolve(name))
-            row |= {**prediction.row(), "file": name}
-            row["remarks"] = "; ".join(prediction.remarks)
-            if prediction.run != main.run.name:
-                say(
-                    f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True
-                )
-            if artist is not None:
-                row["annotated"] = artist.draw(prediction)
-        except (InputError, MemoryError) as error:
-            failed = True
-            message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
-            if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
-                message = row["error"] = _with_types(name, message)
-            say(f"cryutils: {message}", err=True)
+    rows = [{"file": name, **unanswered} for name in _expanded(files)]
+    complete = [_answer(row, models, artist) for row in _shown(rows)]
     done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
@@ -101,8 +82,30 @@ def predict(
         _print_table(done)
     if artist and artist.problem:
         raise InputError(artist.problem)
-    if failed:
+    if not all(complete):
         raise SystemExit(1 if done else 2)
+
+
+def _answer(row: dict[str, Any], models: Models, artist: _Artist | None) -> bool:
+    """Fill in the row of its file; return whether all went well, and say on stderr what did not."""
+    from cryutils._io.paths import resolve
+
+    name = row["file"]
+    try:
+        _require_file(name)
+        prediction = models(resolve(name))
+        row |= {**prediction.row(), "file": name, "remarks": "; ".join(prediction.remarks)}
+        if prediction.run != models.first.run.name:
+            say(f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True)
+        if artist is not None:
+            row["annotated"] = artist.draw(prediction)
+    except (InputError, MemoryError) as error:
+        message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
+        if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
+            message = row["error"] = _with_types(name, message)
+        say(f"cryutils: {message}", err=True)
+        return False
+    return True
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
@@ -215,12 +218,12 @@ class _Artist:
         return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
 
 
-def _shown(files: Sequence[str]) -> Iterable[str]:
-    if len(files) < 2 or sys.stderr is None:
-        return files
+def _shown(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    if len(rows) < 2 or sys.stderr is None:
+        return rows
     from tqdm import tqdm
 
-    return tqdm(files, "recordings", leave=False, disable=None)
+    return tqdm(rows, "recordings", leave=False, disable=None)
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -114,20 +114,7 @@ def execute(
     from papermill.exceptions import PapermillException
 
     news = staging.path.parent / "news"
-    os.environ |= {
-        "CRYUTILS_RUN_DIR": str(staging.path),
-        "CRYUTILS_OUTPUTS_DIR": str(staging.folder.parent),
-        "CRYUTILS_START_DIR": start,
-        "CRYUTILS_PROGRESS_FILE": str(news),
-        "CRYUTILS_NETWORKS_FILE": str(networks_file(staging.folder, staging.name)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    for path in (staging.notebook, staging.log):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    # The kernel inherits stderr, and libraries write there what no reader can act on.
-    with staging.log.open("w") as noise:
-        os.dup2(noise.fileno(), 2)
+    _prepare_kernel(staging, start, news)
     threading.Thread(target=_relay, args=(news, report), daemon=True).start()
     started = time.monotonic()
     cells: list[float] = []
@@ -156,6 +143,24 @@ def execute(
         error = _one_line(failure)
     seconds = time.monotonic() - started
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
+
+
+def _prepare_kernel(staging: Staging, start: str, news: Path) -> None:
+    """Set what the kernel inherits from this process, its environment and stderr."""
+    os.environ |= {
+        "CRYUTILS_RUN_DIR": str(staging.path),
+        "CRYUTILS_OUTPUTS_DIR": str(staging.folder.parent),
+        "CRYUTILS_START_DIR": start,
+        "CRYUTILS_PROGRESS_FILE": str(news),
+        "CRYUTILS_NETWORKS_FILE": str(networks_file(staging.folder, staging.name)),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    for path in (staging.notebook, staging.log):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # Libraries write to stderr what no reader can act on.
+    with staging.log.open("w") as noise:
+        os.dup2(noise.fileno(), 2)
 
 
 def _relay(path: Path, report: Callable[[float | str], None]) -> None:

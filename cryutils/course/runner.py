@@ -101,16 +101,14 @@ def notebooks(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def profiles(folder: Path | None = None) -> dict[str, Path]:
+def profiles() -> dict[str, Path]:
     """Return the files of the profiles by name, from `data/profiles`."""
-    return {
-        path.stem: path for path in (folder or project_dir() / "data" / "profiles").glob("*.yml")
-    }
+    return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
 
 
-def load_profile(name: str, folder: Path | None = None) -> Profile:
+def load_profile(name: str) -> Profile:
     """Return the profile `name` from `data/profiles`. Raises InputError that names a near miss."""
-    paths = profiles(folder)
+    paths = profiles()
     if name not in paths:
         raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
     text = yaml.safe_load(paths[name].read_text())

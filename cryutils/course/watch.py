@@ -16,7 +16,7 @@ from cryutils.course.time_left import Standing, time_left, words
 from cryutils.errors import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 __all__ = ["watching"]
 
@@ -41,13 +41,21 @@ def watching(
     notebook `what` is a line about the whole run, or "" for a look at the clock.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     run = _Run(names, before, processes, after)
-    if not console.is_terminal:
+    if console.is_terminal:
+        console.print(f"Run [bold]{title}[/bold]")
+        with _bars(run, console) as report:
+            yield report
+    else:
         yield _plain_lines(run)
-        return
+
+
+@contextmanager
+def _bars(run: _Run, console: Console) -> Iterator[Callable[[str, str, float], None]]:
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
@@ -62,11 +70,11 @@ def watching(
                 self.update(whole, completed=share, what=words(left_s))
             yield from super().get_renderables()
 
-    console.print(f"Run [bold]{title}[/bold]")
     whole: TaskID | None = None
     with Bars(*columns, console=console) as bars:
         tasks = {
-            name: bars.add_task(name, total=1.0, start=False, what="waiting") for name in names
+            name: bars.add_task(name, total=1.0, start=False, what="waiting")
+            for name in run.standings
         }
         whole = bars.add_task("the whole run", total=1.0, what="")
 

@@ -137,7 +137,6 @@ def holdout_scores(
     test_size: float = 0.3,
     splits: int = 100,
     seed: int = 0,
-    jobs: int | None = None,
 ) -> HoldOut:
     """Return a model's scores on `splits` hold-out splits, where the papers report one.
 
@@ -149,14 +148,13 @@ def holdout_scores(
         test_size: share of clips to test.
         splits: how many splits are drawn, each from a seed of its own.
         seed: the same seed gives the same splits.
-        jobs: as in `out_of_fold`.
     """
     y, _ = class_indices(corpus.labels)
     chosen = Protocol(protocol)
     seeds = np.random.SeedSequence(seed).generate_state(splits)
     drawn = [chosen.hold_out(corpus, test_size=test_size, seed=int(s)) for s in seeds]
     with one_thread():
-        predicted = fit_and_predict(model, X, y, drawn, jobs=jobs)
+        predicted = fit_and_predict(model, X, y, drawn)
     return HoldOut(
         accuracy=np.array([np.mean(p == y[t]) for p, (_, t) in zip(predicted, drawn, strict=True)]),
         balanced_accuracy=np.array(

@@ -11,7 +11,7 @@ infants with equally many clips (block permutation), and clips within an infant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
 from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
@@ -130,7 +131,7 @@ def permutation_test(
     n_splits: int = 5,
     seed: int = 0,
     jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> PermutationTest:
     """Return the test of a family of models, each refitted on folds built from permuted labels.
 
@@ -148,7 +149,7 @@ def permutation_test(
         n_splits: folds.
         seed: of folds and permutations; the result does not depend on `jobs`.
         jobs: processes; None for all cores.
-        progress: called with (permutations done, all).
+        progress: count the permutations on a terminal or in a notebook.
 
     Raises:
         InputError: no cells, or folds that these labels do not allow.
@@ -167,12 +168,12 @@ def permutation_test(
     chunks = [
         range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
     ]
-    rows: list[NDArray[np.float64]] = []
-    for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
-        rows.extend(chunk)
-        if progress is not None:
-            progress(len(rows), permutations)
-    return PermutationTest(tuple(cells), np.array(observed), np.array(rows), seed)
+    null: list[NDArray[np.float64]] = []
+    with counting("Refitting", "permutations", shown=progress) as report:
+        for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
+            null.extend(chunk)
+            report(len(null), permutations)
+    return PermutationTest(tuple(cells), np.array(observed), np.array(null), seed)
 
 
 def fixed_prediction_test(

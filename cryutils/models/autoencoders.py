@@ -50,11 +50,9 @@ DNN = DenseSettings(units=(64,), dropout=0.3, epochs=40, batch_size=32, patience
 _WINDOWS = 512  # encoded at once, so that memory doesn't grow with the corpus
 
 
-def sized(
-    bottleneck: int, *, hidden: int = 128, settings: DenseSettings = AUTOENCODER
-) -> DenseSettings:
-    """Return `settings` for an autoencoder whose code has `bottleneck` numbers."""
-    return replace(settings, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
+def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
+    """Return `AUTOENCODER` for a code of `bottleneck` numbers."""
+    return replace(AUTOENCODER, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
 
 
 def patches(windows: Array, patch: int) -> Array:

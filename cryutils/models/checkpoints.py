@@ -9,23 +9,15 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
+from typing import Any
 
 from cryutils._io.paths import writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras as _keras
 from cryutils.models.model_card import ModelCard
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["load", "save"]
 
-Weights = list[npt.NDArray[Any]]
-
-_FIRST_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 
-__all__ = ["Examples", "by_clip", "clip_probabilities", "examples_from_windows", "windows"]
+__all__ = ["Examples", "by_clip", "clip_probabilities", "windows"]
 
 Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -73,11 +73,6 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
     if 2 * (last - starts[-1]) >= hop:
         starts.append(last)
     return np.stack([features[i : i + frames] for i in starts]).astype(np.float32, copy=False)
-
-
-def examples_from_windows(features: Sequence[Array], *, frames: int, hop: int) -> Examples:
-    """Return all clips' `windows` as examples, from features (frames, coefficients) of each."""
-    return Examples.of([windows(array, frames=frames, hop=hop) for array in features])
 
 
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:

@@ -66,13 +66,11 @@ def annotate(
     return target
 
 
-def panel(
-    shares: dict[str, float], *, heading: str, lines: Sequence[str], height: int = HEIGHT
-) -> Pixels:
-    """Return the strip beside a frame, uint8 (height, PANEL, 3): a bar a state, `lines` below."""
+def panel(shares: dict[str, float], *, heading: str, lines: Sequence[str]) -> Pixels:
+    """Return the strip beside a frame, uint8 (HEIGHT, PANEL, 3): a bar a state, `lines` below."""
     from PIL import Image, ImageDraw
 
-    image = Image.new("RGB", (PANEL, height), _PAPER)
+    image = Image.new("RGB", (PANEL, HEIGHT), _PAPER)
     draw = ImageDraw.Draw(image)
     draw.text((16, 14), heading, fill=_INK, font=_font(17, bold=True))
     best = max(shares, key=lambda name: shares[name], default=None)

@@ -177,12 +177,11 @@ def nearest(
     fitted: Framewise,
     *,
     every: int = 1,
-    most: int = 500,
     seed: int = 0,
 ) -> dict[str, float]:
     """Return where the training frame most like a test frame comes from, as shares.
 
-    "same clip", "same infant" (another clip of it) and "another infant", over at most `most` test
+    "same clip", "same infant" (another clip of it) and "another infant", over at most 500 test
     frames of the first fold. Distances as in `alike`.
     """
     from sklearn.neighbors import NearestNeighbors
@@ -191,7 +190,7 @@ def nearest(
     units, fold = Units.of(corpus, clip, fitted.split), fitted.folds[0]
     test = units.rows(fold.test)
     train = np.setdiff1d(units.rows(np.union1d(fold.fit, fold.stop)), test)
-    test = np.random.default_rng(seed).permutation(test)[:most]
+    test = np.random.default_rng(seed).permutation(test)[:500]
     scale = x[train].std(axis=0)
     scaled = x / np.where(scale > 0, scale, 1)
     (neighbour,) = NearestNeighbors(n_neighbors=1).fit(scaled[train]).kneighbors(scaled[test])[1].T

@@ -52,7 +52,6 @@ def over_windows(
     windows: Sequence[int],
     *,
     fps: float,
-    protocol: str = "leak_free",
 ) -> list[Rolled]:
     """Return what a rolling average over each number of frames in `windows` does.
 
@@ -71,7 +70,7 @@ def over_windows(
                 n=n,
                 flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if answered else None,
                 accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
-                final=interval(last, truth, infants, metric="accuracy", protocol=protocol),
+                final=interval(last, truth, infants, metric="accuracy", protocol="leak_free"),
                 flicker_change=mean_interval(changes - before[0], infants) if answered else None,
                 accuracy_change=mean_interval(right - before[1], infants),
             )
@@ -79,9 +78,7 @@ def over_windows(
     return rolled
 
 
-def results(
-    rolled: Sequence[Rolled], corpus: Corpus, *, protocol: str = "leak_free"
-) -> pd.DataFrame:
+def results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
     """Return `rolling.<n>.flicker_per_minute`, `.accuracy` and `.final_accuracy` as rows.
 
     And what the longest window changes against single frames, as
@@ -100,7 +97,7 @@ def results(
     values["gain.flicker_per_minute"] = longest.flicker_change
     values["gain.accuracy"] = longest.accuracy_change
     return pd.DataFrame(
-        value.row(f"rolling.{key}", protocol=protocol, data=corpus.name)
+        value.row(f"rolling.{key}", protocol="leak_free", data=corpus.name)
         for key, value in values.items()
         if value is not None
     )

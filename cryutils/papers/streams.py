@@ -84,7 +84,6 @@ def gather(
     *,
     fps: float = 30.0,
     head_fps: float | None = None,
-    progress: bool = False,
 ) -> Streams:
     """Return the windows of all recordings that have every stream.
 
@@ -94,7 +93,6 @@ def gather(
         embeddings: of each clip, float32 (frames, features), None for sound alone.
         fps: frames a second of the embeddings.
         head_fps: frames a second that are taken of them, evenly spread (None: all).
-        progress: show the decoding of sound on a terminal.
 
     Raises:
         InputError: windows that don't start together, or no recording with every stream.
@@ -106,7 +104,7 @@ def gather(
     left_out: list[str] = []
     clip, middle_s = [], []
     windows: dict[str, list[Array]] = {name: [] for name in hearing}
-    for k, x in enumerate(audio.signals(corpus, sr=timing.sr, progress=progress)):
+    for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
         problem = sound_problem(x, timing.sr)
         if problem is None and embeddings is not None and not len(embeddings[k]):
             problem = "no pictures"

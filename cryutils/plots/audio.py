@@ -41,9 +41,9 @@ FLOOR_DB = 70.0  # what lies further below the loudest cell is background to the
 TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-def waveform(x: Array, ax: Axes, *, sr: int, colour: str = INK[0]) -> Axes:
+def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
     """Draw a signal, float (samples,) at `sr` Hz, over time."""
-    ax.plot(np.arange(len(x)) / sr, x, color=colour, lw=0.5)
+    ax.plot(np.arange(len(x)) / sr, x, color=INK[0], lw=0.5)
     ax.set(xlim=(0, len(x) / sr), xlabel="time in s", ylabel="amplitude")
     return ax
 
@@ -75,14 +75,12 @@ def spectrogram(
     return ax
 
 
-def mel_spectrogram(
-    level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
-) -> Axes:
+def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
     """Draw mel bands' level in dB, float (frames, bands), the axis marked in Hz."""
     top_mel = float(hz_to_mel(sr / 2))
     image = _picture(
         level - level.max(), ax, seconds=len(level) * hop_length / sr, top=top_mel,
-        limits=(-floor_db, 0.0), cmap="magma",
+        limits=(-FLOOR_DB, 0.0), cmap="magma",
     )  # fmt: skip
     ticks = [hz for hz in TICKS_HZ if hz <= sr / 2]
     ax.set_yticks(hz_to_mel(ticks), [f"{hz:g}" for hz in ticks])

@@ -24,19 +24,18 @@ _STATES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def reconstruction(
-    original: Array, code: Array, back: Array, axes: Sequence[Axes], *, seconds: float,
-    unit: str = "dB",
-) -> Sequence[Axes]:  # fmt: skip
+    original: Array, code: Array, back: Array, axes: Sequence[Axes], *, seconds: float
+) -> Sequence[Axes]:
     """Draw a window, its code and what comes back on three axes, the outer two in one colouring.
 
-    original, back: float (frames, coefficients) in `unit`; code: float (patches, p). `seconds`
+    original, back: float (frames, coefficients) in dB; code: float (patches, p). `seconds`
     is the length of all three.
     """
     low, high = np.percentile(original, [1, 99])
     pictures = (
-        (original, "coefficient", "magma", (low, high), unit),
+        (original, "coefficient", "magma", (low, high), "dB"),
         (code, "number in the code", "RdBu_r", (-np.abs(code).max(), np.abs(code).max()), "value"),
-        (back, "coefficient", "magma", (low, high), unit),
+        (back, "coefficient", "magma", (low, high), "dB"),
     )
     for ax, (values, ylabel, cmap, limits, label) in zip(axes, pictures, strict=True):
         image = ax.imshow(

@@ -39,7 +39,6 @@ def proposed_model(
     backbone: str = "ResNet-50",
     weights: str = "ImageNet",
     rolling: int | None = None,
-    between: str = "mean, deviation\nover the window",
     ensemble_input: str = "features",
 ) -> Axes:
     """Draw the proposed model, input to state: what the paper's Figure 2 shows.
@@ -53,7 +52,6 @@ def proposed_model(
         classes: the states.
         backbone: its name, and `weights` whose they are.
         rolling: how many frames the rolling average takes; None where the deque holds all.
-        between: what becomes of the codes of a window on their way to the dense layers.
         ensemble_input: "features" or "probabilities", whichever are concatenated.
     """
     *front, bottleneck = encoder
@@ -73,10 +71,7 @@ def proposed_model(
         ],
     }
     for y, blocks in rows.items():
-        for k, (x, words, colour) in enumerate(blocks):
-            _block(ax, x, y, words, colour)
-            if k:
-                _arrow(ax, (blocks[k - 1][0] + 0.44, y), (x - 0.44, y))
+        _chain(ax, y, blocks)
         _block(ax, 4.35, y - 0.42, f"softmax, {len(classes)}", _OUT, height=0.24)
         _arrow(ax, (3.74, y - 0.12), (3.91, y - 0.38))
         if ensemble_input == "features":
@@ -84,20 +79,18 @@ def proposed_model(
         else:
             _arrow(ax, (4.79, y - 0.42), (5.03, y - 0.42))
     for y in (1, 2):
-        ax.text(2.65, y + 0.3, between, fontsize=7, va="bottom", ha="center")
+        words = "mean, deviation\nover the window"
+        ax.text(2.65, y + 0.3, words, fontsize=7, va="bottom", ha="center")
     frames = "all frames" if rolling is None else f"{rolling} frames"
     _block(ax, 4.35, -0.97, f"rolling average\nof {frames}", _PLAIN, height=0.4, width=1.0)
     _arrow(ax, (4.35, -0.54), (4.35, -0.77))
     ax.text(4.93, -0.97, "label of each frame\nand of the clip", fontsize=8, va="center")
     ax.text(4.35, 0.12, "mean of the\nwindow's frames", fontsize=7, va="bottom", ha="center")
-    last = [
+    ensemble = [
         (5.25, "concatenate", _PLAIN), (5.95, "flatten", _PLAIN),
         (6.65, f"dense, ReLU, {hidden}", _TRAINED), (7.35, f"softmax, {len(classes)}", _OUT),
     ]  # fmt: skip
-    for k, (x, words, colour) in enumerate(last):
-        _block(ax, x, 0.9, words, colour, width=0.44, height=2.9, rotation=90)
-        if k:
-            _arrow(ax, (last[k - 1][0] + 0.22, 0.9), (x - 0.22, 0.9))
+    _chain(ax, 0.9, ensemble, width=0.44, height=2.9, rotation=90)
     _arrow(ax, (7.57, 0.9), (7.8, 0.9))
     states = "\n".join(str(name).replace("_", " ") for name in classes)
     ax.text(7.84, 0.9, states, ha="left", va="center", fontsize=9)
@@ -105,6 +98,17 @@ def proposed_model(
     ax.set(xlim=(-0.6, 8.7), ylim=(-1.75, 2.6))
     ax.axis("off")
     return ax
+
+
+def _chain(
+    ax: Axes, y: float, blocks: Sequence[tuple[float, str, str]], *, width: float = 0.88,
+    **shape: float,
+) -> None:  # fmt: skip
+    """Draw blocks, each its x, words and colour, with an arrow from one to the next."""
+    for k, (x, words, colour) in enumerate(blocks):
+        _block(ax, x, y, words, colour, width=width, **shape)
+        if k:
+            _arrow(ax, (blocks[k - 1][0] + width / 2, y), (x - width / 2, y))
 
 
 def _block(
@@ -210,15 +214,15 @@ def _inputs(subset: str) -> str:
 
 def submodel_curves(
     histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *,
-    published: Mapping[str, int] | None = None, what: str = "loss",
+    published: Mapping[str, int] | None = None,
 ) -> Sequence[Axes]:  # fmt: skip
-    """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
+    """Draw the paper's Figure 3: loss over epochs, a panel a submodel, named after its input.
 
     `histories` as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
     them; `published` gives the epoch at which the paper stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):
-        _curves(history, ax, what=what, stop=(published or {}).get(name))
+        _curves(history, ax, what="loss", stop=(published or {}).get(name))
         ax.set_title(f"{_inputs(name)} submodel")
     return axes
 

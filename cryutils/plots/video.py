@@ -90,9 +90,7 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def split_scores(
-    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "balanced accuracy"
-) -> Axes:
+def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw each model's score under three splits with its interval, one row a model.
 
     `table` is `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips
@@ -106,7 +104,7 @@ def split_scores(
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(
         yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4),
-        xlim=(0, 1.02), xlabel=xlabel,
+        xlim=(0, 1.02), xlabel="balanced accuracy",
     )  # fmt: skip
     ax.grid(axis="y", visible=False)
     return ax

@@ -100,6 +100,7 @@ def test_work_goes_on_where_its_news_cant_be_written(
         for done in range(4):
             clock[0] += 60
             report(done, 10)
+    assert (tmp_path / "gone").read_text() == "a file where a folder should be"
 
 
 def test_clips_found_in_the_cache_do_not_count_for_the_pace(clock: list[float], news: Path) -> None:

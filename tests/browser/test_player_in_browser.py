@@ -5,7 +5,6 @@ Each test runs in every frontend that `CRYUTILS_TEST_FRONTENDS` names, on one op
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -264,9 +263,7 @@ def test_nothing_went_wrong_and_nothing_left_this_machine(notebook: Notebook) ->
     assert errors == []
 
 
-def test_a_saved_notebook_plays_without_its_widget(
-    server: Server, chromium: Browser, tmp_path: Path
-) -> None:
+def test_a_saved_notebook_plays_without_its_widget(server: Server, chromium: Browser) -> None:
     """Committed notebooks leave the widget's id out; the picture and the sound remain."""
     if server.kind == "voila":
         pytest.skip("Voilà runs each notebook before it shows it")

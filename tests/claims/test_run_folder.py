@@ -115,14 +115,14 @@ def test_no_two_sets_of_parameters_share_a_name() -> None:
 )
 def test_a_name_is_no_path(name: str) -> None:
     with pytest.raises(InputError, match=r"--name .*give a plain name"):
-        run_folder.require_name(name, "--name")
+        run_folder.require_name(name)
 
 
 @pytest.mark.parametrize("name", ["quick", "manual", "reference"])
 def test_a_name_that_means_something_else_is_taken(name: str) -> None:
     with pytest.raises(InputError, match=rf"--name {name}: that name is taken"):
-        run_folder.require_name(name, "--name", ["quick", "real"])
-    run_folder.require_name("quick-2", "--name", ["quick", "real"])
+        run_folder.require_name(name, ["quick", "real"])
+    run_folder.require_name("quick-2", ["quick", "real"])
 
 
 # Executions
@@ -458,16 +458,6 @@ def test_a_run_whose_results_are_damaged_and_all_it_had_is_named_and_the_others_
     assert line.startswith(f"{folder / 'results.json'}: ")
     assert "Report: outputs/real/report.html" in out
     assert (real / "report.html").is_file()
-
-
-def test_where_all_is_damaged_the_report_is_a_mistake(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(folder / "results.json", "[")
-    code, _, err = report(capsys)
-    assert code == 2
-    assert err.startswith("cryutils: ")
-    assert str(folder / "results.json") in err
 
 
 def test_the_report_shows_what_has_finished_of_a_run_that_was_stopped(

@@ -136,17 +136,6 @@ def test_a_profile_has_parameters_and_what_it_skips(project: Path) -> None:
     assert real.parameters == {}
 
 
-@pytest.mark.parametrize("name", ["quick", "real", "paper"])
-def test_the_courses_own_profiles_can_be_planned(name: str, apart: Path) -> None:
-    jobs, skipped = course.plan(course.load_profile(name))
-    assert {job.name for job in jobs} | set(skipped) == set(course.notebooks())
-
-
-def test_an_unknown_profile_is_a_near_miss(project: Path) -> None:
-    with pytest.raises(InputError, match=r"no profile 'quik'. Did you mean quick\?"):
-        course.load_profile("quik")
-
-
 def test_notebooks_are_found_in_reading_order(project: Path) -> None:
     notebook(project / "notebooks" / "10_last.ipynb")
     notebook(project / "notebooks" / "draft.ipynb")
@@ -263,10 +252,6 @@ def test_a_run_is_named_after_profile_folder_and_parameters(project: Path, apart
 
 def fingerprints(**options: Any) -> dict[str, str]:
     return {name: job.fingerprint.text for name, job in planned(**options).items()}
-
-
-def test_a_fingerprint_stays_while_nothing_changes(project: Path) -> None:
-    assert fingerprints() == fingerprints()
 
 
 def test_outputs_and_metadata_are_no_part_of_it(project: Path) -> None:

@@ -256,12 +256,6 @@ def test_folders_outrank_a_known_name(root: Path, sound: Writer) -> None:
     assert "cleo" in load(root).infants
 
 
-def test_an_empty_root_says_what_is_expected(apart: Path) -> None:
-    (apart / "own").mkdir()
-    with pytest.raises(InputError, match="own: no usable recording; expected <label>/<infant>/"):
-        load("own")
-
-
 def doubts(corpus: Corpus) -> list[tuple[str, str]]:
     rows = corpus.problems()
     rows = rows[rows.kind == "doubtful"]

@@ -23,7 +23,6 @@ from cryutils.models.examples import (
     Examples,
     by_clip,
     clip_probabilities,
-    examples_from_windows,
     windows,
 )
 from cryutils.models.training import Settings
@@ -330,8 +329,7 @@ def test_a_short_clip_is_filled_up_with_the_least_of_each_coefficient() -> None:
 
 
 def test_examples_know_their_clips() -> None:
-    features = [np.ones((n, 2), np.float32) * n for n in (10, 0, 3)]
-    examples = examples_from_windows(features, frames=4, hop=4)
+    examples = Examples.of([np.zeros((n, 4, 2), np.float32) for n in (3, 0, 1)])
     assert examples.clip.tolist() == [0, 0, 0, 2]
     assert examples.x.shape == (4, 4, 2)
     assert examples.rows([2, 1]).tolist() == [3] and examples.rows([0, 2]).tolist() == [0, 1, 2, 3]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import librosa
 import numpy as np
@@ -190,7 +189,7 @@ def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> 
     assert opened == pytest.approx(heard, abs=1e-5)
 
 
-def test_a_louder_recording_is_treated_alike(trained: stacked.Stack, tmp_path: Path) -> None:
+def test_a_louder_recording_is_treated_alike(trained: stacked.Stack) -> None:
     heard = noisy(chirps(201), 0)
     quiet, loud = (denoising.autoencoder(scale * heard, trained, 0, Picture()) for scale in (1, 10))
     assert loud == pytest.approx(10 * quiet, abs=1e-3)

@@ -36,10 +36,6 @@ def widths(ax: Axes) -> list[float]:
     return [patch.get_width() for patch in ax.patches]
 
 
-def heights(ax: Axes) -> list[float]:
-    return [patch.get_height() for patch in ax.patches]
-
-
 def labels(ax: Axes) -> tuple[str, str]:
     return ax.get_xlabel(), ax.get_ylabel()
 

@@ -146,27 +146,17 @@ def build(
     Raises InputError for a value outside its range or a class that is unknown.
     """
     clips = plan(
-        classes,
-        infants=infants,
-        clips_per_infant=clips_per_infant,
-        mostly=mostly,
-        duration_s=duration_s,
-        seed=seed,
-    )
+        classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,
+        duration_s=duration_s, seed=seed,
+    )  # fmt: skip
     dials = {"signal": float(signal), "identity": float(identity), "duration_s": float(duration_s)}
     voice.check(clips[0].label, infant=0, seed=0, **dials)
     voice.check_rate(sr)
     shaped: dict[str, Any] = {
-        "version": VERSION,
-        "numpy": np.__version__,
-        "classes": list(classes),
-        "infants": infants,
-        "clips_per_infant": clips_per_infant,
-        "mostly": float(mostly),
-        "sr": sr,
-        "seed": seed,
+        "version": VERSION, "numpy": np.__version__, "classes": list(classes), "infants": infants,
+        "clips_per_infant": clips_per_infant, "mostly": float(mostly), "sr": sr, "seed": seed,
         **dials,
-    }
+    }  # fmt: skip
     face_dials = {"signal": face_signal, "identity": face_identity}
     picture = _picture(face_dials, dials, video=video, fps=fps, size=size, sr=sr)
     if picture:

@@ -88,9 +88,9 @@ def rgb(red: float, green: float, blue: float) -> Plane:
     return np.array([red, green, blue], np.float32)
 
 
-def clipped(value: float, high: float = 1.0) -> float:
-    """Return `value` kept between 0 and `high`."""
-    return min(max(value, 0.0), high)
+def clipped(value: float) -> float:
+    """Return `value` kept between 0 and 1."""
+    return min(max(value, 0.0), 1.0)
 
 
 def step(value: Plane, low: float, high: float) -> Plane:

@@ -97,7 +97,7 @@ def test_the_voices_are_those_of_the_sound_alone() -> None:
     ],
 )
 def test_face_and_voice_have_a_signal_each(
-    dials: dict[str, float], shown: bool, heard: bool, monkeypatch: pytest.MonkeyPatch
+    dials: dict[str, float], shown: bool, heard: bool
 ) -> None:
     def streams(classes: list[str]) -> tuple[list[list[bytes]], list[list[bytes]]]:
         root, rows = corpus.build(**{**SMALL, **dials, "classes": classes})
