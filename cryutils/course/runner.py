@@ -9,6 +9,7 @@ so a killed run goes on where it was and a notebook runs again when any of that 
 from __future__ import annotations
 
 import errno
+import math
 import multiprocessing
 import os
 import shutil
@@ -230,6 +231,9 @@ def run(
         for job in jobs:
             if job not in waiting:
                 report(job.name, "kept", 1.0)
+        took = history(waiting)
+        # The longest first, so that none runs alone in the end; one that never ran may be longer.
+        waiting.sort(key=lambda job: took.get(job.name, [math.inf])[-1], reverse=True)
         failed = _execute(waiting, processes, among, report)
         damaged = claims.merge(folder, set(run_folder.states(folder)) & among)
         for line in run_folder.set_aside(damaged):

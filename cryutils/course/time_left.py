@@ -110,8 +110,9 @@ def _end(
     processes: int,
     after: Mapping[str, Sequence[str]],
 ) -> float:
-    """Return when the last notebook ends, if each begins as soon as it may."""
-    active, queue, clock = dict(running), dict(waiting), 0.0
+    """Return when the last notebook ends, if each begins as soon as it may, the longest first."""
+    queue = dict(sorted(waiting.items(), key=lambda item: item[1], reverse=True))
+    active, clock = dict(running), 0.0
     while active or queue:
         for name in list(queue):
             busy = active.keys() | queue.keys()

@@ -122,13 +122,8 @@ def cross_fit(
                 train[usable[train]], labels, infants, protocol=protocol,
                 share=validation_share, seed=seed,
             )  # fmt: skip
-            network = fits[-1].network if fits else None
-            fits.append(
-                fit_clips(
-                    build, examples, y, fitting, stopping, replace(settings, seed=seed),
-                    network=network,
-                )
-            )  # fmt: skip
+            fold_settings = replace(settings, seed=seed)
+            fits.append(fit_clips(build, examples, y, fitting, stopping, fold_settings))
             report(len(fits), len(flat))
     answers = _answers(fits, repeats, examples, len(names))
     probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
@@ -150,8 +145,6 @@ def fit_clips(
     fitting: Indices,
     stopping: Indices,
     settings: Settings,
-    *,
-    network: Any = None,
 ) -> Fitted:
     """Return `training.fit` on all examples of some clips, stopped by those of others.
 
@@ -164,7 +157,6 @@ def fit_clips(
         train=examples.rows(fitting),
         validation=examples.rows(stopping),
         settings=settings,
-        network=network,
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
 _BATCH = 256  # rows answered at once
+_NETWORKS: WeakKeyDictionary[Callable[..., Any], tuple[Any, Any]] = WeakKeyDictionary()
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -111,9 +113,12 @@ def fit(
     train: Indices,
     validation: Indices,
     settings: Settings | None = None,
-    network: Any = None,
 ) -> Fitted:
     """Return the network of `build`, trained on the rows `train` until `validation` says stop.
+
+    Keras writes a graph for every new model, which takes longer than training it on a hundred
+    clips. So fits of one `build` share its network: each starts from fresh weights, optimiser and
+    random states, and ends as a new network would.
 
     Args:
         build: returns the compiled network for given settings.
@@ -122,9 +127,6 @@ def fit(
         train: rows to train on; `cry2.adapt` sees these alone, too.
         validation: rows whose loss stops the training and chooses the epoch; never trained on.
         settings: see `Settings`.
-        network: of a former fit of the same architecture. Keras writes a graph for every new
-            model, which takes longer than training it on a hundred clips; one that is given
-            starts again from fresh weights, optimiser and random states, and ends as a new one.
 
     Raises:
         InputError: rows that don't exist or are on both sides, a class that the network lacks,
@@ -138,9 +140,11 @@ def fit(
         fresh = build(settings)
         _check(fresh, x, y, train, validation)
         cry2.adapt(fresh, x[train])
-        network = fresh if network is None else network
+        architecture = _architecture(fresh)
+        network = _shared(build, fresh, architecture)
         key = cache.key(
-            TRAINING_VERSION, _architecture(fresh), asdict(settings), machine(),
+            TRAINING_VERSION, [architecture, [cache.key(weight) for weight in fresh.get_weights()]],
+            asdict(settings), machine(),
             {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
             x[train], y[train], x[validation], y[validation],
         )  # fmt: skip
@@ -217,6 +221,15 @@ def _train(
     return np.array([history[name] for name in MEASURES]).T, stopping.best_epoch + 1
 
 
+def _shared(build: Build, fresh: Any, architecture: Any) -> Any:
+    """Return the network of the former fits of `build`, or `fresh` where it is another's."""
+    before, network = _NETWORKS.get(build, (None, None))
+    if before != architecture:
+        network = fresh
+        _NETWORKS[build] = architecture, fresh
+    return network
+
+
 def _restart(network: Any, fresh: Any) -> None:
     """Give `network` the weights, random states and optimiser of a model that was just built."""
     for model in (network, fresh):
@@ -245,13 +258,12 @@ def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices
         raise InputError(f"an example is {x.shape[1:]}, the network takes {model.input_shape[1:]}.")
 
 
-def _architecture(model: Any) -> list[Any]:
-    """Return what makes a compiled model train as it does: its layers, losses, optimiser, weights.
+def _architecture(model: Any) -> Any:
+    """Return what makes a compiled model train as it does: its layers, losses, and optimiser.
 
     Layers' names are left out, since Keras numbers them through a session.
     """
-    config = json.loads(model.to_json())
-    return [_unnamed(config), [cache.key(weight) for weight in model.get_weights()]]
+    return _unnamed(json.loads(model.to_json()))
 
 
 def _unnamed(node: Any) -> Any:

@@ -81,10 +81,7 @@ def search(
     with counting("Searching", "combinations", shown=progress) as report:
         for chosen in combinations:
             tried = replace(settings, **chosen)
-            scores, network = [], None
-            for part in parts:
-                score, network = _score(build, examples, y, part, tried, network)
-                scores.append(score)
+            scores = [_score(build, examples, y, part, tried) for part in parts]
             loss, accuracy, epoch = np.mean(scores, axis=0)
             spread = np.std([score[0] for score in scores], ddof=1)
             table.append([*chosen.values(), loss, spread, accuracy, epoch])
@@ -99,13 +96,12 @@ def _score(
     y: Indices,
     part: Fold,
     settings: Settings,
-    network: Any,
-) -> tuple[tuple[float, float, int], Any]:
-    """Return validation loss, balanced accuracy of clips and best epoch on a fold; the network."""
+) -> tuple[float, float, int]:
+    """Return validation loss, balanced accuracy of clips and best epoch on a fold."""
     fitting, held = part
     rows = examples.rows(held)
-    fitted = fit_clips(build, examples, y, fitting, held, settings, network=network)
+    fitted = fit_clips(build, examples, y, fitting, held, settings)
     held_examples = Examples(examples.x[rows], examples.clip[rows])
     answer = clip_probabilities(fitted, held_examples, len(y))[held].argmax(axis=1)
     loss = float(fitted.history["val_loss"].iloc[fitted.best_epoch - 1])
-    return (loss, balanced_accuracy(y[held], answer), fitted.best_epoch), fitted.network
+    return loss, balanced_accuracy(y[held], answer), fitted.best_epoch

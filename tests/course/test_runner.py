@@ -722,6 +722,20 @@ def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
     assert ("02_second", "done") in reports[:first]
 
 
+def test_the_longest_of_the_last_time_begins_first(project: Path) -> None:
+    jobs = planned()
+    assert course.run(list(jobs.values()), processes=1) == {}
+    for name, seconds in (("01_first", 1.0), ("02_second", 5.0)):
+        state = json.loads(jobs[name].state.read_text())
+        jobs[name].state.write_text(json.dumps(state | {"cells": [seconds]}))
+    reports: list[tuple[str, str]] = []
+    course.run(
+        list(planned().values()), processes=1, fresh=True,
+        report=lambda name, what, share: reports.append((name, what)),
+    )  # fmt: skip
+    assert [name for name, what in reports if what == "done"] == ["02_second", "01_first"]
+
+
 def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

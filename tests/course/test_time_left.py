@@ -24,7 +24,9 @@ def test_before_anything_runs_it_is_what_everything_took() -> None:
     waiting = {"a": Standing(), "b": Standing(), "c": Standing()}
     before = {"a": TEN, "b": [60.0], "c": [70.0]}
     assert left(waiting, before, 0.0) == 230.0
-    assert left(waiting, before, 0.0, processes=2) == 130.0, "b, then c beside a"
+    assert left(waiting, before, 0.0, processes=2) == 130.0, "c, then b beside a"
+    longest_last = {"a": [50.0], "b": [60.0], "c": [100.0]}
+    assert left(waiting, longest_last, 0.0, processes=2) == 110.0, "c, and b, then a beside it"
     assert left(waiting, before, 0.0, processes=3) == 100.0
     assert left(waiting, before, 0.0, processes=3, after={"a": ("b", "c")}) == 170.0
 

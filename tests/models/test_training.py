@@ -117,10 +117,10 @@ def test_a_fit_is_keras_own_and_one_that_takes_up_anothers_network_is_the_same(
     settings = replace(SHORT, patience=2, epochs=12)
     model, history = by_hand(settings)
     first = trained(settings)
-    between = trained(replace(settings, seed=9), network=first.network)
+    between = trained(replace(settings, seed=9))
     for path in cache.glob("*.npz"):
         path.unlink()
-    again = trained(settings, network=between.network)
+    again = trained(settings)
     assert again.network is first.network
     for fitted in (first, again):
         for a, b in zip(fitted.weights, model.get_weights(), strict=True):
@@ -192,10 +192,15 @@ def test_it_stops_by_the_validation_loss_and_returns_the_best_epochs_weights() -
 
 
 def test_fits_that_share_a_network_answer_for_themselves() -> None:
-    x, _ = faces()
+    x, y = faces()
     first = trained()
-    second = trained(replace(SHORT, seed=9), network=first.network)
-    alone = trained(replace(SHORT, seed=9))
+    second = trained(replace(SHORT, seed=9))
+    assert second.network is first.network
+    alone = fit(
+        lambda s: picture_network(s), x, y, train=TRAIN, validation=VALIDATION,
+        settings=replace(SHORT, seed=9),
+    )  # fmt: skip
+    assert alone.network is not first.network
     for fitted, wanted in ((first, first), (second, alone), (first, first)):
         np.testing.assert_allclose(
             fitted.predict(x), np.asarray(wanted.model(x, training=False)), atol=1e-6
@@ -258,7 +263,7 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once = replace(SHORT, epochs=1, warm_up=0)
-    network = trained(once).network
+    trained(once)
     x, y = faces()
     changes: list[dict[str, Any]] = [
         {name: value}
@@ -268,9 +273,8 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
         }.items()
     ]  # fmt: skip
     for change in changes:
-        alike = "dropout" not in change  # which is a part of the network
-        trained(replace(once, **change), network=network if alike else None)
-    rows = {"train": TRAIN, "validation": VALIDATION, "settings": once, "network": network}
+        trained(replace(once, **change))
+    rows = {"train": TRAIN, "validation": VALIDATION, "settings": once}
     for row, label in ((3, False), (30, False), (3, True), (38, False)):
         pixels, targets = x.copy(), y.copy()
         if label:
@@ -282,7 +286,7 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
     fit(picture_network, x, y, **{**rows, "train": TRAIN[::-1]})
     here = training.machine()
     monkeypatch.setattr(training, "machine", lambda: {**here, "cores": here["cores"] + 1})
-    trained(once, network=network)
+    trained(once)
     # The first, eight settings, three rows that take part (38 is nobody's), two orders, cores.
     assert len(list(cache.iterdir())) == 1 + 8 + 3 + 2 + 1
 

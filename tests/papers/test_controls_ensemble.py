@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
 import cryutils
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
+from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, streams
 from cryutils.papers.ensemble import Plan, Row, Settings, fit_proposed
 from cryutils.papers.nested import divide
 from cryutils.papers.table3 import Table3
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    """One cache for both corpora, so that the small backbone is pretrained once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
@@ -41,15 +34,14 @@ def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
         for kind in ("mfcc", "stft")
     }  # fmt: skip
     windows = streams.gather(corpus, hearing, embedded, fps=5.0)
-    settings = Settings(n_folds=4, n_inner=2, seed=1)
-    folds = {
-        split: divide(windows.units(split), split, n_folds=4, n_inner=2, seed=1) for split in splits
-    }
+    sizes = {"n_folds": 3, "n_inner": 2, "seed": 1}
+    settings = Settings(encoder=replace(AUTOENCODER, epochs=10), **sizes)
+    folds = {split: divide(windows.units(split), split, **sizes) for split in splits}
     return Table3(fit_proposed(Plan(windows, folds, settings, pairs=False)))
 
 
 def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_inferior(
-    cache: None,
+    apart: Path,
 ) -> None:
     scores = trained(1.0, [Split.INFANT], infants=40)
     proposed, submodels = scores.ensemble.proposed, scores.ensemble.submodels
@@ -65,7 +57,7 @@ def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_i
 
 
 def test_without_signal_frames_and_clips_of_known_infants_score_and_new_infants_do_not(
-    cache: None,
+    apart: Path,
 ) -> None:
     scores = trained(0.0, Split, infants=24)
     models = {**scores.ensemble.submodels, "proposed": scores.ensemble.proposed}
