@@ -31,8 +31,8 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 	$(BIN)/cryutils report
 
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting notebooks
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
 
 test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
 	$(BIN)/python tools/anywhere.py

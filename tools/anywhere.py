@@ -32,7 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NBVAL = (
     "--nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg"
     " -p tests.notebooks.counting"
+    " -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
 )
+SUITE = "-n logical --maxprocesses 4 --dist worksteal tests"
 # What NumPy computes with on this processor, beyond what it needs everywhere.
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 BUSY = 2
@@ -121,7 +123,7 @@ def command(chosen: Pass, folder: Path) -> list[str]:
     start += ["nice", "-n", str(NICENESS)] if chosen.busy else []
     start += [sys.executable, "-m", "pytest"]
     if chosen.suite:
-        return [*start, "tests"]
+        return [*start, *shlex.split(SUITE)]
     notebooks = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")), reverse=chosen.backwards)
     return [*start, *shlex.split(NBVAL), str(folder / "seen.ipynb"), *notebooks]
 

@@ -93,5 +93,7 @@ def test_busy_loops_end_with_their_pass_however_it_ends(end: str) -> None:
     assert psutil.wait_procs(left, timeout=600)[1] == []
 
 
-def test_the_notebooks_are_compared_as_make_test_compares_them(tool: ModuleType) -> None:
-    assert f"pytest {tool.NBVAL} notebooks\n" in (ROOT / "Makefile").read_text()
+def test_each_part_runs_as_make_test_runs_it(tool: ModuleType) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"pytest {tool.NBVAL} notebooks\n" in makefile
+    assert f"pytest {tool.SUITE}\n" in makefile
