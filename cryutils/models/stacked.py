@@ -87,7 +87,8 @@ class DenseSettings:
 class Task:
     """What one network is trained on.
 
-    train, validation: row numbers, apart. group: which of x's groups they are rows of. classes:
+    train, validation: row numbers, apart; without the second all epochs are trained and the last
+    one's weights are kept. group: which of x's groups they are rows of. classes:
     the class indices that it tells apart, None for all; its rows hold no others. inputs: bool
     (d,), the inputs that it may use, None for all. monitor: what says stop, None for the one
     of the settings.
@@ -316,12 +317,13 @@ class _Job:
         train_epoch, judge = self._passes(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
+        held = [task.validation for task in self.tasks]
+        unjudged = np.array([not len(rows) for rows in held])
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
         best = model.get_weights()
         rows: list[tuple[Any, ...]] = []
-        held = [task.validation for task in self.tasks]
         widest = max(self.x.shape[2], *settings.units, 1)
-        steps = -(-max(map(len, held)) * count * widest // _AT_ONCE)
+        steps = -(-max(1, *map(len, held)) * count * widest // _AT_ONCE)
         validation = _padded(held, [np.ones(len(rows)) for rows in held], steps)
         for epoch in range(1, settings.epochs + 1):
             alive = epoch - best_epoch <= settings.patience
@@ -330,7 +332,7 @@ class _Job:
             loss, accuracy = train_epoch(*self._shuffled(epoch)).numpy()
             val_loss, val_accuracy = judge(*validation).numpy()
             value = np.where(by_accuracy, -val_accuracy, val_loss)
-            better = alive & (value < least)
+            better = alive & ((value < least) | unjudged)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
             for snapshot, now in zip(best, model.get_weights(), strict=True):
                 snapshot[better] = now[better]
@@ -464,7 +466,7 @@ def _check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], clas
             raise InputError(f"task {k}: group {task.group}, but x has {len(x)}.")
         for name in ("train", "validation"):
             some = getattr(task, name)
-            if not len(some) or some.min() < 0 or some.max() >= rows:
+            if (len(some) and (some.min() < 0 or some.max() >= rows)) or not len(task.train):
                 raise InputError(f"task {k}, {name}: give rows from 0 to {rows - 1}, one at least.")
         both = np.intersect1d(task.train, task.validation)
         if len(both):

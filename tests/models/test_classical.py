@@ -12,11 +12,10 @@ from cryutils.models.classical import (
     BASELINES,
     CLASSIFIERS,
     DeepNeuralNetwork,
-    _stack,
-    _standardised,
     baselines,
     table2_classifiers,
 )
+from cryutils.models.stacked import DenseSettings
 
 N, FEATURES = 60, 4
 
@@ -39,7 +38,7 @@ def halves(n: int = N) -> list[tuple[np.ndarray, np.ndarray]]:
 def network(**options) -> DeepNeuralNetwork:
     """A network that learns fast: 30 clips give one step an epoch."""
     settings = {"units": (16,), "epochs": 60, "learning_rate": 0.01, **options}
-    return DeepNeuralNetwork(**settings)
+    return DeepNeuralNetwork(DenseSettings(class_weights=False, **settings))
 
 
 # Table 2
@@ -168,53 +167,6 @@ def test_test_clips_never_reach_training(data) -> None:
     np.testing.assert_array_equal(before[:10], after[:10])
 
 
-def test_what_pads_a_short_fold_weighs_nothing(data) -> None:
-    """Rubbish in the padding leaves every weight of every network as it was."""
-    x, y = data
-    folds = [(np.arange(50), np.arange(50, N)), (np.arange(20), np.arange(20, N))]
-    inputs, targets, weights = _stack([x, x], y, folds)
-    padding = weights == 0
-    np.testing.assert_array_equal(padding.sum(axis=0), [0, 30])
-    np.testing.assert_array_equal(inputs[:20, 1], x[:20])
-    np.testing.assert_array_equal(targets[:20, 1], y[:20])
-
-    def trained(inputs: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
-        model = network(dropout=0.0)._build(folds=2, inputs=FEATURES, classes=3)
-        model.fit(inputs, targets, sample_weight=weights, batch_size=16, epochs=3, verbose=0)
-        return model.get_weights()
-
-    inputs = (inputs - inputs.mean()) / inputs.std()
-    clean = trained(inputs, targets)
-    rubbish = np.random.default_rng(1).normal(size=inputs.shape).astype(np.float32)
-    spoilt = trained(
-        np.where(padding[..., None], rubbish, inputs), np.where(padding, (targets + 1) % 3, targets)
-    )
-    for expected, array in zip(clean, spoilt, strict=True):
-        np.testing.assert_array_equal(expected, array)
-
-
-def test_a_network_among_others_learns_as_it_does_alone(data) -> None:
-    """Plain gradient descent without dropout: side by side or alone, the same steps."""
-    import keras
-
-    x, y = data
-    x = _standardised(x, np.arange(N))
-    folds = halves()
-    inputs, targets, weights = _stack([x, x], y, folds)
-    together = network(dropout=0.0)._build(folds=2, inputs=FEATURES, classes=3)
-    start = together.get_weights()
-    fit = {"batch_size": 30, "epochs": 5, "shuffle": False, "verbose": 0}
-    together.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-    together.fit(inputs, targets, sample_weight=weights, **fit)
-    for fold, (train, _) in enumerate(folds):
-        alone = network(dropout=0.0)._build(folds=1, inputs=FEATURES, classes=3)
-        alone.set_weights([w[[fold]] for w in start])
-        alone.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-        alone.fit(x[train][:, None], y[train][:, None], **fit)
-        for joint, single in zip(together.get_weights(), alone.get_weights(), strict=True):
-            np.testing.assert_allclose(joint[[fold]], single, atol=1e-5)
-
-
 def test_the_same_seed_gives_the_same_answers(data) -> None:
     x, y = data
     x = np.random.default_rng(5).normal(size=x.shape).astype(np.float32)
@@ -236,18 +188,3 @@ def test_features_may_depend_on_the_training_set(data) -> None:
     assert asked == [0, 30]
     for (_, test), answers in zip(halves(), predicted, strict=True):
         assert (answers == y[test]).mean() > 0.9
-
-
-def test_inputs_are_standardised_on_the_training_set(data) -> None:
-    x, _ = data
-    train = np.arange(20)
-    z = _standardised(x, train)
-    np.testing.assert_allclose(z[train].mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(z[train].std(axis=0), 1, atol=1e-3)
-    wanted = (x[50] - x[train].mean(axis=0)) / x[train].std(axis=0)
-    np.testing.assert_allclose(z[50], wanted, rtol=1e-3, atol=1e-3)
-
-
-def test_a_constant_feature_is_no_division_by_zero() -> None:
-    z = _standardised(np.full((5, 2), 3.0, np.float32), np.arange(3))
-    np.testing.assert_array_equal(z, 0)

@@ -1,6 +1,7 @@
 """Networks trained side by side: each as Keras trains it alone, and as alone as in company."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,21 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
         assert right == pytest.approx(history.val_accuracy[stack.best_epoch[0]])
         assert right > 0.8
         assert answers.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    settings = DenseSettings(units=(8,), epochs=12, patience=2)
+    tasks = [Task(train, validation[:0]), Task(train, validation)]
+    for some in (tasks[:1], tasks):  # alone, and beside one that is judged
+        stack = stacked.fit(x, y, some, classes=3, settings=settings)
+        history = stack.history.query("task == 0")
+        assert history.epoch.tolist() == list(range(1, 13))
+        assert stack.best_epoch[0] == 12
+        assert history.val_loss.isna().all()
+    shorter = stacked.fit(x, y, tasks[:1], classes=3, settings=replace(settings, epochs=11))
+    assert (shorter.predict(0, x) != stack.predict(0, x)).any()
 
 
 def test_patience_stops_each_network_by_itself() -> None:
@@ -264,7 +280,7 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
     [
         (Task(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
         (Task(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
-        (Task(np.array([0]), np.array([], int)), "validation: give rows"),
+        (Task(np.array([], int), np.array([0])), "train: give rows"),
         (Task(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
         (Task(np.array([0]), np.array([1]), classes=(0, 2)), "it tells \\[0, 2\\]"),
     ],
