@@ -22,6 +22,7 @@ from cryutils._io.progress import counting
 from cryutils.datasets.synthetic import face
 from cryutils.datasets.synthetic.corpus import FACES, VERSION
 from cryutils.datasets.synthetic.face_states import LEAST, MOST, Face
+from cryutils.models import training
 from cryutils.models.backend import keras, seeded
 from cryutils.models.small_cnn import FILTERS, INFANTS, JITTER, MARGIN, READY, network
 from cryutils.video.faces import crop, single_threaded
@@ -29,7 +30,7 @@ from cryutils.video.faces import crop, single_threaded
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-PRETRAINING_VERSION = 3  # raise it whenever the settings below give another network
+PRETRAINING_VERSION = 4  # raise it whenever the settings below give another network
 SIZE, EPOCHS, SEED = 64, 10, 0
 BATCH, RATE = 64, 3e-3
 # What a crop doesn't show, or what a single frame doesn't.
@@ -120,15 +121,15 @@ def trained(pixels: Pixels, parameters: Array) -> Any:
     """Return the network from pixels to maps, after it learned to tell the parameters."""
     spread = parameters.std(axis=0)
     targets = (parameters - parameters.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    steps = -(-len(pixels) // BATCH) * EPOCHS
     layers = keras().layers
     with seeded(SEED):
         maps = network(pixels.shape[1])
         pooled = layers.GlobalAveragePooling2D()(maps.output)
         whole = keras().Model(maps.input, layers.Dense(parameters.shape[1])(pooled))
-        rate = keras().optimizers.schedules.CosineDecay(RATE, steps)
+        batches = training.batches(pixels, targets, batch_size=BATCH, seed=SEED)
+        rate = keras().optimizers.schedules.CosineDecay(RATE, len(batches) * EPOCHS)
         whole.compile(keras().optimizers.Adam(rate), loss="mse", jit_compile=False)
-        whole.fit(pixels, targets, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+        whole.fit(batches, shuffle=False, epochs=EPOCHS, verbose=0)
     return maps
 
 
