@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.evaluation.crossval import (
-    balanced_accuracy,
-)
+from cryutils.evaluation.crossval import balanced_accuracy
 
 __all__ = ["ClassScores", "Scores", "scores"]
 

@@ -122,14 +122,11 @@ class DeepNeuralNetwork:
         training set; `y` int (clips,); `folds` pairs of train and test indices.
         """
         prepared = [X(train) for train, _ in folds] if callable(X) else [X]
-        x = np.stack(prepared).astype(np.float32, copy=False)
-        groups = [k % len(x) for k in range(len(folds))]
+        x = np.stack(prepared, dtype=np.float32)
         nobody = np.array([], np.int64)
-        tasks = [
-            Task(train, nobody, group) for (train, _), group in zip(folds, groups, strict=True)
-        ]
+        tasks = [Task(train, nobody, group=k % len(x)) for k, (train, _) in enumerate(folds)]
         networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
         return [
-            networks.predict(k, x[group, test]).argmax(axis=1)
-            for k, ((_, test), group) in enumerate(zip(folds, groups, strict=True))
+            networks.predict(k, x[tasks[k].group, test]).argmax(axis=1)
+            for k, (_, test) in enumerate(folds)
         ]

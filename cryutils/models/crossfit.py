@@ -18,10 +18,7 @@ import numpy.typing as npt
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices
-from cryutils.models.examples import (
-    Examples,
-    by_clip,
-)
+from cryutils.models.examples import Examples, by_clip
 from cryutils.models.training import Build, Fitted, Settings, fit
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
 _BATCH = 256  # rows answered at once
+# By the function that built it, with its architecture; forgotten with that function.
 _NETWORKS: WeakKeyDictionary[Callable[..., Any], tuple[Any, Any]] = WeakKeyDictionary()
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 

@@ -76,7 +76,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count the cells, also those that another process ran."""
     for name, value in report.user_properties:
-        if name == "compared" and report.when == "call":
+        if name == "compared":
             notebook = report.nodeid.partition("::")[0]
             _with_text[notebook] += 1
             _compared[notebook] += value
