@@ -69,7 +69,7 @@ def classifier(
         optimizer=keras.optimizers.Adam(learning_rate),
         # Categorical cross-entropy, from class numbers in place of one-hot rows.
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
         jit_compile=False,  # compiling takes longer than so few steps
     )
     return model

@@ -32,8 +32,7 @@ def build(
     learning_rate: float = 1e-3,
     augment: bool = True,
     l2: float = 1e-2,
-    backbone: str | Backbone | None = None,
-    weights: str = "auto",
+    backbone: Backbone | None = None,
 ) -> Any:
     """Return the compiled network: one RGB crop in, softmax out.
 
@@ -52,12 +51,10 @@ def build(
         learning_rate: of Adam.
         augment: turn, mirror and zoom the crops, while training only; see `augmentation`.
         l2: weight of the squared kernels in the loss; not used with a backbone.
-        backbone: a name such as "MobileNetV2", or what `backbones.base` returned.
-        weights: as in `backbones.base`, where `backbone` is a name.
+        backbone: what `backbones.base` returned for this shape.
 
     Raises:
-        InputError: a crop too small for that many blocks, no share for `dropout`, or what
-            `backbones.base` raises.
+        InputError: a crop too small for that many blocks, or no share for `dropout`.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:
@@ -77,10 +74,6 @@ def build(
         h = blocks(h, filters, l2=l2)
         h = layers.Flatten(name="flatten")(h)
     else:
-        if isinstance(backbone, str):
-            from cryutils.models import backbones
-
-            backbone = backbones.base(backbone, input_shape=shape, weights=weights)
         h = backbone.model(h, training=False)
         h = layers.GlobalAveragePooling2D(name="mean_over_picture")(h)
     return classifier(inputs, h, classes, dropout, learning_rate, name="image")

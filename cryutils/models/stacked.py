@@ -40,9 +40,10 @@ Rows = npt.NDArray[np.integer[Any]]
 Layer = tuple[Array, Array]
 Monitor = Literal["loss", "accuracy"]
 
-STACKED_VERSION = 1  # raise it whenever the same rows and settings give other networks
+STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
 _AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 _BLOCK = 4096  # rows whose moments are taken at once
+_COMPILED = 2**31  # weights updated in a training from which XLA's some seconds of compiling pay
 BARRED = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
 
 
@@ -55,7 +56,7 @@ class DenseSettings:
     RMSProp (Paper A §3.5). batch_size: of the network with the most rows; the others make as
     many steps an epoch, with smaller batches. patience: epochs without a better `monitor` of the
     validation rows ("loss", or "accuracy") before a network stops; the best epoch's weights are
-    kept. class_weights: each class weighs the same in the training loss.
+    kept. class_weights: each class weighs the same, in training and in what says stop.
     """
 
     units: tuple[int, ...] = (64,)
@@ -107,8 +108,8 @@ class Stack:
 
     layers: of each layer kernels (tasks, in, out) and biases (tasks, out), the scaling of inputs
     in the first. best_epoch: int (tasks,), from 1. history: a row a task (from 0) and epoch
-    (from 1) with loss, accuracy (of the training rows as they passed), val_loss, val_accuracy;
-    NaN accuracies for autoencoders.
+    (from 1) with loss, accuracy (of the training rows as they passed), val_loss, val_accuracy,
+    in which classes weigh as the settings say; NaN accuracies for autoencoders.
     """
 
     def __init__(
@@ -317,6 +318,8 @@ class _Job:
         train_epoch, judge = self._passes(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
+        # Weights summed in another order differ in their last bits though as much is right.
+        min_delta = np.where(by_accuracy, 1e-5, 0)
         held = [task.validation for task in self.tasks]
         unjudged = np.array([not len(rows) for rows in held])
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
@@ -324,7 +327,7 @@ class _Job:
         rows: list[tuple[Any, ...]] = []
         widest = max(self.x.shape[2], *settings.units, 1)
         steps = -(-max(1, *map(len, held)) * count * widest // _AT_ONCE)
-        validation = _padded(held, [np.ones(len(rows)) for rows in held], steps)
+        validation = _padded(held, self._class_weights(held), steps)
         for epoch in range(1, settings.epochs + 1):
             alive = epoch - best_epoch <= settings.patience
             if not alive.any():
@@ -332,7 +335,7 @@ class _Job:
             loss, accuracy = train_epoch(*self._shuffled(epoch)).numpy()
             val_loss, val_accuracy = judge(*validation).numpy()
             value = np.where(by_accuracy, -val_accuracy, val_loss)
-            better = alive & ((value < least) | unjudged)
+            better = alive & ((value < least - min_delta) | unjudged)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
             for snapshot, now in zip(best, model.get_weights(), strict=True):
                 snapshot[better] = now[better]
@@ -370,7 +373,7 @@ class _Job:
                 return weight * loss, np.nan * weight
             loss = keras.losses.sparse_categorical_crossentropy(truth, answer, from_logits=True)
             right = tf.argmax(answer, axis=2, output_type=truth.dtype) == truth
-            return weight * loss, tf.cast(right & (weight > 0), tf.float32)
+            return weight * loss, weight * tf.cast(right, tf.float32)
 
         def run(rows: Any, weight: Any, *, training: bool) -> Any:
             def step(k: Any, sums: Any) -> Any:
@@ -389,9 +392,11 @@ class _Job:
             return sums / tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=(0, 1))
 
         model.optimizer.build(model.trainable_variables)
+        # With few rows a step, RMSprop's passes over all weights take longest; XLA makes them one.
+        updates = model.count_params() * self.steps * self.settings.epochs
         # Autograph would take half a second to read these functions, once in each process.
-        train_epoch = tf.function(partial(run, training=True), autograph=False)
-        return train_epoch, tf.function(partial(run, training=False), autograph=False)
+        function = partial(tf.function, autograph=False, jit_compile=updates > _COMPILED)
+        return function(partial(run, training=True)), function(partial(run, training=False))
 
     def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
         """Return an epoch's batches: all training rows of each network once, in its own order."""
@@ -415,12 +420,19 @@ class _Job:
 
     @cached_property
     def _weights(self) -> list[npt.NDArray[np.float64]]:
-        """The weight of each training row of each network; their mean is 1."""
+        return self._class_weights([task.train for task in self.tasks])
+
+    def _class_weights(self, rows: Sequence[Rows]) -> list[npt.NDArray[np.float64]]:
+        """Return the weight of each of these rows of each network; their mean is 1."""
         from sklearn.utils.class_weight import compute_sample_weight
 
-        if self.allowed is None or not self.settings.class_weights:
-            return [np.ones(len(task.train)) for task in self.tasks]
-        return [compute_sample_weight("balanced", self.y[t.group, t.train]) for t in self.tasks]
+        weighed = self.allowed is not None and self.settings.class_weights
+        return [
+            compute_sample_weight("balanced", self.y[task.group, some])
+            if weighed and len(some)
+            else np.ones(len(some))
+            for task, some in zip(self.tasks, rows, strict=True)
+        ]
 
     def _unscaled(self, weights: Sequence[Array]) -> Iterator[Array]:
         """Yield kernels (tasks, in, out) and biases (tasks, out) that take x as it is."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine", "note"]
 
-TRAINING_VERSION = 3  # raise it whenever the same rows and settings give other networks
+TRAINING_VERSION = 4  # raise it whenever the same rows and settings give other networks
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
@@ -51,7 +51,8 @@ class Settings:
 
     patience: epochs without a better validation loss after which it stops. warm_up: epochs
     before the first that counts, since batch normalisation's averages must settle first.
-    class_weights: each class weighs the same in the training loss, however many examples it has.
+    class_weights: each class weighs the same in both losses, however many examples it has. (With
+    the training loss alone, a common class would say by the validation loss when to stop.)
     learning_rate and dropout are for `Build` to use.
     """
 
@@ -85,7 +86,8 @@ class Fitted:
 
     weights: as Keras' `get_weights` gives them. history: a row an epoch, with epoch (from 1),
     loss, accuracy, val_loss, val_accuracy; the first two are measured during the epoch, with
-    dropout and augmentation at work. network: the Keras model, which other fits may share.
+    dropout and augmentation at work, and each class weighs the same as the settings say. network:
+    the Keras model, which other fits may share.
     """
 
     weights: list[Array] = field(repr=False)
@@ -209,12 +211,15 @@ def _train(
         start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last one counts
         restore_best_weights=True,
     )
-    weights = compute_sample_weight("balanced" if settings.class_weights else None, y[train])
+    weights = "balanced" if settings.class_weights else None
+    learned, held = (
+        (x[rows], y[rows], compute_sample_weight(weights, y[rows])) for rows in (train, validation)
+    )
     history = network.fit(
-        batches(x[train], y[train], weights, batch_size=settings.batch_size, seed=settings.seed),
+        batches(*learned, batch_size=settings.batch_size, seed=settings.seed),
         shuffle=False,  # the batches are
         epochs=settings.epochs,
-        validation_data=(x[validation], y[validation]),
+        validation_data=held,
         validation_batch_size=_BATCH,
         callbacks=[stopping],
         verbose=0,

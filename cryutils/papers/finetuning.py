@@ -194,7 +194,7 @@ def _compiled(model: Any, learning_rate: float) -> Any:
     model.compile(
         optimizer=_keras().optimizers.RMSprop(learning_rate),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
         jit_compile=False,  # compiling takes longer than so few steps
     )
     return model

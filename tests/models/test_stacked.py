@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.errors import InputError
 from cryutils.models import stacked
@@ -84,13 +86,24 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
         settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
         stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
         history = stack.history.set_index("epoch")
-        column = history[f"val_{monitor}"]
+        column = history[f"val_{monitor}"].round(5)
         assert stack.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
         answers = stack.predict(0, x[validation])
-        right = np.mean(answers.argmax(axis=1) == y[validation])
+        right = balanced_accuracy_score(y[validation], answers.argmax(axis=1))
         assert right == pytest.approx(history.val_accuracy[stack.best_epoch[0]])
         assert right > 0.8
         assert answers.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_of_epochs_with_as_many_right_the_first_is_kept() -> None:
+    x, y = blobs(rows=180)
+    train, validation = parts(len(x))
+    rare = np.concatenate([validation[y[validation] == 0], validation[y[validation] == 1][:7]])
+    settings = DenseSettings(units=(8,), epochs=25, monitor="accuracy", learning_rate=1e-2)
+    stack = stacked.fit(x, y, [Task(train, rare)], classes=3, settings=settings)
+    right = stack.history.val_accuracy.to_numpy()
+    assert np.sum(right > right.max() - 1e-5) > 1, "several epochs are as good"
+    assert stack.best_epoch[0] == np.argmax(right > right.max() - 1e-5) + 1
 
 
 def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
@@ -220,7 +233,7 @@ def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
         assert (layer[1] == same[1]).all()
 
 
-def test_classes_weigh_alike_in_the_loss() -> None:
+def test_classes_weigh_alike_in_training_and_in_what_says_stop() -> None:
     rng = np.random.default_rng(3)
     y = (np.arange(400) % 10 == 0).astype(int)
     x = (rng.standard_normal((400, 2)) + y[:, None] * 0.7).astype(np.float32)
@@ -230,6 +243,13 @@ def test_classes_weigh_alike_in_the_loss() -> None:
         settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
         stack = stacked.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
         recall[weights] = np.mean(stack.predict(0, x[y == 1]).argmax(axis=1))
+        best, answers = stack.history.iloc[stack.best_epoch[0] - 1], stack.predict(0, x[validation])
+        weight = compute_sample_weight("balanced" if weights else None, y[validation])
+        loss = log_loss(y[validation], answers, sample_weight=weight)
+        assert best.val_loss == pytest.approx(loss, rel=1e-4)
+        score = balanced_accuracy_score if weights else accuracy_score
+        right = score(y[validation], answers.argmax(axis=1))
+        assert best.val_accuracy == pytest.approx(right, abs=1e-5)
     assert recall[True] > recall[False] + 0.2
 
 
@@ -252,6 +272,18 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_pa
     lines = [line.split("\t") for line in noted.read_text().splitlines()]
     assert [int(count) for count, _ in lines] == [5, 2, 2, 1], "for the run, each when trained"
     assert {path for _, path in lines} == {str(p) for p in (tmp_path / "dense").glob("*.npz")}
+
+
+def test_networks_large_enough_to_be_compiled_train_as_the_others(monkeypatch, tmp_path) -> None:
+    x, y = blobs()
+    tasks = [Task(*parts(len(x))), Task(*parts(len(x), every=3))]
+    settings = DenseSettings(units=(16, 8), epochs=5, dropout=0.0)
+    plain = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    monkeypatch.setattr(stacked, "_COMPILED", 0)
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "compiled"))
+    compiled = stacked.fit(x, y, tasks, classes=3, settings=settings)
+    for k in range(2):
+        assert compiled.predict(k, x) == pytest.approx(plain.predict(k, x), abs=1e-5)
 
 
 def test_a_damaged_file_is_made_anew(tmp_path) -> None:

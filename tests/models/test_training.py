@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.errors import InputError
 from cryutils.models import checkpoints, cry2, image, training
@@ -92,14 +94,16 @@ def by_hand(settings: Settings) -> tuple[Any, Any]:
     import tensorflow as tf
 
     model = picture_network(settings)
-    weight = {k: len(TRAIN) / 3 / np.sum(y[TRAIN] == k) for k in range(3)}
-    weights = np.array([weight[k] for k in y[TRAIN]], np.float32)
+    weights, held = (
+        np.array([len(rows) / 3 / np.sum(y[rows] == k) for k in y[rows]], np.float32)
+        for rows in (TRAIN, VALIDATION)
+    )
     order = tf.data.Dataset.range(28).shuffle(28, seed=settings.seed).batch(8)
     history = model.fit(
         order.map(lambda k: tuple(tf.gather(a, k) for a in (x[TRAIN], y[TRAIN], weights))),
         shuffle=False,
         epochs=settings.epochs,
-        validation_data=(x[VALIDATION], y[VALIDATION]), validation_batch_size=256,
+        validation_data=(x[VALIDATION], y[VALIDATION], held), validation_batch_size=256,
         callbacks=[
             keras().callbacks.EarlyStopping(
                 patience=settings.patience, start_from_epoch=settings.warm_up,
@@ -186,9 +190,10 @@ def test_it_stops_by_the_validation_loss_and_returns_the_best_epochs_weights() -
     losses = fitted.history["val_loss"].to_numpy()
     assert fitted.best_epoch == losses[2:].argmin() + 3  # two epochs warm up
     assert len(losses) == fitted.best_epoch + 4 < 60
-    loss, accuracy = fitted.model.evaluate(x[VALIDATION], y[VALIDATION], verbose=0)
+    weights = compute_sample_weight("balanced", y[VALIDATION])
+    measured = fitted.model.evaluate(x[VALIDATION], y[VALIDATION], sample_weight=weights, verbose=0)
     row = fitted.history.iloc[fitted.best_epoch - 1]
-    np.testing.assert_allclose([loss, accuracy], row[["val_loss", "val_accuracy"]], rtol=1e-5)
+    np.testing.assert_allclose(measured, row[["val_loss", "val_accuracy"]], rtol=1e-5)
 
 
 def test_fits_that_share_a_network_answer_for_themselves() -> None:
@@ -219,6 +224,14 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
         settings = Settings(epochs=4, learning_rate=3e-3, warm_up=3, class_weights=weights)
         fitted = fit(sound_network, x, y, train=train, validation=validation, settings=settings)
         recall[weights] = np.mean(fitted.predict(x[y == 1]).argmax(axis=1))
+        # What says stop weighs them as the training does.
+        best, answers = fitted.history.iloc[fitted.best_epoch - 1], fitted.predict(x[validation])
+        weight = compute_sample_weight("balanced" if weights else None, y[validation])
+        loss = log_loss(y[validation], answers, sample_weight=weight)
+        assert best.val_loss == pytest.approx(loss + sum(map(float, fitted.model.losses)), rel=1e-4)
+        score = balanced_accuracy_score if weights else accuracy_score
+        right = score(y[validation], answers.argmax(axis=1))
+        assert best.val_accuracy == pytest.approx(right, abs=1e-5)
     assert recall[True] > recall[False] + 0.2
 
 
