@@ -1,14 +1,18 @@
 """How sure a score is, when clips of one infant are no independent evidence.
 
 Notebook 03 prints these beside every score that rebuilds Paper A's Tables 1 and 2; neither
-paper gives an interval. The unit that is drawn anew is the infant, so the jackknife deletes
-infants, and few infants mean a wide interval. In its functions, `counts` and `sums` are float64
-(infants, classes), or (..., infants, classes) where many simulated corpora are worked on at once.
+paper gives an interval. The unit that is drawn anew is the infant. A score is made of *parts*,
+each a share of clips: the recalls of the classes for balanced accuracy, all clips for accuracy;
+for macro F1 the share J that is right among the clips that are of a class or are called so,
+since F1 = 2J / (1 + J). A part has Clopper & Pearson's bounds at the number of independent clips
+that would vary as much as its clips do by the jackknife over infants (Korn & Graubard 1998, Survey
+Methodology 24:193). So a class of which nothing is recognised is not taken for certain. The
+bounds of parts make those of the score by MOVER, with the parts' correlations (Zou & Donner
+2008, doi 10.1002/sim.3095).
 
-The degrees of freedom were chosen by simulation (`benchmarks/intervals.py`): for scores of 0.25
-to 0.85 on DonateACry's classes and donors, where one infant gave half of a class, quantiles with
-(infants - 1) degrees cover 87-95 % where 95 % are promised, with (infants of a class - 1) 88-96 %,
-those used here 91-98 %. Near 1 all of them fall short, which `measured_coverage` tells.
+In these functions `right` and `clips` are float64 (infants, parts), or (..., infants, parts) where
+many simulated corpora are worked on at once. How often such intervals hold the truth is simulated
+in `benchmarks/intervals.py`, for one result by `measured_coverage`.
 """
 
 from __future__ import annotations
@@ -24,144 +28,143 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Protocol, class_indices
 
 __all__ = [
-    "Interval", "Metric", "bounds", "clips_by_infant", "degrees_of_freedom", "interval",
-    "mean_interval", "measured_coverage", "paired_interval", "score_and_error",
+    "Interval", "Metric", "combined", "degrees_of_freedom", "interval", "mean_interval",
+    "measured_coverage", "paired_interval", "part_degrees",
 ]  # fmt: skip
 
-# The share of a clip's variance that is its infant's, in the working model for the degrees
-# of freedom: halfway between clips that tell all and an infant that tells once.
+Array = NDArray[np.float64]
+Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
+
+# The share of a clip's variance that is its infant's, in the working model for degrees of freedom
+# and for parts in which nothing varies: halfway between clips that tell all and an infant that
+# tells once.
 _WORKING_ICC = 0.5
+# The share assumed where coverage is simulated; clips minutes apart are much alike.
+_SIMULATED_ICC = 0.3
+_AT_ONCE = 100  # simulated corpora
 _NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
 
 
-def clips_by_infant(
-    y: NDArray[np.int64], infants: Any, values: NDArray[Any] | None = None, *, by_class: bool
-) -> NDArray[np.float64]:
-    """Return clips, or the sum of `values` over them, by infant and class (or one column)."""
-    group = np.unique(np.asarray(infants), return_inverse=True)[1]
-    column = np.unique(y, return_inverse=True)[1] if by_class else 0 * y
-    table = np.zeros((group.max() + 1, column.max() + 1))
-    np.add.at(table, (group, column), 1.0 if values is None else values)
-    return table
+class Bounds(NamedTuple):
+    """A score with its interval's ends and its jackknife standard error, float64 (...)."""
+
+    score: Array
+    low: Array
+    high: Array
+    se: Array
 
 
-def lone_class(counts: NDArray[np.float64]) -> int | None:
-    """Return the first class that fewer than two infants have, or None."""
-    lone = np.flatnonzero((counts > 0).sum(axis=0) < 2)
-    return int(lone[0]) if len(lone) else None
+def combined(
+    right: Array,
+    clips: Array,
+    weights: Sequence[float] | Array,
+    *,
+    df: float | Array,
+    level: float,
+    f1: bool = False,
+) -> Bounds:
+    """Return the sum of `weights` times the parts' shares (or their F1), with its interval.
 
-
-def score_and_error(
-    sums: NDArray[np.float64], counts: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the score and its jackknife standard error; `sums` may have leading dimensions."""
-    total, size = sums.sum(axis=-2, keepdims=True), counts.sum(axis=0)
-    score = (total / size).mean(axis=-1)[..., 0]
-    with np.errstate(invalid="ignore"):  # nothing is left of a class of one infant
-        without = ((total - sums) / (size - counts)).mean(axis=-1)
-    n_infants = counts.shape[0]
-    se = np.sqrt((n_infants - 1) * without.var(axis=-1))
-    return score, np.where(se < _NOTHING, 0.0, se)
-
-
-def confusions_by_infant(
-    y: NDArray[np.int64], predicted: NDArray[Any], infants: Any, classes: int
-) -> NDArray[np.float64]:
-    """Return float64 (infants, classes, classes + 1): truth by row, prediction by column.
-
-    `predicted` is (repeats, clips); a repeat counts each clip once, shared by their number.
-    The last column holds clips without a prediction (-1).
+    df: degrees of freedom of each part's variance, (parts,).
     """
-    group = np.unique(np.asarray(infants), return_inverse=True)[1]
-    table = np.zeros((group.max() + 1, classes, classes + 1))
-    for row in predicted:
-        np.add.at(table, (group, y, row), 1.0 / len(predicted))  # -1 is the last column
-    return table
+    weights = np.asarray(weights)
+    total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
+    share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
+    variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
+    ends = _share_bounds(share, variance, clips, df, level)
+    low, high = (share, *ends)[1:]
+    if f1:
+        share, low, high, without = (2 * j / (1 + j) for j in (share, low, high, without))
+    covariance = _jackknife(without)
+    sd = np.sqrt(covariance.diagonal(axis1=-2, axis2=-1))
+    product = sd[..., :, None] * sd[..., None, :]
+    # Drawn towards 0 by one infant, for two parts that always move together may do so by chance.
+    certain = 1 - 1 / right.shape[-2]
+    correlation = np.divide(covariance, product, out=np.zeros_like(product), where=product > 0)
+    correlation = np.where(np.eye(len(weights), dtype=bool), 1.0, certain * correlation)
+
+    def reach(below: Array, above: Array) -> Array:
+        each = weights * np.where(weights > 0, below, above)
+        squared = np.einsum("...j,...jk,...k->...", each, correlation, each)
+        return np.sqrt(np.maximum(squared, 0))
+
+    score = (weights * share).sum(axis=-1)
+    least, most = weights[weights < 0].sum(), weights[weights > 0].sum()
+    return Bounds(
+        score,
+        np.clip(score - reach(share - low, high - share), least, most),
+        np.clip(score + reach(high - share, share - low), least, most),
+        np.sqrt(np.maximum(np.einsum("j,...jk,k->...", weights, covariance, weights), 0)),
+    )
 
 
-def macro_f1(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the classes' F1 from (..., classes, classes + 1) confusions.
+def _jackknife(without: Array) -> Array:
+    """Return the covariance (..., parts, parts) of what scores without each infant, in turn."""
+    infants = without.shape[-2]
+    deviation = without - without.mean(axis=-2, keepdims=True)
+    deviation = np.where(np.abs(deviation) < _NOTHING, 0.0, deviation)
+    return (infants - 1) / infants * np.swapaxes(deviation, -1, -2) @ deviation
 
-    A class that occurs neither in truth nor in prediction counts as 0, like scikit-learn's.
+
+def _share_bounds(
+    share: Array, variance: Array, clips: Array, df: float | Array, level: float
+) -> tuple[Array, Array]:
+    """Return Clopper & Pearson's bounds (..., parts) at each part's effective number of clips."""
+    from scipy.stats import beta
+
+    tail, n = (1 - level) / 2, clips.sum(axis=-2)
+    by_model = n / (1 + ((clips**2).sum(axis=-2) / n - 1) * _WORKING_ICC)
+    effective = np.divide(share * (1 - share), variance, out=by_model, where=variance > 0)
+    effective = np.minimum(effective, n) * (t_quantile(n - 1, level) / t_quantile(df, level)) ** 2
+    right = effective * share
+    low = beta.ppf(tail, np.where(share > 0, right, 1), effective - right + 1)
+    high = beta.ppf(1 - tail, right + 1, np.where(share < 1, effective - right, 1))
+    return np.where(share > 0, low, 0.0), np.where(share < 1, high, 1.0)
+
+
+def t_quantile(df: float | Array, level: float) -> Any:
+    """Return how many standard errors an interval of confidence `level` reaches either way."""
+    from scipy import stats
+
+    return stats.t.ppf((1 + level) / 2, df)
+
+
+def degrees_of_freedom(clips: Array) -> float:
+    """Return the Satterthwaite degrees of freedom of the variance of a mean of parts; at least 1.
+
+    Each deletion's effect is linear in the infants' deviations from their parts' means, so
+    the variance is a quadratic form e'Be; with S the covariance of e in the working model (every
+    part varies alike, half of a clip's variance is its infant's), df = tr(BS)^2 / tr(BSBS)
+    (Bell & McCaffrey 2002).
     """
-    classes = confusion.shape[-2]
-    right = np.diagonal(confusion[..., :classes], axis1=-2, axis2=-1)
-    either = confusion.sum(axis=-1) + confusion[..., :classes].sum(axis=-2)
-    return (2 * right / np.where(either > 0, either, 1)).mean(axis=-1)
-
-
-def macro_f1_and_error(
-    tables: NDArray[np.float64], other: NDArray[np.float64] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return macro F1 of `confusions_by_infant` (less that of `other`) and its standard error."""
-    n_infants = len(tables)
-    score = macro_f1(tables.sum(axis=0))
-    without = macro_f1(tables.sum(axis=0) - tables)
-    if other is not None:
-        score = score - macro_f1(other.sum(axis=0))
-        without = without - macro_f1(other.sum(axis=0) - other)
-    se = np.sqrt((n_infants - 1) * without.var())
-    return score, np.where(se < _NOTHING, 0.0, se)
-
-
-def degrees_of_freedom(counts: NDArray[np.float64]) -> float:
-    """Return the Satterthwaite degrees of freedom of the jackknife variance; at least 1.
-
-    Each deletion's effect is linear in the infants' deviations from their classes' means, so
-    the variance is a quadratic form e'Be; with S the covariance of e in the working model,
-    df = tr(BS)^2 / tr(BSBS).
-    """
-    n_infants = len(counts)
+    n_infants = len(clips)
     centre = np.eye(n_infants) - 1 / n_infants
     spread = np.zeros((n_infants, n_infants))
-    for clips in counts.T:
-        effect = (np.eye(n_infants) - clips[:, None] / clips.sum()) / (clips.sum() - clips)[:, None]
-        effect = centre @ effect * np.sqrt(clips * (1 + (clips - 1) * _WORKING_ICC))
+    for column in clips.T:
+        left = (column.sum() - column)[:, None]
+        effect = (np.eye(n_infants) - column[:, None] / column.sum()) / left
+        effect = centre @ effect * np.sqrt(column * (1 + (column - 1) * _WORKING_ICC))
         spread += effect @ effect.T
     return max(1.0, float(np.trace(spread) ** 2 / np.sum(spread**2)))
 
 
-def bounds(
-    score: NDArray[np.float64],
-    se: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    level: float,
-    limits: tuple[float, float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the interval's ends, clipped to what the score can be."""
-    half = t_quantile(degrees_of_freedom(counts), level) * se
-    weight = (counts / counts.sum(axis=0)).mean(axis=1)
-    exact = 1 - ((1 - level) / 2) ** np.sum(weight**2)
-    half = np.where(se == 0, exact, half)
-    return np.clip(score - half, *limits), np.clip(score + half, *limits)
-
-
-def t_quantile(df: float, level: float) -> float:
-    """Return how many standard errors an interval of confidence `level` reaches either way."""
-    from scipy import stats
-
-    return float(stats.t.ppf((1 + level) / 2, df))
-
-
-Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
-
-# The share assumed where coverage is simulated; clips minutes apart are much alike.
-_SIMULATED_ICC = 0.3
+def part_degrees(clips: Array) -> Array:
+    """Return each part's degrees of freedom: its infants' less one, or the mean's where more."""
+    return np.maximum((clips > 0).sum(axis=0) - 1.0, degrees_of_freedom(clips))
 
 
 @dataclass(frozen=True)
 class Interval:
     """A score with its confidence interval over infants.
 
-    `low` and `high` are None where none can be had, and `reason` says why. `df` are the
-    degrees of freedom of the t quantile, `se` the jackknife's standard error, `n` the clips,
-    `n_infants` the infants, `estimand` what the interval is about, in words.
+    `low` and `high` are None where none can be had, and `reason` says why. `se` is the
+    jackknife's standard error, `n` the clips, `n_infants` the infants, `estimand` what the
+    interval is about, in words.
     """
 
     value: float
     low: float | None
     high: float | None
-    df: float | None
     se: float | None
     n: int
     n_infants: int
@@ -196,20 +199,16 @@ def interval(
 ) -> Interval:
     """Return the pooled out-of-fold score, averaged over repeats, with its interval.
 
-    Infants are deleted one by one from the pooled predictions (no model is refitted); the
-    variance of what is left, times (infants - 1), is the jackknife's. The t quantile has the
-    Satterthwaite degrees of freedom of that variance (Bell & McCaffrey 2002) in a working model
-    in which every class varies alike and half of a clip's variance is its infant's. Where no
-    deletion changes the score (all right, all wrong), Clopper & Pearson's bound at the effective
-    number of infants stands in.
+    No model is refitted. A class's (effective) number of clips is lowered by the t quantiles of
+    its clips and of its degrees of freedom, as Korn & Graubard do; these are its infants less
+    one, or Satterthwaite's of the mean over classes where that is more.
 
     Args:
         predicted: class indices, integer `(repeats, clips)` or `(clips,)`; -1 where there is
             no prediction, which is wrong.
         y: true labels, or their class indices, `(clips,)`.
         infants: one a clip.
-        metric: "balanced_accuracy" (mean of the classes' recalls), "accuracy" or "macro_f1",
-            for whose degrees of freedom and bounds balanced accuracy stands in.
+        metric: "balanced_accuracy" (mean of the classes' recalls), "accuracy" or "macro_f1".
         protocol: how the predictions came about; it only changes the estimand's words.
         level: confidence, between 0 and 1.
 
@@ -221,7 +220,7 @@ def interval(
         f"{_in_words(metric, protocol)}, of models trained on about as many infants as here;"
         " how the score varies with the training set is seen only through the repeats"
     )
-    return _jackknife(sample, None, metric, level, words)
+    return _of_clips(sample, None, metric, level, words)
 
 
 def paired_interval(
@@ -236,12 +235,12 @@ def paired_interval(
 ) -> Interval:
     """Return how much better A scores than B on the same clips, with its interval over infants.
 
-    The same jackknife as `interval`, on the differences; for use where folds lack a class, or
-    where a fold is no fair unit. Arguments as there; A and B may differ in their repeats.
+    A's parts and B's make one score, so what they share counts by their correlation. Arguments
+    as in `interval`; A and B may differ in their repeats.
     """
     a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
     words = f"model A's less model B's {_in_words(metric, protocol)}"
-    return _jackknife(a, b, metric, level, words)
+    return _of_clips(a, b, metric, level, words)
 
 
 def mean_interval(
@@ -251,10 +250,10 @@ def mean_interval(
     level: float = 0.95,
     limits: tuple[float, float] | None = None,
 ) -> Interval:
-    """Return the mean of `values`, one a clip, with its jackknife interval over infants.
+    """Return the mean of `values`, one a clip, with its interval over infants.
 
-    Clips with NaN are left out, and `n` counts what remains. Where no deletion changes the mean,
-    two finite limits give `interval`'s exact bound, one gives no interval.
+    Between two finite limits it is a share, with the bounds of one; else the jackknife's standard
+    error times a t quantile. Clips with NaN are left out, and `n` counts what remains.
 
     Args:
         values: float `(clips,)`.
@@ -282,87 +281,100 @@ def mean_interval(
             f"limits={limits} do not hold values from {numbers.min():g} to {numbers.max():g};"
             " give the lowest and the highest that a value can be"
         )
-    everyone = np.zeros(len(numbers), dtype=np.int64)
-    counts = clips_by_infant(everyone, whose, by_class=False)
-    sums = clips_by_infant(everyone, whose, numbers, by_class=False)
-    score, se = score_and_error(sums, counts)
-    score = np.clip(score, least, most)  # rounding may carry a mean out
-    n, n_infants = len(numbers), len(counts)
+    group = np.unique(whose, return_inverse=True)[1]
+    clips = np.bincount(group).astype(float)[:, None]
     words = "expected value on clips of infants like these"
-    reason = ""
-    if n_infants < 2:
+    common = {"n": len(numbers), "n_infants": len(clips), "level": level, "estimand": words}
+    mean, reason = float(np.clip(numbers.mean(), least, most)), ""  # rounding may carry it out
+    if len(clips) < 2:
         reason = "all clips come from one infant, so nothing tells how infants differ"
-    elif limits and se == 0 and np.isinf(most - least):
+        return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
+    start, width = (least, most - least) if np.isfinite(most - least) else (0.0, 1.0)
+    total = np.bincount(group, (numbers - start) / width)[:, None]
+    if limits and np.isfinite(most - least):
+        bounds = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
+        low, high = (float(start + width * end) for end in (bounds.low, bounds.high))
+        return Interval(mean, low, high, float(width * bounds.se), **common)  # type: ignore[arg-type]
+    without = (total.sum() - total) / (clips.sum() - clips)
+    se = float(np.sqrt(_jackknife(without)[0, 0]))
+    if limits and se == 0:
         reason = "the same without any infant, so nothing tells how infants differ"
-    if reason:
-        return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
-    low, high = _mean_bounds(score, se, counts, level, (least, most))
-    df = degrees_of_freedom(counts)
-    return Interval(
-        float(score), float(low), float(high), df, float(se), n, n_infants, level, words
-    )
-
-
-def _mean_bounds(
-    score: Any, se: Any, counts: NDArray[np.float64], level: float, limits: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a mean's interval; the jackknife's exact bound is of shares, so it is scaled."""
-    if se > 0:
-        return bounds(score, se, counts, level, limits)
-    least, width = limits[0], limits[1] - limits[0]
-    if np.isinf(width):
-        return score, score
-    low, high = bounds((score - least) / width, se, counts, level, (0.0, 1.0))
-    return np.clip(least + width * low, *limits), np.clip(least + width * high, *limits)
+        return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
+    half = t_quantile(degrees_of_freedom(clips), level) * se
+    low, high = np.clip([mean - half, mean + half], least, most)
+    return Interval(mean, float(low), float(high), se, **common)  # type: ignore[arg-type]
 
 
 def measured_coverage(
-    labels: Sequence[str] | NDArray[Any],
+    predicted: NDArray[np.integer[Any]],
+    y: Sequence[str] | NDArray[Any],
     infants: Sequence[str],
     *,
-    value: float,
+    rival: NDArray[np.integer[Any]] | None = None,
     metric: Metric = "balanced_accuracy",
     level: float = 0.95,
     icc: float = _SIMULATED_ICC,
-    simulations: int = 2000,
+    simulations: int = 1000,
     seed: int = 0,
 ) -> float:
-    """Return how often `interval` holds the truth, simulated on these infants' clips.
+    """Return how often `interval` or `paired_interval` holds the truth, at a result's own recalls.
 
-    Each simulated infant has a share of clips predicted right, drawn from a beta distribution
-    around `value`, and as many clips of each class as the real one; its clips are drawn with
-    that share (beta-binomial). That models are trained on one another's infants is left out.
+    Simulated infants have the clips of the real ones. What is predicted for a clip is drawn with
+    the shares that the result has in its class, plus one clip's worth spread evenly, so that
+    nothing is certain; an infant's shares vary around these (Dirichlet-multinomial). With a
+    rival both answers to a clip are drawn together. That models are trained on one another's
+    infants is left out.
 
     Args:
-        labels: one a clip.
-        infants: one a clip.
-        value: the true score, between 0 and 1; the observed one is the natural choice.
-        metric: "balanced_accuracy" or "accuracy".
-        level: confidence promised.
-        icc: correlation of two clips of one infant, 0 to below 1.
-        simulations: draws; 2000 give a standard error of 0.5 % at 95 %.
+        predicted, y, infants, metric, level: as in `interval`.
+        rival: predictions of model B where the result is a difference.
+        icc: correlation of two clips of one infant, above 0 and below 1.
+        simulations: draws; 1000 give a standard error of 0.7 % at 95 %.
         seed: the same seed gives the same figure.
 
     Returns:
-        A share between 0 and 1; nan where `interval` gives none (a class with one infant).
+        A share between 0 and 1; nan where there is no interval (a class with one infant).
     """
-    if metric == "macro_f1":
-        raise InputError("metric='macro_f1': coverage is simulated for accuracies only")
-    if not 0 <= value <= 1 or not 0 <= icc < 1:
-        raise InputError(f"value={value} and icc={icc} must be shares, icc below 1")
-    y, _ = class_indices(np.asarray(labels).astype(str))
-    counts = clips_by_infant(y, infants, by_class=metric == "balanced_accuracy")
-    if lone_class(counts) is not None:
+    if not 0 < icc < 1:
+        raise InputError(f"icc={icc} is no share; use one above 0 and below 1, such as 0.3")
+    _in_words(metric, Protocol.LEAK_FREE)
+    models = [_sample(p, y, infants) for p in (predicted, rival) if p is not None]
+    clips = _confusions(models[0]).sum(axis=-1)
+    if _lone_part(clips, metric) is not None:
         return float("nan")
-    rng = np.random.default_rng(seed)
-    share = np.full((simulations, len(counts), 1), float(value))
-    if icc > 0 and 0 < value < 1:
-        a, b = (p * (1 - icc) / icc for p in (value, 1 - value))
-        share = rng.beta(a, b, size=share.shape)
-    right = rng.binomial(counts.astype(int), np.broadcast_to(share, (simulations, *counts.shape)))
-    score, se = score_and_error(right.astype(float), counts)
-    low, high = bounds(score, se, counts, level, (0.0, 1.0))
-    return float(np.mean((low <= value + 1e-12) & (value <= high + 1e-12)))
+    shares = _pooled_answers(models)
+    infant, label = np.nonzero(clips)
+    sizes = clips[infant, label].astype(int)
+    concentration = ((1 - icc) / icc * shares[label]).reshape(len(label), -1)
+    expected = clips.sum(axis=0)[:, None, None] * shares
+    truth = _score(_marginals(expected, len(models)), metric)
+    rng, hits = np.random.default_rng(seed), 0
+    for start in range(0, simulations, _AT_ONCE):
+        count = min(_AT_ONCE, simulations - start)
+        drawn = rng.standard_gamma(concentration, (count, *concentration.shape)) + 1e-300
+        numbers = rng.multinomial(sizes, drawn / drawn.sum(axis=-1, keepdims=True))
+        joint = np.zeros((count, *clips.shape, *shares.shape[1:]))
+        joint[:, infant, label] = numbers.reshape(count, len(label), *shares.shape[1:])
+        bounds = _bounds(_marginals(joint, len(models)), metric, level)
+        hits += int(np.sum((bounds.low <= truth + 1e-12) & (truth - 1e-12 <= bounds.high)))
+    return hits / simulations
+
+
+def _pooled_answers(models: Sequence[_Sample]) -> Array:
+    """Return the shares of answers to clips of each class, (classes, answers of A, of B or 1)."""
+    classes = len(models[0].names)
+    answers = [np.ones((len(models[0].truth), 1))] * 2
+    for k, model in enumerate(models):
+        answers[k] = (model.predicted[..., None] == np.arange(classes + 1)).mean(axis=0)
+    joint = np.zeros((classes, answers[0].shape[1], answers[1].shape[1]))
+    np.add.at(joint, models[0].truth, answers[0][:, :, None] * answers[1][:, None])
+    joint += 1 / joint[0].size
+    return joint / joint.sum(axis=(1, 2), keepdims=True)
+
+
+def _marginals(joint: Array, models: int) -> list[Array]:
+    """Return the confusions of A, and of B where there is one, from answers drawn together."""
+    return [joint.sum(axis=-1), joint.sum(axis=-2)][:models]
 
 
 _WORDS: dict[str, str] = {
@@ -382,10 +394,10 @@ def _in_words(metric: str, protocol: Protocol | str) -> str:
 
 
 class _Sample(NamedTuple):
-    """What was predicted for clips of known label and infant."""
+    """What was predicted for clips of known label and infant; -1 and foreign classes are last."""
 
     truth: NDArray[np.int64]
-    predicted: NDArray[Any]
+    predicted: NDArray[np.int64]
     infants: Sequence[str]
     names: list[str]
 
@@ -395,63 +407,93 @@ def _sample(
 ) -> _Sample:
     answers = np.asarray(y)
     if answers.dtype.kind in "iu":
-        truth, names = answers.astype(np.int64), [str(k) for k in range(int(answers.max()) + 1)]
+        numbers, truth = np.unique(answers, return_inverse=True)
+        names = numbers.astype(str).tolist()
     else:
         truth, names = class_indices(answers)
+        numbers = np.arange(len(names))
     rows = np.atleast_2d(np.asarray(predicted))
     if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
         raise InputError(
             f"predictions {rows.shape}, labels ({len(truth)},) and infants ({len(infants)},)"
             " do not belong together; give (repeats, clips), (clips,) and (clips,)"
         )
-    return _Sample(truth, rows, infants, names)
+    place = np.searchsorted(numbers, rows).clip(max=len(names) - 1)
+    return _Sample(truth, np.where(numbers[place] == rows, place, len(names)), infants, names)
 
 
-def _jackknife(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
+def _confusions(sample: _Sample) -> Array:
+    """Return float64 (infants, classes, classes + 1): truth by row, answer by column.
+
+    Repeats share a clip. The last column holds clips without an answer.
+    """
+    group = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
+    table = np.zeros((group.max() + 1, len(sample.names), len(sample.names) + 1))
+    for row in sample.predicted:
+        np.add.at(table, (group, sample.truth, row), 1.0 / len(sample.predicted))
+    return table
+
+
+def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
+    """Return what is right and how many clips there are in each part, (..., parts).
+
+    Parts are the classes, or all clips together for accuracy.
+    """
+    right = np.diagonal(confusions, axis1=-2, axis2=-1)
+    clips = confusions.sum(axis=-1)
+    if metric == "accuracy":
+        return right.sum(axis=-1, keepdims=True), clips.sum(axis=-1, keepdims=True)
+    if metric == "macro_f1":
+        clips = clips + confusions[..., :-1].sum(axis=-2) - right
+    return right, clips
+
+
+def _score(confusions: Sequence[Array], metric: Metric) -> float:
+    """Return A's score, or A's less B's, from confusions of all infants together."""
+    scores = []
+    for table in confusions:
+        right, clips = _parts(table, metric)
+        share = np.divide(right, clips, out=np.zeros_like(right), where=clips > 0)
+        scores.append((2 * share / (1 + share) if metric == "macro_f1" else share).mean())
+    return float(scores[0] - sum(scores[1:]))
+
+
+def _bounds(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
+    """Return A's score, or A's less B's, with its interval, from (..., infants, classes, ...)."""
+    pairs = [_parts(table, metric) for table in confusions]
+    right, clips = (np.concatenate(part, axis=-1) for part in zip(*pairs, strict=True))
+    of_truth = confusions[0].sum(axis=-1)  # an infant whose clips are called so tells no recall
+    truth = of_truth.reshape(-1, *of_truth.shape[-2:])[0]
+    df = part_degrees(truth.sum(axis=-1, keepdims=True) if metric == "accuracy" else truth)
+    parts = pairs[0][0].shape[-1]
+    weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
+    return combined(
+        right, clips, weights, df=np.tile(df, len(pairs)), level=level, f1=metric == "macro_f1"
+    )
+
+
+def _lone_part(clips: Array, metric: Metric) -> int | None:
+    """Return the first part of clips (infants, classes) that is of fewer than two infants."""
+    parts = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
+    lone = np.flatnonzero((parts > 0).sum(axis=0) < 2)
+    return int(lone[0]) if len(lone) else None
+
+
+def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
     """Return A's score, or A's less B's, with its interval."""
     _check_level(level)
-    counts = clips_by_infant(a.truth, a.infants, by_class=metric != "accuracy")
-    score, se = (_macro_f1 if metric == "macro_f1" else _share_right)(a, b, metric)
-    n, n_infants = len(a.truth), len(counts)
-    lone = lone_class(counts)
+    tables = [_confusions(sample) for sample in (a, b) if sample is not None]
+    n, n_infants = len(a.truth), len(tables[0])
+    lone = _lone_part(tables[0].sum(axis=-1), metric)
     if lone is not None:
-        which = (
-            "all clips come"
-            if metric == "accuracy"
-            else f"class {a.names[np.unique(a.truth)[lone]]!r} comes"
-        )
+        which = "all clips come" if metric == "accuracy" else f"class {a.names[lone]!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        return Interval(float(score), None, None, None, None, n, n_infants, level, words, reason)
-    low, high = bounds(score, se, counts, level, (0.0 if b is None else -1.0, 1.0))
-    df = degrees_of_freedom(counts)
-    return Interval(
-        float(score), float(low), float(high), df, float(se), n, n_infants, level, words
-    )
+        score = _score([table.sum(axis=0) for table in tables], metric)
+        return Interval(score, None, None, None, n, n_infants, level, words, reason)
+    score, low, high, se = map(float, _bounds(tables, metric, level))
+    return Interval(score, low, high, se, n, n_infants, level, words)
 
 
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise InputError(f"level={level} is no confidence; use one between 0 and 1, such as 0.95")
-
-
-def _share_right(
-    a: _Sample, b: _Sample | None, metric: Metric
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    by_class = metric == "balanced_accuracy"
-    right = (a.predicted == a.truth).mean(axis=0)
-    if b is not None:
-        right = right - (b.predicted == b.truth).mean(axis=0)
-    counts = clips_by_infant(a.truth, a.infants, by_class=by_class)
-    sums = clips_by_infant(a.truth, a.infants, right, by_class=by_class)
-    return score_and_error(sums, counts)
-
-
-def _macro_f1(
-    a: _Sample, b: _Sample | None, metric: Metric
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    tables = [
-        confusions_by_infant(s.truth, s.predicted, s.infants, len(s.names))
-        for s in (a, b)
-        if s is not None
-    ]
-    return macro_f1_and_error(*tables)

@@ -129,7 +129,7 @@ class Scored:
         # What always says the same knows nothing that could be sure or unsure.
         reason = "always the same answer"
         self.intervals = {
-            metric: replace(interval, low=None, high=None, df=None, se=None, reason=reason)
+            metric: replace(interval, low=None, high=None, se=None, reason=reason)
             for metric, interval in self.intervals.items()
         }
 

@@ -109,7 +109,7 @@ class Table3:
         if len(np.unique(cell.predicted)) > 1:
             return interval
         # What always says the same knows nothing that could be sure or unsure.
-        return replace(interval, low=None, high=None, df=None, se=None, reason="always the same")
+        return replace(interval, low=None, high=None, se=None, reason="always the same")
 
     def gain(
         self, split: Split, model: Model[Inputs], rival: Scored, *, metric: Metric = "accuracy"
@@ -128,21 +128,16 @@ class Table3:
         once. The interval's `n` counts a shared clip in each row; `results` counts it once.
         """
         cells = [self.cell(split, name, self.ensemble.proposed) for name in (row, than)]
-        infants = np.concatenate([c.infants for c in cells])
+        everyone, whose = np.unique(np.concatenate([c.infants for c in cells]), return_inverse=True)
         which = np.repeat([0, 1], [len(c.truth) for c in cells])
-        right = np.concatenate([c.predicted == c.truth for c in cells]).astype(float)
-        counts = intervals.clips_by_infant(which, infants, by_class=True)
-        # The mean of both columns, the second negated, is half their difference.
-        sums = intervals.clips_by_infant(which, infants, np.where(which, -right, right),
-                                         by_class=True)  # fmt: skip
-        half, se = intervals.score_and_error(sums, counts)
-        score, se = 2 * half, 2 * se
-        low, high = intervals.bounds(score, se, counts, 0.95, (-1.0, 1.0))
-        df = intervals.degrees_of_freedom(counts)
-        return Interval(
-            float(score), float(low), float(high), df, float(se), len(right), len(counts), 0.95,
-            f"{row}'s accuracy less {than}'s",
-        )  # fmt: skip
+        right, clips = np.zeros((2, len(everyone), 2))
+        np.add.at(clips, (whose, which), 1)
+        np.add.at(right, (whose, which), np.concatenate([c.predicted == c.truth for c in cells]))
+        score, low, high, se = map(float, intervals.combined(
+            right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95,
+        ))  # fmt: skip
+        words = f"{row}'s accuracy less {than}'s"
+        return Interval(score, low, high, se, len(which), len(everyone), 0.95, words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
         """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.
