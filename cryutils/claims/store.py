@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
+ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,7 @@ def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.Da
     margin" asks that the whole interval lies above, "high < margin" that it lies below. A claim
     *holds* where it does, is *contradicted* where the interval lies wholly on the other side, and
     is otherwise *not shown*; with synthetic data each of these is said of the simulation only.
+    That one model beats another holds only where it is itself shown to be better than chance.
     With `every`, two kinds of row that need no measurement come along: a claim that nothing
     measured *cannot be tested*, and a figure that the paper's own other figures don't come to
     within the margin is *internally inconsistent* (`value` is what they come to).
@@ -252,10 +254,11 @@ def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.Da
     rows = {}
     for result in measured.to_dict("records"):
         claim = tested.loc[result["key"]]
+        weakness = _weakness(results, claim.winner, result["data"])
         rows[result["key"]] = {
             "claim": claim.claim,
             **{name: result[name] for name in ("value", "low", "high", "data")},
-            "verdict": _verdict(result, claim.rule, float(claim.margin)),
+            "verdict": _verdict(result, claim.rule, float(claim.margin), weakness),
         }
     if every:
         rows = {key: rows.get(key) or _unmeasured(claim) for key, claim in ledger.iterrows()}
@@ -292,7 +295,19 @@ def _unmeasured(claim: pd.Series[Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(result: Mapping[Any, Any], rule: str, margin: float) -> str:
+def _weakness(results: pd.DataFrame, winner: Any, data: str) -> str:
+    """Return why a model said to beat another can't: it is not above chance; "" where it is."""
+    if not isinstance(winner, str):  # the claim names none
+        return ""
+    test = (results.key == f"{winner}.p_value") & (results.protocol == "leak_free")
+    p_values = results.value[test & (results.data == data)]
+    if p_values.empty:
+        return " (the better one isn't tested against chance)"
+    p_value = float(p_values.iloc[-1])
+    return "" if p_value <= ALPHA else f" (the better one is at chance, p = {p_value:.2f})"
+
+
+def _verdict(result: Mapping[Any, Any], rule: str, margin: float, weakness: str) -> str:
     where = " in simulation" if str(result["data"]).startswith("synthetic") else ""
     low, high = result["low"], result["high"]
     if low is None or high is None or math.isnan(low) or math.isnan(high):
@@ -300,4 +315,6 @@ def _verdict(result: Mapping[Any, Any], rule: str, margin: float) -> str:
     sides = {"low > margin": (low > margin, high < margin)}
     sides["high < margin"] = sides["low > margin"][::-1]
     holds, contradicted = sides[rule]
+    if holds and weakness:
+        return f"not shown{weakness}{where}"
     return ("holds" if holds else "contradicted" if contradicted else "not shown") + where

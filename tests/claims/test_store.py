@@ -220,10 +220,28 @@ def result(key: str, value: float, low: float | None, high: float | None, data: 
     ],
 )
 def test_a_claim_is_judged_by_the_rule_it_was_given(key, low, high, data, verdict) -> None:
-    results = pd.DataFrame([result(key, 0.0, low, high, data), result("other", 1, 1, 1, data)])
+    above = result("full.p_value", 0.01, None, None, data)
+    results = pd.DataFrame([result(key, 0.0, low, high, data), above])
     judged = claims.verdicts(results, paper="B")
     assert judged.verdict.to_dict() == {key: verdict}
     assert claims.verdicts(results, paper="A").empty
+
+
+@pytest.mark.parametrize(
+    ("p_values", "verdict"),
+    [
+        ({"mine": 0.05}, "holds"),
+        ({"mine": 0.051}, "not shown (the better one is at chance, p = 0.05)"),
+        ({"mine": 0.97}, "not shown (the better one is at chance, p = 0.97)"),
+        ({"yours": 0.01}, "not shown (the better one isn't tested against chance)"),
+    ],
+)
+def test_of_two_models_at_chance_none_beats_the_other(p_values, verdict) -> None:
+    # As on DonateACry: 0.225 against 0.170, where guessing has 0.25.
+    rows = [result("cry2.gain.logistic.balanced_accuracy", 0.06, 0.01, 0.1, "mine")]
+    rows += [result("cry2.p_value", p, None, None, data) for data, p in p_values.items()]
+    rows.append({**result("cry2.p_value", 0.001, None, None, "mine"), "protocol": "paper"})
+    assert claims.verdicts(pd.DataFrame(rows), paper="B").verdict.tolist() == [verdict]
 
 
 def test_every_rule_in_the_ledger_can_be_judged() -> None:
@@ -265,7 +283,8 @@ def test_figures_that_contradict_each_other_are_found_without_a_run() -> None:
 
 def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
     key = "table3.gain.svm.total.accuracy"
-    results = pd.DataFrame([result(key, 0.3, 0.2, 0.4, "synthetic")])
+    above = result("table3.total.proposed.p_value", 0.001, None, None, "synthetic")
+    results = pd.DataFrame([result(key, 0.3, 0.2, 0.4, "synthetic"), above])
     judged = claims.verdicts(results, paper="A", every=True)
     words = judged.verdict.to_dict()
     assert words[key] == "holds in simulation"
