@@ -10,6 +10,7 @@ from .crossval import majority_baseline as majority_baseline
 from .crossval import out_of_fold as out_of_fold
 from .intervals import Interval as Interval
 from .intervals import Metric as Metric
+from .intervals import auc_interval as auc_interval
 from .intervals import interval as interval
 from .intervals import mean_interval as mean_interval
 from .intervals import measured_coverage as measured_coverage

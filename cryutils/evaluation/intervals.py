@@ -28,8 +28,8 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Protocol, class_indices
 
 __all__ = [
-    "Interval", "Metric", "combined", "degrees_of_freedom", "interval", "mean_interval",
-    "measured_coverage", "paired_interval", "part_degrees",
+    "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
+    "mean_interval", "measured_coverage", "paired_interval", "part_degrees",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -67,19 +67,34 @@ def combined(
 
     df: degrees of freedom of each part's variance, (parts,).
     """
-    weights = np.asarray(weights)
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
+    options = {"df": df, "level": level, "f1": f1}
+    return _joined(share, without, size[..., 0, :], _by_model(clips), weights, **options)
+
+
+def _joined(
+    share: Array,
+    without: Array,
+    most: Array,
+    by_model: Array,
+    weights: Sequence[float] | Array,
+    *,
+    df: float | Array,
+    level: float,
+    f1: bool = False,
+) -> Bounds:
+    """Return what `combined` does, from shares and what they are `without` each infant, in turn."""
+    weights = np.asarray(weights)
     variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
-    ends = _share_bounds(share, variance, clips, df, level)
-    low, high = (share, *ends)[1:]
+    low, high = _share_bounds(share, variance, most, by_model, df, level)
     if f1:
         share, low, high, without = (2 * j / (1 + j) for j in (share, low, high, without))
     covariance = _jackknife(without)
     sd = np.sqrt(covariance.diagonal(axis1=-2, axis2=-1))
     product = sd[..., :, None] * sd[..., None, :]
     # Drawn towards 0 by one infant, for two parts that always move together may do so by chance.
-    certain = 1 - 1 / right.shape[-2]
+    certain = 1 - 1 / without.shape[-2]
     correlation = np.divide(covariance, product, out=np.zeros_like(product), where=product > 0)
     correlation = np.where(np.eye(len(weights), dtype=bool), 1.0, certain * correlation)
 
@@ -89,11 +104,11 @@ def combined(
         return np.sqrt(np.maximum(squared, 0))
 
     score = (weights * share).sum(axis=-1)
-    least, most = weights[weights < 0].sum(), weights[weights > 0].sum()
+    ends = weights[weights < 0].sum(), weights[weights > 0].sum()
     return Bounds(
         score,
-        np.clip(score - reach(share - low, high - share), least, most),
-        np.clip(score + reach(high - share, share - low), least, most),
+        np.clip(score - reach(share - low, high - share), *ends),
+        np.clip(score + reach(high - share, share - low), *ends),
         np.sqrt(np.maximum(np.einsum("j,...jk,k->...", weights, covariance, weights), 0)),
     )
 
@@ -106,16 +121,25 @@ def _jackknife(without: Array) -> Array:
     return (infants - 1) / infants * np.swapaxes(deviation, -1, -2) @ deviation
 
 
+def _by_model(clips: Array) -> Array:
+    """Return the effective number of clips of each part, (..., parts), by the working model."""
+    n = clips.sum(axis=-2)
+    return n / (1 + ((clips**2).sum(axis=-2) / n - 1) * _WORKING_ICC)
+
+
 def _share_bounds(
-    share: Array, variance: Array, clips: Array, df: float | Array, level: float
+    share: Array, variance: Array, most: Array, by_model: Array, df: float | Array, level: float
 ) -> tuple[Array, Array]:
-    """Return Clopper & Pearson's bounds (..., parts) at each part's effective number of clips."""
+    """Return Clopper & Pearson's bounds (..., parts) at each part's effective number of clips.
+
+    That is at most `most`, and `by_model` where nothing varies.
+    """
     from scipy.stats import beta
 
-    tail, n = (1 - level) / 2, clips.sum(axis=-2)
-    by_model = n / (1 + ((clips**2).sum(axis=-2) / n - 1) * _WORKING_ICC)
-    effective = np.divide(share * (1 - share), variance, out=by_model, where=variance > 0)
-    effective = np.minimum(effective, n) * (t_quantile(n - 1, level) / t_quantile(df, level)) ** 2
+    tail = (1 - level) / 2
+    effective = np.divide(share * (1 - share), variance, out=by_model.copy(), where=variance > 0)
+    raised = (t_quantile(most - 1, level) / t_quantile(df, level)) ** 2
+    effective = np.minimum(effective, most) * raised
     right = effective * share
     low = beta.ppf(tail, np.where(share > 0, right, 1), effective - right + 1)
     high = beta.ppf(1 - tail, right + 1, np.where(share < 1, effective - right, 1))
@@ -241,6 +265,82 @@ def paired_interval(
     a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
     words = f"model A's less model B's {_in_words(metric, protocol)}"
     return _of_clips(a, b, metric, level, words)
+
+
+def auc_interval(
+    probabilities: NDArray[np.floating[Any]],
+    y: Sequence[str] | NDArray[Any],
+    infants: Sequence[str],
+    *,
+    protocol: Protocol | str = Protocol.LEAK_FREE,
+    level: float = 0.95,
+) -> Interval:
+    """Return the area under the ROC curve, the mean of each class against the rest, averaged over
+    repeats, with its interval over infants.
+
+    It asks how well a model ranks clips, whatever its threshold: 0.5 is guessing, however common
+    a class is. A class's area is a share, that of its clips and others which are ranked right, and
+    has the bounds of one; it counts no more independent clips than make Mann & Whitney's variance
+    of guesses.
+
+    Args:
+        probabilities: or any scores, float `(repeats, clips, classes)` or `(clips, classes)`,
+            classes in alphabetical order; a clip of NaN is neither above nor below another.
+        y: true labels, or their class indices, `(clips,)`.
+        infants, protocol, level: as in `interval`.
+
+    Raises:
+        InputError: lengths differ, or columns aren't the classes.
+    """
+    _check_level(level)
+    rows = np.asarray(probabilities, dtype=np.float64)
+    rows = rows[None] if rows.ndim == 2 else rows
+    sample = _sample(rows.argmax(axis=-1), y, infants)
+    if rows.shape[-1] != len(sample.names):
+        raise InputError(
+            f"probabilities of {rows.shape[-1]} classes, but clips of {len(sample.names)}"
+        )
+    clips = _confusions(sample).sum(axis=-1)
+    n, n_infants = len(sample.truth), len(clips)
+    words = f"{_in_words('roc_auc', protocol)}, of models trained on about as many infants as here"
+    parts = [_ranked(rows[..., k], sample, k) for k in range(len(sample.names))]
+    share, without = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+    lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
+    if len(lone):
+        reason = f"class {sample.names[lone[0]]!r}, or all others, comes from one infant"
+        return Interval(
+            float(share.mean()), None, None, None, n, n_infants, level, words,
+            f"{reason}, so nothing tells how infants differ",
+        )  # fmt: skip
+    others = clips.sum(axis=-1, keepdims=True) - clips
+    fewer = np.where(clips.sum(axis=0) <= others.sum(axis=0), clips, others)
+    most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
+    weights = np.full(len(parts), 1 / len(parts))
+    bounds = _joined(
+        share, without, most, _by_model(fewer), weights, df=part_degrees(clips), level=level
+    )
+    score, low, high, se = map(float, bounds)
+    return Interval(score, low, high, se, n, n_infants, level, words)
+
+
+def _ranked(scores: Array, sample: _Sample, label: int) -> tuple[Array, Array]:
+    """Return the share of pairs of a class's clips and others that are ranked right, and without
+    each infant, in turn: (), (infants,); NaN where that leaves none. Ties count half."""
+    inside = sample.truth == label
+    mine, theirs = scores[:, inside, None], scores[:, None, ~inside]
+    right = np.where(mine == theirs, 0.5, mine > theirs)
+    right = np.where(np.isnan(mine) | np.isnan(theirs), 0.5, right).mean(axis=0)
+    whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
+    of_infant = (whose[:, None] == np.arange(whose.max() + 1)).astype(float)
+    pairs, every = (
+        of_infant[inside].T @ table @ of_infant[~inside] for table in (right, np.ones_like(right))
+    )
+    kept, left = (
+        table.sum() - table.sum(axis=0) - table.sum(axis=1) + table.diagonal()
+        for table in (pairs, every)
+    )
+    without = np.divide(kept, left, out=np.full(len(left), np.nan), where=left > 0.5)
+    return pairs.sum() / every.sum(), without
 
 
 def mean_interval(
@@ -381,6 +481,7 @@ _WORDS: dict[str, str] = {
     "balanced_accuracy": "expected balanced accuracy",
     "accuracy": "expected accuracy at these class shares",
     "macro_f1": "expected macro F1 at these class shares",
+    "roc_auc": "expected area under the ROC curve, a class against the rest,",
 }
 
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import (
     Metric,
+    auc_interval,
     combined,
     degrees_of_freedom,
     interval,
@@ -358,6 +359,58 @@ def test_paired_macro_f1_is_the_difference_and_no_prediction_counts_as_wrong() -
     assert estimate.value == pytest.approx(by_scikit)
     same = paired_interval(a, a, y, infants, metric="macro_f1")
     assert same.value == 0
+
+
+def ranked(seed: int, *, infants: int = 12, signal: float = 1.0) -> tuple[np.ndarray, ...]:
+    """Return scores (clips, 3), truth and infants, each infant with its own leaning."""
+    rng = np.random.default_rng(seed)
+    whose = np.repeat(np.arange(infants), 4)
+    truth = np.concatenate([np.arange(3), rng.integers(0, 3, 4 * infants - 3)])
+    leaning = rng.normal(0, 0.7, (infants, 3))[whose]
+    return rng.normal(0, 1, (4 * infants, 3)) + leaning + signal * np.eye(3)[truth], truth, whose
+
+
+def test_the_area_under_the_roc_curve_is_scikit_learns_and_its_jackknife_by_hand() -> None:
+    scores, truth, infants = ranked(0)
+    scores = scores.round(1)  # some ties
+
+    def area(clips: np.ndarray) -> float:
+        each = [roc_auc_score(truth[clips] == k, scores[clips, k]) for k in range(3)]
+        return float(np.mean(each))
+
+    result = auc_interval(scores, truth, infants.astype(str))
+    without = np.array([area(infants != infant) for infant in range(12)])
+    assert result.value == pytest.approx(area(infants >= 0))
+    assert result.se == pytest.approx(np.sqrt(11 * without.var()))
+    assert 0.5 < result.low < result.value < result.high < 1  # type: ignore[operator]
+    repeats = auc_interval(np.stack([scores, -scores]), truth, infants.astype(str))
+    assert repeats.value == pytest.approx(0.5)
+
+
+def test_an_area_of_a_perfect_ranking_is_not_certain_and_clips_without_an_answer_are_ties() -> None:
+    _, truth, infants = ranked(0)
+    perfect = auc_interval(np.eye(3)[truth], truth, infants.astype(str))
+    assert (perfect.value, perfect.high, perfect.se) == (1, 1, 0)
+    assert 0.75 < perfect.low < 0.98  # type: ignore[operator]
+    silent = auc_interval(np.full((len(truth), 3), np.nan), truth, infants.astype(str))
+    assert silent.value == 0.5 and silent.low < 0.45  # type: ignore[operator]
+    alone = auc_interval(np.eye(2)[[0, 0, 1, 1]], np.array([0, 0, 1, 1]), list("aabc"))
+    assert (alone.value, alone.low) == (1, None)
+    assert "class '0', or all others, comes from one infant" in alone.reason
+    with pytest.raises(InputError, match="probabilities of 2 classes, but clips of 3"):
+        auc_interval(np.eye(3)[truth][:, :2], truth, infants.astype(str))
+
+
+@pytest.mark.parametrize("signal", [0.0, 1.0, 3.0])
+def test_the_interval_of_an_area_covers(signal: float) -> None:
+    scores, truth, infants = ranked(0, infants=4000, signal=signal)
+    expected = np.mean([roc_auc_score(truth == k, scores[:, k]) for k in range(3)])
+    held = []
+    for seed in range(1, 301):
+        scores, truth, infants = ranked(seed)
+        result = auc_interval(ranked(seed, signal=signal)[0], truth, infants.astype(str))
+        held.append(result.low <= expected <= result.high)  # type: ignore[operator]
+    assert np.mean(held) >= 0.93
 
 
 def test_the_mean_of_equal_clusters_has_the_t_interval_of_their_means() -> None:
