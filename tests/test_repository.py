@@ -167,7 +167,8 @@ def test_readme_counts_clips_and_donors_as_the_registry_does() -> None:
     for row in registry_rows():
         _, label, name = row["file"].split("/")
         clips[label].append(parse_name(name).infant)
-    table = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \|$", README, flags=re.MULTILINE)
+    section = README.split("| label | clips | donors |")[1].split("\n\n")[0]
+    table = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \|$", section, flags=re.MULTILINE)
     assert {label: (int(n), int(donors)) for label, n, donors in table} == {
         label: (len(infants), len(set(infants))) for label, infants in clips.items()
     }

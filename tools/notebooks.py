@@ -108,6 +108,9 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments
     names = [] if command == "students" else rest
     paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if unknown := set(names) - {path.stem for path in paths}:
+        print(f"no notebook {', '.join(sorted(unknown))} in notebooks/.", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as scratch:
         for path in [p for p in paths if not names or p.stem in names]:
             print(path.stem, flush=True)

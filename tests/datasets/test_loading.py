@@ -217,16 +217,17 @@ def test_each_file_that_differs_from_the_registry_is_one_line(copy: Path) -> Non
     files[0].unlink()
     files[1].write_bytes(files[1].read_bytes()[:1000])
     files[2].write_bytes(b"\0" * files[2].stat().st_size)
-    shutil.copy(files[3], copy / "hungry" / "extra.wav")
+    for extra in ("extra.wav", "extra.mp3", ".DS_Store"):
+        shutil.copy(files[3], copy / "hungry" / extra)
     corpus = load("donateacry")
     rows = corpus.problems()
     rows = rows[rows.kind == "left out"]
     what = dict(zip(rows.item, rows.what, strict=True))
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert "not in the folder" in what[missing]
     assert "size differs" in what[cut]
     assert "damaged" in what[damaged]
-    assert what["hungry/extra.wav"] == "not in the registry"
+    assert what["hungry/extra.wav"] == what["hungry/extra.mp3"] == "not in the registry"
     assert len(corpus) == 457 - 3
 
 
@@ -397,3 +398,10 @@ def test_a_corpus_that_was_whole_once_is_not_removed_for_a_clip_that_cannot_be_w
     with pytest.raises(cryutils.InputError, match="No space left on device"):
         load("synthetic", **dials)
     assert all(clip.path.is_file() for clip in clips[1:])
+
+
+def test_an_option_that_a_corpus_does_not_have_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="synthetic has no option 'clips_per_infants'. Did you"):
+        load("synthetic", clips_per_infants=3)
+    with pytest.raises(InputError, match="donateacry has no option 'infants'"):
+        load("donateacry", infants=3)
