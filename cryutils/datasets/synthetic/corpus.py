@@ -1,9 +1,9 @@
 """The synthetic corpus: the WAV or MP4 files of everyone in `schedule.py`, made once and kept.
 
 Walked by notebooks 01 (data and playback) and 05 (image); `cryutils.load("synthetic", **dials)`
-reads what `build` returns. It has the structure that makes or breaks an evaluation, in DonateACry
-as in Paper A's videos (§2): several clips an infant, most of them with the same label, in
-sessions of a few minutes. It is NEVER evidence about real infants; see `states.py` and
+reads what `build` returns. It has the structure that makes or breaks an evaluation: several clips
+an infant, most of them with the same label, in sessions of a few minutes. (DonateACry has it; of
+Paper A's videos nobody knows.) It is NEVER evidence about real infants; see `states.py` and
 `face_states.py` for what is assumed.
 """
 

@@ -1,7 +1,7 @@
 """Who cries when and why in the synthetic corpus: infants, labels, sessions and seeds.
 
 Read by `corpus.py`, which makes the files; notebook 01 (data and playback) shows the structure:
-that of DonateACry and of Paper A's videos (§2), where most clips of an infant share a label.
+that of DonateACry, where most clips of an infant share a label.
 """
 
 from __future__ import annotations
