@@ -263,7 +263,8 @@ def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.Da
     if every:
         rows = {key: rows.get(key) or _unmeasured(claim) for key, claim in ledger.iterrows()}
     columns = ["claim", "value", "low", "high", "data", "verdict"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    # Of no rows `from_dict` makes an index of numbers, in which no key can be looked for.
+    return pd.DataFrame([*rows.values()], pd.Index([*rows], dtype=object), columns)
 
 
 def together(judged: pd.DataFrame) -> str:
