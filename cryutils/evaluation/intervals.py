@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Protocol, class_indices
 
 __all__ = [
     "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
@@ -271,23 +271,25 @@ def auc_interval(
     probabilities: NDArray[np.floating[Any]],
     y: Sequence[str] | NDArray[Any],
     infants: Sequence[str],
+    folds: Sequence[Sequence[Fold]] | None = None,
     *,
     protocol: Protocol | str = Protocol.LEAK_FREE,
     level: float = 0.95,
 ) -> Interval:
-    """Return the area under the ROC curve, the mean of each class against the rest, averaged over
-    repeats, with its interval over infants.
+    """Return the area under the ROC curve, a class against the rest, with its interval.
 
-    It asks how well a model ranks clips, whatever its threshold: 0.5 is guessing, however common
-    a class is. A class's area is a share, that of its clips and others which are ranked right, and
-    has the bounds of one; it counts no more independent clips than make Mann & Whitney's variance
-    of guesses.
+    The mean over classes asks how well a model ranks clips, whatever its threshold: 0.5 is
+    guessing, however common a class is. A class's area is a share, that of its clips and others
+    which are ranked right, and has the bounds of one; it counts no more independent clips than
+    make Mann & Whitney's variance of guesses.
 
     Args:
         probabilities: or any scores, float `(repeats, clips, classes)` or `(clips, classes)`,
             classes in alphabetical order; a clip of NaN is neither above nor below another.
         y: true labels, or their class indices, `(clips,)`.
         infants, protocol, level: as in `interval`.
+        folds: of each repeat, as `evaluation.folds` gives them. Only clips that one fold tests
+            are compared then, since each fold's model has a scale of its own.
 
     Raises:
         InputError: lengths differ, or columns aren't the classes.
@@ -303,7 +305,11 @@ def auc_interval(
     clips = _confusions(sample).sum(axis=-1)
     n, n_infants = len(sample.truth), len(clips)
     words = f"{_in_words('roc_auc', protocol)}, of models trained on about as many infants as here"
-    parts = [_ranked(rows[..., k], sample, k) for k in range(len(sample.names))]
+    fold = np.zeros(rows.shape[:2], dtype=np.int64)
+    for number, repeat in enumerate(folds or ()):
+        for k, (_, test) in enumerate(repeat):
+            fold[number, test] = k
+    parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
     share, without = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
@@ -323,23 +329,29 @@ def auc_interval(
     return Interval(score, low, high, se, n, n_infants, level, words)
 
 
-def _ranked(scores: Array, sample: _Sample, label: int) -> tuple[Array, Array]:
-    """Return the share of pairs of a class's clips and others that are ranked right, and without
-    each infant, in turn: (), (infants,); NaN where that leaves none. Ties count half."""
+def _ranked(
+    scores: Array, sample: _Sample, label: int, fold: NDArray[np.int64]
+) -> tuple[Array, Array]:
+    """Return the share of a class's clips and others that are ranked right, and without infants.
+
+    Float64 (), and (infants,) without each in turn, NaN where that leaves none. Ties count half.
+    """
     inside = sample.truth == label
     mine, theirs = scores[:, inside, None], scores[:, None, ~inside]
     right = np.where(mine == theirs, 0.5, mine > theirs)
-    right = np.where(np.isnan(mine) | np.isnan(theirs), 0.5, right).mean(axis=0)
+    right = np.where(np.isnan(mine) | np.isnan(theirs), 0.5, right)
+    together = fold[:, inside, None] == fold[:, None, ~inside]
     whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
     of_infant = (whose[:, None] == np.arange(whose.max() + 1)).astype(float)
     pairs, every = (
-        of_infant[inside].T @ table @ of_infant[~inside] for table in (right, np.ones_like(right))
+        of_infant[inside].T @ table.sum(axis=0) @ of_infant[~inside]
+        for table in (right * together, together)
     )
-    kept, left = (
+    rest, size = (
         table.sum() - table.sum(axis=0) - table.sum(axis=1) + table.diagonal()
         for table in (pairs, every)
     )
-    without = np.divide(kept, left, out=np.full(len(left), np.nan), where=left > 0.5)
+    without = np.divide(rest, size, out=np.full(len(size), np.nan), where=size > 0.5)
     return pairs.sum() / every.sum(), without
 
 

@@ -387,6 +387,18 @@ def test_the_area_under_the_roc_curve_is_scikit_learns_and_its_jackknife_by_hand
     assert repeats.value == pytest.approx(0.5)
 
 
+def test_clips_of_different_folds_are_not_compared() -> None:
+    # Both halves are ranked without a fault, but on scales that lie apart.
+    truth = np.tile([0, 1], 8)
+    infants = [f"i{k}" for k in range(16)]
+    scores = np.eye(2)[truth] + 10 * (np.arange(16) >= 8)[:, None] * [[1, 0]]
+    halves = [(np.arange(8, 16), np.arange(8)), (np.arange(8), np.arange(8, 16))]
+    assert auc_interval(scores, truth, infants).value < 0.9
+    assert auc_interval(scores, truth, infants, [halves]).value == 1
+    twice = np.stack([scores, -scores])
+    assert auc_interval(twice, truth, infants, [halves, halves]).value == pytest.approx(0.5)
+
+
 def test_an_area_of_a_perfect_ranking_is_not_certain_and_clips_without_an_answer_are_ties() -> None:
     _, truth, infants = ranked(0)
     perfect = auc_interval(np.eye(3)[truth], truth, infants.astype(str))
