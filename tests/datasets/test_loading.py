@@ -401,7 +401,7 @@ def test_a_corpus_that_was_whole_once_is_not_removed_for_a_clip_that_cannot_be_w
 
 
 def test_an_option_that_a_corpus_does_not_have_is_refused_in_words() -> None:
-    with pytest.raises(InputError, match="synthetic has no option 'clips_per_infants'. Did you"):
+    with pytest.raises(InputError, match="no option 'clips_per_infants'"):
         load("synthetic", clips_per_infants=3)
     with pytest.raises(InputError, match="donateacry has no option 'infants'"):
         load("donateacry", infants=3)
