@@ -225,13 +225,15 @@ def published() -> pd.DataFrame:
     return pd.read_csv(project_dir() / "data" / "claims.csv")
 
 
-def unstated() -> pd.DataFrame:
-    """Return every setting that Paper A leaves open, with the choice made here, from `data`.
+def unstated(study: str) -> pd.DataFrame:
+    """Return every setting that a paper leaves open in a `study`, with the choice made here.
 
-    Columns: setting, where, says (what the paper says of it), choice, notebook and parameter
-    (which notebook's parameter sets it; empty where the code does).
+    study: "Table 2" or "Table 3" of Paper A, or "Paper B". Columns: setting, where, says (what
+    the paper says of it), choice, notebook and parameter (which notebook's parameter sets it;
+    empty where the code does). From `data/unstated.csv`.
     """
-    return pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
+    register = pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
+    return register[register.study == study].drop(columns="study").reset_index(drop=True)
 
 
 def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.DataFrame:
