@@ -8,6 +8,7 @@ from .crossval import fit_and_predict as fit_and_predict
 from .crossval import holdout_scores as holdout_scores
 from .crossval import majority_baseline as majority_baseline
 from .crossval import out_of_fold as out_of_fold
+from .crossval import scored_out_of_fold as scored_out_of_fold
 from .intervals import Interval as Interval
 from .intervals import Metric as Metric
 from .intervals import auc_interval as auc_interval

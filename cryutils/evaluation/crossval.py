@@ -29,6 +29,7 @@ __all__ = [
     "holdout_scores",
     "majority_baseline",
     "out_of_fold",
+    "scored_out_of_fold",
 ]
 
 Features = NDArray[Any] | Callable[[NDArray[np.int64]], NDArray[Any]]
@@ -65,9 +66,8 @@ def out_of_fold(
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,
-    probabilities: bool = False,
     jobs: int | None = None,
-) -> NDArray[Any]:
+) -> NDArray[np.int64]:
     """Return what was predicted for each clip by a model that had not seen it, for each repeat.
 
     Args:
@@ -79,14 +79,34 @@ def out_of_fold(
         labels: one a clip.
         repeated_folds: from `folds`; each repeat must test every clip exactly once.
         classes: their order in the result; by default the labels found, sorted.
-        probabilities: return `predict_proba` (or `predict_proba_folds`) instead of classes.
         jobs: worker processes; None takes all cores where the first fold shows that it pays.
 
     Returns:
-        int64 `(repeats, clips)` of class indices, or float64 `(repeats, clips, classes)`.
+        int64 `(repeats, clips)` of class indices.
 
     Raises:
         InputError: a repeat leaves a clip out or tests it twice, or a label is no class.
+    """
+    return scored_out_of_fold(
+        model, X, labels, repeated_folds, classes=classes, scores=False, jobs=jobs
+    )[0]
+
+
+def scored_out_of_fold(
+    model: Any,
+    X: Features,
+    labels: Sequence[str],
+    repeated_folds: Sequence[Sequence[Fold]],
+    *,
+    classes: Sequence[str] | None = None,
+    scores: bool = True,
+    jobs: int | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what `out_of_fold` does, and how strongly each class was answered.
+
+    The second is float64 `(repeats, clips, classes)`: `predict_proba` (`predict_proba_folds`), or
+    `decision_function` where a classifier has no probabilities; nothing without `scores`.
+    Arguments as there.
     """
     y, names = class_indices(labels, classes)
     for number, repeat in enumerate(repeated_folds):
@@ -97,18 +117,15 @@ def out_of_fold(
             )
     flat = [fold for repeat in repeated_folds for fold in repeat]
     with one_thread():
-        parts = fit_and_predict(model, X, y, flat, probabilities=probabilities, jobs=jobs)
-    predicted = iter(parts)
-    shape = (len(repeated_folds), len(y)) + ((len(names),) if probabilities else ())
-    pooled = np.zeros(shape, dtype=np.float64 if probabilities else np.int64)
-    for row, repeat in zip(pooled, repeated_folds, strict=True):
+        answers = iter(_answers(model, X, y, flat, scores=scores, jobs=jobs))
+    predicted = np.zeros((len(repeated_folds), len(y)), dtype=np.int64)
+    scored = np.zeros((*predicted.shape, len(names) * scores))
+    for number, repeat in enumerate(repeated_folds):
         for _, test in repeat:
-            part = next(predicted)
-            if probabilities:
-                row[test, : part.shape[1]] = part
-            else:
-                row[test] = part
-    return pooled
+            labels_of_test, scores_of_test = next(answers)
+            predicted[number, test] = labels_of_test
+            scored[number, test, : scores_of_test.shape[1]] = scores_of_test
+    return predicted, scored
 
 
 def majority_baseline(
@@ -228,39 +245,62 @@ def fit_and_predict(
     y: NDArray[np.int64],
     folds: Sequence[Fold],
     *,
-    probabilities: bool = False,
     jobs: int | None = None,
-) -> list[NDArray[Any]]:
-    """Return for each fold the class indices `(test,)`, or probabilities, of its test clips."""
-    whole = "predict_proba_folds" if probabilities else "predict_folds"
-    if hasattr(model, whole):
-        return list(getattr(model, whole)(X, y, folds))
-    method = "predict_proba" if probabilities else "predict"
-    if not hasattr(model, method):
-        raise InputError(f"{type(model).__name__} has no {method}; give a classifier that does")
+) -> list[NDArray[np.int64]]:
+    """Return for each fold the class indices `(test,)` of its test clips."""
+    return [predicted for predicted, _ in _answers(model, X, y, folds, scores=False, jobs=jobs)]
+
+
+Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+def _answers(
+    model: Any,
+    X: Features,
+    y: NDArray[np.int64],
+    folds: Sequence[Fold],
+    *,
+    scores: bool,
+    jobs: int | None,
+) -> list[Answer]:
+    """Return for each fold the class indices and scores (test, classes) of its test clips."""
+    if hasattr(model, "predict_proba_folds") and scores:
+        return [(p.argmax(axis=1), p) for p in model.predict_proba_folds(X, y, folds)]
+    if hasattr(model, "predict_folds"):
+        if scores:
+            raise InputError(f"{type(model).__name__} has no predict_proba_folds")
+        return [(p, np.zeros((len(p), 0))) for p in model.predict_folds(X, y, folds)]
+    for ways in (("predict",), ("predict_proba", "decision_function"))[: 1 + scores]:
+        if not any(hasattr(model, way) for way in ways):
+            name = type(model).__name__
+            raise InputError(f"{name} has no {' or '.join(ways)}; give a classifier that does")
     begun = time.perf_counter()
-    done = [_one_fold(model, X, y, fold, method) for fold in folds[:1]]
+    done = [_one_fold(model, X, y, fold, scores) for fold in folds[:1]]
     left = (time.perf_counter() - begun) * (len(folds) - 1)
     if jobs == 1 or (jobs is None and left < _WORTH_PROCESSES_S):
-        return done + [_one_fold(model, X, y, fold, method) for fold in folds[1:]]
+        return done + [_one_fold(model, X, y, fold, scores) for fold in folds[1:]]
     from joblib import Parallel, cpu_count, delayed
 
     workers = Parallel(n_jobs=jobs or cpu_count())
-    return done + workers(delayed(_one_fold)(model, X, y, fold, method) for fold in folds[1:])
+    return done + workers(delayed(_one_fold)(model, X, y, fold, scores) for fold in folds[1:])
 
 
-def _one_fold(
-    model: Any, X: Features, y: NDArray[np.int64], fold: Fold, method: str
-) -> NDArray[Any]:
+def _one_fold(model: Any, X: Features, y: NDArray[np.int64], fold: Fold, scores: bool) -> Answer:
     from sklearn.base import clone
 
     train, test = fold
     features = X(train) if callable(X) else X
     fitted = clone(model).fit(features[train], y[train])
-    answer = np.asarray(getattr(fitted, method)(features[test]))
-    if method == "predict":
-        return answer
+    predicted = fitted.predict(features[test])
+    if not scores:
+        return predicted, np.zeros((len(test), 0))
+    certain = hasattr(fitted, "predict_proba")
+    answer = np.asarray(
+        (fitted.predict_proba if certain else fitted.decision_function)(features[test])
+    )
+    if answer.ndim == 1:  # of two classes a decision function scores the second
+        answer = np.stack([-answer, answer], axis=1)
     # A class that the training part lacks has no column of its own.
-    columns = np.zeros((len(test), int(y.max()) + 1))
+    columns = np.full((len(test), int(y.max()) + 1), 0.0 if certain else -np.inf)
     columns[:, fitted.classes_] = answer
-    return columns
+    return predicted, columns

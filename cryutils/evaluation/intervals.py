@@ -334,7 +334,8 @@ def _ranked(
 ) -> tuple[Array, Array]:
     """Return the share of a class's clips and others that are ranked right, and without infants.
 
-    Float64 (), and (infants,) without each in turn, NaN where that leaves none. Ties count half.
+    Float64 (), and (infants,) without each in turn, NaN where that leaves none. Ties count half,
+    and so does a class of which no fold tests clips beside others.
     """
     inside = sample.truth == label
     mine, theirs = scores[:, inside, None], scores[:, None, ~inside]
@@ -352,7 +353,7 @@ def _ranked(
         for table in (pairs, every)
     )
     without = np.divide(rest, size, out=np.full(len(size), np.nan), where=size > 0.5)
-    return pairs.sum() / every.sum(), without
+    return pairs.sum() / every.sum() if every.any() else 0.5, without
 
 
 def mean_interval(

@@ -115,8 +115,8 @@ class DeepNeuralNetwork:
 
     settings: DenseSettings = DNN
 
-    def predict_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
-        """Return the predicted class of each fold's test clips, int (test,) each.
+    def predict_proba_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
+        """Return the class probabilities of each fold's test clips, float32 (test, classes) each.
 
         `X` is float (clips, features), or a function that returns it for the indices of a
         training set; `y` int (clips,); `folds` pairs of train and test indices.
@@ -126,7 +126,8 @@ class DeepNeuralNetwork:
         nobody = np.array([], np.int64)
         tasks = [Task(train, nobody, group=k % len(x)) for k, (train, _) in enumerate(folds)]
         networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
-        return [
-            networks.predict(k, x[tasks[k].group, test]).argmax(axis=1)
-            for k, (_, test) in enumerate(folds)
-        ]
+        return [networks.predict(k, x[tasks[k].group, test]) for k, (_, test) in enumerate(folds)]
+
+    def predict_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
+        """Return the predicted class of each fold's test clips, int (test,) each."""
+        return [p.argmax(axis=1) for p in self.predict_proba_folds(X, y, folds)]

@@ -31,6 +31,7 @@ __all__ = ["STATES", "Scored", "comparison", "deploy", "flicker", "state_corpus"
 
 Array = npt.NDArray[np.float32]
 
+Folds = Sequence[Sequence[evaluation.Fold]]
 STATES = ("discomfort", "hungry", "pain", "tired")
 _SUMMARY = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
 _WITH_INTERVAL: tuple[evaluation.Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -51,7 +52,8 @@ class Scored:
 
     `predicted` is int64 (repeats, clips), -1 where there was no answer, which counts as wrong;
     `scores` are `evaluation.scores`, `intervals` those of accuracy, balanced accuracy and macro
-    F1 over infants.
+    F1 over infants, and of the area under the ROC curve where it is known how strongly each
+    class was answered.
     """
 
     def __init__(self, predicted: npt.NDArray[np.int64], corpus: Corpus, *, protocol: str) -> None:
@@ -74,21 +76,29 @@ class Scored:
 
     @classmethod
     def of(
-        cls, probabilities: npt.NDArray[np.floating[Any]], corpus: Corpus, *, protocol: str
+        cls,
+        probabilities: npt.NDArray[np.floating[Any]],
+        corpus: Corpus,
+        folds: Folds | None = None,
+        *,
+        protocol: str,
     ) -> Scored:
         """Return the scores of probabilities (clips, classes) or (repeats, clips, classes).
 
-        A row of NaN is no answer.
+        A row of NaN is no answer. With the `folds` that they come from, the area under the ROC
+        curve is among the scores.
         """
-        return cls(decide(probabilities), corpus, protocol=protocol)
+        scored = cls(decide(probabilities), corpus, protocol=protocol)
+        if folds is not None:
+            scored._rank(probabilities, folds)
+        return scored
 
     @classmethod
-    def majority(
-        cls, corpus: Corpus, folds: Sequence[Sequence[evaluation.Fold]], *, protocol: str
-    ) -> Scored:
+    def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:
         """Return the scores of always saying the training part's commonest class."""
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         scored = cls(predicted, corpus, protocol=protocol)
+        scored._rank(np.zeros((*predicted.shape, len(corpus.classes))), folds)
         scored._forget_intervals()
         return scored
 
@@ -98,7 +108,7 @@ class Scored:
         model: Any,
         features: npt.NDArray[np.floating[Any]],
         corpus: Corpus,
-        folds: Sequence[Sequence[evaluation.Fold]],
+        folds: Folds,
         *,
         protocol: str,
     ) -> Scored:
@@ -120,10 +130,19 @@ class Scored:
         ]
         labels = [str(corpus.labels[k]) for k in usable]
         predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
-        predicted[:, usable] = evaluation.out_of_fold(
+        ranks = np.full((*predicted.shape, len(corpus.classes)), np.nan)
+        predicted[:, usable], ranks[:, usable] = evaluation.scored_out_of_fold(
             model, features[usable], labels, inside, classes=corpus.classes
         )
-        return cls(predicted, corpus, protocol=protocol)
+        scored = cls(predicted, corpus, protocol=protocol)
+        scored._rank(ranks, folds)
+        return scored
+
+    def _rank(self, strengths: npt.NDArray[np.floating[Any]], folds: Folds) -> None:
+        infants = self.corpus.infants.tolist()
+        self.intervals["roc_auc"] = evaluation.auc_interval(
+            strengths, self.corpus.labels, infants, folds, protocol=self.protocol
+        )
 
     def _forget_intervals(self) -> None:
         # What always says the same knows nothing that could be sure or unsure.
@@ -151,7 +170,9 @@ class Scored:
         names: summary scores, with their intervals where they have one; none: all of them, and
         precision, recall and F1 of each class.
         """
-        values = {name: getattr(self.scores, name) for name in names or _SUMMARY}
+        values = {name: interval.value for name, interval in self.intervals.items()}
+        values |= {name: getattr(self.scores, name) for name in _SUMMARY}
+        values = {name: values[name] for name in names or values}
         if not names:
             for label, row in self.table.iloc[:-1].iterrows():
                 values |= {f"{name}.{label}": row[name] for name in ("precision", "recall", "f1")}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
@@ -20,6 +21,7 @@ from cryutils.evaluation.crossval import (
     holdout_scores,
     majority_baseline,
     out_of_fold,
+    scored_out_of_fold,
 )
 from cryutils.evaluation.splits import Protocol, folds
 
@@ -115,20 +117,34 @@ def test_probabilities_sum_to_one_and_keep_the_order_of_the_classes_given(
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=2)
     order = ["class2", "never", "class0", "class1"]
     arguments = (KNeighborsClassifier(), voices, corpus.labels, drawn)
-    p = out_of_fold(*arguments, classes=order, probabilities=True)
+    predicted, p = scored_out_of_fold(*arguments, classes=order)
     assert p.shape == (2, 60, 4)
     np.testing.assert_allclose(p.sum(axis=2), 1)
     assert np.all(p[:, :, 1] == 0)
-    plain = out_of_fold(*arguments, probabilities=True)
-    np.testing.assert_allclose(p[:, :, [2, 3, 0]], plain)
+    np.testing.assert_array_equal(predicted, out_of_fold(*arguments, classes=order))
+    np.testing.assert_array_equal(predicted, p.argmax(axis=2))
+    np.testing.assert_allclose(p[:, :, [2, 3, 0]], scored_out_of_fold(*arguments)[1])
 
 
-def test_a_model_without_probabilities_is_named(
-    corpus: SimpleNamespace, voices: np.ndarray
+@pytest.mark.parametrize("states", [2, 3])
+def test_a_decision_function_scores_where_there_are_no_probabilities(
+    corpus: SimpleNamespace, voices: np.ndarray, states: int
 ) -> None:
+    some = np.isin(corpus.labels, ["class0", "class1", "class2"][:states])
+    labels, infants = ([a for a, wanted in zip(b, some, strict=True) if wanted]
+                       for b in (corpus.labels, corpus.infants))  # fmt: skip
+    drawn = folds(labels, infants, n_splits=4, repeats=1)
+    predicted, scores = scored_out_of_fold(RidgeClassifier(), voices[some], labels, drawn)
+    assert scores.shape == (1, int(some.sum()), states)
+    np.testing.assert_array_equal(predicted, scores.argmax(axis=2))
+
+
+def test_a_model_without_scores_is_named(corpus: SimpleNamespace, voices: np.ndarray) -> None:
     drawn = folds(corpus.labels, corpus.infants, n_splits=4, repeats=1)
-    with pytest.raises(InputError, match="RidgeClassifier has no predict_proba"):
-        out_of_fold(RidgeClassifier(), voices, corpus.labels, drawn, probabilities=True)
+    with pytest.raises(InputError, match="LinearRegression has no predict_proba or decision"):
+        scored_out_of_fold(LinearRegression(), voices, corpus.labels, drawn)
+    with pytest.raises(InputError, match="StandardScaler has no predict; give"):
+        out_of_fold(StandardScaler(), voices, corpus.labels, drawn)
 
 
 def test_folds_that_leave_a_clip_out_are_refused(

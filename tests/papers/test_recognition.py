@@ -136,6 +136,26 @@ def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
         assert "heard in training too" in interval.estimand
 
 
+def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -> None:
+    infants = case.corpus.infants.tolist()
+    folds = evaluation.Protocol("leak_free").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
+    scored = Scored.of(case.probabilities, case.corpus, folds, protocol="leak_free")
+    area = evaluation.auc_interval(case.probabilities, case.corpus.labels, infants, folds)
+    assert scored.intervals["roc_auc"] == area
+    assert 0.5 < area.low < area.value < area.high < 1  # type: ignore[operator]
+    row = scored.results("cry2", "roc_auc").iloc[0]
+    assert (row.key, row.value, row.low) == ("cry2.roc_auc", area.value, area.low)
+    assert "cry2.roc_auc" in set(scored.results("cry2").key)
+    majority = Scored.majority(case.corpus, folds, protocol="leak_free")
+    assert (majority.intervals["roc_auc"].value, majority.intervals["roc_auc"].low) == (0.5, None)
+    # One that always says the same may rank well all the same.
+    bold = np.where([True, False, False, False], 5.0, 1.0) + np.eye(4)[case.truth]
+    always = Scored.of(bold, case.corpus, folds, protocol="leak_free")
+    assert always.intervals["accuracy"].low is None
+    assert always.intervals["roc_auc"].value == 1
+    assert always.intervals["roc_auc"].low is not None
+
+
 def test_repeats_are_pooled(case: Case) -> None:
     perfect = np.eye(4, dtype=np.float32)[case.truth]
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
@@ -419,6 +439,9 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )
+    strengths = evaluation.scored_out_of_fold(model, features, cries.labels, folds)[1]
+    area = evaluation.auc_interval(strengths, cries.labels, cries.infants.tolist(), folds)
+    assert whole.intervals["roc_auc"] == area
     features[[4, 11]] = np.nan
     scored = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
     assert (scored.predicted[:, [4, 11]] == -1).all()
