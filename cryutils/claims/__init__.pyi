@@ -8,12 +8,14 @@ from .store import Result as Result
 from .store import begin as begin
 from .store import current as current
 from .store import figure_path as figure_path
+from .store import load_predictions as load_predictions
 from .store import load_results as load_results
 from .store import merge as merge
 from .store import published as published
 from .store import read_results as read_results
 from .store import record as record
 from .store import record_interval as record_interval
+from .store import record_predictions as record_predictions
 from .store import record_table as record_table
 from .store import run_dir as run_dir
 from .store import together as together

@@ -20,15 +20,15 @@ import pandas as pd
 
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.claims.arithmetic import evaluate
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval
 
 __all__ = [
-    "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_results", "merge",
-    "published", "read_results", "record", "record_interval", "record_table", "run_dir",
-    "together", "unreadable", "unstated", "verdicts",
+    "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_predictions", "load_results",
+    "merge", "published", "read_results", "record", "record_interval", "record_predictions",
+    "record_table", "run_dir", "together", "unreadable", "unstated", "verdicts",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -56,6 +56,7 @@ class _Notebook:
     name: str
     seed: int | None
     texts: dict[tuple[str, str | None, str], str]  # each result as it stands in the file
+    predictions: dict[str, dict[tuple[str, str], pd.DataFrame]]  # by key, protocol and data
 
 
 _current: _Notebook | None = None
@@ -70,7 +71,7 @@ def run_dir() -> Path:
 def begin(notebook: str, *, seed: int | None = None) -> None:
     """Start the results of `notebook` afresh; `seed` is stored with each of them."""
     global _current
-    _current = _Notebook(notebook, seed, {})
+    _current = _Notebook(notebook, seed, {}, {})
     _write(_current)
 
 
@@ -128,6 +129,39 @@ def record_table(table: pd.DataFrame) -> None:
         record(**row)
 
 
+def record_predictions(table: pd.DataFrame) -> None:
+    """Keep what scores were computed from, in `predictions/<key>.parquet`, a row a clip and repeat.
+
+    `table` has columns `key` (that of the score, without its metric), `protocol`, `data`, `clip`,
+    `infant`, `repeat`, `fold` (-1 where it isn't known), `truth`, `predicted` (None without an
+    answer) and, where it is known how strongly each class was answered, `p_<class>`. The
+    seed is added. Raises InputError for a call before `begin`.
+    """
+    if _current is None:
+        raise InputError("call claims.begin('<notebook>') before claims.record_predictions.")
+    for (key, protocol, data), rows in table.groupby(["key", "protocol", "data"], sort=False):
+        parts = _current.predictions.setdefault(str(key), {})
+        parts[protocol, data] = rows.drop(columns="key").assign(seed=_current.seed)
+        with writing(_predictions_path(run_dir(), str(key))) as part:
+            pd.concat(parts.values(), ignore_index=True).to_parquet(part, index=False)
+
+
+def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
+    """Return what `record_predictions` kept of a score in a run (as in `load_results`).
+
+    Raises InputError where nothing was kept.
+    """
+    path = _predictions_path(_folder(run), key)
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.parquet")]
+        raise InputError(f"{path}: no predictions of that name.{near_miss(key, known)}")
+    return pd.read_parquet(path)
+
+
+def _predictions_path(folder: Path, key: str) -> Path:
+    return folder / "predictions" / f"{key}.parquet"
+
+
 def current() -> str:
     """Return the name of the notebook that called `begin`, or "" before that."""
     return _current.name if _current else ""
@@ -146,15 +180,19 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
     `run` is a folder, or a run's name under the outputs folder; default: this run. Raises
     InputError where there is none.
     """
-    folder = run_dir() if run is None else Path(run)
-    if run is not None and not folder.is_absolute():
-        folder = outputs_dir() / folder
+    folder = _folder(run)
     if not (folder / "results").is_dir():
         raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
     rows, damaged = _read(folder)
     for path in damaged:
         read_results(path)  # raises what is wrong with it
     return pd.DataFrame(rows, columns=list(Result.__slots__))
+
+
+def _folder(run: str | Path | None) -> Path:
+    if run is None:
+        return run_dir()
+    return Path(run) if Path(run).is_absolute() else outputs_dir() / run
 
 
 def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:

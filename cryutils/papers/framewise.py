@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "nearest", "results", "scores",
-    "taken",
+    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "nearest", "predictions",
+    "results", "scores", "taken",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -220,9 +220,17 @@ def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
     As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
     counts clips in any case.
     """
-    key += ".frame_split" if fitted.split is Split.FRAME else ""
-    table = headline(fitted, corpus).results(key, "accuracy", "balanced_accuracy")
+    table = headline(fitted, corpus).results(_key(key, fitted), "accuracy", "balanced_accuracy")
     return table.assign(n=len(corpus))
+
+
+def predictions(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
+    """Return `headline`'s answers as rows for `claims.record_predictions`, by the same key."""
+    return headline(fitted, corpus).predictions(_key(key, fitted))
+
+
+def _key(key: str, fitted: Framewise) -> str:
+    return f"{key}.frame_split" if fitted.split is Split.FRAME else key
 
 
 def comparison(fits: Mapping[str, Mapping[Split, Framewise]], corpus: Corpus) -> pd.DataFrame:

@@ -53,26 +53,40 @@ class Scored:
     `predicted` is int64 (repeats, clips), -1 where there was no answer, which counts as wrong;
     `scores` are `evaluation.scores`, `intervals` those of accuracy, balanced accuracy and macro
     F1 over infants, and of the area under the ROC curve where it is known how strongly each
-    class was answered.
+    class was answered in which fold.
     """
 
-    def __init__(self, predicted: npt.NDArray[np.int64], corpus: Corpus, *, protocol: str) -> None:
+    def __init__(
+        self,
+        predicted: npt.NDArray[np.int64],
+        corpus: Corpus,
+        *,
+        protocol: str,
+        strengths: npt.NDArray[np.floating[Any]] | None = None,
+        folds: Folds | None = None,
+    ) -> None:
+        """Score the answers.
+
+        `strengths` are probabilities or the like, (repeats, clips, classes).
+        """
         self.corpus, self.protocol = corpus, protocol
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
         self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
+        infants = corpus.infants.tolist()
         self.intervals: dict[str, evaluation.Interval] = {
             metric: evaluation.interval(
-                self.predicted,
-                corpus.labels,
-                corpus.infants.tolist(),
-                metric=metric,
-                protocol=protocol,
+                self.predicted, corpus.labels, infants, metric=metric, protocol=protocol
             )
             for metric in _WITH_INTERVAL
         }
         if len(np.unique(self.predicted)) == 1:
             self._forget_intervals()
+        self._folds, self._strengths = folds, strengths
+        if strengths is not None and folds is not None:
+            self.intervals["roc_auc"] = evaluation.auc_interval(
+                strengths, corpus.labels, infants, folds, protocol=protocol
+            )
 
     @classmethod
     def of(
@@ -85,20 +99,17 @@ class Scored:
     ) -> Scored:
         """Return the scores of probabilities (clips, classes) or (repeats, clips, classes).
 
-        A row of NaN is no answer. With the `folds` that they come from, the area under the ROC
-        curve is among the scores.
+        A row of NaN is no answer.
         """
-        scored = cls(decide(probabilities), corpus, protocol=protocol)
-        if folds is not None:
-            scored._rank(probabilities, folds)
-        return scored
+        p = probabilities if probabilities.ndim == 3 else probabilities[None]
+        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds)
 
     @classmethod
     def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:
         """Return the scores of always saying the training part's commonest class."""
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
-        scored = cls(predicted, corpus, protocol=protocol)
-        scored._rank(np.zeros((*predicted.shape, len(corpus.classes))), folds)
+        equal = np.zeros((*predicted.shape, len(corpus.classes)))
+        scored = cls(predicted, corpus, protocol=protocol, strengths=equal, folds=folds)
         scored._forget_intervals()
         return scored
 
@@ -130,19 +141,11 @@ class Scored:
         ]
         labels = [str(corpus.labels[k]) for k in usable]
         predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
-        ranks = np.full((*predicted.shape, len(corpus.classes)), np.nan)
-        predicted[:, usable], ranks[:, usable] = evaluation.scored_out_of_fold(
+        strengths = np.full((*predicted.shape, len(corpus.classes)), np.nan)
+        predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
             model, features[usable], labels, inside, classes=corpus.classes
         )
-        scored = cls(predicted, corpus, protocol=protocol)
-        scored._rank(ranks, folds)
-        return scored
-
-    def _rank(self, strengths: npt.NDArray[np.floating[Any]], folds: Folds) -> None:
-        infants = self.corpus.infants.tolist()
-        self.intervals["roc_auc"] = evaluation.auc_interval(
-            strengths, self.corpus.labels, infants, folds, protocol=self.protocol
-        )
+        return cls(predicted, corpus, protocol=protocol, strengths=strengths, folds=folds)
 
     def _forget_intervals(self) -> None:
         # What always says the same knows nothing that could be sure or unsure.
@@ -182,6 +185,29 @@ class Scored:
             n=len(self.corpus), n_infants=len(set(self.corpus.infants)), protocol=self.protocol,
             data=self.corpus.name,
         )  # fmt: skip
+
+    def predictions(self, key: str) -> pd.DataFrame:
+        """Return every answer as rows for `claims.record_predictions`, by the scores' key."""
+        repeats, clips = self.predicted.shape
+        fold = np.full((repeats, clips), -1)
+        for row, repeat in zip(fold, self._folds or [[]] * repeats, strict=True):
+            for k, (_, test) in enumerate(repeat):
+                row[test] = k
+        names = np.array([*self.classes, None], dtype=object)  # -1 is the last
+        table = pd.DataFrame(
+            {
+                "key": key, "protocol": self.protocol, "data": self.corpus.name,
+                "clip": [clip.id for clip in self.corpus] * repeats,
+                "infant": np.tile(self.corpus.infants, repeats),
+                "repeat": np.repeat(np.arange(repeats), clips), "fold": fold.ravel(),
+                "truth": np.tile(self.corpus.labels, repeats),
+                "predicted": names[self.predicted.ravel()],
+            }
+        )  # fmt: skip
+        if self._strengths is not None:
+            columns = [f"p_{name}" for name in self.classes]
+            table[columns] = self._strengths.reshape(-1, len(columns))
+        return table
 
 
 def comparison(

@@ -45,11 +45,15 @@ Result = dict[str, object]  # a row for `claims.record_table`
 
 
 class Cell(NamedTuple):
-    """What one model said of the units of one row: class indices, and what was true."""
+    """What one model said of the units of one row: class indices, and what was true.
+
+    units: their numbers among all that the split divides.
+    """
 
     predicted: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int64]
     infants: npt.NDArray[np.str_]
+    units: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ class Table3:
                 predicted = self._classical(split, states, inside, model)
             else:
                 predicted = decide(model.answers(split, states)[inside])
-            self._cells[key] = Cell(predicted, y[inside], units.infants[inside])
+            self._cells[key] = Cell(predicted, y[inside], units.infants[inside], inside)
         return self._cells[key]
 
     def interval(
@@ -165,22 +169,58 @@ class Table3:
         ledger says of all three states, or of all three inputs, is stored only of those. Raises
         InputError for another unit.
         """
+        results: list[Result] = []
+        for key, split, row, model in self._scored(split_unit):
+            results += self._scores(key, split, row, model)
+        for split in self.ensemble.plan.folds:
+            if split is split_unit or split is Split.INFANT:
+                results += [*self._differences(split), *self._gains(split)]
+        return pd.DataFrame(results)
+
+    def predictions(self, split_unit: Split = Split.CLIP) -> pd.DataFrame:
+        """Return every answer as rows for `claims.record_predictions`, under its score's key."""
+        streams = self.ensemble.plan.streams
+        corpus = streams.corpus
+        names = np.array([*corpus.classes, None], dtype=object)  # -1 is the last
+        ids = np.array([clip.id for clip in corpus])
+        tables = []
+        for key, split, row, model in self._scored(split_unit):
+            cell = self.cell(split, row, model)
+            fold = np.full(len(self.ensemble.plan.units[split].labels), -1)
+            for k, nested in enumerate(self.ensemble.plan.folds[split]):
+                fold[nested.test] = k
+            clip = streams.clip[cell.units] if split is Split.FRAME else cell.units
+            columns = {
+                "key": key, "protocol": str(split.protocol), "data": corpus.name,
+                "clip": ids[clip], "infant": cell.infants, "repeat": 0,
+                "fold": fold[cell.units], "truth": names[cell.truth],
+                "predicted": names[cell.predicted],
+            }  # fmt: skip
+            tables.append(pd.DataFrame(columns))
+        return pd.concat(tables, ignore_index=True)
+
+    def result(self, key: str, split: Split, model: Model[Inputs]) -> pd.DataFrame:
+        """Return one model's accuracy and balanced accuracy on all states as rows."""
+        return pd.DataFrame(self._scores(key, split, self.main, model))
+
+    def _scored(self, split_unit: Split) -> Iterator[tuple[str, Split, Row, Scored]]:
+        """Yield every model that is scored: the key of its scores, split and row."""
         if split_unit.protocol is not Protocol.PAPER:
             raise InputError(f'split_unit={str(split_unit)!r}: give "clip" or "frame".')
-        results: list[Result] = []
+        subsets = {"+".join(streams): model for streams, model in self.ensemble.subsets.items()}
+        parts: dict[str, Mapping[str, Model[Inputs]]] = {
+            "submodel": self.ensemble.submodels, "ablation": subsets,
+            "ensemble": self.ensemble.variants,
+        }  # fmt: skip
         for split in self.ensemble.plan.folds:
             other = split.protocol is Protocol.PAPER and split != split_unit
             suffix = f".{split}_split" if other else ""
             for row in self.rows:
                 for name, model in [*self.models.items(), ("majority", Classical.MAJORITY)]:
-                    results += self._scores(f"table3.{row}.{name}{suffix}", split, row, model)
-            if not other:
-                results += [*self._differences(split), *self._parts(split)]
-        return pd.DataFrame(results)
-
-    def result(self, key: str, split: Split, model: Model[Inputs]) -> pd.DataFrame:
-        """Return one model's accuracy and balanced accuracy on all states as rows."""
-        return pd.DataFrame(self._scores(key, split, self.main, model))
+                    yield f"table3.{row}.{name}{suffix}", split, row, model
+            for part, models in parts.items() if not other else ():
+                for name, model in models.items():
+                    yield f"{part}.{name}", split, self.main, model
 
     def _scores(self, key: str, split: Split, row: Row, model: Scored) -> Iterator[Result]:
         for metric in METRICS:
@@ -198,20 +238,13 @@ class Table3:
                 easier = self.easier(split, row, hardest)
                 yield self._result(f"table3.hardest.{row}", easier, split, row, hardest)
 
-    def _parts(self, split: Split) -> Iterator[Result]:
-        """Yield what the submodels, the subsets and the variants score, on all states."""
-        subsets = {"+".join(streams): model for streams, model in self.ensemble.subsets.items()}
-        parts: dict[str, Mapping[str, Model[Inputs]]] = {
-            "submodel": self.ensemble.submodels, "ablation": subsets,
-            "ensemble": self.ensemble.variants,
-        }  # fmt: skip
-        for part, models in parts.items():
-            for name, model in models.items():
-                yield from self._scores(f"{part}.{name}", split, self.main, model)
-            if part == "ablation" and len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
-                for name, model in [*models.items()][:-1]:
-                    gain = self.gain(split, self.ensemble.proposed, model)
-                    yield self._result(f"ablation.gain.{name}.accuracy", gain, split, self.main)
+    def _gains(self, split: Split) -> Iterator[Result]:
+        """Yield how much better all three inputs are than each subset of them."""
+        if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
+            for streams, model in [*self.ensemble.subsets.items()][:-1]:
+                gain = self.gain(split, self.ensemble.proposed, model)
+                key = f"ablation.gain.{'+'.join(streams)}.accuracy"
+                yield self._result(key, gain, split, self.main)
 
     def _result(self, key: str, interval: Interval, split: Split, *rows: Row) -> Result:
         """Return an interval about `rows`; `n` counts their clips once, whatever was split."""

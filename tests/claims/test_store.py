@@ -311,3 +311,38 @@ def test_a_claim_that_nothing_measured_cannot_be_tested() -> None:
 def test_every_comparison_means_each_one(verdicts: list[str], whole: str) -> None:
     judgement = claims.together(pd.DataFrame({"verdict": verdicts}))
     assert judgement.split(" (")[0] == whole
+
+
+# Predictions
+
+
+def answers(key: str, protocol: str, predicted: list[str | None]) -> pd.DataFrame:
+    columns = {
+        "key": key, "protocol": protocol, "data": "mine", "clip": ["a/1", "b/2"],
+        "infant": ["a", "b"], "repeat": 0, "fold": [0, 1], "truth": ["hungry", "tired"],
+        "predicted": predicted,
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def test_predictions_are_kept_by_key_and_replaced_by_protocol(apart: Path) -> None:
+    claims.begin("04_test", seed=3)
+    both = pd.concat(
+        [answers("cry2", "paper", ["hungry", None]), answers("x.y", "paper", ["a", "b"])]
+    )
+    claims.record_predictions(both)
+    claims.record_predictions(answers("cry2", "leak_free", ["tired", "tired"]))
+    claims.record_predictions(answers("cry2", "paper", ["hungry", "hungry"]))
+    table = claims.load_predictions("cry2")
+    assert table.protocol.tolist() == ["paper", "paper", "leak_free", "leak_free"]
+    assert table.predicted.tolist() == ["hungry", "hungry", "tired", "tired"]
+    assert set(table.seed) == {3} and "key" not in table
+    assert claims.load_predictions("x.y", claims.run_dir()).predicted.tolist() == ["a", "b"]
+    with pytest.raises(InputError, match=r"no predictions of that name\. Did you mean cry2"):
+        claims.load_predictions("cry")
+
+
+def test_predictions_before_begin_are_refused(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_current", None)
+    with pytest.raises(InputError, match=r"claims\.begin"):
+        claims.record_predictions(answers("cry2", "paper", ["a", "b"]))

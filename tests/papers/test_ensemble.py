@@ -289,6 +289,18 @@ def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
     assert easier.se == pytest.approx(se)
 
 
+def test_each_accuracy_can_be_computed_from_the_predictions(scores: Table3) -> None:
+    results = scores.results().set_index(["key", "protocol"]).value
+    by_key = scores.predictions().groupby(["key", "protocol"])
+    again = by_key.apply(lambda rows: float((rows.predicted == rows.truth).mean()))
+    accuracies = {(f"{key}.accuracy", protocol) for key, protocol in again.index}
+    gains = results.index.get_level_values("key").str.contains(r"\.gain\.|hardest")
+    assert accuracies == {k for k in results[~gains].index if k[0].endswith(".accuracy")}
+    for (key, protocol), accuracy in again.items():
+        assert accuracy == pytest.approx(results[f"{key}.accuracy", protocol])
+    assert (scores.predictions().fold >= 0).all()
+
+
 @pytest.mark.parametrize(("unit", "other"), [(Split.CLIP, Split.FRAME), (Split.FRAME, Split.CLIP)])
 def test_every_result_is_recorded_under_its_key(
     scores: Table3, unit: Split, other: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

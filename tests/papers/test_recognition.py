@@ -13,7 +13,9 @@ from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     confusion_matrix,
+    f1_score,
     precision_recall_fscore_support,
+    recall_score,
 )
 from trained_run import Trained
 
@@ -198,6 +200,45 @@ def test_record_writes_exactly_the_keys_of_a_model(case: Case, apart: Path) -> N
         interval, row = scored.intervals[metric], results.loc[f"cry2.{metric}"]
         assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
     assert results.low.isna().sum() == len(results) - 3
+
+
+def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
+    case: Case, apart: Path
+) -> None:
+    claims.begin("04_test", seed=5)
+    for protocol in evaluation.Protocol:
+        folds = protocol.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
+        twice = np.stack([case.probabilities, case.probabilities[::-1]])
+        scored = Scored.of(twice, case.corpus, folds, protocol=str(protocol))
+        claims.record_table(scored.results("cry2"))
+        claims.record_predictions(scored.predictions("cry2"))
+    table = claims.load_predictions("cry2")
+    results = claims.load_results().set_index(["key", "protocol"]).value
+    assert len(table) == 2 * 2 * 60
+    assert set(table.seed) == {5} and set(table.data) == {"cries"}
+    for protocol, rows in table.groupby("protocol"):
+        answer = rows.predicted.fillna("none")
+        by_repeat = [part for _, part in rows.assign(answer=answer).groupby("repeat")]
+        for name, score in (
+            ("accuracy", accuracy_score),
+            ("balanced_accuracy", lambda t, p: recall_score(t, p, labels=STATES, average="macro")),
+        ):
+            again = np.mean([score(part.truth, part.answer) for part in by_repeat])
+            assert again == pytest.approx(results[f"cry2.{name}", protocol])
+        f1 = f1_score(rows.truth, answer, labels=STATES, average="macro")
+        assert f1 == pytest.approx(results["cry2.macro_f1", protocol])
+        areas = []
+        for state in STATES:
+            right = pairs = 0.0
+            for _, part in rows.groupby(["repeat", "fold"]):
+                p, is_state = part[f"p_{state}"].to_numpy(), (part.truth == state).to_numpy()
+                for mine in p[is_state]:
+                    for other in p[~is_state]:
+                        pairs += 1
+                        right += 0.5 if np.isnan(mine + other) or mine == other else mine > other
+            areas.append(right / pairs)
+        assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", protocol])
+    assert not table.groupby(["protocol", "repeat"]).clip.value_counts().gt(1).any()
 
 
 def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
