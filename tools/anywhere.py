@@ -49,8 +49,8 @@ class Pass:
     meaning: str
     variables: dict[str, str] = field(default_factory=dict)
     caches: Sequence[str] = ("cold",)  # of each time that the notebooks run
+    busy: Sequence[str] = ()  # with which of these caches beside busy loops
     backwards: bool = False  # the notebooks from the last to the first
-    busy: bool = False
     cores: int | None = None
     suite: bool = False  # the tests of the library, in place of the notebooks
 
@@ -58,24 +58,23 @@ class Pass:
 PASSES = (
     Pass(
         "sse41",
-        "a processor of 2008; the second time with the caches of the first",
+        "a processor of 2008; then on a busy machine, with the caches of the first time",
         {"ONEDNN_MAX_CPU_ISA": "SSE41", "NPY_DISABLE_CPU_FEATURES": " ".join(SIMD)},
         caches=("cold", "warm"),
+        busy=("warm",),
     ),
     Pass(
         "avx2",
-        "a processor of 2013; the last notebook first",
-        {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        "a processor of 2013, in oneDNN and in NumPy's products; the last notebook first",
+        {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"},
         backwards=True,
     ),
     Pass(
-        "no-onednn",
-        "TensorFlow without oneDNN, as on a Mac; on a busy machine",
+        "one-core",
+        "one processor core; TensorFlow without oneDNN, as on a Mac",
         {"TF_ENABLE_ONEDNN_OPTS": "0"},
-        busy=True,
+        cores=1,
     ),
-    Pass("haswell", "NumPy's products as on Haswell", {"OPENBLAS_CORETYPE": "Haswell"}),
-    Pass("one-core", "one processor core", cores=1),
     Pass(
         "suite",
         "every other test, large where they have a size, without oneDNN",
@@ -117,10 +116,10 @@ def busy_loops(count: int) -> Iterator[None]:
         yield
 
 
-def command(chosen: Pass, folder: Path) -> list[str]:
+def command(chosen: Pass, folder: Path, niceness: int) -> list[str]:
     """Return what runs the tests of a pass; its cores and priority are inherited by kernels."""
     start = ["taskset", "-c", f"0-{chosen.cores - 1}"] if chosen.cores else []
-    start += ["nice", "-n", str(NICENESS)] if chosen.busy else []
+    start += ["nice", "-n", str(niceness)] if niceness else []
     start += [sys.executable, "-m", "pytest"]
     if chosen.suite:
         return [*start, *shlex.split(SUITE)]
@@ -133,8 +132,7 @@ def passes(chosen: Pass) -> bool:
     import psutil
 
     cores = chosen.cores or len(getattr(psutil.Process(), "cpu_affinity", list)())
-    niceness = min(19, os.nice(0) + chosen.busy * NICENESS)
-    with tempfile.TemporaryDirectory() as name, busy_loops(BUSY * chosen.busy):
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {
             **os.environ,
@@ -143,14 +141,20 @@ def passes(chosen: Pass) -> bool:
         }
         codes = []
         for cache in chosen.caches:
+            busy = cache in chosen.busy
+            niceness = min(19, os.nice(0) + busy * NICENESS)
             expected = (chosen.variables, cores, niceness, cache == "warm", True)
             notebook_of_what_is_seen(
                 folder / "seen.ipynb",
                 dict(zip(SEEN, expected, strict=True)),
                 list(chosen.variables),
             )
-            print(f"\n{chosen.name}, {cache} caches: {json.dumps(chosen.variables)}", flush=True)
-            done = subprocess.run(command(chosen, folder), cwd=ROOT, env=environment, check=False)
+            beside = f", beside {BUSY} busy loops" if busy else ""
+            variables = json.dumps(chosen.variables)
+            print(f"\n{chosen.name}, {cache} caches{beside}: {variables}", flush=True)
+            arguments = command(chosen, folder, busy * NICENESS)
+            with busy_loops(BUSY * busy):
+                done = subprocess.run(arguments, cwd=ROOT, env=environment, check=False)
             codes.append(done.returncode)
     return not any(codes)
 
