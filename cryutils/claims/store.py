@@ -153,8 +153,8 @@ def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
     """
     path = _predictions_path(_folder(run), key)
     if not path.is_file():
-        known = [file.stem for file in path.parent.glob("*.parquet")]
-        raise InputError(f"{path}: no predictions of that name.{near_miss(key, known)}")
+        names = [file.stem for file in path.parent.glob("*.parquet")]
+        raise InputError(f"{path}: no predictions of that name.{near_miss(key, names)}")
     return pd.read_parquet(path)
 
 
