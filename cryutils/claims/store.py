@@ -141,7 +141,7 @@ def record_predictions(table: pd.DataFrame) -> None:
         raise InputError("call claims.begin('<notebook>') before claims.record_predictions.")
     for (key, protocol, data), rows in table.groupby(["key", "protocol", "data"], sort=False):
         parts = _current.predictions.setdefault(str(key), {})
-        parts[protocol, data] = rows.drop(columns="key").assign(seed=_current.seed)
+        parts[str(protocol), str(data)] = rows.drop(columns="key").assign(seed=_current.seed)
         with writing(_predictions_path(run_dir(), str(key))) as part:
             pd.concat(parts.values(), ignore_index=True).to_parquet(part, index=False)
 

@@ -69,8 +69,9 @@ def combined(
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
-    options = {"df": df, "level": level, "f1": f1}
-    return _joined(share, without, size[..., 0, :], _by_model(clips), weights, **options)
+    return _joined(
+        share, without, size[..., 0, :], _by_model(clips), weights, df=df, level=level, f1=f1
+    )
 
 
 def _joined(
@@ -353,7 +354,8 @@ def _ranked(
         for table in (pairs, every)
     )
     without = np.divide(rest, size, out=np.full(len(size), np.nan), where=size > 0.5)
-    return pairs.sum() / every.sum() if every.any() else 0.5, without
+    share = pairs.sum() / every.sum() if every.any() else 0.5
+    return np.asarray(share, dtype=np.float64), without
 
 
 def mean_interval(
@@ -403,7 +405,7 @@ def mean_interval(
         reason = "all clips come from one infant, so nothing tells how infants differ"
         return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
     start, width = (least, most - least) if np.isfinite(most - least) else (0.0, 1.0)
-    total = np.bincount(group, (numbers - start) / width)[:, None]
+    total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
     if limits and np.isfinite(most - least):
         bounds = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
         low, high = (float(start + width * end) for end in (bounds.low, bounds.high))
