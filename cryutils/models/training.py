@@ -51,8 +51,8 @@ class Settings:
 
     patience: epochs without a better validation loss after which it stops. warm_up: epochs
     before the first that counts, since batch normalisation's averages must settle first.
-    class_weights: each class weighs the same in both losses, however many examples it has. (With
-    the training loss alone, a common class would say by the validation loss when to stop.)
+    class_weights: each class weighs the same in both losses, however many examples it has. (In
+    the training loss alone, a common class would still weigh most in what says stop.)
     learning_rate and dropout are for `Build` to use.
     """
 
