@@ -1,3 +1,4 @@
+from . import calibration as calibration
 from . import crossval as crossval
 from . import intervals as intervals
 from . import metrics as metrics

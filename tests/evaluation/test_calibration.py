@@ -1,0 +1,174 @@
+"""Calibration: hand-computed cases, scikit-learn's Brier score, and forecasters that are known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import logit, softmax
+from scipy.stats import binom
+from sklearn.metrics import brier_score_loss
+
+from cryutils.errors import InputError
+from cryutils.evaluation import calibration
+
+TWO = np.array([[0.9, 0.1], [0.9, 0.1], [0.35, 0.65], [0.35, 0.65]])
+
+
+def forecasts(clips: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits, and truths drawn from their softmax: a calibrated forecaster."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(clips, classes), scale=1.5)
+    edges = softmax(logits, axis=1).cumsum(axis=1)
+    return logits, (rng.random(clips)[:, None] > edges[:, :-1]).sum(axis=1)
+
+
+def test_brier_is_scikit_learns() -> None:
+    logits, truth = forecasts(500, 4)
+    p = softmax(logits, axis=1)
+    theirs = brier_score_loss(truth, p, scale_by_half=False, labels=range(4))
+    assert calibration.brier(p, truth).mean() == pytest.approx(theirs)
+    two, truth = softmax(logits[:, :2], axis=1), (truth > 1).astype(int)
+    assert calibration.brier(two, truth).mean() == pytest.approx(
+        2 * brier_score_loss(truth, two[:, 1])
+    )
+
+
+def test_brier_of_the_shares_of_equal_classes() -> None:
+    p = np.full((8, 4), 0.25)
+    assert calibration.brier(p, np.arange(8) % 4) == pytest.approx(np.full(8, 1 - 1 / 4))
+
+
+def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
+    # At 0.9 both are right (off by 0.1), at 0.65 one of two (off by 0.15).
+    truth, infants = np.array([0, 0, 1, 0]), ["a", "b", "a", "b"]
+    assert calibration.expected_calibration_error(TWO, truth) == pytest.approx(0.125)
+    table = calibration.reliability(TWO, truth, infants)
+    assert table.clips.tolist() == [2, 2] and table.infants.tolist() == [2, 2]
+    assert table.confidence.tolist() == pytest.approx([0.65, 0.9])
+    assert table.accuracy.tolist() == [0.5, 1.0]
+    assert table.low.tolist() == pytest.approx([0.6, 0.8])
+    assert (table.accuracy_low <= table.accuracy).all()
+    assert (table.accuracy <= table.accuracy_high).all()
+    assert calibration.overconfidence(TWO, truth) == pytest.approx([-0.1, -0.1, -0.35, 0.65])
+
+
+def test_a_bin_of_a_single_infant_has_no_interval() -> None:
+    table = calibration.reliability(TWO, np.array([0, 0, 1, 0]), ["a", "a", "b", "c"])
+    assert table.accuracy_low.isna().tolist() == [False, True]
+
+
+def test_a_bin_includes_its_upper_end_in_single_precision_too() -> None:
+    p = np.array([[0.7, 0.3], [0.3, 0.7]], np.float32)
+    table = calibration.reliability(p, np.array([0, 0]), ["a", "b"])
+    assert table.high.tolist() == pytest.approx([0.7])
+
+
+def test_a_calibrated_forecaster_shows_the_error_that_chance_leaves() -> None:
+    # All clips in one bin: the error is that of a binomial share, whose mean is known.
+    clips, sure = 40, 0.8
+    p = np.tile([sure, 1 - sure], (clips, 1))
+    errors = calibration.calibrated_errors(p, rng=np.random.default_rng(0), draws=4000)
+    exact = binom(clips, sure).expect(lambda right: abs(right / clips - sure))
+    assert errors.mean() == pytest.approx(exact, abs=4 * errors.std() / np.sqrt(len(errors)))
+
+
+def test_a_calibrated_forecaster_is_within_its_band_and_an_overconfident_one_is_not() -> None:
+    logits, truth = forecasts(2000, 4)
+    band = calibration.calibrated_errors(
+        softmax(logits, axis=1), rng=np.random.default_rng(1), draws=200
+    )
+    honest = calibration.expected_calibration_error(softmax(logits, axis=1), truth)
+    assert honest < band.max()
+    assert calibration.expected_calibration_error(softmax(3 * logits, axis=1), truth) > 0.1
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_a_temperature_that_was_put_in_comes_out(scale: float) -> None:
+    logits, truth = forecasts(20_000, 4)
+    p = softmax(scale * logits, axis=1)
+    assert calibration.temperature(p, truth) == pytest.approx(scale, rel=0.03)
+    mended = calibration.at_temperature(p, scale)
+    np.testing.assert_allclose(mended, softmax(logits, axis=1), atol=1e-5)
+
+
+def test_the_temperature_of_equal_answers_has_a_closed_form() -> None:
+    # Says 0.9 each time and is right 7 times in 10: the best it can say is 0.7.
+    p, truth = np.tile([0.9, 0.1], (10, 1)), np.array([0] * 7 + [1] * 3)
+    best = calibration.temperature(p, truth)
+    assert best == pytest.approx(logit(0.9) / logit(0.7), rel=1e-4)
+    assert calibration.at_temperature(p, best)[0, 0] == pytest.approx(0.7, abs=1e-4)
+
+
+def test_no_mistakes_make_it_as_sure_as_the_bounds_let_it() -> None:
+    assert calibration.temperature(TWO, np.array([0, 0, 1, 1])) == pytest.approx(0.05, rel=1e-3)
+
+
+@given(st.floats(0.06, 19.0), st.integers(0, 50))
+def test_a_temperature_changes_no_answer(value: float, seed: int) -> None:
+    p = softmax(forecasts(20, 3, seed)[0], axis=1)
+    changed = calibration.at_temperature(p, value)
+    np.testing.assert_allclose(changed.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(changed.argmax(axis=1), p.argmax(axis=1))
+
+
+def test_risk_and_coverage_of_a_case_by_hand() -> None:
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.3, 0.7], [np.nan, np.nan]])
+    table = calibration.risk_coverage(p, np.array([0, 0, 1, 1, 0]))
+    assert table.threshold.tolist() == [0.9, 0.8, 0.7]
+    assert table.coverage.tolist() == pytest.approx([0.2, 0.4, 0.8])
+    assert table.risk.tolist() == [0.0, 0.0, 0.25]
+
+
+@given(st.integers(0, 50), st.floats(0.05, 1.0))
+def test_at_least_the_share_asked_for_reaches_the_threshold(seed: int, coverage: float) -> None:
+    p = softmax(forecasts(37, 3, seed)[0], axis=1)
+    threshold = calibration.confidence_threshold(p, coverage=coverage)
+    answered = ~np.isnan(calibration.unless_unsure(p, threshold)[:, 0])
+    assert coverage - 1e-9 <= answered.mean() < coverage + 1 / 37
+
+
+def test_what_has_no_answer_is_no_forecast() -> None:
+    truth = np.array([0, 0, 1, 0])
+    missing = np.vstack([TWO, [np.nan, np.nan]])
+    with_gap, infants = np.append(truth, 1), ["a", "b", "a", "b", "c"]
+    assert calibration.expected_calibration_error(missing, with_gap) == pytest.approx(0.125)
+    assert calibration.temperature(missing, with_gap) == calibration.temperature(TWO, truth)
+    assert calibration.reliability(missing, with_gap, infants).clips.sum() == 4
+    assert np.isnan(calibration.brier(missing, with_gap)[4])
+    assert np.isnan(calibration.overconfidence(missing, with_gap)[4])
+    assert np.isnan(calibration.at_temperature(missing, 2.0)[4]).all()
+    assert calibration.confidence_threshold(missing, coverage=1.0) == 0.0
+
+
+def test_thresholds_fall_as_coverage_grows() -> None:
+    table = calibration.risk_coverage(softmax(forecasts(50, 3)[0], axis=1), np.zeros(50, int))
+    assert all(a > b for a, b in pairwise(table.threshold))
+    assert all(a < b for a, b in pairwise(table.coverage))
+    assert table.coverage.iloc[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: calibration.brier([[0.5, 0.6]], np.array([0])), "sums to 1"),
+        (lambda: calibration.brier([[0.5, 0.5]], np.array([2])), "2 columns"),
+        (lambda: calibration.brier([[0.5, 0.5]], np.array([0, 1])), "1 rows"),
+        (lambda: calibration.confidence([0.5, 0.5]), "two classes or more"),
+        (lambda: calibration.confidence([[0.5, np.nan]]), "NaN throughout"),
+        (lambda: calibration.at_temperature(TWO, 0.0), "temperature=0.0"),
+        (lambda: calibration.confidence_threshold(TWO, coverage=0.0), "coverage=0.0"),
+        (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
+        (
+            lambda: calibration.expected_calibration_error(TWO, np.zeros(4, int), bins=0),
+            "bins=0",
+        ),
+        (lambda: calibration.reliability(TWO, np.zeros(4, int), ["a"]), "1 infants"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()
