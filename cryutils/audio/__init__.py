@@ -1,4 +1,4 @@
-"""Sound: read from any file, made into features, resampled, scaled, mixed with noise.
+"""Sound: read from any file, made into features, resampled, scaled, disturbed on purpose.
 
 The stub beside this file says what is in it; each part is imported when first touched.
 """

@@ -1,8 +1,8 @@
 from . import extraction as extraction
 from . import files as files
-from . import noise as noise
 from . import scaling as scaling
 from . import spectral as spectral
+from . import stress as stress
 from .extraction import FEATURE_VERSION as FEATURE_VERSION
 from .extraction import KINDS as KINDS
 from .extraction import features as features

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.audio.noise import add_noise
+from cryutils.audio.stress import add_noise
 from cryutils.audio.spectral import istft, power_to_db, stft
 from cryutils.errors import InputError
 from cryutils.models import autoencoders
@@ -124,7 +124,7 @@ def pairs(
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
     """Return patches of noisy sounds, the same patches clean, and which sound each is of.
 
-    Each sound gets noise (`audio.noise.add_noise`) of a ratio drawn from `snr_db` (least, most, in
+    Each sound gets noise (`audio.stress.add_noise`) of a ratio drawn from `snr_db` (least, most, in
     dB); `per_sound` of its patches are drawn. Levels count from the noisy sound's loudest cell,
     in both, for at work that is all there is to count from.
     """

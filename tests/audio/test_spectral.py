@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cryutils import audio
 from cryutils.audio import scaling, spectral
-from cryutils.audio.noise import add_noise
+from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 
 CLOSE_DB = 1e-3

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryutils.audio.noise import add_noise
+from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 from cryutils.models import denoising, stacked
 from cryutils.models.denoising import Picture

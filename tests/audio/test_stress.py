@@ -1,0 +1,188 @@
+"""Disturbances of a known amount: what was asked for is measured in what comes back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryutils.audio.stress import (
+    Codec,
+    add_noise,
+    clip_peaks,
+    low_pass,
+    reverberate,
+    transcode,
+)
+from cryutils.errors import InputError
+
+SR = 16000
+
+
+def tone(samples: int = SR, hz: float = 440) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * hz * np.arange(samples) / SR)).astype(np.float32)
+
+
+def cries(sr: int) -> np.ndarray:
+    """Return two seconds of a tone that comes and goes, and glides: it is like itself nowhere."""
+    t = np.arange(2 * sr) / sr
+    return (0.4 * np.sin(2 * np.pi * (400 + 100 * t) * t) * (np.sin(9 * t) > 0)).astype(np.float32)
+
+
+def db(power_ratio: float) -> float:
+    return float(10 * np.log10(power_ratio))
+
+
+# Noise
+
+
+@given(st.floats(-30, 40), st.sampled_from([0.0, -3.0, -6.0]))
+def test_the_ratio_of_powers_is_the_one_asked_for(snr_db: float, slope_db: float) -> None:
+    x = tone(4000)
+    noise = add_noise(x, snr_db=snr_db, rng=np.random.default_rng(1), slope_db=slope_db) - x
+    measured = db(np.mean(x.astype(float) ** 2) / np.mean(noise.astype(float) ** 2))
+    assert measured == pytest.approx(snr_db, abs=0.02)
+
+
+@pytest.mark.parametrize("slope_db", [0.0, -3.0, -6.0])
+def test_the_noise_falls_by_so_many_db_an_octave(slope_db: float) -> None:
+    x = tone(2**17)
+    noisy = add_noise(x, snr_db=-60, rng=np.random.default_rng(2), slope_db=slope_db)
+    power = np.abs(np.fft.rfft(noisy)) ** 2
+    octaves = [np.mean(power[2**k : 2 ** (k + 1)]) for k in range(8, 15)]
+    slope = np.polyfit(np.arange(7), 10 * np.log10(octaves), 1)[0]
+    assert slope == pytest.approx(slope_db, abs=0.3)
+
+
+# Rooms
+
+
+@pytest.mark.parametrize("rt60_s", [0.3, 1.0])
+def test_echoes_fall_by_60_db_in_that_time(rt60_s: float) -> None:
+    # Schroeder 1965: the energy still to come, of a single click, falls along a straight line.
+    click = np.zeros(2 * SR, np.float32)
+    click[0] = 1
+    room = reverberate(click, sr=SR, rt60_s=rt60_s, rng=np.random.default_rng(0))
+    to_come = 10 * np.log10(
+        np.cumsum(room[::-1].astype(float) ** 2)[::-1][: round(rt60_s * SR / 3)]
+    )
+    slope = np.polyfit(np.arange(len(to_come) - 10) / SR, to_come[10:], 1)[0]
+    assert slope == pytest.approx(-60 / rt60_s, rel=0.1)
+
+
+@given(st.floats(-10, 20))
+def test_the_direct_sound_is_so_much_stronger_than_all_echoes(direct_db: float) -> None:
+    click = np.zeros(SR, np.float32)
+    click[0] = 1
+    room = reverberate(
+        click, sr=SR, rt60_s=0.5, rng=np.random.default_rng(0), direct_db=direct_db
+    ).astype(float)
+    assert room[0] == pytest.approx(1, abs=1e-6)
+    assert db(room[0] ** 2 / np.sum(room[1:] ** 2)) == pytest.approx(direct_db, abs=0.01)
+
+
+# Bandwidth
+
+
+def test_a_low_pass_removes_a_tone_above_its_cut_and_leaves_that_below() -> None:
+    low_tone, high_tone = tone(hz=500), tone(hz=2000)
+    y = low_pass(low_tone + high_tone, sr=SR, cut_hz=1000)
+    inner = slice(SR // 10, -SR // 10)
+    np.testing.assert_allclose(y[inner], low_tone[inner], atol=1e-3)
+    gone = low_pass(high_tone, sr=SR, cut_hz=1000)[inner]
+    assert db(np.mean(gone.astype(float) ** 2) / np.mean(high_tone.astype(float) ** 2)) < -90
+
+
+def test_at_the_cut_half_of_the_amplitude_is_left() -> None:
+    y = low_pass(tone(hz=1000), sr=SR, cut_hz=1000)[SR // 10 : -SR // 10]
+    assert np.abs(y).max() == pytest.approx(0.15, rel=0.01)
+
+
+def test_a_cut_that_the_sound_does_not_reach_changes_nothing() -> None:
+    np.testing.assert_array_equal(low_pass(tone(), sr=SR, cut_hz=SR / 2), tone())
+
+
+# Clipping
+
+
+@given(st.floats(0, 0.9), st.integers(0, 20))
+def test_that_share_of_the_samples_lies_at_the_largest_level(share: float, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=1000).astype(np.float32)
+    y = clip_peaks(x, share=share)
+    at_limit = np.mean(np.abs(y) == np.abs(y).max())
+    assert at_limit == pytest.approx(share, abs=1.5 / len(x))
+    uncut = np.abs(y) < np.abs(y).max()
+    np.testing.assert_array_equal(y[uncut], x[uncut])
+
+
+# Codecs
+
+
+@pytest.mark.parametrize("sr", [8000, 11025, 16000])
+@pytest.mark.parametrize(("codec", "bits_per_s"), [(Codec.OPUS, 12000), (Codec.AMR, 12200)])
+def test_a_codec_keeps_length_rate_and_place(sr: int, codec: Codec, bits_per_s: int) -> None:
+    x = cries(sr)
+    y = transcode(x, sr=sr, codec=codec, bits_per_s=bits_per_s)
+    assert y.shape == x.shape and y.dtype == np.float32
+    spectra = np.fft.rfft(x, 2 * len(x)), np.fft.rfft(y, 2 * len(x))
+    lag = int(np.argmax(np.fft.irfft(spectra[0].conj() * spectra[1])))
+    assert min(lag, 2 * len(x) - lag) / sr <= 0.006  # AMR looks 5 ms ahead
+    steady = np.sin(2 * np.pi * 440 * np.arange(sr) / sr).astype(np.float32) / 2
+    heard = transcode(steady, sr=sr, codec=codec, bits_per_s=bits_per_s)
+    assert np.argmax(np.abs(np.fft.rfft(heard))) == pytest.approx(440, abs=1)  # Hz, of one second
+
+
+def test_fewer_bits_leave_less_of_the_sound() -> None:
+    x = cries(SR)
+    errors = [
+        np.mean((transcode(x, sr=SR, codec="opus", bits_per_s=bits) - x) ** 2)
+        for bits in (6000, 12000, 24000, 48000)
+    ]
+    assert all(more > less for more, less in pairwise(errors))
+
+
+# All of them
+
+STRESSES = {
+    "noise": lambda x: add_noise(x, snr_db=0, rng=np.random.default_rng(3)),
+    "room": lambda x: reverberate(x, sr=SR, rt60_s=0.5, rng=np.random.default_rng(3)),
+    "bandwidth": lambda x: low_pass(x, sr=SR, cut_hz=1000),
+    "clipping": lambda x: clip_peaks(x, share=0.1),
+    "codec": lambda x: transcode(x, sr=SR, codec="opus", bits_per_s=12000),
+}
+
+
+@pytest.mark.parametrize("name", STRESSES)
+def test_the_same_generator_gives_the_same_sound_and_leaves_the_first_as_it_was(name: str) -> None:
+    x = tone(4000)
+    first, second = STRESSES[name](x), STRESSES[name](x)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(x, tone(4000))
+    assert first.dtype == np.float32 and first.shape == x.shape
+    assert not np.array_equal(first, x)
+
+
+@pytest.mark.parametrize("name", STRESSES)
+@pytest.mark.parametrize("samples", [0, 1, 100])
+def test_silence_stays_silence(name: str, samples: int) -> None:
+    silence = np.zeros(samples, np.float32)
+    np.testing.assert_array_equal(STRESSES[name](silence), silence)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda x: add_noise(x, snr_db=np.nan, rng=np.random.default_rng(0)), "snr_db=nan"),
+        (lambda x: reverberate(x, sr=SR, rt60_s=0, rng=np.random.default_rng(0)), "rt60_s=0"),
+        (lambda x: low_pass(x, sr=SR, cut_hz=-1), "cut_hz=-1"),
+        (lambda x: clip_peaks(x, share=1.0), "share=1.0"),
+        (lambda x: transcode(x, sr=SR, codec="opsu", bits_per_s=6000), "Did you mean opus"),
+        (lambda x: transcode(x, sr=SR, codec="opus", bits_per_s=-5), "bits_per_s=-5"),
+    ],
+)
+def test_wrong_amounts_are_refused(call, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call(tone())
