@@ -2,6 +2,7 @@ from . import faces as faces
 from . import features as features
 from . import files as files
 from . import mp4 as mp4
+from . import stress as stress
 from . import tracks as tracks
 from .tracks import MARGIN as MARGIN
 from .tracks import VERSION as VERSION

@@ -1,0 +1,172 @@
+"""Disturbances of pictures: light, blur, cover and turn of a known amount."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cryutils.errors import InputError
+from cryutils.video import stress
+from cryutils.video.stress import Place
+
+BOX = np.array([20, 10, 40, 60], np.float32)  # x, y, width, height
+
+
+def grey(level: int = 188, height: int = 80, width: int = 100) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def scene(seed: int = 0, height: int = 80, width: int = 100) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def light(frame: np.ndarray) -> np.ndarray:
+    """Return linear light by the standard's formula, byte by byte."""
+    level = frame / 255
+    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+
+
+# Light
+
+
+@pytest.mark.parametrize("stops", [0, 1, 2, 3])
+def test_light_is_halved_so_often_and_trembles_as_photons_do(stops: int) -> None:
+    before = grey(188)  # half of full white
+    after = light(stress.dim(before, stops=stops, rng=np.random.default_rng(0)))
+    mean = light(before).mean() * 0.5**stops
+    assert after.mean() == pytest.approx(mean, rel=0.01)
+    assert after.var() == pytest.approx(mean / stress.ELECTRONS, rel=0.1)
+
+
+def test_black_stays_black() -> None:
+    dark = stress.dim(grey(0), stops=1, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(dark, grey(0))
+
+
+@given(st.floats(-3, 3))
+def test_the_left_edge_has_so_many_doublings_more_light(stops: float) -> None:
+    frame = light(stress.side_light(grey(96, width=101), stops=stops))[0, :, 0]
+    assert np.log2(frame[0] / frame[-1]) == pytest.approx(stops, abs=0.15)  # a byte is coarse
+    assert frame[50] == pytest.approx(light(grey(96)).mean(), rel=1e-6)
+
+
+# Focus
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.05])
+def test_a_point_becomes_a_gaussian_of_that_deviation(sigma: float) -> None:
+    point = np.zeros((201, 201, 3), np.uint8)
+    point[95:106, 95:106] = 255  # so bright that bytes don't round it away
+    spread = stress.blur(point, sigma=sigma)[:, :, 0].astype(float)
+    at = np.arange(201) - 100
+    variance = (spread.sum(axis=0) * at**2).sum() / spread.sum() - (11**2 - 1) / 12
+    assert np.sqrt(variance) == pytest.approx(sigma * 201, rel=0.05)
+
+
+# Cover
+
+
+@given(st.sampled_from(list(Place)), st.floats(0, 1), st.integers(0, 30), st.integers(0, 15))
+def test_that_share_of_the_face_is_covered_and_nothing_else(
+    place: Place, share: float, x: int, y: int
+) -> None:
+    box = np.array([x, y, 40, 60], np.float32)
+    before = grey(0)
+    covered = (stress.occlude(before, box, place=place, share=share) != before).any(axis=2)
+    assert covered.sum() / (40 * 60) == pytest.approx(share, abs=0.5 / 40 + 1e-6)
+    covered[y : y + 60, x : x + 40] = False
+    assert not covered.any()
+
+
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        (Place.EYES, (slice(10, 40), slice(20, 60))),
+        (Place.MOUTH, (slice(40, 70), slice(20, 60))),
+        (Place.SIDE, (slice(10, 70), slice(20, 40))),
+    ],
+)
+def test_half_of_a_face_is_covered_from_its_place(place: Place, where: tuple) -> None:
+    expected = grey()
+    expected[where] = stress.CLOTH
+    np.testing.assert_array_equal(stress.occlude(grey(), BOX, place=place, share=0.5), expected)
+
+
+def test_a_face_at_the_edge_is_covered_where_it_is_in_sight() -> None:
+    outside = np.array([-20, -30, 40, 60], np.float32)
+    covered = stress.occlude(grey(0), outside, place="side", share=1.0)
+    assert (covered != 0).any(axis=2).sum() == 20 * 30
+
+
+# Pose
+
+
+def test_a_quarter_turn_is_numpys() -> None:
+    frame = scene(height=81, width=81)
+    middle = np.array([0, 0, 81, 81], np.float32)
+    np.testing.assert_array_equal(stress.roll(frame, middle, degrees=90), np.rot90(frame))
+    np.testing.assert_array_equal(stress.roll(frame, BOX, degrees=0), frame)
+
+
+def test_the_middle_of_the_face_stays_where_it_is() -> None:
+    frame = grey(0)
+    frame[39:41, 39:41] = 255  # the middle of BOX
+    turned = stress.roll(frame, BOX, degrees=37)
+    row, column = (
+        np.average(np.arange(n), weights=turned[..., 0].sum(axis=a)) for n, a in ((80, 1), (100, 0))
+    )
+    assert (row, column) == pytest.approx((39.5, 39.5), abs=0.1)
+
+
+# Frame rate
+
+
+@pytest.mark.parametrize(("fps", "shown"), [(25, 50), (12.5, 25), (5, 10), (1, 2), (0.1, 1)])
+def test_a_slower_camera_shows_fewer_frames(fps: float, shown: int) -> None:
+    assert stress.frame_rate(np.arange(50) / 25, fps=fps).sum() == shown
+
+
+def test_a_faster_camera_shows_what_there_is() -> None:
+    assert stress.frame_rate(np.array([0.0, 1.7, 3.5]), fps=100).all()
+    assert not len(stress.frame_rate(np.zeros(0), fps=2))
+
+
+# All of them
+
+STRESSES = {
+    "dim": lambda f: stress.dim(f, stops=2, rng=np.random.default_rng(0)),
+    "side_light": lambda f: stress.side_light(f, stops=2),
+    "blur": lambda f: stress.blur(f, sigma=0.03),
+    "occlude": lambda f: stress.occlude(f, BOX, place="mouth", share=0.3),
+    "roll": lambda f: stress.roll(f, BOX, degrees=20),
+}
+
+
+@pytest.mark.parametrize("name", STRESSES)
+@given(frame=arrays.arrays(np.uint8, (8, 9, 3)))
+def test_a_frame_stays_a_frame_and_the_first_as_it_was(name: str, frame: np.ndarray) -> None:
+    before = frame.copy()
+    changed, again = STRESSES[name](frame), STRESSES[name](frame)
+    assert changed.dtype == np.uint8 and changed.shape == frame.shape
+    np.testing.assert_array_equal(changed, again)
+    np.testing.assert_array_equal(frame, before)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda f: stress.dim(f, stops=-1, rng=np.random.default_rng(0)), "stops=-1"),
+        (lambda f: stress.side_light(f, stops=np.inf), "stops=inf"),
+        (lambda f: stress.blur(f, sigma=-0.1), "sigma=-0.1"),
+        (lambda f: stress.occlude(f, BOX, place="mouth", share=1.2), "share=1.2"),
+        (lambda f: stress.occlude(f, BOX, place="muoth", share=0.2), "Did you mean mouth"),
+        (lambda f: stress.roll(f.astype(float), BOX, degrees=3), "float64"),
+        (lambda f: stress.frame_rate(np.arange(3.0), fps=0), "fps=0"),
+    ],
+)
+def test_wrong_amounts_are_refused(call, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call(grey())
