@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -166,7 +167,7 @@ def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Arra
     file = io.BytesIO()
     try:
         with av.open(file, "w", format=container_format) as container:
-            stream = container.add_stream(name, rate=rate, layout="mono", format="s16")
+            stream: Any = container.add_stream(name, rate=rate, layout="mono", format="s16")
             stream.bit_rate = int(bits_per_s)
             pcm = np.round(samples * 32767).astype(np.int16)[None]
             frame = av.AudioFrame.from_ndarray(pcm, "s16", "mono")
@@ -176,9 +177,9 @@ def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Arra
     except (ValueError, av.error.FFmpegError) as error:
         raise InputError(f"codec={codec}, bits_per_s={bits_per_s}: FFmpeg refuses it.") from error
     file.seek(0)
-    with av.open(file) as container:
+    with av.open(file, "r") as encoded:
         resampler = av.AudioResampler("flt", "mono", rate)
-        decoded = [y for f in container.decode(audio=0) for y in resampler.resample(f)]
+        decoded = [y for f in encoded.decode(audio=0) for y in resampler.resample(f)]
     y = np.concatenate([block.to_ndarray()[0] for block in decoded])
     y = resample(y.astype(np.float32), sr=rate, to=sr)[: len(x)]
     return np.pad(y, (0, len(x) - len(y)))

@@ -9,6 +9,7 @@ from . import cry2 as cry2
 from . import denoising as denoising
 from . import design as design
 from . import examples as examples
+from . import explain as explain
 from . import export as export
 from . import forest as forest
 from . import fusion as fusion

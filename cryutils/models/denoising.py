@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.audio.stress import add_noise
 from cryutils.audio.spectral import istft, power_to_db, stft
+from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 from cryutils.models import autoencoders
 
