@@ -35,13 +35,15 @@ class CrossFit:
     """A network fitted once a fold, and what each said of the clips it had not seen.
 
     `probabilities`: float32 (repeats, clips, classes), a row of NaN for a clip without rows or
-    that no fold tests. `fits`: one a fold, repeat after repeat, as `folds`.
+    that no fold tests. `fits`: one a fold, repeat after repeat, as `folds`. `stopping`: one a fit,
+    the training clips that stopped it, int (clips,).
     """
 
     probabilities: Array = field(repr=False)
     fits: list[Fitted] = field(repr=False)
     folds: list[list[Fold]] = field(repr=False)
     classes: list[str]
+    stopping: list[Indices] = field(default_factory=list, repr=False)
 
     def predict(self, examples: Examples) -> Array:
         """Return what the same networks say of changed examples of the same clips.
@@ -57,6 +59,20 @@ class CrossFit:
         As `predict`, but before the mean over a clip's examples: what was said when.
         """
         return _answers(self.fits, self.folds, examples, len(self.classes))
+
+    def validation(self, examples: Examples) -> Array:
+        """Return what each network says of the clips that stopped its training.
+
+        float32 (fits, clips, classes), a row of NaN for any other clip. It was not trained on
+        them, but its best epoch was chosen by them: it does a little better there than on new
+        ones. What is fitted behind a network (a temperature, a threshold) is fitted here.
+        """
+        n_clips = self.probabilities.shape[1]
+        answers = np.full((len(self.fits), n_clips, len(self.classes)), np.nan, np.float32)
+        for answer, fitted, clips in zip(answers, self.fits, self.stopping, strict=True):
+            rows = examples.rows(clips)
+            answer[:] = by_clip(fitted.predict(examples.x[rows]), examples.clip[rows], n_clips)
+        return answers
 
     def history(self) -> pd.DataFrame:
         """Return the histories of all fits with their repeat and fold, both from 0."""
@@ -110,6 +126,7 @@ def cross_fit(
         raise InputError("no clip has an example; check the features, or the faces found.")
     flat = [(r, k, fold) for r, repeat in enumerate(repeats) for k, fold in enumerate(repeat)]
     fits: list[Fitted] = []
+    held: list[Indices] = []
     with counting("Training", "networks", shown=progress) as report:
         for r, k, (train, test) in flat:
             if protocol is Protocol.LEAK_FREE:
@@ -121,10 +138,11 @@ def cross_fit(
             )  # fmt: skip
             fold_settings = replace(settings, seed=seed)
             fits.append(fit_clips(build, examples, y, fitting, stopping, fold_settings))
+            held.append(stopping)
             report(len(fits), len(flat))
     answers = _answers(fits, repeats, examples, len(names))
     probabilities = np.stack([by_clip(row, examples.clip, len(y)) for row in answers])
-    return CrossFit(probabilities, fits, repeats, names)
+    return CrossFit(probabilities, fits, repeats, names, held)
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:

@@ -8,6 +8,7 @@ from . import nested as nested
 from . import predict as predict
 from . import predict_ensemble as predict_ensemble
 from . import recognition as recognition
+from . import robustness as robustness
 from . import rolling as rolling
 from . import streams as streams
 from . import table3 as table3

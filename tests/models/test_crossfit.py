@@ -180,6 +180,19 @@ def test_changed_examples_are_answered_by_the_same_networks(calls) -> None:
     assert len(calls) == 8  # nothing was trained for it
 
 
+def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -> None:
+    networks = crossed()
+    answers = networks.validation(examples())
+    assert answers.shape == (8, N, 3) and len(networks.stopping) == 8
+    for number, (answer, clips, call) in enumerate(
+        zip(answers, networks.stopping, calls, strict=True)
+    ):
+        assert set(clips) == set(examples().clip[call["validation"]])
+        np.testing.assert_array_equal(np.flatnonzero(~np.isnan(answer[:, 0])), clips)
+        np.testing.assert_allclose(answer[clips, 0], number)
+        np.testing.assert_allclose(answer[clips, 1], clips)
+
+
 def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None:
     networks = crossed(inputs=examples(without=(0, 5)))
     missing = np.isnan(networks.probabilities).all(axis=2)

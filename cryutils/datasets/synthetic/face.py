@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.drawing import (
+    EYE_Y,
     GRAINS,
     HEAD,
     MIDDLE,
+    MOUTH_Y,
     SPAN,
     Sprites,
     backdrop,
@@ -27,9 +29,9 @@ from cryutils.datasets.synthetic.drawing import (
 )
 from cryutils.datasets.synthetic.face_states import Face, blend
 from cryutils.datasets.synthetic.voice import CryPlan
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 
-__all__ = ["FacePlan", "check", "frames", "plan"]
+__all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
 
 Contour = npt.NDArray[np.float32]
 Frame = npt.NDArray[np.uint8]
@@ -38,6 +40,11 @@ NECK = 0.8  # the head turns about this, in half heights below its middle
 # Where a cascade of Haar features draws its square: middle and side, in half heights of the head.
 BOX_Y, BOX_SIDE = 0.29, 1.8
 ROLL = 15.0  # degrees, at most
+# Where a face shows its state: left, right, top and bottom in half heights of the head.
+REGIONS = {
+    "eyes": (-0.72, 0.72, EYE_Y - 0.30, EYE_Y + 0.20),  # with brows and lids
+    "mouth": (-0.45, 0.45, MOUTH_Y - 0.20, MOUTH_Y + 0.30),  # as wide as it opens
+}
 LEVEL_S = 0.02  # effort is worked out in steps of this
 
 
@@ -111,6 +118,21 @@ def plan(cry: CryPlan, *, fps: float = 30, signal: float = 1.0, identity: float 
         x=_frozen(np.clip(x, -0.2, 0.2)),
         y=_frozen(np.clip(y, -0.15, 0.15)),
     )
+
+
+def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a crop around the face are a feature's, bool (size, size).
+
+    name: of `REGIONS`. size: of the crop's side. margin: share of the face's box that the crop has
+    beside it, on every side. Of an upright head; one that leans or turns moves them by a tenth of
+    the crop at most. Raises InputError for another name.
+    """
+    if name not in REGIONS:
+        raise InputError(f"a face has no region {name!r}.{near_miss(name, REGIONS)}")
+    left, right, top, bottom = REGIONS[name]
+    at = ((np.arange(size) + 0.5) / size - 0.5) * (1 + 2 * margin) * BOX_SIDE
+    across, down = (at >= left) & (at <= right), (at + BOX_Y >= top) & (at + BOX_Y <= bottom)
+    return down[:, None] & across[None, :]
 
 
 def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:

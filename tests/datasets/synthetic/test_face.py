@@ -10,6 +10,7 @@ import pytest
 from cryutils.datasets.synthetic import corpus, drawing, face, face_states, states, voice
 from cryutils.datasets.synthetic.drawing import Pose
 from cryutils.errors import InputError
+from cryutils.video import faces
 
 STATES = list(voice.STATES)
 
@@ -155,6 +156,30 @@ def test_eyes_shut_when_a_face_is_screwed_up() -> None:
     blink = drawing.draw(looks, Pose(blink=1.0), size=128, upper=True)
     assert not np.array_equal(rest, cry) and not np.array_equal(rest, blink)
     np.testing.assert_array_equal(rest[..., 3], blink[..., 3])
+
+
+@pytest.mark.parametrize("infant", range(4))
+@pytest.mark.parametrize("name", ["eyes", "mouth"])
+def test_lids_and_throat_lie_in_their_regions(infant: int, name: str) -> None:
+    heads = drawing.Sprites(planned("hungry", infant=infant, signal=0.0).face, size=208)
+    poses = [
+        {"opening": float(name == "mouth") * k, "effort": 0.5, "blink": name == "eyes" and k == 1}
+        for k in (0, 1)
+    ]
+    side = face.BOX_SIDE / drawing.SPAN / 2 * 208
+    middle = 104 * np.array([1.0, 1.0 + face.BOX_Y / drawing.SPAN])
+    box = np.array([*(middle - side / 2), side, side], np.float32)
+    shut, wide = (
+        faces.crop(heads.head(**pose)[..., :3], box, size=48, margin=0.1).astype(float)
+        for pose in poses
+    )
+    # A blink moves nothing else; with the mouth the jaw drops, too, but only the throat is dark.
+    moved = (
+        np.abs(wide - shut).sum(axis=2) if name == "eyes" else shut.sum(axis=2) - wide.sum(axis=2)
+    )
+    inside = face.region(name, size=48, margin=0.1)
+    assert (moved[~inside] < 100).all() and (moved[inside] > 100).sum() > 10
+    assert inside.mean() < 0.2
 
 
 @pytest.mark.parametrize("state", STATES)

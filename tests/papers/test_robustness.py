@@ -1,0 +1,167 @@
+"""Disturbed clips go to the networks that never met the infant, and what is lost is no answer.
+
+Networks are replaced by what measures its input; that the disturbances have their amount is tested
+in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+import cryutils
+from cryutils import audio, video
+from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.papers import robustness
+from cryutils.papers.robustness import STRESSES, Bench
+
+HEARING = SoundInput(sr=8000, kind="mel", window_s=1.0, n_mels=20)
+SEEING = FaceInput(fps=2.0, size=32, limit=2)
+
+
+@dataclass
+class Meter:
+    """Stands for a fitted network: the brighter an example, the surer of the second class."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        light = x.mean(axis=tuple(range(1, x.ndim))) / 100
+        return softmax(np.stack([np.zeros(len(x)), light], axis=1), axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module", name="corpus")
+def small_corpus() -> Corpus:
+    return cryutils.load(
+        "synthetic", classes=["hungry", "pain"], infants=4, clips_per_infant=1, duration_s=2.0,
+        video=True, fps=6, size=112,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", name="tracks")
+def faces_found(corpus: Corpus) -> list[video.FaceTrack]:
+    return video.crops(corpus, fps=2.0, size=32, limit=2, detector="haar")
+
+
+@pytest.fixture(scope="module", name="bench")
+def both_modalities(corpus: Corpus, tracks: list[video.FaceTrack]) -> Bench:
+    sounds = audio.signals(corpus, sr=8000)
+    views = [
+        robustness.face_view(clip, track, fps=2.0, detector="haar")
+        for clip, track in zip(corpus, tracks, strict=True)
+    ]
+    n = np.arange(len(corpus))
+    folds = [(n[n % 2 != k], n[n % 2 == k]) for k in (0, 1)]
+    fits = {}
+    for name, examples in (("audio", HEARING.examples(sounds)), ("image", SEEING.examples(tracks))):
+        empty = np.full((1, len(corpus), 2), np.nan, np.float32)
+        fit = CrossFit(empty, [Meter(), Meter()], [folds], ["a", "b"], [n[:1], n[1:2]])  # type: ignore[list-item]
+        fits[name] = replace(fit, probabilities=fit.predict(examples))
+    return Bench(corpus, fits, HEARING, sounds, SEEING, views)
+
+
+def test_undisturbed_frames_give_the_very_crops(bench: Bench, tracks) -> None:
+    assert sum(len(view.frames) for view in bench.views) >= 4
+    for view, track in zip(bench.views, tracks, strict=True):
+        crops = view.disturbed(lambda frame, _: frame, SEEING)
+        np.testing.assert_array_equal(crops, track.crops[track.usable])
+
+
+@pytest.mark.parametrize("key", STRESSES)
+def test_a_stress_spares_the_other_modality_and_fusion_follows(bench: Bench, key: str) -> None:
+    stress, before = STRESSES[key], bench.undisturbed
+    answers = bench.answers(stress, stress.levels[-1])
+    other = {"audio": "image", "image": "audio"}[stress.modality]
+    np.testing.assert_array_equal(answers[other], before[other])
+    assert answers["fused"].shape == before["fused"].shape
+    gone = np.isnan(answers[stress.modality][:, 0])
+    np.testing.assert_array_equal(answers["fused"][gone], before[other][gone])
+    again = bench.answers(stress, stress.levels[-1])
+    np.testing.assert_array_equal(answers["fused"], again["fused"])
+
+
+def test_every_level_comes_with_its_answers(bench: Bench) -> None:
+    chosen = [STRESSES["clipping"], STRESSES["no_picture"]]
+    levels = [(stress.key, level) for stress, level, _ in bench.every(chosen)]
+    assert levels == [("clipping", 0.05), ("clipping", 0.3), ("no_picture", 0.5), ("no_picture", 1)]
+
+
+def test_without_a_face_network_sound_is_disturbed_alone(bench: Bench) -> None:
+    deaf = Bench(bench.corpus, {"audio": bench.fits["audio"]}, HEARING, bench.sounds)
+    assert set(deaf.undisturbed) == {"audio"}
+    answered = [stress.modality for stress, _, _ in deaf.every([*STRESSES.values()][5:9])]
+    assert set(answered) == {"audio"}
+    with pytest.raises(InputError, match="blur: there is no network of image"):
+        deaf.answers(STRESSES["blur"], 0.1)
+
+
+def test_a_face_that_the_detector_loses_is_no_answer(bench: Bench) -> None:
+    assert all(view.in_sight.any() for view in bench.views)
+    covered = bench.answers(STRESSES["side"], 1.0)
+    assert np.isnan(covered["image"]).all()
+    np.testing.assert_array_equal(covered["fused"], bench.undisturbed["audio"])
+
+
+def test_less_light_is_seen_by_the_network(bench: Bench) -> None:
+    before = bench.undisturbed["image"][:, 1]
+    dim = bench.answers(STRESSES["dim"], 2)["image"][:, 1]
+    assert (dim[~np.isnan(dim)] < before[~np.isnan(dim)]).all() and not np.isnan(dim).all()
+
+
+def test_a_clip_has_noise_of_its_own_whatever_the_others_are(bench: Bench) -> None:
+    fewer = replace(bench, sounds=[bench.sounds[0], *(x[:0] for x in bench.sounds[1:])])
+    noise = STRESSES["noise"]
+    first, second = (b.answers(noise, 10)["audio"] for b in (bench, fewer))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert np.isnan(second[1:]).all()
+
+
+def test_a_clip_without_a_face_has_no_frames(bench: Bench, tracks) -> None:
+    blind = replace(tracks[0], with_face=np.zeros(len(tracks[0]), bool))
+    clip = replace(bench.corpus[0], path=Path("never read.mp4"))
+    view = robustness.face_view(clip, blind, fps=2.0, detector="haar")
+    assert not view.frames and view.disturbed(lambda f, _: f, SEEING).shape == (0, 32, 32, 3)
+
+
+def test_changed_answers_by_hand() -> None:
+    before = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]], np.float32)
+    after = np.array([[0.6, 0.4], [0.4, 0.6], [np.nan, np.nan]], np.float32)
+    assert robustness.changed_answers(before, after).tolist() == [0, 1, 1]
+
+
+# Calibration, fold by fold
+
+
+def test_temperature_and_threshold_come_from_each_folds_validation_clips() -> None:
+    # Fold 0's network says 0.9 and is right 7 in 10 times, fold 1's says 0.6 and always is.
+    truth = np.array([0] * 7 + [1] * 3 + [0] * 10)
+    validation = np.full((2, 20, 2), np.nan, np.float32)
+    validation[0, :10] = [0.9, 0.1]
+    validation[1, 10:] = [0.6, 0.4]
+    p = np.tile(np.array([[0.9, 0.1], [0.6, 0.4]], np.float32), (10, 1))
+    folds = [(np.arange(10, 20), np.arange(10)), (np.arange(10), np.arange(10, 20))]
+    result = robustness.calibrated(p, validation, truth, folds, coverage=0.5)
+    assert result.temperatures[0] == pytest.approx(np.log(9) / np.log(7 / 3), rel=1e-3)
+    assert result.temperatures[1] == pytest.approx(0.05, rel=1e-3)
+    np.testing.assert_allclose(result.after[0], [0.7, 0.3], atol=1e-3)
+    np.testing.assert_array_equal(result.after.argmax(axis=1), p.argmax(axis=1))
+    # In fold 0 all validation clips are as sure as 0.7: the surer of its clips are answered.
+    assert result.thresholds[0] == pytest.approx(0.7, abs=1e-3)
+    assert np.isnan(result.sure[:10, 0]).tolist() == [False, True] * 5
+
+
+def test_validation_answers_are_fused_fold_by_fold(bench: Bench, tracks) -> None:
+    examples = {"audio": HEARING.examples(bench.sounds), "image": SEEING.examples(tracks)}
+    answers = robustness.validation_answers(bench.fits, examples)
+    assert {name: p.shape for name, p in answers.items()} == dict.fromkeys(
+        ("audio", "image", "fused"), (2, len(bench.corpus), 2)
+    )
+    np.testing.assert_allclose(
+        answers["fused"][0, 0], (answers["audio"][0, 0] + answers["image"][0, 0]) / 2
+    )
+    assert np.isnan(answers["fused"][0, 1:]).all()
