@@ -164,6 +164,7 @@ DECLARED: Mapping[str, Parameter] = {
     "backbone": Parameter("text", "the frozen network", choices=("auto", "small"), other=_KERAS),
     "05_image.backbone": _OPTIONAL,
     "06_full.backbone": _OPTIONAL,
+    "11_robustness.backbone": _OPTIONAL,
     "weights": Parameter(
         "text",
         "where the frozen network's weights come from",
@@ -227,6 +228,11 @@ DECLARED: Mapping[str, Parameter] = {
     "drop_shares": Parameter(
         "number", "shares of clips that lose a modality", "[0, 1]", items=_SOME
     ),
+    "stresses": Parameter(
+        "text", "disturbances tried, [] for all", other="a disturbance", items=_SOME, empty=True
+    ),
+    "coverage": Parameter("number", "share of validation clips to be answered", "(0, 1]"),
+    "bins": Parameter("whole", "bins of confidence in a reliability diagram", "[1, 100]"),
     "seeds": Parameter("whole", "trainings of one fold, each with its own seed", "[1, 100]"),
     "seed": Parameter("whole", "where random numbers start", "[0, 2000000000]"),
 }

@@ -4,6 +4,7 @@ from . import corpus as corpus
 from . import ensemble as ensemble
 from . import models as models
 from . import palette as palette
+from . import robustness as robustness
 from . import scores as scores
 from . import video as video
 from .audio import bin_levels as bin_levels
@@ -41,6 +42,10 @@ from .models import pictures as pictures
 from .models import probabilities as probabilities
 from .models import stress as stress
 from .palette import NAMES as NAMES
+from .robustness import evidence as evidence
+from .robustness import reliability as reliability
+from .robustness import risk_coverage as risk_coverage
+from .robustness import stress_panels as stress_panels
 from .scores import confusion as confusion
 from .scores import dial as dial
 from .scores import donors as donors
