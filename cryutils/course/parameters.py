@@ -164,7 +164,6 @@ DECLARED: Mapping[str, Parameter] = {
     "backbone": Parameter("text", "the frozen network", choices=("auto", "small"), other=_KERAS),
     "05_image.backbone": _OPTIONAL,
     "06_full.backbone": _OPTIONAL,
-    "11_robustness.backbone": _OPTIONAL,
     "weights": Parameter(
         "text",
         "where the frozen network's weights come from",
