@@ -1,7 +1,7 @@
 """The tables that reports and scoreboards show, drawn from a run's results: nothing is computed.
 
-Paper A's Tables 1, 2 and 3 and Paper B's models, each one tidy `DataFrame`. Walked by no
-notebook; `report` and the command `cryutils report` show them.
+Paper A's Tables 1, 2 and 3 and Paper B's models, also under stress, each one tidy `DataFrame`.
+Walked by no notebook; `report` and the command `cryutils report` show them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import pandas as pd
 
 from cryutils import claims
 from cryutils.models.classical import BASELINES, CLASSIFIERS
+from cryutils.papers.robustness import STRESSES
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE3",
-    "Layout", "Table", "build", "every", "table1",
+    "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED", "TABLE2",
+    "TABLE3", "Layout", "Table", "build", "every", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -117,11 +118,34 @@ PAPER_B = Layout(
     TABLE2.splits,
     ("balanced_accuracy", "macro_f1"),
 )
+_HARDEST = {f"{s.key}.{s.levels[-1]:g}": s for s in STRESSES.values()}
+STRESSED = Layout(
+    "Paper B under stress",
+    [
+        row
+        for model, (words, suffers) in {
+            "audio": ("sound: cry2", ("audio",)),
+            "image": ("face: image", ("image",)),
+            "fused": ("both: full", ("audio", "image")),
+        }.items()
+        for row in (
+            (f"robust.none.0.{model}", words, "as recorded"),
+            *(
+                (f"robust.{level}.{model}", words, f"{s.name}, {s.levels[-1]:g} ({s.unit})")
+                for level, s in _HARDEST.items()
+                if s.modality in suffers
+            ),
+        )
+    ],
+    {"leak_free": "leak-free"},
+    ("macro_f1",),
+)
 
 
 def every(results: pd.DataFrame) -> list[Table]:
-    """Return Tables 2 and 3 of Paper A and the models of Paper B, each corpus on its own."""
-    return [table for layout in (TABLE2, TABLE3, PAPER_B) for table in build(layout, results)]
+    """Return Tables 2 and 3 of Paper A and Paper B's models, each corpus on its own."""
+    layouts = (TABLE2, TABLE3, PAPER_B, STRESSED)
+    return [table for layout in layouts for table in build(layout, results)]
 
 
 def table1(results: pd.DataFrame) -> list[Table]:

@@ -679,6 +679,31 @@ def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
     assert "cry2 70 [60, 80] 50 [40, 60]" in out
 
 
+def test_models_under_stress_have_a_table_of_leak_free_scores_alone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        row(f"robust.{level}.{model}.macro_f1", value, low=value - 0.1, high=value + 0.1,
+            protocol="leak_free", data="synthetic")
+        for level, model, value in (
+            ("none.0", "audio", 0.7), ("noise.0", "audio", 0.4), ("noise.0", "fused", 0.5),
+            ("noise.20", "audio", 0.6),
+        )
+    ]  # fmt: skip
+    (table,) = tables.every(results(rows))
+    noise = "pink noise, 0 (signal to noise, dB)"
+    assert wide(table, "macro_f1") == {
+        ("sound: cry2", "as recorded"): [0.7], ("sound: cry2", noise): [0.4],
+        ("both: full", noise): [0.5],
+    }  # fmt: skip
+    page = Page(report.write(made(run, rows)))
+    assert "Paper B under stress, on synthetic" in page.text
+    labels = [words(attributes["aria-label"]) for attributes in page.all("svg")]
+    assert labels == ["leak-free 70 %", "leak-free 40 %", "leak-free 50 %"]
+    report.print_scoreboard([run])
+    assert f"{noise} 40 [30, 50]" in words(capsys.readouterr().out)
+
+
 # Paper A's ensemble
 
 
