@@ -74,8 +74,8 @@ def reverberate(
 ) -> Array:
     """Return `x` as heard in a room whose echoes fall by 60 dB in `rt60_s` seconds.
 
-    The room is Polack's (1988): behind the direct sound, noise that decays exponentially. A
-    furnished bedroom has about 0.4 s, a tiled bathroom 1 s or more.
+    The room is Polack's (1988): behind the direct sound, noise that decays exponentially. What
+    Paper B's "noisy environments" echo like it doesn't say.
 
     Parameters
     ----------
@@ -86,8 +86,9 @@ def reverberate(
     rng
         Draws the room: the same state gives the same room.
     direct_db
-        Energy of the direct sound over that of all echoes, in dB. 0: as far from the infant as
-        the room makes as loud as the direct sound, 1 to 2 m in a bedroom.
+        Energy of the direct sound over that of all echoes, in dB. 0 is the critical distance,
+        about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff, Room acoustics):
+        half a metre for 30 cubic metres and 0.4 s.
     """
     check_settings(sr=sr, rt60_s=rt60_s, direct_db=direct_db)
     check_finite(x)

@@ -23,12 +23,12 @@ __all__ = ["Place", "blur", "dim", "frame_rate", "occlude", "roll", "side_light"
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
-CLOTH = (206, 202, 190)  # RGB of what covers a face: undyed cotton, of the author's choosing
-ELECTRONS = 1000.0  # that light frees in a pixel of full white: a phone's small sensor
+CLOTH = (206, 202, 190)  # RGB of what covers a face: a choice, near that of undyed cotton
+ELECTRONS = 1000.0  # that light frees in a pixel of full white: a choice; fewer tremble more
 
 
 class Place(StrEnum):
-    """Where a face is covered: from above (a cap), from below (a dummy), from its left side."""
+    """From where a face is covered: above (its eyes first), below (its mouth first), the left."""
 
     EYES = "eyes"
     MOUTH = "mouth"
@@ -39,8 +39,8 @@ def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
     """Return the frame with `stops` times half of the light, and the noise that so little has.
 
     Light is halved in linear sRGB; its photons then arrive by chance (Poisson), 1000 of them in
-    a pixel of full white before: the less light, the more it trembles. From two stops on the
-    noise is what is seen. No camera's gain or noise reduction is imitated.
+    a pixel of full white before: the less light, the more it trembles. No camera's gain or noise
+    reduction is imitated.
 
     Parameters
     ----------
@@ -115,8 +115,7 @@ def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> P
 def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
     """Return the frame turned about the middle of the face, anticlockwise for `degrees` above 0.
 
-    What turns in from outside repeats the frame's edge. A head on its side is what a network
-    trained on upright faces, and a detector of them, meets first.
+    What turns in from outside repeats the frame's edge.
     """
     _check(frame, degrees=degrees)
     import cv2
