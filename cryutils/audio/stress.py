@@ -74,8 +74,7 @@ def reverberate(
 ) -> Array:
     """Return `x` as heard in a room whose echoes fall by 60 dB in `rt60_s` seconds.
 
-    The room is Polack's (1988): behind the direct sound, noise that decays exponentially. What
-    Paper B's "noisy environments" echo like it doesn't say.
+    The room is Polack's (1988): behind the direct sound, noise that decays exponentially.
 
     Parameters
     ----------

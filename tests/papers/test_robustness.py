@@ -14,7 +14,7 @@ import pytest
 from scipy.special import softmax
 
 import cryutils
-from cryutils import audio, video
+from cryutils import audio, claims, video
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.models.crossfit import CrossFit
@@ -132,6 +132,17 @@ def test_changed_answers_by_hand() -> None:
     before = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]], np.float32)
     after = np.array([[0.6, 0.4], [0.4, 0.6], [np.nan, np.nan]], np.float32)
     assert robustness.changed_answers(before, after).tolist() == [0, 1, 1]
+
+
+def test_every_claim_on_robustness_is_of_a_level_that_is_tried() -> None:
+    keys = [key for key in claims.published().key if key.startswith("robust.")]
+    assert len(keys) >= 15
+    for key in keys:
+        parts = key.split(".")
+        (name,) = STRESSES.keys() & {*parts}
+        level = float(".".join(part for part in parts if part.isdigit()))
+        assert level in STRESSES[name].levels, key
+        assert f"{name}.{level:g}." in key, "as it is recorded"
 
 
 # Calibration, fold by fold
