@@ -121,10 +121,15 @@ class DeepNeuralNetwork:
         `X` is float (clips, features), or a function that returns it for the indices of a
         training set; `y` int (clips,); `folds` pairs of train and test indices.
         """
-        prepared = [X(train) for train, _ in folds] if callable(X) else [X]
-        x = np.stack(prepared, dtype=np.float32)
+        prepared = [X(train) if callable(X) else X for train, _ in folds]
+        matrices = {id(matrix): matrix for matrix in prepared}  # often one and the same
+        x = np.stack(list(matrices.values()), dtype=np.float32)
+        groups = [list(matrices).index(id(matrix)) for matrix in prepared]
         nobody = np.array([], np.int64)
-        tasks = [Task(train, nobody, group=k % len(x)) for k, (train, _) in enumerate(folds)]
+        tasks = [
+            Task(train, nobody, group=group)
+            for (train, _), group in zip(folds, groups, strict=True)
+        ]
         networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
         return [networks.predict(k, x[tasks[k].group, test]) for k, (_, test) in enumerate(folds)]
 
