@@ -19,6 +19,7 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     measured_coverage,
     paired_interval,
+    part_degrees,
 )
 
 
@@ -149,6 +150,23 @@ def test_repeats_are_averaged() -> None:
     assert result.value == pytest.approx(0.5)
     assert result.se == pytest.approx(np.std([1, 0.5, 0.5, 0], ddof=1) / 2)
     assert result.n == 8
+
+
+def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing() -> None:
+    _, truth, infants = clips({f"i{k}": [(0, 3, 0)] for k in range(6)})
+    right = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0]])  # of each infant's clips, by repeat
+    repeats = np.tile(np.where(right, 0, 1), 6)
+    each = [interval(row, truth, infants, metric="accuracy") for row in repeats]
+    both = interval(repeats, truth, infants, metric="accuracy")
+    same = interval(repeats[[0, 0, 0]], truth, infants, metric="accuracy")
+    assert (same.low, same.high) == (each[0].low, each[0].high)
+    scores = [2 / 3, 2 / 3, 1 / 3]
+    reach = stats.t.ppf(0.975, 2) * np.std(scores, ddof=1) / np.sqrt(3)
+    assert both.value == pytest.approx(np.mean(scores))
+    size = np.full((6, 1), 3.0)
+    bounds = combined(size * both.value, size, [1.0], df=part_degrees(size), level=0.95)
+    assert both.low == pytest.approx(both.value - np.hypot(both.value - bounds.low, reach))
+    assert both.high == pytest.approx(both.value + np.hypot(bounds.high - both.value, reach))
 
 
 def test_labels_may_be_names_or_indices_and_indices_may_leave_some_out() -> None:
