@@ -11,5 +11,6 @@ from .extraction import signals as signals
 from .files import native_rate as native_rate
 from .files import pieces as pieces
 from .files import read as read
+from .scaling import RecordingScaler as RecordingScaler
 from .scaling import SignalScaler as SignalScaler
 from .spectral import summarise as summarise

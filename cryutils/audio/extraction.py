@@ -21,7 +21,7 @@ from cryutils._io import cache
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils._io.paths import cache_dir
 from cryutils.audio.files import native_rate, read
-from cryutils.audio.scaling import SignalScaler, stats_row
+from cryutils.audio.scaling import RecordingScaler, SignalScaler, stats_row
 from cryutils.audio.spectral import (
     HOP_LENGTH,
     N_FFT,
@@ -76,7 +76,7 @@ def features(
     *,
     kind: str,
     sr: int | None = None,
-    scaler: SignalScaler | None = None,
+    scaler: SignalScaler | RecordingScaler | None = None,
     n_fft: int = N_FFT,
     hop_length: int = HOP_LENGTH,
     n_mfcc: int = N_MFCC,
@@ -88,9 +88,9 @@ def features(
 
     `kind` is "stft", "mel" or "mfcc" (see `spectral`). `sr` in Hz (None: the clips' own,
     which must be one and the same). `scaler` scales the signals first (Paper A §3.2); fit it
-    on training clips only. Computed on `jobs` threads (None: all cores), kept in the cache,
-    and found there again as long as files, settings and `scaler.low, scaler.high` are the
-    same. `progress` shows a bar on a terminal or in a notebook.
+    on training clips only; a `RecordingScaler` needs none. Computed on `jobs` threads (None: all
+    cores), kept in the cache, and found there again as long as files, settings and
+    `scaler.low, scaler.high` are the same. `progress` shows a bar on a terminal or in a notebook.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
@@ -110,7 +110,9 @@ def features(
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
         return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
 
-    limits = None if scaler is None else [scaler.low.hex(), scaler.high.hex()]
+    limits: list[str] | str | None = None if scaler is None else str(scaler)
+    if isinstance(scaler, SignalScaler):  # its mean and deviation change nothing
+        limits = [scaler.low.hex(), scaler.high.hex()]
     return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
 
 
@@ -143,7 +145,9 @@ def _common_rate(files: tuple[Identity, ...]) -> int:
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
 
 
-def _transformed(x: Array, *, kind: str, scaler: SignalScaler | None, **settings: int) -> Array:
+def _transformed(
+    x: Array, *, kind: str, scaler: SignalScaler | RecordingScaler | None, **settings: int
+) -> Array:
     return _TRANSFORMS[kind](x if scaler is None else scaler.transform(x), **settings)
 
 

@@ -1,8 +1,9 @@
 """Paper A's scaling: standard scaler, then min-max to [0, 1], fitted on training clips only.
 
 Walked by notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the
-audio *signal values* before the features are taken: `SignalScaler`. Most readers would scale
-the features instead, as `models.table2_classifiers(scaling="features")` does.
+audio *signal values* before the features are taken: `SignalScaler`, or `RecordingScaler` where
+each recording has limits of its own. Most readers would scale the features instead, as
+`models.table2_classifiers(scaling="features")` does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from cryutils.audio.spectral import check_finite
 from cryutils.errors import InputError
 
-__all__ = ["SignalScaler", "standardise_then_min_max", "stats_row"]
+__all__ = ["RecordingScaler", "SignalScaler", "standardise_then_min_max", "stats_row"]
 
 Array = npt.NDArray[np.float32]
 
@@ -82,6 +83,25 @@ class SignalScaler:
         """
         check_finite(x)
         return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class RecordingScaler:
+    """Min-max scaling of each recording by its own extremes, to [0, 1].
+
+    Another way to read Paper A §3.2, and how a few lines of code often do it: the scalers are
+    fitted on each signal itself. Loudness is lost; nothing is learnt from other recordings.
+    `centred` takes the recording's mean out afterwards, and with it the constant near one half
+    that `SignalScaler` describes: a gain of each recording's own is left.
+    """
+
+    centred: bool = False
+
+    def transform(self, x: Array) -> Array:
+        """Return `x` scaled, float32 of its shape; a constant signal becomes zeros."""
+        low, high = stats_row(x)[:2]
+        scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)
+        return (scaled - scaled.mean() * self.centred).astype(np.float32)
 
 
 def standardise_then_min_max(

@@ -139,7 +139,9 @@ DECLARED: Mapping[str, Parameter] = {
     "sr": Parameter("whole", "sampling rate to work at, in Hz", "[4000, 96000]"),
     "kind": Parameter("text", "features of the sound", choices=("mel", "mfcc", "mel+mfcc", "stft")),
     "scaling": Parameter(
-        "text", "what is scaled (Paper A: the signal)", choices=("signal", "features", "none")
+        "text",
+        "what is scaled (Paper A: the signal)",
+        choices=("signal", "recording", "recording_centred", "features", "none"),
     ),
     "n_fft": Parameter("whole", "samples of a frame", "[16, 16384]"),
     "hop_length": Parameter("whole", "samples from frame to frame, n_fft at most", "[1, 16384]"),
@@ -223,6 +225,8 @@ DECLARED: Mapping[str, Parameter] = {
     "n_inner": Parameter("whole", "folds within a fold", "[2, 100]"),
     "repeats": Parameter("whole", "repeats of cross-validation", "[1, 100]"),
     "permutations": Parameter("whole", "permutations of labels for a p-value", "[1, 100000]"),
+    "recipe_draws": Parameter("whole", "single hold-outs of each recipe of Table 2", "[1, 10000]"),
+    "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under every recipe"),
     "split_unit": Parameter("text", "what Paper A's split divides", choices=("frame", "clip")),
     "drop_shares": Parameter(
         "number", "shares of clips that lose a modality", "[0, 1]", items=_SOME

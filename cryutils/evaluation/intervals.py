@@ -8,7 +8,8 @@ since F1 = 2J / (1 + J). A part has Clopper & Pearson's bounds at the number of 
 that would vary as much as its clips do by the jackknife over infants (Korn & Graubard 1998, Survey
 Methodology 24:193). So a class of which nothing is recognised is not taken for certain. The
 bounds of parts make those of the score by MOVER, with the parts' correlations (Zou & Donner
-2008, doi 10.1002/sim.3095).
+2008, doi 10.1002/sim.3095). Where a score is the mean of repeats, each with folds and trainings of
+its own, what these differ by widens the bounds in the same way.
 
 In these functions `right` and `clips` are float64 (infants, parts), or (..., infants, parts) where
 many simulated corpora are worked on at once. How often such intervals hold the truth is simulated
@@ -224,9 +225,10 @@ def interval(
 ) -> Interval:
     """Return the pooled out-of-fold score, averaged over repeats, with its interval.
 
-    No model is refitted. A class's (effective) number of clips is lowered by the t quantiles of
-    its clips and of its degrees of freedom, as Korn & Graubard do; these are its infants less
-    one, or Satterthwaite's of the mean over classes where that is more.
+    No model is refitted. How far repeats differ is part of it; one repeat tells nothing of how
+    another training would have scored. A class's (effective) number of clips is lowered by the t
+    quantiles of its clips and of its degrees of freedom, as Korn & Graubard do; these are its
+    infants less one, or Satterthwaite's of the mean over classes where that is more.
 
     Args:
         predicted: class indices, integer `(repeats, clips)` or `(clips,)`; -1 where there is
@@ -243,7 +245,7 @@ def interval(
     sample = _sample(predicted, y, infants)
     words = (
         f"{_in_words(metric, protocol)}, of models trained on about as many infants as here;"
-        " how the score varies with the training set is seen only through the repeats"
+        " how the score varies with the training is seen only through the repeats"
     )
     return _of_clips(sample, None, metric, level, words)
 
@@ -607,7 +609,25 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
         score = _score([table.sum(axis=0) for table in tables], metric)
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
     score, low, high, se = map(float, _bounds(tables, metric, level))
+    reach = float(np.hypot.reduce([_training_reach(x, metric, level) for x in (a, b) if x]))
+    limits = (-1.0, 1.0) if b else (0.0, 1.0)
+    low, high = (
+        float(np.clip(score + side * np.hypot(end - score, reach), *limits))
+        for side, end in ((-1, low), (1, high))
+    )
     return Interval(score, low, high, se, n, n_infants, level, words)
+
+
+def _training_reach(sample: _Sample, metric: Metric, level: float) -> float:
+    """Return half the t interval of a score's mean over repeats; 0 for one, which tells nothing."""
+    repeats = len(sample.predicted)
+    if repeats < 2:
+        return 0.0
+    alone = [
+        _score([_confusions(sample._replace(predicted=row[None])).sum(axis=0)], metric)
+        for row in sample.predicted
+    ]
+    return float(t_quantile(repeats - 1, level) * np.std(alone, ddof=1) / np.sqrt(repeats))
 
 
 def _check_level(level: float) -> None:

@@ -63,6 +63,13 @@ class PermutationTest:
         """
         return self._shares(self.null.max(axis=1, keepdims=True))
 
+    def words(self, cell: Hashable) -> str:
+        """Return a cell's adjusted p to print, and whether any could have been smaller."""
+        p = self.adjusted[cell]
+        floor = np.isclose(p, 1 / (len(self.null) + 1))
+        least = f", the least that {len(self.null)} permutations can show" if floor else ""
+        return f"p = {p:.3g}{least}"
+
     def joined(self, other: PermutationTest) -> PermutationTest:
         """Return both families as one, for max-T over refitted and fixed models together.
 

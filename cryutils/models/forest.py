@@ -59,7 +59,7 @@ class Forest:
             X: features, `(clips, features)`, or a function of the training part that returns
                 them; compared as float32, as scikit-learn's trees do.
             y: class indices, `(clips,)`.
-            folds: pairs of integer indices (train, test).
+            folds: pairs of integer indices (train, test); one that is there twice counts twice.
         """
         y = np.ascontiguousarray(y, np.int64)
         prepared: dict[int, tuple[NDArray[Any], NDArray[np.float32], NDArray[np.int32]]] = {}
@@ -76,7 +76,7 @@ class Forest:
                 order,
                 y,
                 np.ascontiguousarray(train, np.int64),
-                np.ascontiguousarray(test, np.int64),
+                np.unique(test).astype(np.int64),  # each clip walks down once
                 int(y.max()) + 1,
                 len(columns) if all_of_them else max(1, int(np.sqrt(len(columns)))),
                 self.bootstrap,
@@ -115,15 +115,16 @@ def _grow_and_vote(columns, order, y, train, test, n_classes, tried, bootstrap, 
             for _draw in range(train.size):
                 weight[train[int(rng.random() * train.size)]] += 1.0
         else:
-            weight[train] = 1.0
-        _one_tree(columns, order, y, train, test, weight, features, tried, rng, votes)
+            for clip in train:
+                weight[clip] += 1.0
+        _one_tree(columns, order, y, test, weight, features, tried, rng, votes)
     return votes
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _one_tree(columns, order, y, train, test, weight, features, tried, rng, votes):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _one_tree(columns, order, y, test, weight, features, tried, rng, votes):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Grow one tree depth first and add its leaf frequencies to the votes of the test clips."""
-    grown = train[weight[train] > 0]
+    grown = np.flatnonzero(weight)  # a clip that is there twice weighs two
     asked = test.copy()
     clips = np.empty(grown.size + 1, np.int64)
     values = np.empty(grown.size, columns.dtype)

@@ -53,6 +53,7 @@ from .scores import holdout_scores as holdout_scores
 from .scores import protocol_scores as protocol_scores
 from .scores import save as save
 from .scores import source as source
+from .scores import specification_curve as specification_curve
 from .scores import split_accuracies as split_accuracies
 from .scores import style as style
 from .scores import with_and_without as with_and_without

@@ -35,6 +35,7 @@ __all__ = [
     "protocol_scores",
     "save",
     "source",
+    "specification_curve",
     "split_accuracies",
     "style",
     "with_and_without",
@@ -136,6 +137,30 @@ def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     ax.set(xlim=(0, 1), ylabel="", xlabel="accuracy on one 70/30 split")
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(handles, [NAMES.get(label, label) for label in labels], loc="lower right")
+    return ax
+
+
+def specification_curve(
+    table: pd.DataFrame, ax: Axes, *, choices: Sequence[str], published: float
+) -> Axes:
+    """Draw single hold-outs by recipe, in the order of their medians, and the published figure.
+
+    `table` has one row a hold-out of one cell: `protocol`, `accuracy`, `majority` (0-1), and the
+    columns `choices`, which together name a recipe. Lines are medians, bands the middle 90 %.
+    """
+    levels = table.groupby(["protocol", *choices]).accuracy.quantile([0.05, 0.5, 0.95]).unstack()
+    order = levels.loc["paper"][0.5].sort_values().index
+    places = np.arange(len(order))
+    for protocol in ("paper", "leak_free"):
+        part, colour = levels.loc[protocol].reindex(order), COLOURS[protocol]
+        ax.fill_between(places, part[0.05], part[0.95], color=colour, alpha=0.2, lw=0)
+        ax.plot(places, part[0.5], color=colour, label=NAMES[protocol])
+    ax.axhline(table.majority.mean(), color=COLOURS["chance"], ls="--", lw=1,
+               label="commonest class")  # fmt: skip
+    ax.plot(places.mean(), published, "D", color=COLOURS["published"], ms=6, mfc="white", mew=1.4,
+            ls="none", label="published")  # fmt: skip
+    ax.set(ylim=(0, 1), xticks=[], xlabel=f"{len(order)} recipes")
+    ax.grid(axis="x", visible=False)
     return ax
 
 

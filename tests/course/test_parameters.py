@@ -217,7 +217,7 @@ def test_the_ends_are_those_of_the_library(
         ("04", "window_s=1000", "window_s=1000: give a number from 0.25 to 60."),
         ("03", "seed=-1", "seed=-1: give a whole number from 0 to 2000000000."),
         ("03", f"seed={'9' * 5000}", "seed=Infinity: give a whole number"),
-        ("03", "scaling=sginal", 'scaling="sginal": give "signal", "features" or "none".'),
+        ("03", "scaling=sginal", 'scaling="sginal": give "signal", "recording", "recording_cen'),
         ("05", "size=113", "size=113: give an even number from 64 to 1024."),
         ("05", "weights=imagnet", 'weights="imagnet": no such file. Did you mean imagenet?'),
         ("03", "classes=x", "give a list of 2 to 100 different names, or [], such as "

@@ -19,6 +19,7 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     measured_coverage,
     paired_interval,
+    part_degrees,
 )
 
 
@@ -149,6 +150,25 @@ def test_repeats_are_averaged() -> None:
     assert result.value == pytest.approx(0.5)
     assert result.se == pytest.approx(np.std([1, 0.5, 0.5, 0], ddof=1) / 2)
     assert result.n == 8
+
+
+def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing() -> None:
+    _, truth, infants = clips({f"i{k}": [(0, 3, 0)] for k in range(6)})
+    right = np.tile([True, True, False], (3, 6))  # two of each infant's three clips
+    right[2, [0, 3]] = False  # and two less in the last repeat
+    repeats = np.where(right, 0, 1)
+    alone, same = (
+        interval(rows, truth, infants, metric="accuracy") for rows in (repeats[0], repeats[[0] * 3])
+    )
+    assert [same.low, same.high] == pytest.approx([alone.low, alone.high])
+    size = np.full((6, 1), 3.0)
+    by_infant = right.reshape(3, 6, 3).sum(axis=2).mean(axis=0)[:, None]
+    bounds = combined(by_infant, size, [1.0], df=part_degrees(size), level=0.95)
+    reach = stats.t.ppf(0.975, 2) * np.std([12 / 18, 12 / 18, 10 / 18], ddof=1) / np.sqrt(3)
+    both = interval(repeats, truth, infants, metric="accuracy")
+    assert both.value == pytest.approx(34 / 54)
+    assert both.low == pytest.approx(both.value - np.hypot(both.value - bounds.low, reach))
+    assert both.high == pytest.approx(both.value + np.hypot(bounds.high - both.value, reach))
 
 
 def test_labels_may_be_names_or_indices_and_indices_may_leave_some_out() -> None:

@@ -132,6 +132,9 @@ def test_p_values_count_the_nulls_that_score_as_high() -> None:
     # a: one tie. b: one higher. Best of each row: .6 .4 .55 .2, so a: one, b: two.
     assert test.p_values == {"a": 2 / 5, "b": 2 / 5}
     assert test.adjusted == {"a": 2 / 5, "b": 3 / 5}
+    assert test.words("a") == "p = 0.4"
+    certain = PermutationTest(("a", "b"), np.array([2.0, 0.5]), test.null, 0)
+    assert certain.words("a") == "p = 0.2, the least that 4 permutations can show"
 
 
 def test_families_of_the_same_permutations_join_into_one() -> None:

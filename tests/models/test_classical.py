@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.utils.class_weight import compute_sample_weight
 
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.models.classical import (
@@ -99,7 +101,20 @@ def test_each_baseline_learns_what_is_separable(name: str, data) -> None:
 def test_baselines_have_a_name_each_and_their_seed() -> None:
     models = baselines(seed=3)
     assert list(models) == list(BASELINES)
-    assert models["forest"].seed == models["boosting"].random_state == 3
+    assert models["forest"].random_state == models["boosting"].random_state == 3
+
+
+def test_every_baseline_weighs_each_class_alike(data) -> None:
+    x, y = data
+    x, y = x[(y == 0) | (np.arange(N) < 12)], y[(y == 0) | (np.arange(N) < 12)]  # few of class 1
+    models = baselines()
+    settings = [models[name].get_params() for name in ("logistic", "svm", "forest")]
+    assert all("balanced" in params.values() for params in settings)
+    boosting = models["boosting"].fit(x, y)
+    plain = GradientBoostingClassifier(**boosting.get_params())
+    plain.fit(x, y, sample_weight=compute_sample_weight("balanced", y))
+    np.testing.assert_array_equal(boosting.predict_proba(x), plain.predict_proba(x))
+    assert (boosting.predict_proba(x) != plain.fit(x, y).predict_proba(x)).any()
 
 
 @pytest.mark.parametrize("name", ["logistic", "svm"])

@@ -107,3 +107,19 @@ def test_clips_that_no_feature_tells_apart_share_a_leaf() -> None:
     np.testing.assert_allclose(
         tree.predict_proba_folds(np.zeros((5, 3)), y, folds)[0], [[0.75, 0.25]]
     )
+
+
+def test_a_clip_that_is_there_twice_counts_twice() -> None:
+    X, y, folds = problem(6)
+    # Too coarse to tell all clips apart, so that leaves are mixed and weights matter.
+    x = np.round(X[:, :1] * 2) / 2
+    train, test = folds[0]
+    twice, again = np.concatenate([train, train[:40], train[:40]]), test[[0, 0, 1, 2, 2, 2]]
+    tree = Forest(n_estimators=1, max_features=None, bootstrap=False)
+    theirs = DecisionTreeClassifier().fit(x[twice], y[twice])
+    for asked, ours in zip(
+        (test, again), tree.predict_proba_folds(x, y, [(twice, test), (twice, again)]), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs.predict_proba(x[asked]))
+    forest = Forest(n_estimators=30).predict_proba_folds(X, y, [(twice, again)])[0]
+    np.testing.assert_allclose(forest.sum(axis=1), 1)

@@ -367,3 +367,21 @@ def test_dial_draws_a_line_a_protocol_over_signal(ax: Axes) -> None:
     assert drawn["paper's protocol"] == [0.7, 0.9]
     assert drawn["leak-free"] == [0.2, 0.9]
     assert drawn["chance"][0] == 0.25
+
+
+def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax: Axes) -> None:
+    rows = [
+        {"scaling": scaling, "protocol": protocol, "accuracy": value - (protocol != "paper") / 10,
+         "majority": 0.25}
+        for scaling, values in (("features", (0.5, 0.6, 0.7)), ("none", (0.3, 0.4, 0.5)))
+        for protocol in ("paper", "leak_free")
+        for value in values
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    assert plots.specification_curve(table, ax, choices=["scaling"], published=0.9) is ax
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_allclose(lines["paper's protocol"], [0.4, 0.6])
+    np.testing.assert_allclose(lines["leak-free"], [0.3, 0.5])
+    np.testing.assert_allclose(lines["published"], [0.9])
+    np.testing.assert_allclose(lines["commonest class"], 0.25)
+    assert labels(ax) == ("2 recipes", "")

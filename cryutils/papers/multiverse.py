@@ -1,0 +1,189 @@
+"""Paper A's Table 2 under every recipe that its text leaves open: a multiverse.
+
+§3.3 prints one accuracy a cell, of 30 % of the clips. It doesn't say what §3.2's scalers were
+fitted on, how a clip became one vector, nor which clips were drawn, and its Table 1 counts 76 where
+the printed figures suit 80. So each cell is measured under all these recipes, each over many draws
+of clips and split, and a published figure is held against the whole of it (Steegen, Tuerlinckx,
+Gelman & Vanpaemel 2016, Perspectives on Psychological Science 11, 702-712).
+Notebook 03_feature_validation walks this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryutils._io import cache
+from cryutils._io.parallel import identities
+from cryutils._io.paths import cache_dir
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.crossval import fit_and_predict, one_thread
+from cryutils.evaluation.splits import Fold, Protocol, class_indices
+from cryutils.models.classical import CLASSIFIERS, table2_classifiers
+from cryutils.models.design import SCALINGS, SUMMARIES, FoldFeatures
+
+__all__ = ["CHOICES", "shares_above", "table2"]
+
+VERSION = 1  # raise it whenever the same recipe gives other accuracies
+# What tells one recipe from another, and the columns of `table2` that name it.
+CHOICES = ("scaling", "summary", "clips")
+
+
+def table2(
+    corpus: Corpus,
+    sizes: Mapping[str, Mapping[str, int]],
+    settings: Mapping[str, Mapping[str, int]],
+    classifiers: Sequence[str] = tuple(CLASSIFIERS),
+    *,
+    sr: int,
+    draws: int = 100,
+    test_size: float = 0.3,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return one accuracy a cell of Table 2, recipe, protocol and draw of a single hold-out.
+
+    A draw takes clips of each class at random and divides them once; all recipes with as many
+    clips see the same draws. What is done stays in the cache, recipe by recipe.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The clips to draw from.
+    sizes : mapping
+        What a choice of clips is called, and how many of each class it takes. Where a class has
+        fewer, some are drawn twice, and may stand on both sides of a split by clips.
+    settings : mapping
+        "stft" and "mfcc", each with the settings of `audio.features`.
+    classifiers : sequence of str
+        Some keys of `classical.CLASSIFIERS`. The network takes longer than all others together.
+    sr : int
+        Sampling rate, in Hz.
+    draws : int
+        Single hold-outs of each recipe.
+    test_size : float
+        Share of the clips to test.
+
+    Returns
+    -------
+    DataFrame
+        Columns `feature`, `classifier`, `protocol`, those of `CHOICES`, `draw`, `accuracy` (0-1)
+        and `majority`, the accuracy of always saying the training part's commonest class.
+
+    Raises
+    ------
+    InputError
+        A class has too few clips or infants to be divided.
+    """
+    y, _ = class_indices(corpus.labels)
+    holdouts = {
+        (clips, protocol): _holdouts(corpus, counts, protocol, draws, test_size, seed)
+        for clips, counts in sizes.items()
+        for protocol in Protocol
+    }
+    recipes = list(product(settings, SCALINGS, SUMMARIES))
+    tables = []
+    with counting("Table 2's recipes", "recipes") as report:
+        for number, (kind, scaling, summary) in enumerate(recipes):
+            report(number, len(recipes))
+            X = FoldFeatures(corpus, kind, sr, scaling, dict(settings[kind]), summary)
+            for (clips, protocol), folds in holdouts.items():
+                accuracies = {
+                    name: _accuracies(name, X, y, folds, seed)
+                    for name in ("majority", *classifiers)
+                }
+                table = pd.DataFrame(accuracies).rename_axis("draw").reset_index()
+                tables.append(
+                    table.assign(
+                        feature=kind, scaling=scaling, summary=summary, clips=clips,
+                        protocol=str(protocol),
+                    )
+                )  # fmt: skip
+    columns = ["feature", "protocol", *CHOICES, "draw", "majority"]
+    return pd.concat(tables).melt(columns, var_name="classifier", value_name="accuracy")
+
+
+def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
+    """Return how often a single hold-out reaches the published accuracy, by cell and protocol.
+
+    `published` has a figure for "<feature>.<classifier>". Columns: `feature`, `classifier`,
+    `protocol`, `published`, `share` (of all recipes and draws, 0-1), `recipes` (share of the
+    recipes of which at least one draw in twenty does), `lowest` and `highest` (of all draws).
+    """
+    rows = []
+    for (feature, name, protocol), cell in table.groupby(
+        ["feature", "classifier", "protocol"], sort=False
+    ):
+        figure = published.get(f"{feature}.{name}", np.nan)
+        # Half of what the last printed digit counts: 0.6667 stands for two thirds.
+        reached = cell.accuracy >= figure - 0.00005
+        by_recipe = reached.groupby([cell[choice] for choice in CHOICES]).mean()
+        rows.append(
+            {
+                "feature": feature,
+                "classifier": name,
+                "protocol": protocol,
+                "published": figure,
+                "share": reached.mean() if np.isfinite(figure) else np.nan,
+                "recipes": (by_recipe >= 0.05).mean() if np.isfinite(figure) else np.nan,
+                "lowest": cell.accuracy.min(),
+                "highest": cell.accuracy.max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _holdouts(
+    corpus: Corpus,
+    counts: Mapping[str, int],
+    protocol: Protocol,
+    draws: int,
+    test_size: float,
+    seed: int,
+) -> list[Fold]:
+    """Return (train, test) positions in `corpus` of each draw."""
+    labels, infants = np.asarray(corpus.labels), np.asarray(corpus.infants)
+    folds = []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        clips = np.concatenate(
+            [_drawn(np.flatnonzero(labels == label), n, rng) for label, n in counts.items()]
+        )
+        part = SimpleNamespace(labels=labels[clips].tolist(), infants=infants[clips].tolist())
+        train, test = protocol.hold_out(part, test_size=test_size, seed=int(rng.integers(2**31)))
+        folds.append((clips[train], clips[test]))
+    return folds
+
+
+def _drawn(clips: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return `n` of the clips at random; where there are fewer, all of them and some again."""
+    again = rng.choice(clips, max(0, n - len(clips)))
+    return np.concatenate([rng.permutation(clips)[:n], again])
+
+
+def _accuracies(
+    name: str, X: FoldFeatures, y: NDArray[np.int64], folds: list[Fold], seed: int
+) -> NDArray[np.float64]:
+    """Return a classifier's accuracy on each fold, float64 (folds,); the majority's, too."""
+
+    def compute() -> dict[str, NDArray[np.float64]]:
+        if name == "majority":
+            predicted = [
+                np.full(len(test), np.bincount(y[train]).argmax()) for train, test in folds
+            ]
+        else:
+            model = table2_classifiers(scaling=X.scaling, seed=seed)[name]
+            with one_thread():
+                predicted = fit_and_predict(model, X, y, folds)
+        right = [np.mean(p == y[test]) for p, (_, test) in zip(predicted, folds, strict=True)]
+        return {"accuracy": np.array(right)}
+
+    files = identities(clip.path for clip in X.corpus)
+    recipe = [VERSION, name, files, X.kind, X.sr, X.scaling, X.settings, X.summary, seed]
+    key = cache.key(recipe, y, *(part for fold in folds for part in fold))
+    return cache.arrays(cache_dir() / "multiverse" / f"{key}.npz", compute)["accuracy"]
