@@ -172,6 +172,15 @@ def test_silence_stays_silence(name: str, samples: int) -> None:
     np.testing.assert_array_equal(STRESSES[name](silence), silence)
 
 
+@pytest.mark.parametrize("name", STRESSES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_sample_that_is_no_number_is_refused(name: str, bad: float) -> None:
+    x = tone(100)
+    x[5] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        STRESSES[name](x)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
