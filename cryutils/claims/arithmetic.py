@@ -162,12 +162,13 @@ def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFr
 def chance_of_fit(n: int, *, decimals: int = 2) -> float:
     """Return the share of all figures from 0 to 100 that some k/n is printed as.
 
-    So likely is a figure that was made up at random to fit a test set of `n` clips. Every figure
-    is tried, rounded and cut off.
+    So likely is a figure that was made up at random to fit a test set of `n` clips. Every k is
+    tried, rounded (a half up or down) and cut off.
     """
     whole = 100 * 10**decimals
-    figures = np.arange(whole + 1) / 10**decimals
-    return float(np.mean([correct(figure, n, decimals=decimals) is not None for figure in figures]))
+    shares = whole * np.arange(n + 1)  # n times what is printed
+    ways = shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))
+    return len(np.unique(ways)) / (whole + 1)
 
 
 def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> float:

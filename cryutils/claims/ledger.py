@@ -280,6 +280,8 @@ def _equal(
 ) -> Judgement:
     """Return whether one number, or the least, largest or sum of several, is the printed one."""
     *aggregate, where = claim["rule"].removesuffix(" == value").split()
+    if where == "count" and protocol == "leak_free":
+        return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
     if where not in ("count", protocol):
         return Judgement(Verdict.NOTHING_CLAIMED)
     keys = [key for key, corpus in measured.matching(claim["key"]) if corpus == data]
@@ -297,8 +299,7 @@ def _equal(
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
     agrees = abs(result.value - claim["value"]) <= claim["margin"] + 1e-9
     verdict = Verdict.HOLDS if agrees else Verdict.CONTRADICTED
-    reason = "" if agrees else f"measured: {result.value:.4g}"
-    return replace(result, verdict=_said_of(protocol, verdict), reason=reason)
+    return replace(result, verdict=_said_of(protocol, verdict))
 
 
 def _is_synthetic(data: str) -> bool:
@@ -422,6 +423,8 @@ def _of(row: Mapping[str, Any] | None, protocol: str) -> dict[str, Any]:
 
 
 def _together(parts: Sequence[Judgement]) -> Judgement:
+    if not parts:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "no comparison was measured")
     simulated = any(str(part.verdict).endswith(" in simulation") for part in parts)
     paper = any(part.verdict in _OF_PAPER.values() for part in parts)
     missing = [part for part in parts if part.verdict == Verdict.CANNOT_BE_TESTED]
@@ -431,7 +434,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     reason = f"{len(parts)} comparisons"
     if smallest < ALPHA:
         verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
-    elif missing or not parts:
+    elif missing:
         return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
     elif all(part.verdict in _POSITIVE for part in parts):
         verdict = Verdict.HOLDS
@@ -465,7 +468,8 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
         for verdict, reason in table[["leak_free_verdict", "leak_free_reason"]].to_numpy()
     ]
     renamed = {f"leak_free_{name}": name for name in ("value", "low", "high", "against")}
-    table = table.rename(columns=renamed).assign(verdict=words).set_index("key")
+    table = table.drop(columns="value").rename(columns=renamed)  # of the paper's value, ours
+    table = table.assign(verdict=words).set_index("key")
     return table[["claim", "value", "low", "high", "data", "verdict", "against"]]
 
 
