@@ -361,7 +361,9 @@ def print_claims(judged: pd.DataFrame) -> None:
         for column in ("claim", "in print", "paper's protocol", "leak-free"):
             printed.add_column(column, ratio={"claim": 36, "in print": 11}.get(column, 20))
         for row in rows.itertuples():
-            claim = f"{row.claim}\n{row.id}, {row.where}" + f"; {printable(row.run)}" * bool(row.run)
+            claim = f"{row.claim}\n{row.id}, {row.where}" + f"; {printable(row.run)}" * bool(
+                row.run
+            )
             printed.add_row(claim, row.figure, row.paper_words, row.leak_free_words)
             printed.add_row()
         console.print(printed)
@@ -383,7 +385,9 @@ def _counted(summary: pd.DataFrame) -> rich.table.Table:
 
 
 def _worded(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return `judged` with what both pages of it show: columns figure, paper_words, leak_free_words.
+    """Return `judged` with the texts that page and terminal show of it.
+
+    Columns, beside its own: figure, paper_words, leak_free_words.
 
     A verdict that is the same under both protocols, since neither was needed, stands once. Rows of
     a paper come by corpus, those that no corpus was needed for first, synthetic ones last.

@@ -18,7 +18,9 @@ __all__ = ["claims"]
 
 @click.command()
 @click.option("--paper", metavar="A|B|R", help="Paper A, Paper B, or this project's README.")
-@click.option("--kind", metavar="KIND", help="number, claim, arithmetic, figure, citation, setting.")
+@click.option(
+    "--kind", metavar="KIND", help="number, claim, arithmetic, figure, citation, setting."
+)
 @click.option("--verdict", metavar="WORDS", help="With this verdict under either protocol.")
 @click.option("--data", metavar="NAME", help="Measured on donateacry, synthetic, or your folder.")
 @click.option("--run", metavar="NAME", help="By this run's results alone (default: all runs).")
@@ -64,7 +66,7 @@ def claims(
 
 
 def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a record each, a protocol's fields in an object of their own, None where nothing is."""
+    """Return a record a row, a protocol's fields in an object of their own, None for a gap."""
     from cryutils.claims import PROTOCOLS
 
     records = []

@@ -96,7 +96,9 @@ def test_a_share_is_no_percentage_above_a_hundred() -> None:
 
 def printed_ways(k: int, n: int) -> dict[str, set[str]]:
     share = Decimal(100 * k) / Decimal(n)
-    rounded = {str(share.quantize(Decimal("0.01"), way)) for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)}
+    rounded = {
+        str(share.quantize(Decimal("0.01"), way)) for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)
+    }
     cut = {str(share.quantize(Decimal("0.01"), ROUND_DOWN))}
     return {"rounded": rounded, "cut off": cut, "either": rounded | cut}
 
@@ -105,7 +107,9 @@ def printed_ways(k: int, n: int) -> dict[str, set[str]]:
 @pytest.mark.parametrize("percent", ["66.66", "66.67", "86.67", "65.51", "50.00", "0.00", "100.00"])
 def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, percent) -> None:
     tried = [
-        n for n in range(1, 65) if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))
+        n
+        for n in range(1, 65)
+        if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))
     ]
     assert arithmetic.sizes(float(percent), most=64, printing=printing) == tried
 

@@ -770,7 +770,9 @@ def test_a_run_that_measured_none_of_a_papers_claims_judges_none(run: Path) -> N
 def test_claims_on_real_and_synthetic_infants_stand_apart(run: Path) -> None:
     made(run, [*TWO, *of_table_3("synthetic")])
     text = Page(report.write(run)).text.split("What Paper A claims")[-1]
-    real, synthetic, _ = re.split(r"On synthetic: the simulation alone|rows that need", text, maxsplit=2)
+    real, synthetic, _ = re.split(
+        r"On synthetic: the simulation alone|rows that need", text, maxsplit=2
+    )
     assert "SVM on STFT: accuracy 45.83 % 60 [50, 70] %" in real
     assert "in simulation" not in real and "reproduced" not in synthetic
 
