@@ -476,7 +476,6 @@ def test_claims_are_filtered(command: Command) -> None:
         (["--verdict", "reproducd"], "no verdict 'reproducd'. Did you mean reproduced?"),
         (["--data", "donatecry"], "no data 'donatecry'. Did you mean donateacry?"),
         (["--run", "refrence/real"], "no run 'refrence/real'. Did you mean reference/real?"),
-        (["--fromat", "x"], "No such option: --fromat"),
     ],
 )
 def test_a_mistyped_filter_names_the_near_miss(
