@@ -503,7 +503,8 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = table.drop_duplicates(["id", "data"])
     order = pd.Index(ledger().id)
     place = order.get_indexer(table.id)
-    return table.assign(place=place).sort_values(["place", "data"]).drop(columns="place")
+    table = table.assign(place=place).sort_values(["place", "data"]).drop(columns="place")
+    return table.reset_index(drop=True)
 
 
 _OPTIONS = {  # what may be asked for, whether any row has it or not
