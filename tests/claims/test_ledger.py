@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,19 @@ def test_the_ledger_holds_table_3_of_paper_a() -> None:
 # The table itself
 
 EQUAL = re.compile(r"(?:(?:min|max|sum) )?(?:count|paper|leak_free) == value")
-# Keys that nothing records yet, and the notebook that will.
-PLANNED = {
-    r"table2\.gain\.(stft|mfcc)\.\w+\.accuracy": "03_feature_validation",
-}
+# Keys that no run in `outputs/reference` holds: of 06, for DonateACry has no faces, and of 07, whose
+# frozen backbone needs ImageNet's weights, and rolling averages on frames.
+SYNTHETIC_ALONE = (
+    r"full\.balanced_accuracy",
+    r"full\.gain\.(audio|image)\.macro_f1",
+    r"full\.stress_gain\.noise\.0\.audio\.macro_f1",
+    r"full\.stress\.(noise\.0\.audio|drop_audio\.1\.fused|drop_video\.1\.fused)\.macro_f1",
+    r"full\.stability\.flicker_gain\.(audio|image)",
+    r"frozen_vs_finetuned\.gain\.accuracy",
+    r"rolling\.gain\.flicker_per_minute",
+)
+# Keys that nothing records yet.
+PLANNED = (r"table2\.gain\.(stft|mfcc)\.\w+\.accuracy",)
 
 
 def test_every_row_has_an_id_a_paper_a_kind_and_words() -> None:
@@ -117,38 +126,17 @@ def test_a_claim_of_several_comparisons_has_them_in_the_ledger() -> None:
     assert (book[book.part_of != ""].groupby("part_of").size() >= 2).all()
 
 
-def recorded() -> str:
-    """Return the code of all notebooks and of what they record with, where keys are made."""
-    texts = [path.read_text(encoding="utf-8") for path in (CLONE / "cryutils").rglob("*.py")]
-    for path in (CLONE / "notebooks").glob("*.ipynb"):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return "\n".join(texts)
-
-
-def test_every_key_is_recorded_somewhere_or_planned() -> None:
+def test_every_key_is_recorded_by_a_notebook_or_planned() -> None:
     book = ledger.ledger()
     measured = book[book.rule.isin([Rule.PUBLISHED, Rule.ABOVE, Rule.BELOW])
                     | book.rule.str.fullmatch(EQUAL)]  # fmt: skip
-    text = recorded()
-    # A key in code is a text, in whose braces anything may stand: "table1.{label}.count".
-    patterns = set()
-    for made in re.findall(r"\"([a-z0-9_{][\w{}.+:'\[\]]*\.[\w{}.+:'\[\]]*)\"", text):
-        patterns.add(re.sub(r"\\{.*?\\}", r"[\\w+.-]+", re.escape(made)))
-    metrics = r"(\.(accuracy|balanced_accuracy|macro_f1|roc_auc|p_value))?"
-    prefixes = {"cry2", "full", "image", "table3", "feature_validation", "frozen_vs_finetuned"}
-    known = re.compile("|".join(f"(?:{pattern}){metrics}" for pattern in patterns))
-    for key in measured.key:
-        planned = any(re.fullmatch(pattern, key) for pattern in PLANNED)
-        plain = key.replace("*", "x").replace(".frame_split", "")
-        assert planned or known.fullmatch(plain) or plain.split(".")[0] in prefixes, key
-
-
-def test_what_is_planned_is_not_measured_yet() -> None:
     keys = set(reference("real").key) | set(reference("paper").key)
-    for pattern in PLANNED:
-        assert any(re.fullmatch(pattern, key) for key in ledger.ledger().key)
-        assert not any(re.fullmatch(pattern, key) for key in keys)
+    patterns = [*SYNTHETIC_ALONE, *PLANNED]
+    for key in measured.key:
+        in_reference = any(fnmatchcase(result, key) for result in keys)
+        assert in_reference or any(re.fullmatch(pattern, key) for pattern in patterns), key
+    for pattern in patterns:
+        assert any(re.fullmatch(pattern, key) for key in measured.key), pattern
 
 
 def reference(run: str) -> pd.DataFrame:
