@@ -130,7 +130,7 @@ def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame
     """
     rows = {
         name: {
-            str(printing): (sizes(percent, most=most, printing=printing) or [None])[0]
+            str(printing): next(iter(sizes(percent, most=most, printing=printing)), None)
             for printing in (Printing.ROUNDED, Printing.CUT)
         }
         for name, percent in percents.items()

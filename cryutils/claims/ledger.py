@@ -146,9 +146,10 @@ class _Measurements:
     def __init__(self, results: pd.DataFrame) -> None:
         self.rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.corpora: dict[str, list[str]] = {}
-        for row in results.astype(object).where(results.notna(), None).to_dict("records"):
+        rows: Any = results.astype(object).where(results.notna(), None).to_dict("records")
+        for row in rows:
             protocols = self.rows.setdefault((row["key"], row["data"]), {})
-            protocols[row["protocol"] or "count"] = {str(name): row[name] for name in row}
+            protocols[row["protocol"] or "count"] = row
         for key, data in self.rows:
             self.corpora.setdefault(key, []).append(data)
         # Which corpora have the classes of Paper A's Table 1, so that its figures are of them.
@@ -182,7 +183,8 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     measured = _Measurements(results)
     book, figures = ledger(), _figures()
     rows: list[dict[str, Any]] = []
-    for claim in book.to_dict("records"):
+    book_rows: Any = book.to_dict("records")
+    for claim in book_rows:
         if claim["rule"] == Rule.EVERY:
             continue
         corpora = {data for _, data in measured.matching(claim["key"])}
@@ -398,8 +400,9 @@ def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) ->
 
 def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the claims of several comparisons, each judged by its parts on every corpus."""
-    whole = []
-    for claim in book[book.rule == Rule.EVERY].to_dict("records"):
+    whole: list[dict[str, Any]] = []
+    several: Any = book[book.rule == Rule.EVERY].to_dict("records")
+    for claim in several:
         parts = [row for row in rows if row["part_of"] == claim["id"]]
         for data in sorted({row["data"] for row in parts} - {""}) or [""]:
             # What was measured elsewhere counts as missing here.

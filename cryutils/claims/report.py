@@ -393,7 +393,8 @@ def _worded(judged: pd.DataFrame) -> pd.DataFrame:
     a paper come by corpus, those that no corpus was needed for first, synthetic ones last.
     """
     rows = []
-    for row in judged.to_dict("records"):
+    records: Any = judged.to_dict("records")
+    for row in records:
         words = {f"{protocol}_words": _judged(row, protocol) for protocol in claims.PROTOCOLS}
         if not row["data"] and words["leak_free_words"] == words["paper_words"]:
             words["leak_free_words"] = ""
