@@ -1,51 +1,87 @@
 """Arithmetic of published figures: which test sets they can come from, whether sums add up.
 
 A share of correct answers among n test clips is k/n for a whole k, so a printed percentage rules
-out most n. Notebook 03 asks this of Paper A's Table 2, notebook 09 of its Table 3.
+out most n (the GRIM test, granularity-related inconsistency of means: Brown & Heathers 2017). A
+figure that fits no stated test set is a question to its authors: a slip of a digit, a mean of
+several tests and other clips than stated look alike. Nothing here needs a recording. Notebook 03
+asks this of Paper A's Table 2, notebook 09 of its Table 3.
+
+References: N. J. L. Brown, J. A. J. Heathers (2017). The GRIM test. Social Psychological and
+Personality Science 8(4), https://doi.org/10.1177/1948550616673876.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
 
-__all__ = ["common", "correct", "evaluate", "fitting", "shared", "sizes"]
+__all__ = [
+    "Comparison", "Printing", "chance_of_fit", "class_sizes", "common", "compared", "correct",
+    "evaluate", "expected_common", "fitting", "gains", "largest_agreement", "largest_pair_share",
+    "pair_errors", "printings", "shared", "sizes",
+]  # fmt: skip
 
 
-def correct(percent: float, n: int, *, decimals: int = 2) -> int | None:
+class Printing(StrEnum):
+    """How a share becomes a printed percentage."""
+
+    ROUNDED = "rounded"
+    CUT = "cut off"
+    EITHER = "either"
+
+
+def correct(
+    percent: float, n: int, *, decimals: int = 2, printing: Printing = Printing.EITHER
+) -> int | None:
     """Return the k whose k/n is printed as `percent`, or None where no k is.
 
     `percent` lies between 0 and 100 and is printed with at most `decimals` decimals, rounded or
     cut off: papers do both (65.51 is 76/116 cut off). Where several k fit, the nearest.
     """
-    k, fits = _correct(percent, np.array([n], np.int64), decimals)
+    k, fits = _correct(percent, np.array([n], np.int64), decimals, printing)
     return int(k[0]) if fits[0] else None
 
 
-def sizes(percent: float, *, decimals: int = 2, most: int = 1000) -> list[int]:
+def sizes(
+    percent: float, *, decimals: int = 2, most: int = 1000, printing: Printing = Printing.EITHER
+) -> list[int]:
     """Return every size of a test set, up to `most`, of which `percent` can be a share.
 
     >>> sizes(97.41, most=200)
     [116, 155, 193]
+    >>> sizes(97.41, most=200, printing=Printing.ROUNDED)
+    [116, 193]
     """
     n = np.arange(1, most + 1)
-    return n[_correct(percent, n, decimals)[1]].tolist()
+    return n[_correct(percent, n, decimals, printing)[1]].tolist()
 
 
-def _correct(percent: float, n: np.ndarray, decimals: int) -> tuple[np.ndarray, np.ndarray]:
+def _correct(
+    percent: float, n: np.ndarray, decimals: int, printing: Printing
+) -> tuple[np.ndarray, np.ndarray]:
     if not 0 <= percent <= 100:
         raise InputError(f"{percent}: a percentage lies between 0 and 100.")
     whole = 100 * 10**decimals
     printed = round(percent * 10**decimals)
-    # In whole numbers, so that no figure is lost to floating point: rounding gives the lower
-    # bound, half a last digit below what is printed, cutting off the upper, a full one above.
-    low = -((1 - 2 * printed) * n // (2 * whole))
-    high = np.minimum(-(-(printed + 1) * n // whole) - 1, n)
+    # In whole numbers, so that no figure is lost to floating point. Rounding puts the share
+    # within half a last digit, both ends counted; cutting off between it and the next digit.
+    rounded = -((1 - 2 * printed) * n // (2 * whole)), (2 * printed + 1) * n // (2 * whole)
+    cut = -(-printed * n // whole), -(-(printed + 1) * n // whole) - 1
+    low, high = {
+        Printing.ROUNDED: rounded,
+        Printing.CUT: cut,
+        Printing.EITHER: (rounded[0], np.maximum(rounded[1], cut[1])),
+    }[printing]
+    high = np.minimum(high, n)
     nearest = (2 * printed * n + whole) // (2 * whole)
     return np.clip(nearest, low, np.maximum(low, high)), low <= high
 
@@ -54,6 +90,18 @@ def common(percents: Iterable[float], *, most: int = 1000) -> list[int]:
     """Return every size, up to `most`, of one test set that all `percents` can be shares of."""
     possible = [set(sizes(percent, most=most)) for percent in percents]
     return sorted(set.intersection(*possible)) if possible else []
+
+
+def largest_agreement(percents: Sequence[float], *, most: int = 1000) -> int:
+    """Return how many of `percents` at most can be shares of one test set of up to `most` clips.
+
+    >>> largest_agreement([65.51, 93.75, 97.41], most=160)
+    2
+    """
+    counts = np.zeros(most + 1, int)
+    for percent in percents:
+        counts[sizes(percent, most=most)] += 1
+    return int(counts.max())
 
 
 def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataFrame:
@@ -72,6 +120,22 @@ def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataF
             row[test] = "none" if k is None else f"{k}/{n}"
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame:
+    """Return for each percentage the smallest test set that gives it, by way of printing.
+
+    Columns `rounded` and `cut off`: fewest clips, missing where no size up to `most` serves. A
+    table in which one figure can only be rounded and another only cut off was printed in two ways.
+    """
+    rows = {
+        name: {
+            str(printing): next(iter(sizes(percent, most=most, printing=printing)), None)
+            for printing in (Printing.ROUNDED, Printing.CUT)
+        }
+        for name, percent in percents.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").astype("Int64")
 
 
 def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFrame:
@@ -95,16 +159,183 @@ def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFr
     return table.astype({"smallest": "Int64"})
 
 
-def evaluate(rule: str, values: Mapping[str, float]) -> float:
-    """Return what `rule` comes to: keys of `values` joined by " * " or " - ", left to right.
+def chance_of_fit(n: int, *, decimals: int = 2) -> float:
+    """Return the share of all figures from 0 to 100 that some k/n is printed as.
 
-    Raises InputError for a key that `values` lacks, or for another form.
+    So likely is a figure that was made up at random to fit a test set of `n` clips. Every k is
+    tried, rounded (a half up or down) and cut off.
     """
-    first, *rest = re.split(r" ([*-]) ", rule)
-    unknown = [key for key in (first, *rest[1::2]) if key not in values]
-    if unknown:
-        raise InputError(f"{rule}: {unknown[0]!r} is no figure of the ledger.")
-    total = values[first]
-    for sign, key in zip(rest[::2], rest[1::2], strict=True):
-        total = total * values[key] if sign == "*" else total - values[key]
-    return float(total)
+    whole = 100 * 10**decimals
+    shares = whole * np.arange(n + 1)  # n times what is printed
+    ways = shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))
+    return len(np.unique(ways)) / (whole + 1)
+
+
+def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> float:
+    """Return how many sizes up to `most` so many random figures are expected to share.
+
+    The chance that they share any is no larger than this, so it is small where a shared size
+    means something.
+    """
+    chances = [chance_of_fit(n, decimals=decimals) for n in range(1, most + 1)]
+    return float(np.sum(np.power(chances, figures)))
+
+
+def gains(percent: float, rivals: Mapping[str, float], *, decimals: int = 2) -> pd.DataFrame:
+    """Return what `percent` is above each of `rivals`, in points and relative to the rival.
+
+    Columns: `points` (the difference of the printed figures), `least` and `most` (what it can be
+    before printing, each figure rounded or cut off), `relative` (in percent of the rival).
+    """
+    digit = 10.0**-decimals
+    rows = {
+        name: {
+            "points": percent - rival,
+            "least": percent - rival - 1.5 * digit,
+            "most": percent - rival + 1.5 * digit,
+            "relative": 100 * (percent / rival - 1),
+        }
+        for name, rival in rivals.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+class Comparison(NamedTuple):
+    """Two percentages as counts in the smallest test set that both fit, and Fisher's test."""
+
+    better: int
+    worse: int
+    n: int
+    p_value: float
+
+
+def compared(better: float, worse: float, *, most: int = 10_000) -> Comparison:
+    """Return both percentages as clips of the smallest test set that both can be shares of.
+
+    The p-value is Fisher's exact one, two-sided, for two tests of so many clips; models that were
+    tested on the same clips would allow a sharper test if their answers were known.
+
+    Raises
+    ------
+    InputError: percentages that share no test set of up to `most` clips.
+    """
+    from scipy import stats
+
+    shared_sizes = common([better, worse], most=most)
+    if not shared_sizes:
+        raise InputError(f"{better} and {worse}: shares of no test set of up to {most} clips.")
+    n = shared_sizes[0]
+    k = [correct(percent, n) or 0 for percent in (better, worse)]
+    p_value = float(stats.fisher_exact([[k[0], n - k[0]], [k[1], n - k[1]]]).pvalue)
+    return Comparison(k[0], k[1], n, p_value)
+
+
+def class_sizes(
+    pairs: Mapping[tuple[str, str], Iterable[float]], *, n: int, totals: Iterable[float] = ()
+) -> pd.DataFrame:
+    """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
+
+    pairs: by two classes, the percentages that were printed of a test on these two alone; every
+    class is in one at least, and the pairs of three classes are all there. totals: percentages of
+    all `n` clips. One row a way, one column a class (clips, at least one); none where `totals` do
+    not fit `n`.
+
+    Raises
+    ------
+    InputError: pairs that are not those of three classes.
+    """
+    names = sorted({name for pair in pairs for name in pair})
+    if {frozenset(pair) for pair in pairs} != {frozenset(pair) for pair in combinations(names, 2)}:
+        raise InputError(f"{list(pairs)}: give every pair of three classes.")
+    if len(names) != 3:
+        raise InputError(f"{', '.join(names)}: give three classes.")
+    fits = {frozenset(pair): np.isin(np.arange(n + 1), common(figures, most=n))
+            for pair, figures in pairs.items()}  # fmt: skip
+    # Of three classes a pair leaves one out, whose clips are those of the total less the pair's.
+    a, b = np.meshgrid(np.arange(1, n - 1), np.arange(1, n - 1), indexing="ij")
+    c = n - a - b
+    possible = c >= 1
+    for left_out, size in zip(names, (a, b, c), strict=True):
+        allowed = fits[frozenset(set(names) - {left_out})]
+        possible &= allowed[np.clip(n - size, 0, n)]
+    if any(correct(percent, n) is None for percent in totals):
+        possible &= False
+    return pd.DataFrame({name: size[possible] for name, size in zip(names, (a, b, c), strict=True)})
+
+
+def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:
+    """Return what each size of a pair's test set makes of `pair`, a percentage, in wrong answers.
+
+    A model of three states that is right `total` percent of `n` times is wrong so often at most
+    when it is asked about two of them alone, on the clips of these two. Columns: `size` (every
+    one up to `n` that `pair` fits), `errors` (in the pair), `allowed` (in all `n` clips, rounded
+    up where `total` doesn't fit `n`) and `within` (no more errors than allowed).
+    """
+    k = correct(total, n)
+    allowed = n - k if k is not None else int(np.ceil(n * (1 - total / 100)))
+    rows = [(size, size - (correct(pair, size) or 0)) for size in sizes(pair, most=n)]
+    table = pd.DataFrame(rows, columns=["size", "errors"])
+    return table.assign(allowed=allowed, within=table.errors <= allowed)
+
+
+def largest_pair_share(total: float, pair: float) -> float:
+    """Return the largest share of the test clips that a pair can hold, 0 to 1.
+
+    With more, `pair` percent right of the two states alone would be more wrong answers than
+    `total` percent right of all three leaves, wherever the wrong ones lie.
+
+    >>> round(largest_pair_share(97.41, 86.67), 3)
+    0.194
+    """
+    return 1.0 if pair >= total else (100 - total) / (100 - pair)
+
+
+def _one_test(most: float, *shares: float) -> float:
+    return largest_agreement([round(100 * share, 2) for share in shares], most=int(most))
+
+
+def _fits(n: float, *shares: float) -> float:
+    return sum(correct(round(100 * share, 2), int(n)) is not None for share in shares)
+
+
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+}
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "max": max, "min": min, "one_test": _one_test, "fits": _fits,
+}  # fmt: skip
+
+
+def evaluate(rule: str, values: Mapping[str, float]) -> float:
+    """Return what `rule` comes to: keys of `values` and numbers, joined by `+ - * /`.
+
+    Also `max(…)`, `min(…)`, `fits(n, …)` (how many of the shares a test of n clips can give) and
+    `one_test(n, …)` (how many of them one test of up to n clips can).
+
+    Raises
+    ------
+    InputError: a key that `values` lacks, or another form.
+    """
+    try:
+        return float(_evaluated(ast.parse(rule, mode="eval").body, values))
+    except (SyntaxError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"{rule!r}: no rule ({error}).") from error
+
+
+def _evaluated(node: ast.AST, values: Mapping[str, float]) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _OPERATORS[type(op)](_evaluated(left, values), _evaluated(right, values))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
+            return _FUNCTIONS[name](*(_evaluated(part, values) for part in arguments))
+        case ast.Name() | ast.Attribute():
+            key = ast.unparse(node)
+            if key not in values:
+                raise InputError(f"{key!r} is no figure of the ledger.{near_miss(key, values)}")
+            return values[key]
+    raise InputError(f"{ast.unparse(node)!r}: a rule holds keys, numbers, + - * / and functions.")

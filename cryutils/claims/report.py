@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cryutils import claims
-from cryutils._io.paths import writing
+from cryutils._io.paths import project_dir, writing
 from cryutils._io.progress import counting
-from cryutils.claims import run_folder
-from cryutils.claims.tables import COMMONEST, METRICS, PAPER_B, TABLE2, TABLE3, Table, every, table1
+from cryutils.claims import ledger, run_folder
+from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, Table, every, table1
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import jinja2
     import rich.table
 
-__all__ = ["damages", "print_scoreboard", "write"]
+__all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "write"]
 
 # nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
 _FOLD_SOLUTIONS = """<script>
@@ -70,6 +70,22 @@ def _read(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
 
 
+def every_run(home: Path) -> dict[str, pd.DataFrame]:
+    """Return the results of each run in `home` by its name, the newest first.
+
+    The results that git keeps, `reference/<run>`, come after them. A run whose results can't be
+    read is left out; `damages` names it.
+    """
+    results = {}
+    kept = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    newest = sorted(home.glob("*/results.json"), key=lambda path: -path.stat().st_mtime_ns)
+    for path in [*newest, *kept]:
+        name = f"reference/{path.parent.name}" if path in kept else path.parent.name
+        with suppress(InputError):
+            results[name] = _read(path.parent)
+    return results
+
+
 def damages(folder: Path) -> list[str]:
     """Return a line for each file of a run that is damaged or missing, so its report lacks it."""
     states = run_folder.states(folder)
@@ -97,15 +113,8 @@ def write(folder: Path) -> Path:
     """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
     results = _read(folder)
     tables = every(results)
-    judged = {
-        (table.layout.title, table.data): claims.verdicts(
-            results[results.data == table.data],
-            paper="A" if table.layout == TABLE3 else "B",
-            every=table.layout == TABLE3,
-        )
-        for table in tables
-        if table.layout in (TABLE3, PAPER_B)
-    }
+    judged = ledger.judge(results)
+    judged = judged[judged.paper.isin(judged.paper[judged.data != ""]) & (judged.paper != "R")]
     states, figures = _states(folder), _figures(folder)
     page = _template().render(
         run=printable(folder.name),
@@ -115,7 +124,8 @@ def write(folder: Path) -> Path:
         metrics=METRICS,
         commonest=COMMONEST,
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
-        judged=judged,
+        judged=_worded(judged),
+        papers=ledger.PAPERS,
         table1=table1(results),
         image=_image(folder, tables),
         figures=figures,
@@ -331,3 +341,87 @@ def _in_percent(value: float, low: float = nan, high: float = nan) -> str:
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
+
+
+def print_claims(judged: pd.DataFrame) -> None:
+    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Printed
+
+    console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
+    for (paper, data), rows in _worded(judged).groupby(["paper", "data"], sort=False):
+        where = f"on {printable(data)}" if data else "measured on nothing"
+        console.print(f"{ledger.PAPERS[str(paper)]}: {where}", style="bold")
+        if str(data).startswith("synthetic"):
+            console.print("no evidence about real infants")
+        printed = Printed(
+            box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1)
+        )
+        for column in ("claim", "in print", "paper's protocol", "leak-free"):
+            printed.add_column(column, ratio={"claim": 36, "in print": 11}.get(column, 20))
+        for row in rows.itertuples():
+            claim = f"{row.claim}\n{row.id}, {row.where}" + f"; {printable(row.run)}" * bool(
+                row.run
+            )
+            printed.add_row(claim, row.figure, row.paper_words, row.leak_free_words)
+            printed.add_row()
+        console.print(printed)
+    console.print("How many rows have which verdict:", style="bold")
+    console.print(_counted(ledger.summary(judged)))
+
+
+def _counted(summary: pd.DataFrame) -> rich.table.Table:
+    from rich import box
+    from rich.table import Table as Printed
+
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    printed.add_column("")
+    for protocol, where in summary.columns:
+        printed.add_column(f"{protocol},\n{where}", justify="right")
+    for verdict, counts in summary.iterrows():
+        printed.add_row(str(verdict), *map(str, counts))
+    return printed
+
+
+def _worded(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return `judged` with the texts that page and terminal show of it.
+
+    Columns, beside its own: figure, paper_words, leak_free_words.
+
+    A verdict that is the same under both protocols, since neither was needed, stands once. Rows of
+    a paper come by corpus, those that no corpus was needed for first, synthetic ones last.
+    """
+    rows = []
+    records: Any = judged.to_dict("records")
+    for row in records:
+        words = {f"{protocol}_words": _judged(row, protocol) for protocol in claims.PROTOCOLS}
+        if not row["data"] and words["leak_free_words"] == words["paper_words"]:
+            words["leak_free_words"] = ""
+        rows.append({"run": "", **row, **words, "figure": _figure(row["value"], row["unit"])})
+    table = pd.DataFrame(rows, columns=[*judged.columns.union(["run"], sort=False),
+                                        "figure", "paper_words", "leak_free_words"])  # fmt: skip
+    synthetic = table.data.str.startswith("synthetic")
+    order = table.assign(synthetic=synthetic, place=range(len(table)))
+    return order.sort_values(["paper", "synthetic", "data", "place"])[table.columns]
+
+
+def _judged(row: dict[str, Any], protocol: str) -> str:
+    """Return a line of what was measured, and one of the verdict with its reason."""
+    value, low, high = (row[f"{protocol}_{name}"] for name in ("value", "low", "high"))
+    if pd.isna(value) or not row["data"]:
+        measured = ""
+    elif row["unit"] == "share":
+        measured = f"{_in_percent(value, low, high)} %\n"
+    elif pd.isna(low):
+        measured = f"{_figure(value, row['unit'])}\n"
+    else:
+        measured = f"{value:z.2f} [{low:z.2f}, {high:z.2f}]\n"
+    verdict = ledger.Judgement(row[f"{protocol}_verdict"], row[f"{protocol}_reason"])
+    return f"{measured}{verdict}"
+
+
+def _figure(value: float, unit: str) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:.4g} %" if unit == "share" else f"{value:,.6g} {unit}".strip()

@@ -11,15 +11,14 @@ import json
 import math
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
-from cryutils.claims.arithmetic import evaluate
+from cryutils._io.paths import outputs_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_predictions", "load_results",
-    "merge", "published", "read_results", "record", "record_interval", "record_predictions",
-    "record_table", "run_dir", "together", "unreadable", "unstated", "verdicts",
+    "merge", "read_results", "record", "record_interval", "record_predictions",
+    "record_table", "run_dir", "unreadable",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
-ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,106 +254,3 @@ def _write(notebook: _Notebook) -> None:
     with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
         rows = ",\n".join(notebook.texts.values())
         part.write_text(f"[\n{rows}\n]\n" if rows else "[]\n")
-
-
-def published() -> pd.DataFrame:
-    """Return every figure and claim of the papers in `data/claims.csv`, with its result key."""
-    return pd.read_csv(project_dir() / "data" / "claims.csv")
-
-
-def unstated(study: str) -> pd.DataFrame:
-    """Return every setting that a paper leaves open in a `study`, with the choice made here.
-
-    study: "Table 2" or "Table 3" of Paper A, or "Paper B". Columns: setting, where, says (what
-    the paper says of it), choice, notebook and parameter (which notebook's parameter sets it;
-    empty where the code does). From `data/unstated.csv`.
-    """
-    register = pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
-    return register[register.study == study].drop(columns="study").reset_index(drop=True)
-
-
-def verdicts(results: pd.DataFrame, *, paper: str, every: bool = False) -> pd.DataFrame:
-    """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
-
-    The rule and margin of a claim stand in `data/claims.csv`, written before any run: "low >
-    margin" asks that the whole interval lies above, "high < margin" that it lies below. A claim
-    *holds* where it does, is *contradicted* where the interval lies wholly on the other side, and
-    is otherwise *not shown*; with synthetic data each of these is said of the simulation only.
-    That one model beats another holds only where it is itself shown to be better than chance.
-    With `every`, two kinds of row that need no measurement come along: a claim that nothing
-    measured *cannot be tested*, and a figure that the paper's own other figures don't come to
-    within the margin is *internally inconsistent* (`value` is what they come to).
-    Columns: claim, value, low, high, data, verdict, and the key as index.
-    """
-    ledger = published()
-    ledger = ledger[(ledger.paper == paper) & ledger.rule.notna()].set_index("key")
-    tested = ledger[ledger.kind == "claim"]
-    measured = results[(results.protocol == "leak_free") & results.key.isin(tested.index)]
-    rows = {}
-    for result in measured.to_dict("records"):
-        claim = tested.loc[result["key"]]
-        weakness = _weakness(results, claim.winner, result["data"])
-        rows[result["key"]] = {
-            "claim": claim.claim,
-            **{name: result[name] for name in ("value", "low", "high", "data")},
-            "verdict": _verdict(result, claim.rule, float(claim.margin), weakness),
-        }
-    if every:
-        rows = {key: rows.get(key) or _unmeasured(claim) for key, claim in ledger.iterrows()}
-    columns = ["claim", "value", "low", "high", "data", "verdict"]
-    # Of no rows `from_dict` makes an index of numbers, in which no key can be looked for.
-    return pd.DataFrame([*rows.values()], pd.Index([*rows], dtype=object), columns)
-
-
-def together(judged: pd.DataFrame) -> str:
-    """Return the verdict on a claim of several comparisons, the rows of `judged` from `verdicts`.
-
-    "In every comparison" holds only if each one does; one contradicted row contradicts it.
-    """
-    verdict = list(judged.verdict)
-    where = " in simulation" if any(word.endswith(" in simulation") for word in verdict) else ""
-    if any(word.startswith("contradicted") for word in verdict):
-        return "contradicted" + where
-    if not verdict or any(word.startswith("cannot be tested") for word in verdict):
-        return "cannot be tested (some comparison is missing)"
-    return ("holds" if all(word.startswith("holds") for word in verdict) else "not shown") + where
-
-
-def _unmeasured(claim: pd.Series[Any]) -> dict[str, Any]:
-    if claim.kind != "arithmetic":
-        needs = claim.data_required
-        why = f"needs {needs}" if isinstance(needs, str) else "not measured in this run"
-        return {"claim": claim.claim, "verdict": f"cannot be tested ({why})"}
-    figures = published()
-    value = evaluate(claim.rule, dict(zip(figures.key, figures.value, strict=True)))
-    agrees = abs(value - claim.value) <= claim.margin
-    return {
-        "claim": claim.claim,
-        "value": value,
-        "verdict": f"internally {'consistent' if agrees else 'inconsistent'}",
-    }
-
-
-def _weakness(results: pd.DataFrame, winner: Any, data: str) -> str:
-    """Return why a model said to beat another can't: it is not above chance; "" where it is."""
-    if not isinstance(winner, str):  # the claim names none
-        return ""
-    test = (results.key == f"{winner}.p_value") & (results.protocol == "leak_free")
-    p_values = results.value[test & (results.data == data)]
-    if p_values.empty:
-        return " (the better one isn't tested against chance)"
-    p_value = float(p_values.iloc[-1])
-    return "" if p_value <= ALPHA else f" (the better one is at chance, p = {p_value:.2f})"
-
-
-def _verdict(result: Mapping[Any, Any], rule: str, margin: float, weakness: str) -> str:
-    where = " in simulation" if str(result["data"]).startswith("synthetic") else ""
-    low, high = result["low"], result["high"]
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return "cannot be tested (no interval)"
-    sides = {"low > margin": (low > margin, high < margin)}
-    sides["high < margin"] = sides["low > margin"][::-1]
-    holds, contradicted = sides[rule]
-    if holds and weakness:
-        return f"not shown{weakness}{where}"
-    return ("holds" if holds else "contradicted" if contradicted else "not shown") + where

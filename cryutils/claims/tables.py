@@ -17,7 +17,7 @@ from cryutils.papers.robustness import STRESSES
 
 __all__ = [
     "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED", "TABLE2",
-    "TABLE3", "Layout", "Table", "build", "every", "table1",
+    "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -169,7 +169,7 @@ def build(layout: Layout, results: pd.DataFrame) -> list[Table]:
     figures = claims.published().set_index("key").value
     tables = []
     for data, measured in _by_split(results).groupby("data"):
-        comparable = not layout.of_table1 or _has_classes_of_table1(measured, figures)
+        comparable = not layout.of_table1 or has_classes_of_table1(measured)
         scores = _scores(layout, measured, figures if comparable else figures.iloc[:0])
         if len(scores):
             tables.append(Table(layout, str(data), scores, comparable))
@@ -219,10 +219,13 @@ def _by_split(results: pd.DataFrame) -> pd.DataFrame:
     return tidy.drop_duplicates(["key", "split", "data"], keep="last")
 
 
-def _has_classes_of_table1(measured: pd.DataFrame, figures: pd.Series[float]) -> bool:
-    """Return whether the clips used are of Table 1's classes, but for one that stands in."""
+def has_classes_of_table1(measured: pd.DataFrame) -> bool:
+    """Return whether the clips used are of Table 1's classes, but for one that stands in.
+
+    measured: one corpus' results, columns as in `claims.Result`.
+    """
     used, of_paper = (
         {key for key in keys if key.startswith("table1.") and key.endswith(".test_count")}
-        for keys in (measured.key[measured.value > 0], figures.index)
+        for keys in (measured.key[measured.value > 0], claims.published().key)
     )
     return len(used) == len(of_paper) and len(used - of_paper) <= 1

@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, data, run, report, predict, bench.
+"""The `cryutils` command: doctor, data, run, report, claims, predict, bench.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
@@ -65,6 +66,7 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
+cryutils.add_command(claims)
 cryutils.add_command(data)
 cryutils.add_command(predict)
 

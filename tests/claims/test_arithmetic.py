@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.claims import arithmetic
+from cryutils.claims.arithmetic import Printing
 from cryutils.errors import InputError
 
 
@@ -87,14 +91,176 @@ def test_a_share_is_no_percentage_above_a_hundred() -> None:
         arithmetic.sizes(100.5)
 
 
+# Rounded and cut off
+
+
+def printed_ways(k: int, n: int) -> dict[str, set[str]]:
+    share = Decimal(100 * k) / Decimal(n)
+    rounded = {
+        str(share.quantize(Decimal("0.01"), way)) for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)
+    }
+    cut = {str(share.quantize(Decimal("0.01"), ROUND_DOWN))}
+    return {"rounded": rounded, "cut off": cut, "either": rounded | cut}
+
+
+@pytest.mark.parametrize("printing", list(Printing))
+@pytest.mark.parametrize("percent", ["66.66", "66.67", "86.67", "65.51", "50.00", "0.00", "100.00"])
+def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, percent) -> None:
+    tried = [
+        n
+        for n in range(1, 65)
+        if any(percent in printed_ways(k, n)[printing] for k in range(n + 1))
+    ]
+    assert arithmetic.sizes(float(percent), most=64, printing=printing) == tried
+
+
+def test_two_figures_of_table_3_were_printed_in_two_ways() -> None:
+    table = arithmetic.printings({"svm": 66.66, "proposed": 86.67, "total": 97.41}, most=160)
+    assert table["rounded"].tolist() == [pd.NA, 15, 116]
+    assert table["cut off"].tolist() == [3, pd.NA, 116]
+
+
+def test_the_largest_agreement_is_that_of_the_best_size() -> None:
+    figures = [65.51, 93.75, 97.41]
+    tried = max(sum(arithmetic.correct(f, n) is not None for f in figures) for n in range(1, 161))
+    assert arithmetic.largest_agreement(figures, most=160) == tried == 2
+    assert arithmetic.largest_agreement(figures, most=464) == 3
+    assert arithmetic.largest_agreement([], most=5) == 0
+
+
+# How likely a random figure fits
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 24])
+def test_the_chance_of_a_fit_counts_every_figure(n: int) -> None:
+    # k/n rounded and cut off: two figures where it has more than two decimals, one where not.
+    expected = {way for k in range(n + 1) for way in printed_ways(k, n)["either"]}
+    assert arithmetic.chance_of_fit(n) == pytest.approx(len(expected) / 10_001)
+
+
+def test_two_random_figures_share_a_size_no_more_often_than_expected() -> None:
+    fits = np.array([[arithmetic.correct(f / 10, n, decimals=1) is not None
+                      for n in range(1, 13)] for f in range(1001)])  # fmt: skip
+    exact = np.mean((fits.astype(int) @ fits.T) > 0)
+    expected = arithmetic.expected_common(2, most=12, decimals=1)
+    assert expected == pytest.approx(np.mean(fits.astype(int) @ fits.T))
+    assert exact <= expected
+
+
+# Differences
+
+
+def test_a_gain_is_said_in_points_and_relative_to_the_rival() -> None:
+    table = arithmetic.gains(97.41, {"ae_dnn": 93.75, "svm": 65.51})
+    assert table.points.round(2).tolist() == [3.66, 31.90]
+    assert table.relative.round(2).tolist() == [3.90, 48.69]
+    assert not table.least["ae_dnn"] <= 3.56 <= table.most["ae_dnn"], "however it was printed"
+    assert table.least["svm"] <= 31.90 <= table.most["svm"]
+
+
+@given(n=st.integers(1, 200), k=st.integers(0, 200), j=st.integers(0, 200), cut=st.booleans())
+def test_the_true_difference_lies_within_what_printing_leaves(n, k, j, cut) -> None:
+    shares = [Decimal(100 * min(x, n)) / Decimal(n) for x in (k, j)]
+    ways = (ROUND_DOWN, ROUND_HALF_UP) if cut else (ROUND_HALF_UP, ROUND_DOWN)
+    shown = [float(s.quantize(Decimal("0.01"), w)) for s, w in zip(shares, ways, strict=True)]
+    if shown[1] > 0:
+        row = arithmetic.gains(shown[0], {"x": shown[1]}).loc["x"]
+        assert row.least - 1e-9 <= float(shares[0] - shares[1]) <= row.most + 1e-9
+
+
 @pytest.mark.parametrize(
-    ("rule", "value"), [("a", 7), ("a * b * c", 42), ("a - b", 4), ("a - b * c", 8)]
+    ("better", "worse", "counts"),
+    [(86.67, 80, (13, 12, 15)), (100, 68.42, (19, 13, 19)), (97.41, 65.51, (113, 76, 116))],
 )
-def test_rules_are_worked_out_from_left_to_right(rule: str, value: float) -> None:
-    assert arithmetic.evaluate(rule, {"a": 7, "b": 3, "c": 2}) == value
+def test_two_figures_are_compared_in_the_smallest_test_that_both_fit(better, worse, counts) -> None:
+    comparison = arithmetic.compared(better, worse)
+    assert comparison[:3] == counts
 
 
-@pytest.mark.parametrize("rule", ["a - z", "z", "a + b", ""])
-def test_a_rule_of_unknown_figures_is_refused(rule: str) -> None:
-    with pytest.raises(InputError, match="is no figure of the ledger"):
-        arithmetic.evaluate(rule, {"a": 7, "b": 3})
+def test_fishers_test_is_the_sum_over_all_tables_that_are_no_likelier() -> None:
+    a, b, n, p = arithmetic.compared(86.67, 66.66)
+    assert (a, b, n) == (13, 10, 15)
+    weights = {k: math.comb(n, k) * math.comb(n, a + b - k)
+               for k in range(n + 1) if 0 <= a + b - k <= n}  # fmt: skip
+    least = sum(w for w in weights.values() if w <= weights[a])
+    assert p == pytest.approx(least / math.comb(2 * n, a + b))
+    with pytest.raises(InputError, match="shares of no test set of up to 160"):
+        arithmetic.compared(97.41, 93.75, most=160)
+
+
+# Three states and their pairs
+
+PAIRS = {("a", "b"): [97.14], ("a", "c"): [68.42, 100.0], ("b", "c"): [66.66, 80.0, 86.67]}
+
+
+@pytest.mark.parametrize("n", [42, 59, 60])
+def test_class_sizes_are_those_that_trying_every_division_finds(n: int) -> None:
+    def serves(pair: tuple[str, str], size: int) -> bool:
+        return all(arithmetic.correct(percent, size) is not None for percent in PAIRS[pair])
+
+    tried = [
+        (a, b, n - a - b)
+        for a in range(1, n - 1)
+        for b in range(1, n - a)
+        if serves(("a", "b"), a + b) and serves(("a", "c"), n - b) and serves(("b", "c"), n - a)
+    ]
+    table = arithmetic.class_sizes(PAIRS, n=n)
+    assert [*table.itertuples(index=False, name=None)] == tried
+
+
+def test_totals_must_fit_the_test_set_of_the_classes() -> None:
+    assert len(arithmetic.class_sizes(PAIRS, n=116, totals=[65.51, 97.41])) == 1
+    assert arithmetic.class_sizes(PAIRS, n=116, totals=[93.75]).empty
+    assert arithmetic.class_sizes(PAIRS, n=2).empty
+
+
+@pytest.mark.parametrize("pairs", [{("a", "b"): [50]}, {**PAIRS, ("a", "d"): [50]}, {}])
+def test_class_sizes_are_of_three_classes(pairs) -> None:
+    with pytest.raises(InputError, match="three classes"):
+        arithmetic.class_sizes(pairs, n=9)
+
+
+def test_a_pair_has_no_more_errors_than_all_three_states_where_it_is_small() -> None:
+    table = arithmetic.pair_errors(97.41, 86.67, n=116)
+    assert set(table.allowed) == {3}  # 113 of 116 right
+    assert table["size"][table.within].tolist() == [15]
+    assert table.errors[table["size"] == 105].item() == 14
+    assert set(arithmetic.pair_errors(97.41, 86.67, n=160).allowed) == {5}, "4.1, rounded up"
+
+
+@given(total=st.integers(0, 99), pair=st.integers(0, 99))
+def test_the_largest_share_of_a_pair_is_where_all_errors_are_its(total: int, pair: int) -> None:
+    share = arithmetic.largest_pair_share(total, pair)
+    assert 0 < share <= 1
+    assert share * (100 - pair) <= 100 - total + 1e-9
+    assert share == 1 or share * (100 - pair) == pytest.approx(100 - total)
+
+
+# Rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("a", 7), ("a * b * c", 42), ("a - b", 4), ("a - b * c", 1), ("(a - b) * c", 8),
+        ("a / c + 1", 4.5), ("max(a, x.y)", 7), ("min(a, x.y)", 0.5),
+        ("fits(4, x.y, z)", 1), ("one_test(10, x.y, z)", 2), ("one_test(4, x.y, z)", 1),
+    ],
+)  # fmt: skip
+def test_rules_are_worked_out(rule: str, value: float) -> None:
+    figures = {"a": 7, "b": 3, "c": 2, "x.y": 0.5, "z": 0.3333}
+    assert arithmetic.evaluate(rule, figures) == value
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("a - z", "'z' is no figure"), ("x.", "no rule"), ("ab.y", "Did you mean ab.z"),
+        ("a ** b", "a rule holds"), ("", "no rule"), ("open('f')", "a rule holds"),
+        ("a.b()", "a rule holds"), ("'a'", "a rule holds"), ("a / (b - b)", "no rule"),
+        ("max()", "no rule"),
+    ],
+)  # fmt: skip
+def test_what_is_no_rule_is_refused(rule: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        arithmetic.evaluate(rule, {"a": 7, "b": 3, "ab.z": 0.5})

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryutils import claims
-from cryutils.claims import report, store, tables
+from cryutils.claims import ledger, report, store, tables
 from cryutils.claims.store import Result
 from cryutils.errors import InputError
 from cryutils.models.classical import CLASSIFIERS
@@ -656,9 +656,9 @@ def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
     made(run, [*of_paper_b(), above])
     page = Page(report.write(run))
     assert "Paper B, on mine" in page.text
-    assert (
-        "Late fusion beats the sound model: gain in macro F1 holds 0.10 0.02 to 0.18" in page.text
-    )
+    claim = page.text.split("Late fusion beats the sound model: gain in macro F1")[1]
+    assert claim.startswith(" cannot be tested (not measured under the paper's protocol) 0.10 "
+                            "[0.02, 0.18] holds")  # fmt: skip
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[0]) == "paper's protocol 70 %, leak-free 50 %"
 
@@ -666,7 +666,7 @@ def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
 def test_a_gain_that_rounds_to_nothing_has_no_sign(run: Path) -> None:
     gain = {"low": -0.1, "high": -0.001, "protocol": "leak_free", "data": "mine"}
     made(run, [*of_paper_b()[:-1], row("full.gain.audio.macro_f1", -0.004, **gain)])
-    assert "contradicted 0.00 -0.10 to 0.00" in Page(report.write(run)).text
+    assert "0.00 [-0.10, 0.00] contradicted" in Page(report.write(run)).text
 
 
 def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
@@ -778,17 +778,28 @@ def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> N
     assert "Paper A, Table 3, on mine" in page.text
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
     assert words(labels[2]) == "published 97 %, clips split 60 %, leak-free 60 %"
-    verdict = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
-    assert verdict.split()[:5] == ["holds", "0.10", "0.02", "to", "0.18"]
-    verdict = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
-    assert verdict.split()[:4] == ["internally", "inconsistent", "0.0366", "–"]
+    claim = page.text.split("The ensemble beats the SVM on all three states: gain in accuracy")[1]
+    assert " 0.10 [0.02, 0.18] holds" in claim[:100]
+    claim = page.text.split("97.41 % is 3.56 % higher than the AE+DNN of Table 3")[1]
+    assert claim.startswith(" 3.56 % internally inconsistent (it comes to 0.0366)")
     assert "cannot be tested (needs ImageNet's weights)" in page.text
     assert "nan" not in page.text
+    assert "What Paper B claims" not in page.text and "README" not in page.text
 
 
-def test_a_run_without_table_3_judges_nothing_of_it(run: Path) -> None:
-    made(run, TWO)
+def test_a_run_that_measured_none_of_a_papers_claims_judges_none(run: Path) -> None:
+    made(run, [row("data.problems", 52)])
     assert "internally inconsistent" not in Page(report.write(run)).text
+
+
+def test_claims_on_real_and_synthetic_infants_stand_apart(run: Path) -> None:
+    made(run, [*TWO, *of_table_3("synthetic")])
+    text = Page(report.write(run)).text.split("What Paper A claims")[-1]
+    real, synthetic, _ = re.split(
+        r"On synthetic: the simulation alone|rows that need", text, maxsplit=2
+    )
+    assert "SVM on STFT: accuracy 45.83 % 60 [50, 70] %" in real
+    assert "in simulation" not in real and "reproduced" not in synthetic
 
 
 @pytest.mark.parametrize(
@@ -839,3 +850,29 @@ def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[
     assert "Paper A, Table 3, accuracy in % on mine" in out
     assert "ensemble 97 60 [50, 70] 60 [50, 70] 60 [50, 70] 0.012" in out
     assert "sleepy & hungry SVM 81 – – 70 –" in out
+
+
+# The ledger of all runs
+
+
+def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart: Path) -> None:
+    for age, name in enumerate(("quick", "real", "mine-real")):
+        made(apart / "outputs" / name, TWO)
+        os.utime(apart / "outputs" / name / "results.json", (1e9 - age, 1e9 - age))
+    (made(apart / "outputs" / "broken", TWO) / "results.json").write_text("[")
+    runs = report.every_run(apart / "outputs")
+    assert list(runs) == ["quick", "real", "mine-real", "reference/paper", "reference/real"]
+    assert len(runs["real"]) == len(TWO)
+
+
+def test_the_ledger_is_printed_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    judged = ledger.judge(results([*TWO, *of_table_3("synthetic")]))
+    report.print_claims(judged)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    text = words(out)
+    assert "Paper A: on donateacry" in text and "this README: measured on nothing" in text
+    assert "on synthetic no evidence about real infants" in text
+    assert "45.83 %" in text and "nan" not in text
+    assert text.index("Paper A: on donateacry") < text.index("Paper A: on synthetic")
+    assert "How many rows have which verdict" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -43,7 +44,7 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 def test_the_commands_are_those_of_the_readme() -> None:
     assert {" ".join(names) for names in commands()} == {
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "predict", "bench",
+        "report", "claims", "predict", "bench",
     }  # fmt: skip
 
 
@@ -436,3 +437,50 @@ def test_the_environment_of_the_caller_stays(apart: Path, command: Command) -> N
     before = dict(os.environ)
     command("data", "list")
     assert dict(os.environ) == before
+
+
+# claims
+
+
+def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) -> None:
+    code, out, err = command("claims", "--json")
+    assert (code, err) == (0, "")
+    rows = json.loads(out, parse_constant=pytest.fail)
+    assert len({row["id"] for row in rows}) > 200
+    assert {row["run"] for row in rows} == {"", "reference/real", "reference/paper"}
+    by_id = {row["id"]: row for row in rows if row["data"] != "synthetic"}
+    row = by_id["A-T2-mfcc-dnn"]
+    assert (row["value"], row["data"], row["run"]) == (0.8449, "donateacry", "reference/real")
+    assert row["paper_protocol"]["verdict"] == "not reproduced"
+    assert row["leak_free"]["verdict"] == "contradicted"
+    assert row["leak_free"]["low"] < row["leak_free"]["value"] < row["leak_free"]["high"]
+    assert by_id["B-realtime"]["leak_free"]["value"] is None
+
+
+def test_claims_are_filtered(command: Command) -> None:
+    _, out, _ = command("claims", "--paper", "B", "--kind", "figure", "--json")
+    assert {row["id"].split("-")[1] for row in json.loads(out)} >= {"fig1", "fig6"}
+    code, out, err = command("claims", "--run", "reference/paper", "--data", "synthetic", "--paper",
+                             "A", "--verdict", "holds in simulation")  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "no evidence about real infants" in out and "donateacry" not in out
+    code, out, err = command("claims", "--paper", "A", "--verdict", "holds", "--kind", "setting")
+    assert (code, out, err) == (0, "No row of the ledger is like this.\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--paper", "C"], "no paper 'C'. Known: A, B, R."),
+        (["--kind", "citatoin"], "no kind 'citatoin'. Did you mean citation?"),
+        (["--verdict", "reproducd"], "no verdict 'reproducd'. Did you mean reproduced?"),
+        (["--data", "donatecry"], "no data 'donatecry'. Did you mean donateacry?"),
+        (["--run", "refrence/real"], "no run 'refrence/real'. Did you mean reference/real?"),
+    ],
+)
+def test_a_mistyped_filter_names_the_near_miss(
+    arguments: list[str], words: str, command: Command
+) -> None:
+    code, out, err = command("claims", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("cryutils: ") and words in err and err.count("\n") == 1

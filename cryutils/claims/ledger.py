@@ -1,0 +1,556 @@
+"""The ledger: every number and checkable claim of both papers and of the README, and its verdicts.
+
+`data/claims.csv` holds the claims, each with a rule and a margin by which it is judged;
+`data/README.md` explains its columns. Results are joined with it by `key`. There are two verdicts
+a claim: under the protocol of its own paper, and leak-free. Synthetic infants can't reproduce
+anything: what is measured on them is said of the simulation alone. Notebooks 03, 04, 06 and 09
+read it; `tables` and `report` draw it, the command `cryutils claims` prints it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pandas as pd
+
+from cryutils._io.paths import project_dir
+from cryutils.claims import tables
+from cryutils.claims.arithmetic import evaluate
+from cryutils.errors import InputError, near_miss
+
+__all__ = [
+    "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "judge", "ledger", "of_runs",
+    "published", "selected", "summary", "together", "unstated", "verdicts",
+]  # fmt: skip
+
+ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
+PAPERS = {"A": "Paper A", "B": "Paper B", "R": "this README"}
+_LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
+
+
+class Kind(StrEnum):
+    """What a row of the ledger is."""
+
+    NUMBER = "number"  # a figure that can be measured again
+    SETTING = "setting"  # what was done, and with what; judged by nobody else
+    CLAIM = "claim"  # a statement that can be tested
+    ARITHMETIC = "arithmetic"  # what the paper's own figures must come to
+    FIGURE = "figure"  # what the text says of a figure or table, and what stands there
+    CITATION = "citation"  # what the text says of a reference, and what the list has
+
+
+class Rule(StrEnum):
+    """How a row is judged, beside `<protocol> == value` and the rules of figures in print."""
+
+    PUBLISHED = "published"  # a score: by single hold-outs, else by its interval
+    ABOVE = "low > margin"
+    BELOW = "high < margin"
+    EVERY = "every"  # holds where each row that is `part_of` it does
+
+
+class Verdict(StrEnum):
+    """What a run says of a claim under one protocol, or what the paper says itself."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    HOLDS = "holds"
+    CONTRADICTED = "contradicted"
+    NOT_SHOWN = "not shown"
+    IN_SIMULATION = "in simulation"  # measured, and nothing to hold it against
+    HOLDS_IN_SIMULATION = "holds in simulation"
+    CONTRADICTED_IN_SIMULATION = "contradicted in simulation"
+    NOT_SHOWN_IN_SIMULATION = "not shown in simulation"
+    CANNOT_BE_TESTED = "cannot be tested"
+    CONSISTENT = "internally consistent"
+    INCONSISTENT = "internally inconsistent"
+    NOTHING_CLAIMED = "nothing claimed"
+
+
+_IN_SIMULATION = {
+    Verdict.HOLDS: Verdict.HOLDS_IN_SIMULATION,
+    Verdict.CONTRADICTED: Verdict.CONTRADICTED_IN_SIMULATION,
+    Verdict.NOT_SHOWN: Verdict.NOT_SHOWN_IN_SIMULATION,
+}
+_OF_PAPER = {  # the same finding, said of the paper's protocol
+    Verdict.HOLDS: Verdict.REPRODUCED,
+    Verdict.CONTRADICTED: Verdict.NOT_REPRODUCED,
+}
+_POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and its reason, the measurement behind it, and what speaks against the claim.
+
+    `value`, `low`, `high`: what was measured, NaN where nothing was. `against`: the two-sided
+    p-value of the claim's opposite, by the normal distribution that has the interval's bound;
+    NaN where the measurement lies on the claim's side, or has no interval.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    against: float = math.nan
+
+    def __str__(self) -> str:
+        return f"{self.verdict} ({self.reason})" if self.reason else str(self.verdict)
+
+
+COLUMNS = (  # of `judge`, beside those of the ledger
+    "data", "n", "n_infants", "notebook",
+    *(f"{protocol}_{field}" for protocol in ("paper", "leak_free")
+      for field in ("value", "low", "high", "verdict", "reason", "against")),
+)  # fmt: skip
+
+
+def ledger() -> pd.DataFrame:
+    """Return `data/claims.csv`, a row for each number and claim; texts are "" where there is none.
+
+    Columns as in `data/README.md`; `value` and `margin` are float64, NaN where there is none.
+    """
+    path = project_dir() / "data" / "claims.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
+    return table.fillna("").assign(**numbers)
+
+
+def published() -> pd.DataFrame:
+    """Return the papers' figures and claims that have a result key, each key once."""
+    table = ledger()
+    table = table[table.paper.isin(["A", "B"]) & (table.key != "")].drop_duplicates("key")
+    return table.replace("", math.nan).reset_index(drop=True)
+
+
+def unstated(study: str) -> pd.DataFrame:
+    """Return every setting that a paper leaves open in a `study`, with the choice made here.
+
+    study: "Table 2" or "Table 3" of Paper A, or "Paper B". Columns: setting, where, says (what
+    the paper says of it), choice, notebook and parameter (which notebook's parameter sets it;
+    empty where the code does). From `data/unstated.csv`.
+    """
+    register = pd.read_csv(project_dir() / "data" / "unstated.csv", keep_default_na=False)
+    return register[register.study == study].drop(columns="study").reset_index(drop=True)
+
+
+class _Measurements:
+    """Results by key and corpus, and then by protocol, "count" where no split is involved."""
+
+    def __init__(self, results: pd.DataFrame) -> None:
+        self.rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+        self.corpora: dict[str, list[str]] = {}
+        rows: Any = results.astype(object).where(results.notna(), None).to_dict("records")
+        for row in rows:
+            protocols = self.rows.setdefault((row["key"], row["data"]), {})
+            protocols[row["protocol"] or "count"] = row
+        for key, data in self.rows:
+            self.corpora.setdefault(key, []).append(data)
+        # Which corpora have the classes of Paper A's Table 1, so that its figures are of them.
+        self.table1 = {
+            str(data): tables.has_classes_of_table1(rows) for data, rows in results.groupby("data")
+        }
+
+    def matching(self, pattern: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys and corpora that `pattern` stands for; `*` in it for anything."""
+        any_key = "*" in pattern
+        keys = [key for key in self.corpora if fnmatchcase(key, pattern)] if any_key else [pattern]
+        for key in keys:
+            yield from ((key, data) for data in self.corpora.get(key, []))
+
+    def get(self, key: str, data: str, protocol: str) -> Judgement | None:
+        """Return the measurement, not judged yet; a count serves under either protocol."""
+        protocols = self.rows.get((key, data), {})
+        row = protocols.get(protocol) or protocols.get("count")
+        if row is None:
+            return None
+        numbers = {name: row[name] for name in ("value", "low", "high") if row[name] is not None}
+        return Judgement(Verdict.NOT_SHOWN, **numbers)
+
+
+def judge(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the ledger with both verdicts on each of its rows, by what `results` hold.
+
+    results: columns as in `Result`. Columns: the ledger's and `COLUMNS`. A row that was measured
+    on several corpora comes once for each, one that was measured on none once, its `data` "".
+    """
+    measured = _Measurements(results)
+    book, figures = ledger(), _figures()
+    rows: list[dict[str, Any]] = []
+    book_rows: Any = book.to_dict("records")
+    for claim in book_rows:
+        if claim["rule"] == Rule.EVERY:
+            continue
+        corpora = {data for _, data in measured.matching(claim["key"])}
+        if claim["paper"] == "R":  # it says of what it speaks
+            corpora &= {claim["data_required"]}
+        for data in sorted(corpora) or [""]:
+            both = {
+                protocol: _judged(claim, protocol, data, measured, figures)
+                for protocol in ("paper", "leak_free")
+            }
+            rows.append({**claim, **_origin(claim, data, measured), **_columns(both)})
+    rows += _whole_claims(book, rows)
+    order = {name: place for place, name in enumerate(book.id)}
+    rows.sort(key=lambda row: order[row["id"]])
+    return pd.DataFrame(rows, columns=[*book.columns, *COLUMNS])
+
+
+def _figures() -> dict[str, float]:
+    table = published()
+    table = table[table.value.notna()]
+    return dict(zip(table.key, table.value.astype(float), strict=True))
+
+
+def _origin(claim: Mapping[str, Any], data: str, measured: _Measurements) -> dict[str, Any]:
+    """Return the corpus, and of the claim's leak-free result how many clips and infants."""
+    origin: dict[str, Any] = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
+    for key, corpus in measured.matching(claim["key"]):
+        if corpus == data:
+            protocols = measured.rows[key, data]
+            row = protocols.get("leak_free") or next(iter(protocols.values()))
+            counts = {name: row[name] for name in ("n", "n_infants") if row[name] is not None}
+            return {**origin, **counts, "notebook": row["notebook"]}
+    return origin
+
+
+def _columns(both: Mapping[str, Judgement]) -> dict[str, Any]:
+    fields = ("value", "low", "high", "verdict", "reason", "against")
+    return {
+        f"{protocol}_{field}": getattr(judgement, field)
+        for protocol, judgement in both.items()
+        for field in fields
+    }
+
+
+def _judged(
+    claim: Mapping[str, Any],
+    protocol: str,
+    data: str,
+    measured: _Measurements,
+    figures: Mapping[str, float],
+) -> Judgement:
+    """Return the verdict on a claim under a protocol on a corpus, "" for none."""
+    if claim["kind"] == Kind.ARITHMETIC:
+        return _sum(claim, figures)
+    if claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
+        return _in_print(claim)
+    if not data:
+        return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim))
+    if " == value" in claim["rule"]:
+        return _equal(claim, protocol, data, measured)
+    result = measured.get(claim["key"], data, protocol)
+    if result is None:
+        words = "the paper's protocol" if protocol == "paper" else "a leak-free split"
+        return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {words}")
+    if claim["rule"] == Rule.PUBLISHED:
+        return _score(claim, protocol, data, result, measured)
+    if claim["rule"] not in (Rule.ABOVE, Rule.BELOW):
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=_what_is_missing(claim))
+    return _one_sided(claim, protocol, data, result, measured)
+
+
+def _what_is_missing(claim: Mapping[str, Any]) -> str:
+    needs = claim["data_required"]
+    return f"needs {needs}" if needs else "no run here has measured it"
+
+
+def _sum(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement:
+    """Return whether the paper's own figures come to what it says, within the margin."""
+    value = evaluate(claim["rule"], figures)
+    agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # of floating point
+    verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
+    return Judgement(verdict, "" if agrees else f"it comes to {value:.6g}", value)
+
+
+def _in_print(claim: Mapping[str, Any]) -> Judgement:
+    """Return whether text and figure, or text and list of references, say the same."""
+    says, stands = claim["rule"].split(" = ")
+    if says == stands:
+        return Judgement(Verdict.CONSISTENT)
+    return Judgement(Verdict.INCONSISTENT, f"the text has {says}, and there is {stands}")
+
+
+def _equal(
+    claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
+) -> Judgement:
+    """Return whether one number, or the least, largest or sum of several, is the printed one."""
+    *aggregate, where = claim["rule"].removesuffix(" == value").split()
+    if where == "count" and protocol == "leak_free":
+        return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
+    if where not in ("count", protocol):
+        return Judgement(Verdict.NOTHING_CLAIMED)
+    keys = [key for key, corpus in measured.matching(claim["key"]) if corpus == data]
+    results = [result for key in keys if (result := measured.get(key, data, where))]
+    if not results:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "no run here has measured it")
+    if aggregate == ["sum"]:
+        result = replace(results[0], value=sum(result.value for result in results))
+    else:
+        choose = max if aggregate == ["max"] else min
+        result = choose(results, key=lambda result: result.value)
+    if _is_synthetic(data):
+        return replace(result, verdict=Verdict.IN_SIMULATION)
+    if (other := _other_data(claim, data)) is not None:
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
+    agrees = abs(result.value - claim["value"]) <= claim["margin"] + 1e-9
+    verdict = Verdict.HOLDS if agrees else Verdict.CONTRADICTED
+    return replace(result, verdict=_said_of(protocol, verdict))
+
+
+def _is_synthetic(data: str) -> bool:
+    return data.startswith("synthetic")
+
+
+def _other_data(claim: Mapping[str, Any], data: str) -> str | None:
+    """Return why a figure of one corpus can't be held against another, None where it can."""
+    needs = claim["data_required"]
+    return None if data == needs else f"the figure is of {needs}, not of {data}"
+
+
+def _said_of(protocol: str, verdict: Verdict) -> Verdict:
+    return _OF_PAPER.get(verdict, verdict) if protocol == "paper" else verdict
+
+
+def _score(
+    claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
+) -> Judgement:
+    """Return whether a published score is what was measured; higher counts as better.
+
+    Under the paper's protocol it is one hold-out, so it is reproduced where it lies among the
+    middle 90 % of single hold-outs. Without these, the interval must lie within the margin around
+    it. Leak-free it holds where the whole interval lies above it, less the margin.
+    """
+    if _is_synthetic(data):
+        return replace(result, verdict=Verdict.IN_SIMULATION)
+    if (other := _other_data(claim, data)) is not None:
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
+    if claim["where"] == "Table 2" and not measured.table1[data]:
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="of other classes")
+    value, margin = claim["value"], claim["margin"]
+    drawn = measured.get(re.sub(r"\.accuracy$", ".holdout_accuracy", claim["key"]), data, protocol)
+    if protocol == "paper" and drawn is not None and not math.isnan(drawn.low):
+        inside = drawn.low - _LAST_DIGIT <= value <= drawn.high + _LAST_DIGIT
+        verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
+        words = "inside" if inside else "outside"
+        band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
+        return replace(
+            result, verdict=verdict, reason=f"{words} the middle 90 % of hold-outs, {band}"
+        )
+    if math.isnan(result.low):
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+    below, above = value - margin, value + margin
+    if protocol == "leak_free":
+        return _sided(result, below, upwards=True)
+    if below <= result.low and result.high <= above:
+        return replace(result, verdict=Verdict.REPRODUCED)
+    if result.high < below or above < result.low:
+        return replace(result, verdict=Verdict.NOT_REPRODUCED)
+    return replace(result, reason="the interval reaches beyond the margin")
+
+
+def _one_sided(
+    claim: Mapping[str, Any], protocol: str, data: str, result: Judgement, measured: _Measurements
+) -> Judgement:
+    """Return whether the whole interval lies on the claim's side of the margin."""
+    if math.isnan(result.low) or math.isnan(result.high):
+        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+    judgement = _sided(result, claim["margin"], upwards=claim["rule"] == Rule.ABOVE)
+    if judgement.verdict == Verdict.HOLDS:
+        weakness = _weakness(claim["winner"], protocol, data, measured)
+        if weakness:
+            judgement = replace(judgement, verdict=Verdict.NOT_SHOWN, reason=weakness)
+    if _is_synthetic(data):
+        return replace(judgement, verdict=_IN_SIMULATION[judgement.verdict])
+    return replace(judgement, verdict=_said_of(protocol, judgement.verdict))
+
+
+def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
+    """Return whether a result lies above `margin` (below, unless `upwards`), interval and all."""
+    from scipy.stats import norm
+
+    sides = result.low > margin, result.high < margin
+    holds, contradicted = sides if upwards else sides[::-1]
+    verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED if contradicted else None
+    beyond = margin - result.value if upwards else result.value - margin
+    bound = result.high - result.value if upwards else result.value - result.low
+    if beyond <= 0:  # on the claim's side
+        against = math.nan
+    else:
+        against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
+    return replace(result, verdict=verdict or Verdict.NOT_SHOWN, against=against)
+
+
+def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) -> str:
+    """Return why a model said to beat another can't: it is not above chance; "" where it is."""
+    if not winner:  # the claim names none
+        return ""
+    test = measured.rows.get((f"{winner}.p_value", data), {}).get(protocol)
+    if test is None:
+        return "the better one isn't tested against chance"
+    p_value = test["value"]
+    return "" if p_value <= ALPHA else f"the better one is at chance, p = {p_value:.2f}"
+
+
+def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the claims of several comparisons, each judged by its parts on every corpus."""
+    whole: list[dict[str, Any]] = []
+    several: Any = book[book.rule == Rule.EVERY].to_dict("records")
+    for claim in several:
+        parts = [row for row in rows if row["part_of"] == claim["id"]]
+        for data in sorted({row["data"] for row in parts} - {""}) or [""]:
+            # What was measured elsewhere counts as missing here.
+            by_id = {row["id"]: row for row in parts if row["data"] in ("", data)}
+            both = {
+                protocol: _together(
+                    [Judgement(**_of(by_id.get(name), protocol)) for name in
+                     dict.fromkeys(row["id"] for row in parts)]
+                )
+                for protocol in ("paper", "leak_free")
+            }  # fmt: skip
+            origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
+            whole.append({**claim, **origin, **_columns(both)})
+    return whole
+
+
+def _of(row: Mapping[str, Any] | None, protocol: str) -> dict[str, Any]:
+    if row is None:
+        return {"verdict": Verdict.CANNOT_BE_TESTED}
+    return {name: row[f"{protocol}_{name}"] for name in ("verdict", "reason", "against")}
+
+
+def _together(parts: Sequence[Judgement]) -> Judgement:
+    if not parts:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "no comparison was measured")
+    simulated = any(str(part.verdict).endswith(" in simulation") for part in parts)
+    paper = any(part.verdict in _OF_PAPER.values() for part in parts)
+    missing = [part for part in parts if part.verdict == Verdict.CANNOT_BE_TESTED]
+    against = [part.against for part in parts if not math.isnan(part.against)]
+    # The first step of Holm's correction: as many comparisons, as many chances to be contradicted.
+    smallest = min(1.0, len(parts) * min(against, default=1.0))
+    reason = f"{len(parts)} comparisons"
+    if smallest < ALPHA:
+        verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
+    elif missing:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
+    elif all(part.verdict in _POSITIVE for part in parts):
+        verdict = Verdict.HOLDS
+    else:
+        verdict = Verdict.NOT_SHOWN
+        held = sum(part.verdict in _POSITIVE for part in parts)
+        reason = f"{held} of {reason} hold"
+    if simulated:
+        verdict = _IN_SIMULATION[verdict]
+    elif paper:
+        verdict = _OF_PAPER.get(verdict, verdict)
+    return Judgement(verdict, reason, against=smallest)
+
+
+def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
+    """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
+
+    The rule and margin of a claim stand in `data/claims.csv`: "low > margin" asks that the whole
+    interval lies above, "high < margin" that it lies below. A claim *holds* where it does, is
+    *contradicted* where the interval lies wholly on the other side, and is otherwise *not shown*;
+    with synthetic data each of these is said of the simulation only. That one model beats another
+    holds only where it is itself shown to be better than chance.
+    Columns: claim, value, low, high, data, verdict (with its reason), against (see `Judgement`),
+    and the key as index.
+    """
+    table = judge(results)
+    table = table[table.rule.isin([Rule.ABOVE, Rule.BELOW]) & (table.paper == paper)]
+    table = table[table.leak_free_value.notna()].drop_duplicates(["key", "data"])
+    words = [
+        str(Judgement(verdict, reason))
+        for verdict, reason in table[["leak_free_verdict", "leak_free_reason"]].to_numpy()
+    ]
+    renamed = {f"leak_free_{name}": name for name in ("value", "low", "high", "against")}
+    table = table.drop(columns="value").rename(columns=renamed)  # of the paper's value, ours
+    table = table.assign(verdict=words).set_index("key")
+    return table[["claim", "value", "low", "high", "data", "verdict", "against"]]
+
+
+def together(judged: pd.DataFrame) -> str:
+    """Return the verdict on a claim of several comparisons, the rows of `judged` from `verdicts`.
+
+    "In every comparison" holds only if each one does. It is contradicted where one is, and still
+    is after Holm's correction for as many comparisons.
+    """
+    parts = [
+        Judgement(Verdict(words.partition(" (")[0]), against=against)
+        for words, against in judged[["verdict", "against"]].to_numpy()
+    ]
+    return str(_together(parts))
+
+
+def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the ledger judged by the results of several runs, by name, as `judge` does of one.
+
+    Of runs that measured a row on the same corpus the one counts that tested most clips; where
+    these are equally many, the first in `runs`. A further column, `run`, says which.
+    """
+    judged = [judge(results).assign(run=name) for name, results in runs.items()]
+    if not judged:
+        judged = [judge(pd.DataFrame(columns=_RESULT)).assign(run="")]
+    table = pd.concat(judged, ignore_index=True)
+    table["run"] = table.run.where(table.data != "", "")
+    measured = table.groupby("id").data.transform("max") != ""
+    table = table[~measured | (table.data != "")]
+    table = table.sort_values("n", ascending=False, kind="stable", na_position="last")
+    table = table.drop_duplicates(["id", "data"])
+    order = pd.Index(ledger().id)
+    place = order.get_indexer(table.id)
+    table = table.assign(place=place).sort_values(["place", "data"]).drop(columns="place")
+    return table.reset_index(drop=True)
+
+
+_OPTIONS = {  # what may be asked for, whether any row has it or not
+    "paper": set(PAPERS),
+    "kind": {str(kind) for kind in Kind},
+    "verdict": {str(verdict) for verdict in Verdict},
+}
+_RESULT = ("key", "value", "low", "high", "n", "n_infants", "protocol", "data", "notebook", "seed")
+
+
+def summary(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return how many rows of `judged` have which verdict, by protocol, real and synthetic apart.
+
+    Columns: verdict, then for each protocol the number on real recordings (or of none) and in
+    simulation.
+    """
+    synthetic = judged.data.str.startswith("synthetic")
+    counts = {
+        (words, where): part[f"{protocol}_verdict"].map(str).value_counts()
+        for protocol, words in (("paper", "paper's protocol"), ("leak_free", "leak-free"))
+        for where, part in (("real", judged[~synthetic]), ("synthetic", judged[synthetic]))
+    }
+    table = pd.DataFrame(counts).reindex([str(v) for v in Verdict]).dropna(how="all")
+    return table.fillna(0).astype(int)
+
+
+def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
+    """Return the rows of `judged` that have each of the `chosen` values, None for any.
+
+    Names are those of columns, and `verdict` for either protocol's.
+
+    Raises
+    ------
+    InputError: a value that no row has, with the near miss.
+    """
+    for name, value in chosen.items():
+        if value is None:
+            continue
+        columns = [f"{p}_verdict" for p in ("paper", "leak_free")] if name == "verdict" else [name]
+        texts = judged[columns].astype(str)
+        if not (has_it := (texts == value).any(axis=1)).any():
+            options = _OPTIONS.get(name) or set(texts.to_numpy().ravel()) - {""}
+            if value not in options:
+                raise InputError(f"no {name} {value!r}.{near_miss(value, options)}")
+        judged = judged[has_it]
+    return judged
