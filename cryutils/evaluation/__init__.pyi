@@ -1,3 +1,4 @@
+from . import audit as audit
 from . import crossval as crossval
 from . import intervals as intervals
 from . import metrics as metrics
