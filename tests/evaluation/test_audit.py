@@ -140,7 +140,7 @@ def represented(wrong: frozenset[Rung], tests: float = 1.0) -> tuple[np.ndarray,
     rng = np.random.default_rng(3)
     rows = Rows(rng.normal(size=(40, 30)), np.arange(40) % 2)
     test = Rows(tests * rng.normal(size=(20, 30)), np.arange(20) % 2)
-    fitted, tested, _ = audit.represent(rows, test, [test.x], wrong)
+    _, tested, _ = audit.represent(rows, test, [test.x], wrong)
     pipeline = make_pipeline(
         StandardScaler(), SelectKBest(k=audit.SELECTED), PCA(audit.COMPONENTS, svd_solver="full")
     ).fit(rows.x, rows.y)
@@ -294,8 +294,8 @@ def test_windows_of_sound_are_means_and_deviations_of_mel_bands_and_mfcc() -> No
     frames = np.hstack(
         [audio.spectral.mel_db(sounds[0], **settings), audio.spectral.mfcc(sounds[0], **settings)]
     )[25:50]
-    np.testing.assert_allclose(windows.x[1, :60], frames.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(windows.x[1, 60:], frames.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(windows.x[1, :60], frames.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(windows.x[1, 60:], frames.std(axis=0), atol=1e-4)
     assert 0 < np.abs(windows.noisy - windows.x).mean() < np.abs(windows.x).mean()
 
 
@@ -326,7 +326,7 @@ def test_an_effect_is_read_off_the_whole_interval(low, high, expected: Effect) -
 
 
 def test_a_mistyped_rung_is_named_with_the_nearest() -> None:
-    with pytest.raises(InputError, match="no rung 'augmnt'.*augment"):
+    with pytest.raises(InputError, match=r"no rung 'augmnt'.*augment"):
         audit.audit(voices(), ["augmnt"])
 
 
