@@ -47,7 +47,7 @@ __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "Audit", "Division", "Effect", "Expectation", "Rows",
     "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join", "mistakes",
     "null_test", "out_of_fold", "represent", "training_rows", "training_sizes", "unit_of",
-    "windows_of",
+    "vectors", "windows_of",
 ]  # fmt: skip
 
 # The recipe. No value was tried against another: they are small, so that an audit takes seconds.
@@ -235,14 +235,13 @@ def windows_of(
     """
     if len(sounds) != len(corpus):
         raise InputError(f"{len(sounds)} sounds of {len(corpus)} clips; give one a clip")
-    length = round(window_s / _HOP_S)
-    if length < 2:
+    if window_s < 2 * _HOP_S:
         raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
 
     def both(clip: int) -> Array:
         noise = np.random.default_rng([seed, clip])
         noisy = add_noise(sounds[clip], snr_db=snr_db, rng=noise)
-        return np.stack([_vectors(x, sr, length) for x in (sounds[clip], noisy)])
+        return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
 
     pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
     x, noisy = np.concatenate(pairs, axis=1)
@@ -256,11 +255,15 @@ def windows_of(
     )
 
 
-def _vectors(x: Array, sr: int, length: int) -> Array:
-    """Return a vector for each window of `length` frames, float32 (windows, numbers)."""
+def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
+    """Return a vector for each window of a sound, float32 (windows, 120), as in `windows_of`.
+
+    x: float32 (samples,) at `sr` Hz. window_s: seconds of a window; None for the whole sound.
+    """
     settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
     levels = mel_db(x, n_mels=_N_MELS, **settings)
     frames = np.hstack([levels, mfcc(x, n_mels=_N_MELS, **settings)])
+    length = len(frames) if window_s is None else round(window_s / _HOP_S)
     count = max(1, len(frames) // length)
     return summarise(np.split(frames[: count * length], count))
 
