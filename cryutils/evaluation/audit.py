@@ -432,7 +432,8 @@ def represent(
         Rung.SELECTION: SelectKBest(k=selected),
         Rung.AUTOENCODER: PCA(min(COMPONENTS, selected), svd_solver="full"),
     }
-    parts = [rows.x, test.x, *others]
+    # In single precision probabilities would sum to 1 for some, and not for others.
+    parts = [np.asarray(part, dtype=np.float64) for part in (rows.x, test.x, *others)]
     for rung, step in steps.items():
         with warnings.catch_warnings():  # features that never vary, such as a control's
             warnings.filterwarnings("ignore", "Features .* are constant|invalid value|divide by")
