@@ -4,11 +4,11 @@
     python benchmarks/audit.py --seeds 20
 
 Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, in which labels mean
-nothing and infants sound like themselves. The audit of notebook 10 runs on it, and the honest recipe is
-tested by permutation, everything refitted. Two promises: of 200 seeds the honest recipe is
-rejected at 0.05 at most 21 times (a binomial(200, 0.05) exceeds that 4 times in a thousand), and for
-windows, clips, augmenting and oversampling the mean paired difference to honest lies above 0 with a
-99 % interval over seeds. What is measured for a seed is kept in the cache.
+nothing and infants sound like themselves. The audit of notebook 10 runs on it, and the honest
+recipe is tested by permutation, everything refitted. Two promises: of 200 seeds it is rejected at
+0.05 at most 21 times (a binomial(200, 0.05) exceeds that 5 times in ten thousand), and for windows,
+clips, augmenting and oversampling the mean paired difference to honest lies above 0 with a 99 %
+interval over seeds. What is measured for a seed is kept in the cache.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def summary(rows: list[dict[str, np.ndarray]]) -> int:
         print(f"{rung:12}{balanced:9.3f}{added.mean():+8.3f}{between:>20}{accuracy:10.3f}")
     rejected = int(np.sum(p_values <= 0.05 + 1e-12))
     # 21 of 200; for other numbers of seeds the same quantile.
-    allowed = 21 if seeds == 200 else int(stats.binom.ppf(0.996, seeds, 0.05))
+    allowed = 21 if seeds == 200 else int(stats.binom.ppf(0.9995, seeds, 0.05))
     print(f"honest: rejected at 0.05 in {rejected} of {seeds}, at most {allowed} are allowed")
     return int(rejected > allowed or not all(above[rung] for rung in LEAKS))
 

@@ -3,8 +3,8 @@
     cryutils bench power                   200 corpora a point, half an hour; a stopped run goes on
     python benchmarks/power.py --corpora 20 --infants 214
 
-Corpora are simulated that have DonateACry's donors with their clips of each label (burping's 8 clips
-left out), or other numbers of donors drawn from these; features are Gaussian, half of their
+Corpora are simulated that have DonateACry's donors with their clips of each label (without
+burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of their
 variance is the infant's. Each is judged by the project's leak-free permutation test (see
 `evaluation.power`). Printed are the share rejected by signal, and the signal and leak-free balanced
 accuracy that are detected in 80 % of corpora. Names and labels stand in `data/registry.csv`, so no

@@ -24,7 +24,7 @@ from cryutils import claims
 from cryutils._io.paths import writing
 from cryutils._io.progress import counting
 from cryutils.claims import run_folder
-from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, Table, every, table1
+from cryutils.claims.tables import COMMONEST, METRICS, PAPER_B, TABLE2, TABLE3, Table, every, table1
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
@@ -104,7 +104,7 @@ def write(folder: Path) -> Path:
             every=table.layout == TABLE3,
         )
         for table in tables
-        if table.layout != TABLE2
+        if table.layout in (TABLE3, PAPER_B)
     }
     states, figures = _states(folder), _figures(folder)
     page = _template().render(

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cryutils import claims
+from cryutils.evaluation.audit import MISTAKES, Rung
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE3",
+    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE3",
     "Layout", "Table", "build", "every", "table1",
 ]  # fmt: skip
 
@@ -118,10 +119,21 @@ PAPER_B = Layout(
     ("balanced_accuracy", "macro_f1"),
 )
 
+AUDIT = Layout(
+    "The audit of leaks",
+    [
+        (f"audit.{rung}", "", COMMONEST if rung is Rung.MAJORITY else words)
+        for rung, words in {Rung.HONEST: "no mistake", **MISTAKES}.items()
+    ],
+    {"paper": "with the mistake", "leak_free": "without any"},
+    ("balanced_accuracy",),
+)
+
 
 def every(results: pd.DataFrame) -> list[Table]:
-    """Return Tables 2 and 3 of Paper A and the models of Paper B, each corpus on its own."""
-    return [table for layout in (TABLE2, TABLE3, PAPER_B) for table in build(layout, results)]
+    """Return Tables 2 and 3 of Paper A, Paper B's models and the audit, each corpus on its own."""
+    layouts = (TABLE2, TABLE3, PAPER_B, AUDIT)
+    return [table for layout in layouts for table in build(layout, results)]
 
 
 def table1(results: pd.DataFrame) -> list[Table]:

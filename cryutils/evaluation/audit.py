@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
-    "EXPECTATIONS", "MARGIN", "METRICS", "Audit", "Division", "Effect", "Expectation", "Rows",
+    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "Audit", "Division", "Effect", "Expectation", "Rows",
     "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join", "lopsided",
     "mistakes", "null_test", "out_of_fold", "represent", "training_rows", "training_sizes",
     "unit_of", "vectors", "windows_of",
@@ -86,6 +86,22 @@ class Rung(StrEnum):
     STACKING = "stacking"
     MAJORITY = "majority"
     ALL = "all"
+
+
+MISTAKES: Mapping[Rung, str] = {
+    Rung.WINDOWS: "windows of one clip on both sides",
+    Rung.CLIPS: "clips of one session on both sides",
+    Rung.SESSIONS: "sessions of one infant on both sides",
+    Rung.AUGMENT: "noisy copies made before the split",
+    Rung.OVERSAMPLE: "rare classes repeated before the split",
+    Rung.SCALER: "scaler fitted on everything",
+    Rung.SELECTION: "features selected on everything",
+    Rung.AUTOENCODER: "autoencoder fitted on everything",
+    Rung.EPOCHS: "epoch chosen on the test set",
+    Rung.STACKING: "ensemble weighted by in-sample outputs",
+    Rung.MAJORITY: "no model: always the commonest class",
+    Rung.ALL: "all of them together",
+}
 
 
 class Unit(StrEnum):
