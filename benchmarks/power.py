@@ -4,8 +4,8 @@
     python benchmarks/power.py --corpora 20 --infants 214
 
 Corpora are simulated that have DonateACry's donors with their clips of each label (without
-burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of their
-variance is the infant's. Each is judged by the project's leak-free permutation test (see
+burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of
+their variance is the infant's. Each is judged by the project's leak-free permutation test (see
 `evaluation.power`). Printed are the share rejected by signal, and the signal and leak-free balanced
 accuracy that are detected in 80 % of corpora. Names and labels stand in `data/registry.csv`, so no
 recording is needed. What is measured is kept in the cache.

@@ -16,8 +16,8 @@ from cryutils.evaluation.audit import MISTAKES, Rung
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 
 __all__ = [
-    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2", "TABLE3",
-    "Layout", "Table", "build", "every", "table1",
+    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "TABLE2",
+    "TABLE3", "Layout", "Table", "build", "every", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")

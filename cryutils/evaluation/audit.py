@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
-    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "Audit", "Division", "Effect", "Expectation", "Rows",
-    "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join", "lopsided",
+    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "Audit", "Division", "Effect", "Expectation",
+    "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join", "lopsided",
     "mistakes", "null_test", "out_of_fold", "represent", "training_rows", "training_sizes",
     "unit_of", "vectors", "windows_of",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ Each is one logistic regression on a clip's features, tested without an infant o
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -167,7 +168,9 @@ def control(
         drawn = [across_sessions(infants, [corpus[clip].session for clip in clips])]
     else:
         drawn = folds(target, infants, n_splits=n_folds, repeats=repeats, seed=seed)
-    predicted = out_of_fold(_model(), X, target, drawn, jobs=1)
+    with warnings.catch_warnings():  # infants are many classes of few clips
+        warnings.filterwarnings("ignore", "The number of unique classes")
+        predicted = out_of_fold(_model(), X, target, drawn, jobs=1)
     classes = len(set(target))
     if chosen is Control.INFANT:  # what would be drawn anew are infants: each is a class
         hits = predicted == class_indices(target)[0]
