@@ -1,7 +1,7 @@
 """What could DonateACry have shown, and what would more donors bring? `cryutils bench power`.
 
     cryutils bench power                   200 corpora a point, half an hour; a stopped run goes on
-    python benchmarks/power.py --corpora 20 --infants 214
+    python benchmarks/power.py --corpora 20 --infants 220
 
 Corpora are simulated that have DonateACry's donors with their clips of each label (without
 burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of
@@ -24,7 +24,7 @@ from cryutils._io.progress import counting
 from cryutils.datasets import donateacry
 from cryutils.evaluation import power
 
-SIGNALS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 INFANTS = (50, 100, 400)  # beside DonateACry's own
 PERMUTATIONS, FOLDS = 99, 5
 AT_ONCE = 10  # corpora kept together
