@@ -568,7 +568,7 @@ class Audit:
         for rung in self.answers:
             for metric in METRICS:
                 score, added = self.score(rung, metric), self.added(rung, metric)
-                rows.append([rung, metric, score.value, score.low, score.high,
+                rows.append([rung.value, metric, score.value, score.low, score.high,
                              added.value, added.low, added.high])  # fmt: skip
         columns = ["rung", "metric", "value", "low", "high", "added", "added_low", "added_high"]
         return pd.DataFrame(rows, columns=columns)

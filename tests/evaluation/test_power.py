@@ -47,10 +47,10 @@ def test_without_a_signal_the_level_is_kept_and_a_large_one_is_always_detected()
             power.trial(corpus, signal, n_folds=4, permutations=19, seed=[3, seed])
             for seed in range(n)
         ]
-        for signal, n in ((0.0, 40), (5.0, 3))
+        for signal, n in ((0.0, 20), (5.0, 3))
     )
-    # Of 40 tests at exactly 0.05 more than this reject once in a thousand times.
-    assert sum(t.rejected for t in level) <= stats.binom.ppf(0.999, 40, 0.05)
+    # Of 20 tests at exactly 0.05 more than this reject once in a thousand times.
+    assert sum(t.rejected for t in level) <= stats.binom.ppf(0.999, 20, 0.05)
     assert all(t.rejected and t.balanced_accuracy > 0.9 for t in certain)
 
 
