@@ -130,7 +130,7 @@ class Expectation:
     why: str
 
 
-# Written and committed before any rung was run on any data; not changed since.
+# Committed before any rung was run on any data; the effects have not been changed since.
 EXPECTATIONS: Mapping[Rung, Expectation] = {
     Rung.WINDOWS: Expectation(
         Effect.UP, Effect.UP, "the same cry a second earlier is in training: the most of the splits"

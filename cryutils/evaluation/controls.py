@@ -69,7 +69,7 @@ class Control(StrEnum):
 
 
 # What it is, and what it should score on synthetic voices without a state in them and on
-# DonateACry. Written and committed before any control was run; not changed since.
+# DonateACry. Committed before any control was run; not changed since.
 CONTROLS: dict[Control, tuple[str, Expected, Expected]] = {
     Control.STATE: ("the state itself, nothing changed", Expected.CHANCE, Expected.OPEN),
     Control.PERMUTED: ("labels exchanged between infants", Expected.CHANCE, Expected.CHANCE),
