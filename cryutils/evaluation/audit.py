@@ -452,7 +452,7 @@ def represent(
     parts = [np.asarray(part, dtype=np.float64) for part in (rows.x, test.x, *others)]
     for rung, step in steps.items():
         with warnings.catch_warnings():  # features that never vary, such as a control's
-            warnings.filterwarnings("ignore", "Features .* are constant|invalid value|divide by")
+            warnings.filterwarnings("ignore", "Features |invalid value|divide by")
             if rung in wrong:
                 step.fit(np.concatenate(parts[:2]), np.concatenate([rows.y, test.y]))
             else:
@@ -484,7 +484,7 @@ def join(
     x = np.concatenate([part.x for part in parts])
     ends = np.cumsum([len(rows.y), len(validation.y)])
     network = MLPClassifier(
-        (HIDDEN,), batch_size=BATCH, learning_rate_init=LEARNING_RATE,
+        (HIDDEN,), batch_size=min(BATCH, len(rows.y)), learning_rate_init=LEARNING_RATE,
         random_state=np.random.RandomState(seed),
     )  # fmt: skip
     epochs = []
