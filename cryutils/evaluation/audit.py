@@ -175,7 +175,7 @@ EXPECTATIONS: Mapping[Rung, Expectation] = {
 class Windows:
     """Windows of sound as feature vectors, and whose they are.
 
-    `x` float32 (windows, features); `noisy` the same windows with noise added; `clip` int64
+    `x` float64 (windows, features); `noisy` the same windows with noise added; `clip` int64
     (windows,), each one's clip; `labels`, `infants`, `sessions` str (clips,). It can be divided
     by `evaluation.folds` and its like, being labelled as a corpus is.
     """
@@ -268,7 +268,7 @@ def windows_of(
         return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
 
     pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
-    x, noisy = np.concatenate(pairs, axis=1)
+    x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
     return Windows(
         x=x,
         noisy=noisy,
