@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cryutils import claims
+from cryutils.evaluation.audit import MISTAKES, Rung
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 from cryutils.papers.robustness import STRESSES
 
 __all__ = [
-    "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED", "TABLE2",
-    "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "table1",
+    "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
+    "TABLE2", "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -141,10 +142,23 @@ STRESSED = Layout(
     ("macro_f1",),
 )
 
+AUDIT = Layout(
+    "The audit of leaks",
+    [
+        (f"audit.{rung}", "", COMMONEST if rung is Rung.MAJORITY else words)
+        for rung, words in {Rung.HONEST: "no mistake", **MISTAKES}.items()
+    ],
+    {"paper": "with the mistake", "leak_free": "without any"},
+    ("balanced_accuracy",),
+)
+
 
 def every(results: pd.DataFrame) -> list[Table]:
-    """Return Tables 2 and 3 of Paper A and Paper B's models, each corpus on its own."""
-    layouts = (TABLE2, TABLE3, PAPER_B, STRESSED)
+    """Return Tables 2 and 3 of Paper A, Paper B's models, the audit and the stresses.
+
+    Each corpus is on its own.
+    """
+    layouts = (TABLE2, TABLE3, PAPER_B, AUDIT, STRESSED)
     return [table for layout in layouts for table in build(layout, results)]
 
 

@@ -131,6 +131,9 @@ DECLARED: Mapping[str, Parameter] = {
     "clips_per_infant": Parameter("whole", "synthetic clips of each infant", "[1, 1000]"),
     "duration_s": Parameter("number", "seconds of a synthetic clip", "[0.5, 600]"),
     "signal": Parameter("number", "how much the state shapes a synthetic voice and face", "[0, 1]"),
+    "known_signals": Parameter(
+        "number", "other values of signal, to see what can be heard", "[0, 1]", items=_SOME
+    ),
     "identity": Parameter("number", "how much the infant shapes them", "[0, 1]"),
     "face_signal": Parameter("number", "the face's signal, null: the voice's", "[0, 1]", null=True),
     "fps": Parameter("number", "frames a second of a synthetic video", "[1, 120]"),
@@ -227,6 +230,7 @@ DECLARED: Mapping[str, Parameter] = {
     "permutations": Parameter("whole", "permutations of labels for a p-value", "[1, 100000]"),
     "recipe_draws": Parameter("whole", "single hold-outs of each recipe of Table 2", "[1, 10000]"),
     "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under every recipe"),
+    "simulations": Parameter("whole", "corpora simulated for each point", "[1, 10000]"),
     "split_unit": Parameter("text", "what Paper A's split divides", choices=("frame", "clip")),
     "drop_shares": Parameter(
         "number", "shares of clips that lose a modality", "[0, 1]", items=_SOME

@@ -51,6 +51,7 @@ from .scores import dial as dial
 from .scores import donors as donors
 from .scores import holdout_scores as holdout_scores
 from .scores import protocol_scores as protocol_scores
+from .scores import rungs as rungs
 from .scores import save as save
 from .scores import source as source
 from .scores import specification_curve as specification_curve

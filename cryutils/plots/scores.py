@@ -33,6 +33,7 @@ __all__ = [
     "donors",
     "holdout_scores",
     "protocol_scores",
+    "rungs",
     "save",
     "source",
     "specification_curve",
@@ -115,6 +116,32 @@ def protocol_scores(
     )  # fmt: skip
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
     ax.set(xlim=(0, 1), xlabel=xlabel)
+    return ax
+
+
+def rungs(
+    table: pd.DataFrame, ax: Axes, *, reference: float, reference_name: str, xlabel: str
+) -> Axes:
+    """Draw the score of each rung of the audit with its interval, `honest` on top.
+
+    `table` has one row a rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1)
+    and `added_low`, above 0 where a mistake is shown to inflate; those are drawn in the colour of
+    the paper's protocol, the honest one in that of leak-free scores, all others in grey.
+    `reference` is the score of a model that knows nothing, `reference_name` which one.
+    """
+    names = table.rung.astype(str).tolist()
+    for row, (name, part) in enumerate(zip(names, table.to_dict("records"), strict=True)):
+        kind = "leak_free" if name == "honest" else "paper" if part["added_low"] > 0 else "chance"
+        ax.plot([part["low"], part["high"]], [row, row], color=COLOURS[kind], lw=2, alpha=0.6)
+        ax.plot(part["value"], row, "o", color=COLOURS[kind], ms=6)
+    ax.axvline(reference, color=COLOURS["chance"], ls="--", lw=1)
+    ax.annotate(
+        reference_name, (reference, len(names) - 0.45), xytext=(4, 0), va="bottom", fontsize=9,
+        textcoords="offset points", color=COLOURS["chance"],
+    )  # fmt: skip
+    ax.set(xlim=(0, 1), ylim=(len(names) + 0.2, -0.6), xlabel=xlabel)
+    ax.set(yticks=range(len(names)), yticklabels=names)
+    ax.grid(axis="y", visible=False)
     return ax
 
 

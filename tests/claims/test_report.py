@@ -651,6 +651,33 @@ def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -
     assert table.metrics == ["balanced_accuracy", "macro_f1"]
 
 
+def of_the_audit(data: str = "donateacry") -> list[Any]:
+    return [
+        row("audit.honest.balanced_accuracy", 0.27, protocol="leak_free", data=data),
+        row("audit.honest.p_value", 0.4, protocol="leak_free", data=data),
+        row("audit.augment.balanced_accuracy", 0.55, protocol="paper", data=data),
+        row("audit.majority.balanced_accuracy", 0.25, protocol="leak_free", data=data),
+    ]
+
+
+def test_the_audit_shows_each_mistake_beside_the_recipe_without_any() -> None:
+    (table,) = tables.build(tables.AUDIT, results(of_the_audit()))
+    rungs = wide(table, "balanced_accuracy")
+    assert list(rungs) == [
+        ("", "no mistake"), ("", "noisy copies made before the split"), ("", tables.COMMONEST),
+    ]  # fmt: skip
+    assert rungs["", "no mistake"] == [None, 0.27]
+    assert rungs["", "noisy copies made before the split"] == [0.55, None]
+    assert column(table, "p_value") == [0.4, None, None]
+
+
+def test_the_page_shows_the_audit_and_judges_no_claim_by_it(run: Path) -> None:
+    made(run, of_the_audit())
+    page = Page(report.write(run))
+    assert "The audit of leaks, on donateacry" in page.text
+    assert "holds" not in page.text
+
+
 def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
     above = row("full.p_value", 0.01, protocol="leak_free", data="mine")
     made(run, [*of_paper_b(), above])

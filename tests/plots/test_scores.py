@@ -307,6 +307,24 @@ def test_protocol_scores_puts_published_and_both_protocols_in_a_row(ax: Axes) ->
     assert [text.get_text() for text in ax.get_yticklabels()] == ["SVM", "k-NN"]
 
 
+def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "rung": ["honest", "scaler", "all"], "value": [0.3, 0.32, 0.8],
+            "low": [0.2, 0.2, 0.7], "high": [0.4, 0.45, 0.9], "added_low": [-0.01, -0.1, 0.2],
+        }
+    )  # fmt: skip
+    plots.rungs(table, ax, reference=0.25, reference_name="guessing", xlabel="balanced accuracy")
+    points = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in points] == [0.3, 0.32, 0.8]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["honest", "scaler", "all"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1], "honest is on top"
+    colours = [line.get_color() for line in points]
+    assert colours[0] != colours[1] != colours[2] != colours[0]
+    assert [text.get_text() for text in ax.texts] == ["guessing"]
+    assert labels(ax) == ("balanced accuracy", "")
+
+
 def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) -> None:
     rows = [
         {"classifier": name, "protocol": protocol, "accuracy": base + 0.01 * i, "published": base}

@@ -1,0 +1,165 @@
+"""What a corpus of this shape could have shown: the power of the leak-free permutation test.
+
+Walked by notebook 10_leakage_audit. A score that is not shown to be above chance says little where
+the corpus could hardly have shown it. So corpora are simulated that have the same infants with
+the same clips of each label, Gaussian features of which a share is the infant's, and classes that
+lie `signal` standard deviations from the middle, each along an axis of its own; the project's
+own permutation test judges each of them. It is a model of size and structure, not of cries: what a
+signal of 0.5 sounds like, it doesn't know. `benchmarks/power.py` runs it at full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError
+from cryutils.evaluation.permutation import permutation_test
+from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ALPHA",
+    "ENOUGH",
+    "NearestMean",
+    "Trial",
+    "at_power",
+    "curve",
+    "features",
+    "resampled",
+    "trial",
+]
+
+ALPHA = 0.05
+ENOUGH = 0.8  # the power that is asked for
+ICC = 0.5  # assumed share of a feature's variance that is the infant's
+DIMENSIONS = 8  # of the features; each class has an axis of its own
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One simulated corpus: its leak-free balanced accuracy, and whether the test rejects."""
+
+    balanced_accuracy: float
+    rejected: bool
+
+
+class NearestMean:
+    """The class whose training mean is nearest: scikit-learn's `NearestCentroid`, on many folds.
+
+    A test holds it to that; it takes a twentieth of the time, which is what thousands of
+    permutations need.
+    """
+
+    def predict_folds(
+        self, X: NDArray[np.float64], y: NDArray[np.int64], folds: Sequence[Fold]
+    ) -> list[NDArray[np.int64]]:
+        """Return the predicted class of each fold's test clips, int64 (test,) each."""
+        belongs = (y[:, None] == np.arange(y.max() + 1)).astype(float)
+        answers = []
+        for train, test in folds:
+            means = belongs[train].T @ X[train] / belongs[train].sum(axis=0)[:, None]
+            # |x - m|^2 without |x|^2, which is the same for every class.
+            answers.append(np.argmin((means**2).sum(axis=1) - 2 * X[test] @ means.T, axis=1))
+        return answers
+
+
+def features(
+    corpus: Labelled, signal: float, rng: np.random.Generator, *, icc: float = ICC
+) -> NDArray[np.float64]:
+    """Return Gaussian features of a corpus' clips, float64 (clips, dimensions), of variance 1.
+
+    signal: how far, in standard deviations, each class lies along its own axis. icc: share of the
+    variance within a class that is the infant's.
+    """
+    y, names = class_indices(corpus.labels)
+    infant = np.unique(np.asarray(corpus.infants), return_inverse=True)[1]
+    shape = (len(y), max(DIMENSIONS, len(names)))
+    x = np.sqrt(icc) * rng.normal(size=(infant.max() + 1, shape[1]))[infant]
+    x += np.sqrt(1 - icc) * rng.normal(size=shape)
+    x[np.arange(len(y)), y] += signal
+    return x
+
+
+def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
+    """Return labels of a corpus with `infants` infants drawn from this one's, each a new infant.
+
+    Redrawn until each class comes from two infants, without which nothing can be tested.
+    """
+    labels, whose = np.asarray(corpus.labels), np.asarray(corpus.infants)
+    names, classes = np.unique(whose), set(labels)
+    for _ in range(1000):
+        drawn = [np.flatnonzero(whose == name) for name in rng.choice(names, infants)]
+        clips = np.concatenate(drawn)
+        number = np.repeat(np.arange(infants), [len(part) for part in drawn])
+        if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
+            return SimpleNamespace(
+                labels=labels[clips], infants=np.array([f"{i:05d}" for i in number])
+            )
+    raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
+
+
+def trial(
+    corpus: Labelled,
+    signal: float,
+    *,
+    n_folds: int = 5,
+    permutations: int = 99,
+    seed: int | Sequence[int] = 0,
+) -> Trial:
+    """Return what the project's leak-free test says of one simulated corpus of this structure.
+
+    The model is the nearest class mean, which for such features is the best there is; labels are
+    permuted in blocks and each permutation is refitted.
+    """
+    rng = np.random.default_rng(seed)
+    x = features(corpus, signal, rng)
+    test = permutation_test(
+        {"nearest": (NearestMean(), x)}, corpus, Protocol.LEAK_FREE, permutations=permutations,
+        n_splits=n_folds, seed=int(rng.integers(2**31)), jobs=1,
+    )  # fmt: skip
+    return Trial(float(test.observed[0]), test.p_values["nearest"] <= ALPHA)
+
+
+def curve(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return for each signal the corpora tried, the power, and the mean balanced accuracy.
+
+    `trials` has a row a corpus: `signal`, `balanced_accuracy`, `rejected`.
+    """
+    groups = trials.groupby("signal")
+    return groups.agg(
+        corpora=("rejected", "size"),
+        power=("rejected", "mean"),
+        balanced_accuracy=("balanced_accuracy", "mean"),
+    ).reset_index()
+
+
+def at_power(points: pd.DataFrame, power: float = ENOUGH) -> tuple[float, float] | None:
+    """Return the signal, and the balanced accuracy there, at which a `curve` reaches `power`.
+
+    Power is made to rise with the signal (isotonic regression, since simulation shakes it), and
+    both are interpolated linearly; None where the largest signal tried has less.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    signal = points.signal.to_numpy(float)
+    rising = IsotonicRegression().fit_transform(signal, points.power, sample_weight=points.corpora)
+    if rising[-1] < power:
+        return None
+    first = int(np.argmax(rising >= power))
+    if first == 0:
+        return float(signal[0]), float(points.balanced_accuracy.iloc[0])
+    low, high = rising[first - 1], rising[first]
+    share = (power - low) / (high - low)
+
+    def between(values: NDArray[Any]) -> float:
+        return float(values[first - 1] + share * (values[first] - values[first - 1]))
+
+    return between(signal), between(points.balanced_accuracy.to_numpy(float))

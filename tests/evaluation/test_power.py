@@ -1,0 +1,109 @@
+"""Power: none beyond the level without a signal, all with a large one, and closed forms between."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.neighbors import NearestCentroid
+
+from cryutils.errors import InputError
+from cryutils.evaluation import power
+
+
+def structure(infants: int, clips: int = 2, classes: int = 2) -> SimpleNamespace:
+    number = np.repeat(np.arange(infants), clips)
+    return SimpleNamespace(
+        labels=np.array([f"class{i % classes}" for i in number]),
+        infants=np.array([f"infant{i:04d}" for i in number]),
+    )
+
+
+def test_features_have_the_variance_the_infants_share_and_the_signal_that_were_asked_for() -> None:
+    corpus = structure(4000)
+    x = power.features(corpus, 1.5, np.random.default_rng(0), icc=0.4)
+    y = np.array([label[-1] for label in corpus.labels]).astype(int)
+    assert x[:, 2:].var() == pytest.approx(1.0, abs=0.03)
+    pairs = x[:, 2:].reshape(4000, 2, -1)
+    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(0.4, abs=0.03)
+    assert x[y == 0, 0].mean() - x[y == 1, 0].mean() == pytest.approx(1.5, abs=0.1)
+
+
+def test_the_nearest_mean_is_scikit_learns_nearest_centroid() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 5)), np.arange(60) % 3
+    train, test = np.arange(40), np.arange(40, 60)
+    (ours,) = power.NearestMean().predict_folds(X, y, [(train, test)])
+    assert ours.tolist() == NearestCentroid().fit(X[train], y[train]).predict(X[test]).tolist()
+
+
+def test_without_a_signal_the_level_is_kept_and_a_large_one_is_always_detected() -> None:
+    corpus = structure(16)
+    level, certain = (
+        [
+            power.trial(corpus, signal, n_folds=4, permutations=19, seed=[3, seed])
+            for seed in range(n)
+        ]
+        for signal, n in ((0.0, 20), (5.0, 3))
+    )
+    # Of 20 tests at exactly 0.05 more than this reject once in a thousand times.
+    assert sum(t.rejected for t in level) <= stats.binom.ppf(0.999, 20, 0.05)
+    assert all(t.rejected and t.balanced_accuracy > 0.9 for t in certain)
+
+
+def test_many_infants_score_what_two_normal_classes_allow() -> None:
+    # The best rule errs where noise exceeds half of the distance, which is signal * sqrt(2).
+    signal = 1.0
+    trials = [
+        power.trial(structure(600, clips=1), signal, permutations=1, seed=seed) for seed in range(3)
+    ]
+    expected = stats.norm.cdf(signal / np.sqrt(2))
+    assert np.mean([t.balanced_accuracy for t in trials]) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_curve_counts_and_averages_by_signal() -> None:
+    trials = pd.DataFrame(
+        {
+            "signal": [0.0, 0.0, 1.0, 1.0],
+            "balanced_accuracy": [0.2, 0.4, 0.6, 0.8],
+            "rejected": [False, False, True, False],
+        }
+    )
+    points = power.curve(trials)
+    assert points.corpora.tolist() == [2, 2]
+    assert points.power.tolist() == [0.0, 0.5]
+    assert points.balanced_accuracy.tolist() == pytest.approx([0.3, 0.7])
+
+
+def points(powers: list[float]) -> pd.DataFrame:
+    signal = np.arange(len(powers)) / 2
+    return pd.DataFrame(
+        {"signal": signal, "corpora": 200, "power": powers, "balanced_accuracy": 0.25 + signal / 4}
+    )
+
+
+def test_where_power_reaches_80_percent_by_hand() -> None:
+    # 0.8 lies two thirds of the way from 0.6 to 0.9, so between the signals 0.5 and 1.
+    signal, score = power.at_power(points([0.05, 0.6, 0.9, 1.0]))  # type: ignore[misc]
+    assert signal == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert score == pytest.approx(0.25 + signal / 4)
+
+
+def test_a_dip_by_chance_is_evened_out_and_too_little_power_has_no_answer() -> None:
+    # 0.7 and 0.5 are pooled to 0.6.
+    signal, _ = power.at_power(points([0.05, 0.7, 0.5, 1.0]))  # type: ignore[misc]
+    assert signal == pytest.approx(1.0 + 0.5 * 0.5)
+    assert power.at_power(points([0.05, 0.1, 0.7])) is None
+
+
+def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
+    corpus = structure(10, clips=3)
+    drawn = power.resampled(corpus, 25, np.random.default_rng(0))
+    assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
+    for infant in set(drawn.infants):
+        assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1
+    with pytest.raises(InputError, match="no 1 infants"):
+        power.resampled(corpus, 1, np.random.default_rng(0))
