@@ -77,10 +77,10 @@ def every_run(home: Path) -> dict[str, pd.DataFrame]:
     read is left out; `damages` names it.
     """
     results = {}
-    kept = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    references = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
     newest = sorted(home.glob("*/results.json"), key=lambda path: -path.stat().st_mtime_ns)
-    for path in [*newest, *kept]:
-        name = f"reference/{path.parent.name}" if path in kept else path.parent.name
+    for path in [*newest, *references]:
+        name = f"reference/{path.parent.name}" if path in references else path.parent.name
         with suppress(InputError):
             results[name] = _read(path.parent)
     return results

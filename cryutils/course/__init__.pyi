@@ -1,4 +1,5 @@
 from . import cli as cli
+from . import cli_claims as cli_claims
 from . import cli_data as cli_data
 from . import cli_group as cli_group
 from . import cli_predict as cli_predict

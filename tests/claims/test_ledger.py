@@ -369,8 +369,8 @@ def test_what_was_not_measured_says_what_it_needs(book) -> None:
     table = ledger.judge(pd.DataFrame([result("other", 1)]))
     assert set(table.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
     assert table.leak_free_reason.tolist() == ["needs a survey", "no run here has measured it"]
-    one = ledger.judge(pd.DataFrame([result("k", 1, 0.5, 1.5)]))
-    assert one.paper_reason[1] == "not measured under the paper's protocol"
+    judged = ledger.judge(pd.DataFrame([result("k", 1, 0.5, 1.5)]))
+    assert judged.paper_reason[1] == "not measured under the paper's protocol"
 
 
 # Claims of several comparisons
