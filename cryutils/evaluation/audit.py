@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
-from cryutils.audio.stress import add_noise
 from cryutils.audio.spectral import mel_db, mfcc, summarise
+from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
 from cryutils.evaluation.intervals import Interval, interval, paired_interval
