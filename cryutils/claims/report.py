@@ -364,7 +364,7 @@ def print_claims(judged: pd.DataFrame) -> None:
             claim = f"{row.claim}\n{row.id}, {row.where}" + f"; {printable(row.run)}" * bool(
                 row.run
             )
-            printed.add_row(claim, row.figure, row.paper_words, row.leak_free_words)
+            printed.add_row(claim, str(row.figure), str(row.paper_words), str(row.leak_free_words))
             printed.add_row()
         console.print(printed)
     console.print("How many rows have which verdict:", style="bold")
@@ -377,8 +377,8 @@ def _counted(summary: pd.DataFrame) -> rich.table.Table:
 
     printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     printed.add_column("")
-    for protocol, where in summary.columns:
-        printed.add_column(f"{protocol},\n{where}", justify="right")
+    for heading in summary.columns:
+        printed.add_column(",\n".join(heading), justify="right")
     for verdict, counts in summary.iterrows():
         printed.add_row(str(verdict), *map(str, counts))
     return printed

@@ -36,7 +36,7 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
 from cryutils.evaluation.intervals import Interval, interval, paired_interval
 from cryutils.evaluation.permutation import PermutationTest, permute_labels
-from cryutils.evaluation.splits import class_indices, folds, infant_split, paper_split
+from cryutils.evaluation.splits import Indices, class_indices, folds, infant_split, paper_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,6 @@ METRICS = ("balanced_accuracy", "accuracy")
 MARGIN = 0.05  # a change of five points either way is called none, as in `data/claims.csv`
 
 Array = NDArray[Any]
-Indices = NDArray[np.int64]
 
 
 class Rung(StrEnum):
@@ -601,7 +600,7 @@ def audit(
         unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Unit
     }
     sizes = training_sizes(divisions, windows.y)
-    answers = {}
+    answers: dict[Rung, Indices] = {}
     # Checks of arguments would take longer than fits so small.
     fast = config_context(assume_finite=True, skip_parameter_validation=True)
     with counting("Audit", "rungs", shown=progress) as report, one_thread(), fast:

@@ -28,7 +28,7 @@ from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval
 from cryutils.evaluation.permutation import permute_labels
-from cryutils.evaluation.splits import Fold, class_indices, folds
+from cryutils.evaluation.splits import Fold, Names, class_indices, folds
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip
@@ -178,9 +178,9 @@ def control(
     return Answer(chosen, interval(predicted, target, infants), 1 / classes, classes)
 
 
-def across_sessions(infants: Sequence[str], sessions: Sequence[str]) -> list[Fold]:
+def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     """Return two folds (train, test): each infant's odd sessions are tested, then its even ones."""
-    order = {}
+    order: dict[tuple[str, str], int] = {}
     for infant, session in sorted(set(zip(infants, sessions, strict=True))):
         order[infant, session] = sum(other == infant for other, _ in order)
     rank = np.array([order[pair] for pair in zip(infants, sessions, strict=True)])

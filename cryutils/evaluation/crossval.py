@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_indices
 
 __all__ = [
     "Features",
@@ -62,7 +62,7 @@ class Resampled:
 def out_of_fold(
     model: Any,
     X: Features,
-    labels: Sequence[str],
+    labels: Names,
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,
@@ -95,7 +95,7 @@ def out_of_fold(
 def scored_out_of_fold(
     model: Any,
     X: Features,
-    labels: Sequence[str],
+    labels: Names,
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,
@@ -129,7 +129,7 @@ def scored_out_of_fold(
 
 
 def majority_baseline(
-    labels: Sequence[str],
+    labels: Names,
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,

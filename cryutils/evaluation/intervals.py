@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Fold, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices
 
 __all__ = [
     "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
@@ -216,8 +216,8 @@ class Interval:
 
 def interval(
     predicted: NDArray[np.integer[Any]],
-    y: Sequence[str] | NDArray[Any],
-    infants: Sequence[str],
+    y: Names,
+    infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
     protocol: Protocol | str = Protocol.LEAK_FREE,
@@ -253,8 +253,8 @@ def interval(
 def paired_interval(
     predicted_a: NDArray[np.integer[Any]],
     predicted_b: NDArray[np.integer[Any]],
-    y: Sequence[str] | NDArray[Any],
-    infants: Sequence[str],
+    y: Names,
+    infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
     protocol: Protocol | str = Protocol.LEAK_FREE,
@@ -272,8 +272,8 @@ def paired_interval(
 
 def auc_interval(
     probabilities: NDArray[np.floating[Any]],
-    y: Sequence[str] | NDArray[Any],
-    infants: Sequence[str],
+    y: Names,
+    infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
     *,
     protocol: Protocol | str = Protocol.LEAK_FREE,
@@ -362,7 +362,7 @@ def _ranked(
 
 def mean_interval(
     values: NDArray[np.floating[Any]],
-    infants: Sequence[str],
+    infants: Names,
     *,
     level: float = 0.95,
     limits: tuple[float, float] | None = None,
@@ -424,8 +424,8 @@ def mean_interval(
 
 def measured_coverage(
     predicted: NDArray[np.integer[Any]],
-    y: Sequence[str] | NDArray[Any],
-    infants: Sequence[str],
+    y: Names,
+    infants: Names,
     *,
     rival: NDArray[np.integer[Any]] | None = None,
     metric: Metric = "balanced_accuracy",
@@ -516,13 +516,11 @@ class _Sample(NamedTuple):
 
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    infants: Sequence[str]
+    infants: Names
     names: list[str]
 
 
-def _sample(
-    predicted: NDArray[Any], y: Sequence[str] | NDArray[Any], infants: Sequence[str]
-) -> _Sample:
+def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
     answers = np.asarray(y)
     if answers.dtype.kind in "iu":
         numbers, truth = np.unique(answers, return_inverse=True)

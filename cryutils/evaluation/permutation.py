@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
-from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_indices
 
 __all__ = [
     "PermutationTest",
@@ -94,9 +94,7 @@ class PermutationTest:
         return dict(zip(self.cells, shares.tolist(), strict=True))
 
 
-def permutation_order(
-    infants: Sequence[str] | NDArray[Any], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return an order of the clips, int64 `(clips,)`, that keeps infants' blocks together.
 
     `labels[order]` gives every infant the label vector of an infant with as many clips (perhaps
@@ -113,9 +111,7 @@ def permutation_order(
     return order
 
 
-def permute_labels(
-    labels: Sequence[str], infants: Sequence[str], rng: np.random.Generator
-) -> NDArray[Any]:
+def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
     """Return the labels with whole vectors exchanged between infants with equal clip counts.
 
     Each vector is then shuffled within its infant. The classes' counts of clips and of infants

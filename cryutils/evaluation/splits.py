@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Indices = NDArray[np.int64]
+Names = Sequence[str] | NDArray[Any]  # one a clip: its label, its infant
 Fold = tuple[Indices, Indices]
 
 # How far a class's share on the test side may lie from `test_size` before it counts as
@@ -101,9 +102,7 @@ class Split(_Choice):
         return "paper" if self is Split.CLIP else str(self)
 
 
-def class_indices(
-    labels: Sequence[str] | NDArray[Any], classes: Sequence[str] | None = None
-) -> tuple[Indices, list[str]]:
+def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 `(clips,)`, and the classes that it counts in.
 
     Args:
@@ -195,8 +194,8 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
 
 
 def folds(
-    labels: Sequence[str],
-    groups: Sequence[str] | None,
+    labels: Names,
+    groups: Names | None,
     *,
     n_splits: int = 5,
     repeats: int = 10,

@@ -175,7 +175,11 @@ def specification_curve(
     `table` has one row a hold-out of one cell: `protocol`, `accuracy`, `majority` (0-1), and the
     columns `choices`, which together name a recipe. Lines are medians, bands the middle 90 %.
     """
-    levels = table.groupby(["protocol", *choices]).accuracy.quantile([0.05, 0.5, 0.95]).unstack()
+    levels = (
+        table.groupby(["protocol", *choices])
+        .accuracy.quantile(np.array([0.05, 0.5, 0.95]))
+        .unstack()
+    )
     order = levels.loc["paper"][0.5].sort_values().index
     places = np.arange(len(order))
     for protocol in ("paper", "leak_free"):
