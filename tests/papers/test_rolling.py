@@ -80,8 +80,8 @@ def test_intervals_stay_within_what_flicker_and_accuracy_can_be() -> None:
     assert 0 < alone.accuracy.low < 17 / 18 < alone.accuracy.high <= 1
     assert (whole.flicker.value, whole.flicker.low, whole.flicker.high) == (0, None, None)
     # Nothing varies: two clips of an infant tell as much as 4/3, by the working model.
-    clips = 12 / 1.5 * (stats.t.ppf(0.975, 11) / stats.t.ppf(0.975, 5)) ** 2
-    assert (whole.accuracy.low, whole.accuracy.high) == (pytest.approx(0.025 ** (1 / clips)), 1)
+    counted = 12 / 1.5 * (stats.t.ppf(0.975, 11) / stats.t.ppf(0.975, 5)) ** 2
+    assert (whole.accuracy.low, whole.accuracy.high) == (pytest.approx(0.025 ** (1 / counted)), 1)
     assert whole.flicker_change.low < -12 < 0 < whole.flicker_change.high
 
 
