@@ -458,7 +458,7 @@ def test_readme_says_what_the_simulation_at_the_papers_size_came_to() -> None:
     key = "table3.total.proposed"
     by_frame, by_clip = (share[f"{key}{k}.accuracy", "paper"] for k in (".frame_split", ""))
     assert (
-        f"{by_frame} % where frames are divided, {by_clip} % where clips are, and "
+        f"{by_frame} % where windows of 2 s are divided, {by_clip} % where clips are, and "
         f"{share[f'{key}.accuracy', 'leak_free']} % leak-free" in text
     )
     key = "submodel.image_random_resnet50.accuracy"
