@@ -141,7 +141,7 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     claims.begin("test_framewise", seed=0)
     fits = {}
     for split in Split:
-        fits[split] = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)
+        fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)]
         units = framewise.headline(fits[split], corpus).corpus
         assert len(units) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
         claims.record_table(framewise.results("image.made", fits[split], corpus))

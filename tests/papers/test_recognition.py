@@ -357,8 +357,9 @@ def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     faces = Examples(shown, np.array([0, 0, 0, 1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
     timelines = windows(
-        cross(sounds, folds, 2), cross(faces, folds, 2), hearing, sounds, [early, late], faces
-    )
+        cross(sounds, folds, 2).rows(sounds)[0], cross(faces, folds, 2).rows(faces)[0], hearing,
+        sounds, [early, late], faces,
+    )  # fmt: skip
     assert {name: [len(p) for p in clips] for name, clips in timelines.items()} == {
         "audio": [4, 2], "image": [4, 2], "fused": [4, 2],
     }  # fmt: skip
@@ -376,8 +377,8 @@ def test_a_clip_without_sound_has_no_windows() -> None:
     faces = Examples(np.zeros((1, 1, 1, 3), np.uint8), np.array([1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
     timelines = windows(
-        cross(sounds, folds, 2),
-        cross(faces, folds, 2),
+        cross(sounds, folds, 2).rows(sounds)[0],
+        cross(faces, folds, 2).rows(faces)[0],
         SoundInput(),
         sounds,
         [track([]), track([0.0])],
