@@ -103,9 +103,7 @@ class Scored:
         (clips, classes) or (repeats, clips, classes). A row of NaN is no answer.
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
-        return cls(
-            decide(p), corpus, protocol=protocol, strengths=p, folds=folds, trainings=len(p)
-        )
+        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds, trainings=len(p))
 
     @classmethod
     def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:

@@ -163,6 +163,7 @@ def test_repeats_are_pooled(case: Case) -> None:
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
     scored = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
     assert scored.predicted.shape == (2, 60)
+    assert set(scored.results("k").trainings) == {scored.trainings} == {2}
     assert scored.scores.accuracy == pytest.approx(0.5)
     assert scored.intervals["accuracy"].value == pytest.approx(0.5)
 
@@ -478,6 +479,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
     whole = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
+    assert whole.trainings is None and whole.results("k").trainings.isna().all()
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )

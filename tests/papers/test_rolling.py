@@ -97,3 +97,15 @@ def test_what_averaging_does_is_recorded_under_its_keys(
     assert results.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
     assert results.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
     assert "rolling.3.final_accuracy" in results.index
+    assert set(results.trainings) == {1}
+
+
+def test_several_trainings_are_averaged_and_widen_the_intervals() -> None:
+    corpus = clips(4, 2)
+    restless, calm = flickering(corpus), [p[:2] for p in flickering(corpus)]
+    (both,) = rolling.over_windows([restless, calm], corpus, [1], fps=2.0)
+    alone = [rolling.over_windows([t], corpus, [1], fps=2.0)[0] for t in (restless, calm)]
+    assert both.trainings == 2
+    assert both.flicker.value == pytest.approx(np.mean([each.flicker.value for each in alone]))
+    assert both.final.value == pytest.approx(np.mean([each.final.value for each in alone]))
+    assert both.accuracy.high - both.accuracy.low > alone[0].accuracy.high - alone[0].accuracy.low
