@@ -76,7 +76,7 @@ def test_intervals_stay_within_what_flicker_and_accuracy_can_be() -> None:
     # The first infant's two clips alone change their label: 72 a minute, 1/3 of frames wrong.
     assert (alone.flicker.value, alone.flicker.low) == (pytest.approx(12), 0)
     assert alone.accuracy.value == pytest.approx(17 / 18)
-    assert 0 < alone.accuracy.low < alone.accuracy.high == 1
+    assert 0 < alone.accuracy.low < alone.accuracy.value < alone.accuracy.high <= 1
     assert (whole.flicker.value, whole.flicker.low, whole.flicker.high) == (0, None, None)
     assert (whole.accuracy.low, whole.accuracy.high) == (pytest.approx(0.025 ** (1 / 6)), 1)
     assert whole.flicker_change.low < -12 < 0 < whole.flicker_change.high
