@@ -6,11 +6,12 @@
 Notebook 09 knows two ways to train the ensemble: on answers to clips that its submodels have not
 seen (`out_of_fold`), and the paper's simpler one, on their answers to their own training clips
 (`in_sample`). And an SVM may learn from the clips that the networks are fitted on (`svm`), or from
-those that stop them, too (`svm_stop`). Which is better on one corpus says little: another seed draws
-other infants, divisions and first weights. So each seed makes a corpus of synthetic voices and faces
-of the size that the notebook has by default, everything is trained on it leak-free by the notebook's
-recipe, and the paired differences are averaged over seeds, with a 95 % t interval. No evidence about real infants. What is measured for a seed is kept in the
-cache; with `--output FILE` the table of differences is written there, too.
+those that stop them, too (`svm_stop`). Which is better on one corpus says little: another seed
+draws other infants, divisions and first weights. So each seed makes a corpus of synthetic voices
+and faces of the size that the notebook has by default, everything is trained on it leak-free by
+the notebook's recipe, and the paired differences are averaged over seeds, with a 95 % t interval.
+No evidence about real infants. What is measured for a seed is kept in the cache; with
+`--output FILE` the table of differences is written there, too.
 """
 
 from __future__ import annotations

@@ -241,7 +241,8 @@ def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
 def read_results(path: Path) -> list[dict[str, Any]]:
     """Return the records in a results file (keys as in `Result`).
 
-    Files of older versions don't know `trainings`, which is then None. Raises InputError where it can't be read, or holds anything that `record` doesn't write.
+    Files of older versions don't know `trainings`, which is then None. Raises InputError where it
+    can't be read, or holds anything that `record` doesn't write.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))

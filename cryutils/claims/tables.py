@@ -18,7 +18,8 @@ from cryutils.papers.robustness import STRESSES
 
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
-    "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "table1",
+    "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
+    "has_classes_of_table1", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")

@@ -328,15 +328,11 @@ def auc_interval(
     bounds = _joined(
         share, without, most, _by_model(fewer), weights, df=part_degrees(clips), level=level
     )
-    alone = [bounds.score[None]]
+    alone = np.zeros((len(rows), len(parts)))
     if len(rows) > 1:
-        alone = [
-            np.array([
-                np.mean([_ranked(row[None, :, k], sample, k, of[None])[0] for k in range(len(parts))])
-                for row, of in zip(rows, fold, strict=True)
-            ])
-        ]  # fmt: skip
-    low, high = widened(bounds, alone, level=level, limits=(0.0, 1.0))
+        for r, k in np.ndindex(alone.shape):
+            alone[r, k] = _ranked(rows[r, None, :, k], sample, k, fold[r, None])[0]
+    low, high = widened(bounds, [alone.mean(axis=1)], level=level, limits=(0.0, 1.0))
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
 

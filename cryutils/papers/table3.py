@@ -2,9 +2,9 @@
 
 Walked by notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three
 together, the columns an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble.
-The paper's text handicaps both rivals, so each stands there twice. What networks need to say when
-training stops teaches an SVM just as well: `svm` is fitted on the clips that the networks are fitted
-on, `svm_stop` on those that stop them, too. And `ae_dnn` is given a window's means and deviations,
+The paper's text handicaps both rivals, so each stands there twice. The clips that say when
+networks stop can teach an SVM: `svm` is fitted on the clips that the networks are fitted on,
+`svm_stop` on those that stop them, too. And `ae_dnn` is given a window's means and deviations,
 `ae_dnn_patches` the very patches that the ensemble's autoencoders get. All on the same splits.
 """
 
@@ -65,9 +65,10 @@ class Cell(NamedTuple):
 class Table3:
     """The scores of one `Ensemble` and of its rivals, means over all trainings.
 
-    `again` is the same trained with other seeds, on other divisions of the same windows. A model is
-    one of the first ensemble's fields (`ensemble.proposed`, `ensemble.submodels["mfcc"]`) and stands
-    for its counterparts in the others, or it is `Classical`. One from elsewhere stands for itself.
+    `again` is the same trained with other seeds, on other divisions of the same windows. A model
+    is one of the first ensemble's fields (`ensemble.proposed`, `ensemble.submodels["mfcc"]`) and
+    stands for its counterparts in the others, or it is `Classical`. One from elsewhere stands for
+    itself.
     `main` is the row of all states: "total", or their pair where there are two.
     """
 
@@ -287,7 +288,7 @@ class Table3:
     def _result(
         self, key: str, interval: Interval, model: Scored, split: Split, *rows: Row
     ) -> Result:
-        """Return an interval about a model and `rows`; `n` counts their clips once, in any split."""
+        """Return an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.ensemble.plan.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         n = int(np.isin(corpus.labels, states).sum())
