@@ -440,8 +440,8 @@ def mean_interval(
     total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
     if limits and np.isfinite(most - least):
         share = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
-        ends = [start + width * end for end in (share.low, share.high)]
-        bounds = Bounds(np.asarray(mean), *ends, width * share.se)
+        low, high = (start + width * end for end in (share.low, share.high))
+        bounds = Bounds(np.asarray(mean), low, high, width * share.se)
     else:
         without = (total.sum() - total) / (clips.sum() - clips)
         se = np.sqrt(_jackknife(without)[0, 0])
@@ -450,8 +450,8 @@ def mean_interval(
             return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
         half = t_quantile(degrees_of_freedom(clips), level) * se
         bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
-    low, high = widened(bounds, [alone], level=level, limits=(least, most))
-    return Interval(mean, low, high, float(bounds.se), **common)  # type: ignore[arg-type]
+    ends = widened(bounds, [alone], level=level, limits=(least, most))
+    return Interval(mean, *ends, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
 def measured_coverage(
