@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +24,7 @@ import pandas as pd
 from cryutils._io.paths import project_dir
 from cryutils.claims import tables
 from cryutils.claims.arithmetic import evaluate
+from cryutils.claims.store import Result, read_results
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "published", "selected", "summary", "together", "unstated", "verdicts",
 ]  # fmt: skip
 
+TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
 ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
 PAPERS = {"A": "Paper A", "B": "Paper B", "R": "this README"}
 _LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
@@ -62,10 +66,12 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     CONTRADICTED = "contradicted"
     NOT_SHOWN = "not shown"
+    NOT_JUDGED = "not judged"  # too few trainings of a network
     IN_SIMULATION = "in simulation"  # measured, and nothing to hold it against
     HOLDS_IN_SIMULATION = "holds in simulation"
     CONTRADICTED_IN_SIMULATION = "contradicted in simulation"
     NOT_SHOWN_IN_SIMULATION = "not shown in simulation"
+    NOT_JUDGED_IN_SIMULATION = "not judged in simulation"
     CANNOT_BE_TESTED = "cannot be tested"
     CONSISTENT = "internally consistent"
     INCONSISTENT = "internally inconsistent"
@@ -76,19 +82,23 @@ _IN_SIMULATION = {
     Verdict.HOLDS: Verdict.HOLDS_IN_SIMULATION,
     Verdict.CONTRADICTED: Verdict.CONTRADICTED_IN_SIMULATION,
     Verdict.NOT_SHOWN: Verdict.NOT_SHOWN_IN_SIMULATION,
+    Verdict.NOT_JUDGED: Verdict.NOT_JUDGED_IN_SIMULATION,
 }
 _OF_PAPER = {  # the same finding, said of the paper's protocol
     Verdict.HOLDS: Verdict.REPRODUCED,
     Verdict.CONTRADICTED: Verdict.NOT_REPRODUCED,
 }
 _POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
+_UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
+_FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # of a protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict and its reason, the measurement behind it, and what speaks against the claim.
 
-    `value`, `low`, `high`: what was measured, NaN where nothing was. `against`: the two-sided
+    `value`, `low`, `high`: what was measured, NaN where nothing was. `trainings`: with how many
+    seeds the networks behind it were trained, NaN for other models. `against`: the two-sided
     p-value of the claim's opposite, by the normal distribution that has the interval's bound;
     NaN where the measurement lies on the claim's side, or has no interval.
     """
@@ -98,6 +108,7 @@ class Judgement:
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    trainings: float = math.nan
     against: float = math.nan
 
     def __str__(self) -> str:
@@ -106,8 +117,7 @@ class Judgement:
 
 COLUMNS = (  # of `judge`, beside those of the ledger
     "data", "n", "n_infants", "notebook",
-    *(f"{protocol}_{field}" for protocol in ("paper", "leak_free")
-      for field in ("value", "low", "high", "verdict", "reason", "against")),
+    *(f"{protocol}_{field}" for protocol in ("paper", "leak_free") for field in _FIELDS),
 )  # fmt: skip
 
 
@@ -170,7 +180,8 @@ class _Measurements:
         row = protocols.get(protocol) or protocols.get("count")
         if row is None:
             return None
-        numbers = {name: row[name] for name in ("value", "low", "high") if row[name] is not None}
+        names = ("value", "low", "high", "trainings")
+        numbers = {name: row[name] for name in names if row.get(name) is not None}
         return Judgement(Verdict.NOT_SHOWN, **numbers)
 
 
@@ -179,7 +190,53 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
 
     results: columns as in `Result`. Columns: the ledger's and `COLUMNS`. A row that was measured
     on several corpora comes once for each, one that was measured on none once, its `data` "".
+    Where a network was trained too seldom to be judged, the reason names the verdict of the runs
+    in `outputs/reference` on the same corpus, if they judge it.
     """
+    rows = _rows(results)
+    if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in ("paper", "leak_free")):
+        home, book = project_dir() / "outputs" / "reference", project_dir() / "data" / "claims.csv"
+        paths = [book, *sorted(home.glob("*/results.json"))]
+        kept = _of_reference(tuple((path, path.stat().st_mtime_ns) for path in paths))
+        rows = [_beside(row, kept) for row in rows]
+    return pd.DataFrame(rows, columns=[*ledger().columns, *COLUMNS])
+
+
+_RESULT = [field.name for field in fields(Result)]
+_Kept = dict[tuple[str, str, str], str]  # verdicts by row, corpus and protocol
+
+
+def _beside(row: Mapping[str, Any], kept: _Kept) -> dict[str, Any]:
+    """Return a row whose reasons name what the reference runs say of what isn't judged in it."""
+    reasons = {
+        f"{protocol}_reason": f"{row[f'{protocol}_reason']}; {words}"
+        for protocol in ("paper", "leak_free")
+        if row[f"{protocol}_verdict"] in _UNJUDGED
+        and (words := kept.get((row["id"], row["data"], protocol)))
+    }
+    return {**row, **reasons}
+
+
+@lru_cache(maxsize=1)
+def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Kept:
+    """Return "run: verdict" wherever a reference run judges by enough trainings.
+
+    files: the ledger, then results, with the times at which they were written.
+    """
+    kept: _Kept = {}
+    for path, _ in files[1:]:
+        results = pd.DataFrame(read_results(path), columns=_RESULT)
+        for row in _rows(results):
+            for protocol in ("paper", "leak_free"):
+                verdict, trainings = (row[f"{protocol}_{f}"] for f in ("verdict", "trainings"))
+                if verdict not in _UNJUDGED and trainings >= TRAININGS:
+                    words = f"reference run {path.parent.name}, with {trainings:.0f}: {verdict}"
+                    kept[row["id"], row["data"], protocol] = words
+    return kept
+
+
+def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the ledger's rows, each with both verdicts by what `results` alone hold."""
     measured = _Measurements(results)
     book, figures = ledger(), _figures()
     rows: list[dict[str, Any]] = []
@@ -198,8 +255,7 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
             rows.append({**claim, **_origin(claim, data, measured), **_columns(both)})
     rows += _whole_claims(book, rows)
     order = {name: place for place, name in enumerate(book.id)}
-    rows.sort(key=lambda row: order[row["id"]])
-    return pd.DataFrame(rows, columns=[*book.columns, *COLUMNS])
+    return sorted(rows, key=lambda row: order[row["id"]])
 
 
 def _figures() -> dict[str, float]:
@@ -221,11 +277,10 @@ def _origin(claim: Mapping[str, Any], data: str, measured: _Measurements) -> dic
 
 
 def _columns(both: Mapping[str, Judgement]) -> dict[str, Any]:
-    fields = ("value", "low", "high", "verdict", "reason", "against")
     return {
         f"{protocol}_{field}": getattr(judgement, field)
         for protocol, judgement in both.items()
-        for field in fields
+        for field in _FIELDS
     }
 
 
@@ -339,6 +394,8 @@ def _score(
     value, margin = claim["value"], claim["margin"]
     drawn = measured.get(re.sub(r"\.accuracy$", ".holdout_accuracy", claim["key"]), data, protocol)
     if protocol == "paper" and drawn is not None and not math.isnan(drawn.low):
+        if drawn.trainings < TRAININGS:
+            return _not_judged(replace(result, trainings=drawn.trainings))
         inside = drawn.low - _LAST_DIGIT <= value <= drawn.high + _LAST_DIGIT
         verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
         words = "inside" if inside else "outside"
@@ -348,6 +405,8 @@ def _score(
         )
     if math.isnan(result.low):
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
+    if result.trainings < TRAININGS:
+        return _not_judged(result)
     below, above = value - margin, value + margin
     if protocol == "leak_free":
         return _sided(result, below, upwards=True)
@@ -364,7 +423,10 @@ def _one_sided(
     """Return whether the whole interval lies on the claim's side of the margin."""
     if math.isnan(result.low) or math.isnan(result.high):
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
-    judgement = _sided(result, claim["margin"], upwards=claim["rule"] == Rule.ABOVE)
+    if result.trainings < TRAININGS:
+        judgement = _not_judged(result)
+    else:
+        judgement = _sided(result, claim["margin"], upwards=claim["rule"] == Rule.ABOVE)
     if judgement.verdict == Verdict.HOLDS:
         weakness = _weakness(claim["winner"], protocol, data, measured)
         if weakness:
@@ -372,6 +434,12 @@ def _one_sided(
     if _is_synthetic(data):
         return replace(judgement, verdict=_IN_SIMULATION[judgement.verdict])
     return replace(judgement, verdict=_said_of(protocol, judgement.verdict))
+
+
+def _not_judged(result: Judgement) -> Judgement:
+    """Return that a network was trained with too few seeds to judge a claim by it."""
+    count = "one training" if result.trainings == 1 else f"{result.trainings:.0f} trainings"
+    return replace(result, verdict=Verdict.NOT_JUDGED, reason=f"{count} here, {TRAININGS} needed")
 
 
 def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
@@ -425,7 +493,8 @@ def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list
 def _of(row: Mapping[str, Any] | None, protocol: str) -> dict[str, Any]:
     if row is None:
         return {"verdict": Verdict.CANNOT_BE_TESTED}
-    return {name: row[f"{protocol}_{name}"] for name in ("verdict", "reason", "against")}
+    names = ("trainings", "verdict", "reason", "against")
+    return {name: row[f"{protocol}_{name}"] for name in names}
 
 
 def _together(parts: Sequence[Judgement]) -> Judgement:
@@ -434,14 +503,19 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     simulated = any(str(part.verdict).endswith(" in simulation") for part in parts)
     paper = any(part.verdict in _OF_PAPER.values() for part in parts)
     missing = [part for part in parts if part.verdict == Verdict.CANNOT_BE_TESTED]
+    unjudged = [part for part in parts if part.verdict in _UNJUDGED]
     against = [part.against for part in parts if not math.isnan(part.against)]
     # The first step of Holm's correction: as many comparisons, as many chances to be contradicted.
     smallest = min(1.0, len(parts) * min(against, default=1.0))
+    trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
     reason = f"{len(parts)} comparisons"
     if smallest < ALPHA:
         verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
     elif missing:
         return Judgement(Verdict.CANNOT_BE_TESTED, "some comparison is missing")
+    elif unjudged:
+        verdict = Verdict.NOT_JUDGED
+        reason = f"{len(unjudged)} of {reason} by fewer than {TRAININGS} trainings"
     elif all(part.verdict in _POSITIVE for part in parts):
         verdict = Verdict.HOLDS
     else:
@@ -452,7 +526,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
         verdict = _IN_SIMULATION[verdict]
     elif paper:
         verdict = _OF_PAPER.get(verdict, verdict)
-    return Judgement(verdict, reason, against=smallest)
+    return Judgement(verdict, reason, trainings=trainings, against=smallest)
 
 
 def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
@@ -462,7 +536,8 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     interval lies above, "high < margin" that it lies below. A claim *holds* where it does, is
     *contradicted* where the interval lies wholly on the other side, and is otherwise *not shown*;
     with synthetic data each of these is said of the simulation only. That one model beats another
-    holds only where it is itself shown to be better than chance.
+    holds only where it is itself shown to be better than chance. What stands on fewer than
+    `TRAININGS` trainings of a network is *not judged*, and the reference run's verdict is named.
     Columns: claim, value, low, high, data, verdict (with its reason), against (see `Judgement`),
     and the key as index.
     """
@@ -518,7 +593,6 @@ _OPTIONS = {  # what may be asked for, whether any row has it or not
     "kind": {str(kind) for kind in Kind},
     "verdict": {str(verdict) for verdict in Verdict},
 }
-_RESULT = ("key", "value", "low", "high", "n", "n_infants", "protocol", "data", "notebook", "seed")
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:

@@ -31,11 +31,17 @@ __all__ = [
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
+_COUNTS = ("n", "n_infants", "seed", "trainings")
+_LATER: dict[str, Any] = {"trainings": None}  # not in older files
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One measured number: `n` counts test clips, `n_infants` the infants they come from."""
+    """One measured number: `n` counts test clips, `n_infants` the infants they come from.
+
+    `trainings`: with how many seeds the networks behind it were trained, each time on divisions
+    of their own; None where no network is behind it.
+    """
 
     key: str
     value: float
@@ -47,6 +53,7 @@ class Result:
     data: str
     notebook: str
     seed: int | None
+    trainings: int | None
 
 
 @dataclass(slots=True)
@@ -83,12 +90,13 @@ def record(
     n_infants: int | None = None,
     protocol: str | None = None,
     data: str,
+    trainings: int | None = None,
 ) -> Result:
     """Store one measured number under a dotted `key` and return it.
 
     `low` and `high` bound its interval, `protocol` is "paper", "leak_free" or None where
-    no split is involved, `data` names the corpus. Raises InputError for another protocol,
-    a number that isn't finite, or a call before `begin`.
+    no split is involved, `data` names the corpus, `trainings` is as in `Result`. Raises
+    InputError for another protocol, a number that isn't finite, or a call before `begin`.
     """
     if _current is None:
         raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
@@ -108,6 +116,7 @@ def record(
         data=data,
         notebook=_current.name,
         seed=_current.seed,
+        trainings=None if trainings is None else int(trainings),
     )
     text = json.dumps(asdict(result), indent=1)
     _current.texts[key, protocol, data] = textwrap.indent(text, " ")
@@ -115,9 +124,16 @@ def record(
     return result
 
 
-def record_interval(key: str, interval: Interval, *, protocol: str | None, data: str) -> Result:
+def record_interval(
+    key: str,
+    interval: Interval,
+    *,
+    protocol: str | None,
+    data: str,
+    trainings: int | None = None,
+) -> Result:
     """Store an interval as `record` does."""
-    return record(**interval.row(key, protocol=protocol, data=data))
+    return record(**interval.row(key, protocol=protocol, data=data), trainings=trainings)
 
 
 def record_table(table: pd.DataFrame) -> None:
@@ -225,12 +241,15 @@ def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
 def read_results(path: Path) -> list[dict[str, Any]]:
     """Return the records in a results file (keys as in `Result`).
 
-    Raises InputError where it can't be read, or holds anything that `record` doesn't write.
+    Files of older versions don't know `trainings`, which is then None. Raises InputError where it
+    can't be read, or holds anything that `record` doesn't write.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no JSON ({error}); `cryutils run` makes it again.") from error
+    if isinstance(rows, list):
+        rows = [_LATER | row if isinstance(row, dict) else row for row in rows]
     if not isinstance(rows, list) or not all(map(_is_result, rows)):
         raise InputError(f"{path}: damaged, no list of results; `cryutils run` makes it again.")
     return rows
@@ -240,7 +259,7 @@ def _is_result(row: Any) -> bool:
     if not isinstance(row, dict) or set(row) != set(Result.__slots__):
         return False
     numbers = [row[name] for name in ("value", "low", "high") if row[name] is not None]
-    counts = [row[name] for name in ("n", "n_infants", "seed") if row[name] is not None]
+    counts = [row[name] for name in _COUNTS if row[name] is not None]
     return (
         row["value"] is not None
         and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)

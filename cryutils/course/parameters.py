@@ -226,7 +226,7 @@ DECLARED: Mapping[str, Parameter] = {
     "splits": Parameter("whole", "splits drawn at random", "[1, 10000]"),
     "n_folds": Parameter("whole", "folds of cross-validation", "[2, 100]"),
     "n_inner": Parameter("whole", "folds within a fold", "[2, 100]"),
-    "repeats": Parameter("whole", "repeats of cross-validation", "[1, 100]"),
+    "repeats": Parameter("whole", "repeats of cross-validation, networks trained anew", "[1, 100]"),
     "permutations": Parameter("whole", "permutations of labels for a p-value", "[1, 100000]"),
     "recipe_draws": Parameter("whole", "single hold-outs of each recipe of Table 2", "[1, 10000]"),
     "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under every recipe"),

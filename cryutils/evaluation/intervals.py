@@ -30,7 +30,7 @@ from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices
 
 __all__ = [
     "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
-    "mean_interval", "measured_coverage", "paired_interval", "part_degrees",
+    "mean_interval", "measured_coverage", "paired_interval", "part_degrees", "widened",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -328,8 +328,12 @@ def auc_interval(
     bounds = _joined(
         share, without, most, _by_model(fewer), weights, df=part_degrees(clips), level=level
     )
-    score, low, high, se = map(float, bounds)
-    return Interval(score, low, high, se, n, n_infants, level, words)
+    alone = np.zeros((len(rows), len(parts)))
+    if len(rows) > 1:
+        for r, k in np.ndindex(alone.shape):
+            alone[r, k] = _ranked(rows[r, None, :, k], sample, k, fold[r, None])[0]
+    low, high = widened(bounds, [alone.mean(axis=1)], level=level, limits=(0.0, 1.0))
+    return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
 
 def _ranked(
@@ -360,6 +364,30 @@ def _ranked(
     return np.asarray(share, dtype=np.float64), without
 
 
+def widened(
+    bounds: Bounds, repeats: Sequence[Array], *, level: float, limits: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the ends of a score's interval, further apart by what its repeats differ by.
+
+    repeats: the scores of each repeat alone, float64 (repeats,), for every model whose repeats
+    are of their own; a single repeat tells nothing. limits: which the ends do not leave.
+    """
+    reach = np.hypot.reduce([_reach(alone, level) for alone in repeats])
+    low, high = (
+        float(np.clip(bounds.score + side * np.hypot(end - bounds.score, reach), *limits))
+        for side, end in ((-1, bounds.low), (1, bounds.high))
+    )
+    return low, high
+
+
+def _reach(alone: Array, level: float) -> float:
+    """Return half the t interval of a mean over repeats; 0 for one."""
+    count = len(alone)
+    if count < 2:
+        return 0.0
+    return float(t_quantile(count - 1, level) * np.std(alone, ddof=1) / np.sqrt(count))
+
+
 def mean_interval(
     values: NDArray[np.floating[Any]],
     infants: Names,
@@ -370,10 +398,11 @@ def mean_interval(
     """Return the mean of `values`, one a clip, with its interval over infants.
 
     Between two finite limits it is a share, with the bounds of one; else the jackknife's standard
-    error times a t quantile. Clips with NaN are left out, and `n` counts what remains.
+    error times a t quantile. How far repeats differ is part of it. Clips with NaN are left out, and
+    `n` counts what remains.
 
     Args:
-        values: float `(clips,)`.
+        values: float `(clips,)` or `(repeats, clips)`.
         infants: one a clip.
         level: confidence, between 0 and 1.
         limits: lowest and highest that a value can be, which the interval does not leave; (0, 1)
@@ -382,22 +411,23 @@ def mean_interval(
     Raises:
         InputError: lengths differ, no value remains, or one lies outside the limits.
     """
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.shape != (len(infants),):
+    rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if rows.ndim != 2 or rows.shape[1] != len(infants):
         raise InputError(
-            f"{numbers.shape} values and {len(infants)} infants do not belong together"
+            f"{np.shape(values)} values and {len(infants)} infants do not belong together"
         )
     _check_level(level)
-    finite = np.isfinite(numbers)
+    finite = np.isfinite(rows).all(axis=0)
     if not finite.any():
         raise InputError("every value is missing, so there is no mean")
-    numbers, whose = numbers[finite], np.asarray(infants)[finite]
+    rows, whose = rows[:, finite], np.asarray(infants)[finite]
     least, most = limits or (-np.inf, np.inf)
-    if not (least < most and least <= numbers.min() and numbers.max() <= most):
+    if not (least < most and least <= rows.min() and rows.max() <= most):
         raise InputError(
-            f"limits={limits} do not hold values from {numbers.min():g} to {numbers.max():g};"
+            f"limits={limits} do not hold values from {rows.min():g} to {rows.max():g};"
             " give the lowest and the highest that a value can be"
         )
+    numbers, alone = rows.mean(axis=0), rows.mean(axis=1)
     group = np.unique(whose, return_inverse=True)[1]
     clips = np.bincount(group).astype(float)[:, None]
     words = "expected value on clips of infants like these"
@@ -409,17 +439,19 @@ def mean_interval(
     start, width = (least, most - least) if np.isfinite(most - least) else (0.0, 1.0)
     total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
     if limits and np.isfinite(most - least):
-        bounds = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
-        low, high = (float(start + width * end) for end in (bounds.low, bounds.high))
-        return Interval(mean, low, high, float(width * bounds.se), **common)  # type: ignore[arg-type]
-    without = (total.sum() - total) / (clips.sum() - clips)
-    se = float(np.sqrt(_jackknife(without)[0, 0]))
-    if limits and se == 0:
-        reason = "the same without any infant, so nothing tells how infants differ"
-        return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
-    half = t_quantile(degrees_of_freedom(clips), level) * se
-    low, high = np.clip([mean - half, mean + half], least, most)
-    return Interval(mean, float(low), float(high), se, **common)  # type: ignore[arg-type]
+        share = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
+        low, high = (start + width * end for end in (share.low, share.high))
+        bounds = Bounds(np.asarray(mean), low, high, width * share.se)
+    else:
+        without = (total.sum() - total) / (clips.sum() - clips)
+        se = np.sqrt(_jackknife(without)[0, 0])
+        if limits and se == 0:
+            reason = "the same without any infant, so nothing tells how infants differ"
+            return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
+        half = t_quantile(degrees_of_freedom(clips), level) * se
+        bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
+    ends = widened(bounds, [alone], level=level, limits=(least, most))
+    return Interval(mean, *ends, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
 def measured_coverage(
@@ -606,26 +638,18 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
         reason = f"{which} from one infant, so nothing tells how infants differ"
         score = _score([table.sum(axis=0) for table in tables], metric)
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
-    score, low, high, se = map(float, _bounds(tables, metric, level))
-    reach = float(np.hypot.reduce([_training_reach(x, metric, level) for x in (a, b) if x]))
-    limits = (-1.0, 1.0) if b else (0.0, 1.0)
-    low, high = (
-        float(np.clip(score + side * np.hypot(end - score, reach), *limits))
-        for side, end in ((-1, low), (1, high))
-    )
-    return Interval(score, low, high, se, n, n_infants, level, words)
+    bounds = _bounds(tables, metric, level)
+    low, high = widened(
+        bounds, [_alone(sample, metric) for sample in (a, b) if sample],
+        level=level, limits=(-1.0, 1.0) if b else (0.0, 1.0),
+    )  # fmt: skip
+    return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
 
-def _training_reach(sample: _Sample, metric: Metric, level: float) -> float:
-    """Return half the t interval of a score's mean over repeats; 0 for one, which tells nothing."""
-    repeats = len(sample.predicted)
-    if repeats < 2:
-        return 0.0
-    alone = [
-        _score([_confusions(sample._replace(predicted=row[None])).sum(axis=0)], metric)
-        for row in sample.predicted
-    ]
-    return float(t_quantile(repeats - 1, level) * np.std(alone, ddof=1) / np.sqrt(repeats))
+def _alone(sample: _Sample, metric: Metric) -> Array:
+    """Return the score of each repeat, float64 (repeats,)."""
+    rows = (sample._replace(predicted=row[None]) for row in sample.predicted)
+    return np.array([_score([_confusions(row).sum(axis=0)], metric) for row in rows])
 
 
 def _check_level(level: float) -> None:

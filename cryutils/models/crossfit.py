@@ -24,7 +24,9 @@ from cryutils.models.training import Build, Fitted, Settings, fit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CrossFit", "cross_fit", "fit_clips", "fold_seed", "validation_clips"]
+__all__ = [
+    "CrossFit", "cross_fit", "fit_clips", "fold_seed", "training_seeds", "validation_clips",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 _ORDERS = 32  # orders of infants tried for a validation part
@@ -151,6 +153,14 @@ def fold_seed(seed: int, repeat: int, fold: int) -> int:
     Neighbouring folds of neighbouring seeds would else share their draws.
     """
     return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
+
+
+def training_seeds(seed: int, repeats: int) -> list[int]:
+    """Return the seeds of so many trainings of one table; the first is `seed` itself.
+
+    Neighbouring seeds would else share their draws, as those of folds in `fold_seed`.
+    """
+    return [seed, *(fold_seed(seed, repeat, 0) for repeat in range(1, repeats))]
 
 
 def fit_clips(

@@ -79,6 +79,14 @@ class Settings:
         if self.kind not in KINDS:
             raise InputError(f"there is no input {self.kind!r}.{near_miss(self.kind, KINDS)}")
 
+    def reseeded(self, seed: int) -> Settings:
+        """Return the same settings with another seed of every network and every division."""
+        parts = {
+            name: replace(getattr(self, name), seed=seed)
+            for name in ("encoder", "audio", "image", "joint", "final")
+        }
+        return replace(self, **parts, seed=seed)
+
 
 class Row(StrEnum):
     """A row of Table 3: a pair of states, or all three."""
@@ -347,9 +355,9 @@ def _submodel(
     return Model(plan, views, stack, {job: k for k, job in enumerate(jobs)})
 
 
-def _codes(plan: Plan, stream: str, progress: bool) -> Views:
+def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
     """Train an autoencoder for each fold, on all states, and return the codes of all windows."""
-    windows, settings = plan.streams.windows[stream], plan.settings
+    settings = plan.settings
     encoders = autoencoders.fit(
         windows, [Task(*plan.parts(place)) for place in plan.places], patch=settings.patch,
         per_window=settings.per_window, settings=settings.encoder, progress=progress,
@@ -373,6 +381,12 @@ def _joint(plan: Plan, progress: bool) -> Model[Views]:
     encoders = stacked.fit(x, x, tasks, settings=seeded, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
     views = Views(plan, np.stack(codes), np.arange(len(x)), encoders)
+    return _submodel(views, plan.jobs(), plan.settings.joint, progress)
+
+
+def _joint_patches(plan: Plan, progress: bool) -> Model[Views]:
+    """Train the same on the patches that the ensemble's autoencoders get, of all inputs at once."""
+    views = _codes(plan, plan.streams.side_by_side(plan.settings.patch), progress)
     return _submodel(views, plan.jobs(), plan.settings.joint, progress)
 
 
@@ -408,7 +422,8 @@ class Ensemble:
     plan: who learned from what. submodels: by stream. subsets: the ensemble of each subset of the
     streams, the largest last. variants: the proposed one and two others of all streams, by what
     they join ("features", "probabilities") or learn from ("in_sample", "out_of_fold"). joint: the
-    single autoencoder and DNN on all inputs. `fit_proposed` leaves the last two empty.
+    single autoencoder and DNN on all inputs, by means over a window; joint_patches: on patches of
+    it, as the submodels. `fit_proposed` leaves the last three empty.
     """
 
     plan: Plan
@@ -416,6 +431,15 @@ class Ensemble:
     subsets: Mapping[tuple[str, ...], Model[Concatenation]]
     variants: Mapping[str, Model[Concatenation]] = field(default_factory=dict)
     joint: Model[Views] | None = None
+    joint_patches: Model[Views] | None = None
+
+    @property
+    def models(self) -> list[Model[Inputs]]:
+        """Each model once, in an order that is the same in every training."""
+        several = (self.submodels, self.subsets, self.variants)
+        models: list[Model[Inputs]] = [model for part in several for model in part.values()]
+        models += [model for model in (self.joint, self.joint_patches) if model is not None]
+        return list(dict.fromkeys(models))
 
     @property
     def proposed(self) -> Model[Concatenation]:
@@ -425,10 +449,9 @@ class Ensemble:
     @property
     def count(self) -> int:
         """How many networks there are, autoencoders included."""
-        submodels = {*self.submodels.values(), *filter(None, [self.joint])}
-        models: set[Model[Inputs]] = {*self.subsets.values(), *self.variants.values(), *submodels}
-        encoders = sum(len(model.inputs.encoders or ()) for model in submodels)
-        return encoders + sum(len(model.tasks) for model in models)
+        views = [model.inputs for model in self.models if isinstance(model.inputs, Views)]
+        encoders = sum(len(view.encoders or ()) for view in views)
+        return encoders + sum(len(model.tasks) for model in self.models)
 
 
 def fit(
@@ -456,13 +479,14 @@ def fit(
         name: _join(change, plan.places, progress=progress)[streams.names]
         for name, change in changed.items()
     }
-    return replace(main, variants=variants, joint=_joint(plan, progress))
+    joint, joint_patches = _joint(plan, progress), _joint_patches(plan, progress)
+    return replace(main, variants=variants, joint=joint, joint_patches=joint_patches)
 
 
 def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -> Ensemble:
     """Return the submodels and the ensemble of all streams; `smaller`: of each subset, too."""
     jobs, settings = plan.jobs(inner=True), plan.settings
-    codes = {name: _codes(plan, name, progress) for name in plan.streams.windows}
+    codes = {name: _codes(plan, x, progress) for name, x in plan.streams.windows.items()}
     submodels = {n: _submodel(v, jobs, settings.audio, progress) for n, v in codes.items()}
     if plan.streams.frames is not None:
         submodels[IMAGE] = _image(plan, progress)

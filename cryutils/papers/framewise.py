@@ -189,7 +189,7 @@ def nearest(
     x, clip = taken(embeddings, every=every)
     units, fold = Units.of(corpus, clip, fitted.split), fitted.folds[0]
     test = units.rows(fold.test)
-    train = np.setdiff1d(units.rows(np.union1d(fold.fit, fold.stop)), test)
+    train = units.rows(fold.training)
     test = np.random.default_rng(seed).permutation(test)[:500]
     scale = x[train].std(axis=0)
     scaled = x / np.where(scale > 0, scale, 1)
@@ -200,47 +200,59 @@ def nearest(
     return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
 
 
-def scores(fitted: Framewise, corpus: Corpus) -> dict[str, Scored]:
-    """Return the scores of single "frames", and of "clips" by the mean of their frames."""
-    protocol = fitted.split.protocol
+def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
+    """Return the scores of single "frames", and of "clips" by the mean of their frames.
+
+    trainings: of one split, each with a seed and divisions of its own; scores are their means.
+    """
+    protocol, clip = trainings[0].split.protocol, trainings[0].clip
+    frames = np.stack([fitted.rows for fitted in trainings])
+    clips = np.stack([fitted.by_clip(len(corpus)) for fitted in trainings])
     return {
-        "frames": Scored.of(fitted.rows, corpus.take(fitted.clip), protocol=protocol),
-        "clips": Scored.of(fitted.by_clip(len(corpus)), corpus, protocol=protocol),
+        "frames": Scored.of(frames, corpus.take(clip), protocol=protocol),
+        "clips": Scored.of(clips, corpus, protocol=protocol),
     }
 
 
-def headline(fitted: Framewise, corpus: Corpus) -> Scored:
+def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
     """Return the scores of what the split divides: frames where frames are divided, else clips."""
-    return scores(fitted, corpus)["frames" if fitted.split is Split.FRAME else "clips"]
+    return scores(trainings, corpus)["frames" if _by_frame(trainings) else "clips"]
 
 
-def results(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
+def results(key: str, trainings: Sequence[Framewise], corpus: Corpus) -> pd.DataFrame:
     """Return `headline`'s accuracy and balanced accuracy as rows for `claims.record_table`.
 
     As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
     counts clips in any case.
     """
-    table = headline(fitted, corpus).results(_key(key, fitted), "accuracy", "balanced_accuracy")
+    whole = headline(trainings, corpus)
+    table = whole.results(_key(key, trainings), "accuracy", "balanced_accuracy")
     return table.assign(n=len(corpus))
 
 
-def predictions(key: str, fitted: Framewise, corpus: Corpus) -> pd.DataFrame:
+def predictions(key: str, trainings: Sequence[Framewise], corpus: Corpus) -> pd.DataFrame:
     """Return `headline`'s answers as rows for `claims.record_predictions`, by the same key."""
-    return headline(fitted, corpus).predictions(_key(key, fitted))
+    return headline(trainings, corpus).predictions(_key(key, trainings))
 
 
-def _key(key: str, fitted: Framewise) -> str:
-    return f"{key}.frame_split" if fitted.split is Split.FRAME else key
+def _by_frame(trainings: Sequence[Framewise]) -> bool:
+    return trainings[0].split is Split.FRAME
 
 
-def comparison(fits: Mapping[str, Mapping[Split, Framewise]], corpus: Corpus) -> pd.DataFrame:
+def _key(key: str, trainings: Sequence[Framewise]) -> str:
+    return f"{key}.frame_split" if _by_frame(trainings) else key
+
+
+def comparison(
+    fits: Mapping[str, Mapping[Split, Sequence[Framewise]]], corpus: Corpus
+) -> pd.DataFrame:
     """Return a row a name for `plots.split_scores`: balanced accuracies by name and split."""
     import pandas as pd
 
     rows: dict[str, dict[str, float]] = {name: {} for name in fits}
     for name, by_split in fits.items():
-        for split, fitted in by_split.items():
-            score = headline(fitted, corpus).intervals["balanced_accuracy"]
+        for split, trainings in by_split.items():
+            score = headline(trainings, corpus).intervals["balanced_accuracy"]
             low, high = (score.value if end is None else end for end in (score.low, score.high))
             column = split.column
             rows[name] |= {column: score.value, f"{column}_low": low, f"{column}_high": high}

@@ -65,6 +65,11 @@ class Nested:
         """Whether its epochs are chosen by the very clips that it is scored on."""
         return np.array_equal(self.stop, self.test)
 
+    @property
+    def training(self) -> Indices:
+        """What isn't tested: the units to train on, and those that say when training stops."""
+        return self.fit if self.stops_on_test else np.union1d(self.fit, self.stop)
+
 
 def divide(
     units: Units, split: Split, *, n_folds: int = 5, n_inner: int = 3, seed: int = 0

@@ -19,7 +19,7 @@ import pandas as pd
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.models import checkpoints, export, novelty, training
-from cryutils.models.crossfit import CrossFit, fit_clips, validation_clips
+from cryutils.models.crossfit import fit_clips, validation_clips
 from cryutils.models.examples import Examples
 from cryutils.models.fusion import NO_PREDICTION, decide, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
@@ -53,7 +53,7 @@ class Scored:
     `predicted` is int64 (repeats, clips), -1 where there was no answer, which counts as wrong;
     `scores` are `evaluation.scores`, `intervals` those of accuracy, balanced accuracy and macro
     F1 over infants, and of the area under the ROC curve where it is known how strongly each
-    class was answered in which fold.
+    class was answered in which fold. `trainings` is as in `claims.Result`: a network's repeats.
     """
 
     def __init__(
@@ -64,12 +64,13 @@ class Scored:
         protocol: str,
         strengths: npt.NDArray[np.floating[Any]] | None = None,
         folds: Folds | None = None,
+        trainings: int | None = None,
     ) -> None:
         """Score the answers.
 
         `strengths` are probabilities or the like, (repeats, clips, classes).
         """
-        self.corpus, self.protocol = corpus, protocol
+        self.corpus, self.protocol, self.trainings = corpus, protocol, trainings
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
         self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
@@ -97,12 +98,12 @@ class Scored:
         *,
         protocol: str,
     ) -> Scored:
-        """Return the scores of probabilities (clips, classes) or (repeats, clips, classes).
+        """Return the scores of networks' probabilities, one training a repeat.
 
-        A row of NaN is no answer.
+        (clips, classes) or (repeats, clips, classes). A row of NaN is no answer.
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
-        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds)
+        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds, trainings=len(p))
 
     @classmethod
     def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:
@@ -183,7 +184,7 @@ class Scored:
         rows = [(f"{key}.{k}", value, *ends.get(k, (None, None))) for k, value in values.items()]
         return pd.DataFrame(rows, columns=["key", "value", "low", "high"]).assign(
             n=len(self.corpus), n_infants=len(set(self.corpus.infants)), protocol=self.protocol,
-            data=self.corpus.name,
+            data=self.corpus.name, trainings=self.trainings,
         )  # fmt: skip
 
     def predictions(self, key: str) -> pd.DataFrame:
@@ -279,8 +280,8 @@ def _as_dict(interval: evaluation.Interval) -> dict[str, float | None]:
 
 
 def windows(
-    sound_fit: CrossFit,
-    face_fit: CrossFit,
+    sound_rows: Array,
+    face_rows: Array,
     hearing: SoundInput,
     sounds: Examples,
     tracks: Sequence[FaceTrack],
@@ -289,11 +290,11 @@ def windows(
     """Return what each model says over time, "audio", "image" and "fused": (windows, classes).
 
     One array a clip. The windows are those of sound; the picture's answer to one is the mean of
-    the crops within it, or the last one before it, NaN before the first. All answers are of
-    networks that have not seen the clip.
+    the crops within it, or the last one before it, NaN before the first. sound_rows, face_rows:
+    the answers to each of `sounds` and `faces`, (rows, classes), by networks that have not seen
+    the clip: one repeat of `CrossFit.rows`.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
-    sound_rows, face_rows = sound_fit.rows(sounds)[0], face_fit.rows(faces)[0]
     for k, track in enumerate(tracks):
         audio, image = sound_rows[sounds.rows([k])], face_rows[faces.rows([k])]
         times = track.times_s[track.usable]

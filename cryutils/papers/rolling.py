@@ -35,10 +35,11 @@ class Rolled:
     flicker: label changes a minute. accuracy: share of a clip's frames whose label is right,
     the mean over clips. final: share of clips whose last label is right. flicker_change and
     accuracy_change: against single frames, clip by clip. All with intervals over infants; None
-    where no clip has two frames.
+    where no clip has two frames. trainings: of which they are means.
     """
 
     n: int
+    trainings: int
     flicker: Interval | None
     accuracy: Interval
     final: Interval
@@ -47,7 +48,7 @@ class Rolled:
 
 
 def over_windows(
-    over_time: Sequence[Array],
+    trainings: Sequence[Sequence[Array]],
     corpus: Corpus,
     windows: Sequence[int],
     *,
@@ -55,19 +56,20 @@ def over_windows(
 ) -> list[Rolled]:
     """Return what a rolling average over each number of frames in `windows` does.
 
-    over_time: float32 (frames, classes) of each clip, `fps` a second, answered by networks
+    trainings: of each one, float32 (frames, classes) by clip, `fps` a second, answered by networks
     that have not seen it. A clip without a frame has no label, which is wrong.
     """
     truth, _ = class_indices(corpus.labels)
     infants = corpus.infants.tolist()
-    before = _measured(over_time, truth, 1, fps)
+    before = _measured(trainings, truth, 1, fps)
     rolled = []
     for n in windows:
-        changes, right, last = _measured(over_time, truth, n, fps)
+        changes, right, last = _measured(trainings, truth, n, fps)
         answered = np.isfinite(changes).any()
         rolled.append(
             Rolled(
                 n=n,
+                trainings=len(trainings),
                 flicker=mean_interval(changes, infants, limits=(0.0, np.inf)) if answered else None,
                 accuracy=mean_interval(right, infants, limits=(0.0, 1.0)),
                 final=interval(last, truth, infants, metric="accuracy", protocol="leak_free"),
@@ -96,20 +98,23 @@ def results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
     }
     values["gain.flicker_per_minute"] = longest.flicker_change
     values["gain.accuracy"] = longest.accuracy_change
-    return pd.DataFrame(
+    table = pd.DataFrame(
         value.row(f"rolling.{key}", protocol="leak_free", data=corpus.name)
         for key, value in values.items()
         if value is not None
     )
+    return table.assign(trainings=longest.trainings)
 
 
 def _measured(
-    over_time: Sequence[Array], truth: Indices, n: int, fps: float
+    trainings: Sequence[Sequence[Array]], truth: Indices, n: int, fps: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
-    """Return of each clip: changes a minute, share of frames right, and the last label."""
-    averages = [rolling_average(p, n) for p in over_time]
-    right = np.array(
-        [np.mean(decide(p) == y) if len(p) else 0.0 for p, y in zip(averages, truth, strict=True)]
-    )
-    last = np.array([int(decide(last_value(p))) for p in averages])
-    return flicker(averages, step_s=1 / fps), right, last
+    """Return changes a minute, share of frames right, and the last label, (trainings, clips)."""
+    changes, right, last = [], [], []
+    for over_time in trainings:
+        averages = [rolling_average(p, n) for p in over_time]
+        pairs = zip(averages, truth, strict=True)
+        changes.append(flicker(averages, step_s=1 / fps))
+        right.append([np.mean(decide(p) == y) if len(p) else 0.0 for p, y in pairs])
+        last.append([int(decide(last_value(p))) for p in averages])
+    return np.array(changes), np.array(right), np.array(last)

@@ -76,6 +76,21 @@ class Streams:
             parts.append(by_clip(self.frames, self.frame_window, len(self)))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
+    def side_by_side(self, patch: int) -> Array:
+        """Return all streams frame by frame, so that patches of `patch` frames hold each of them.
+
+        float32 (windows, frames in whole patches, n): a frame's coefficients of every sound stream,
+        then its share of the window's mean embedding, which is thereby once in every patch.
+        """
+        frames = min(w.shape[1] for w in self.windows.values()) // patch * patch
+        parts = [window[:, :frames] for window in self.windows.values()]
+        if self.frames is not None and self.frame_window is not None:
+            mean = by_clip(self.frames, self.frame_window, len(self))
+            filled = np.pad(mean, ((0, 0), (0, -mean.shape[1] % patch)))
+            share = filled.reshape(len(self), patch, -1)
+            parts.append(np.tile(share, (1, frames // patch, 1)))
+        return np.concatenate(parts, axis=2, dtype=np.float32)
+
 
 def gather(
     corpus: Corpus,

@@ -2,12 +2,15 @@
 
 Walked by notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three
 together, the columns an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble.
-The two rivals learn from the same clips as the submodels, on the same splits.
+The paper's text handicaps both rivals, so each stands there twice. The clips that say when
+networks stop can teach an SVM: `svm` is fitted on the clips that the networks are fitted on,
+`svm_stop` on those that stop them, too. And `ae_dnn` is given a window's means and deviations,
+`ae_dnn_patches` the very patches that the ensemble's autoencoders get. All on the same splits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -25,11 +28,11 @@ from cryutils.evaluation.splits import Indices, Split
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
-from cryutils.papers.ensemble import Ensemble, Inputs, Model, Row
+from cryutils.papers.ensemble import Ensemble, Inputs, Model, Plan, Row
 
 __all__ = ["METRICS", "MODELS", "Cell", "Classical", "Table3", "published"]
 
-MODELS = ("svm", "ae_dnn", "proposed")
+MODELS = ("svm", "ae_dnn", "proposed")  # the paper's columns
 METRICS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
 
 
@@ -37,6 +40,7 @@ class Classical(StrEnum):
     """What is no network: an SVM on all inputs, and always saying the commonest class."""
 
     SVM = "svm"
+    SVM_STOP = "svm_stop"  # fitted on the clips that stop the networks, too
     MAJORITY = "majority"
 
 
@@ -47,7 +51,8 @@ Result = dict[str, object]  # a row for `claims.record_table`
 class Cell(NamedTuple):
     """What one model said of the units of one row: class indices, and what was true.
 
-    units: their numbers among all that the split divides.
+    predicted: (repeats, units), one repeat for each training. units: their numbers among all that
+    the split divides.
     """
 
     predicted: npt.NDArray[np.int64]
@@ -58,13 +63,17 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Table3:
-    """The scores of one `Ensemble` and of its rivals.
+    """The scores of one `Ensemble` and of its rivals, means over all trainings.
 
-    A model is one of the ensemble's fields (`ensemble.proposed`, `ensemble.submodels["mfcc"]`), or
-    `Classical`. `main` is the row of all states: "total", or their pair where there are two.
+    `again` is the same trained with other seeds, on other divisions of the same windows. A model
+    is one of the first ensemble's fields (`ensemble.proposed`, `ensemble.submodels["mfcc"]`) and
+    stands for its counterparts in the others, or it is `Classical`. One from elsewhere stands for
+    itself.
+    `main` is the row of all states: "total", or their pair where there are two.
     """
 
     ensemble: Ensemble
+    again: Sequence[Ensemble] = ()
     _cells: dict[tuple[Split, Row, Scored], Cell] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -81,10 +90,27 @@ class Table3:
 
     @cached_property
     def models(self) -> dict[str, Scored]:
-        """The columns of the table, by the names in `MODELS`."""
-        assert self.ensemble.joint is not None
-        columns = (Classical.SVM, self.ensemble.joint, self.ensemble.proposed)
-        return dict(zip(MODELS, columns, strict=True))
+        """The columns of the table: those in `MODELS`, and each rival without its handicap."""
+        columns: dict[str, Scored | None] = {
+            "svm": Classical.SVM, "svm_stop": Classical.SVM_STOP,
+            "ae_dnn": self.ensemble.joint, "ae_dnn_patches": self.ensemble.joint_patches,
+            "proposed": self.ensemble.proposed,
+        }  # fmt: skip
+        return {name: model for name, model in columns.items() if model is not None}
+
+    @property
+    def ensembles(self) -> list[Ensemble]:
+        """Every training's."""
+        return [self.ensemble, *self.again]
+
+    def trained(self, model: Model[Inputs]) -> list[Model[Inputs]]:
+        """Return the counterparts of one of the first ensemble's models in every training."""
+        place = next((k for k, m in enumerate(self.ensemble.models) if m is model), None)
+        return [model] if place is None else [e.models[place] for e in self.ensembles]
+
+    def trainings(self, model: Scored) -> int | None:
+        """Return with how many seeds a model was trained, None for what is no network."""
+        return None if isinstance(model, Classical) else len(self.trained(model))
 
     def cell(self, split: Split, row: Row, model: Scored) -> Cell:
         """Return a model's answers to the units of a row."""
@@ -95,9 +121,14 @@ class Table3:
             y = evaluation.class_indices(units.labels, classes)[0]
             inside = np.flatnonzero(np.isin(y, states))
             if isinstance(model, Classical):
-                predicted = self._classical(split, states, inside, model)
+                repeats = [
+                    _classical(ensemble.plan, split, states, inside, model)
+                    for ensemble in self.ensembles
+                ]
             else:
-                predicted = decide(model.answers(split, states)[inside])
+                answers = [each.answers(split, states) for each in self.trained(model)]
+                repeats = [decide(p[inside]) for p in answers]
+            predicted = np.stack(repeats)
             self._cells[key] = Cell(predicted, y[inside], units.infants[inside], inside)
         return self._cells[key]
 
@@ -136,12 +167,16 @@ class Table3:
         which = np.repeat([0, 1], [len(c.truth) for c in cells])
         right, clips = np.zeros((2, len(everyone), 2))
         np.add.at(clips, (whose, which), 1)
-        np.add.at(right, (whose, which), np.concatenate([c.predicted == c.truth for c in cells]))
-        score, low, high, se = map(float, intervals.combined(
-            right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95,
-        ))  # fmt: skip
+        repeats = [(c.predicted == c.truth).astype(float) for c in cells]  # (repeats, units) each
+        np.add.at(right, (whose, which), np.concatenate([r.mean(axis=0) for r in repeats]))
+        bounds = intervals.combined(
+            right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95
+        )
+        alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
+        low, high = intervals.widened(bounds, [alone], level=0.95, limits=(-1.0, 1.0))
         words = f"{row}'s accuracy less {than}'s"
-        return Interval(score, low, high, se, len(which), len(everyone), 0.95, words)
+        score, se, n = float(bounds.score), float(bounds.se), len(which)
+        return Interval(score, low, high, se, n, len(everyone), 0.95, words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
         """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.
@@ -186,17 +221,19 @@ class Table3:
         tables = []
         for key, split, row, model in self._scored(split_unit):
             cell = self.cell(split, row, model)
-            fold = np.full(len(self.ensemble.plan.units[split].labels), -1)
-            for k, nested in enumerate(self.ensemble.plan.folds[split]):
-                fold[nested.test] = k
             clip = streams.clip[cell.units] if split is Split.FRAME else cell.units
-            columns = {
-                "key": key, "protocol": str(split.protocol), "data": corpus.name,
-                "clip": ids[clip], "infant": cell.infants, "repeat": 0,
-                "fold": fold[cell.units], "truth": names[cell.truth],
-                "predicted": names[cell.predicted],
-            }  # fmt: skip
-            tables.append(pd.DataFrame(columns))
+            for repeat, predicted in enumerate(cell.predicted):
+                plan = self.ensembles[repeat].plan
+                fold = np.full(len(plan.units[split].labels), -1)
+                for k, nested in enumerate(plan.folds[split]):
+                    fold[nested.test] = k
+                columns = {
+                    "key": key, "protocol": str(split.protocol), "data": corpus.name,
+                    "clip": ids[clip], "infant": cell.infants, "repeat": repeat,
+                    "fold": fold[cell.units], "truth": names[cell.truth],
+                    "predicted": names[predicted],
+                }  # fmt: skip
+                tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
 
     def result(self, key: str, split: Split, model: Model[Inputs]) -> pd.DataFrame:
@@ -225,57 +262,63 @@ class Table3:
     def _scores(self, key: str, split: Split, row: Row, model: Scored) -> Iterator[Result]:
         for metric in METRICS:
             interval = self.interval(split, row, model, metric)
-            yield self._result(f"{key}.{metric}", interval, split, row)
+            yield self._result(f"{key}.{metric}", interval, model, split, row)
 
     def _differences(self, split: Split) -> Iterator[Result]:
         """Yield how much better the ensemble is than its rivals, and how much harder a pair is."""
-        for rival in ("svm", "ae_dnn"):
-            gain = self.gain(split, self.ensemble.proposed, self.models[rival])
-            yield self._result(f"table3.gain.{rival}.{self.main}.accuracy", gain, split, self.main)
+        proposed = self.ensemble.proposed
+        for rival, model in list(self.models.items())[:-1]:
+            gain, key = self.gain(split, proposed, model), f"table3.gain.{rival}.{self.main}"
+            yield self._result(f"{key}.accuracy", gain, proposed, split, self.main)
         hardest = Row.HUGGING_HUNGRY
         for row in (Row.SLEEPY_HUNGRY, Row.SLEEPY_HUGGING):
             if {row, hardest} <= set(self.rows):
                 easier = self.easier(split, row, hardest)
-                yield self._result(f"table3.hardest.{row}", easier, split, row, hardest)
+                yield self._result(f"table3.hardest.{row}", easier, proposed, split, row, hardest)
 
     def _gains(self, split: Split) -> Iterator[Result]:
         """Yield how much better all three inputs are than each subset of them."""
+        proposed = self.ensemble.proposed
         if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
             for streams, model in [*self.ensemble.subsets.items()][:-1]:
-                gain = self.gain(split, self.ensemble.proposed, model)
+                gain = self.gain(split, proposed, model)
                 key = f"ablation.gain.{'+'.join(streams)}.accuracy"
-                yield self._result(key, gain, split, self.main)
+                yield self._result(key, gain, proposed, split, self.main)
 
-    def _result(self, key: str, interval: Interval, split: Split, *rows: Row) -> Result:
+    def _result(
+        self, key: str, interval: Interval, model: Scored, split: Split, *rows: Row
+    ) -> Result:
         """Return an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.ensemble.plan.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         n = int(np.isin(corpus.labels, states).sum())
-        return interval.row(key, n=n, protocol=str(split.protocol), data=corpus.name)
+        row = interval.row(key, n=n, protocol=str(split.protocol), data=corpus.name)
+        return {**row, "trainings": self.trainings(model)}
 
-    def _classical(
-        self, split: Split, states: tuple[int, ...], inside: Indices, model: Classical
-    ) -> Indices:
-        """Return what a classical model says of the units `inside`, on the same folds."""
-        plan = self.ensemble.plan
-        units, classes = plan.units[split], plan.streams.corpus.classes
-        place = np.full(len(units.labels), -1)
-        place[inside] = np.arange(len(inside))
-        folds = []
-        for nested in plan.folds[split]:
-            train, test = (place[np.intersect1d(p, inside)] for p in (nested.fit, nested.test))
-            if len(test):
-                folds.append((train, test))
-        labels = units.labels[inside].tolist()
-        if model is Classical.MAJORITY:
-            names = [classes[k] for k in states]
-            (predicted,) = evaluation.majority_baseline(labels, [folds], classes=names)
-            return np.asarray(states)[predicted]
-        # Each unit's inputs as one vector, the mean over its windows.
-        x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
-        svm = baselines(plan.settings.seed)["svm"]
-        (predicted,) = evaluation.out_of_fold(svm, x, labels, [folds], classes=classes)
-        return predicted
+
+def _classical(
+    plan: Plan, split: Split, states: tuple[int, ...], inside: Indices, model: Classical
+) -> Indices:
+    """Return what a classical model says of the units `inside`, on the folds of a plan."""
+    units, classes = plan.units[split], plan.streams.corpus.classes
+    place = np.full(len(units.labels), -1)
+    place[inside] = np.arange(len(inside))
+    folds = []
+    for nested in plan.folds[split]:
+        teaching = nested.training if model is Classical.SVM_STOP else nested.fit
+        train, test = (place[np.intersect1d(p, inside)] for p in (teaching, nested.test))
+        if len(test):
+            folds.append((train, test))
+    labels = units.labels[inside].tolist()
+    if model is Classical.MAJORITY:
+        names = [classes[k] for k in states]
+        (predicted,) = evaluation.majority_baseline(labels, [folds], classes=names)
+        return np.asarray(states)[predicted]
+    # Each unit's inputs as one vector, the mean over its windows.
+    x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
+    svm = baselines(plan.settings.seed)["svm"]
+    (predicted,) = evaluation.out_of_fold(svm, x, labels, [folds], classes=classes)
+    return predicted
 
 
 def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:

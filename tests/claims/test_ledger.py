@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -179,9 +180,11 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
 def result(
     key: str, value: float, low: float | None = None, high: float | None = None,
     *, protocol: str | None = "leak_free", data: str = "mine", n: int = 10,
+    trainings: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     row = dict.fromkeys(claims.Result.__slots__)
     fields = {"key": key, "value": value, "low": low, "high": high, "data": data, "n": n}
+    fields |= {"trainings": trainings}
     return row | fields | {"protocol": protocol, "notebook": "03", "n_infants": 5}
 
 
@@ -377,6 +380,71 @@ def test_what_was_not_measured_says_what_it_needs(book) -> None:
     assert judged.paper_reason[1] == "not measured under the paper's protocol"
 
 
+# How often a network was trained
+
+
+@pytest.mark.parametrize(
+    ("trainings", "paper", "leak_free"),
+    [
+        (None, "reproduced", "holds"),  # no network
+        (5, "reproduced", "holds"),
+        (4, "not judged", "not judged"),
+        (1, "not judged", "not judged"),
+    ],
+)
+def test_a_network_is_judged_by_five_trainings(book, trainings, paper, leak_free) -> None:
+    book({"key": "k.accuracy", "rule": "low > margin", "margin": 0}, PUBLISHED)
+    both = [
+        result("k.accuracy", 0.8, 0.76, 0.84, protocol=p, trainings=trainings)
+        for p in ("paper", "leak_free")
+    ]
+    assert judged(*both) == [(paper, leak_free)] * 2
+    simulated = judged(*({**row, "data": "synthetic"} for row in both))
+    words = f"{leak_free} in simulation"
+    assert simulated == [(words, words), ("in simulation", "in simulation")]
+    if trainings == 1:
+        table = ledger.judge(pd.DataFrame(both))
+        assert set(table.leak_free_reason) == {"one training here, 5 needed"}
+        assert set(table.leak_free_trainings) == {1}
+
+
+def test_single_hold_outs_have_trainings_of_their_own(book) -> None:
+    book(PUBLISHED)
+    rows = [
+        result("k.holdout_accuracy", 0.5, 0.2, 0.9, protocol="paper", trainings=100),
+        result("k.accuracy", 0.4, 0.3, 0.5, protocol="paper", trainings=1),
+        result("k.accuracy", 0.4, 0.3, 0.5, trainings=1),
+    ]
+    assert judged(*rows) == [("reproduced", "not judged")]
+    rows[0]["trainings"] = 3
+    assert judged(*rows) == [("not judged", "not judged")]
+
+
+def test_the_reference_runs_verdict_stands_beside_what_is_not_judged(book, tmp_path: Path) -> None:
+    book({"rule": "every"}, *({"key": k, "rule": "low > margin", "margin": 0, "part_of": "A-0"}
+                              for k in ("k", "other")))  # fmt: skip
+
+    def reference_run(name: str, *rows: dict[str, Any]) -> None:
+        folder = tmp_path / "project" / "outputs" / "reference" / name
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps(rows))
+
+    reference_run("once", result("k", 1, 0.5, 2, trainings=1) | {"seed": 0})
+    mine = pd.DataFrame([result(k, 1, 0.5, 2, trainings=1) for k in ("k", "other")])
+    assert set(ledger.judge(mine).leak_free_reason.str.endswith("needed")) == {True, False}
+    five = [result("k", -1, -2, -0.5, trainings=5), result("other", 1, 0.5, 2, trainings=6)]
+    reference_run("five", *(row | {"seed": 0} for row in five))
+    table = ledger.judge(mine)
+    assert set(table.leak_free_verdict) == {Verdict.NOT_JUDGED}
+    assert table.leak_free_reason.tolist() == [
+        "2 of 2 comparisons by fewer than 5 trainings; reference run five, with 5: contradicted",
+        "one training here, 5 needed; reference run five, with 5: contradicted",
+        "one training here, 5 needed; reference run five, with 6: holds",
+    ]
+    yours = ledger.judge(mine.assign(data="yours"))
+    assert not yours.leak_free_reason.str.contains("reference").any(), "of another corpus"
+
+
 # Claims of several comparisons
 
 
@@ -424,6 +492,25 @@ def test_one_contradiction_is_corrected_for_how_many_were_tried(book, n, p, verd
     table = claims.verdicts(pd.DataFrame(rows), paper="A")
     assert table.against["k0"] == pytest.approx(p)
     assert claims.together(table).startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    ("trainings", "bounds", "verdict"),
+    [
+        (1, (0.1, 0.3), "not judged"),
+        (1, (-0.5, -0.3), "not judged"),  # what isn't judged contradicts nothing
+        (5, (-0.5, -0.3), "contradicted"),  # whatever the other one would show
+    ],
+)
+def test_a_comparison_that_is_not_judged_leaves_the_claim_open(
+    book, trainings, bounds, verdict
+) -> None:
+    book(*parts(2))
+    rows = [
+        result("k0", sum(bounds) / 2, *bounds, trainings=trainings),
+        result("k1", 0.2, 0.1, 0.3, trainings=1),
+    ]
+    assert judged(*rows)[0][1] == verdict
 
 
 def test_together_says_how_many_hold() -> None:

@@ -43,8 +43,19 @@ def test_a_result_is_stored_with_all_that_the_contract_names(run: Path) -> None:
             "key": "feature_validation.stft.svm.accuracy", "value": 0.4583, "low": 0.2,
             "high": 0.7, "n": 23, "n_infants": 11, "protocol": "leak_free",
             "data": "donateacry", "notebook": "03_feature_validation", "seed": 7,
+            "trainings": None,
         }
     ]  # fmt: skip
+
+
+def test_how_often_a_network_was_trained_is_stored_and_missing_in_older_files(run: Path) -> None:
+    claims.begin("a")
+    claims.record("k", 0.5, data="synthetic", trainings=np.int64(5))
+    claims.record_table(pd.DataFrame([{"key": "n", "value": 1, "data": "x", "trainings": np.nan}]))
+    assert [row["trainings"] for row in stored(run, "a")] == [5, None]
+    older = [{k: v for k, v in row.items() if k != "trainings"} for row in stored(run, "a")]
+    (run / "results" / "a.json").write_text(json.dumps(older))
+    assert claims.load_results().trainings.tolist() == [None, None]
 
 
 def test_numbers_of_numpy_are_stored_as_plain_ones(run: Path) -> None:

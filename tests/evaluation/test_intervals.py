@@ -405,6 +405,9 @@ def test_the_area_under_the_roc_curve_is_scikit_learns_and_its_jackknife_by_hand
     assert 0.5 < result.low < result.value < result.high < 1  # type: ignore[operator]
     repeats = auc_interval(np.stack([scores, -scores]), truth, infants.astype(str))
     assert repeats.value == pytest.approx(0.5)
+    assert (repeats.low, repeats.high) == (0, 1), "two repeats that contradict each other"
+    same = auc_interval(np.stack([scores] * 3), truth, infants.astype(str))
+    assert [same.low, same.high] == pytest.approx([result.low, result.high])
 
 
 def test_clips_of_different_folds_are_not_compared() -> None:
@@ -484,6 +487,22 @@ def test_clips_without_a_value_are_left_out_of_a_mean() -> None:
     plain = mean_interval(np.array([1.0, 3, 5]), list("abb"))
     assert (estimate.value, estimate.low, estimate.high) == (plain.value, plain.low, plain.high)
     assert (estimate.n, estimate.n_infants) == (3, 2)
+
+
+@pytest.mark.parametrize("limits", [None, (0.0, 10.0)])
+def test_a_mean_over_repeats_is_wider_by_what_they_differ_by(limits) -> None:
+    values, infants = np.array([1.0, 3, 5, 2, 4, 3]), list("aabbcc")
+    repeats = np.stack([values, values + 1, values - 1, np.where(values > 4, np.nan, values)])
+    three, four = mean_interval(repeats[:3], infants, limits=limits), repeats[[3] * 2]
+    alone = mean_interval(values, infants, limits=limits)
+    reach = stats.t.ppf(0.975, 2) * np.std([3, 4, 2], ddof=1) / np.sqrt(3)
+    assert three.value == pytest.approx(3)
+    ends = [3 - np.hypot(3 - alone.low, reach), 3 + np.hypot(alone.high - 3, reach)]
+    assert [three.low, three.high] == pytest.approx(np.clip(ends, *(limits or (-np.inf, np.inf))))
+    again = mean_interval(four, infants, limits=limits)
+    once = mean_interval(four[0], infants, limits=limits)
+    assert (again.value, again.n) == (once.value, 5), "a clip that any repeat lacks is left out"
+    assert [again.low, again.high] == pytest.approx([once.low, once.high])
 
 
 def test_the_mean_of_one_infant_has_no_interval_and_says_why() -> None:

@@ -159,6 +159,14 @@ def test_each_fold_has_a_seed_of_its_own_from_the_one_given(calls) -> None:
 # What is said of a clip
 
 
+def test_trainings_have_seeds_of_their_own_and_the_first_is_the_one_given() -> None:
+    assert crossfit.training_seeds(7, 1) == [7]
+    many = [crossfit.training_seeds(seed, 5) for seed in range(20)]
+    assert [seeds[0] for seeds in many] == list(range(20))
+    assert len({seed for seeds in many for seed in seeds}) == 100
+    assert all(0 <= seed < 2**32 for seeds in many for seed in seeds)
+
+
 def test_a_clip_is_answered_by_the_network_that_has_not_seen_it_with_the_mean(calls) -> None:
     values = np.array([0.0, 1.0, 5.0])
     inputs = Examples(np.tile(values, N)[:, None], np.repeat(np.arange(N), 3))

@@ -16,7 +16,8 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models import backbones
-from cryutils.models.autoencoders import AUTOENCODER
+from cryutils.models.autoencoders import AUTOENCODER, patches
+from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
 from cryutils.models.stacked import DenseSettings
@@ -214,7 +215,8 @@ def test_sound_alone_makes_an_ensemble_of_two(streams: Streams, apart: Path) -> 
 
 
 def test_histories_have_a_fold_each(trained: Ensemble) -> None:
-    for model in (*trained.submodels.values(), trained.joint, trained.proposed):
+    single = trained.joint, trained.joint_patches
+    for model in (*trained.submodels.values(), *single, trained.proposed):
         history = model.history(Split.INFANT)
         assert history.fold.unique().tolist() == [0, 1, 2]
         assert {"epoch", "loss", "val_loss", "accuracy", "val_accuracy"} <= set(history)
@@ -244,7 +246,7 @@ def test_a_cell_is_what_the_networks_said_against_the_truth(
     answers = trained.proposed.answers(Split.CLIP, TOTAL)
     assert (cell.predicted == answers.argmax(axis=1)).all()
     interval = scores.interval(Split.CLIP, Row.TOTAL, trained.proposed)
-    assert interval.value == pytest.approx(accuracy_score(cell.truth, cell.predicted))
+    assert interval.value == pytest.approx(accuracy_score(cell.truth, cell.predicted[0]))
 
 
 def test_the_majority_says_the_commonest_class_of_the_training_part(scores: Table3) -> None:
@@ -252,22 +254,62 @@ def test_the_majority_says_the_commonest_class_of_the_training_part(scores: Tabl
         states = scores.rows[row]
         assert value <= 1 / len(states) + 0.2
         predicted = scores.cell(Split.INFANT, row, Classical.MAJORITY).predicted
-        assert set(predicted) <= set(states)
+        assert set(predicted.ravel()) <= set(states)
 
 
-def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from(scores: Table3) -> None:
+@pytest.mark.parametrize("classical", [Classical.SVM, Classical.SVM_STOP])
+def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from_and_are_stopped_by(
+    scores: Table3, classical: Classical
+) -> None:
     from sklearn.base import clone
 
     from cryutils.models.classical import baselines
-    from cryutils.models.examples import by_clip
 
     plan = scores.ensemble.plan
-    predictions = scores.cell(Split.INFANT, Row.TOTAL, Classical.SVM).predicted
+    (predictions,) = scores.cell(Split.INFANT, Row.TOTAL, classical).predicted
     x = by_clip(plan.streams.joint(), plan.streams.clip, len(plan.streams.corpus))
     y = evaluation.class_indices(plan.streams.corpus.labels)[0]
     for fold in plan.folds[Split.INFANT]:
-        model = clone(baselines(0)["svm"]).fit(x[fold.fit], y[fold.fit])
+        train = fold.fit
+        if classical is Classical.SVM_STOP:
+            train = np.sort(np.concatenate([fold.fit, fold.stop]))
+        model = clone(baselines(0)["svm"]).fit(x[train], y[train])
         assert (predictions[fold.test] == model.predict(x[fold.test])).all()
+
+
+def test_where_the_test_part_stops_networks_no_svm_learns_from_it(scores: Table3) -> None:
+    a, b = (scores.cell(Split.CLIP, Row.TOTAL, c) for c in (Classical.SVM, Classical.SVM_STOP))
+    assert (a.predicted == b.predicted).all()
+
+
+def test_patches_of_all_inputs_hold_the_submodels_patches_and_the_picture_once(
+    streams: Streams,
+) -> None:
+    whole = patches(streams.side_by_side(4), 4)  # two patches of four frames each
+    assert whole.shape == (len(streams), 2, 4 * (3 + 5 + 2))
+    of_frames = whole.reshape(len(streams), 2, 4, 10)
+    for name, columns in (("mfcc", slice(0, 3)), ("stft", slice(3, 8))):
+        part = of_frames[..., columns].reshape(len(streams), 2, -1)
+        assert (part == patches(streams.windows[name], 4)).all()
+    picture = of_frames[..., 8:].reshape(len(streams), 2, -1)
+    mean = by_clip(streams.frames, streams.frame_window, len(streams))
+    assert (picture[..., :7] == mean[:, None]).all() and (picture[..., 7:] == 0).all()
+    deaf = replace(streams, frames=None, frame_window=None)
+    assert deaf.side_by_side(3).shape == (len(streams), 6, 8), "frames in whole patches"
+
+
+def test_all_settings_take_another_seed() -> None:
+    other = SETTINGS.reseeded(9)
+    parts = (other.encoder, other.audio, other.image, other.joint, other.final)
+    assert {other.seed, *(part.seed for part in parts)} == {9}
+    assert other.reseeded(0) == SETTINGS
+
+
+def test_networks_are_counted_once(trained: Ensemble) -> None:
+    # 9 places, 36 outer jobs with 2 inner ones each: three streams with two encoders a place;
+    # two single models with an encoder a place; 7 subsets, and 2 other variants.
+    expected = 3 * 108 + 2 * 9 + 2 * (36 + 9) + (36 + 6 * 9) + 2 * 9
+    assert trained.count == expected
 
 
 def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
@@ -279,7 +321,7 @@ def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
 
     def difference(without: str | None) -> float:
         rest = [c.infants != without for c in cells]
-        shares = [np.mean((c.predicted == c.truth)[k]) for c, k in zip(cells, rest, strict=True)]
+        shares = [np.mean((c.predicted[0] == c.truth)[k]) for c, k in zip(cells, rest, strict=True)]
         return float(shares[0] - shares[1])
 
     everyone = sorted(set(cells[0].infants) | set(cells[1].infants))

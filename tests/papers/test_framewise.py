@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,18 +136,37 @@ def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() ->
     assert shares["leak_free"]["another infant"] == 1
 
 
+@pytest.mark.parametrize("split", [Split.FRAME, Split.INFANT])
+def test_several_trainings_are_averaged(split: Split) -> None:
+    corpus = clips(6, 4)
+    embeddings = pictures(corpus, state=1.0, infant=1.0)
+    fits = [
+        framewise.fit(
+            embeddings, corpus, split=split, settings=replace(FAST, epochs=2, seed=seed),
+            n_folds=2, seed=seed,
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
+    table = framewise.results("k", fits, corpus)
+    assert set(table.trainings) == {2}
+    alone = [framewise.results("k", [fit], corpus).value for fit in fits]
+    assert table.value.to_numpy() == pytest.approx(np.mean(alone, axis=0))
+    assert set(framewise.predictions("k", fits, corpus).repeat) == {0, 1}
+
+
 def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
     claims.begin("test_framewise", seed=0)
     fits = {}
     for split in Split:
-        fits[split] = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)
+        fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)]
         units = framewise.headline(fits[split], corpus).corpus
         assert len(units) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
         claims.record_table(framewise.results("image.made", fits[split], corpus))
     table = framewise.comparison({"made": fits}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
+    assert set(claims.load_results().trainings) == {1}
     stored = claims.load_results().set_index(["key", "protocol"]).value
     key = "balanced_accuracy"
     assert stored["image.made.frame_split." + key, "paper"] == table.loc["made", "frame"]

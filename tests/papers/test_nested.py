@@ -28,6 +28,8 @@ def test_every_unit_is_tested_once_and_never_trained_on_then(split: Split) -> No
         assert not set(fold.fit) & set(fold.stop)
         inside = np.sort(np.concatenate(fold.inner))
         assert inside.tolist() == np.sort(fold.fit).tolist()
+        rest = np.setdiff1d(np.arange(len(units.labels)), fold.test)
+        assert np.sort(fold.training).tolist() == rest.tolist()
 
 
 def test_leak_free_no_infant_stands_on_two_sides_of_anything() -> None:

@@ -163,6 +163,7 @@ def test_repeats_are_pooled(case: Case) -> None:
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
     scored = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
     assert scored.predicted.shape == (2, 60)
+    assert set(scored.results("k").trainings) == {scored.trainings} == {2}
     assert scored.scores.accuracy == pytest.approx(0.5)
     assert scored.intervals["accuracy"].value == pytest.approx(0.5)
 
@@ -357,8 +358,9 @@ def test_windows_pair_a_stretch_of_sound_with_the_faces_in_it() -> None:
     faces = Examples(shown, np.array([0, 0, 0, 1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
     timelines = windows(
-        cross(sounds, folds, 2), cross(faces, folds, 2), hearing, sounds, [early, late], faces
-    )
+        cross(sounds, folds, 2).rows(sounds)[0], cross(faces, folds, 2).rows(faces)[0], hearing,
+        sounds, [early, late], faces,
+    )  # fmt: skip
     assert {name: [len(p) for p in clips] for name, clips in timelines.items()} == {
         "audio": [4, 2], "image": [4, 2], "fused": [4, 2],
     }  # fmt: skip
@@ -376,8 +378,8 @@ def test_a_clip_without_sound_has_no_windows() -> None:
     faces = Examples(np.zeros((1, 1, 1, 3), np.uint8), np.array([1]))
     folds = [[(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]]
     timelines = windows(
-        cross(sounds, folds, 2),
-        cross(faces, folds, 2),
+        cross(sounds, folds, 2).rows(sounds)[0],
+        cross(faces, folds, 2).rows(faces)[0],
         SoundInput(),
         sounds,
         [track([]), track([0.0])],
@@ -477,6 +479,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
     whole = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
+    assert whole.trainings is None and whole.results("k").trainings.isna().all()
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )

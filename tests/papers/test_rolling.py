@@ -45,7 +45,7 @@ def flickering(corpus: Corpus) -> list[np.ndarray]:
 
 def test_averaging_over_time_by_hand() -> None:
     corpus = clips(4, 2)
-    alone, three, whole = rolling.over_windows(flickering(corpus), corpus, [1, 3, 99], fps=2.0)
+    alone, three, whole = rolling.over_windows([flickering(corpus)], corpus, [1, 3, 99], fps=2.0)
     assert alone.flicker.value == pytest.approx(3 / 5 * 60 * 2)
     assert (alone.accuracy.value, alone.final.value) == (pytest.approx(4 / 6), 0.0)
     assert (alone.flicker_change.value, alone.accuracy_change.value) == (0.0, 0.0)
@@ -61,19 +61,19 @@ def test_a_clip_without_frames_is_wrong_and_does_not_flicker() -> None:
     corpus = clips(4, 2)
     over_time = flickering(corpus)
     over_time[3] = np.zeros((0, 2), np.float32)
-    (whole,) = rolling.over_windows(over_time, corpus, [99], fps=2.0)
+    (whole,) = rolling.over_windows([over_time], corpus, [99], fps=2.0)
     assert whole.final.value == pytest.approx(7 / 8)
     assert whole.accuracy.value == pytest.approx(7 / 8)
     assert whole.flicker.n == 7
     single = [p[:1] for p in over_time]
-    (still,) = rolling.over_windows(single, corpus, [1], fps=2.0)
+    (still,) = rolling.over_windows([single], corpus, [1], fps=2.0)
     assert still.flicker is None
 
 
 def test_intervals_stay_within_what_flicker_and_accuracy_can_be() -> None:
     corpus = clips(6, 2)
     over_time = [p if k < 2 else p[:2] for k, p in enumerate(flickering(corpus))]
-    alone, whole = rolling.over_windows(over_time, corpus, [1, 99], fps=2.0)
+    alone, whole = rolling.over_windows([over_time], corpus, [1, 99], fps=2.0)
     # The first infant's two clips alone change their label: 72 a minute, 1/3 of frames wrong.
     assert (alone.flicker.value, alone.flicker.low) == (pytest.approx(12), 0)
     assert alone.accuracy.value == pytest.approx(17 / 18)
@@ -91,7 +91,7 @@ def test_what_averaging_does_is_recorded_under_its_keys(
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
     corpus = clips(4, 2)
     claims.begin("test_rolling", seed=0)
-    rolled = rolling.over_windows(flickering(corpus), corpus, [1, 3], fps=2.0)
+    rolled = rolling.over_windows([flickering(corpus)], corpus, [1, 3], fps=2.0)
     claims.record_table(rolling.results(rolled, corpus))
     results = claims.load_results().set_index("key")
     assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
@@ -100,3 +100,15 @@ def test_what_averaging_does_is_recorded_under_its_keys(
     assert results.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
     assert results.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
     assert "rolling.3.final_accuracy" in results.index
+    assert set(results.trainings) == {1}
+
+
+def test_several_trainings_are_averaged_and_widen_the_intervals() -> None:
+    corpus = clips(4, 2)
+    restless, calm = flickering(corpus), [p[:2] for p in flickering(corpus)]
+    (both,) = rolling.over_windows([restless, calm], corpus, [1], fps=2.0)
+    alone = [rolling.over_windows([t], corpus, [1], fps=2.0)[0] for t in (restless, calm)]
+    assert both.trainings == 2
+    assert both.flicker.value == pytest.approx(np.mean([each.flicker.value for each in alone]))
+    assert both.final.value == pytest.approx(np.mean([each.final.value for each in alone]))
+    assert both.accuracy.high - both.accuracy.low > alone[0].accuracy.high - alone[0].accuracy.low

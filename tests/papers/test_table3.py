@@ -63,22 +63,24 @@ class Guess:
         return p
 
 
-@pytest.fixture(scope="module")
-def scores() -> Table3:
-    streams = made()
-    folds = {split: divide(streams.units(split), split, n_folds=3, n_inner=2) for split in Split}
-    plan = Plan(streams, folds, Settings(n_folds=3, n_inner=2))
+def training(seed: int) -> Ensemble:
+    streams, sizes = made(), {"n_folds": 3, "n_inner": 2, "seed": seed}
+    folds = {split: divide(streams.units(split), split, **sizes) for split in Split}
+    plan = Plan(streams, folds, Settings(**sizes))
 
     def guesses(names: Iterable[Any]) -> dict[Any, Any]:
-        return {name: Guess(plan, str(name)) for name in names}
+        return {name: Guess(plan, f"{name}, {seed}") for name in names}
 
-    joint: Any = Guess(plan, "ae_dnn")
-    return Table3(
-        Ensemble(
-            plan, guesses(streams.names), guesses(subsets(streams.names)),
-            guesses(("probabilities", "features", "in_sample")), joint,
-        )
+    joint: Any = Guess(plan, f"ae_dnn, {seed}")
+    return Ensemble(
+        plan, guesses(streams.names), guesses(subsets(streams.names)),
+        guesses(("probabilities", "features", "in_sample")), joint,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scores() -> Table3:
+    return Table3(training(0))
 
 
 @pytest.mark.parametrize("unit", [Split.CLIP, Split.FRAME])
@@ -124,3 +126,54 @@ def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
         row = stored.loc[key]
         assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
         assert row.n_infants == interval.n_infants == INFANTS
+
+
+# Several trainings
+
+
+@pytest.fixture(scope="module")
+def twice() -> Table3:
+    return Table3(training(0), [training(1)])
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_scores_are_means_over_trainings_each_on_its_own_divisions(
+    twice: Table3, split: Split
+) -> None:
+    alone = [Table3(ensemble) for ensemble in twice.ensembles]
+    for name, model in twice.models.items():
+        cells = [each.cell(split, Row.TOTAL, each.models[name]) for each in alone]
+        cell = twice.cell(split, Row.TOTAL, model)
+        assert (cell.predicted == np.concatenate([c.predicted for c in cells])).all(), name
+        both = twice.interval(split, Row.TOTAL, model)
+        values = [t.interval(split, Row.TOTAL, t.models[name]).value for t in alone]
+        assert both.value == pytest.approx(np.mean(values))
+    rows = Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY
+    easier = twice.easier(split, *rows)
+    apart = [each.easier(split, *rows).value for each in alone]
+    assert easier.value == pytest.approx(np.mean(apart))
+    # With two trainings a t quantile of 12.7 times half their difference.
+    assert easier.value - easier.low >= min(12.7 * abs(apart[0] - apart[1]) / 2, easier.value + 1)
+
+
+def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
+    table = twice.results().set_index("key").trainings
+    classical = table.index.str.contains(
+        r"\.(?:svm|svm_stop|majority)(?:\.frame_split)?\.\w*accuracy$"
+    )
+    classical &= ~table.index.str.contains(".gain.", regex=False)
+    assert table[classical].isna().all() and (table[~classical] == 2).all()
+    assert {"table3.total.svm.accuracy", "table3.total.majority.accuracy"} <= {
+        *table.index[classical]
+    }
+    elsewhere: Any = Guess(twice.ensemble.plan, "of another backbone")
+    assert set(twice.result("other", Split.CLIP, elsewhere).trainings) == {1}
+
+
+def test_every_trainings_answers_are_kept_with_their_folds(twice: Table3) -> None:
+    rows = twice.predictions().query("key == 'table3.total.proposed' and protocol == 'paper'")
+    assert rows.groupby("repeat").clip.nunique().tolist() == [36, 36]
+    folds = [part.set_index("clip").fold for _, part in rows.groupby("repeat")]
+    assert (folds[0] != folds[1]).any() and (rows.fold >= 0).all()
+    interval = twice.interval(Split.CLIP, Row.TOTAL, twice.ensemble.proposed)
+    assert (rows.predicted == rows.truth).mean() == pytest.approx(interval.value)

@@ -1,0 +1,39 @@
+"""Benchmarks whose sums a table or a text relies on, by hand-computed cases."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy import stats
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def ensemble_seeds() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / "ensemble_seeds.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleType) -> None:
+    names = ensemble_seeds.MODELS
+    scores = np.full((3, len(names)), 0.5)
+    scores[:, names.index("out_of_fold")] = [0.6, 0.8, 0.4]
+    scores[:, names.index("in_sample")] = [0.5, 0.6, 0.5]
+    table = ensemble_seeds.differences(scores)
+    row = table.loc["out_of_fold less in_sample"]
+    d = np.array([0.1, 0.2, -0.1])
+    expected = stats.t.interval(0.95, 2, loc=d.mean(), scale=stats.sem(d))
+    assert row["mean"] == pytest.approx(d.mean())
+    assert [row.low, row.high] == pytest.approx(expected)
+    assert row.ahead == "2 of 3"
+    same = table.loc["svm_stop less svm"]
+    assert (same["mean"], same.low, same.high, same.ahead) == (0, 0, 0, "0 of 3")
+    assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"
