@@ -75,8 +75,16 @@ class Table:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that were measured, in their order; p values belong to the first."""
-        return [metric for metric in self.layout.metrics if metric in set(self.scores.metric)]
+        """The measured metrics worth showing, in their order; p values belong to the first.
+
+        Where no class has most of the clips, an accuracy can be read without the others.
+        """
+        scores = self.scores
+        accuracy = scores[scores.metric == "accuracy"]
+        lopsided = accuracy.value[accuracy.model == COMMONEST].max() > _MOST
+        if len(accuracy) and not lopsided:
+            return ["accuracy"]
+        return [metric for metric in self.layout.metrics if metric in set(scores.metric)]
 
     @property
     def tested(self) -> bool:
@@ -201,10 +209,6 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     scores = scores.merge(measured, "left")
     scores = scores[scores.groupby("key").value.transform("count") > 0]
 
-    accuracy = scores.metric == "accuracy"
-    lopsided = scores.value[accuracy & (scores.model == COMMONEST)].max() > _MOST
-    if "accuracy" in layout.metrics and not lopsided:
-        scores = scores[accuracy]
     leak_free = measured[measured.split == "leak_free"].set_index("key").value
     keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
     commonest_key = scores.group.map(lambda group: keys.get(group, keys.get("", "")))
