@@ -1,4 +1,5 @@
 from . import arithmetic as arithmetic
+from . import article as article
 from . import ledger as ledger
 from . import report as report
 from . import run_folder as run_folder

@@ -19,7 +19,7 @@ from cryutils.claims.ledger import ALPHA, Kind, Rule, Verdict
 from cryutils.claims.tables import COMMONEST, Table
 
 __all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "board", "conclusions",
-           "entries"]  # fmt: skip
+           "entries", "is_synthetic"]  # fmt: skip
 
 METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
 LAYOUTS = (tables.TABLE2, tables.TABLE3, tables.PAPER_B)

@@ -125,7 +125,8 @@ def protocol_scores(
         label="published",
     )  # fmt: skip
     if isinstance(chance, pd.Series):
-        ax.plot(chance, rows, "|", color=COLOURS["chance"], ms=13, mew=1.6, label="commonest class")
+        ax.plot(chance, rows, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
+                label="commonest class")  # fmt: skip
     else:
         ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
     ax.set(xlim=(0, 1), xlabel=xlabel)
@@ -135,6 +136,7 @@ def protocol_scores(
 def scoreboard(board: pd.DataFrame, *, note: str) -> Figure:
     """Draw every model of a scoreboard in a row: accuracy to the left, balanced to the right.
 
+    Bars are 95 % intervals over infants.
     board: rows of one corpus as `claims.scoreboard.board` returns; `note` says which recordings.
     """
     import matplotlib.pyplot as plt
@@ -146,8 +148,8 @@ def scoreboard(board: pd.DataFrame, *, note: str) -> Figure:
     fig, axes = plt.subplots(1, 2, figsize=(10, 0.34 * len(names) + 1.1), sharey=True)
     for ax, metric in zip(axes, ("accuracy", "balanced_accuracy"), strict=True):
         rows = models[models.metric == metric].set_index("row").reindex(names)
-        xlabel = f"{METRICS[metric]}, with 95 % interval over infants"
-        protocol_scores(rows, ax, chance=rows.commonest, xlabel=xlabel)
+        protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS[metric])
+        ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
     first = models.drop_duplicates("row").table.ne(models.drop_duplicates("row").table.shift())
     for ax in axes:  # a line between two tables
         for above in range(1, len(names)):
