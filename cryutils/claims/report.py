@@ -173,6 +173,7 @@ def rendered(template: str, **values: Any) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = _share
+    environment.filters["corpus"] = scoreboard.corpus_name
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
     environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}

@@ -19,7 +19,7 @@ from cryutils.claims.ledger import ALPHA, Kind, Rule, Verdict
 from cryutils.claims.tables import COMMONEST, Table
 
 __all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "board", "conclusions",
-           "entries", "is_synthetic"]  # fmt: skip
+           "corpus_name", "entries", "is_synthetic", "note"]  # fmt: skip
 
 METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
 LAYOUTS = (tables.TABLE2, tables.TABLE3, tables.PAPER_B)
@@ -76,6 +76,18 @@ def is_synthetic(data: str) -> bool:
     return data.startswith("synthetic")
 
 
+def corpus_name(data: str) -> str:
+    """Return a corpus in words; a folder of the user's own has its name."""
+    return _CORPORA.get(data, data)
+
+
+def note(board: pd.DataFrame) -> str:
+    """Return for a figure of a corpus' rows what it was made from."""
+    data, runs = board.data.iloc[0], dict.fromkeys(board.run)
+    warning = ", no evidence about real infants" * is_synthetic(data)
+    return f"{corpus_name(data)}{warning}; measured by {' and '.join(runs)}"
+
+
 def _clips(table: Table) -> float:
     return float(table.scores.n.fillna(0).max())
 
@@ -118,7 +130,8 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
     for data in sorted(corpora, key=lambda data: (is_synthetic(data), data)):
         about = About.SIMULATION if is_synthetic(data) else About.REAL
         part, claimed = shown[shown.data == data], papers[papers.data == data]
-        for text in (*_of_scores(data, part), *_of_claims(data, claimed)):
+        name = corpus_name(data)
+        for text in (*_of_scores(name, part), *_of_claims(name, claimed)):
             sentences.append(Conclusion(about, text))
     sentences += [Conclusion(About.PRINT, text) for text in _of_print(papers)]
     order = list(About)
@@ -134,27 +147,27 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
         above = (accuracy.leak_free > accuracy.commonest).sum()
         wholly = (accuracy.leak_free_low > accuracy.commonest).sum()
         yield (
-            f"On {data}, {above} of {len(accuracy)} leak-free accuracies are above always giving"
-            f" the commonest answer, {wholly} of them with the whole interval."
+            f"On {data}, {above} of {len(accuracy)} leak-free accuracies {_is(above)} above that of"
+            f" always giving the commonest answer, {wholly} of them with the whole interval."
         )
-    tested = models[models.metric == "balanced_accuracy"]
-    tested = tested[tested.p_value.notna()]
+    tested = models[(models.metric == "balanced_accuracy") & models.p_value.notna()]
     if len(tested):
-        shown_above = (tested.p_value <= ALPHA).sum()
+        better = (tested.p_value <= ALPHA).sum()
         yield (
-            f"On {data}, {shown_above} of {len(tested)} models that were tested are shown to be"
-            f" better than guessing on infants they haven't met (p of {ALPHA:g} at most; the"
-            f" smallest is {tested.p_value.min():.3f})."
+            f"{better} of the {len(tested)} models that were tested on {data}"
+            f" {_is(better)} shown to be better than guessing on infants they haven't met (p of"
+            f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f})."
         )
     both = models[(models.metric == "balanced_accuracy")]
     both = both[both.paper.notna() & both.leak_free.notna()]
     if len(both):
         gap = 100 * (both.paper - both.leak_free)
+        higher = (gap > 0).sum()
         yield (
-            f"On {data}, {(gap > 0).sum()} of {len(both)} balanced accuracies are higher where clips"
-            f" are split at random than leak-free; the median difference is {gap.median():.1f}"
-            " points. It mixes the leak with smaller training sets and other stopping clips, which"
-            " notebook 10 takes apart."
+            f"{higher} of {len(both)} balanced accuracies {_is(higher)} higher where clips are split"
+            f" at random than leak-free; the median difference is {gap.median():.1f} points. It"
+            " mixes the leak with smaller training sets and other stopping clips, which notebook"
+            " 10 takes apart."
         )
 
 
@@ -163,21 +176,21 @@ def _of_claims(data: str, claimed: pd.DataFrame) -> Iterator[str]:
     figures = claimed[(claimed.rule == Rule.PUBLISHED)]
     settled = figures[figures.leak_free_verdict.isin(_JUDGED) & figures.paper_verdict.isin(_JUDGED)]
     if len(settled):
-        under, free = settled.paper_verdict, settled.leak_free_verdict
+        under = settled.paper_verdict
         names = settled.claim[under == Verdict.REPRODUCED]
         which = f" ({'; '.join(names)})" if 0 < len(names) <= 3 else ""
+        refuted = (under == Verdict.NOT_REPRODUCED).sum()
         yield (
-            f"Of {len(settled)} published scores that {data} can be held against,"
-            f" {(under == Verdict.REPRODUCED).sum()} reproduced{which},"
-            f" {(under == Verdict.NOT_REPRODUCED).sum()} not reproduced under the paper's own"
-            f" protocol; leak-free, {_counted(free)}."
+            f"Of {len(settled)} published scores that results on {data} can be held against,"
+            f" {len(names)} {_is(len(names))} reproduced under the paper's own protocol{which} and"
+            f" {refuted} {_is(refuted)} not; leak-free, {_counted(settled.leak_free_verdict)}."
         )
     words = claimed[(claimed.kind == Kind.CLAIM) & (claimed.part_of == "")]
     words = words[words.leak_free_verdict.isin(_JUDGED | _SIMULATED)]
     if len(words):
         yield (
-            f"Of {len(words)} claims in words that {data} allows to judge,"
-            f" {_counted(words.leak_free_verdict)} leak-free."
+            f"Of {len(words)} claims in words that could be judged on {data}, leak-free"
+            f" {_counted(words.leak_free_verdict)}."
         )
 
 
@@ -203,6 +216,11 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
         )
 
 
+_CORPORA = {
+    "donateacry": "DonateACry",
+    "donateacry_uploads": "DonateACry's original uploads",
+    "synthetic": "synthetic infants",
+}
 _JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
            Verdict.NOT_SHOWN}  # fmt: skip
 _SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
@@ -217,7 +235,10 @@ def _counted(verdicts: pd.Series[str]) -> str:
         for verdict in (Verdict.HOLDS, Verdict.CONTRADICTED, Verdict.NOT_SHOWN)
     )
     return (
-        f"{holds} {'holds' if holds == 1 else 'hold'},"
-        f" {contradicted} {'is' if contradicted == 1 else 'are'} contradicted"
-        f" and {not_shown} {'is' if not_shown == 1 else 'are'} not shown"
+        f"{holds} {'holds' if holds == 1 else 'hold'}, {contradicted} {_is(contradicted)}"
+        f" contradicted and {not_shown} {_is(not_shown)} not shown"
     )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
+from cryutils.claims.scoreboard import note
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
 from cryutils.plots.models import (
@@ -133,32 +134,30 @@ def protocol_scores(
     return ax
 
 
-def scoreboard(board: pd.DataFrame, *, note: str) -> Figure:
+def scoreboard(board: pd.DataFrame) -> Figure:
     """Draw every model of a scoreboard in a row: accuracy to the left, balanced to the right.
 
     Bars are 95 % intervals over infants.
-    board: rows of one corpus as `claims.scoreboard.board` returns; `note` says which recordings.
+    board: rows of one corpus as `claims.scoreboard.board` returns.
     """
     import matplotlib.pyplot as plt
 
     models = board[board.model != COMMONEST]
     place = models.table.str.replace("Paper A, ", "") + ", " + models.group + ": " + models.model
-    models = models.assign(row=place.str.replace(r",\s*:", ":", regex=True))
-    names = models.row.unique()
+    models = models.assign(row=place)
+    tables = models.drop_duplicates("row").set_index("row").table
+    names = tables.index
     fig, axes = plt.subplots(1, 2, figsize=(10, 0.34 * len(names) + 1.1), sharey=True)
     for ax, metric in zip(axes, ("accuracy", "balanced_accuracy"), strict=True):
         rows = models[models.metric == metric].set_index("row").reindex(names)
         protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS[metric])
         ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
-    first = models.drop_duplicates("row").table.ne(models.drop_duplicates("row").table.shift())
-    for ax in axes:  # a line between two tables
-        for above in range(1, len(names)):
-            if first.iloc[above]:
-                ax.axhline(len(names) - above - 0.5, color="#999999", lw=0.8)
+        for below in np.flatnonzero(tables.ne(tables.shift()))[1:]:  # a line between two tables
+            ax.axhline(len(names) - below - 0.5, color="#999999", lw=0.8)
     fig.tight_layout()
     fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=4,
                bbox_to_anchor=(0.5, 0.0))  # fmt: skip
-    return source(fig, note)
+    return source(fig, note(board))
 
 
 def rungs(
