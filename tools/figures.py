@@ -181,9 +181,8 @@ def rounded(places: Any) -> list[Any]:
 
 def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """Return a share as "26 % [12, 40]", "–" for none."""
-    if pd.isna(value):
-        return "–"
-    return f"{100 * value:.0f} %" + ("" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]")
+    share, _, interval = tables.in_percent(value, low, high).partition(" ")
+    return share if share == "–" else f"{share} % {interval}".rstrip()
 
 
 def score(row: Any) -> str:

@@ -14,25 +14,33 @@ import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cryutils import claims
-from cryutils._io.paths import project_dir, writing
+from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
 from cryutils.claims import ledger, run_folder, scoreboard
-from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, Table, every, table1
+from cryutils.claims.tables import (
+    COMMONEST,
+    METRICS,
+    TABLE2,
+    TABLE3,
+    Table,
+    every,
+    in_percent,
+    table1,
+)
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
     import rich.table
 
-__all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "scored",
-           "worded", "write", "write_scoreboard"]  # fmt: skip
+__all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
+           "scored", "worded", "write", "write_scoreboard"]  # fmt: skip
 
 # nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
 _FOLD_SOLUTIONS = """<script>
@@ -70,14 +78,21 @@ def _read(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
 
 
-def every_run(home: Path) -> dict[str, pd.DataFrame]:
-    """Return the results of each run in `home` by its name, the newest first.
+def run_path(name: str) -> Path:
+    """Return the folder of a run that `every_run` names."""
+    home = project_dir() / "outputs" if name.startswith("reference/") else outputs_dir()
+    return home / name
+
+
+def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Return the results of each run in `home`, the outputs folder, by its name, newest first.
 
     The results that git keeps, `reference/<run>`, come after them. A run whose results can't be
     read is left out; `damages` names it.
     """
     results = {}
     references = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    home = home or outputs_dir()
     newest = sorted(home.glob("*/results.json"), key=lambda path: -path.stat().st_mtime_ns)
     for path in [*newest, *references]:
         name = f"reference/{path.parent.name}" if path in references else path.parent.name
@@ -354,20 +369,13 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
             printed.add_row(str(group), style="bold")
         for model, cells in models.groupby("model", sort=False):
             row = cells.iloc[0]
-            texts = [_in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
+            texts = [in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
             if shows_published:
-                texts.insert(0, _in_percent(row.published))
+                texts.insert(0, in_percent(row.published))
             if shows_p:
                 texts.append("–" if pd.isna(row.p_value) else f"{row.p_value:.3f}")
             printed.add_row(f"{' ' if group else ''}{model}", *texts)
     return printed
-
-
-def _in_percent(value: float, low: float = nan, high: float = nan) -> str:
-    if pd.isna(value):
-        return "–"
-    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
-    return f"{100 * value:.0f}{interval}"
 
 
 def print_claims(judged: pd.DataFrame) -> None:
@@ -439,7 +447,7 @@ def _judged(row: dict[str, Any], protocol: str) -> str:
     if pd.isna(value) or not row["data"]:
         measured = ""
     elif row["unit"] == "share":
-        measured = f"{_in_percent(value, low, high)} %\n"
+        measured = f"{in_percent(value, low, high)} %\n"
     elif pd.isna(low):
         measured = f"{_figure(value, row['unit'])}\n"
     else:

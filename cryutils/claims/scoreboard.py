@@ -16,10 +16,12 @@ import pandas as pd
 
 from cryutils.claims import tables
 from cryutils.claims.ledger import ALPHA, Kind, Rule, Verdict
-from cryutils.claims.tables import COMMONEST, Table
+from cryutils.claims.tables import COMMONEST, Table, in_percent
+from cryutils.errors import InputError, near_miss
 
 __all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "board", "conclusions",
-           "corpus_name", "entries", "is_synthetic", "note"]  # fmt: skip
+           "corpus_name", "entries", "is_synthetic", "note", "selection",
+           "words"]  # fmt: skip
 
 METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
 LAYOUTS = (tables.TABLE2, tables.TABLE3, tables.PAPER_B)
@@ -82,10 +84,11 @@ def corpus_name(data: str) -> str:
 
 
 def note(board: pd.DataFrame) -> str:
-    """Return for a figure of a corpus' rows what it was made from."""
-    data, runs = board.data.iloc[0], dict.fromkeys(board.run)
-    warning = ", no evidence about real infants" * is_synthetic(data)
-    return f"{corpus_name(data)}{warning}; measured by {' and '.join(runs)}"
+    """Return for a figure of rows of the board what it was made from."""
+    corpora, runs = dict.fromkeys(board.data), dict.fromkeys(board.run)
+    warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
+    names = " and ".join(map(corpus_name, corpora))
+    return f"{names}{warning}; measured by {' and '.join(runs)}"
 
 
 def _clips(table: Table) -> float:
@@ -116,6 +119,45 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=columns)
     return pd.concat(rows, ignore_index=True).reindex(columns=columns)
+
+
+def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return one metric of a `board` to be read: in percent with intervals, a row a model.
+
+    Columns: as many of published, those of `SPLITS`, commonest and p as were measured.
+    """
+    rows = shown[shown.metric == metric]
+    rows = rows.set_index(["table", "group", "model"])
+    splits = {
+        heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
+        for s, heading in _HEADINGS.items()
+    }
+    texts = pd.DataFrame(
+        {
+            "published": rows.published.map(in_percent),
+            **splits,
+            "commonest": rows.commonest.map(in_percent),
+            "p": rows.p_value.map(lambda p: "–" if pd.isna(p) else f"{p:.3f}"),
+        },
+        index=rows.index,
+    )
+    return texts.loc[:, (texts != "–").any()]
+
+
+def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return those of `runs` that are named, "reference" for all that git keeps; all for no name.
+
+    Raises InputError for a name that no run has.
+    """
+    options = dict.fromkeys([*runs, *(name.partition("/")[0] for name in runs if "/" in name)])
+    for name in names:
+        if name not in options:
+            raise InputError(f"runs: no run {name!r}.{near_miss(name, options)}")
+    return {
+        run: results
+        for run, results in runs.items()
+        if not names or run in names or run.partition("/")[0] in names
+    }
 
 
 def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
@@ -216,6 +258,7 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
         )
 
 
+_HEADINGS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
 _CORPORA = {
     "donateacry": "DonateACry",
     "donateacry_uploads": "DonateACry's original uploads",

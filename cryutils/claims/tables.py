@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import pandas as pd
 
@@ -18,7 +19,8 @@ from cryutils.papers.robustness import STRESSES
 
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
-    "TABLE2", "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "table1",
+    "TABLE2", "TABLE3", "Layout", "Table", "build", "every", "has_classes_of_table1", "in_percent",
+    "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -235,6 +237,14 @@ def _by_split(results: pd.DataFrame) -> pd.DataFrame:
     split = results.protocol.fillna("").mask(frames | by_default, "frame")
     tidy = results.assign(key=key, split=split)
     return tidy.drop_duplicates(["key", "split", "data"], keep="last")
+
+
+def in_percent(value: float, low: float = nan, high: float = nan) -> str:
+    """Return a share with its interval, in percent: "26 [12, 40]", "–" for none."""
+    if pd.isna(value):
+        return "–"
+    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.0f}{interval}"
 
 
 def has_classes_of_table1(measured: pd.DataFrame) -> bool:

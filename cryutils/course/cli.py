@@ -276,10 +276,13 @@ def report_command(outputs: str | None) -> None:
             raise
         except OSError as error:  # such as a full disk
             damages.append(f"{folder}: its report can't be made ({error.strerror}).")
+    if pages:
+        try:
+            say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
+        except OSError as error:
+            damages.append(f"{home}: the scoreboard can't be written ({error.strerror}).")
     for page in pages:
         say(f"Report: {_shown(page)}")
-    if pages:
-        say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
     for damage in damages:
         say(damage if pages else f"cryutils: {damage}", err=True)
     if damages:
@@ -310,7 +313,8 @@ def article_command(outputs: str | None) -> None:
     board = scoreboard.board(scoreboard.entries(runs))
     plots.style()
     pictures = {
-        str(data): plots.png(plots.scoreboard(part)) for data, part in board.groupby("data")
+        str(data): plots.png(plots.source(plots.scoreboard(part), scoreboard.note(part)))
+        for data, part in board.groupby("data")
     }
     page = article.write(home / "article" / "index.html", runs, pictures)
     say(f"Article: {_shown(page)}")

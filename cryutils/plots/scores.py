@@ -15,7 +15,6 @@ import pandas as pd
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
-from cryutils.claims.scoreboard import note
 from cryutils.claims.store import current, figure_path
 from cryutils.claims.tables import COMMONEST, METRICS
 from cryutils.plots.models import (
@@ -138,12 +137,14 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     """Draw every model of a scoreboard in a row: accuracy to the left, balanced to the right.
 
     Bars are 95 % intervals over infants.
-    board: rows of one corpus as `claims.scoreboard.board` returns.
+    board: rows as `claims.scoreboard.board` returns. Several corpora are named in the rows.
     """
     import matplotlib.pyplot as plt
 
     models = board[board.model != COMMONEST]
     place = models.table.str.replace("Paper A, ", "") + ", " + models.group + ": " + models.model
+    if models.data.nunique() > 1:
+        place += " (" + models.data + ")"
     models = models.assign(row=place)
     tables = models.drop_duplicates("row").set_index("row").table
     names = tables.index
@@ -157,7 +158,7 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     fig.tight_layout()
     fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=4,
                bbox_to_anchor=(0.5, 0.0))  # fmt: skip
-    return source(fig, note(board))
+    return fig
 
 
 def rungs(

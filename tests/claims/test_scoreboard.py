@@ -10,6 +10,7 @@ import pytest
 from cryutils.claims import ledger, scoreboard
 from cryutils.claims.scoreboard import About
 from cryutils.claims.store import Result
+from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -144,3 +145,19 @@ def test_a_figure_names_recordings_and_run() -> None:
     parts = dict(list(board(runs).groupby("data")))
     assert scoreboard.note(parts["donateacry"]) == "DonateACry; measured by real"
     assert "no evidence about real infants" in scoreboard.note(parts["synthetic"])
+
+
+def test_runs_are_chosen_by_name_and_a_near_miss_is_named() -> None:
+    runs = {name: pd.DataFrame() for name in ("quick", "reference/real", "reference/paper")}
+    assert list(scoreboard.selection(runs, [])) == list(runs)
+    assert list(scoreboard.selection(runs, ["reference"])) == ["reference/real", "reference/paper"]
+    assert list(scoreboard.selection(runs, ["quick", "reference/real"])) == list(runs)[:2]
+    with pytest.raises(InputError, match="no run 'qick'.*quick"):
+        scoreboard.selection(runs, ["qick"])
+
+
+def test_in_words_a_score_is_a_percentage_with_its_interval() -> None:
+    table = scoreboard.words(board({"real": results(REAL)}), "accuracy")
+    row = table.loc[("Paper A, Table 2", "STFT", "SVM")]
+    assert row.to_dict() == {"published": "46", "paper's protocol": "30 [20, 40]",
+                             "leak-free": "20 [10, 35]", "commonest": "25", "p": "0.900"}  # fmt: skip
