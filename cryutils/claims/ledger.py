@@ -242,7 +242,7 @@ def _judged(
     if claim["kind"] in (Kind.FIGURE, Kind.CITATION) and claim["rule"]:
         return _in_print(claim)
     if not data:
-        return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim))
+        return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim, measured))
     if " == value" in claim["rule"]:
         return _equal(claim, protocol, data, measured)
     result = measured.get(claim["key"], data, protocol)
@@ -252,13 +252,16 @@ def _judged(
     if claim["rule"] == Rule.PUBLISHED:
         return _score(claim, protocol, data, result, measured)
     if claim["rule"] not in (Rule.ABOVE, Rule.BELOW):
-        return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=_what_is_missing(claim))
+        return replace(
+            result, verdict=Verdict.CANNOT_BE_TESTED, reason=_what_is_missing(claim, measured)
+        )
     return _one_sided(claim, protocol, data, result, measured)
 
 
-def _what_is_missing(claim: Mapping[str, Any]) -> str:
+def _what_is_missing(claim: Mapping[str, Any], measured: _Measurements) -> str:
     needs = claim["data_required"]
-    return f"needs {needs}" if needs else "no run here has measured it"
+    at_hand = not needs or needs in measured.table1
+    return "no run here has measured it" if at_hand else f"needs {needs}"
 
 
 def _sum(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement:

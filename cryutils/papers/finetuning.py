@@ -146,7 +146,7 @@ def head(
         classes: how many states.
         units: of the dense layer.
         dropout: share of them dropped while training.
-        learning_rate: of RMSProp, which the paper trains its networks with.
+        learning_rate: of RMSProp, which the paper names for its audio models.
 
     Raises:
         InputError: another shape, or no share for `dropout`.

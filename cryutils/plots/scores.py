@@ -178,7 +178,7 @@ def rungs(
         ax.plot(part["value"], row, "o", color=COLOURS[kind], ms=6)
     ax.axvline(reference, color=COLOURS["chance"], ls="--", lw=1)
     ax.annotate(
-        reference_name, (reference, len(names) - 0.45), xytext=(4, 0), va="bottom", fontsize=9,
+        reference_name, (reference, len(names) + 0.15), xytext=(4, 0), va="bottom", fontsize=9,
         textcoords="offset points", color=COLOURS["chance"],
     )  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(len(names) + 0.2, -0.6), xlabel=xlabel)

@@ -79,6 +79,10 @@ SYNTHETIC_ALONE = (
     r"full\.stability\.flicker_gain\.(audio|image)",
     r"frozen_vs_finetuned\.gain\.accuracy",
     r"rolling\.gain\.flicker_per_minute",
+    r"robust\.change\.(dim|side_light|eyes|mouth|side)\.[\d.]+\.image\.macro_f1",
+    r"robust\.(gain\.)?(eyes|mouth|side)\.0\.4\.image\.macro_f1",
+    r"robust\.steadier\.(noise\.0\.audio|dim\.4\.image)",
+    r"robust\.(noise\.0\.audio|dim\.6\.image)\.macro_f1",
 )
 # Keys that nothing records yet.
 PLANNED = (r"table2\.gain\.(stft|mfcc)\.\w+\.accuracy",)

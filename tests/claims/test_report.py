@@ -389,7 +389,9 @@ def test_the_page_says_what_was_measured(run: Path) -> None:
     assert "1 of 2" in text
     assert "60 % [50, 70] 30 % [10, 50] 0.040" in text
     assert "DNN" in text
-    assert CLASSIFIERS["nb"] not in text, "a row that nothing measured"
+    table2 = text[: text.rindex("What Paper A claims")]
+    assert CLASSIFIERS["nb"] not in table2, "a row that nothing measured"
+    assert "Naïve Bayes on STFT: accuracy 75.83 % cannot be tested (no run here has" in text
 
 
 def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
