@@ -148,7 +148,7 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     models = models.assign(row=place)
     tables = models.drop_duplicates("row").set_index("row").table
     names = tables.index
-    fig, axes = plt.subplots(1, 2, figsize=(10, 0.34 * len(names) + 1.1), sharey=True)
+    fig, axes = plt.subplots(1, 2, figsize=(9, 0.3 * len(names) + 1), sharey=True)
     for ax, metric in zip(axes, ("accuracy", "balanced_accuracy"), strict=True):
         rows = models[models.metric == metric].set_index("row").reindex(names)
         protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS[metric])
