@@ -48,7 +48,9 @@ def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_m
     assert "README.md: differs" in out and "docs/table2.png: differs" in out
     assert (project / "README.md").read_text(encoding="utf-8") == README
     assert figures.main([]) == 0
-    assert "40 % with the paper's protocol" in (project / "README.md").read_text().replace("\n", " ")
+    assert "40 % with the paper's protocol" in (project / "README.md").read_text().replace(
+        "\n", " "
+    )
     rows = pd.read_csv(project / "data" / "claims.csv").set_index("id")
     assert rows.value["R-T2-paper-high"] == 0.40
     with Image.open(project / "docs" / "table2.png") as picture:
@@ -61,7 +63,9 @@ def test_the_whole_row_of_table_3_is_printed(project: Path) -> None:
     reference = figures.Reference(project / "outputs" / "reference")
     real = reference.results("real")
     n = real.n[real.key == f"{figures.ROW}.proposed.accuracy"].max()
-    scored = real[(real.protocol == "leak_free") & (real.n == n) & real.key.str.endswith(".accuracy")]
+    scored = real[
+        (real.protocol == "leak_free") & (real.n == n) & real.key.str.endswith(".accuracy")
+    ]
     keys = {key.removesuffix(".accuracy") for key in scored.key}
     of_row = {key for key in keys if key.startswith((f"{figures.ROW}.", "submodel."))}
     assert len(of_row) >= 4 and of_row <= set(figures.CLASSIFIERS)
@@ -69,7 +73,9 @@ def test_the_whole_row_of_table_3_is_printed(project: Path) -> None:
     assert [line.count("|") for line in lines] == [lines[0].count("|")] * len(lines)
     names = [line.split("|")[1].strip() for line in lines[2:]]
     assert {figures.CLASSIFIERS[key] for key in of_row} <= set(names)
-    row = real[(real.key == f"{figures.ROW}.svm.balanced_accuracy") & (real.protocol == "leak_free")]
+    row = real[
+        (real.key == f"{figures.ROW}.svm.balanced_accuracy") & (real.protocol == "leak_free")
+    ]
     value, low, high = (round(100 * row[name].iloc[0]) for name in ("value", "low", "high"))
     assert f"{value} % [{low}, {high}]" in next(line for line in lines if "| SVM |" in line)
     assert set(lines) <= set(README.splitlines())

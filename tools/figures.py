@@ -5,7 +5,7 @@
 
 Figures: `docs/table2.png` and `outputs/reference/paper/table3.png`. Numbers: README.md between
 `<!-- figures: NAME -->` and `<!-- end -->`, and the README's own scores in `data/claims.csv`. A
-picture's bytes change with matplotlib, so it carries a digest of what is drawn, and that is compared.
+picture's bytes change with matplotlib, so it carries a digest of what is drawn, which is compared.
 """
 
 from __future__ import annotations
@@ -230,8 +230,9 @@ def words_table2(reference: Reference) -> Iterator[str]:
         for row in reached.itertuples()
     )
     yield (
-        f"Even with infants on both sides {of(average, 'the published figures')} reached on average,"
-        f" and {of(len(reached), f'the {cells}')} by single splits{f' ({named})' if named else ''}."
+        f"Even with infants on both sides {of(average, 'the published figures')} reached on"
+        f" average, and {of(len(reached), f'the {cells}')}"
+        f" by single splits{f' ({named})' if named else ''}."
         + " So this kind of leak alone doesn't explain the others; the paper leaves open what does."
         * (len(reached) < len(rows))
     )
@@ -245,9 +246,9 @@ def words_cry2(reference: Reference) -> Iterator[str]:
     majority = real["baseline.audio.majority.accuracy", "leak_free"]
     guessing = real["baseline.audio.majority.balanced_accuracy", "leak_free"]
     yield (
-        f"Paper B prints no score at all. Its sound network `cry2`, rebuilt and trained on {free.n:.0f}"
-        f" of DonateACry's clips, has a balanced accuracy of {score(paper)} with the paper's"
-        f" protocol and of {score(free)} leak-free, where guessing has {percent(guessing.value)};"
+        f"Paper B prints no score at all. Its sound network `cry2`, rebuilt and trained on"
+        f" {free.n:.0f} of DonateACry's clips, has a balanced accuracy of {score(paper)} with the"
+        f" paper's protocol and of {score(free)} leak-free, where guessing has {percent(guessing.value)};"
         f" its leak-free accuracy is {percent(accuracy.value)}, and always saying *hungry* has"
         f" {percent(majority.value)} (belly pain stands for pain)."
     )
@@ -282,8 +283,8 @@ def words_table3(reference: Reference) -> Iterator[str]:
     ]  # fmt: skip
     if windows:
         yield (
-            "Where windows of sound are divided in place of clips, the other way to read the paper's"
-            f" 80 %, accuracies (balanced) are: {'; '.join(windows)}."
+            "Where windows of sound are divided in place of clips, the other way to read the"
+            f" paper's 80 %, accuracies (balanced) are: {'; '.join(windows)}."
         )
     rows = [real[at] for at in real if at[0].rpartition(".")[0] in CLASSIFIERS and real[at].n == n]
     rows = [row for row in rows if not row.key.startswith(f"{ROW}.majority.")]
@@ -294,8 +295,8 @@ def words_table3(reference: Reference) -> Iterator[str]:
     yield (
         f"In the table {of(sum(value > commonest for value in accuracies), 'the accuracies')} above"
         " that of always saying *hungry*, and"
-        f" {of(sum(row.low > guessing for row in better), 'the balanced accuracies')} shown to be above"
-        f" the {percent(guessing)} of guessing."
+        f" {of(sum(row.low > guessing for row in better), 'the balanced accuracies')} shown to be"
+        f" above the {percent(guessing)} of guessing."
     )
 
 
@@ -347,11 +348,12 @@ def words_simulation(reference: Reference) -> Iterator[str]:
     }
     yield (
         f"At the paper's size, {values['clips']} videos of {values['duration_s']:.0f} s at"
-        f" {values['fps']:.0f} frames a second, the method runs on synthetic voices and faces, with a"
-        " small network in place of ResNet-50 with ImageNet's weights, and its second model learning"
-        f" from one frame in {count(round(every))}. They are no evidence about infants, but show what"
-        f" a split does: over all three states the ensemble has {shares['windows']} where windows of"
-        f" 2 s are divided, {shares['clips']} where clips are, and {shares['free']} leak-free"
+        f" {values['fps']:.0f} frames a second, the method runs on synthetic voices and faces, with"
+        " a small network in place of ResNet-50 with ImageNet's weights, and its second model"
+        f" learning from one frame in {count(round(every))}. They are no evidence about infants,"
+        f" but show what a split does: over all three states the ensemble has {shares['windows']} where"
+        f" windows of 2 s are divided, {shares['clips']} where clips are, and"
+        f" {shares['free']} leak-free"
         + (
             f"; a ResNet-50 that never learned anything has {shares['random']} where clips are"
             f" divided and {shares['random free']} leak-free."
@@ -375,7 +377,7 @@ def readme(text: str, reference: Reference) -> str:
         block = "\n\n".join(map(wrapped, paragraphs(words(reference))))
         marked = f"<!-- figures: {name} -->\n{block}\n<!-- end -->"
         pattern = rf"<!-- figures: {name} -->.*?<!-- end -->"
-        text, times = re.subn(pattern, lambda _: marked, text, flags=re.DOTALL)
+        text, times = re.subn(pattern, marked.replace("\\", r"\\"), text, flags=re.DOTALL)
         if times != 1:
             raise SystemExit(f"README.md: the block {name} stands there {times} times, not once.")
     return text
@@ -412,8 +414,9 @@ def own_claims(text: str, reference: Reference) -> str:
     measured = judged.paper_value.fillna(judged.leak_free_value)
     for row in rows:
         scored = row[at["unit"]] in ("share", "p") and row[at["rule"]].endswith(" == value")
-        if row[at["paper"]] == "R" and scored and pd.notna(value := measured[row[at["id"]]]):
-            if f"{value:.2f}" != f"{float(row[at['value']]):.2f}":
+        if row[at["paper"]] == "R" and scored:
+            value = round(measured[row[at["id"]]], 2)
+            if value != float(row[at["value"]]) and pd.notna(value):
                 row[at["value"]] = f"{value:.2f}"
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([header, *rows])

@@ -1,4 +1,4 @@
-"""The replication report: one page in the style of a ReScience article, from the results of all runs.
+"""The replication report: one page in the style of a ReScience article, on all results.
 
 Abstract, methods with every choice that the papers leave open, results, the ledger number by
 number, deviations and limits. It is the scoreboard's page with more around it (`report`), so no
@@ -28,9 +28,7 @@ STUDIES = {
 }
 
 
-def write(
-    target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]
-) -> Path:
+def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]) -> Path:
     """Write the article on the results of `runs`, by name, to `target`; return it.
 
     pictures: by corpus a PNG file of the figure of its scores.

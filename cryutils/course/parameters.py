@@ -113,9 +113,13 @@ DECLARED: Mapping[str, Parameter] = {
         "text", "the recordings", choices=("synthetic", "donateacry"), other="a folder"
     ),
     "runs": Parameter(
-        "text", "runs to read, [] for all", choices=("reference",), other="a run", items=_SOME,
+        "text",
+        "runs to read, [] for all",
+        choices=("reference",),
+        other="a run",
+        items=_SOME,
         empty=True,
-    ),  # fmt: skip
+    ),
     "classes": Parameter(
         "text",
         "classes to compare, [] for Table 1's, or a folder's own",

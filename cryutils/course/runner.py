@@ -202,7 +202,9 @@ def remarks(
         first = [
             name
             for name in AFTER.get(job.name, ())
-            if job.name != _LAST and name not in planned and not (job.folder / "state" / f"{name}.json").is_file()
+            if job.name != _LAST
+            and name not in planned
+            and not (job.folder / "state" / f"{name}.json").is_file()
         ]
         if first:
             yield (

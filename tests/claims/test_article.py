@@ -68,12 +68,18 @@ def test_it_says_what_it_is_no_evidence_of_and_that_it_is_no_medical_device(page
 
 def test_it_has_the_parts_of_a_replication_report(page: Page) -> None:
     sections = [attributes.get("id") for attributes in page.all("section")]
-    assert sections == ["abstract", "methods", "real", "numbers", "simulation",
-                        "numbers-simulation", "verdicts", "concluded", "deviations", "limits"]  # fmt: skip
+    assert sections == [
+        "abstract", "methods", "real", "numbers", "simulation", "numbers-simulation", "verdicts",
+        "concluded", "deviations", "limits",
+    ]  # fmt: skip
     assert page.text.count("Figure 1.") == page.text.count("Figure 2.") == 1
-    choices = [row.choice for study in article.STUDIES for row in ledger.unstated(study).itertuples()]
+    choices = [
+        row.choice for study in article.STUDIES for row in ledger.unstated(study).itertuples()
+    ]
     assert all(" ".join(choice.split()) in page.text for choice in choices)
-    dated = re.findall(r"^\| (\d{4}-\d\d-\d\d) \|", (CLONE / "docs/deviations.md").read_text(), re.M)
+    dated = re.findall(
+        r"^\| (\d{4}-\d\d-\d\d) \|", (CLONE / "docs/deviations.md").read_text(), re.M
+    )
     assert section(page, "deviations").count("<tr>") == 1 + len(dated)
 
 
