@@ -248,8 +248,9 @@ def words_cry2(reference: Reference) -> Iterator[str]:
     yield (
         f"Paper B prints no score at all. Its sound network `cry2`, rebuilt and trained on"
         f" {free.n:.0f} of DonateACry's clips, has a balanced accuracy of {score(paper)} with the"
-        f" paper's protocol and of {score(free)} leak-free, where guessing has {percent(guessing.value)};"
-        f" its leak-free accuracy is {percent(accuracy.value)}, and always saying *hungry* has"
+        f" paper's protocol and of {score(free)} leak-free, where guessing has"
+        f" {percent(guessing.value)}; its leak-free accuracy is {percent(accuracy.value)}, and"
+        " always saying *hungry* has"
         f" {percent(majority.value)} (belly pain stands for pain)."
     )
     rows = reference.scores(tables.PAPER_B, "donateacry", "balanced_accuracy")
@@ -351,8 +352,8 @@ def words_simulation(reference: Reference) -> Iterator[str]:
         f" {values['fps']:.0f} frames a second, the method runs on synthetic voices and faces, with"
         " a small network in place of ResNet-50 with ImageNet's weights, and its second model"
         f" learning from one frame in {count(round(every))}. They are no evidence about infants,"
-        f" but show what a split does: over all three states the ensemble has {shares['windows']} where"
-        f" windows of 2 s are divided, {shares['clips']} where clips are, and"
+        f" but show what a split does: over all three states the ensemble has {shares['windows']}"
+        f" where windows of 2 s are divided, {shares['clips']} where clips are, and"
         f" {shares['free']} leak-free"
         + (
             f"; a ResNet-50 that never learned anything has {shares['random']} where clips are"

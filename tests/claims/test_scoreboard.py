@@ -126,8 +126,8 @@ def test_the_conclusions_are_those_counted_by_hand() -> None:
     )
     assert (
         "Of 2 published scores that results on DonateACry can be held against, 1 is reproduced"
-        " under the paper's own protocol (K-NN on MFCC: accuracy) and 1 is not; leak-free, 0 hold, 1"
-        " is contradicted and 1 is not shown." in text
+        " under the paper's own protocol (K-NN on MFCC: accuracy) and 1 is not; leak-free, 0 hold,"
+        " 1 is contradicted and 1 is not shown." in text
     )
 
 
