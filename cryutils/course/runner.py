@@ -32,6 +32,7 @@ from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
+    "ALWAYS",
     "Job",
     "Profile",
     "history",
@@ -59,8 +60,8 @@ AFTER = {
         "13_live_and_deployment",
     ),
 }  # fmt: skip
-# It reads what all runs have measured, which no fingerprint knows; so it always runs, in seconds.
-_LAST = "14_scoreboard"
+# These read what all runs have measured, which no fingerprint knows, and take seconds.
+ALWAYS = ("14_scoreboard",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def remarks(
         first = [
             name
             for name in AFTER.get(job.name, ())
-            if job.name != _LAST
+            if job.name not in ALWAYS
             and name not in planned
             and not (job.folder / "state" / f"{name}.json").is_file()
         ]
@@ -236,7 +237,7 @@ def run(
     with run_folder.alone(folder):
         for line in run_folder.recover(folder, among):
             report("", line, 0.0)
-        waiting = [job for job in jobs if fresh or job.name == _LAST or not job.is_done()]
+        waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         if not fresh and (line := _resuming(jobs, waiting)):
             report("", line, 0.0)
         for job in jobs:
