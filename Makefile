@@ -6,7 +6,7 @@ BIN := .venv/bin
 COLAB := .venv-colab
 STAMP := .venv/.installed
 
-.PHONY: help run test test-anywhere test-colab lint notebooks clean
+.PHONY: help run article test test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 	else echo "The real profile is skipped: DonateACry can't be had here (see the line above)."; fi
 	$(BIN)/cryutils report
 
+article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
+	$(BIN)/cryutils article
+
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
@@ -44,6 +47,9 @@ lint: $(STAMP)  ## Check format, style and types
 
 notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
+
+figures: $(STAMP)  ## Draw the README's figures and numbers anew from outputs/reference
+	$(BIN)/python tools/figures.py
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions
 	CRYUTILS_TEST_FRONTENDS=classic $(COLAB)/bin/python -m pytest tests/notebooks/test_colab.py tests/app tests/browser

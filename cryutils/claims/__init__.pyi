@@ -1,7 +1,9 @@
 from . import arithmetic as arithmetic
+from . import article as article
 from . import ledger as ledger
 from . import report as report
 from . import run_folder as run_folder
+from . import scoreboard as scoreboard
 from . import store as store
 from . import tables as tables
 from .ledger import published as published

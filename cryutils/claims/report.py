@@ -1,4 +1,4 @@
-"""Show finished runs: the scoreboard, and one self-contained HTML page each.
+"""Show finished runs: the scoreboard of all of them, and one self-contained HTML page each.
 
 Everything shown is drawn from what the runs wrote (`results.json`, figures, state files)
 and from the papers' figures in `data/claims.csv`; nothing is computed here. Only the page's
@@ -12,27 +12,35 @@ import re
 import shutil
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cryutils import claims
-from cryutils._io.paths import project_dir, writing
+from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
-from cryutils.claims import ledger, run_folder
-from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, Table, every, table1
+from cryutils.claims import ledger, run_folder, scoreboard
+from cryutils.claims.tables import (
+    COMMONEST,
+    METRICS,
+    TABLE2,
+    TABLE3,
+    Table,
+    every,
+    in_percent,
+    table1,
+)
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
-    import jinja2
     import rich.table
 
-__all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "write"]
+__all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
+           "scored", "worded", "write", "write_scoreboard"]  # fmt: skip
 
 # nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
 _FOLD_SOLUTIONS = """<script>
@@ -70,14 +78,21 @@ def _read(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
 
 
-def every_run(home: Path) -> dict[str, pd.DataFrame]:
-    """Return the results of each run in `home` by its name, the newest first.
+def run_path(name: str) -> Path:
+    """Return the folder of a run that `every_run` names."""
+    home = project_dir() / "outputs" if name.startswith("reference/") else outputs_dir()
+    return home / name
+
+
+def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
+    """Return the results of each run in `home`, the outputs folder, by its name, newest first.
 
     The results that git keeps, `reference/<run>`, come after them. A run whose results can't be
     read is left out; `damages` names it.
     """
     results = {}
     references = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    home = home or outputs_dir()
     newest = sorted(home.glob("*/results.json"), key=lambda path: -path.stat().st_mtime_ns)
     for path in [*newest, *references]:
         name = f"reference/{path.parent.name}" if path in references else path.parent.name
@@ -116,16 +131,14 @@ def write(folder: Path) -> Path:
     judged = ledger.judge(results)
     judged = judged[judged.paper.isin(judged.paper[judged.data != ""]) & (judged.paper != "R")]
     states, figures = _states(folder), _figures(folder)
-    page = _template().render(
+    page = rendered(
+        "report.html",
         run=printable(folder.name),
         corpora=sorted(set(results.data)),
         synthetic=_synthetic(results, tables),
         tables=tables,
-        metrics=METRICS,
-        commonest=COMMONEST,
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
-        judged=_worded(judged),
-        papers=ledger.PAPERS,
+        judged=worded(judged),
         table1=table1(results),
         image=_image(folder, tables),
         figures=figures,
@@ -140,7 +153,34 @@ def write(folder: Path) -> Path:
     return target
 
 
-def _template() -> jinja2.Template:
+def write_scoreboard(home: Path) -> Path:
+    """Write `scoreboard.html` of all runs in `home` and of the reference; return its path."""
+    target = home / "scoreboard.html"
+    page = rendered("scoreboard.html", **scored(every_run(home)))
+    with writing(target) as part:
+        part.write_text(page, encoding="utf-8")
+    return target
+
+
+def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return what the scoreboard's template needs of the results of `runs`, by name."""
+    shown, judged = scoreboard.entries(runs), ledger.of_runs(runs)
+    concluded = scoreboard.conclusions(scoreboard.board(shown), judged)
+    return {
+        "runs": [printable(name) for name in runs],
+        "real": [entry for entry in shown if not scoreboard.is_synthetic(entry.table.data)],
+        "simulated": [entry for entry in shown if scoreboard.is_synthetic(entry.table.data)],
+        "conclusions": {
+            about: [sentence.text for sentence in concluded if sentence.about == about]
+            for about in scoreboard.About
+        },
+        "summary": ledger.summary(judged[judged.paper != "R"]),
+        "judged": worded(judged),
+    }
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return the page that a template in `claims/templates` makes of `values`."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -148,9 +188,11 @@ def _template() -> jinja2.Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = _share
+    environment.filters["corpus"] = scoreboard.corpus_name
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
-    return environment.get_template("report.html")
+    environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
+    return environment.get_template(template).render(**values)
 
 
 def _share(value: float) -> str:
@@ -327,20 +369,13 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
             printed.add_row(str(group), style="bold")
         for model, cells in models.groupby("model", sort=False):
             row = cells.iloc[0]
-            texts = [_in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
+            texts = [in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
             if shows_published:
-                texts.insert(0, _in_percent(row.published))
+                texts.insert(0, in_percent(row.published))
             if shows_p:
                 texts.append("–" if pd.isna(row.p_value) else f"{row.p_value:.3f}")
             printed.add_row(f"{' ' if group else ''}{model}", *texts)
     return printed
-
-
-def _in_percent(value: float, low: float = nan, high: float = nan) -> str:
-    if pd.isna(value):
-        return "–"
-    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
-    return f"{100 * value:.0f}{interval}"
 
 
 def print_claims(judged: pd.DataFrame) -> None:
@@ -350,7 +385,7 @@ def print_claims(judged: pd.DataFrame) -> None:
     from rich.table import Table as Printed
 
     console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
-    for (paper, data), rows in _worded(judged).groupby(["paper", "data"], sort=False):
+    for (paper, data), rows in worded(judged).groupby(["paper", "data"], sort=False):
         where = f"on {printable(data)}" if data else "measured on nothing"
         console.print(f"{ledger.PAPERS[str(paper)]}: {where}", style="bold")
         if str(data).startswith("synthetic"):
@@ -384,8 +419,8 @@ def _counted(summary: pd.DataFrame) -> rich.table.Table:
     return printed
 
 
-def _worded(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return `judged` with the texts that page and terminal show of it.
+def worded(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return the ledger, `judged`, with the texts that page and terminal show of it.
 
     Columns, beside its own: figure, paper_words, leak_free_words.
 
@@ -412,7 +447,7 @@ def _judged(row: dict[str, Any], protocol: str) -> str:
     if pd.isna(value) or not row["data"]:
         measured = ""
     elif row["unit"] == "share":
-        measured = f"{_in_percent(value, low, high)} %\n"
+        measured = f"{in_percent(value, low, high)} %\n"
     elif pd.isna(low):
         measured = f"{_figure(value, row['unit'])}\n"
     else:

@@ -33,7 +33,8 @@ __all__ = [
 
 _RUNNING = ".running"
 _BORROWED = {"models": "*", "results": "*.json"}  # what notebooks take up from one another
-_TAKEN = ("manual", "reference")  # notebooks by hand, and the results that git keeps
+# Notebooks by hand, the results that git keeps, and the article on all of them.
+_TAKEN = ("manual", "reference", "article")
 _PLAIN = re.compile(r"[a-z0-9_.]+")
 _LONGEST = 40
 _KINDS: dict[str, Any] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ from cryutils.papers.robustness import STRESSES
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
     "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
-    "has_classes_of_table1", "table1",
+    "has_classes_of_table1", "in_percent", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -82,8 +83,16 @@ class Table:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that were measured, in their order; p values belong to the first."""
-        return [metric for metric in self.layout.metrics if metric in set(self.scores.metric)]
+        """The measured metrics worth showing, in their order; p values belong to the first.
+
+        Where no class has most of the clips, an accuracy can be read without the others.
+        """
+        scores = self.scores
+        accuracy = scores[scores.metric == "accuracy"]
+        lopsided = accuracy.value[accuracy.model == COMMONEST].max() > _MOST
+        if len(accuracy) and not lopsided:
+            return ["accuracy"]
+        return [metric for metric in self.layout.metrics if metric in set(scores.metric)]
 
     @property
     def tested(self) -> bool:
@@ -218,10 +227,6 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     scores = scores.merge(measured, "left")
     scores = scores[scores.groupby("key").value.transform("count") > 0]
 
-    accuracy = scores.metric == "accuracy"
-    lopsided = scores.value[accuracy & (scores.model == COMMONEST)].max() > _MOST
-    if "accuracy" in layout.metrics and not lopsided:
-        scores = scores[accuracy]
     leak_free = measured[measured.split == "leak_free"].set_index("key").value
     keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
     commonest_key = scores.group.map(lambda group: keys.get(group, keys.get("", "")))
@@ -248,6 +253,14 @@ def _by_split(results: pd.DataFrame) -> pd.DataFrame:
     split = results.protocol.fillna("").mask(frames | by_default, "frame")
     tidy = results.assign(key=key, split=split)
     return tidy.drop_duplicates(["key", "split", "data"], keep="last")
+
+
+def in_percent(value: float, low: float = nan, high: float = nan) -> str:
+    """Return a share with its interval, in percent: "26 [12, 40]", "–" for none."""
+    if pd.isna(value):
+        return "–"
+    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.0f}{interval}"
 
 
 def has_classes_of_table1(measured: pd.DataFrame) -> bool:

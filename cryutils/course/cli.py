@@ -250,7 +250,7 @@ def _make(folder: Path) -> None:
 @cryutils.command("report")
 @click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
 def report_command(outputs: str | None) -> None:
-    """Print the scoreboard of all runs and write each run's report.html.
+    """Print the scoreboard of all runs; write it as scoreboard.html, and each run's report.html.
 
     \b
     Example:
@@ -276,12 +276,48 @@ def report_command(outputs: str | None) -> None:
             raise
         except OSError as error:  # such as a full disk
             damages.append(f"{folder}: its report can't be made ({error.strerror}).")
+    if pages:
+        try:
+            say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
+        except OSError as error:
+            damages.append(f"{home}: the scoreboard can't be written ({error.strerror}).")
     for page in pages:
         say(f"Report: {_shown(page)}")
     for damage in damages:
         say(damage if pages else f"cryutils: {damage}", err=True)
     if damages:
         raise SystemExit(1 if pages else 2)
+
+
+@cryutils.command("article")
+@click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
+def article_command(outputs: str | None) -> None:
+    """Write a replication report of both papers from the results of all runs, one HTML page.
+
+    It is in the style of ReScience: every number as printed, under the paper's protocol and
+    leak-free, with its status. The results are those of your runs and of the reference run that
+    comes with the code.
+
+    \b
+    Example:
+      cryutils article
+    """
+    from cryutils import plots
+    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils.claims import article, report, scoreboard
+
+    home = resolve(outputs) if outputs else outputs_dir()
+    runs = report.every_run(home)
+    if not runs:
+        raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
+    board = scoreboard.board(scoreboard.entries(runs))
+    plots.style()
+    pictures = {
+        str(data): plots.png(plots.source(plots.scoreboard(part), scoreboard.note(part)))
+        for data, part in board.groupby("data")
+    }
+    page = article.write(home / "article" / "index.html", runs, pictures)
+    say(f"Article: {_shown(page)}")
 
 
 @cryutils.command()

@@ -112,6 +112,14 @@ DECLARED: Mapping[str, Parameter] = {
     "data": Parameter(
         "text", "the recordings", choices=("synthetic", "donateacry"), other="a folder"
     ),
+    "runs": Parameter(
+        "text",
+        "runs to read, [] for all",
+        choices=("reference",),
+        other="a run",
+        items=_SOME,
+        empty=True,
+    ),
     "classes": Parameter(
         "text",
         "classes to compare, [] for Table 1's, or a folder's own",

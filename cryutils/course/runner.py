@@ -32,6 +32,7 @@ from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
+    "ALWAYS",
     "Job",
     "Profile",
     "history",
@@ -47,12 +48,20 @@ Report = Callable[[str, str, float], None]
 
 _TICK_S = 1.0
 
-# These take up networks that others train; beside them they would train them once more.
+# These take up what others leave; beside those they would train networks once more.
 AFTER = {
     "06_full": ("04_cry2", "05_image"),
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
     "11_robustness": ("04_cry2", "05_image"),
-}
+    "14_scoreboard": (
+        "00_start_here", "01_data_and_playback", "02_audio_features", "03_feature_validation",
+        "04_cry2", "05_image", "06_full", "07_frames_resnet50", "08_autoencoder_dnn",
+        "09_ensemble", "10_leakage_audit", "11_robustness", "12_beyond_the_papers",
+        "13_live_and_deployment",
+    ),
+}  # fmt: skip
+# These read what all runs have measured, which no fingerprint knows, and take seconds.
+ALWAYS = ("14_scoreboard",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,9 @@ def remarks(
         first = [
             name
             for name in AFTER.get(job.name, ())
-            if name not in planned and not (job.folder / "state" / f"{name}.json").is_file()
+            if job.name not in ALWAYS
+            and name not in planned
+            and not (job.folder / "state" / f"{name}.json").is_file()
         ]
         if first:
             yield (
@@ -226,7 +237,7 @@ def run(
     with run_folder.alone(folder):
         for line in run_folder.recover(folder, among):
             report("", line, 0.0)
-        waiting = [job for job in jobs if fresh or not job.is_done()]
+        waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
         if not fresh and (line := _resuming(jobs, waiting)):
             report("", line, 0.0)
         for job in jobs:

@@ -50,9 +50,11 @@ from .scores import confusion as confusion
 from .scores import dial as dial
 from .scores import donors as donors
 from .scores import holdout_scores as holdout_scores
+from .scores import png as png
 from .scores import protocol_scores as protocol_scores
 from .scores import rungs as rungs
 from .scores import save as save
+from .scores import scoreboard as scoreboard
 from .scores import source as source
 from .scores import specification_curve as specification_curve
 from .scores import split_accuracies as split_accuracies

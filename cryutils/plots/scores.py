@@ -16,6 +16,7 @@ import pandas as pd
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.store import current, figure_path
+from cryutils.claims.tables import COMMONEST, METRICS
 from cryutils.plots.models import (
     by_protocol,
 )
@@ -32,9 +33,11 @@ __all__ = [
     "dial",
     "donors",
     "holdout_scores",
+    "png",
     "protocol_scores",
     "rungs",
     "save",
+    "scoreboard",
     "source",
     "specification_curve",
     "split_accuracies",
@@ -87,36 +90,75 @@ def save(figure: Figure, key: str, caption: str) -> None:
     report shows beside it. Nothing is returned, for a notebook would show the figure a second
     time.
     """
+    data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
+    with writing(figure_path(key)) as part:
+        part.write_bytes(png(figure, Description=caption, Comment=data, Source=current()))
+
+
+def png(figure: Figure, **texts: str) -> bytes:
+    """Return `figure` as a PNG file of few colours that carries `texts` by these names."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
     chunks = PngInfo()
-    for name, text in (("Description", caption), ("Comment", data), ("Source", current())):
+    for name, text in texts.items():
         chunks.add_itxt(name, text)
-    drawn = io.BytesIO()
+    drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, bbox_inches="tight")
-    with Image.open(drawn) as picture, writing(figure_path(key)) as part:
-        few_colours(picture).save(part, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
+    with Image.open(drawn) as picture:
+        few_colours(picture).save(small, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
+    return small.getvalue()
 
 
 def protocol_scores(
-    table: pd.DataFrame, ax: Axes, *, chance: float, xlabel: str = "accuracy"
+    table: pd.DataFrame, ax: Axes, *, chance: float | pd.Series[float], xlabel: str = "accuracy"
 ) -> Axes:
     """Draw published figure, paper's protocol and leak-free score, one row a classifier.
 
     `table` has an index of row names, column `published` (NaN where none) and, for each
     protocol, `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
-    `chance` is the accuracy of always saying the commonest class.
+    `chance` is the accuracy of always saying the commonest class, of all rows or of each.
     """
     rows = by_protocol(table, ax)
     ax.plot(
         table["published"], rows, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4,
         label="published",
     )  # fmt: skip
-    ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
+    if isinstance(chance, pd.Series):
+        ax.plot(chance, rows, "|", color=COLOURS["chance"], ms=13, mew=1.6, zorder=1,
+                label="commonest class")  # fmt: skip
+    else:
+        ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="commonest class")
     ax.set(xlim=(0, 1), xlabel=xlabel)
     return ax
+
+
+def scoreboard(board: pd.DataFrame) -> Figure:
+    """Draw every model of a scoreboard in a row: accuracy to the left, balanced to the right.
+
+    Bars are 95 % intervals over infants.
+    board: rows as `claims.scoreboard.board` returns. Several corpora are named in the rows.
+    """
+    import matplotlib.pyplot as plt
+
+    models = board[board.model != COMMONEST]
+    place = models.table.str.replace("Paper A, ", "") + ", " + models.group + ": " + models.model
+    if models.data.nunique() > 1:
+        place += " (" + models.data + ")"
+    models = models.assign(row=place)
+    tables = models.drop_duplicates("row").set_index("row").table
+    names = tables.index
+    fig, axes = plt.subplots(1, 2, figsize=(9, 0.3 * len(names) + 1), sharey=True)
+    for ax, metric in zip(axes, ("accuracy", "balanced_accuracy"), strict=True):
+        rows = models[models.metric == metric].set_index("row").reindex(names)
+        protocol_scores(rows, ax, chance=rows.commonest, xlabel=METRICS[metric])
+        ax.set_xlim(0, 1.03)  # a mark at 1 is drawn whole
+        for below in np.flatnonzero(tables.ne(tables.shift()))[1:]:  # a line between two tables
+            ax.axhline(len(names) - below - 0.5, color="#999999", lw=0.8)
+    fig.tight_layout()
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=4,
+               bbox_to_anchor=(0.5, 0.0))  # fmt: skip
+    return fig
 
 
 def rungs(

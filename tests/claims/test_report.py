@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+from html_page import Page, words
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.usefixtures("apart")
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-VOID = {"meta", "link", "br", "img", "line", "circle", "path", "input", "hr"}
 STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
@@ -76,43 +75,8 @@ def made(run: Path, rows: list[dict[str, Any]]) -> Path:
     return run
 
 
-def words(text: str | None) -> str:
-    return re.sub(r"\s+", " ", text or "")
-
-
 def results(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(Result.__slots__))
-
-
-class Page(HTMLParser):
-    """The page's text, and each tag with its attributes; fails where tags don't match."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.source = path.read_text(encoding="utf-8")
-        self.feed(self.source)
-        self.close()
-        assert self.open == []
-        self.text = words(" ".join(self.words))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attrs for tag, attrs in self.tags if tag == name]
 
 
 # Tables

@@ -722,6 +722,18 @@ def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
     assert ("02_second", "done") in reports[:first]
 
 
+def test_what_reads_all_results_runs_last_and_each_time(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second",)})
+    monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
+    for _ in range(2):
+        assert course.run(list(planned().values()), processes=2) == {}
+    assert tally(apart) == {"01_first": 2, "02_second": 1}
+    alone = list(planned(only=["01_first"]).values())
+    assert list(course.remarks(alone, [], [])) == [], "it trains nothing in another's place"
+
+
 def test_the_longest_of_the_last_time_begins_first(project: Path) -> None:
     jobs = planned()
     assert course.run(list(jobs.values()), processes=1) == {}

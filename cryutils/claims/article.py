@@ -1,0 +1,88 @@
+"""The replication report: one page in the style of a ReScience article, on all results.
+
+Abstract, methods with every choice that the papers leave open, results, the ledger number by
+number, deviations and limits. It is the scoreboard's page with more around it (`report`), so no
+number in it is written by hand. `cryutils article` and `make article` write it; no notebook walks
+this module.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import cryutils
+from cryutils._io.paths import project_dir, writing
+from cryutils.claims import ledger, report, scoreboard
+
+__all__ = ["STUDIES", "write"]
+
+STUDIES = {
+    "Table 2": "Paper A, Table 2",
+    "Table 3": "Paper A, Table 3",
+    "Paper B": "Paper B",
+}
+
+
+def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]) -> Path:
+    """Write the article on the results of `runs`, by name, to `target`; return it.
+
+    pictures: by corpus a PNG file of the figure of its scores.
+    """
+    values = report.scored(runs)
+    page = report.rendered(
+        "article.html",
+        **values,
+        **_ledger(values["judged"]),
+        version=cryutils.__version__,
+        pictures={
+            synthetic: {
+                data: base64.b64encode(picture).decode()
+                for data, picture in pictures.items()
+                if scoreboard.is_synthetic(data) == synthetic
+            }
+            for synthetic in (False, True)
+        },
+        unstated={words: ledger.unstated(study) for study, words in STUDIES.items()},
+        deviations=_html(project_dir() / "docs" / "deviations.md"),
+        infants=_infants(values["real"]),
+    )
+    with writing(target) as part:
+        part.write_text(page, encoding="utf-8")
+    return target
+
+
+def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
+    """Return the parts of the ledger, each of its rows in one of them."""
+    synthetic = judged.data.map(scoreboard.is_synthetic)
+    stated = judged[judged.data == ""]
+    printed = stated.paper_verdict.isin([ledger.Verdict.CONSISTENT, ledger.Verdict.INCONSISTENT])
+    return {
+        "measured": dict(list(judged[(judged.data != "") & ~synthetic].groupby("data"))),
+        "printed": stated[printed],
+        "untested": stated[~printed],
+        "simulation": judged[synthetic],
+    }
+
+
+def _infants(entries: list[scoreboard.Entry]) -> dict[str, int]:
+    """Return by corpus behind how many infants its best founded table stands."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        n = entry.table.scores.n_infants.max()
+        if not pd.isna(n):
+            counts[entry.table.data] = max(counts.get(entry.table.data, 0), int(n))
+    return counts
+
+
+def _html(path: Path) -> str:
+    """Return a page in Markdown as HTML, without its heading; "" where there is none."""
+    from nbconvert.filters import markdown2html
+
+    if not path.is_file():
+        return ""
+    return str(markdown2html(path.read_text(encoding="utf-8").partition("\n")[2]))

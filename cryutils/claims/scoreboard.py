@@ -1,0 +1,287 @@
+"""The scoreboard: every score of both papers' tables in all runs, and what may be concluded.
+
+Real and synthetic infants never share a table or a sentence. `board` has published figure, the
+paper's protocol, leak-free score and commonest class side by side; `conclusions` puts into words
+what the results hold, each number counted from them. Notebook 14 walks it; `report` and `article`
+show it, `tools/figures.py` draws the README's figure from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import pandas as pd
+
+from cryutils.claims import tables
+from cryutils.claims.ledger import ALPHA, Kind, Rule, Verdict
+from cryutils.claims.tables import COMMONEST, Table, in_percent
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "board", "conclusions",
+           "corpus_name", "entries", "is_synthetic", "note", "selection",
+           "words"]  # fmt: skip
+
+METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
+LAYOUTS = (tables.TABLE2, tables.TABLE3, tables.PAPER_B)
+SPLITS = tables.TABLE3.splits  # every split that any of them has
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table as one run measured it."""
+
+    run: str
+    table: Table
+
+
+class About(StrEnum):
+    """What a conclusion is about."""
+
+    REAL = "Real recordings"
+    PRINT = "What the papers print"
+    SIMULATION = "The simulation: no evidence about real infants"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """A sentence or two that the results allow."""
+
+    about: About
+    text: str
+
+
+def entries(runs: Mapping[str, pd.DataFrame]) -> list[Entry]:
+    """Return each table of a paper on each corpus once, real recordings first.
+
+    runs: results by the run's name, columns as in `claims.Result`. Of runs that measured a table on
+    the same corpus the one counts that tested most clips; where these are equally many, the first.
+    """
+    drawn: dict[tuple[str, str], Entry] = {}
+    for run, results in runs.items():
+        for layout in LAYOUTS:
+            for table in tables.build(replace(layout, metrics=tuple(METRICS)), results):
+                place = layout.title, table.data
+                shown = Table(layout, table.data, table.scores, table.comparable)
+                if place not in drawn or _clips(drawn[place].table) < _clips(shown):
+                    drawn[place] = Entry(run, shown)
+    order = [layout.title for layout in LAYOUTS]
+    return sorted(
+        drawn.values(),
+        key=lambda e: (is_synthetic(e.table.data), e.table.data, order.index(e.table.layout.title)),
+    )
+
+
+def is_synthetic(data: str) -> bool:
+    """Return whether results of the corpus `data` are no evidence about infants."""
+    return data.startswith("synthetic")
+
+
+def corpus_name(data: str) -> str:
+    """Return a corpus in words; a folder of the user's own has its name."""
+    return _CORPORA.get(data, data)
+
+
+def note(board: pd.DataFrame) -> str:
+    """Return for a figure of rows of the board what it was made from."""
+    corpora, runs = dict.fromkeys(board.data), dict.fromkeys(board.run)
+    warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
+    names = " and ".join(map(corpus_name, corpora))
+    return f"{names}{warning}; measured by {' and '.join(runs)}"
+
+
+def _clips(table: Table) -> float:
+    return float(table.scores.n.fillna(0).max())
+
+
+def board(shown: Sequence[Entry]) -> pd.DataFrame:
+    """Return a row for each score in the tables of `shown`.
+
+    Columns: table, data, run, group, model, metric, published, then for each of `SPLITS` its value
+    and, with `_low` and `_high` behind it, its 95 % interval; commonest (leak-free score of always
+    giving the commonest answer), p_value (of the model's leak-free balanced accuracy), n,
+    n_infants, key (of the result). Shares 0-1, NaN where there is none.
+    """
+    about = ["table", "data", "run", "group", "model", "metric", "published"]
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    scored = [f"{split}{end}" for split in SPLITS for end in ends.values()]
+    rows = []
+    for entry in shown:
+        scores = entry.table.scores
+        wide = scores.pivot(index="key", columns="split", values=list(ends))
+        wide.columns = [f"{split}{ends[name]}" for name, split in wide.columns]
+        counts = scores.groupby("key")[["n", "n_infants"]].max()
+        first = scores.drop_duplicates("key").drop(columns=["split", "n", "n_infants", *ends])
+        first = first.assign(table=entry.table.layout.title, data=entry.table.data, run=entry.run)
+        rows.append(first.join(counts, on="key").join(wide, on="key"))
+    columns = [*about, *scored, "commonest", "p_value", "n", "n_infants", "key"]
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(rows, ignore_index=True).reindex(columns=columns)
+
+
+def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return one metric of a `board` to be read: in percent with intervals, a row a model.
+
+    Columns: as many of published, those of `SPLITS`, commonest and p as were measured.
+    """
+    rows = shown[shown.metric == metric]
+    rows = rows.set_index(["table", "group", "model"])
+    splits = {
+        heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
+        for s, heading in _HEADINGS.items()
+    }
+    texts = pd.DataFrame(
+        {
+            "published": rows.published.map(in_percent),
+            **splits,
+            "commonest": rows.commonest.map(in_percent),
+            "p": rows.p_value.map(lambda p: "–" if pd.isna(p) else f"{p:.3f}"),
+        },
+        index=rows.index,
+    )
+    return texts.loc[:, (texts != "–").any()]
+
+
+def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return those of `runs` that are named, "reference" for all that git keeps; all for no name.
+
+    Raises InputError for a name that no run has.
+    """
+    options = dict.fromkeys([*runs, *(name.partition("/")[0] for name in runs if "/" in name)])
+    for name in names:
+        if name not in options:
+            raise InputError(f"runs: no run {name!r}.{near_miss(name, options)}")
+    return {
+        run: results
+        for run, results in runs.items()
+        if not names or run in names or run.partition("/")[0] in names
+    }
+
+
+def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
+    """Return what may be concluded from a `board` and from the ledger that the same runs judged.
+
+    judged: columns as `ledger.of_runs` gives. Every number is counted from these two; what can't be
+    said of them is left out.
+    """
+    papers = judged[judged.paper != "R"]
+    sentences = []
+    corpora = dict.fromkeys([*shown.data, *papers.data[papers.data != ""]])
+    for data in sorted(corpora, key=lambda data: (is_synthetic(data), data)):
+        about = About.SIMULATION if is_synthetic(data) else About.REAL
+        part, claimed = shown[shown.data == data], papers[papers.data == data]
+        name = corpus_name(data)
+        for text in (*_of_scores(name, part), *_of_claims(name, claimed)):
+            sentences.append(Conclusion(about, text))
+    sentences += [Conclusion(About.PRINT, text) for text in _of_print(papers)]
+    order = list(About)
+    return sorted(sentences, key=lambda sentence: order.index(sentence.about))
+
+
+def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
+    """Yield what the scores on a corpus say of its models."""
+    models = shown[shown.model != COMMONEST]
+    accuracy = models[(models.metric == "accuracy") & models.leak_free.notna()]
+    accuracy = accuracy[accuracy.commonest.notna()]
+    if len(accuracy):
+        above = (accuracy.leak_free > accuracy.commonest).sum()
+        wholly = (accuracy.leak_free_low > accuracy.commonest).sum()
+        yield (
+            f"On {data}, {above} of {len(accuracy)} leak-free accuracies {_is(above)} above that of"
+            f" always giving the commonest answer, {wholly} of them with the whole interval."
+        )
+    tested = models[(models.metric == "balanced_accuracy") & models.p_value.notna()]
+    if len(tested):
+        better = (tested.p_value <= ALPHA).sum()
+        yield (
+            f"{better} of the {len(tested)} models that were tested on {data}"
+            f" {_is(better)} shown to be better than guessing on infants they haven't met (p of"
+            f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f})."
+        )
+    both = models[(models.metric == "balanced_accuracy")]
+    both = both[both.paper.notna() & both.leak_free.notna()]
+    if len(both):
+        gap = 100 * (both.paper - both.leak_free)
+        higher = (gap > 0).sum()
+        yield (
+            f"{higher} of {len(both)} balanced accuracies {_is(higher)} higher where clips are"
+            f" split at random than leak-free; the median difference is {gap.median():.1f} points."
+            " It mixes the leak with smaller training sets and other stopping clips, which notebook"
+            " 10 takes apart."
+        )
+
+
+def _of_claims(data: str, claimed: pd.DataFrame) -> Iterator[str]:
+    """Yield what the ledger says of published figures, and of claims in words, on a corpus."""
+    figures = claimed[(claimed.rule == Rule.PUBLISHED)]
+    settled = figures[figures.leak_free_verdict.isin(_JUDGED) & figures.paper_verdict.isin(_JUDGED)]
+    if len(settled):
+        under = settled.paper_verdict
+        names = settled.claim[under == Verdict.REPRODUCED]
+        which = f" ({'; '.join(names)})" if 0 < len(names) <= 3 else ""
+        refuted = (under == Verdict.NOT_REPRODUCED).sum()
+        yield (
+            f"Of {len(settled)} published scores that results on {data} can be held against,"
+            f" {len(names)} {_is(len(names))} reproduced under the paper's own protocol{which} and"
+            f" {refuted} {_is(refuted)} not; leak-free, {_counted(settled.leak_free_verdict)}."
+        )
+    words = claimed[(claimed.kind == Kind.CLAIM) & (claimed.part_of == "")]
+    words = words[words.leak_free_verdict.isin(_JUDGED | _SIMULATED)]
+    if len(words):
+        yield (
+            f"Of {len(words)} claims in words that could be judged on {data}, leak-free"
+            f" {_counted(words.leak_free_verdict)}."
+        )
+
+
+def _of_print(papers: pd.DataFrame) -> Iterator[str]:
+    """Yield what the papers' own figures say of one another, and how much nobody could test."""
+    stated = papers.drop_duplicates("id")
+    stated = stated[stated.paper_verdict.isin([Verdict.CONSISTENT, Verdict.INCONSISTENT])]
+    if len(stated):
+        odd = (stated.paper_verdict == Verdict.INCONSISTENT).sum()
+        yield (
+            f"Of {len(stated)} sums, captions and references that need no recording, {odd} don't"
+            " agree with the paper's own text: questions to the authors, and no finding about"
+            " infants."
+        )
+    untested = papers.groupby("id")[["paper_verdict", "leak_free_verdict"]].agg(
+        lambda verdicts: (verdicts == Verdict.CANNOT_BE_TESTED).all()
+    )
+    if len(untested):
+        yield (
+            f"{untested.all(axis=1).sum()} of {len(untested)} rows of the ledger can't be tested"
+            " with what was at hand, in either way. That a claim isn't shown, or can't be tested,"
+            " doesn't show the opposite."
+        )
+
+
+_HEADINGS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
+_CORPORA = {
+    "donateacry": "DonateACry",
+    "donateacry_uploads": "DonateACry's original uploads",
+    "synthetic": "synthetic infants",
+}
+_JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
+           Verdict.NOT_SHOWN}  # fmt: skip
+_SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
+              Verdict.NOT_SHOWN_IN_SIMULATION}  # fmt: skip
+
+
+def _counted(verdicts: pd.Series[str]) -> str:
+    """Return how many verdicts are which: "2 hold, 1 is contradicted and 3 are not shown"."""
+    plain = verdicts.map(lambda verdict: str(verdict).removesuffix(" in simulation"))
+    holds, contradicted, not_shown = (
+        int((plain == verdict).sum())
+        for verdict in (Verdict.HOLDS, Verdict.CONTRADICTED, Verdict.NOT_SHOWN)
+    )
+    return (
+        f"{holds} {'holds' if holds == 1 else 'hold'}, {contradicted} {_is(contradicted)}"
+        f" contradicted and {not_shown} {_is(not_shown)} not shown"
+    )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
