@@ -21,10 +21,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["BASE", "CLIP", "INFANT", "STATES", "Voice", "blend"]
+from cryutils.datasets.synthetic.dials import Dials, Effects
 
-OVERLAP = 0.65  # how much of the infant's own voice a fully readable label covers
-EVEN = 0.8  # power of `signal` that spreads accuracy evenly over the dial
+__all__ = ["BASE", "CLIP", "EFFECTS", "INFANT", "SESSION", "STATES", "Voice", "blend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,22 +225,34 @@ STATES: Mapping[str, Voice] = MappingProxyType(
 )
 
 
-def blend(
-    state: str, *, infant: int, signal: float, identity: float, rng: np.random.Generator
-) -> Voice:
-    """Return the parameters of one clip.
+# Microphone and room change with the session, as much as they do from infant to infant; the day
+# (a cold, a hoarse throat) a third as much.
+_PLACE = (
+    "room", "decay", "noise", "colour", "body", "presence", "edge", "low_cut", "high_cut",
+)  # fmt: skip
+_DAY = ("pitch", "jitter", "breath", "tilt", "rough", "gasp")
+SESSION = Voice(
+    **{name: getattr(INFANT, name) for name in _PLACE},
+    **{name: getattr(INFANT, name) / 3 for name in _DAY},
+)
 
-    base + s * state + identity * (1 - 0.65 s) * infant + clip noise, with s = signal ** 0.8.
-    state: a name in `STATES`. infant: seeds the infant's own offsets. signal, identity: in
-    [0, 1]. rng: draws the clip noise, always the same amount.
+EFFECTS = Effects(
+    base=np.array(astuple(BASE)),
+    states={name: np.array(astuple(offset)) for name, offset in STATES.items()},
+    infant=np.array(astuple(INFANT)),
+    session=np.array(astuple(SESSION)),
+    clip=np.array(astuple(CLIP)),
+    streams=(0, 7, 8),
+)
+
+
+def blend(
+    state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
+) -> Voice:
+    """Return the parameters of one clip; see `dials` for the model and its dials.
+
+    state: a name in `STATES`. infant, session: seed what is theirs. rng: draws the clip's own,
+    always the same amount.
     """
-    base, between, within, offset = (
-        np.array(astuple(v)) for v in (BASE, INFANT, CLIP, STATES[state])
-    )
-    readable = signal**EVEN
-    # Without this factor a label would not be fully readable at signal=1, identity=1.
-    share = identity * (1 - OVERLAP * readable)
-    offsets = np.random.default_rng([infant, 0]).standard_normal(base.size) * between
-    noise = rng.standard_normal(base.size) * within
-    values = base + readable * offset + share * offsets + noise
+    values = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
     return Voice(**{f.name: float(v) for f, v in zip(fields(Voice), values, strict=True)})
