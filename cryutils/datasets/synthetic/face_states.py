@@ -7,7 +7,8 @@ Paper A (§2) and Paper B (§3) and is never evidence about real infants.
 one infant, lie apart. `STATES` is invented, as it is for the voice (`states.py`); pain
 alone follows a published code of the infant's face: brow bulge, eyes squeezed shut, nasolabial
 furrow, open and stretched mouth (Grunau & Craig 1987, Pain 28:395-410). The offsets
-only give a classifier something to find, and the dial `signal` says how much of it.
+only give a classifier something to find; how dials, infants and sessions come into it says
+`dials.py`.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Face:
 
 # parameter: centre, standard deviation between infants, between clips of one infant, least and
 # most that can be drawn. Home, suit and light count as the infant's, which is how they leak in
-# practice.
+# practice; the dial `session` lets them change between its sessions.
 _SPREAD = {
     "skin": (0.32, 0.34, 0.01, 0.0, 0.95),
     "warmth": (0.0, 0.7, 0.08, -1.5, 1.5),

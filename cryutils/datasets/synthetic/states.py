@@ -8,7 +8,7 @@ recordings of Paper A (§2) and Paper B and is never evidence about real infants
 no published figure says how a hungry cry differs from a tired one, and on 39,201 cries recorded
 at home neither trained listeners nor machine learning could tell the cause, while age and identity
 were audible (Lockhart-Bouron et al. 2023, doi 10.1038/s44271-023-00022-z). The offsets only
-give a classifier something to find, and the dial `signal` says how much of it. Sex and age shape
+give a classifier something to find; how dials, infants and sessions come into it says `dials.py`. Sex and age shape
 nothing: in 172 newborns they made no significant difference (Michelsson et al. 2002).
 """
 
@@ -61,7 +61,7 @@ class Voice:
 
 # parameter: centre, standard deviation between infants, between clips of one infant. A clip
 # brings its home and telephone along, so room, noise and microphone count as the infant's,
-# which is how they leak in practice.
+# which is how they leak in practice; the dial `session` lets them change between its sessions.
 _SPREAD = {
     "pitch": (-0.4, 3.0, 0.7),
     "arch": (8.5, 2.2, 0.7),
@@ -95,7 +95,8 @@ BASE, INFANT, CLIP = (
     Voice(**{name: row[column] for name, row in _SPREAD.items()}) for column in range(3)
 )
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` brings in.
+# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` brings in, and of which
+# `interaction` makes a share each infant's own.
 STATES: Mapping[str, Voice] = MappingProxyType(
     {
         # rhythmic wails, an open mouth, a wide and even melody

@@ -1,4 +1,4 @@
-"""The synthetic corpus: its structure, its files, and the two dials as a classifier meets them."""
+"""The synthetic corpus: its structure, its files, and the dials as a classifier meets them."""
 
 from __future__ import annotations
 

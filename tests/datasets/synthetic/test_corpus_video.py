@@ -136,7 +136,8 @@ def test_everything_that_shapes_a_video_changes_the_folder() -> None:
     root, _ = corpus.build(**SMALL)
     changes: list[dict[str, object]] = [
         {"fps": 12}, {"size": 66}, {"face_signal": 0.5}, {"face_identity": 0.5},
-        {"signal": 0.5}, {"identity": 0.5}, {"interaction": 0.5}, {"session": 0.5}, {"seed": 1}, {"sr": 16000}, {"video": False},
+        {"signal": 0.5}, {"identity": 0.5}, {"interaction": 0.5}, {"session": 0.5}, {"seed": 1},
+        {"sr": 16000}, {"video": False},
     ]  # fmt: skip
     folders = {corpus.build(**{**SMALL, **change})[0] for change in changes}
     assert len(folders | {root}) == len(changes) + 1
