@@ -78,7 +78,7 @@ def measured(seed: int) -> dict[str, np.ndarray]:
 
 
 def summary(scores: np.ndarray) -> int:
-    """Print the means of scores (seeds, settings, protocols); return 1 where a promise is broken."""
+    """Print means of scores, (seeds, settings, protocols); return 1 where a promise is broken."""
     seeds = len(scores)
     chance = 1 / len(CLASSES)
     scores = scores.reshape(seeds, len(SERIES), len(SIGNALS), len(Protocol))

@@ -1,9 +1,9 @@
 """What a classical model scores on synthetic voices as their dials are turned, by both protocols.
 
 Walked by notebook 03_feature_validation (section 8); `benchmarks/dials.py` does it over many
-corpora. Real recordings come with one setting of the dials, which nobody knows. Here they are known, so it
-can be seen what an honest score depends on, and what a leaky one doesn't. How states differ in
-these voices is an ASSUMPTION FOR TEACHING; no score here is evidence about infants.
+corpora. Real recordings come with one setting of the dials, which nobody knows. Here they are
+known, so it can be seen what an honest score depends on, and what a leaky one doesn't. How states
+differ in these voices is an ASSUMPTION FOR TEACHING; no score here is evidence about infants.
 """
 
 from __future__ import annotations

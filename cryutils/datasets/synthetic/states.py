@@ -8,8 +8,9 @@ recordings of Paper A (§2) and Paper B and is never evidence about real infants
 no published figure says how a hungry cry differs from a tired one, and on 39,201 cries recorded
 at home neither trained listeners nor machine learning could tell the cause, while age and identity
 were audible (Lockhart-Bouron et al. 2023, doi 10.1038/s44271-023-00022-z). The offsets only
-give a classifier something to find; how dials, infants and sessions come into it says `dials.py`. Sex and age shape
-nothing: in 172 newborns they made no significant difference (Michelsson et al. 2002).
+give a classifier something to find; how dials, infants and sessions come into it says `dials.py`.
+Sex and age shape nothing: in 172 newborns they made no significant difference (Michelsson et al.
+2002).
 """
 
 from __future__ import annotations
