@@ -89,17 +89,16 @@ def summary(scores: np.ndarray) -> int:
         columns = [f"signal={signal}" for signal in SIGNALS]
         print(f"\n{protocol}, balanced accuracy, where guessing has {chance}")
         print(pd.DataFrame(cells, list(SERIES), columns).to_string())
-    paper, leak_free = (list(Protocol).index(p) for p in (Protocol.PAPER, Protocol.LEAK_FREE))
-    names = list(SERIES)
-    shared, own = names.index("shared states"), names.index("the infant's own")
+    paper, honest = (
+        scores[..., list(Protocol).index(p)] for p in (Protocol.PAPER, Protocol.LEAK_FREE)
+    )
+    common, individual = map(list(SERIES).index, ("shared states", "the infant's own"))
+    lost = honest[:, common, -1] - honest[:, individual, -1]
     promises = {
-        "leak-free, signal=0: not above chance":
-            over_seeds(scores[:, shared, 0, leak_free])[1] <= chance,
-        "the paper's protocol, signal=0: above chance":
-            over_seeds(scores[:, shared, 0, paper])[1] > chance,
-        "leak-free, signal=1: lower where states are the infant's own":
-            over_seeds(scores[:, shared, -1, leak_free] - scores[:, own, -1, leak_free])[1] > 0,
-    }  # fmt: skip
+        "leak-free, signal=0: not above chance": over_seeds(honest[:, common, 0])[1] <= chance,
+        "the paper's protocol, signal=0: above chance": over_seeds(paper[:, common, 0])[1] > chance,
+        "leak-free, signal=1: lower where states are the infant's own": over_seeds(lost)[1] > 0,
+    }
     print()
     for promise, holds in promises.items():
         print(f"{promise}: {'holds' if holds else 'BROKEN'}")
