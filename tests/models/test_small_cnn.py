@@ -10,6 +10,7 @@ import pretrain
 import pytest
 from published_weights import write_notop
 
+from cryutils import evaluation
 from cryutils.datasets.synthetic import face, face_states, voice
 from cryutils.datasets.synthetic.face_states import Face
 from cryutils.errors import InputError
@@ -129,7 +130,6 @@ def crying(infants: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import balanced_accuracy_score
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -137,8 +137,12 @@ def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     crops, labels, who = crying(infants=18, clips=5)
     (features,) = backbones.embeddings([("", crops)], small_cnn.small())
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    predictions = cross_val_predict(head, features, labels, groups=who, cv=GroupKFold(3))
-    assert balanced_accuracy_score(labels, predictions) >= 0.75
+    classes, truth = np.unique(labels, return_inverse=True)
+    predictions = cross_val_predict(head, features, truth, groups=who, cv=GroupKFold(3))
+    # It was taught nothing about states, so all that is asked is more than guessing.
+    low = evaluation.interval(predictions, truth, who).low
+    assert low is not None
+    assert low > 1 / len(classes)
 
 
 def test_it_is_frozen_and_says_what_it_is() -> None:

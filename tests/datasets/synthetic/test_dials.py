@@ -157,19 +157,20 @@ def test_nothing_said_is_as_plain_as_can_be() -> None:
 
 
 def test_clips_of_one_session_sound_alike() -> None:
-    def spectrum(session: int, clip: int) -> np.ndarray:
+    def pauses(session: int, clip: int) -> np.ndarray:
+        """The spectrum of the quietest moments, in which place and microphone are heard."""
         sound = voice.cry(
-            "hungry", infant=1, seed=100 * session + clip, session=session, sr=8000, duration_s=2.0,
+            "hungry", infant=1, seed=100 * session + clip, session=session, sr=8000, duration_s=5.0,
             dials=Dials(signal=0.0, identity=0.0, session=1.0),
         )  # fmt: skip
-        power = np.mean(np.abs(np.fft.rfft(sound.reshape(-1, 200))) ** 2, axis=0)
+        power = np.percentile(np.abs(np.fft.rfft(sound.reshape(-1, 200))) ** 2, 5, axis=0)
         levels = 10 * np.log10(power[1:])
         return levels - levels.mean()
 
-    x = np.array([spectrum(session, clip) for session in range(8) for clip in range(2)])
+    x = np.array([pauses(session, clip) for session in range(8) for clip in range(2)])
     distances = np.linalg.norm(x[:, None] - x, axis=2) + np.diag([np.inf] * 16)
-    # Drawing blindly, 16/15 of them would be right; nine or more once in a million times.
-    assert np.sum(distances.argmin(axis=1) // 2 == np.arange(16) // 2) >= 9
+    # Drawing blindly, 16/15 of them would be right, and eight or more once in 300,000 times.
+    assert np.sum(distances.argmin(axis=1) // 2 == np.arange(16) // 2) >= 8
 
 
 @pytest.mark.parametrize("name", ["signal", "identity", "interaction", "session"])
