@@ -47,7 +47,8 @@ def test_f0_is_where_the_plan_put_it(state: str) -> None:
 
     deviations = []
     for seed in range(3):
-        plan = voice.plan(state, infant=seed, seed=seed)
+        # At full signal the tired nearly whisper, and YIN knows no better than the plan.
+        plan = voice.plan(state, infant=seed, seed=seed, dials=Dials(signal=0.5))
         heard = librosa.yin(
             voice.render(plan, 16000), fmin=140, fmax=2200, sr=16000, frame_length=1024,
             hop_length=160,
