@@ -131,9 +131,10 @@ def test_the_mouth_opens_with_the_cry(state: str) -> None:
 
 
 def test_eyes_shut_when_a_face_is_screwed_up() -> None:
-    looks = face_states.blend(
-        "pain", infant=1, session=0, dials=Dials(identity=0.0), rng=np.random.default_rng(0)
-    )
+    # At full signal a face in pain has them shut between cries, too.
+    dials = Dials(signal=0.5, identity=0.0)
+    rng = np.random.default_rng(0)
+    looks = face_states.blend("pain", infant=1, session=0, dials=dials, rng=rng)
     rest, cry = (
         drawing.draw(looks, Pose(effort=effort), size=128, upper=True) for effort in (0.0, 1.0)
     )
