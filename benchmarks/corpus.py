@@ -52,6 +52,7 @@ def faces(size: int) -> str:
     import cv2
 
     from cryutils.datasets.synthetic import face, voice
+    from cryutils.datasets.synthetic.dials import Dials
 
     detector = cv2.CascadeClassifier(
         str(Path(cv2.data.haarcascades, "haarcascade_frontalface_default.xml"))
@@ -59,10 +60,10 @@ def faces(size: int) -> str:
     least, states = round(0.375 * size), list(voice.STATES)
     counts, overlaps, seconds = [], [], 0.0
     for i in range(FACES):
-        dials = {"signal": float(i % 2)}
+        dials = Dials(signal=float(i % 2))
         state = states[i // 2 % len(states)]
-        cry = voice.plan(state, infant=i, seed=1000 + i, duration_s=4.0, **dials)
-        plan = face.plan(cry, fps=2, **dials)
+        cry = voice.plan(state, infant=i, seed=1000 + i, duration_s=4.0, dials=dials)
+        plan = face.plan(cry, fps=2, dials=dials)
         for frame, box in zip(face.frames(plan, size=size), plan.boxes(size=size), strict=True):
             start = time.process_time()
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)

@@ -92,13 +92,14 @@ def compare(folder: Path) -> str:
     import pandas as pd
 
     from cryutils.datasets.synthetic import voice
+    from cryutils.datasets.synthetic.dials import Dials
 
     files = sorted(folder.rglob("*.wav"))
     chosen = np.random.default_rng(0).permutation(len(files))[:COMPARED_CLIPS]
     real = [librosa.load(files[i], sr=COMPARE_SR)[0] for i in chosen]
     states = ["hungry", "tired", "discomfort", "belly_pain", "burping"]
     synthetic = [
-        voice.cry(states[i % 5], infant=i, seed=i, signal=0.5, sr=COMPARE_SR)
+        voice.cry(states[i % 5], infant=i, seed=i, dials=Dials(signal=0.25), sr=COMPARE_SR)
         for i in range(len(real))
     ]
     tables = [

@@ -143,6 +143,8 @@ DECLARED: Mapping[str, Parameter] = {
         "number", "other values of signal, to see what can be heard", "[0, 1]", items=_SOME
     ),
     "identity": Parameter("number", "how much the infant shapes them", "[0, 1]"),
+    "interaction": Parameter("number", "how far states differ from infant to infant", "[0, 1]"),
+    "session": Parameter("number", "how far microphone, room and day differ", "[0, 1]"),
     "face_signal": Parameter("number", "the face's signal, null: the voice's", "[0, 1]", null=True),
     "fps": Parameter("number", "frames a second of a synthetic video", "[1, 120]"),
     "size": Parameter("even", "pixels of a synthetic video's side", "[64, 1024]"),

@@ -1,12 +1,12 @@
 """A small backbone that needs no download: `small`, pretrained on rendered faces; `choose`.
 
 Walked by notebook 07_frames_resnet50, whose `quick` profile puts it in ResNet-50's place where
-ImageNet's weights can't be had. It has learned to tell the parameters of the drawing (how open
-the mouth is, how dark the skin, where the light stands) from the picture of a face. The faces
-are other infants' than any corpus has, and every parameter is drawn by itself between the
-generator's limits, so it has never seen a state nor a label. What it is good for on pictures
-of real infants is not known. It comes with the package, in `small_cnn.npz`, so that it is the same
-everywhere; `tools/pretrain.py` made that file.
+ImageNet's weights can't be had. It has learned what a network for faces in general would know of
+a picture: how dark skin and hair are, the shape of head and nose, where the light stands, how the
+head is held. The faces are other infants' than any corpus has; how lids, brows and mouth moved in
+them was drawn at random and never asked for, so it was taught neither a state nor what states are
+made of. What it is good for on pictures of real infants is not known. It comes with the package, in
+`small_cnn.npz`, so that it is the same everywhere; `tools/pretrain.py` made that file.
 """
 
 from __future__ import annotations

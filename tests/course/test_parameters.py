@@ -16,6 +16,7 @@ from cryutils.course import execute, parameters  # fmt: skip
 from cryutils.course.parameters import DECLARED, Parameter
 from cryutils.datasets import loading
 from cryutils.datasets.synthetic import face, schedule, voice
+from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, design, image, inputs, runtimes
 from cryutils.papers import embeddings, ensemble, nested
@@ -157,10 +158,11 @@ def test_choices_are_those_of_the_library() -> None:
     [
         ("sr", 4000, None, 1, voice.check_rate),
         ("duration_s", 0.5, 600, 0.01,
-         lambda s: voice.check("tired", infant=0, seed=0, signal=0, identity=0, duration_s=s)),
+         lambda s: voice.plan("tired", infant=0, seed=0, duration_s=s)),
         ("fps", 1, 120, 0.01, lambda fps: face.check(fps=fps)),
         ("size", 64, 1024, 2, lambda size: face.check(size=size)),
-        ("signal", 0, 1, 0.01, lambda dial: face.check(signal=dial)),
+        *((name, 0, 1, 0.01, lambda dial, name=name: Dials(**{name: dial}).check())
+          for name in ("signal", "identity", "interaction", "session")),
         ("window_s", inputs.SHORTEST_S, None, 0.01, lambda s: inputs.SoundInput(window_s=s)),
     ],
 )  # fmt: skip

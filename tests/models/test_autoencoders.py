@@ -247,7 +247,9 @@ def test_at_full_signal_each_submodel_knows_the_state_of_new_infants(
         duration_s=4.0, sr=8000, seed=1,
     )  # fmt: skip
     y, answers = probabilities(corpus, kind, "leak_free", 3)
-    assert evaluation.balanced_accuracy(y, fusion.decide(answers)) >= 0.75
+    score = evaluation.interval(fusion.decide(answers), y, corpus.infants)
+    assert score.low is not None
+    assert score.low > 1 / len(STATES), score
 
 
 def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(apart: Path) -> None:

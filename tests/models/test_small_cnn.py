@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pretrain
 import pytest
 from published_weights import write_notop
 
-from cryutils.datasets.synthetic import face, voice
+from cryutils import evaluation
+from cryutils.datasets.synthetic import face, face_states, voice
+from cryutils.datasets.synthetic.face_states import Face
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
 from cryutils.models.weights import APPLICATIONS
@@ -25,21 +28,33 @@ def unseen() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_faces_come_with_what_they_were_drawn_with(unseen: tuple[np.ndarray, np.ndarray]) -> None:
-    pixels, parameters = unseen
+    pixels, labels = unseen
     assert (pixels.shape, pixels.dtype) == ((120, SIZE, SIZE, 3), np.uint8)
-    assert (parameters.shape, parameters.dtype) == (
-        (120, len(pretrain.PARAMETERS)), np.float32,
-    )  # fmt: skip
-    assert parameters.min() >= 0
-    assert parameters.max() <= 1
-    # Brightness is the parameter that anybody can check: more light, a brighter picture.
-    light = parameters[:, pretrain.PARAMETERS.index("light")]
+    assert (labels.shape, labels.dtype) == ((120, len(pretrain.LABELS)), np.float32)
+    assert labels.min() >= 0
+    assert labels.max() <= 1
+    # Brightness is the label that anybody can check: more light, a brighter picture.
+    light = labels[:, pretrain.LABELS.index("light")]
     assert np.corrcoef(light, pixels.mean(axis=(1, 2, 3)))[0, 1] > 0.3
 
 
-def test_no_parameter_tells_of_another() -> None:
-    _, parameters = pretrain.faces(120, size=SIZE, seed=1)
-    correlations = np.corrcoef(parameters.T) - np.eye(parameters.shape[1])
+def test_it_is_taught_nothing_that_a_state_shapes() -> None:
+    shaped = {
+        field.name
+        for field in fields(Face)
+        if any(getattr(offset, field.name) for offset in face_states.STATES.values())
+    }
+    assert {"lid", "furrow", "gape", "blush"} < shaped
+    assert not shaped & set(pretrain.LABELS)
+    # Nor what moves with the cry, nor the shape of what states move.
+    moved = {"opening", "effort", "blink"}
+    near = {"eye_size", "eye_slant", "brow", "brow_height", "mouth_width", "lips", "iris"}
+    assert not (moved | near) & set(pretrain.LABELS)
+
+
+def test_no_label_tells_of_another(unseen: tuple[np.ndarray, np.ndarray]) -> None:
+    _, labels = unseen
+    correlations = np.corrcoef(labels.T) - np.eye(labels.shape[1])
     # Independent ones stay within 0.45 at 120 faces but once in a thousand times.
     assert np.abs(correlations).max() < 0.45
 
@@ -52,13 +67,13 @@ def test_the_same_seed_draws_the_same_faces() -> None:
 
 
 def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarray]) -> None:
-    pixels, parameters = unseen
-    both, targets = pretrain.mirrored(pixels, parameters)
+    pixels, labels = unseen
+    both, targets = pretrain.mirrored(pixels, labels)
     np.testing.assert_array_equal(both[: len(pixels)], pixels)
     np.testing.assert_array_equal(both[len(pixels) :], pixels[:, :, ::-1])
-    names = list(pretrain.PARAMETERS)
-    turned = [names[k] for k in np.flatnonzero((targets[len(pixels) :] != parameters).any(axis=0))]
-    assert turned == ["light_x", "turn"]
+    names = list(pretrain.LABELS)
+    turned = [names[k] for k in np.flatnonzero((targets[len(pixels) :] != labels).any(axis=0))]
+    assert turned == ["light_x", "turn", "roll"]
     # Where the light stands is seen as which half is the brighter, in the mirror too.
     half = pixels.shape[2] // 2
     left, right = both[:, :, :half].mean(axis=(1, 2, 3)), both[:, :, half:].mean(axis=(1, 2, 3))
@@ -67,7 +82,7 @@ def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarra
 
 
 def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
-    """How much of a parameter a linear head on the embeddings explains in other faces."""
+    """How much of a label a linear head on the embeddings explains in other faces."""
     from sklearn.linear_model import Ridge
 
     (rows,) = backbones.embeddings([("", pixels)], backbone)
@@ -83,9 +98,9 @@ def test_the_one_that_comes_with_the_package_is_what_training_makes(
     with np.load(small_cnn.READY) as ready, np.load(tmp_path / "again.npz") as again:
         assert set(ready.files) == set(again.files)
         assert str(ready["told"]) == str(again["told"]) == pretrain.recipe()
-    pixels, parameters = pretrain.faces(240, seed=1)
-    clear = [pretrain.PARAMETERS.index(name) for name in ("skin", "hair", "light", "light_x")]
-    wanted = parameters[:, clear]
+    pixels, labels = pretrain.faces(240, seed=1)
+    clear = [pretrain.LABELS.index(name) for name in ("skin", "hair", "light", "light_x")]
+    wanted = labels[:, clear]
     scores = [explained_share(small_cnn.small(), pixels, wanted)]
     monkeypatch.setattr(small_cnn, "READY", tmp_path / "again.npz")
     scores.append(explained_share(small_cnn.small(), pixels, wanted))
@@ -115,7 +130,6 @@ def crying(infants: int, clips: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import balanced_accuracy_score
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -123,8 +137,12 @@ def test_a_head_behind_it_tells_states_of_infants_that_it_never_met() -> None:
     crops, labels, who = crying(infants=18, clips=5)
     (features,) = backbones.embeddings([("", crops)], small_cnn.small())
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    predictions = cross_val_predict(head, features, labels, groups=who, cv=GroupKFold(3))
-    assert balanced_accuracy_score(labels, predictions) >= 0.75
+    classes, truth = np.unique(labels, return_inverse=True)
+    predictions = cross_val_predict(head, features, truth, groups=who, cv=GroupKFold(3))
+    # It was taught nothing about states, so all that is asked is more than guessing.
+    low = evaluation.interval(predictions, truth, who).low
+    assert low is not None
+    assert low > 1 / len(classes)
 
 
 def test_it_is_frozen_and_says_what_it_is() -> None:

@@ -46,12 +46,14 @@ def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_i
     scores = trained(1.0, [Split.INFANT], infants=40)
     proposed, submodels = scores.ensemble.proposed, scores.ensemble.submodels
     values = {
-        name: scores.interval(Split.INFANT, Row.TOTAL, model, "balanced_accuracy").value
+        name: scores.interval(Split.INFANT, Row.TOTAL, model, "balanced_accuracy")
         for name, model in submodels.items()
     }
     assert len(values) == 3
-    assert min(values.values()) >= 0.75, values
-    best = submodels[max(values, key=lambda name: values[name])]
+    for value in values.values():
+        assert value.low is not None
+        assert value.low > 1 / 3, values
+    best = submodels[max(values, key=lambda name: values[name].value)]
     gain = scores.gain(Split.INFANT, proposed, best, metric="balanced_accuracy")
     assert gain.value >= -0.02, (values, gain)
 

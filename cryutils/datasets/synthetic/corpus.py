@@ -15,7 +15,7 @@ import wave
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from cryutils._io import paths
 from cryutils._io.parallel import thread_map
 from cryutils._io.paths import file_digest, naming, writing
 from cryutils.datasets.synthetic import face, voice
+from cryutils.datasets.synthetic.dials import Dials
 from cryutils.datasets.synthetic.schedule import CLASSES, PlannedClip, plan
 from cryutils.errors import InputError
 from cryutils.video import mp4
@@ -41,12 +42,11 @@ class Picture:
 
     fps: float
     size: int
-    signal: float
-    identity: float
+    dials: Dials
 
     def check(self, *, sr: int) -> None:
         """Raise InputError where no MP4 file could be written with these values."""
-        face.check(fps=self.fps, size=self.size, signal=self.signal, identity=self.identity)
+        face.check(fps=self.fps, size=self.size, dials=self.dials)
         if sr not in mp4.SOUND_RATES:
             rates = ", ".join(map(str, mp4.SOUND_RATES))
             raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz")
@@ -58,14 +58,15 @@ def write_wav(
     *,
     infant: int,
     seed: int,
-    signal: float,
-    identity: float,
+    session: int,
+    dials: Dials,
     duration_s: float,
     sr: int,
 ) -> None:
     """Write the sound that `voice.cry` gives for these arguments, 16 bits a sample."""
-    dials = {"signal": signal, "identity": identity, "duration_s": duration_s}
-    sound = voice.cry(state, infant=infant, seed=seed, sr=sr, **dials)
+    sound = voice.cry(
+        state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s, sr=sr
+    )
     with writing(path) as part, wave.open(str(part), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -79,8 +80,8 @@ def write_mp4(
     *,
     infant: int,
     seed: int,
-    signal: float,
-    identity: float,
+    session: int,
+    dials: Dials,
     duration_s: float,
     sr: int,
     picture: Picture,
@@ -91,15 +92,14 @@ def write_mp4(
     no longer with the sound: when and how wide it opens would give the label away.
     """
 
-    def planned(signal: float, identity: float) -> voice.CryPlan:
+    def planned(dials: Dials) -> voice.CryPlan:
         return voice.plan(
-            state, infant=infant, seed=seed, signal=signal, identity=identity, duration_s=duration_s
+            state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s
         )
 
-    heard = planned(signal, identity)
-    dials = (picture.signal, picture.identity)
-    visible = heard if dials == (signal, identity) else planned(*dials)
-    moves = face.plan(visible, fps=picture.fps, signal=picture.signal, identity=picture.identity)
+    heard = planned(dials)
+    visible = heard if picture.dials == dials else planned(picture.dials)
+    moves = face.plan(visible, fps=picture.fps, dials=picture.dials)
     frames = face.frames(moves, size=picture.size)
     sound = voice.render(heard, sr)
     mp4.write(path, frames, fps=picture.fps, sound=sound, sr=sr, crf=CRF, preset=PRESET)
@@ -110,8 +110,8 @@ PARALLEL_FROM_S = 60.0  # less sound than this is not worth a second thread
 
 # Raise it whenever the same dials give other files: nothing outdated is then read from the cache.
 # Two of them, so that a changed face makes no new voices.
-VERSION = 1
-FACES = 1
+VERSION = 2
+FACES = 2
 
 
 def build(
@@ -119,6 +119,8 @@ def build(
     *,
     signal: float = 1.0,
     identity: float = 1.0,
+    interaction: float = 0.0,
+    session: float = 0.0,
     infants: int = 24,
     clips_per_infant: int = 5,
     mostly: float = 0.85,
@@ -137,10 +139,10 @@ def build(
     The 16-bit WAV files are `<label>/<infant>/<id>.wav` below the returned folder, which is
     named after everything that shaped them; each is written whole, so a killed build resumes,
     and compared with its sha256 each time, so a damaged one is made again.
-    signal, identity: dials in [0, 1], see `voice.plan`. sr: samples a second. video: MP4 files
-    with a face instead, of the same voices. fps: frames a second, 1 to 120. size: pixels of a
-    side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1], None for
-    the voice's; with others its mouth no longer moves with the sound (see `files.write_mp4`).
+    signal, identity, interaction, session: see `dials.Dials`, each in [0, 1]. sr: samples a second.
+    video: MP4 files with a face instead, of the same voices. fps: frames a second, 1 to 120. size:
+    pixels of a side, even, 64 to 1024. face_signal, face_identity: the face's own dials in [0, 1],
+    None for the voice's; with others its mouth no longer moves with the sound (see `write_mp4`).
     progress: a bar on a terminal or in a notebook. The others as in `plan`. A row has `id, path,
     label, infant, session, start_s, duration_s, sex, age`, with `path` relative to the folder.
     Raises InputError for a value outside its range or a class that is unknown.
@@ -149,13 +151,13 @@ def build(
         classes, infants=infants, clips_per_infant=clips_per_infant, mostly=mostly,
         duration_s=duration_s, seed=seed,
     )  # fmt: skip
-    dials = {"signal": float(signal), "identity": float(identity), "duration_s": float(duration_s)}
-    voice.check(clips[0].label, infant=0, seed=0, **dials)
+    dials = Dials(float(signal), float(identity), float(interaction), float(session))
+    voice.check(clips[0].label, infant=0, seed=0, session=0, dials=dials, duration_s=duration_s)
     voice.check_rate(sr)
     shaped: dict[str, Any] = {
         "version": VERSION, "numpy": np.__version__, "classes": list(classes), "infants": infants,
         "clips_per_infant": clips_per_infant, "mostly": float(mostly), "sr": sr, "seed": seed,
-        **dials,
+        "duration_s": float(duration_s), **asdict(dials),
     }  # fmt: skip
     face_dials = {"signal": face_signal, "identity": face_identity}
     picture = _picture(face_dials, dials, video=video, fps=fps, size=size, sr=sr)
@@ -167,8 +169,8 @@ def build(
     rows = [_row(clip, clip.path(".mp4" if picture else ".wav"), duration_s) for clip in clips]
     files = {
         row["path"]: partial(
-            write, root / row["path"], clip.label, infant=clip.voice_seed, seed=clip.seed, sr=sr,
-            **dials,
+            write, root / row["path"], clip.label, infant=clip.voice_seed, seed=clip.seed,
+            session=clip.session_seed, dials=dials, duration_s=float(duration_s), sr=sr,
         )
         for clip, row in zip(clips, rows, strict=True)
     }  # fmt: skip
@@ -184,7 +186,7 @@ def build(
 
 def _picture(
     face_dials: dict[str, float | None],
-    dials: dict[str, float],
+    dials: Dials,
     *,
     video: bool,
     fps: float,
@@ -197,8 +199,8 @@ def _picture(
             if dial is not None:
                 raise InputError(f"face_{name}={dial} shapes a face; give video=True as well")
         return None
-    face = {name: dials[name] if dial is None else float(dial) for name, dial in face_dials.items()}
-    picture = Picture(fps=float(fps), size=size, **face)
+    faces = {name: float(dial) for name, dial in face_dials.items() if dial is not None}
+    picture = Picture(fps=float(fps), size=size, dials=replace(dials, **faces))
     picture.check(sr=sr)
     return picture
 

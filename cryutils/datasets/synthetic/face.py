@@ -1,4 +1,4 @@
-"""The infant's face that belongs to a synthetic cry, with the same two dials as the voice.
+"""The infant's face that belongs to a synthetic cry, with the same dials as the voice.
 
 Walked by notebook 05 (image) and used by 06 (full); it stands in for the crying videos of Paper A
 (§2) and Paper B (§3). The mouth is driven by the opening that shapes the voice's formants, so
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.drawing import (
     EYE_Y,
     GRAINS,
@@ -80,21 +81,21 @@ class FacePlan:
         return np.column_stack([middle - side[:, None] / 2, side, side]).astype(np.float32)
 
 
-def plan(cry: CryPlan, *, fps: float = 30, signal: float = 1.0, identity: float = 1.0) -> FacePlan:
+def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
     """Return how the face of a cry looks and moves, before any picture is drawn.
 
     cry: what `voice.plan` returned; its seeds are the face's. To keep a label out of the face,
     plan the cry with the face's own dials, since the mouth gives away when and how wide it
-    opens. fps: frames a second, 1 to 120. signal, identity: dials in [0, 1]; at `signal=0` the
-    state, at `identity=0` the infant shapes nothing at all. Raises InputError for anything else.
+    opens. fps: frames a second, 1 to 120. dials: each in [0, 1]; at `signal=0` the state, at
+    `identity=0` the infant shapes nothing at all. Raises InputError for anything else.
 
     >>> from cryutils.datasets.synthetic import voice
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
     30
     """
-    check(fps=fps, signal=signal, identity=identity)
+    check(fps=fps, dials=dials)
     rng = np.random.default_rng([cry.seed, 5])
-    face = blend(cry.state, infant=cry.infant, signal=signal, identity=identity, rng=rng)
+    face = blend(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
     at = np.arange(cry.opening.size) / cry.rate
     effort = np.interp(t, at, _effort(cry))
@@ -144,15 +145,13 @@ def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
     return _drawn(plan, size)
 
 
-def check(*, fps: float = 30, size: int = 224, signal: float = 1.0, identity: float = 1.0) -> None:
+def check(*, fps: float = 30, size: int = 224, dials: Dials = PLAIN) -> None:
     """Raise InputError where `plan` or `frames` could not use these arguments."""
     if not 1 <= fps <= 120:
         raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
     if not 64 <= size <= 1024 or size % 2:
         raise InputError(f"size={size} is no side of a picture; use an even number, 64 to 1024")
-    for name, dial in (("signal", signal), ("identity", identity)):
-        if not 0.0 <= dial <= 1.0:
-            raise InputError(f"face_{name}={dial} is outside the dial; use a number from 0 to 1")
+    dials.check("face_")
 
 
 def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:

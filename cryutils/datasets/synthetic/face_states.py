@@ -7,7 +7,8 @@ Paper A (§2) and Paper B (§3) and is never evidence about real infants.
 one infant, lie apart. `STATES` is invented, as it is for the voice (`states.py`); pain
 alone follows a published code of the infant's face: brow bulge, eyes squeezed shut, nasolabial
 furrow, open and stretched mouth (Grunau & Craig 1987, Pain 28:395-410). The offsets
-only give a classifier something to find, and the dial `signal` says how much of it.
+only give a classifier something to find; how dials, infants and sessions come into it says
+`dials.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["BASE", "CLIP", "INFANT", "LEAST", "MOST", "STATES", "Face", "blend"]
+from cryutils.datasets.synthetic.dials import Dials, Effects
 
-OVERLAP = 0.5  # how much of the infant's own face a fully readable label covers
+__all__ = [
+    "BASE", "CLIP", "EFFECTS", "INFANT", "LEAST", "MOST", "SESSION", "STATES", "Face", "blend",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ class Face:
 
 # parameter: centre, standard deviation between infants, between clips of one infant, least and
 # most that can be drawn. Home, suit and light count as the infant's, which is how they leak in
-# practice.
+# practice; the dial `session` lets them change between its sessions.
 _SPREAD = {
     "skin": (0.32, 0.34, 0.01, 0.0, 0.95),
     "warmth": (0.0, 0.7, 0.08, -1.5, 1.5),
@@ -188,21 +191,31 @@ STATES: Mapping[str, Face] = MappingProxyType(
 )  # fmt: skip
 
 
-def blend(
-    state: str, *, infant: int, signal: float, identity: float, rng: np.random.Generator
-) -> Face:
-    """Return the parameters of one clip's face.
+# What changes from session to session, as much as it does from infant to infant: suit, sheet,
+# light and camera; the day (a cold, a rash, a long night) a third as much.
+_PLACE = ("cloth", "sheet", "sheet_tone", "light_x", "light", "candle", "near", "grain")
+_DAY = ("blush", "rims", "lid", "tear")
+SESSION = Face(
+    **{name: getattr(INFANT, name) for name in _PLACE},
+    **{name: getattr(INFANT, name) / 3 for name in _DAY},
+)
 
-    base + signal * state + identity * (1 - 0.5 signal) * infant + clip noise, kept between `LEAST`
-    and `MOST`. state: a name in `STATES`. infant: seeds the infant's own offsets.
-    signal, identity: in [0, 1]. rng: draws the clip noise, always the same amount.
+EFFECTS = Effects(
+    base=np.array(astuple(BASE)),
+    states={name: np.array(astuple(offset)) for name, offset in STATES.items()},
+    infant=np.array(astuple(INFANT)),
+    session=np.array(astuple(SESSION)),
+    clip=np.array(astuple(CLIP)),
+    streams=(4, 10, 11),
+)
+
+
+def blend(state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator) -> Face:
+    """Return the parameters of one clip's face, kept between `LEAST` and `MOST`; see `dials`.
+
+    state: a name in `STATES`. infant, session: seed what is theirs. rng: draws the clip's own,
+    always the same amount.
     """
-    base, between, within, offset, least, most = (
-        np.array(astuple(f)) for f in (BASE, INFANT, CLIP, STATES[state], LEAST, MOST)
-    )
-    # Without this factor a label would not be fully readable at signal=1, identity=1.
-    share = identity * (1 - OVERLAP * signal)
-    offsets = np.random.default_rng([infant, 4]).standard_normal(base.size) * between
-    noise = rng.standard_normal(base.size) * within
-    values = np.clip(base + signal * offset + share * offsets + noise, least, most)
+    values = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
+    values = np.clip(values, astuple(LEAST), astuple(MOST))
     return Face(**{f.name: float(v) for f, v in zip(fields(Face), values, strict=True)})

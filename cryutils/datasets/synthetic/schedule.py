@@ -24,7 +24,11 @@ EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
-    """One clip before it sounds; `voice_seed` is its infant's voice, `seed` its own noise."""
+    """One clip before it sounds; seeds say what it shares with its infant and session.
+
+    `voice_seed` is the infant's, `session_seed` the session's (that of its first clip), `seed` the
+    clip's own.
+    """
 
     id: str
     label: str
@@ -34,6 +38,7 @@ class PlannedClip:
     sex: str
     age: str
     voice_seed: int
+    session_seed: int
     seed: int
 
     def path(self, suffix: str) -> str:
@@ -71,6 +76,7 @@ def plan(
     for i in range(infants):
         infant = f"infant-{i:03d}"
         infant_seed, *noise = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
+        first: dict[int, int] = {}  # the seed of a session's first clip
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
             clips.append(
@@ -83,6 +89,7 @@ def plan(
                     sex="fm"[sexes[i]],
                     age=AGES[ages[i]],
                     voice_seed=infant_seed,
+                    session_seed=first.setdefault(session, noise[j]),
                     seed=noise[j],
                 )
             )

@@ -8,8 +8,9 @@ recordings of Paper A (§2) and Paper B and is never evidence about real infants
 no published figure says how a hungry cry differs from a tired one, and on 39,201 cries recorded
 at home neither trained listeners nor machine learning could tell the cause, while age and identity
 were audible (Lockhart-Bouron et al. 2023, doi 10.1038/s44271-023-00022-z). The offsets only
-give a classifier something to find, and the dial `signal` says how much of it. Sex and age shape
-nothing: in 172 newborns they made no significant difference (Michelsson et al. 2002).
+give a classifier something to find; how dials, infants and sessions come into it says `dials.py`.
+Sex and age shape nothing: in 172 newborns they made no significant difference (Michelsson et al.
+2002).
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["BASE", "CLIP", "INFANT", "STATES", "Voice", "blend"]
+from cryutils.datasets.synthetic.dials import Dials, Effects
 
-OVERLAP = 0.65  # how much of the infant's own voice a fully readable label covers
-EVEN = 0.8  # power of `signal` that spreads accuracy evenly over the dial
+__all__ = ["BASE", "CLIP", "EFFECTS", "INFANT", "SESSION", "STATES", "Voice", "blend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Voice:
 
 # parameter: centre, standard deviation between infants, between clips of one infant. A clip
 # brings its home and telephone along, so room, noise and microphone count as the infant's,
-# which is how they leak in practice.
+# which is how they leak in practice; the dial `session` lets them change between its sessions.
 _SPREAD = {
     "pitch": (-0.4, 3.0, 0.7),
     "arch": (8.5, 2.2, 0.7),
@@ -96,7 +96,8 @@ BASE, INFANT, CLIP = (
     Voice(**{name: row[column] for name, row in _SPREAD.items()}) for column in range(3)
 )
 
-# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` brings in.
+# AN ASSUMPTION MADE FOR TEACHING, not a finding: offsets that `signal` brings in, and of which
+# `interaction` makes a share each infant's own.
 STATES: Mapping[str, Voice] = MappingProxyType(
     {
         # rhythmic wails, an open mouth, a wide and even melody
@@ -226,22 +227,34 @@ STATES: Mapping[str, Voice] = MappingProxyType(
 )
 
 
-def blend(
-    state: str, *, infant: int, signal: float, identity: float, rng: np.random.Generator
-) -> Voice:
-    """Return the parameters of one clip.
+# Microphone and room change with the session, as much as they do from infant to infant; the day
+# (a cold, a hoarse throat) a third as much.
+_PLACE = (
+    "room", "decay", "noise", "colour", "body", "presence", "edge", "low_cut", "high_cut",
+)  # fmt: skip
+_DAY = ("pitch", "jitter", "breath", "tilt", "rough", "gasp")
+SESSION = Voice(
+    **{name: getattr(INFANT, name) for name in _PLACE},
+    **{name: getattr(INFANT, name) / 3 for name in _DAY},
+)
 
-    base + s * state + identity * (1 - 0.65 s) * infant + clip noise, with s = signal ** 0.8.
-    state: a name in `STATES`. infant: seeds the infant's own offsets. signal, identity: in
-    [0, 1]. rng: draws the clip noise, always the same amount.
+EFFECTS = Effects(
+    base=np.array(astuple(BASE)),
+    states={name: np.array(astuple(offset)) for name, offset in STATES.items()},
+    infant=np.array(astuple(INFANT)),
+    session=np.array(astuple(SESSION)),
+    clip=np.array(astuple(CLIP)),
+    streams=(0, 7, 8),
+)
+
+
+def blend(
+    state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
+) -> Voice:
+    """Return the parameters of one clip; see `dials` for the model and its dials.
+
+    state: a name in `STATES`. infant, session: seed what is theirs. rng: draws the clip's own,
+    always the same amount.
     """
-    base, between, within, offset = (
-        np.array(astuple(v)) for v in (BASE, INFANT, CLIP, STATES[state])
-    )
-    readable = signal**EVEN
-    # Without this factor a label would not be fully readable at signal=1, identity=1.
-    share = identity * (1 - OVERLAP * readable)
-    offsets = np.random.default_rng([infant, 0]).standard_normal(base.size) * between
-    noise = rng.standard_normal(base.size) * within
-    values = base + readable * offset + share * offsets + noise
+    values = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
     return Voice(**{f.name: float(v) for f, v in zip(fields(Voice), values, strict=True)})

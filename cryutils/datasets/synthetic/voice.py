@@ -1,4 +1,4 @@
-"""A source-filter synthesiser of infant cries with two dials, `signal` and `identity`.
+"""A source-filter synthesiser of infant cries, ruled by the dials of `dials.py`.
 
 Walked by notebook 01 (data and playback) and used by every notebook where DonateACry is
 absent; it stands in for the recordings of Paper A (§2) and Paper B. It is a test bench whose
@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.states import STATES, Voice, blend
 from cryutils.errors import InputError, near_miss
 
@@ -246,6 +247,7 @@ class CryPlan:
     state: str
     infant: int
     seed: int
+    session: int
     duration_s: float
     voice: Voice
     bursts: tuple[Burst, ...]
@@ -262,23 +264,25 @@ def plan(
     *,
     infant: int,
     seed: int,
-    signal: float = 1.0,
-    identity: float = 1.0,
+    session: int | None = None,
+    dials: Dials = PLAIN,
     duration_s: float = 7.0,
 ) -> CryPlan:
     """Return when, how high and how open the mouth is in a clip, before any sound is made.
 
     state: a name in `STATES`. infant: seeds the infant's own voice, at least 0. seed: seeds
-    the clip, at least 0. signal, identity: dials in [0, 1]; at `signal=0` the state, at
-    `identity=0` the infant shapes nothing at all. duration_s: seconds, 0.5 to 600.
+    the clip, at least 0. session: seeds what clips of one session share, at least 0; None: the
+    clip is the only one. dials: each in [0, 1]; at `signal=0` the state, at `identity=0` the
+    infant shapes nothing at all. duration_s: seconds, 0.5 to 600.
     Raises InputError for anything else.
 
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)
     """
-    check(state, infant=infant, seed=seed, signal=signal, identity=identity, duration_s=duration_s)
+    session = seed if session is None else session
+    check(state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s)
     rng = np.random.default_rng([seed, 1])
-    voice = blend(state, infant=infant, signal=signal, identity=identity, rng=rng)
+    voice = blend(state, infant=infant, session=session, dials=dials, rng=rng)
     bursts = _timing(voice, duration_s, rng)
     track = _Track(math.ceil(duration_s * RATE) + 1)
     previous_end = 0.0
@@ -290,6 +294,7 @@ def plan(
         state=state,
         infant=infant,
         seed=seed,
+        session=session,
         duration_s=duration_s,
         voice=voice,
         bursts=tuple(bursts),
@@ -330,8 +335,8 @@ def cry(
     *,
     infant: int,
     seed: int,
-    signal: float = 1.0,
-    identity: float = 1.0,
+    session: int | None = None,
+    dials: Dials = PLAIN,
     duration_s: float = 7.0,
     sr: int = 16000,
 ) -> npt.NDArray[np.float32]:
@@ -341,21 +346,19 @@ def cry(
     (8000,)
     """
     drawn = plan(
-        state, infant=infant, seed=seed, signal=signal, identity=identity, duration_s=duration_s
+        state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s
     )
     return render(drawn, sr)
 
 
 def check(
-    state: str, *, infant: int, seed: int, signal: float, identity: float, duration_s: float
+    state: str, *, infant: int, seed: int, session: int, dials: Dials, duration_s: float
 ) -> None:
     """Raise InputError where `plan` could not use these arguments."""
     if state not in STATES:
         raise InputError(f"No state {state!r}.{near_miss(str(state), STATES)}")
-    for name, dial in (("signal", signal), ("identity", identity)):
-        if not 0.0 <= dial <= 1.0:
-            raise InputError(f"{name}={dial} is outside the dial; use a number from 0 to 1")
-    for name, number in (("infant", infant), ("seed", seed)):
+    dials.check()
+    for name, number in (("infant", infant), ("seed", seed), ("session", session)):
         if number < 0:
             raise InputError(f"{name}={number} is negative; use 0 or more")
     if not 0.5 <= duration_s <= 600:

@@ -1,4 +1,4 @@
-"""The synthetic corpus: its structure, its files, and the two dials as a classifier meets them."""
+"""The synthetic corpus: its structure, its files, and the dials as a classifier meets them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cryutils.datasets.synthetic import corpus, face, schedule, voice
+from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 
 SMALL = {"infants": 8, "clips_per_infant": 2, "duration_s": 0.5, "sr": 8000, "progress": False}
@@ -53,6 +54,8 @@ def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
     changes = [
         {"signal": 0.5},
         {"identity": 0.5},
+        {"interaction": 0.5},
+        {"session": 0.5},
         {"seed": 1},
         {"duration_s": 0.6},
         {"sr": 16000},
@@ -67,14 +70,14 @@ def test_everything_that_shapes_the_sound_changes_the_folder() -> None:
 
 def test_a_version_stands_for_one_voice_and_one_face() -> None:
     """Where this fails, raise VERSION (sound) or FACES (pixels), and only then the numbers."""
-    samples = [-0.04452, -0.04036, 0.01015, 0.1239, 0.2651, -0.10219, 0.17766, -0.05157]
+    samples = [-0.00166, -0.06803, 0.10378, -0.11918, -0.16155, 0.31024, -0.02999, 0.18501]
     sound = voice.cry("hungry", infant=1, seed=2, sr=8000, duration_s=1.0)
     np.testing.assert_allclose(sound[400:6800:800], samples, atol=1e-4)
     moves = face.plan(voice.plan("hungry", infant=1, seed=2, duration_s=1.0), fps=2)
     _, pixels = face.frames(moves, size=64)
-    red = [[163, 162, 161, 158], [182, 241, 219, 160], [189, 234, 230, 157], [120, 146, 145, 124]]
+    red = [[147, 145, 144, 139], [163, 239, 213, 141], [169, 238, 231, 139], [125, 165, 165, 119]]
     np.testing.assert_allclose(pixels[8::16, 8::16, 0].astype(int), red, atol=3)
-    assert (corpus.VERSION, corpus.FACES) == (1, 1)
+    assert (corpus.VERSION, corpus.FACES) == (2, 2)
 
 
 def test_a_changed_generator_has_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,14 +118,14 @@ def test_rows_describe_the_files() -> None:
 
 
 def test_a_file_holds_the_planned_cry() -> None:
-    root, rows = corpus.build(signal=0.4, identity=0.8, **SMALL)
+    root, rows = corpus.build(signal=0.4, identity=0.8, interaction=0.3, session=0.7, **SMALL)
     planned = schedule.plan(infants=8, clips_per_infant=2, duration_s=0.5)
     clip = planned[5]
     with wave.open(str(root / rows[5]["path"])) as file:
         samples = np.frombuffer(file.readframes(10**6), "<i2") / 32767
     sound = voice.cry(
-        clip.label, infant=clip.voice_seed, seed=clip.seed, signal=0.4, identity=0.8,
-        duration_s=0.5, sr=8000,
+        clip.label, infant=clip.voice_seed, seed=clip.seed, session=clip.session_seed,
+        dials=Dials(0.4, 0.8, 0.3, 0.7), duration_s=0.5, sr=8000,
     )  # fmt: skip
     np.testing.assert_allclose(samples, sound, atol=0.51 / 32767)
 
@@ -155,6 +158,13 @@ def test_seeds_are_shared_by_an_infant_and_by_nothing_else() -> None:
     assert len({*seeds, *voices.values()}) == len(seeds) + len(voices)
 
 
+def test_a_session_has_a_seed_of_its_own() -> None:
+    clips = schedule.plan(infants=24, clips_per_infant=6)
+    seeds = {clip.session: clip.session_seed for clip in clips}
+    assert all(clip.session_seed == seeds[clip.session] for clip in clips)
+    assert len(set(seeds.values())) == len(seeds) > 24
+
+
 def test_a_session_is_one_infant_within_minutes_and_sessions_lie_hours_apart() -> None:
     clips = schedule.plan(infants=24, clips_per_infant=6)
     sizes = Counter(c.session for c in clips)
@@ -179,6 +189,8 @@ def test_sex_and_age_belong_to_the_infant() -> None:
     [
         ({"signal": 2.0}, "signal=2.0"),
         ({"identity": -1.0}, "identity=-1.0"),
+        ({"interaction": 1.5}, "interaction=1.5"),
+        ({"session": -0.5}, "session=-0.5"),
         ({"classes": ["hungry", "tierd"]}, "Did you mean tired"),
         ({"classes": ["hungry", "hungry"]}, "twice"),
         ({"classes": "hungry"}, "not a list"),
@@ -201,25 +213,22 @@ def test_bad_dials_are_named_in_one_line(
     assert not cache.exists()
 
 
-def accuracies(signal: float, identity: float) -> tuple[float, float]:
-    """Accuracy of k-NN on mean and spread of MFCC: random folds, folds without shared infants."""
+def accuracies(dials: Dials) -> tuple[float, float]:
+    """Accuracy of a linear discriminant on mean and spread of MFCC: random folds, infants whole."""
     import librosa
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import GroupKFold, KFold, cross_val_score
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     clips = schedule.plan(infants=24, clips_per_infant=5)
     features = []
     for clip in clips:
         sound = voice.cry(
-            clip.label, infant=clip.voice_seed, seed=clip.seed, signal=signal, identity=identity,
-            duration_s=3.0, sr=8000,
+            clip.label, infant=clip.voice_seed, seed=clip.seed, dials=dials, duration_s=3.0, sr=8000
         )  # fmt: skip
         mfcc = librosa.feature.mfcc(y=sound, sr=8000, n_mfcc=20, n_fft=512, hop_length=256)
         features.append(np.r_[mfcc.mean(axis=1), mfcc.std(axis=1)])
     x, y, groups = np.array(features), [c.label for c in clips], [c.infant for c in clips]
-    model = make_pipeline(StandardScaler(), KNeighborsClassifier(3))
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     random = KFold(6, shuffle=True, random_state=0)
     return (
         float(cross_val_score(model, x, y, cv=random).mean()),
@@ -228,7 +237,7 @@ def accuracies(signal: float, identity: float) -> tuple[float, float]:
 
 
 def test_without_signal_only_a_leak_beats_chance() -> None:
-    leaky, honest = accuracies(signal=0.0, identity=1.0)
+    leaky, honest = accuracies(Dials(signal=0.0))
     # Chance is 0.25. A held-out infant depletes its own class in training, so the honest score
     # may fall below it; 0.37 is three standard errors above for 120 clips.
     assert honest < 0.37
@@ -236,11 +245,17 @@ def test_without_signal_only_a_leak_beats_chance() -> None:
 
 
 def test_without_identity_there_is_nothing_to_leak() -> None:
-    leaky, honest = accuracies(signal=0.0, identity=0.0)
+    leaky, honest = accuracies(Dials(signal=0.0, identity=0.0))
     assert leaky < 0.37 and honest < 0.37
 
 
+def test_where_each_infant_has_states_of_its_own_only_a_leak_beats_chance() -> None:
+    leaky, honest = accuracies(Dials(interaction=1.0))
+    assert honest < 0.37
+    assert leaky > honest + 0.2
+
+
 def test_with_full_signal_an_honest_model_learns() -> None:
-    leaky, honest = accuracies(signal=1.0, identity=1.0)
+    leaky, honest = accuracies(Dials())
     assert honest > 0.85
     assert leaky > 0.85

@@ -16,6 +16,7 @@ import pytest
 from cryutils import audio, load
 from cryutils._io.paths import cache_dir
 from cryutils.datasets.synthetic import corpus, schedule
+from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 from cryutils.video import mp4
 
@@ -121,8 +122,8 @@ def test_without_an_identity_of_its_own_a_face_is_nobodys() -> None:
     def write(infant: int, face_identity: float) -> Path:
         path = cache_dir() / f"{infant}-{face_identity}.mp4"
         write_mp4(
-            path, clips[0].label, infant=infant, seed=3, signal=1.0, identity=1.0, duration_s=0.5,
-            sr=8000, picture=Picture(fps=10, size=64, signal=1.0, identity=face_identity),
+            path, clips[0].label, infant=infant, seed=3, session=3, dials=Dials(), duration_s=0.5,
+            sr=8000, picture=Picture(fps=10, size=64, dials=Dials(identity=face_identity)),
         )  # fmt: skip
         return path
 
@@ -135,7 +136,8 @@ def test_everything_that_shapes_a_video_changes_the_folder() -> None:
     root, _ = corpus.build(**SMALL)
     changes: list[dict[str, object]] = [
         {"fps": 12}, {"size": 66}, {"face_signal": 0.5}, {"face_identity": 0.5},
-        {"signal": 0.5}, {"identity": 0.5}, {"seed": 1}, {"sr": 16000}, {"video": False},
+        {"signal": 0.5}, {"identity": 0.5}, {"interaction": 0.5}, {"session": 0.5}, {"seed": 1},
+        {"sr": 16000}, {"video": False},
     ]  # fmt: skip
     folders = {corpus.build(**{**SMALL, **change})[0] for change in changes}
     assert len(folders | {root}) == len(changes) + 1

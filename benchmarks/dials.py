@@ -1,0 +1,122 @@
+"""What does a leak-free score depend on? Both protocols over the dials, on many synthetic corpora.
+
+    cryutils bench dials                   20 seeds, half an hour; a stopped run goes on
+    python benchmarks/dials.py --seeds 5
+
+Section 8 of notebook 03 turns the dials on one corpus a setting; this does it on many, with more
+settings, and prints the mean balanced accuracy over corpora with its 95 % interval. Three promises,
+each judged at that level: at `signal=0` the leak-free score doesn't lie above chance, while the
+paper's protocol does; and where states are each infant's own, the leak-free score at `signal=1`
+lies below what it is where they are shared. What is measured for a seed is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cryutils._io import cache, paths
+from cryutils._io.progress import counting
+from cryutils.datasets.synthetic.corpus import VERSION as VOICES
+from cryutils.datasets.synthetic.dials import Dials
+from cryutils.datasets.synthetic.schedule import CLASSES
+from cryutils.evaluation import dials
+from cryutils.evaluation.splits import Protocol
+
+VERSION = 1  # raise it whenever the same seed gives other numbers
+SIGNALS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SERIES = {  # interaction, session
+    "shared states": (0.0, 0.0),
+    "half the infant's own": (0.5, 0.0),
+    "the infant's own": (1.0, 0.0),
+    "half as far sessions": (0.0, 0.5),
+    "far sessions": (0.0, 1.0),
+    "own states, far sessions": (1.0, 1.0),
+}
+# Without a signal nobody's states can be heard, so `interaction` has nothing to share.
+SETTINGS = [
+    Dials(signal=signal, interaction=interaction if signal else 0.0, session=session)
+    for interaction, session in SERIES.values()
+    for signal in SIGNALS
+]
+
+
+def main() -> int:
+    """Measure what is missing and print the table; 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    seeds = parser.parse_args().seeds
+    home = paths.cache_dir() / "benchmarks"
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch, counting("Dials", "seeds") as report:
+        os.environ["CRYUTILS_CACHE_DIR"] = scratch  # corpora are not kept
+        for seed in range(seeds):
+            arrays = cache.arrays(_place(home, seed), lambda seed=seed: measured(seed))
+            rows.append(arrays["scores"])
+            report(seed + 1, seeds)
+    return summary(np.array(rows))
+
+
+def _place(home: Path, seed: int) -> Path:
+    recipe = [dict(dials.CORPUS), dials.FOLDS, dials.REPEATS, list(map(astuple, SETTINGS))]
+    return home / f"dials-{cache.key(VERSION, VOICES, recipe, np.__version__, seed)}.npz"
+
+
+def measured(seed: int) -> dict[str, np.ndarray]:
+    """Return the scores of a seed's corpora, (settings, protocols)."""
+    different = list(dict.fromkeys(SETTINGS))
+    table = dials.scores(different, classes=CLASSES, seed=seed)
+    scores = table.score.to_numpy().reshape(len(different), len(Protocol))
+    return {"scores": scores[[different.index(setting) for setting in SETTINGS]]}
+
+
+def summary(scores: np.ndarray) -> int:
+    """Print means of scores, (seeds, settings, protocols); return 1 where a promise is broken."""
+    seeds = len(scores)
+    chance = 1 / len(CLASSES)
+    scores = scores.reshape(seeds, len(SERIES), len(SIGNALS), len(Protocol))
+    print(f"{seeds} corpora of synthetic voices a setting, identity=1: no evidence about infants")
+    for number, protocol in enumerate(Protocol):
+        cells = [[words(*over_seeds(scores[:, i, j, number])) for j in range(len(SIGNALS))]
+                 for i in range(len(SERIES))]  # fmt: skip
+        columns = [f"signal={signal}" for signal in SIGNALS]
+        print(f"\n{protocol}, balanced accuracy, where guessing has {chance}")
+        print(pd.DataFrame(cells, list(SERIES), columns).to_string())
+    paper, honest = (
+        scores[..., list(Protocol).index(p)] for p in (Protocol.PAPER, Protocol.LEAK_FREE)
+    )
+    common, individual = map(list(SERIES).index, ("shared states", "the infant's own"))
+    lost = honest[:, common, -1] - honest[:, individual, -1]
+    promises = {
+        "leak-free, signal=0: not above chance": over_seeds(honest[:, common, 0])[1] <= chance,
+        "the paper's protocol, signal=0: above chance": over_seeds(paper[:, common, 0])[1] > chance,
+        "leak-free, signal=1: lower where states are the infant's own": over_seeds(lost)[1] > 0,
+    }
+    print()
+    for promise, holds in promises.items():
+        print(f"{promise}: {'holds' if holds else 'BROKEN'}")
+    return int(not all(promises.values()))
+
+
+def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
+    """Return a mean over seeds with the ends of its 95 % t interval."""
+    if len(values) < 2:
+        return float(values.mean()), -np.inf, np.inf
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+
+
+def words(mean: float, low: float, high: float) -> str:
+    """Return a mean and its interval as text."""
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

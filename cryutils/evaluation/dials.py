@@ -1,0 +1,85 @@
+"""What a classical model scores on synthetic voices as their dials are turned, by both protocols.
+
+Walked by notebook 03_feature_validation (section 8); `benchmarks/dials.py` does it over many
+corpora. Real recordings come with one setting of the dials, which nobody knows. Here they are
+known, so it can be seen what an honest score depends on, and what a leaky one doesn't. How states
+differ in these voices is an ASSUMPTION FOR TEACHING; no score here is evidence about infants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryutils import audio
+from cryutils._io.progress import counting
+from cryutils.datasets import load
+from cryutils.datasets.synthetic.dials import Dials
+from cryutils.evaluation.audit import vectors
+from cryutils.evaluation.crossval import out_of_fold
+from cryutils.evaluation.intervals import interval
+from cryutils.evaluation.splits import Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CORPUS", "FOLDS", "REPEATS", "scores"]
+
+CORPUS: Mapping[str, Any] = {
+    "infants": 20, "clips_per_infant": 4, "duration_s": 2.0, "sr": 8000,
+}  # fmt: skip
+FOLDS, REPEATS = 5, 3
+
+
+def scores(
+    settings: Sequence[Dials], *, classes: Sequence[str], seed: int = 0, progress: bool = False
+) -> pd.DataFrame:
+    """Return the balanced accuracy on one corpus a setting of the dials, a row a protocol.
+
+    A linear discriminant with shrinkage hears a clip as mean and deviation over time of mel bands
+    in dB and MFCC (`audit.vectors`). It knows how far infants lie apart from the spread within a
+    class, which is the best that a linear model can do against them. Recordings are kept in the
+    cache.
+
+    Parameters
+    ----------
+    settings : the dials of each corpus; the seeds of its infants and clips are the same in all.
+    classes : states that the voices are in, two or more.
+    seed : draws infants, clips and folds.
+    progress : show a bar on a terminal or in a notebook.
+
+    Returns
+    -------
+    pandas.DataFrame with `signal`, `identity`, `interaction`, `session`, `protocol` ("paper" or
+    "leak_free"), `score`, and the ends of its 95 % interval over infants, `low` and `high`.
+
+    Raises
+    ------
+    InputError : a dial outside [0, 1], or a class that is unknown.
+    """
+    import pandas as pd
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    rows = []
+    with counting("synthetic corpora", "corpora", shown=progress) as report:
+        for dials in settings:
+            corpus = load(
+                "synthetic", classes=list(classes), seed=seed, progress=False,
+                **CORPUS, **asdict(dials),
+            )  # fmt: skip
+            sr = CORPUS["sr"]
+            x = np.concatenate([vectors(y, sr=sr) for y in audio.signals(corpus, sr=sr)])
+            for protocol in Protocol:
+                folds = protocol.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
+                guesses = out_of_fold(model, x, corpus.labels, folds)
+                score = interval(guesses, corpus.labels, corpus.infants, protocol=protocol)
+                rows.append(
+                    {**asdict(dials), "protocol": str(protocol), "score": score.value,
+                     "low": score.low, "high": score.high}
+                )  # fmt: skip
+            report(len(rows) // len(Protocol), len(settings))
+    return pd.DataFrame(rows)

@@ -1,0 +1,64 @@
+"""Scores over the dials: the arithmetic by hand, and the same again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cryutils import audio, load
+from cryutils.datasets.synthetic.dials import Dials
+from cryutils.errors import InputError
+from cryutils.evaluation import dials
+from cryutils.evaluation.audit import vectors
+from cryutils.evaluation.splits import Protocol
+
+CLASSES = ["hungry", "tired"]
+SMALL = {"infants": 10, "clips_per_infant": 3, "duration_s": 0.5, "sr": 8000}
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(dials, "CORPUS", SMALL)
+
+
+def test_a_score_is_the_discriminants_on_folds_of_clips_and_of_infants() -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import balanced_accuracy_score
+
+    turned = Dials(signal=0.5, interaction=0.3, session=0.2)
+    table = dials.scores([turned], classes=CLASSES, seed=3).set_index("protocol")
+    assert list(table.index) == ["paper", "leak_free"]
+    corpus = load("synthetic", classes=CLASSES, seed=3, progress=False, **SMALL, **asdict(turned))
+    x = np.concatenate([vectors(y, sr=8000) for y in audio.signals(corpus, sr=8000)])
+    labels = np.array(corpus.labels)
+    for protocol in Protocol:
+        by_hand = []
+        for folds in protocol.k_folds(corpus, n_splits=5, repeats=3, seed=3):
+            answers = np.empty_like(labels)
+            for train, test in folds:
+                model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+                answers[test] = model.fit(x[train], labels[train]).predict(x[test])
+            by_hand.append(balanced_accuracy_score(labels, answers))
+        row = table.loc[str(protocol)]
+        assert row.score == pytest.approx(np.mean(by_hand))
+        assert row.low <= row.score <= row.high
+    assert dict(table.iloc[0][list(asdict(turned))]) == asdict(turned)
+
+
+def test_the_same_again_and_a_row_a_setting_and_protocol() -> None:
+    settings = [Dials(signal=0.0), Dials(session=1.0)]
+    first, again = (dials.scores(settings, classes=CLASSES, seed=1) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    assert list(zip(first.session, first.protocol, strict=True)) == [
+        (0.0, "paper"), (0.0, "leak_free"), (1.0, "paper"), (1.0, "leak_free"),
+    ]  # fmt: skip
+
+
+def test_a_dial_outside_its_range_is_named() -> None:
+    with pytest.raises(InputError, match="interaction=2"):
+        dials.scores([Dials(interaction=2.0)], classes=CLASSES)
