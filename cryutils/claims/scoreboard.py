@@ -110,7 +110,7 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
     for entry in shown:
         scores = entry.table.scores
         wide = scores.pivot(index="key", columns="split", values=list(ends))
-        wide.columns = [f"{split}{ends[name]}" for name, split in wide.columns]
+        wide.columns = wide.columns.map(lambda pair: f"{pair[1]}{ends[pair[0]]}")
         counts = scores.groupby("key")[["n", "n_infants"]].max()
         first = scores.drop_duplicates("key").drop(columns=["split", "n", "n_infants", *ends])
         first = first.assign(table=entry.table.layout.title, data=entry.table.data, run=entry.run)
@@ -247,9 +247,8 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
             " agree with the paper's own text: questions to the authors, and no finding about"
             " infants."
         )
-    untested = papers.groupby("id")[["paper_verdict", "leak_free_verdict"]].agg(
-        lambda verdicts: (verdicts == Verdict.CANNOT_BE_TESTED).all()
-    )
+    untested = papers[["paper_verdict", "leak_free_verdict"]] == Verdict.CANNOT_BE_TESTED
+    untested = untested.groupby(papers["id"]).all()
     if len(untested):
         yield (
             f"{untested.all(axis=1).sum()} of {len(untested)} rows of the ledger can't be tested"

@@ -332,7 +332,9 @@ def auc_interval(
     if len(rows) > 1:
         for r, k in np.ndindex(alone.shape):
             alone[r, k] = _ranked(rows[r, None, :, k], sample, k, fold[r, None])[0]
-    low, high = widened(bounds, [alone.mean(axis=1)], level=level, limits=(0.0, 1.0))
+    low, high = widened(
+        bounds, [alone.mean(axis=1)], df=degrees_of_freedom(clips), level=level, limits=(0.0, 1.0)
+    )
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
 
@@ -365,27 +367,38 @@ def _ranked(
 
 
 def widened(
-    bounds: Bounds, repeats: Sequence[Array], *, level: float, limits: tuple[float, float]
+    bounds: Bounds,
+    repeats: Sequence[Array],
+    *,
+    df: float,
+    level: float,
+    limits: tuple[float, float],
 ) -> tuple[float, float]:
     """Return the ends of a score's interval, further apart by what its repeats differ by.
 
-    repeats: the scores of each repeat alone, float64 (repeats,), for every model whose repeats
-    are of their own; a single repeat tells nothing. limits: which the ends do not leave.
+    Both variances, over infants and of the mean over repeats, are added, and the t quantile has
+    Welch and Satterthwaite's degrees of freedom: two repeats that differ little count for
+    little.
+
+    Args:
+        bounds: over infants alone.
+        repeats: the scores of each repeat alone, float64 (repeats,), for every model whose
+            repeats are of their own; a single repeat tells nothing.
+        df: degrees of freedom of the variance over infants.
+        level: confidence, between 0 and 1.
+        limits: which the ends do not leave.
     """
-    reach = np.hypot.reduce([_reach(alone, level) for alone in repeats])
-    low, high = (
-        float(np.clip(bounds.score + side * np.hypot(end - bounds.score, reach), *limits))
-        for side, end in ((-1, bounds.low), (1, bounds.high))
-    )
-    return low, high
-
-
-def _reach(alone: Array, level: float) -> float:
-    """Return half the t interval of a mean over repeats; 0 for one."""
-    count = len(alone)
-    if count < 2:
-        return 0.0
-    return float(t_quantile(count - 1, level) * np.std(alone, ddof=1) / np.sqrt(count))
+    among = [(np.var(a, ddof=1) / len(a), len(a) - 1) for a in repeats if len(a) > 1]
+    ends = []
+    for side, end in ((-1, bounds.low), (1, bounds.high)):
+        half = np.abs(end - bounds.score)
+        if any(variance > 0 for variance, _ in among):
+            parts = [((half / t_quantile(df, level)) ** 2, df), *among]
+            total = sum(variance for variance, _ in parts)
+            together = total**2 / sum(variance**2 / degrees for variance, degrees in parts)
+            half = t_quantile(together, level) * np.sqrt(total)
+        ends.append(float(np.clip(bounds.score + side * half, *limits)))
+    return ends[0], ends[1]
 
 
 def mean_interval(
@@ -450,7 +463,7 @@ def mean_interval(
             return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
         half = t_quantile(degrees_of_freedom(clips), level) * se
         bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
-    ends = widened(bounds, [alone], level=level, limits=(least, most))
+    ends = widened(bounds, [alone], df=degrees_of_freedom(clips), level=level, limits=(least, most))
     return Interval(mean, *ends, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
@@ -639,10 +652,12 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
         score = _score([table.sum(axis=0) for table in tables], metric)
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
     bounds = _bounds(tables, metric, level)
-    low, high = widened(
-        bounds, [_alone(sample, metric) for sample in (a, b) if sample],
-        level=level, limits=(-1.0, 1.0) if b else (0.0, 1.0),
-    )  # fmt: skip
+    alone = [_alone(sample, metric) for sample in (a, b) if sample is not None]
+    if b is not None and len(alone[0]) == len(alone[1]):  # one difference a repeat
+        alone = [alone[0] - alone[1]]
+    clips = tables[0].sum(axis=-1)
+    df = degrees_of_freedom(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips)
+    low, high = widened(bounds, alone, df=df, level=level, limits=(-1.0, 1.0) if b else (0.0, 1.0))
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
 

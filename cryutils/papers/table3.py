@@ -173,7 +173,9 @@ class Table3:
             right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95
         )
         alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
-        low, high = intervals.widened(bounds, [alone], level=0.95, limits=(-1.0, 1.0))
+        low, high = intervals.widened(
+            bounds, [alone], df=intervals.degrees_of_freedom(clips), level=0.95, limits=(-1.0, 1.0)
+        )
         words = f"{row}'s accuracy less {than}'s"
         score, se, n = float(bounds.score), float(bounds.se), len(which)
         return Interval(score, low, high, se, n, len(everyone), 0.95, words)

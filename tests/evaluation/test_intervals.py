@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import (
+    Bounds,
     Metric,
     auc_interval,
     combined,
@@ -20,6 +21,7 @@ from cryutils.evaluation.intervals import (
     measured_coverage,
     paired_interval,
     part_degrees,
+    widened,
 )
 
 
@@ -164,11 +166,52 @@ def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing
     size = np.full((6, 1), 3.0)
     by_infant = right.reshape(3, 6, 3).sum(axis=2).mean(axis=0)[:, None]
     bounds = combined(by_infant, size, [1.0], df=part_degrees(size), level=0.95)
-    reach = stats.t.ppf(0.975, 2) * np.std([12 / 18, 12 / 18, 10 / 18], ddof=1) / np.sqrt(3)
     both = interval(repeats, truth, infants, metric="accuracy")
     assert both.value == pytest.approx(34 / 54)
-    assert both.low == pytest.approx(both.value - np.hypot(both.value - bounds.low, reach))
-    assert both.high == pytest.approx(both.value + np.hypot(bounds.high - both.value, reach))
+    for end, without in ((both.low, bounds.low), (both.high, bounds.high)):
+        expected = reach(without - both.value, 5, [12 / 18, 12 / 18, 10 / 18])
+        assert abs(end - both.value) == pytest.approx(expected)
+
+
+def reach(half: float, df: float, alone: list[float]) -> float:
+    """Half an interval over infants, with what repeats differ by: Welch and Satterthwaite's."""
+    infants = (half / stats.t.ppf(0.975, df)) ** 2
+    among, degrees = np.var(alone, ddof=1) / len(alone), len(alone) - 1
+    together = (infants + among) ** 2 / (infants**2 / df + among**2 / degrees)
+    return stats.t.ppf(0.975, together) * np.sqrt(infants + among)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("among", [0.0, 0.5, 2.0])
+def test_with_what_repeats_differ_by_the_interval_covers(count: int, among: float) -> None:
+    rng, corpora, df = np.random.default_rng(0), 2000, 10
+    covered = 0
+    for _ in range(corpora):  # the truth is 0
+        repeats = rng.normal(rng.normal(), np.sqrt(among), count)
+        half = stats.t.ppf(0.975, df) * np.sqrt(rng.chisquare(df) / df)
+        score = repeats.mean()
+        bounds = Bounds(*(np.asarray(x) for x in (score, score - half, score + half, half)))
+        low, high = widened(bounds, [repeats], df=df, level=0.95, limits=(-np.inf, np.inf))
+        covered += low <= 0 <= high
+    assert covered / corpora > 0.93
+
+
+def test_two_models_repeats_are_paired_where_there_are_as_many() -> None:
+    """Repeats that move both models alike leave the difference as sure as one repeat does."""
+    _, truth, infants = clips({f"i{k}": [(0, 3, 0)] for k in range(6)})
+    right = np.tile([True, True, False], (3, 6))
+    right[2, [0, 3]] = False
+    worse = right & (np.arange(18) != 1)  # one clip less in each repeat
+    paired = paired_interval(
+        *(np.where(rows, 0, 1) for rows in (right, worse)), truth, infants, metric="accuracy"
+    )
+    size = np.full((6, 1), 3.0)
+    by_infant = [m.reshape(3, 6, 3).sum(axis=2).mean(axis=0)[:, None] for m in (right, worse)]
+    bounds = combined(
+        np.hstack(by_infant), np.hstack([size, size]), [1.0, -1.0],
+        df=np.tile(part_degrees(size), 2), level=0.95,
+    )  # fmt: skip
+    assert (paired.low, paired.high) == pytest.approx((bounds.low, bounds.high))
 
 
 def test_labels_may_be_names_or_indices_and_indices_may_leave_some_out() -> None:
@@ -495,9 +538,9 @@ def test_a_mean_over_repeats_is_wider_by_what_they_differ_by(limits) -> None:
     repeats = np.stack([values, values + 1, values - 1, np.where(values > 4, np.nan, values)])
     three, four = mean_interval(repeats[:3], infants, limits=limits), repeats[[3] * 2]
     alone = mean_interval(values, infants, limits=limits)
-    reach = stats.t.ppf(0.975, 2) * np.std([3, 4, 2], ddof=1) / np.sqrt(3)
     assert three.value == pytest.approx(3)
-    ends = [3 - np.hypot(3 - alone.low, reach), 3 + np.hypot(alone.high - 3, reach)]
+    df = degrees_of_freedom(np.full((3, 1), 2.0))
+    ends = [3 - reach(3 - alone.low, df, [3, 4, 2]), 3 + reach(alone.high - 3, df, [3, 4, 2])]
     assert [three.low, three.high] == pytest.approx(np.clip(ends, *(limits or (-np.inf, np.inf))))
     again = mean_interval(four, infants, limits=limits)
     once = mean_interval(four[0], infants, limits=limits)
