@@ -333,7 +333,7 @@ def auc_interval(
         for r, k in np.ndindex(alone.shape):
             alone[r, k] = _ranked(rows[r, None, :, k], sample, k, fold[r, None])[0]
     low, high = widened(
-        bounds, [alone.mean(axis=1)], df=degrees_of_freedom(clips), level=level, limits=(0.0, 1.0)
+        bounds, [alone.mean(axis=1)], df=part_degrees(clips).min(), level=level, limits=(0.0, 1.0)
     )
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 
@@ -384,7 +384,7 @@ def widened(
         bounds: over infants alone.
         repeats: the scores of each repeat alone, float64 (repeats,), for every model whose
             repeats are of their own; a single repeat tells nothing.
-        df: degrees of freedom of the variance over infants.
+        df: degrees of freedom of the variance over infants, the fewest of the parts'.
         level: confidence, between 0 and 1.
         limits: which the ends do not leave.
     """
@@ -463,7 +463,7 @@ def mean_interval(
             return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
         half = t_quantile(degrees_of_freedom(clips), level) * se
         bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
-    ends = widened(bounds, [alone], df=degrees_of_freedom(clips), level=level, limits=(least, most))
+    ends = widened(bounds, [alone], df=part_degrees(clips).min(), level=level, limits=(least, most))
     return Interval(mean, *ends, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
@@ -656,7 +656,7 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
     if b is not None and len(alone[0]) == len(alone[1]):  # one difference a repeat
         alone = [alone[0] - alone[1]]
     clips = tables[0].sum(axis=-1)
-    df = degrees_of_freedom(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips)
+    df = part_degrees(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips).min()
     low, high = widened(bounds, alone, df=df, level=level, limits=(-1.0, 1.0) if b else (0.0, 1.0))
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
 

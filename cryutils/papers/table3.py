@@ -174,7 +174,7 @@ class Table3:
         )
         alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
         low, high = intervals.widened(
-            bounds, [alone], df=intervals.degrees_of_freedom(clips), level=0.95, limits=(-1.0, 1.0)
+            bounds, [alone], df=intervals.part_degrees(clips).min(), level=0.95, limits=(-1.0, 1.0)
         )
         words = f"{row}'s accuracy less {than}'s"
         score, se, n = float(bounds.score), float(bounds.se), len(which)

@@ -181,8 +181,7 @@ def reach(half: float, df: float, alone: list[float]) -> float:
     return stats.t.ppf(0.975, together) * np.sqrt(infants + among)
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
-@pytest.mark.parametrize("among", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize(("count", "among"), [(2, 0.5), (2, 2.0), (3, 2.0)])
 def test_with_what_repeats_differ_by_the_interval_covers(count: int, among: float) -> None:
     rng, corpora, df = np.random.default_rng(0), 2000, 10
     covered = 0
@@ -539,8 +538,7 @@ def test_a_mean_over_repeats_is_wider_by_what_they_differ_by(limits) -> None:
     three, four = mean_interval(repeats[:3], infants, limits=limits), repeats[[3] * 2]
     alone = mean_interval(values, infants, limits=limits)
     assert three.value == pytest.approx(3)
-    df = degrees_of_freedom(np.full((3, 1), 2.0))
-    ends = [3 - reach(3 - alone.low, df, [3, 4, 2]), 3 + reach(alone.high - 3, df, [3, 4, 2])]
+    ends = [3 - reach(3 - alone.low, 2, [3, 4, 2]), 3 + reach(alone.high - 3, 2, [3, 4, 2])]
     assert [three.low, three.high] == pytest.approx(np.clip(ends, *(limits or (-np.inf, np.inf))))
     again = mean_interval(four, infants, limits=limits)
     once = mean_interval(four[0], infants, limits=limits)
