@@ -24,7 +24,7 @@ from cryutils import evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import Protocol, intervals
 from cryutils.evaluation.intervals import Interval, Metric
-from cryutils.evaluation.splits import Indices, Split
+from cryutils.evaluation.splits import Fold, Indices, Split
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
@@ -51,14 +51,17 @@ Result = dict[str, object]  # a row for `claims.record_table`
 class Cell(NamedTuple):
     """What one model said of the units of one row: class indices, and what was true.
 
-    predicted: (repeats, units), one repeat for each training. units: their numbers among all that
-    the split divides.
+    predicted: (repeats, units), one repeat for each training. strengths: how strongly each of the
+    row's states was answered, float (repeats, units, states); None of the commonest class. units:
+    their numbers among all that the split divides. folds: of each repeat, in places among `units`.
     """
 
     predicted: npt.NDArray[np.int64]
+    strengths: npt.NDArray[np.floating] | None
     truth: npt.NDArray[np.int64]
     infants: npt.NDArray[np.str_]
     units: Indices
+    folds: list[list[Fold]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +124,21 @@ class Table3:
             y = evaluation.class_indices(units.labels, classes)[0]
             inside = np.flatnonzero(np.isin(y, states))
             if isinstance(model, Classical):
-                repeats = [
-                    _classical(ensemble.plan, split, states, inside, model)
-                    for ensemble in self.ensembles
-                ]
+                trained = self.ensembles
+                answers = [_classical(e.plan, split, states, inside, model) for e in trained]
             else:
-                answers = [each.answers(split, states) for each in self.trained(model)]
-                repeats = [decide(p[inside]) for p in answers]
-            predicted = np.stack(repeats)
-            self._cells[key] = Cell(predicted, y[inside], units.infants[inside], inside)
+                trained = self.ensembles[: len(self.trained(model))]
+                likely = [each.answers(split, states)[inside] for each in self.trained(model)]
+                answers = [(decide(p), p[:, list(states)]) for p in likely]
+            predicted, strengths = (np.stack(part) for part in zip(*answers, strict=True))
+            self._cells[key] = Cell(
+                predicted,
+                strengths if strengths.shape[-1] else None,
+                y[inside],
+                units.infants[inside],
+                inside,
+                [_folds(each.plan, split, inside) for each in trained],
+            )
         return self._cells[key]
 
     def interval(
@@ -145,6 +154,15 @@ class Table3:
             return interval
         # What always says the same knows nothing that could be sure or unsure.
         return replace(interval, low=None, high=None, se=None, reason="always the same")
+
+    def area(self, split: Split, row: Row, model: Scored) -> Interval | None:
+        """Return a model's area under the ROC curve in a row, None for the commonest class."""
+        cell = self.cell(split, row, model)
+        if cell.strengths is None:
+            return None
+        return evaluation.auc_interval(
+            cell.strengths, cell.truth, cell.infants.tolist(), cell.folds, protocol=split.protocol
+        )
 
     def gain(
         self, split: Split, model: Model[Inputs], rival: Scored, *, metric: Metric = "accuracy"
@@ -265,6 +283,8 @@ class Table3:
         for metric in METRICS:
             interval = self.interval(split, row, model, metric)
             yield self._result(f"{key}.{metric}", interval, model, split, row)
+        if (area := self.area(split, row, model)) is not None:
+            yield self._result(f"{key}.roc_auc", area, model, split, row)
 
     def _differences(self, split: Split) -> Iterator[Result]:
         """Yield how much better the ensemble is than its rivals, and how much harder a pair is."""
@@ -298,29 +318,35 @@ class Table3:
         return {**row, "trainings": self.trainings(model)}
 
 
-def _classical(
-    plan: Plan, split: Split, states: tuple[int, ...], inside: Indices, model: Classical
-) -> Indices:
-    """Return what a classical model says of the units `inside`, on the folds of a plan."""
-    units, classes = plan.units[split], plan.streams.corpus.classes
-    place = np.full(len(units.labels), -1)
+def _folds(plan: Plan, split: Split, inside: Indices, part: str = "fit") -> list[Fold]:
+    """Return the folds of a plan, in places among the units `inside`: a `part`, and the test."""
+    place = np.full(len(plan.units[split].labels), -1)
     place[inside] = np.arange(len(inside))
     folds = []
     for nested in plan.folds[split]:
-        teaching = nested.training if model is Classical.SVM_STOP else nested.fit
-        train, test = (place[np.intersect1d(p, inside)] for p in (teaching, nested.test))
+        train, test = (
+            place[np.intersect1d(units, inside)] for units in (getattr(nested, part), nested.test)
+        )
         if len(test):
             folds.append((train, test))
-    labels = units.labels[inside].tolist()
+    return folds
+
+
+def _classical(
+    plan: Plan, split: Split, states: tuple[int, ...], inside: Indices, model: Classical
+) -> tuple[Indices, npt.NDArray[np.floating]]:
+    """Return what a classical model says of the units `inside`, and how strongly of each state."""
+    units, classes = plan.units[split], plan.streams.corpus.classes
+    folds = _folds(plan, split, inside, "training" if model is Classical.SVM_STOP else "fit")
+    labels, names = units.labels[inside].tolist(), [classes[k] for k in states]
     if model is Classical.MAJORITY:
-        names = [classes[k] for k in states]
         (predicted,) = evaluation.majority_baseline(labels, [folds], classes=names)
-        return np.asarray(states)[predicted]
+        return np.asarray(states)[predicted], np.zeros((len(labels), 0))
     # Each unit's inputs as one vector, the mean over its windows.
     x = by_clip(plan.streams.joint(), units.of_row, len(units.labels))[inside]
     svm = baselines(plan.settings.seed)["svm"]
-    (predicted,) = evaluation.out_of_fold(svm, x, labels, [folds], classes=classes)
-    return predicted
+    predicted, strengths = evaluation.scored_out_of_fold(svm, x, labels, [folds], classes=names)
+    return np.asarray(states)[predicted[0]], strengths[0]
 
 
 def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +153,36 @@ def test_scores_are_means_over_trainings_each_on_its_own_divisions(
     easier = twice.easier(split, *rows)
     apart = [each.easier(split, *rows).value for each in alone]
     assert easier.value == pytest.approx(np.mean(apart))
-    # With two trainings a t quantile of 12.7 times half their difference.
-    assert easier.value - easier.low >= min(12.7 * abs(apart[0] - apart[1]) / 2, easier.value + 1)
+    # Half the difference of two trainings is their mean's standard error.
+    assert easier.value - easier.low >= min(1.96 * abs(apart[0] - apart[1]) / 2, easier.value + 1)
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_an_area_counts_the_pairs_of_units_within_a_fold_that_are_ranked_right(
+    twice: Table3, split: Split
+) -> None:
+    for model in (twice.ensemble.proposed, Classical.SVM):
+        cell = twice.cell(split, Row.SLEEPY_HUNGRY, model)
+        areas = []
+        for (repeat, folds), state in product(enumerate(cell.folds), range(2)):
+            assert sorted(np.concatenate([test for _, test in folds])) == [*range(len(cell.units))]
+            ranked, pairs = 0.0, 0
+            for _, test in folds:
+                inside = cell.truth[test] == np.unique(cell.truth)[state]
+                scores = cell.strengths[repeat, test, state]
+                apart = scores[inside][:, None] - scores[~inside]
+                ranked += (apart > 0).sum() + (apart == 0).sum() / 2
+                pairs += apart.size
+            areas.append(ranked / pairs)
+        area = twice.area(split, Row.SLEEPY_HUNGRY, model)
+        assert area.value == pytest.approx(np.mean(areas))
+    assert twice.area(split, Row.TOTAL, Classical.MAJORITY) is None
 
 
 def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
     table = twice.results().set_index("key").trainings
     classical = table.index.str.contains(
-        r"\.(?:svm|svm_stop|majority)(?:\.frame_split)?\.\w*accuracy$"
+        r"\.(?:svm|svm_stop|majority)(?:\.frame_split)?\.(?:\w*accuracy|roc_auc)$"
     )
     classical &= ~table.index.str.contains(".gain.", regex=False)
     assert table[classical].isna().all() and (table[~classical] == 2).all()
