@@ -207,7 +207,8 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
         higher = (gap > 0).sum()
         yield (
             f"On {data}, {higher} of {len(both)} balanced accuracies {_is(higher)} higher where"
-            f" clips are split at random than leak-free; the median difference is {gap.median():.1f} points."
+            " clips are split at random than leak-free; the median difference is"
+            f" {gap.median():.1f} points."
             " It mixes the leak with smaller training sets and other stopping clips, which notebook"
             " 10 takes apart."
         )
