@@ -110,7 +110,7 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
     for entry in shown:
         scores = entry.table.scores
         wide = scores.pivot(index="key", columns="split", values=list(ends))
-        wide.columns = wide.columns.map(lambda pair: f"{pair[1]}{ends[pair[0]]}")
+        wide.columns = [f"{column[1]}{ends[column[0]]}" for column in wide.columns]
         counts = scores.groupby("key")[["n", "n_infants"]].max()
         first = scores.drop_duplicates("key").drop(columns=["split", "n", "n_infants", *ends])
         first = first.assign(table=entry.table.layout.title, data=entry.table.data, run=entry.run)
@@ -206,8 +206,9 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
         gap = 100 * (both.paper - both.leak_free)
         higher = (gap > 0).sum()
         yield (
-            f"{higher} of {len(both)} balanced accuracies {_is(higher)} higher where clips are"
-            f" split at random than leak-free; the median difference is {gap.median():.1f} points."
+            f"On {data}, {higher} of {len(both)} balanced accuracies {_is(higher)} higher where"
+            " clips are split at random than leak-free; the median difference is"
+            f" {gap.median():.1f} points."
             " It mixes the leak with smaller training sets and other stopping clips, which notebook"
             " 10 takes apart."
         )
@@ -247,13 +248,14 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
             " agree with the paper's own text: questions to the authors, and no finding about"
             " infants."
         )
-    untested = papers[["paper_verdict", "leak_free_verdict"]] == Verdict.CANNOT_BE_TESTED
-    untested = untested.groupby(papers["id"]).all()
+    claimed = papers[papers.kind != Kind.SETTING]  # how something was done, which is no claim
+    verdicts = claimed[["paper_verdict", "leak_free_verdict"]]
+    untested = (verdicts == Verdict.CANNOT_BE_TESTED).all(axis=1).groupby(claimed.id).all()
     if len(untested):
         yield (
-            f"{untested.all(axis=1).sum()} of {len(untested)} rows of the ledger can't be tested"
-            " with what was at hand, in either way. That a claim isn't shown, or can't be tested,"
-            " doesn't show the opposite."
+            f"{untested.sum()} of the {len(untested)} numbers and claims of both papers can't be"
+            " tested with what was at hand, under either protocol. That a claim isn't shown, or"
+            " can't be tested, doesn't show the opposite."
         )
 
 

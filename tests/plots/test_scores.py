@@ -287,6 +287,32 @@ def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
     assert max(leak_free.get_ydata()) < min(paper.get_ydata())
 
 
+def test_a_scoreboard_has_a_row_a_model_and_the_commonest_class_of_each() -> None:
+    numbers = {
+        f"{split}{end}": [value, value]
+        for split, value in (("paper", 0.6), ("leak_free", 0.4))
+        for end in ("", "_low", "_high")
+    }
+    about = {"table": "Paper A, Table 3", "data": "donateacry", "model": "ensemble"}
+    board = pd.DataFrame(
+        {
+            "group": ["one pair", "all"], "metric": "accuracy", "published": [0.9, 0.8],
+            "commonest": [0.5, 0.3], **numbers,
+        }
+    ).assign(**about)  # fmt: skip
+    figure = plots.scoreboard(pd.concat([board, board.assign(model="commonest class")]))
+    left, right = figure.axes
+    assert [tick.get_text() for tick in left.get_yticklabels()] == [
+        "Table 3, one pair: ensemble", "Table 3, all: ensemble",
+    ]  # fmt: skip
+    drawn = {line.get_label(): list(line.get_xdata()) for line in left.lines}
+    assert drawn["published"] == [0.9, 0.8]
+    assert drawn["commonest class"] == [0.5, 0.3]
+    assert (drawn["paper's protocol"], drawn["leak-free"]) == ([0.6, 0.6], [0.4, 0.4])
+    assert all(np.isnan(line.get_xdata()).all() for line in right.lines), "not measured"
+    plt.close(figure)
+
+
 def test_protocol_scores_puts_published_and_both_protocols_in_a_row(ax: Axes) -> None:
     table = pd.DataFrame(
         {
