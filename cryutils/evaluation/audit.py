@@ -32,11 +32,18 @@ from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import mel_db, mfcc, summarise
 from cryutils.audio.stress import add_noise
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
 from cryutils.evaluation.intervals import Interval, interval, paired_interval
 from cryutils.evaluation.permutation import PermutationTest, permute_labels
-from cryutils.evaluation.splits import Indices, class_indices, folds, infant_split, paper_split
+from cryutils.evaluation.splits import (
+    Choice,
+    Indices,
+    class_indices,
+    folds,
+    infant_split,
+    paper_split,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +76,7 @@ MARGIN = 0.05  # a change of five points either way is called none, as in `data/
 Array = NDArray[Any]
 
 
-class Rung(StrEnum):
+class Rung(Choice):
     """The mistakes, one a rung, between the honest recipe and all of them together."""
 
     HONEST = "honest"
@@ -533,7 +540,7 @@ def out_of_fold(
     Raises:
         InputError: no such rung, or labels that no division by infant allows.
     """
-    return audit(windows, [rung], n_folds=n_folds, repeats=repeats, seed=seed).answers[_rung(rung)]
+    return audit(windows, [rung], n_folds=n_folds, repeats=repeats, seed=seed).answers[Rung(rung)]
 
 
 @dataclass(frozen=True)
@@ -595,7 +602,7 @@ def audit(
     """
     from sklearn import config_context
 
-    chosen = list(dict.fromkeys([Rung.HONEST, *map(_rung, rungs)]))
+    chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     divisions = {
         unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Unit
     }
@@ -612,12 +619,6 @@ def audit(
             else:
                 answers[rung] = _answers(windows, drawn, sizes, mistakes(rung), seed)
     return Audit(answers, windows)
-
-
-def _rung(name: Rung | str) -> Rung:
-    if name not in set(Rung):
-        raise InputError(f"no rung {str(name)!r}.{near_miss(str(name), list(Rung))}")
-    return Rung(name)
 
 
 def _answers(

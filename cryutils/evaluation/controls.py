@@ -28,7 +28,7 @@ from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval
 from cryutils.evaluation.permutation import permute_labels
-from cryutils.evaluation.splits import Fold, Names, class_indices, folds
+from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, folds
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip
@@ -53,7 +53,7 @@ class Expected(StrEnum):
     OPEN = "nobody knows"
 
 
-class Control(StrEnum):
+class Control(Choice):
     """What is changed, or asked for."""
 
     STATE = "state"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
+    "Choice",
     "Fold",
     "Labelled",
     "Protocol",
@@ -52,7 +53,7 @@ class Labelled(Interface):
     def infants(self) -> Names: ...
 
 
-class _Choice(StrEnum):
+class Choice(StrEnum):
     """A name out of few; another is refused with the nearest."""
 
     @classmethod
@@ -61,7 +62,7 @@ class _Choice(StrEnum):
         raise InputError(f"no {cls.__name__.lower()} {value!r}.{near}")
 
 
-class Protocol(_Choice):
+class Protocol(Choice):
     """How clips are divided: at random, as the papers are read here, or with every infant whole.
 
     >>> Protocol("paper") is Protocol.PAPER
@@ -84,7 +85,7 @@ class Protocol(_Choice):
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
 
 
-class Split(_Choice):
+class Split(Choice):
     """What is divided: frames (or windows of sound with theirs), clips, or infants."""
 
     FRAME = "frame"

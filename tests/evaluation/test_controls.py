@@ -115,3 +115,8 @@ def test_a_question_that_the_clips_cannot_answer_is_refused() -> None:
 
 def test_every_control_has_its_expectation() -> None:
     assert list(controls.CONTROLS) == list(Control)
+
+
+def test_an_unknown_control_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"no control 'phase'.*phases"):
+        controls.control("phase", [], [], sr=8000)
