@@ -72,8 +72,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, counting("Ensembles", "seeds") as report:
         os.environ["CRYUTILS_CACHE_DIR"] = scratch  # corpora and networks are not kept
         for seed in range(options.seeds):
-            kept = cache.arrays(_place(home, seed), lambda seed=seed: {"scores": measured(seed)})
-            rows.append(kept["scores"])
+            stored = cache.arrays(_place(home, seed), lambda seed=seed: {"scores": measured(seed)})
+            rows.append(stored["scores"])
             report(seed + 1, options.seeds)
     scores = np.array(rows)
     table = differences(scores)

@@ -197,33 +197,33 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in ("paper", "leak_free")):
         home, book = project_dir() / "outputs" / "reference", project_dir() / "data" / "claims.csv"
         paths = [book, *sorted(home.glob("*/results.json"))]
-        kept = _of_reference(tuple((path, path.stat().st_mtime_ns) for path in paths))
-        rows = [_beside(row, kept) for row in rows]
+        verdicts = _of_reference(tuple((path, path.stat().st_mtime_ns) for path in paths))
+        rows = [_beside(row, verdicts) for row in rows]
     return pd.DataFrame(rows, columns=[*ledger().columns, *COLUMNS])
 
 
 _RESULT = [field.name for field in fields(Result)]
-_Kept = dict[tuple[str, str, str], str]  # verdicts by row, corpus and protocol
+_Verdicts = dict[tuple[str, str, str], str]  # verdicts by row, corpus and protocol
 
 
-def _beside(row: Mapping[str, Any], kept: _Kept) -> dict[str, Any]:
+def _beside(row: Mapping[str, Any], verdicts: _Verdicts) -> dict[str, Any]:
     """Return a row whose reasons name what the reference runs say of what isn't judged in it."""
     reasons = {
         f"{protocol}_reason": f"{row[f'{protocol}_reason']}; {words}"
         for protocol in ("paper", "leak_free")
         if row[f"{protocol}_verdict"] in _UNJUDGED
-        and (words := kept.get((row["id"], row["data"], protocol)))
+        and (words := verdicts.get((row["id"], row["data"], protocol)))
     }
     return {**row, **reasons}
 
 
 @lru_cache(maxsize=1)
-def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Kept:
+def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
     """Return "run: verdict" wherever a reference run judges by enough trainings.
 
     files: the ledger, then results, with the times at which they were written.
     """
-    kept: _Kept = {}
+    verdicts: _Verdicts = {}
     for path, _ in files[1:]:
         results = pd.DataFrame(read_results(path), columns=_RESULT)
         for row in _rows(results):
@@ -231,8 +231,8 @@ def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Kept:
                 verdict, trainings = (row[f"{protocol}_{f}"] for f in ("verdict", "trainings"))
                 if verdict not in _UNJUDGED and trainings >= TRAININGS:
                     words = f"reference run {path.parent.name}, with {trainings:.0f}: {verdict}"
-                    kept[row["id"], row["data"], protocol] = words
-    return kept
+                    verdicts[row["id"], row["data"], protocol] = words
+    return verdicts
 
 
 def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:

@@ -462,7 +462,7 @@ def test_claims_are_filtered(command: Command) -> None:
     _, out, _ = command("claims", "--paper", "B", "--kind", "figure", "--json")
     assert {row["id"].split("-")[1] for row in json.loads(out)} >= {"fig1", "fig6"}
     code, out, err = command("claims", "--run", "reference/paper", "--data", "synthetic", "--paper",
-                             "A", "--verdict", "holds in simulation")  # fmt: skip
+                             "A", "--verdict", "in simulation")  # fmt: skip
     assert (code, err) == (0, "")
     assert "no evidence about real infants" in out and "donateacry" not in out
     code, out, err = command("claims", "--paper", "A", "--verdict", "holds", "--kind", "setting")

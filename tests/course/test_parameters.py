@@ -140,6 +140,7 @@ def test_a_kind_takes_its_own_and_nothing_else(
 def test_choices_are_those_of_the_library() -> None:
     assert {name: set(DECLARED[name].choices) for name in DECLARED if DECLARED[name].choices} == {
         "data": set(loading.CORPORA),
+        "runs": {"reference"},
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
         "scaling": set(design.SCALINGS),

@@ -593,7 +593,9 @@ def test_a_rate_ends_at_nothing_and_has_no_interval_where_infants_do_not_differ(
 
 @given(
     clips=st.lists(
-        st.tuples(st.floats(0, 1), st.sampled_from("abcdef")), min_size=2, max_size=20
+        st.tuples(st.integers(0, 10**6).map(lambda n: n / 10**6), st.sampled_from("abcdef")),
+        min_size=2,
+        max_size=20,
     ).filter(lambda clips: len({infant for _, infant in clips}) > 1),
     least=st.floats(-100, 100),
     width=st.floats(0.01, 1000),

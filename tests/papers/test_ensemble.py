@@ -233,7 +233,9 @@ def test_another_backbones_pictures_are_scored_on_the_same_folds(
         assert ours.test.tolist() == theirs.test.tolist()
     assert scores.interval(Split.CLIP, Row.TOTAL, alone).n == len(streams.corpus)
     stored = scores.result("submodel.other", Split.CLIP, alone)
-    assert stored.key.tolist() == ["submodel.other.accuracy", "submodel.other.balanced_accuracy"]
+    assert stored.key.tolist() == [
+        f"submodel.other.{metric}" for metric in ("accuracy", "balanced_accuracy", "roc_auc")
+    ]
 
 
 # ---- Table 3 ----------------------------------------------------------------------------------

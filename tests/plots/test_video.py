@@ -91,7 +91,7 @@ def test_three_splits_stand_beside_each_other(axes: list[Axes]) -> None:
 def rolled(n: int, flicker: float | None, right: float) -> Rolled:
     change = None if flicker is None else interval(flicker, flicker - 2, flicker + 2)
     return Rolled(
-        n=n, flicker=change, accuracy=interval(right, right - 0.1, right + 0.1),
+        n=n, trainings=1, flicker=change, accuracy=interval(right, right - 0.1, right + 0.1),
         final=interval(right + 0.05), flicker_change=change, accuracy_change=interval(0.0),
     )  # fmt: skip
 
