@@ -42,9 +42,7 @@ WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight",
          "eleven", "twelve")  # fmt: skip
 ROW = "table3.sleepy_hungry"
 CLASSIFIERS = {  # every classifier of that row, and what its ensemble was compared with
-    f"{ROW}.svm": "SVM",
-    f"{ROW}.ae_dnn": "AE+DNN",
-    f"{ROW}.proposed": "ensemble",
+    **{f"{ROW}.{model}": name for model, name in tables.ENSEMBLES.items()},
     "ensemble.features": "ensemble of hidden layers",
     "ensemble.in_sample": "ensemble of in-sample answers",
     "submodel.mfcc": "submodel, MFCC",
@@ -57,7 +55,7 @@ CLASSIFIERS = {  # every classifier of that row, and what its ensemble was compa
 
 @dataclass(frozen=True)
 class Reference:
-    """The runs that git keeps: DonateACry's, and the simulation at the paper's size."""
+    """The runs that git keeps: DonateACry's, judged, and the simulation at the paper's size."""
 
     home: Path
 
@@ -73,7 +71,7 @@ class Reference:
     @cached_property
     def runs(self) -> dict[str, pd.DataFrame]:
         """The results of both, by name."""
-        return {f"reference/{run}": self.results(run) for run in ("real", "paper")}
+        return {f"reference/{run}": self.results(run) for run in ("judged", "paper")}
 
     @cached_property
     def board(self) -> pd.DataFrame:
@@ -88,7 +86,7 @@ class Reference:
     @cached_property
     def real(self) -> dict[tuple[str, str | None], Any]:
         """The results on DonateACry by key and protocol."""
-        return by_key(self.results("real"))
+        return by_key(self.results("judged"))
 
     def scores(self, layout: tables.Layout, data: str, metric: str) -> pd.DataFrame:
         """Return the board's rows of one table, corpus and metric."""
@@ -270,7 +268,9 @@ def words_table3(reference: Reference) -> Iterator[str]:
     yield (
         "Of Paper A's Table 3 these recordings allow one row, *sleepy & hungry*, from sound alone"
         f" ({n:.0f} clips{'' if tired is None else f', {tired.value:.0f} of them *tired*'}, which"
-        " stands for sleepy). All of it, with 95 % intervals over infants:"
+        " stands for sleepy). All of it, with 95 % intervals over infants. *SVM, fit+stop* learns"
+        " from the clips that stop the networks, too, *AE+DNN, patches* from the ensemble's own"
+        " patches, and not from means:"
     )
     yield "\n".join(row_table3(reference))
     windows = [
