@@ -101,8 +101,8 @@ def over_seeds(added: np.ndarray) -> tuple[float, float]:
     """Return the ends of the t interval of a mean over seeds."""
     if len(added) < 2:
         return -np.inf, np.inf
-    half = stats.t.ppf((1 + LEVEL) / 2, len(added) - 1) * added.std(ddof=1) / np.sqrt(len(added))
-    return float(added.mean() - half), float(added.mean() + half)
+    low, high = stats.ttest_1samp(added, 0).confidence_interval(LEVEL)
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -109,8 +109,8 @@ def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
     """Return a mean over seeds with the ends of its 95 % t interval."""
     if len(values) < 2:
         return float(values.mean()), -np.inf, np.inf
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    return float(values.mean()), float(low), float(high)
 
 
 def words(mean: float, low: float, high: float) -> str:

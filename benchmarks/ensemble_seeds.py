@@ -129,13 +129,11 @@ def differences(scores: np.ndarray) -> pd.DataFrame:
     rows = {}
     for a, b in PAIRS:
         d = scores[:, MODELS.index(a)] - scores[:, MODELS.index(b)]
-        count = len(d)
-        half = np.nan
-        if count > 1:
-            half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * d.std(ddof=1) / np.sqrt(count)
-        rows[f"{a} less {b}"] = {
-            "mean": d.mean(), "low": d.mean() - half, "high": d.mean() + half,
-            "ahead": f"{int((d > 0).sum())} of {count}",
+        low = high = np.nan
+        if len(d) > 1:
+            low, high = stats.ttest_1samp(d, 0).confidence_interval(LEVEL)
+        rows[f"{a} minus {b}"] = {
+            "mean": d.mean(), "low": low, "high": high, "ahead": f"{int((d > 0).sum())} of {len(d)}"
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference")
 

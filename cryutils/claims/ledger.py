@@ -3,8 +3,9 @@
 `data/claims.csv` holds the claims, each with a rule and a margin by which it is judged;
 `data/README.md` explains its columns. Results are joined with it by `key`. There are two verdicts
 a claim: under the protocol of its own paper, and leak-free. Synthetic infants can't reproduce
-anything: what is measured on them is said of the simulation alone. Notebooks 03, 04, 06 and 09
-read it; `tables` and `report` draw it, the command `cryutils claims` prints it.
+anything: what is measured on them is said of the simulation alone. A score of a network stands on
+`TRAININGS` trainings (five) or is *not judged*; when a published score is *reproduced*, `_score`
+says. Notebooks 03, 04, 06 and 09 read it; `tables` and `report` draw it, the command `cryutils claims` prints it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The results store: every number that a notebook measured, with where it came from.
 
-A notebook calls `begin` once and `record` for each result; the runner merges the files
-of all notebooks into one `results.json`. Tables in notebooks and reports are drawn from
+A notebook calls `begin` once and `record` for each result; the runner merges the files of all
+notebooks into one `results.json` (`merge`). Tables in notebooks and reports are drawn from
 these files alone, so a number that nothing measured can't appear. Every notebook uses it.
 """
 

@@ -4,7 +4,8 @@ Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols s
 (Paper A, section 3.3). Neither paper says more of its split than the shares; it is read here
 as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
 keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
-folds; `Split` says what is divided where that may be frames.
+folds; `Split` says what is divided where that may be frames. (Which training infants stop a
+network, `models.crossfit.validation_clips` decides.)
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Notebooks 04_cry2 and 05_image walk this module, 06_full asks its networks again under noise
 (Paper B §3, performance evaluation and validation: identical test splits for all models). The
-part that stops a training comes from inside its training clips, so no test clip is ever
-looked at; examples of one clip are never divided.
+part that stops a training, its validation infants, comes from inside its training clips
+(`validation_clips` draws it), so no test clip is ever looked at; examples of one clip are never
+divided.
 """
 
 from __future__ import annotations

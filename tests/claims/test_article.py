@@ -23,7 +23,7 @@ def runs() -> dict[str, pd.DataFrame]:
     home = CLONE / "outputs" / "reference"
     return {
         f"reference/{run}": pd.DataFrame(claims.read_results(home / run / "results.json"))
-        for run in ("real", "paper")
+        for run in ("judged", "paper")
     }
 
 
@@ -84,7 +84,7 @@ def test_it_has_the_parts_of_a_replication_report(page: Page) -> None:
 
 
 def test_the_numbers_are_those_of_the_results(page: Page, runs: dict[str, pd.DataFrame]) -> None:
-    real = runs["reference/real"]
+    real = runs["reference/judged"]
     row = real[(real.key == "feature_validation.stft.svm.accuracy") & (real.protocol == "paper")]
     (low, value, high) = (round(100 * row[name].iloc[0]) for name in ("low", "value", "high"))
     (cells,) = re.findall(r'<tr id="A-T2-stft-svm--donateacry">.*?</tr>', page.source, re.DOTALL)
@@ -108,11 +108,11 @@ def test_without_a_run_there_is_a_page_that_says_so(apart: Path) -> None:
 def test_the_scoreboards_page_shows_both_halves_and_names_the_runs(apart: Path) -> None:
     run = apart / "outputs" / "mine"
     run.mkdir(parents=True)
-    rows = json.loads((CLONE / "outputs" / "reference" / "real" / "results.json").read_text())
+    rows = json.loads((CLONE / "outputs" / "reference" / "judged" / "results.json").read_text())
     (run / "results.json").write_text(json.dumps(rows))
     page = Page(report.write_scoreboard(apart / "outputs"))
     assert page.source.index('<section id="concluded">') < page.source.index('<section id="real">')
-    assert "All runs: mine, reference/paper, reference/real." in page.text
+    assert "All runs: mine, reference/judged, reference/paper." in page.text
     assert "<b>mine</b>" in section(page, "real")  # as many clips, and it is newer
     assert "synthetic" not in section(page, "real")
     for sentence in page.text.split(str(scoreboard.About.SIMULATION))[0].splitlines():

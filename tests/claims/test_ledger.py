@@ -134,7 +134,7 @@ def test_every_key_is_recorded_by_a_notebook_or_planned() -> None:
     book = ledger.ledger()
     measured = book[book.rule.isin([Rule.PUBLISHED, Rule.ABOVE, Rule.BELOW])
                     | book.rule.str.fullmatch(EQUAL)]  # fmt: skip
-    keys = set(reference("real").key) | set(reference("paper").key)
+    keys = set(reference("judged").key) | set(reference("paper").key)
     patterns = [*SYNTHETIC_ALONE, *PLANNED]
     for key in measured.key:
         in_reference = any(fnmatchcase(result, key) for result in keys)
@@ -268,7 +268,7 @@ def test_a_figure_of_one_corpus_is_not_held_against_another(book) -> None:
 
 
 def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
-    real = reference("real")
+    real = reference("judged")
     table = ledger.judge(real)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert len(figures) == 12
@@ -573,7 +573,7 @@ def test_rows_are_selected_by_name_with_the_near_miss(book) -> None:
 
 
 def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> None:
-    table = ledger.of_runs({name: reference(name) for name in ("real", "paper")})
+    table = ledger.of_runs({name: reference(name) for name in ("judged", "paper")})
     assert set(table.id) == set(ledger.ledger().id)
     assert {*table.paper_verdict, *table.leak_free_verdict} <= set(Verdict)
     untested = table[table.leak_free_verdict == Verdict.CANNOT_BE_TESTED]
@@ -587,7 +587,7 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
 
 
 def test_the_readme_holds_against_the_reference_runs() -> None:
-    table = ledger.of_runs({name: reference(name) for name in ("real", "paper")})
+    table = ledger.of_runs({name: reference(name) for name in ("judged", "paper")})
     table = table[(table.paper == "R") & (table.rule != "")]
     good = {Verdict.REPRODUCED, Verdict.HOLDS, Verdict.CONSISTENT, Verdict.NOTHING_CLAIMED,
             Verdict.IN_SIMULATION}  # fmt: skip

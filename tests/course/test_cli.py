@@ -97,7 +97,7 @@ def test_every_command_prints_in_ascii_and_one_line_a_name(
     arguments: tuple[str, ...], line: str, apart: Path, sound: Callable[..., Path],
     in_ascii: Command,
 ) -> None:  # fmt: skip
-    shutil.copytree(CLONE / "outputs" / "reference" / "real", apart / "outputs" / "real")
+    shutil.copytree(CLONE / "outputs" / "reference" / "judged", apart / "outputs" / "real")
     infant = apart / "m\xfcde Stimmen" / "m\xfcde" / "b\x1b[2J"
     sound(infant / "c\nd.wav")
     (infant / "a\nb.txt").touch()
@@ -448,10 +448,10 @@ def test_claims_is_json_without_nan_and_tells_both_verdicts(command: Command) ->
     assert (code, err) == (0, "")
     rows = json.loads(out, parse_constant=pytest.fail)
     assert len({row["id"] for row in rows}) > 200
-    assert {row["run"] for row in rows} == {"", "reference/real", "reference/paper"}
+    assert {row["run"] for row in rows} == {"", "reference/judged", "reference/paper"}
     by_id = {row["id"]: row for row in rows if row["data"] != "synthetic"}
     row = by_id["A-T2-mfcc-dnn"]
-    assert (row["value"], row["data"], row["run"]) == (0.8449, "donateacry", "reference/real")
+    assert (row["value"], row["data"], row["run"]) == (0.8449, "donateacry", "reference/judged")
     assert row["paper_protocol"]["verdict"] == "not reproduced"
     assert row["leak_free"]["verdict"] == "contradicted"
     assert row["leak_free"]["low"] < row["leak_free"]["value"] < row["leak_free"]["high"]
@@ -476,7 +476,7 @@ def test_claims_are_filtered(command: Command) -> None:
         (["--kind", "citatoin"], "no kind 'citatoin'. Did you mean citation?"),
         (["--verdict", "reproducd"], "no verdict 'reproducd'. Did you mean reproduced?"),
         (["--data", "donatecry"], "no data 'donatecry'. Did you mean donateacry?"),
-        (["--run", "refrence/real"], "no run 'refrence/real'. Did you mean reference/real?"),
+        (["--run", "refrence/paper"], "no run 'refrence/paper'. Did you mean reference/paper?"),
     ],
 )
 def test_a_mistyped_filter_names_the_near_miss(
