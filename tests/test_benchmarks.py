@@ -28,12 +28,12 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
     scores[:, names.index("out_of_fold")] = [0.6, 0.8, 0.4]
     scores[:, names.index("in_sample")] = [0.5, 0.6, 0.5]
     table = ensemble_seeds.differences(scores)
-    row = table.loc["out_of_fold less in_sample"]
+    row = table.loc["out_of_fold minus in_sample"]
     d = np.array([0.1, 0.2, -0.1])
     expected = stats.t.interval(0.95, 2, loc=d.mean(), scale=stats.sem(d))
     assert row["mean"] == pytest.approx(d.mean())
     assert [row.low, row.high] == pytest.approx(expected)
     assert row.ahead == "2 of 3"
-    same = table.loc["svm_stop less svm"]
+    same = table.loc["svm_stop minus svm"]
     assert (same["mean"], same.low, same.high, same.ahead) == (0, 0, 0, "0 of 3")
     assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"

@@ -5,7 +5,8 @@
 a claim: under the protocol of its own paper, and leak-free. Synthetic infants can't reproduce
 anything: what is measured on them is said of the simulation alone. A score of a network stands on
 `TRAININGS` trainings (five) or is *not judged*; when a published score is *reproduced*, `_score`
-says. Notebooks 03, 04, 06 and 09 read it; `tables` and `report` draw it, the command `cryutils claims` prints it.
+says. Notebooks 03, 04, 06 and 09 read it; `tables` and `report` draw it, the command
+`cryutils claims` prints it.
 """
 
 from __future__ import annotations
