@@ -15,7 +15,7 @@ from enum import StrEnum
 import pandas as pd
 
 from cryutils.claims import tables
-from cryutils.claims.ledger import ALPHA, Kind, Rule, Verdict
+from cryutils.claims.ledger import ALPHA, PAPERS, Kind, Rule, Verdict
 from cryutils.claims.tables import COMMONEST, Table, in_percent
 from cryutils.errors import InputError, near_miss
 
@@ -63,7 +63,7 @@ def entries(runs: Mapping[str, pd.DataFrame]) -> list[Entry]:
         for layout in LAYOUTS:
             for table in tables.build(replace(layout, metrics=tuple(METRICS)), results):
                 place = layout.title, table.data
-                shown = Table(layout, table.data, table.scores, table.comparable)
+                shown = replace(table, layout=layout)
                 if place not in drawn or _clips(drawn[place].table) < _clips(shown):
                     drawn[place] = Entry(run, shown)
     order = [layout.title for layout in LAYOUTS]
@@ -99,9 +99,9 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
     """Return a row for each score in the tables of `shown`.
 
     Columns: table, data, run, group, model, metric, published, then for each of `SPLITS` its value
-    and, with `_low` and `_high` behind it, its 95 % interval; commonest (leak-free score of always
-    giving the commonest answer), p_value (of the model's leak-free balanced accuracy), n,
-    n_infants, key (of the result). Shares 0-1, NaN where there is none.
+    and, with `_low` and `_high` behind it, its 95 % interval; commonest, p_value and share_above
+    (as in `tables.Table`), n, n_infants, key (of the result) and stand_in (of the table, "" for
+    none). Shares 0-1, NaN where there is none.
     """
     about = ["table", "data", "run", "group", "model", "metric", "published"]
     ends = {"value": "", "low": "_low", "high": "_high"}
@@ -113,9 +113,13 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
         wide.columns = [f"{column[1]}{ends[column[0]]}" for column in wide.columns]
         counts = scores.groupby("key")[["n", "n_infants"]].max()
         first = scores.drop_duplicates("key").drop(columns=["split", "n", "n_infants", *ends])
-        first = first.assign(table=entry.table.layout.title, data=entry.table.data, run=entry.run)
+        first = first.assign(
+            table=entry.table.layout.title, data=entry.table.data, run=entry.run,
+            stand_in=entry.table.stand_in,
+        )  # fmt: skip
         rows.append(first.join(counts, on="key").join(wide, on="key"))
-    columns = [*about, *scored, "commonest", "p_value", "n", "n_infants", "key"]
+    columns = [*about, *scored, "commonest", "p_value", "share_above", "n", "n_infants", "key",
+               "stand_in"]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=columns)
     return pd.concat(rows, ignore_index=True).reindex(columns=columns)
@@ -173,7 +177,7 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
         about = About.SIMULATION if is_synthetic(data) else About.REAL
         part, claimed = shown[shown.data == data], papers[papers.data == data]
         name = corpus_name(data)
-        for text in (*_of_scores(name, part), *_of_claims(name, claimed)):
+        for text in (*_of_scores(name, part), *_of_claims(name, claimed, part)):
             sentences.append(Conclusion(about, text))
     sentences += [Conclusion(About.PRINT, text) for text in _of_print(papers)]
     order = list(About)
@@ -210,43 +214,71 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
             " clips are split at random than leak-free; the median difference is"
             f" {gap.median():.1f} points."
             " It mixes the leak with smaller training sets and other stopping clips, which notebook"
-            " 10 takes apart."
+            " 10 looks into with a recipe of its own."
         )
 
 
-def _of_claims(data: str, claimed: pd.DataFrame) -> Iterator[str]:
+def _of_claims(data: str, claimed: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
     """Yield what the ledger says of published figures, and of claims in words, on a corpus."""
     figures = claimed[(claimed.rule == Rule.PUBLISHED)]
     settled = figures[figures.leak_free_verdict.isin(_JUDGED) & figures.paper_verdict.isin(_JUDGED)]
     if len(settled):
-        under = settled.paper_verdict
-        names = settled.claim[under == Verdict.REPRODUCED]
-        which = f" ({'; '.join(names)})" if 0 < len(names) <= 3 else ""
-        refuted = (under == Verdict.NOT_REPRODUCED).sum()
-        yield (
-            f"Of {len(settled)} published scores that results on {data} can be held against,"
-            f" {len(names)} {_is(len(names))} reproduced under the paper's own protocol{which} and"
-            f" {refuted} {_is(refuted)} not; leak-free, {_counted(settled.leak_free_verdict)}."
-        )
+        yield _of_figures(data, settled, shown)
     words = claimed[(claimed.kind == Kind.CLAIM) & (claimed.part_of == "")]
     words = words[words.leak_free_verdict.isin(_JUDGED | _SIMULATED)]
     if len(words):
         yield (
-            f"Of {len(words)} claims in words that could be judged on {data}, leak-free"
+            f"Of the claims in words {len(words)} could be judged on {data}; leak-free"
             f" {_counted(words.leak_free_verdict)}."
         )
+
+
+def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Return how published figures that could be judged stand under either protocol."""
+    under, free = settled.paper_verdict, settled.leak_free_verdict
+    shares = shown.set_index("key").share_above
+    names = [
+        row.claim
+        if pd.isna(share := shares.get(row.key))
+        else f"{row.claim}, which {100 * share:.1f} % of single splits reach over all readings of"
+        " the text"
+        for row in settled[under == Verdict.REPRODUCED].itertuples()
+    ]
+    which = f" ({'; '.join(names)})" if 0 < len(names) <= 3 else ""
+    refuted = (under == Verdict.NOT_REPRODUCED).sum()
+    stand_ins = [words.replace(" for ", " stands in for ") for words in set(shown.stand_in) - {""}]
+    others = f" ({'; '.join(stand_ins)})" if stand_ins else ""
+    margins = " or ".join(f"{100 * margin:g}" for margin in sorted(set(settled.margin)))
+    wholly, none, partly = (
+        (free == verdict).sum()
+        for verdict in (Verdict.CONTRADICTED, Verdict.HOLDS, Verdict.NOT_SHOWN)
+    )
+    return (
+        f"Of {len(settled)} published scores that results on {data} can be held against{others},"
+        f" {len(names)} {_is(len(names))} reproduced under the paper's own protocol{which} and"
+        f" {refuted} {_is(refuted)} not."
+        " On new infants, of whom the paper doesn't speak, the whole interval lies more than"
+        f" {margins} points below the figure in print for {wholly}, none of it for {none} and a"
+        f" part for {partly}."
+    )
 
 
 def _of_print(papers: pd.DataFrame) -> Iterator[str]:
     """Yield what the papers' own figures say of one another, and how much nobody could test."""
     stated = papers.drop_duplicates("id")
     stated = stated[stated.paper_verdict.isin([Verdict.CONSISTENT, Verdict.INCONSISTENT])]
-    if len(stated):
-        odd = (stated.paper_verdict == Verdict.INCONSISTENT).sum()
+    for paper, rows in stated.groupby("paper"):
+        odd = rows[rows.paper_verdict == Verdict.INCONSISTENT]
+        titles = odd.note.str.startswith(_BY_TITLE).sum()
         yield (
-            f"Of {len(stated)} sums, captions and references that need no recording, {odd} don't"
-            " agree with the paper's own text: questions to the authors, and no finding about"
-            " infants."
+            f"{len(odd)} of {len(rows)} sums, captions and references of {PAPERS[str(paper)]},"
+            f" which need no recording, {_is(len(odd))} inconsistent with what they are held"
+            f" against, {titles} of them judged by a reference's title alone."
+        )
+    if len(stated):
+        yield (
+            "Some of these rest on an outside source, such as the years of references, and not on"
+            " a paper's own text. All are questions to the authors, and no finding about infants."
         )
     claimed = papers[papers.kind != Kind.SETTING]  # how something was done, which is no claim
     verdicts = claimed[["paper_verdict", "leak_free_verdict"]]
@@ -259,6 +291,7 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
         )
 
 
+_BY_TITLE = "judged by the title"  # a note in the ledger
 _HEADINGS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
 _CORPORA = {
     "donateacry": "DonateACry",

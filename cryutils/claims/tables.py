@@ -20,7 +20,7 @@ from cryutils.papers.robustness import STRESSES
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
     "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
-    "has_classes_of_table1", "in_percent", "table1",
+    "has_classes_of_table1", "in_percent", "stand_in", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -71,15 +71,20 @@ class Table:
     `scores` has a row for each model, metric and split; models without a score in a metric are
     left out of it. Columns: group, model, metric, split, key (of the result, no split in it),
     value, low, high, n, n_infants, published (the paper's figure for that metric), p_value (of
-    the model's leak-free balanced accuracy) and commonest (the leak-free score of always giving
-    the commonest answer); numbers are float64, shares 0-1 or counts, NaN where there is none.
+    the model's leak-free balanced accuracy), commonest (the leak-free score of always giving the
+    commonest answer; where a balanced accuracy has none, 1 over the number of Table 1's classes
+    in use) and share_above (how many single splits reach `published`, under the paper's protocol,
+    over every reading of the text in `papers.multiverse`); numbers are float64, shares 0-1 or
+    counts, NaN where there is none.
     `comparable`: whether the classes are the paper's, so that its figures may stand beside ours.
+    `stand_in`: which class stands in for one of the paper's, "hungry for pain"; "" for none.
     """
 
     layout: Layout
     data: str
     scores: pd.DataFrame
     comparable: bool
+    stand_in: str = ""
 
     @property
     def metrics(self) -> list[str]:
@@ -122,6 +127,7 @@ TABLE2_SCALED = Layout(
     ],
     TABLE2.splits,
     ("balanced_accuracy",),
+    of_table1=True,
 )
 TABLE3 = Layout(  # named after the paper's states, so that each row stands for the same ones
     "Paper A, Table 3",
@@ -212,7 +218,8 @@ def build(layout: Layout, results: pd.DataFrame) -> list[Table]:
         comparable = not layout.of_table1 or has_classes_of_table1(measured)
         scores = _scores(layout, measured, figures if comparable else figures.iloc[:0])
         if len(scores):
-            tables.append(Table(layout, str(data), scores, comparable))
+            words = stand_in(measured) if layout.of_table1 else ""
+            tables.append(Table(layout, str(data), scores, comparable, words))
     return tables
 
 
@@ -228,13 +235,23 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     scores = scores[scores.groupby("key").value.transform("count") > 0]
 
     leak_free = measured[measured.split == "leak_free"].set_index("key").value
+    paper = measured[measured.split == "paper"].set_index("key").value
+    readings = scores.model_key.str.replace("feature_validation.", "multiverse.table2.")
     keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
     commonest_key = scores.group.map(lambda group: keys.get(group, keys.get("", "")))
+    commonest = (commonest_key + "." + scores.metric).map(leak_free)
+    if layout.of_table1 and (classes := _in_use(measured)):
+        commonest = commonest.mask(
+            commonest.isna() & (scores.metric == "balanced_accuracy"), 1 / len(classes)
+        )
+    published = scores.key.map(figures)
+    above = (readings + ".share_above_published").map(paper)
     return (
         scores.assign(
-            published=scores.key.map(figures),
+            published=published,
             p_value=(scores.model_key + ".p_value").map(leak_free),
-            commonest=(commonest_key + "." + scores.metric).map(leak_free),
+            commonest=commonest,
+            share_above=above.where(published.notna()),
         )
         .drop(columns="model_key")
         .reset_index(drop=True)
@@ -268,8 +285,24 @@ def has_classes_of_table1(measured: pd.DataFrame) -> bool:
 
     measured: one corpus' results, columns as in `claims.Result`.
     """
-    used, of_paper = (
-        {key for key in keys if key.startswith("table1.") and key.endswith(".test_count")}
-        for keys in (measured.key[measured.value > 0], claims.published().key)
-    )
+    used, of_paper = _in_use(measured), _in_use(claims.published())
     return len(used) == len(of_paper) and len(used - of_paper) <= 1
+
+
+def stand_in(measured: pd.DataFrame) -> str:
+    """Return which class stands in for which of Table 1's: "hungry for pain", "" for none.
+
+    measured: as in `has_classes_of_table1`.
+    """
+    used, of_paper = _in_use(measured), _in_use(claims.published())
+    if not has_classes_of_table1(measured) or used == of_paper:
+        return ""
+    (substitute,), (original,) = used - of_paper, of_paper - used
+    return f"{substitute} for {original}".replace("_", " ")
+
+
+def _in_use(counts: pd.DataFrame) -> set[str]:
+    """Return the classes of which Table 1 counts clips in the test, from keys and values."""
+    keys = counts.key[counts.value > 0]
+    keys = keys[keys.str.startswith("table1.") & keys.str.endswith(".test_count")]
+    return set(keys.str.removeprefix("table1.").str.removesuffix(".test_count"))

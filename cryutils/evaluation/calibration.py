@@ -9,7 +9,8 @@ of NaN is no answer, and is no forecast either.
 Reliability diagrams and their error: Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern
 neural networks (ICML; arXiv 1706.04599), which is also the source of temperature scaling. The
 score that can't be had by hedging: Brier 1950, Verification of forecasts expressed in terms of
-probability. What a calibrated forecaster shows: Bröcker & Smith 2007, doi 10.1175/WAF993.1.
+probability. What a calibrated forecaster shows: Bröcker & Smith 2007, doi 10.1175/WAF993.1, and
+where clips of an infant go together, Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414.
 Risk and coverage: Geifman & El-Yaniv 2017, Selective classification for deep neural networks
 (NeurIPS; arXiv 1705.08500).
 """
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "BINS", "at_temperature", "brier", "calibrated_errors", "confidence", "confidence_threshold",
-    "expected_calibration_error", "overconfidence", "reliability", "risk_coverage", "temperature",
-    "unless_unsure",
+    "BINS", "at_temperature", "brier", "calibrated_errors", "chance_errors", "confidence",
+    "confidence_threshold", "expected_calibration_error", "overconfidence", "reliability",
+    "risk_coverage", "temperature", "unless_unsure",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
 
 
 def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
-    """Return confidence less 1 if right, 0 if wrong, float64 (clips,), in [-1, 1].
+    """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1].
 
     Its mean is how much more often the model believes to be right than it is. Unlike the expected
     calibration error it is a mean over clips, so it has an interval.
@@ -109,9 +110,7 @@ def reliability(
     import pandas as pd
 
     p, y = _paired(probabilities, truth)
-    owners = np.asarray(infants)
-    if len(owners) != len(y):
-        raise InputError(f"{len(y)} clips and {len(owners)} infants do not belong together")
+    owners = _owners(infants, y)
     sure, right, place = _binned(p, y, bins)
     rows = []
     for k in np.unique(place[place >= 0]):
@@ -135,7 +134,7 @@ def expected_calibration_error(
 
     The mean over clips of how far its bin's share of right answers lies from the bin's mean
     confidence. It is a sum of absolute values, so chance alone keeps it above 0:
-    `calibrated_errors` says by how much. Raises InputError as `reliability` does.
+    `chance_errors` says by how much. Raises InputError as `reliability` does.
 
     >>> p = np.array([[0.9, 0.1], [0.9, 0.1], [0.65, 0.35], [0.65, 0.35]])
     >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
@@ -158,13 +157,65 @@ def calibrated_errors(
     """Return the calibration errors of a model that is calibrated and as sure as this one.
 
     The truth of each clip is drawn from its own probabilities, `draws` times (consistency
-    resampling, Bröcker & Smith 2007), clips independently. An error within these is no sign of
-    miscalibration. Float64 (draws,). Raises InputError as `reliability` does.
+    resampling, Bröcker & Smith 2007), clips independently: where infants have several clips that
+    are right or wrong together these errors are too low, and `chance_errors` is the one to compare
+    with. Float64 (draws,). Raises InputError as `reliability` does.
     """
     p = _answered(probabilities)
     edges = np.cumsum(p, axis=1)[:, None, :-1]
     truth = (rng.random((len(p), draws))[:, :, None] > edges).sum(axis=2)
     return np.array([expected_calibration_error(p, column, bins=bins) for column in truth.T])
+
+
+def chance_errors(
+    probabilities: npt.ArrayLike,
+    truth: Classes,
+    infants: Sequence[str],
+    *,
+    rng: np.random.Generator,
+    bins: int = BINS,
+    draws: int = 1000,
+) -> Array:
+    """Return the calibration errors that chance alone would leave on these infants' clips.
+
+    For each infant, right minus confidence is added up in each bin, and a coin decides whether the
+    infant's sums keep their signs: under calibration one is about as likely as the other. (A wild
+    bootstrap by clusters, with the hypothesis imposed: Cameron, Gelbach & Miller 2008.) So clips
+    of an infant may be right or wrong together. An error within these is no sign of
+    miscalibration. The band holds nearly, better with more infants; a model's own miscalibration
+    widens it, so that a small one may go unnoticed.
+
+    Parameters
+    ----------
+    probabilities, truth
+        As in this module's text.
+    infants
+        Whose clip it is, one a clip.
+    rng
+        Tosses the coins, one an infant and draw.
+    bins
+        As in `reliability`.
+    draws
+        How many errors to draw.
+
+    Returns
+    -------
+    Float64 (draws,).
+
+    Raises
+    ------
+    InputError
+        As `reliability` does.
+    """
+    p, y = _paired(probabilities, truth)
+    owners = _owners(infants, y)
+    sure, right, place = _binned(p, y, bins)
+    answered = place >= 0
+    names, group = np.unique(owners[answered], return_inverse=True)
+    sums = np.zeros((len(names), bins))
+    np.add.at(sums, (group, place[answered]), (right - sure)[answered])
+    signs = rng.choice([-1.0, 1.0], size=(draws, len(names)))
+    return np.asarray(np.abs(signs @ sums).sum(axis=1) / answered.sum())
 
 
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
@@ -285,6 +336,13 @@ def _paired(probabilities: npt.ArrayLike, truth: Classes) -> tuple[Array, Classe
     if len(y) and not 0 <= y.min() <= y.max() < p.shape[1]:
         raise InputError(f"true classes {y.min()} to {y.max()}, but {p.shape[1]} columns")
     return p, y
+
+
+def _owners(infants: Sequence[str], y: Classes) -> npt.NDArray[np.str_]:
+    owners = np.asarray(infants)
+    if len(owners) != len(y):
+        raise InputError(f"{len(y)} clips and {len(owners)} infants do not belong together")
+    return owners
 
 
 def _binned(p: Array, y: Classes, bins: int) -> tuple[Array, Array, npt.NDArray[np.int64]]:

@@ -34,8 +34,8 @@ from cryutils.video import stress as picture_stress
 from cryutils.video.tracks import MARGIN, FaceTrack, frames, overlap
 
 __all__ = [
-    "STRESSES", "Bench", "Calibrated", "Stress", "View", "calibrated", "changed_answers",
-    "face_view", "fused", "validation_answers",
+    "STRESSES", "Bench", "Calibrated", "Stress", "View", "at_fold_temperatures", "calibrated",
+    "changed_answers", "face_view", "fused", "validation_answers",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -51,14 +51,16 @@ _THREAD = threading.local()
 class Stress:
     """One way to make the test clips worse, and the levels at which it is tried, mildest first.
 
-    key: as in results, `robust.<key>.<level>.…`. name, unit: in words. modality: "audio" or
-    "image", what of a clip gets worse. change: what is done to one sound (x, level, sr, rng) or one
+    key: as in results, `robust.<key>.<level>.…`. name, unit: in words. amount: a level with its
+    unit, short, as a format of the number. modality: "audio" or "image", what of a clip gets
+    worse. change: what is done to one sound (x, level, sr, rng) or one
     frame (frame, box, level, rng); None where clips or frames are only left out.
     """
 
     key: str
     name: str
     unit: str
+    amount: str
     modality: str
     levels: tuple[float, ...]
     change: Callable[..., Any] | None = None
@@ -77,51 +79,65 @@ def _coded(codec: str) -> Callable[..., Array]:
 # Levels were set before any of them was run; claims in data/claims.csv name some of them.
 _TABLE = (
     Stress(
-        "noise", "pink noise", "signal to noise, dB", "audio", (20, 10, 0),
+        "noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
         lambda x, level, sr, rng: sound_stress.add_noise(x, snr_db=level, rng=rng),
     ),
     Stress(
-        "room", "reverberation", "s until echoes fall by 60 dB", "audio", (0.4, 1.2),
+        "room", "reverberation", "s until echoes fall by 60 dB", "{:g} s", "audio", (0.4, 1.2),
         lambda x, level, sr, rng: sound_stress.reverberate(x, sr=sr, rt60_s=level, rng=rng),
     ),
     Stress(
-        "bandwidth", "bandwidth", "highest frequency left, Hz", "audio", (2000, 1000),
+        "bandwidth", "bandwidth", "highest frequency left, Hz", "{:g} Hz", "audio", (2000, 1000),
         lambda x, level, sr, _: sound_stress.low_pass(x, sr=sr, cut_hz=level),
     ),
     Stress(
-        "clipping", "clipping", "share of samples cut off", "audio", (0.05, 0.3),
+        "clipping", "clipping", "share of samples cut off", "{:.0%} of samples", "audio",
+        (0.05, 0.3),
         lambda x, level, sr, _: sound_stress.clip_peaks(x, share=level),
     ),
-    Stress("opus", "Opus, few bits", "bits a second", "audio", (12000, 6000), _coded("opus")),
-    Stress("amr", "AMR, few bits", "bits a second", "audio", (12200, 4750), _coded("amr")),
-    Stress("no_sound", "no sound", "share of clips", "audio", (0.5, 1)),
     Stress(
-        "dim", "less light", "stops (halvings of light)", "image", (2, 4, 6),
+        "opus", "Opus, few bits", "bits a second", "{:g} bit/s", "audio", (12000, 6000),
+        _coded("opus"),
+    ),
+    Stress(
+        "amr", "AMR, few bits", "bits a second", "{:g} bit/s", "audio", (12200, 4750),
+        _coded("amr"),
+    ),
+    Stress("no_sound", "no sound", "share of clips", "{:.0%} of clips", "audio", (0.5, 1)),
+    Stress(
+        "dim", "less light", "stops (halvings of light)", "{:g} stops", "image", (2, 4, 6),
         lambda frame, box, level, rng: picture_stress.dim(frame, stops=level, rng=rng),
     ),
     Stress(
-        "side_light", "light from the side", "stops, edge to edge", "image", (2, 4),
+        "side_light", "light from the side", "stops, edge to edge", "{:g} stops", "image", (2, 4),
         lambda frame, box, level, _: picture_stress.side_light(frame, stops=level),
     ),
     Stress(
-        "blur", "blur", "deviation, share of the height", "image", (0.02, 0.05),
+        "blur", "blur", "deviation, share of the height", "{:.0%} of the height", "image",
+        (0.02, 0.05),
         lambda frame, box, level, _: picture_stress.blur(frame, sigma=level),
     ),
     Stress(
-        "eyes", "covered from above", "share of the face", "image", (0.2, 0.4), _covered("eyes")
+        "eyes", "covered from above", "share of the face", "{:.0%} of the face", "image",
+        (0.2, 0.4),
+        _covered("eyes"),
     ),
     Stress(
-        "mouth", "covered from below", "share of the face", "image", (0.2, 0.4), _covered("mouth")
+        "mouth", "covered from below", "share of the face", "{:.0%} of the face", "image",
+        (0.2, 0.4),
+        _covered("mouth"),
     ),
     Stress(
-        "side", "covered from a side", "share of the face", "image", (0.2, 0.4), _covered("side")
+        "side", "covered from a side", "share of the face", "{:.0%} of the face", "image",
+        (0.2, 0.4),
+        _covered("side"),
     ),
     Stress(
-        "roll", "head turned", "degrees", "image", (20, 45),
+        "roll", "head turned", "degrees", "{:g}°", "image", (20, 45),
         lambda frame, box, level, _: picture_stress.roll(frame, box, degrees=level),
     ),
-    Stress("frame_rate", "frame rate", "frames a second", "image", (0.5, 0.2)),
-    Stress("no_picture", "no picture", "share of clips", "image", (0.5, 1)),
+    Stress("frame_rate", "frame rate", "frames a second", "{:g} frames/s", "image", (0.5, 0.2)),
+    Stress("no_picture", "no picture", "share of clips", "{:.0%} of clips", "image", (0.5, 1)),
 )  # fmt: skip
 STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
 
@@ -180,19 +196,27 @@ def _sees(frame: Pixels, box: Boxes, detector: str) -> bool:
 
 
 def fused(answers: Mapping[str, Array]) -> Answers:
-    """Return the answers with "fused" beside "audio" and "image", where both are there."""
-    both = {"audio", "image"} <= answers.keys()
-    mean = {"fused": late_fusion(answers["audio"], answers["image"]).probabilities} if both else {}
-    return {**answers, **mean}
+    """Return the answers with "fused" beside "audio" and "image", where both are there.
+
+    float32 (clips, classes), or (trainings, clips, classes): each training's networks are fused
+    with one another.
+    """
+    if not {"audio", "image"} <= answers.keys():
+        return {**answers}
+    audio, image = answers["audio"], answers["image"]
+    if audio.shape != image.shape:
+        raise InputError(f"audio {audio.shape} and image {image.shape} are not of the same clips.")
+    rows = (p.reshape(-1, p.shape[-1]) for p in (audio, image))
+    return {**answers, "fused": late_fusion(*rows).probabilities.reshape(audio.shape)}
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Fold networks of sound and perhaps of faces, which answer clips of infants they never met.
 
-    fits: `CrossFit` by modality, "audio" and "image", of whose repeats the first counts. sounds:
-    float32 (samples,) by clip. views: by clip, empty without a face network. seed: of what the
-    disturbances draw; each clip has draws of its own, the same at every level.
+    fits: `CrossFit` by modality, "audio" and "image", each of as many repeats; a repeat is one
+    training. sounds: float32 (samples,) by clip. views: by clip, empty without a face network.
+    seed: of what the disturbances draw; each clip has draws of its own, the same at every level.
     """
 
     corpus: Corpus
@@ -205,25 +229,26 @@ class Bench:
 
     @property
     def undisturbed(self) -> Answers:
-        """The probabilities of each modality and fused, float32 (clips, classes)."""
-        return fused({name: fit.probabilities[0] for name, fit in self.fits.items()})
+        """The probabilities of each modality and fused, float32 (trainings, clips, classes)."""
+        return fused({name: fit.probabilities for name, fit in self.fits.items()})
 
     def answers(self, stress: Stress, level: float) -> Answers:
-        """Return the probabilities when one modality suffers, float32 (clips, classes) each.
+        """Return the probabilities when one modality suffers.
 
-        A row of NaN is no answer. Raises InputError where the stress is of pictures, and there
-        is no face network.
+        float32 (trainings, clips, classes) each; a row of NaN is no answer. Clips are disturbed
+        once, and every training's networks answer the same disturbed clips. Raises InputError
+        where the stress is of pictures, and there is no face network.
         """
         if stress.modality not in self.fits:
             raise InputError(f"{stress.key}: there is no network of {stress.modality} to disturb.")
-        answers = {name: fit.probabilities[0] for name, fit in self.fits.items()}
+        answers = {name: fit.probabilities for name, fit in self.fits.items()}
         if stress.key in ("no_sound", "no_picture"):
             rng = np.random.default_rng(self.seed)
             lost = drop_modality(len(self.corpus), share=level, rng=rng)
             suffering = np.where(lost[:, None], np.float32(np.nan), answers[stress.modality])
         else:
             make = self._sounds if stress.modality == "audio" else self._faces
-            suffering = self.fits[stress.modality].predict(make(stress, level))[0]
+            suffering = self.fits[stress.modality].predict(make(stress, level))
         return fused({**answers, stress.modality: suffering})
 
     def _rng(self, clip: int) -> np.random.Generator:
@@ -267,7 +292,11 @@ class Bench:
 
 
 def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
-    """Return 1 for each clip whose answer is another one, or gone, else 0, float64 (clips,)."""
+    """Return 1 for each clip whose answer is another one, or gone, else 0.
+
+    before, after: float32 (clips, classes), or (trainings, clips, classes). float64 (clips,), or
+    (trainings, clips).
+    """
     return (decide(before) != decide(after)).astype(np.float64)
 
 
@@ -326,13 +355,29 @@ def calibrated(
     coverage
         Share of validation clips that are to be answered: it sets the threshold.
     """
-    after, sure = np.full_like(probabilities, np.nan), np.full_like(probabilities, np.nan)
     temperatures, thresholds = np.ones((2, len(folds)))
-    for k, ((_, test), rows) in enumerate(zip(folds, validation, strict=True)):
+    for k, rows in enumerate(validation):
         held = ~np.isnan(rows[:, 0])
         temperatures[k] = calibration.temperature(rows[held], truth[held])
         warmed = calibration.at_temperature(rows[held], temperatures[k])
         thresholds[k] = calibration.confidence_threshold(warmed, coverage=coverage)
-        after[test] = calibration.at_temperature(probabilities[test], temperatures[k])
-        sure[test] = calibration.unless_unsure(after[test], thresholds[k])
+    after = at_fold_temperatures(probabilities, temperatures, folds)
+    sure = np.full_like(probabilities, np.nan)
+    for threshold, (_, test) in zip(thresholds, folds, strict=True):
+        sure[test] = calibration.unless_unsure(after[test], threshold)
     return Calibrated(probabilities, after, sure, temperatures, thresholds)
+
+
+def at_fold_temperatures(
+    probabilities: Array,
+    temperatures: npt.NDArray[np.float64],
+    folds: Sequence[evaluation.Fold],
+) -> Array:
+    """Return out-of-fold probabilities, each fold's test clips at its own temperature.
+
+    float32 (clips, classes), as `probabilities`: of the clips as recorded, or disturbed.
+    """
+    after = np.full_like(probabilities, np.nan)
+    for value, (_, test) in zip(temperatures, folds, strict=True):
+        after[test] = calibration.at_temperature(probabilities[test], value)
+    return after

@@ -12,7 +12,7 @@ import pytest
 from html_page import Page
 
 from cryutils import claims
-from cryutils.claims import article, ledger, report, scoreboard
+from cryutils.claims import article, ledger, report, scoreboard, tables
 
 CLONE = Path(__file__).resolve().parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -22,8 +22,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def runs() -> dict[str, pd.DataFrame]:
     home = CLONE / "outputs" / "reference"
     return {
-        f"reference/{run}": pd.DataFrame(claims.read_results(home / run / "results.json"))
-        for run in ("judged", "paper")
+        f"reference/{path.parent.name}": pd.DataFrame(claims.read_results(path))
+        for path in sorted(home.glob("*/results.json"))
     }
 
 
@@ -31,6 +31,15 @@ def runs() -> dict[str, pd.DataFrame]:
 def page(tmp_path_factory: pytest.TempPathFactory, runs: dict[str, pd.DataFrame]) -> Page:
     target = tmp_path_factory.mktemp("outputs") / "article" / "index.html"
     return Page(article.write(target, runs, {"donateacry": PNG, "synthetic": PNG}))
+
+
+def judged_on_donateacry(runs: dict[str, pd.DataFrame]) -> str:
+    """The run whose Table 2 is shown."""
+    return next(
+        entry.run
+        for entry in scoreboard.entries(runs)
+        if (entry.table.layout, entry.table.data) == (tables.TABLE2, "donateacry")
+    )
 
 
 def section(page: Page, name: str) -> str:
@@ -66,6 +75,13 @@ def test_it_says_what_it_is_no_evidence_of_and_that_it_is_no_medical_device(page
     assert "synthetic infants are never evidence about real ones" in page.text
 
 
+def test_it_names_what_stands_in_and_which_rules_are_younger_than_results(page: Page) -> None:
+    methods = section(page, "methods")
+    assert "hungry for Table 2's pain" in methods
+    assert "were written when results on the same recordings were known" in methods
+    assert "(hungry stands in for pain)" in section(page, "concluded")
+
+
 def test_it_has_the_parts_of_a_replication_report(page: Page) -> None:
     sections = [attributes.get("id") for attributes in page.all("section")]
     assert sections == [
@@ -84,7 +100,7 @@ def test_it_has_the_parts_of_a_replication_report(page: Page) -> None:
 
 
 def test_the_numbers_are_those_of_the_results(page: Page, runs: dict[str, pd.DataFrame]) -> None:
-    real = runs["reference/judged"]
+    real = runs[judged_on_donateacry(runs)]
     row = real[(real.key == "feature_validation.stft.svm.accuracy") & (real.protocol == "paper")]
     (low, value, high) = (round(100 * row[name].iloc[0]) for name in ("low", "value", "high"))
     (cells,) = re.findall(r'<tr id="A-T2-stft-svm--donateacry">.*?</tr>', page.source, re.DOTALL)
@@ -105,14 +121,17 @@ def test_without_a_run_there_is_a_page_that_says_so(apart: Path) -> None:
     assert "No run has measured a table of a paper on real recordings." in page.text
 
 
-def test_the_scoreboards_page_shows_both_halves_and_names_the_runs(apart: Path) -> None:
+def test_the_scoreboards_page_shows_both_halves_and_names_the_runs(
+    apart: Path, runs: dict[str, pd.DataFrame]
+) -> None:
     run = apart / "outputs" / "mine"
     run.mkdir(parents=True)
-    rows = json.loads((CLONE / "outputs" / "reference" / "judged" / "results.json").read_text())
+    measured = CLONE / "outputs" / judged_on_donateacry(runs) / "results.json"
+    rows = json.loads(measured.read_text())
     (run / "results.json").write_text(json.dumps(rows))
     page = Page(report.write_scoreboard(apart / "outputs"))
     assert page.source.index('<section id="concluded">') < page.source.index('<section id="real">')
-    assert "All runs: mine, reference/judged, reference/paper." in page.text
+    assert f"All runs: mine, {', '.join(runs)}." in page.text
     assert "<b>mine</b>" in section(page, "real")  # as many clips, and it is newer
     assert "synthetic" not in section(page, "real")
     for sentence in page.text.split(str(scoreboard.About.SIMULATION))[0].splitlines():

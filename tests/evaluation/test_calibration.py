@@ -86,6 +86,49 @@ def test_a_calibrated_forecaster_is_within_its_band_and_an_overconfident_one_is_
     assert calibration.expected_calibration_error(softmax(3 * logits, axis=1), truth) > 0.1
 
 
+def test_chance_of_infants_with_a_clip_each_is_that_of_independent_clips() -> None:
+    logits, truth = forecasts(1000, 4)
+    p, rng = softmax(logits, axis=1), np.random.default_rng(0)
+    by_clip = calibration.calibrated_errors(p, rng=rng)
+    by_infant = calibration.chance_errors(p, truth, [f"{k}" for k in range(len(p))], rng=rng)
+    assert by_infant.mean() == pytest.approx(by_clip.mean(), rel=0.1)
+
+
+def test_chance_of_two_infants_by_hand() -> None:
+    # Gaps of 0.1, 0.1 and 0.35, -0.65, in bins of their own. One infant's: summed, then the sign
+    # doesn't matter. Of two infants with one of each: 0.2 or 0, and 0.3 or 1, together.
+    truth, rng = np.array([0, 0, 1, 0]), np.random.default_rng(0)
+    alone = calibration.chance_errors(TWO, truth, ["a"] * 4, rng=rng, draws=20)
+    assert alone == pytest.approx(np.full(20, 0.125))
+    two = calibration.chance_errors(TWO, truth, ["a", "b", "a", "b"], rng=rng, draws=50)
+    assert sorted({round(float(each), 6) for each in two}) == pytest.approx([0.125, 0.25])
+    missing, y = np.vstack([TWO, [np.nan] * 2]), np.append(truth, 0)
+    more = calibration.chance_errors(missing, y, ["a"] * 5, rng=rng, draws=5)
+    assert more == pytest.approx(np.full(5, 0.125))
+
+
+def test_clips_that_go_together_widen_what_chance_leaves() -> None:
+    # Each infant's clip is there five times: a calibrated model that looks miscalibrated to a
+    # limit for independent clips, far more often than in 5 % of corpora.
+    above = np.zeros((60, 2))
+    for seed, row in enumerate(above):
+        logits, truth = (np.repeat(each, 5, axis=0) for each in forecasts(40, 4, seed))
+        p, infants = softmax(logits, axis=1), np.repeat(np.arange(40), 5).astype(str).tolist()
+        error, rng = calibration.expected_calibration_error(p, truth), np.random.default_rng(seed)
+        clips = calibration.calibrated_errors(p, rng=rng, draws=100)
+        infant = calibration.chance_errors(p, truth, infants, rng=rng, draws=400)
+        row[:] = error > np.quantile(clips, 0.95), error > np.quantile(infant, 0.95)
+    assert above[:, 0].mean() > 0.5 and above[:, 1].mean() < 0.2
+
+
+def test_too_sure_a_model_is_above_what_chance_leaves() -> None:
+    logits, truth = forecasts(400, 4)
+    infants = np.repeat(np.arange(80), 5).astype(str).tolist()
+    p, rng = softmax(3 * logits, axis=1), np.random.default_rng(0)
+    chance = calibration.chance_errors(p, truth, infants, rng=rng)
+    assert calibration.expected_calibration_error(p, truth) > np.quantile(chance, 0.99)
+
+
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_a_temperature_that_was_put_in_comes_out(scale: float) -> None:
     logits, truth = forecasts(20_000, 4)
@@ -167,6 +210,12 @@ def test_thresholds_fall_as_coverage_grows() -> None:
             "bins=0",
         ),
         (lambda: calibration.reliability(TWO, np.zeros(4, int), ["a"]), "1 infants"),
+        (
+            lambda: calibration.chance_errors(
+                TWO, np.zeros(4, int), ["a"], rng=np.random.default_rng(0)
+            ),
+            "1 infants",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, words: str) -> None:

@@ -6,18 +6,22 @@ in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 import cryutils
-from cryutils import audio, claims, video
+from cryutils import audio, claims, course, video
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples
 from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers import robustness
 from cryutils.papers.robustness import STRESSES, Bench
@@ -33,6 +37,13 @@ class Meter:
     def predict(self, x: np.ndarray) -> np.ndarray:
         light = x.mean(axis=tuple(range(1, x.ndim))) / 100
         return softmax(np.stack([np.zeros(len(x)), light], axis=1), axis=1).astype(np.float32)
+
+
+class Guess:
+    """Stands for a network that has learnt nothing."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.full((len(x), 2), 0.5, np.float32)
 
 
 @pytest.fixture(scope="module", name="corpus")
@@ -79,7 +90,7 @@ def test_a_stress_spares_the_other_modality_and_fusion_follows(bench: Bench, key
     other = {"audio": "image", "image": "audio"}[stress.modality]
     np.testing.assert_array_equal(answers[other], before[other])
     assert answers["fused"].shape == before["fused"].shape
-    gone = np.isnan(answers[stress.modality][:, 0])
+    gone = np.isnan(answers[stress.modality][..., 0])
     np.testing.assert_array_equal(answers["fused"][gone], before[other][gone])
     again = bench.answers(stress, stress.levels[-1])
     np.testing.assert_array_equal(answers["fused"], again["fused"])
@@ -108,17 +119,54 @@ def test_a_face_that_the_detector_loses_is_no_answer(bench: Bench) -> None:
 
 
 def test_less_light_is_seen_by_the_network(bench: Bench) -> None:
-    before = bench.undisturbed["image"][:, 1]
-    dim = bench.answers(STRESSES["dim"], 2)["image"][:, 1]
+    before = bench.undisturbed["image"][0, :, 1]
+    dim = bench.answers(STRESSES["dim"], 2)["image"][0, :, 1]
     assert (dim[~np.isnan(dim)] < before[~np.isnan(dim)]).all() and not np.isnan(dim).all()
 
 
 def test_a_clip_has_noise_of_its_own_whatever_the_others_are(bench: Bench) -> None:
     fewer = replace(bench, sounds=[bench.sounds[0], *(x[:0] for x in bench.sounds[1:])])
     noise = STRESSES["noise"]
-    first, second = (b.answers(noise, 10)["audio"] for b in (bench, fewer))
+    first, second = (b.answers(noise, 10)["audio"][0] for b in (bench, fewer))
     np.testing.assert_array_equal(first[0], second[0])
     assert np.isnan(second[1:]).all()
+
+
+@pytest.mark.parametrize("key", ["noise", "dim", "frame_rate", "no_picture"])
+def test_every_training_answers_the_same_disturbed_clips(bench: Bench, key: str) -> None:
+    stress, examples = STRESSES[key], {"audio": HEARING.examples(bench.sounds)}
+    examples["image"] = Examples.of(
+        [v.disturbed(lambda frame, _: frame, SEEING) for v in bench.views]
+    )
+    twice = {}
+    for name, fit in bench.fits.items():  # the second training's networks see nothing
+        fits = [*fit.fits, Guess(), Guess()]
+        empty = np.repeat(fit.probabilities, 2, axis=0)
+        more = replace(fit, probabilities=empty, fits=fits, folds=fit.folds * 2)  # type: ignore[arg-type]
+        twice[name] = replace(more, probabilities=more.predict(examples[name]))
+    answers = replace(bench, fits=twice).answers(stress, stress.levels[-1])
+    alone = bench.answers(stress, stress.levels[-1])
+    for name, p in answers.items():
+        assert p.shape == (2, len(bench.corpus), 2)
+        np.testing.assert_array_equal(p[0], alone[name][0])
+        np.testing.assert_array_equal(np.isnan(p[1]), np.isnan(p[0]))
+        assert (p[1][~np.isnan(p[1])] == 0.5).all()
+
+
+def test_trainings_of_another_number_are_not_fused() -> None:
+    p = np.full((2, 3, 4), 0.25, np.float32)
+    assert robustness.fused({"audio": p, "image": p})["fused"].shape == (2, 3, 4)
+    with pytest.raises(InputError, match="not of the same clips"):
+        robustness.fused({"audio": p, "image": p[0]})
+
+
+def test_a_level_in_words_has_its_unit() -> None:
+    words = {s.key: s.amount.format(s.levels[-1]) for s in STRESSES.values()}
+    assert words["noise"] == "0 dB" and words["room"] == "1.2 s" and words["dim"] == "6 stops"
+    assert words["bandwidth"] == "1000 Hz" and words["eyes"] == "40% of the face"
+    assert all(re.fullmatch(r"[\d.]+( ?[^\d ].*)", each) for each in words.values()), words
+    levels = [s.amount.format(level) for s in STRESSES.values() for level in s.levels]
+    assert all(not each.startswith("0%") for each in levels), "rounded away"
 
 
 def test_a_clip_without_a_face_has_no_frames(bench: Bench, tracks) -> None:
@@ -132,6 +180,8 @@ def test_changed_answers_by_hand() -> None:
     before = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]], np.float32)
     after = np.array([[0.6, 0.4], [0.4, 0.6], [np.nan, np.nan]], np.float32)
     assert robustness.changed_answers(before, after).tolist() == [0, 1, 1]
+    trainings = np.stack([before, after])
+    assert robustness.changed_answers(trainings, trainings[::-1]).tolist() == [[0, 1, 1]] * 2
 
 
 def test_every_claim_on_robustness_is_of_a_level_that_is_tried() -> None:
@@ -143,6 +193,22 @@ def test_every_claim_on_robustness_is_of_a_level_that_is_tried() -> None:
         level = float(".".join(part for part in parts if part.isdigit()))
         assert level in STRESSES[name].levels, key
         assert f"{name}.{level:g}." in key, "as it is recorded"
+
+
+def test_what_the_notebook_records_on_robustness_is_of_every_training() -> None:
+    path = course.notebooks()["11_robustness"]
+    cells = nbformat.read(path, as_version=4).cells
+    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    trainings = {
+        ast.unparse(call.args[0]): ast.unparse(keyword.value)
+        for call in ast.walk(code)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "trainings"
+    }
+    assert {*trainings.values()} == {"repeats", "1"}
+    first = [key for key, number in trainings.items() if number == "1"]
+    assert all("calibration." in key or "explain." in key for key in first), first
 
 
 # Calibration, fold by fold
@@ -164,6 +230,13 @@ def test_temperature_and_threshold_come_from_each_folds_validation_clips() -> No
     # In fold 0 all validation clips are as sure as 0.7: the surer of its clips are answered.
     assert result.thresholds[0] == pytest.approx(0.7, abs=1e-3)
     assert np.isnan(result.sure[:10, 0]).tolist() == [False, True] * 5
+
+
+def test_disturbed_clips_are_scaled_by_the_temperature_of_their_fold() -> None:
+    p = np.array([[0.9, 0.1], [0.9, 0.1], [np.nan, np.nan]], np.float32)
+    folds = [(np.array([1]), np.array([0, 2])), (np.array([0, 2]), np.array([1]))]
+    scaled = robustness.at_fold_temperatures(p, np.array([2.0, 1.0]), folds)
+    np.testing.assert_allclose(scaled, [[0.75, 0.25], [0.9, 0.1], [np.nan, np.nan]], atol=1e-6)
 
 
 def test_validation_answers_are_fused_fold_by_fold(bench: Bench, tracks) -> None:
