@@ -238,7 +238,7 @@ def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
     under, free = settled.paper_verdict, settled.leak_free_verdict
     shares = shown.set_index("key").share_above
     names = [
-        row.claim
+        str(row.claim)
         if pd.isna(share := shares.get(row.key))
         else f"{row.claim}, which {100 * share:.1f} % of single splits reach over all readings of"
         " the text"
