@@ -461,14 +461,14 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
 
 
 def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) -> str:
-    """Return why a model said to beat another can't: it is not above chance; "" where it is."""
+    """Return why a claim about a model can't hold: it is not above chance; "" where it is."""
     if not winner:  # the claim names none
         return ""
     test = measured.rows.get((f"{winner}.p_value", data), {}).get(protocol)
     if test is None:
-        return "the better one isn't tested against chance"
+        return "that model isn't tested against chance"
     p_value = test["value"]
-    return "" if p_value <= ALPHA else f"the better one is at chance, p = {p_value:.2f}"
+    return "" if p_value <= ALPHA else f"that model itself is at chance, p = {p_value:.2f}"
 
 
 def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -326,9 +326,9 @@ def test_a_sum_is_that_of_all_keys(book) -> None:
     ("p_values", "verdict"),
     [
         ({"mine": 0.05}, "holds"),
-        ({"mine": 0.051}, "not shown (the better one is at chance, p = 0.05)"),
-        ({"mine": 0.97}, "not shown (the better one is at chance, p = 0.97)"),
-        ({"yours": 0.01}, "not shown (the better one isn't tested against chance)"),
+        ({"mine": 0.051}, "not shown (that model itself is at chance, p = 0.05)"),
+        ({"mine": 0.97}, "not shown (that model itself is at chance, p = 0.97)"),
+        ({"yours": 0.01}, "not shown (that model isn't tested against chance)"),
     ],
 )
 def test_of_two_models_at_chance_none_beats_the_other(p_values, verdict) -> None:
