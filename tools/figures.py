@@ -422,12 +422,13 @@ def words_simulation(reference: Reference) -> Iterator[str]:
         f" {values['fps']:.0f} frames a second, the method runs on synthetic voices and faces, with"
         " a small network in place of ResNet-50 with ImageNet's weights, and its second model"
         f" learning from one frame in {count(round(every))}. They are no evidence about infants,"
-        f" but show what a split can do, with fewer training clips where infants are kept apart: over all three states the ensemble has {shares['windows']}"
+        f" but show what a split can do, with fewer training clips where infants are kept apart:"
+        f" over all three states the ensemble has {shares['windows']}"
         f" where windows of 2 s are divided, {shares['clips']} where clips are, and"
         f" {shares['free']} leak-free"
         + (
-            f"; a ResNet-50 with random weights under a trained head has {shares['random']} where clips are"
-            f" divided and {shares['random free']} leak-free."
+            f"; a ResNet-50 with random weights under a trained head has {shares['random']} where"
+            f" clips are divided and {shares['random free']} leak-free."
             if "random" in shares
             else "."
         )
