@@ -166,7 +166,7 @@ class _Measurements:
             self.corpora.setdefault(key, []).append(data)
         # Which corpora have the classes of Paper A's Table 1, so that its figures are of them.
         self.table1 = {
-            str(data): tables.has_classes_of_table1(rows) for data, rows in results.groupby("data")
+            str(data): tables.stand_in(rows) is not None for data, rows in results.groupby("data")
         }
 
     def matching(self, pattern: str) -> Iterator[tuple[str, str]]:

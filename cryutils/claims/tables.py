@@ -20,7 +20,7 @@ from cryutils.papers.robustness import STRESSES
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
     "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
-    "has_classes_of_table1", "in_percent", "stand_in", "table1",
+    "in_percent", "stand_in", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -215,11 +215,11 @@ def build(layout: Layout, results: pd.DataFrame) -> list[Table]:
     figures = claims.published().set_index("key").value
     tables = []
     for data, measured in _by_split(results).groupby("data"):
-        comparable = not layout.of_table1 or has_classes_of_table1(measured)
+        words = stand_in(measured) if layout.of_table1 else ""
+        comparable = words is not None
         scores = _scores(layout, measured, figures if comparable else figures.iloc[:0])
         if len(scores):
-            words = stand_in(measured) if layout.of_table1 else ""
-            tables.append(Table(layout, str(data), scores, comparable, words))
+            tables.append(Table(layout, str(data), scores, comparable, words or ""))
     return tables
 
 
@@ -280,25 +280,17 @@ def in_percent(value: float, low: float = nan, high: float = nan) -> str:
     return f"{100 * value:.0f}{interval}"
 
 
-def has_classes_of_table1(measured: pd.DataFrame) -> bool:
-    """Return whether the clips used are of Table 1's classes, but for one that stands in.
+def stand_in(measured: pd.DataFrame) -> str | None:
+    """Return which class stands in for which of Table 1's: "hungry for pain", "" for none.
 
+    None where the clips used are of other classes than Table 1's, but for one that stands in.
     measured: one corpus' results, columns as in `claims.Result`.
     """
     used, of_paper = _in_use(measured), _in_use(claims.published())
-    return len(used) == len(of_paper) and len(used - of_paper) <= 1
-
-
-def stand_in(measured: pd.DataFrame) -> str:
-    """Return which class stands in for which of Table 1's: "hungry for pain", "" for none.
-
-    measured: as in `has_classes_of_table1`.
-    """
-    used, of_paper = _in_use(measured), _in_use(claims.published())
-    if not has_classes_of_table1(measured) or used == of_paper:
-        return ""
-    (substitute,), (original,) = used - of_paper, of_paper - used
-    return f"{substitute} for {original}".replace("_", " ")
+    substitutes, originals = used - of_paper, of_paper - used
+    if len(substitutes) != len(originals) or len(substitutes) > 1:
+        return None
+    return " for ".join([*substitutes, *originals]).replace("_", " ")
 
 
 def _in_use(counts: pd.DataFrame) -> set[str]:
