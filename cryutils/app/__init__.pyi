@@ -1,7 +1,11 @@
+from . import actions as actions
 from . import clip_view as clip_view
 from . import knobs as knobs
+from . import live as live
 from . import player as player
 from . import readings as readings
+from . import scripts as scripts
 from . import upload as upload
 from .clip_view import Sound as Sound
+from .live import LiveAnalysis as LiveAnalysis
 from .player import CryPlayer as CryPlayer

@@ -15,9 +15,7 @@ const SEEK_S = 0.1;
 // Each map's lightness only rises or only falls, so it reads without colour vision.
 const INK = ["#cde2ed", "#7db4d0", "#387aa6", "#1b4676", "#0c203e"];
 const GLOW = ["#17324a", "#215f80", "#3f97a6", "#8fcfb4", "#f6f4c9"];
-// Okabe and Ito's colours, and a dash for each, so that lines differ without colour too.
-const CLASS_INK = ["#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf"];
-const CLASS_GLOW = ["#6cb8e0", "#ff9d57", "#4fd1a8", "#e6a3c7", "#f0e442", "#a9d8f5"];
+// For each class, so that lines differ without colour, too.
 const DASHES = [[], [7, 3], [2, 2], [7, 2, 2, 2], [12, 3], [4, 4]];
 const ICONS = {
   play: "M8 5v14l11-7z",
@@ -33,15 +31,6 @@ const toMs = (value) => Math.round(1000 * value) / 1000;
 const seconds = (value) => value.toFixed(2);
 const floats = (view) => new Float32Array(bytes(view).slice().buffer);
 const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-
-function element(tag, properties = {}, ...children) {
-  const { className, ...attributes } = properties;
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -172,25 +161,6 @@ function makeEngine(model) {
 
 // ---------------------------------------------------------------- drawing
 
-// A canvas reads any way of writing a colour: names, rgb(), color(srgb …).
-function rgba(colour) {
-  const context = element("canvas", { width: 1, height: 1 }).getContext("2d");
-  context.fillStyle = colour;
-  context.fillRect(0, 0, 1, 1);
-  return context.getImageData(0, 0, 1, 1).data;
-}
-
-function isDark(style, node) {
-  const dark = ([red, green, blue]) => 0.299 * red + 0.587 * green + 0.114 * blue < 128;
-  const given = style.getPropertyValue("--jp-layout-color0").trim();
-  if (given) return dark(rgba(given));
-  for (let at = node; at; at = at.parentElement) {
-    const colour = rgba(getComputedStyle(at).backgroundColor);
-    if (colour[3] > 127) return dark(colour);
-  }
-  return false; // nothing painted behind it: a browser's page is white
-}
-
 function colourTable(paper, stops) {
   const ramp = document.createElement("canvas");
   ramp.width = 256;
@@ -228,7 +198,6 @@ function tickStep(span, most) {
   return steps.find((step) => span / step <= most) ?? 600;
 }
 
-const classInk = (dark, i) => (dark ? CLASS_GLOW : CLASS_INK)[i % CLASS_INK.length];
 const tracksHeight = (about) => about.tracks.length * (GAP + TRACK);
 
 // What one model says, a step a moment; a moment without an answer is a gap.
@@ -673,10 +642,7 @@ function makeView(model, el, engine) {
   engine.painters.add(paintCursor);
   const resized = new ResizeObserver(paintPlots);
   resized.observe(graph);
-  const themed = new MutationObserver(paintPlots);
-  for (const node of [document.documentElement, document.body]) {
-    themed.observe(node, { attributes: true, attributeFilter: ["class", "theme", "data-jp-theme-name", "data-jp-theme-light"] });
-  }
+  const endTheme = onTheme(paintPlots);
   paintSettings();
   paintPlaying();
   paintClip();
@@ -687,7 +653,7 @@ function makeView(model, el, engine) {
     video.pause();
     if (videoUrl) URL.revokeObjectURL(videoUrl);
     resized.disconnect();
-    themed.disconnect();
+    endTheme();
     if (!engine.painters.size && get("playing")) engine.tell({ playing: false });
   };
 }

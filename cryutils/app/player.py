@@ -21,6 +21,7 @@ import traitlets
 from numpy.typing import ArrayLike
 
 from cryutils.app.clip_view import Sound, envelope, spectrogram, still_html, wav_bytes
+from cryutils.app.scripts import script
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["CryPlayer"]
@@ -53,7 +54,7 @@ class CryPlayer(anywidget.AnyWidget):
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
     """
 
-    _esm = Path(__file__).with_name("player.js")
+    _esm = script("player.js")
     _css = Path(__file__).with_name("player.css")
     # ipywidgets 7 displays through this method and would leave the still picture out.
     _ipython_display_ = None

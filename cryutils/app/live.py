@@ -1,0 +1,170 @@
+"""The live analysis: a browser's microphone and camera, heard and seen by a `Monitor`.
+
+Walked by notebook 13. Paper B §3, the live analysis page. `live.js` listens, looks and draws;
+Python answers every message, so that the page knows how far behind the kernel is and sends less.
+Sound and pictures are only ever in memory. Where the log can't be written, the readings wait here
+and the page says so.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import anywidget
+import numpy as np
+import numpy.typing as npt
+import traitlets
+from PIL import Image
+
+from cryutils.app.actions import actions
+from cryutils.app.readings import GAP, UNSURE, Reading
+from cryutils.app.scripts import script
+from cryutils.errors import InputError
+
+__all__ = ["LiveAnalysis"]
+
+RATES_HZ = (8_000, 192_000)  # of a sound card
+BLOCK_S = 10  # of sound in one message; the page sends a quarter of a second
+LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
+WAITING = 7_200  # readings that wait for the log: an hour
+
+
+class Listener(Protocol):
+    """What the page needs of a `Monitor`."""
+
+    states: Sequence[str]
+    hop_s: float
+
+    def push_audio(
+        self, samples: npt.NDArray[np.float32], sr: int, *, time: float
+    ) -> list[Reading]: ...
+
+    def push_frame(self, rgb: npt.NDArray[np.uint8], *, time: float) -> list[Reading]: ...
+
+    def gap(self, time: float, reason: str) -> list[Reading]: ...
+
+
+class LiveAnalysis(anywidget.AnyWidget):
+    """Microphone and camera of the page it is shown in, and what a monitor makes of them.
+
+    monitor: a `cryutils.app.monitor.Monitor`.
+    log: is called with each list of new readings, such as a store's append. What it raises as an
+        InputError is shown, and the readings are tried again with the next.
+    source: which models answer, and on what they were trained: always visible.
+    clock: the time in s since 1970, UTC.
+    """
+
+    _esm = script("live.js")
+    _css = Path(__file__).with_name("live.css")
+
+    listening = traitlets.Bool(False).tag(sync=True)
+    notice = traitlets.Unicode("").tag(sync=True)
+    _about = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        monitor: Listener,
+        *,
+        log: Callable[[list[Reading]], object] | None = None,
+        source: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._monitor = monitor
+        self._log = log
+        self._clock = clock
+        self._start: float | None = None  # of the page's own clock, in s since 1970
+        self._waiting: deque[Reading] = deque(maxlen=WAITING)
+        warning = "Course material, no medical device: what it says may be wrong."
+        super().__init__(
+            _about={
+                "states": list(monitor.states),
+                "hop_s": monitor.hop_s,
+                "unsure": UNSURE,
+                "gap": GAP,
+                "actions": {state: advice[0]._asdict() for state, advice in actions().items()},
+                "source": f"{source} {warning}".strip(),
+            }
+        )
+        self.on_msg(self._on_message)
+
+    @traitlets.observe("listening")
+    def _on_listening(self, change: Any) -> None:
+        self._start = None  # the page's clock begins anew
+
+    def __repr__(self) -> str:
+        return "LiveAnalysis()"  # no id: nbval compares this text between runs
+
+    def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
+        readings: list[Reading] = []
+        try:
+            readings = self._readings(content, buffers)
+            self._write(readings)
+        except InputError as error:
+            self.notice = str(error)
+        finally:  # else the page would wait for it
+            page = [asdict(reading) for reading in readings]
+            self.send({"type": "answer", "number": content.get("number"), "readings": page})
+
+    def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
+        at = _number(content, "at")
+        if self._start is None:
+            self._start = self._clock() - at
+        now = self._start + at
+        match content.get("type"):
+            case "sound":
+                return self._monitor.push_audio(*_sound(content, buffers), time=now)
+            case "frame":
+                return self._monitor.push_frame(_picture(buffers), time=now)
+            case "gap":
+                return self._monitor.gap(now, html.escape(str(content.get("reason", "")))[:80])
+        raise InputError(f"The page sent {content.get('type')!r}, which means nothing here.")
+
+    def _write(self, readings: Sequence[Reading]) -> None:
+        if self._log is None or not (self._waiting or readings):
+            return
+        self._waiting.extend(readings)
+        try:
+            self._log(list(self._waiting))
+        except InputError as error:
+            raise InputError(
+                f"The log can't be written ({error}) {len(self._waiting)} readings wait for it."
+            ) from error
+        self._waiting.clear()
+        self.notice = ""
+
+
+def _number(content: Mapping[str, Any], name: str) -> float:
+    value = content.get(name)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"The page sent {name} {value!r}, which is no number.")
+    return float(value)
+
+
+def _sound(
+    content: Mapping[str, Any], buffers: Sequence[Any]
+) -> tuple[npt.NDArray[np.float32], int]:
+    sr = round(_number(content, "sr"))
+    if not RATES_HZ[0] <= sr <= RATES_HZ[1]:
+        raise InputError(f"The page sent sound at {sr} Hz; {RATES_HZ[0]} to {RATES_HZ[1]} is read.")
+    if len(buffers) != 1 or len(buffers[0]) % 4 or len(buffers[0]) > 4 * BLOCK_S * sr:
+        raise InputError("The page sent a block of sound that can't be read.")
+    return np.frombuffer(buffers[0], dtype="<f4"), sr
+
+
+def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
+    try:
+        (content,) = buffers
+        with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
+            if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
+                return np.asarray(picture.convert("RGB"))
+    except (ValueError, OSError):  # as Pillow has it
+        pass
+    raise InputError("The page sent a picture that can't be read.")

@@ -1,0 +1,98 @@
+"""The notebook of the live page's browser tests: cells are split at `# %%`.
+
+The ear is no model: it stands in for a monitor, calls loud high tones hungry and loud low ones
+tired, and keeps what it was sent.
+"""
+
+# %%
+import json
+import threading
+import time
+
+import ipywidgets
+import numpy as np
+from IPython.display import display
+
+from cryutils.app import LiveAnalysis
+from cryutils.app.readings import GAP, NO_CRY, Reading
+from cryutils.errors import InputError
+
+
+class Ear:
+    states = ("hungry", "tired")
+    hop_s = 0.25
+
+    def __init__(self):
+        self.blocks, self.frames, self.gaps, self.log = 0, 0, [], []
+        self.busy_s, self.log_fails = 0.0, False
+
+    def push_audio(self, samples, sr, *, time):
+        self.blocks += 1
+        sleep(self.busy_s)
+        if np.abs(samples).max() < 0.01:
+            return [Reading(time, NO_CRY)]
+        hz = np.argmax(np.abs(np.fft.rfft(samples))) * sr / len(samples)
+        state = "hungry" if hz > 700 else "tired"
+        other = "tired" if hz > 700 else "hungry"
+        return [Reading(time, state, {state: 0.8, other: 0.2})]
+
+    def push_frame(self, rgb, *, time):
+        self.frames += 1
+        self.shape = rgb.shape
+        return []
+
+    def gap(self, time, reason):
+        self.gaps.append(reason)
+        return [Reading(time, GAP, note=reason)]
+
+    def write(self, readings):
+        if self.log_fails:
+            raise InputError("the disk is full.")
+        self.log += readings
+
+
+sleep = time.sleep
+ear = Ear()
+live = LiveAnalysis(ear, log=ear.write, source="An ear that hears pitch, no model of infants.")
+
+# %%
+live  # noqa: B018
+
+# %%
+# The kernel is kept busy, or the log refused, from the page, as a test wishes.
+wish = ipywidgets.Text(description="wish", continuous_update=False)
+
+
+def obey(change):
+    ear.log_fails = "full disk" in change.new
+    if "busy" in change.new:
+        sleep(float(change.new.split()[-1]))
+
+
+wish.observe(obey, names="value")
+wish  # noqa: B018
+
+# %%
+mirror = ipywidgets.HTML()
+
+
+def show():
+    while True:
+        text = json.dumps(
+            {
+                "listening": live.listening,
+                "notice": live.notice,
+                "blocks": ear.blocks,
+                "frames": ear.frames,
+                "gaps": ear.gaps,
+                "verdicts": sorted({reading.verdict for reading in ear.log}),
+                "logged": len(ear.log),
+                "times": [reading.time for reading in ear.log if reading.verdict != GAP],
+            }
+        )
+        mirror.value = f"<pre class='mirror'>{text}</pre>"
+        sleep(0.2)
+
+
+threading.Thread(target=show, daemon=True).start()
+display(mirror)
