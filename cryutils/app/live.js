@@ -101,6 +101,7 @@ function makeCapture(model) {
     if (document.hidden || state.phase !== "on" || !alive("audio")) return;
     heardAt = performance.now();
     state.level = Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
+    if (gapOpen) return; // `watch` ends it
     waiting.push({ at, block });
     if (waiting.length * BLOCK_S > HELD_S) waiting.shift();
     flush();
@@ -110,7 +111,7 @@ function makeCapture(model) {
     const video = state.preview;
     if (!video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
     seenAt = performance.now();
-    if (unanswered.size >= UNANSWERED / 2) return; // the next will do
+    if (gapOpen || unanswered.size >= UNANSWERED / 2) return; // the next will do
     canvas.width = Math.min(FRAME_WIDTH, video.videoWidth);
     canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
