@@ -293,21 +293,19 @@ function drawTimeline(canvas, readings, about, style, dark) {
   context.fillRect(0, 8, width, 20);
   const end = readings.at(-1)?.time ?? 0;
   const x = (time) => width * (1 - (end - time) / SPAN_S);
-  for (const { time, verdict } of readings) {
+  readings.forEach(({ time, verdict }, i) => {
     const state = about.states.indexOf(verdict);
-    const fill = state >= 0 ? classInk(dark, state) : { [about.unsure]: colour("faint"), [about.gap]: colour("paper") }[verdict];
     const left = x(time - about.hop_s);
-    if (fill) {
-      context.fillStyle = fill;
+    if (verdict === about.gap) {
+      // Hatched until something is heard again.
+      const until = x(i + 1 < readings.length ? readings[i + 1].time - about.hop_s : end);
+      context.strokeStyle = colour("faint");
+      for (let at = left; at < until; at += 6) context.strokeRect(at, 8, 0, 20);
+    } else if (state >= 0 || verdict === about.unsure) {
+      context.fillStyle = state >= 0 ? classInk(dark, state) : colour("faint");
       context.fillRect(left, 8, x(time) - left + 0.5, 20);
     }
-    if (verdict !== about.gap) continue;
-    context.strokeStyle = colour("faint");
-    context.beginPath();
-    context.moveTo(left, 28);
-    context.lineTo(x(time), 8);
-    context.stroke();
-  }
+  });
   context.fillStyle = colour("faint");
   context.font = `11px ${style.fontFamily}`;
   context.fillText(`${SPAN_S / 60} min ago`, 0, 42);
