@@ -13,7 +13,7 @@ import io
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ import traitlets
 from PIL import Image
 
 from cryutils.app.actions import actions
-from cryutils.app.readings import GAP, UNSURE, Reading
+from cryutils.app.readings import GAP, HOP_S, UNSURE, Reading
 from cryutils.app.scripts import script
 from cryutils.errors import InputError
 
@@ -40,16 +40,13 @@ WAITING = 7_200  # readings that wait for the log: an hour
 class Listener(Protocol):
     """What the page needs of a `Monitor`."""
 
-    states: Sequence[str]
-    hop_s: float
+    classes: Sequence[str]
 
-    def push_audio(
-        self, samples: npt.NDArray[np.float32], sr: int, *, time: float
-    ) -> list[Reading]: ...
+    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None: ...
 
-    def push_frame(self, rgb: npt.NDArray[np.uint8], *, time: float) -> list[Reading]: ...
+    def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None: ...
 
-    def gap(self, time: float, reason: str) -> list[Reading]: ...
+    def readings(self, now: float | None = None) -> Iterator[Reading]: ...
 
 
 class LiveAnalysis(anywidget.AnyWidget):
@@ -85,8 +82,8 @@ class LiveAnalysis(anywidget.AnyWidget):
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
             _about={
-                "states": list(monitor.states),
-                "hop_s": monitor.hop_s,
+                "states": list(monitor.classes),
+                "hop_s": HOP_S,
                 "unsure": UNSURE,
                 "gap": GAP,
                 "actions": {state: advice[0]._asdict() for state, advice in actions().items()},
@@ -117,15 +114,19 @@ class LiveAnalysis(anywidget.AnyWidget):
         at = _number(content, "at")
         if self._start is None:
             self._start = self._clock() - at
-        now = self._start + at
+        now, gap = self._start + at, []
         match content.get("type"):
             case "sound":
-                return self._monitor.push_audio(*_sound(content, buffers), time=now)
+                samples, sr = _sound(content, buffers)
+                self._monitor.push_audio(samples, sr, now - len(samples) / sr)
             case "frame":
-                return self._monitor.push_frame(_picture(buffers), time=now)
+                self._monitor.push_frame(_picture(buffers), now)
             case "gap":
-                return self._monitor.gap(now, html.escape(str(content.get("reason", "")))[:80])
-        raise InputError(f"The page sent {content.get('type')!r}, which means nothing here.")
+                note = html.escape(str(content.get("reason", "")))[:80]
+                gap = [Reading(now, GAP, note=note)]
+            case kind:
+                raise InputError(f"The page sent {kind!r}, which means nothing here.")
+        return [*self._monitor.readings(), *gap]
 
     def _write(self, readings: Sequence[Reading]) -> None:
         if self._log is None or not (self._waiting or readings):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["GAP", "NO_CRY", "UNSURE", "Reading"]
+__all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
+
+HOP_S = 0.5  # from one reading to the next
 
 # What a reading says where it names no state.
 NO_CRY = "no cry"

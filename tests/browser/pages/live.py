@@ -19,33 +19,30 @@ from cryutils.errors import InputError
 
 
 class Ear:
-    states = ("hungry", "tired")
-    hop_s = 0.25
+    classes = ("hungry", "tired")
 
     def __init__(self):
-        self.blocks, self.frames, self.gaps, self.log = 0, 0, [], []
+        self.blocks, self.frames, self.due, self.log = 0, 0, [], []
         self.busy_s, self.log_fails = 0.0, False
 
-    def push_audio(self, samples, sr, *, time):
+    def push_audio(self, samples, sr, time):
         self.blocks += 1
         # JupyterLab hands each widget's messages to a thread of its own: only this one is busy.
         busy_s, self.busy_s = self.busy_s, 0.0
         sleep(busy_s)
         if np.abs(samples).max() < 0.01:
-            return [Reading(time, NO_CRY)]
+            self.due.append(Reading(time, NO_CRY))
+            return
         hz = np.argmax(np.abs(np.fft.rfft(samples))) * sr / len(samples)
-        state = "hungry" if hz > 700 else "tired"
-        other = "tired" if hz > 700 else "hungry"
-        return [Reading(time, state, {state: 0.8, other: 0.2})]
+        state, other = ("hungry", "tired") if hz > 700 else ("tired", "hungry")
+        self.due.append(Reading(time, state, {state: 0.8, other: 0.2}))
 
-    def push_frame(self, rgb, *, time):
+    def push_frame(self, rgb, time):
         self.frames += 1
-        self.shape = rgb.shape
-        return []
 
-    def gap(self, time, reason):
-        self.gaps.append(reason)
-        return [Reading(time, GAP, note=reason)]
+    def readings(self):
+        while self.due:
+            yield self.due.pop(0)
 
     def write(self, readings):
         if self.log_fails:
@@ -88,7 +85,7 @@ def show():
                 "notice": live.notice,
                 "blocks": ear.blocks,
                 "frames": ear.frames,
-                "gaps": ear.gaps,
+                "gaps": [reading.note for reading in ear.log if reading.verdict == GAP],
                 "verdicts": sorted({reading.verdict for reading in ear.log}),
                 "logged": len(ear.log),
                 "times": [reading.time for reading in ear.log if reading.verdict != GAP],
