@@ -1,7 +1,10 @@
 from . import clip_view as clip_view
 from . import knobs as knobs
+from . import monitor as monitor
 from . import player as player
 from . import readings as readings
+from . import replay as replay
+from . import ring as ring
 from . import upload as upload
 from .clip_view import Sound as Sound
 from .player import CryPlayer as CryPlayer

@@ -96,9 +96,10 @@ class Lite:
         if not len(rows):
             return np.zeros((0, self.classes), np.float32)
         parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
-        return np.concatenate([self._answers(part) for part in parts])
+        return np.concatenate([self.answers(part) for part in parts])
 
-    def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the output for the input `x` as it is, for a network that takes no batches."""
         with self._running():
             if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
                 with quiet_stderr():  # it announces its delegate each time
