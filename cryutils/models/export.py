@@ -81,7 +81,12 @@ class Lite:
     @property
     def shape(self) -> tuple[int, ...]:
         """What one example looks like, without the number of examples."""
-        return tuple(int(n) for n in self._input["shape"][1:])
+        return self.input_shape[1:]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """What all of the input looks like, in the file."""
+        return tuple(int(n) for n in self._input["shape"])
 
     @property
     def classes(self) -> int:

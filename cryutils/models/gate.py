@@ -148,12 +148,15 @@ class Yamnet:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open YAMNet's LiteRT file. Raises InputError where the file at `path` isn't that."""
         self._network = Lite(path)
-        answer = self._network.answers(np.zeros(_YAMNET_SAMPLES, np.float32))
-        if answer.shape[-1] != _YAMNET_CLASSES:
-            raise InputError(f"{path}: {answer.shape[-1]} kinds of sound, but YAMNet's are 521.")
+        shapes = self._network.input_shape, self._network.classes
+        if shapes != ((_YAMNET_SAMPLES,), _YAMNET_CLASSES):
+            raise InputError(
+                f"{path}: {shapes[0]} in and {shapes[1]} kinds of sound out, but YAMNet's are"
+                f" ({_YAMNET_SAMPLES},) and {_YAMNET_CLASSES}."
+            )
 
     def score(self, window: Array, sr: int) -> float:
-        """Return its score of the last 0.975 s, from 0 to 1; what is shorter is filled up before."""
+        """Return its score of the last 0.975 s, 0 to 1; what is shorter is filled up before."""
         x = spectral.resample(window, sr=sr, to=_YAMNET_SR)[-_YAMNET_SAMPLES:]
         if level_db(x) < FAINTEST_DB:
             return 0.0
