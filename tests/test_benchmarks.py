@@ -13,13 +13,17 @@ from scipy import stats
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def ensemble_seeds() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / "ensemble_seeds.py")
+def benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def ensemble_seeds() -> ModuleType:
+    return benchmark("ensemble_seeds")
 
 
 def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleType) -> None:
@@ -37,3 +41,30 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
     same = table.loc["svm_stop minus svm"]
     assert (same["mean"], same.low, same.high, same.ahead) == (0, 0, 0, "0 of 3")
     assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"
+
+
+def test_the_live_analysis_is_measured_and_says_both_ends_of_memory(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = benchmark("live").main(paced_s=2.0, simulated_s=4.0)
+    assert set(figures) == {
+        "live.latency_p95_ms", "live.realtime_factor", "live.memory_growth_mb",
+    }  # fmt: skip
+    assert figures["live.latency_p95_ms"] > 0
+    out = capsys.readouterr().out
+    assert "4 readings" in out
+    assert "MB after the first minute" in out and "MB at the end" in out
+
+
+@pytest.mark.parametrize(
+    ("latency", "factor", "growth", "holds"),
+    [(100, 10, 20, True), (101, 10, 20, False), (100, 9.9, 20, False), (100, 10, 21, False)],
+)
+def test_the_live_analysis_promises_three_figures(
+    latency: float, factor: float, growth: float, holds: bool
+) -> None:
+    figures = {
+        "live.latency_p95_ms": latency, "live.realtime_factor": factor,
+        "live.memory_growth_mb": growth,
+    }  # fmt: skip
+    assert benchmark("live").holds(figures) is holds

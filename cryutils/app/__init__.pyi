@@ -2,8 +2,11 @@ from . import actions as actions
 from . import clip_view as clip_view
 from . import knobs as knobs
 from . import live as live
+from . import monitor as monitor
 from . import player as player
 from . import readings as readings
+from . import replay as replay
+from . import ring as ring
 from . import scripts as scripts
 from . import upload as upload
 from .clip_view import Sound as Sound

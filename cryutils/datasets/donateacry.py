@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGES", "CITATION", "COMMIT", "LICENCE", "REASONS", "FileName",
-    "check", "fetch", "find", "parse_name", "registry",
+    "check", "exclusions", "fetch", "find", "parse_name", "registry",
 ]  # fmt: skip
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
@@ -119,6 +119,15 @@ def registry() -> Registry:
             row["file"].removeprefix("donateacry/"): (row["sha256"], int(row["size"]))
             for row in csv.DictReader(lines)
         }
+
+
+def exclusions() -> dict[str, str]:
+    """Return why a recording seems to be no cry, by "<label>/<file>"; it stays in the corpus.
+
+    Judged by `data/exclusions.csv` from spectrograms, not by ear.
+    """
+    with (project_dir() / "data" / "exclusions.csv").open(newline="", encoding="utf-8") as lines:
+        return {row["file"]: row["reason"] for row in csv.DictReader(lines)}
 
 
 def find(files: Iterable[str] | None = None) -> Path | None:

@@ -116,11 +116,17 @@ def _load_donateacry(*, files: Sequence[str] | None = None) -> Corpus:
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
     clips = _number_sessions(clips)
+    present = {clip.id for clip in clips}
+    no_cries = [
+        Problem("doubtful", name, f"by its spectrogram: {reason}")
+        for name, reason in donateacry.exclusions().items()
+        if name in present
+    ]
     return Corpus(
         clips,
         name="donateacry",
         note="DonateACry (real recordings)",
-        problems=[*problems, *_contradictions(clips)],
+        problems=[*problems, *no_cries, *_contradictions(clips)],
         citation=donateacry.CITATION,
         licence=donateacry.LICENCE,
     )

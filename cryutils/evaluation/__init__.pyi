@@ -3,6 +3,7 @@ from . import calibration as calibration
 from . import controls as controls
 from . import crossval as crossval
 from . import dials as dials
+from . import events as events
 from . import intervals as intervals
 from . import metrics as metrics
 from . import permutation as permutation

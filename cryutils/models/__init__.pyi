@@ -13,6 +13,7 @@ from . import explain as explain
 from . import export as export
 from . import forest as forest
 from . import fusion as fusion
+from . import gate as gate
 from . import image as image
 from . import inputs as inputs
 from . import model_card as model_card

@@ -81,7 +81,12 @@ class Lite:
     @property
     def shape(self) -> tuple[int, ...]:
         """What one example looks like, without the number of examples."""
-        return tuple(int(n) for n in self._input["shape"][1:])
+        return self.input_shape[1:]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """What all of the input looks like, in the file."""
+        return tuple(int(n) for n in self._input["shape"])
 
     @property
     def classes(self) -> int:
@@ -96,9 +101,10 @@ class Lite:
         if not len(rows):
             return np.zeros((0, self.classes), np.float32)
         parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
-        return np.concatenate([self._answers(part) for part in parts])
+        return np.concatenate([self.answers(part) for part in parts])
 
-    def _answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the output for the input `x` as it is, for a network that takes no batches."""
         with self._running():
             if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
                 with quiet_stderr():  # it announces its delegate each time

@@ -4,6 +4,7 @@ from . import ensemble as ensemble
 from . import ensemble_files as ensemble_files
 from . import finetuning as finetuning
 from . import framewise as framewise
+from . import gating as gating
 from . import multiverse as multiverse
 from . import nested as nested
 from . import predict as predict

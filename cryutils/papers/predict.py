@@ -27,8 +27,8 @@ from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound
 from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
 
 __all__ = [
-    "MODELS", "NO_MODEL", "Prediction", "Predictor", "Timeline", "find_run", "is_synthetic",
-    "runs_with_models",
+    "MODELS", "NO_MODEL", "Part", "Prediction", "Predictor", "Timeline", "find_run",
+    "is_synthetic", "open_parts", "runs_with_models",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -144,8 +144,12 @@ def is_synthetic(run: Path, model: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One model of a run, how a recording is prepared for it, and what it was trained on."""
+class Part:
+    """One model of a run, how a recording is prepared for it, and what it was trained on.
+
+    temperature: at which its probabilities are calibrated, see `calibration`; None where its
+    training fitted none.
+    """
 
     network: Lite
     input: SoundInput | FaceInput
@@ -153,6 +157,7 @@ class _Part:
     data: str
     note: str
     reference: novelty.Reference | None
+    temperature: float | None
 
 
 class Predictor:
@@ -168,22 +173,9 @@ class Predictor:
         None: the first of `runs_with_models`. "full" makes do with one of the two where a run
         has but one. Raises InputError where the run has none, or its files are damaged.
         """
-        if model == "ensemble":
-            raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
-        self.model, self.run = model, find_run(model, run)
-        folder = self.run / "models"
-        self._wanted = _PARTS[model]
-        self._parts = {
-            part: _open(folder, part)
-            for part in self._wanted
-            if (folder / f"{part}.tflite").is_file()
-        }
-        if not self._parts:
-            raise InputError(f"{self.run}: no model {model!r} here; `cryutils run` trains it.")
-        orders = {part.classes for part in self._parts.values()}
-        if len(orders) > 1:
-            raise InputError(f"{self.run}: cry2 and image know different states; run both again.")
-        self.classes = orders.pop()
+        self.model, self._wanted = model, _PARTS.get(model, ())
+        self.run, self._parts = open_parts(model, run)
+        self.classes = next(iter(self._parts.values())).classes
 
     @property
     def note(self) -> str:
@@ -312,17 +304,38 @@ def find_run(model: str, run: str | Path | None) -> Path:
     return run
 
 
-def _open(folder: Path, name: str) -> _Part:
+def open_parts(model: str, run: str | Path | None) -> tuple[Path, dict[str, Part]]:
+    """Return the folder of `run` and its parts of `model`, "cry2" and "image", by name.
+
+    They know the same states in the same order. Raises InputError as `Predictor` does.
+    """
+    if model == "ensemble":
+        raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
+    home = find_run(model, run)
+    folder = home / "models"
+    parts = {
+        part: _open(folder, part) for part in _PARTS[model] if (folder / f"{part}.tflite").is_file()
+    }
+    if not parts:
+        raise InputError(f"{home}: no model {model!r} here; `cryutils run` trains it.")
+    if len({part.classes for part in parts.values()}) > 1:
+        raise InputError(f"{home}: cry2 and image know different states; run both again.")
+    return home, parts
+
+
+def _open(folder: Path, name: str) -> Part:
     card = ModelCard.read(folder, name)
     network = card.network(f"{name}.tflite")
     try:
-        part = _Part(
+        temperature = card.content.get("temperature")
+        part = Part(
             network,
             from_json(_INPUTS[name], card.content["input"]),
             card.classes,
             card.text("data"),
             card.text("note"),
             novelty.Reference.from_json(card.content.get("reference")),
+            None if temperature is None else float(temperature),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise card.refusal(error) from error

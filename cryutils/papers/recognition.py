@@ -18,6 +18,7 @@ import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation import calibration
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_clips
 from cryutils.models.examples import Examples
@@ -243,7 +244,10 @@ def deploy(
 ) -> tuple[Path, ...]:
     """Train `name` on all clips but a validation part, and return the files that it is kept in.
 
-    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`.
+    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The second also holds
+    the temperature at which the answers to single windows or crops of the validation part fit
+    their truth best, for the live analysis; never below 1, since that part is a few infants, and
+    has already chosen the epoch: it may teach a network to be less sure, not more.
     `model_input` says how a recording is prepared for it, `scored` what such a network is worth
     on infants that it has not met; the kept network itself is never scored.
     """
@@ -257,6 +261,9 @@ def deploy(
     )
     truth, classes = evaluation.class_indices(corpus.labels)
     fitted = fit_clips(build, examples, truth, fitting, stopping, settings)
+    held_back = examples.rows(stopping)
+    answers = fitted.predict(examples.x[held_back])
+    temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
     about = {
         "classes": classes,
         "input": asdict(model_input),
@@ -266,6 +273,7 @@ def deploy(
         "infants": len(set(corpus.infants)),
         "training": asdict(settings),
         "seed": settings.seed,
+        "temperature": max(1.0, round(temperature, 3)),
         "leak_free": {m: _as_dict(interval) for m, interval in scored.intervals.items()},
     }
     if isinstance(model_input, SoundInput):

@@ -2,6 +2,7 @@ from . import audio as audio
 from . import autoencoder as autoencoder
 from . import corpus as corpus
 from . import ensemble as ensemble
+from . import live as live
 from . import models as models
 from . import palette as palette
 from . import robustness as robustness
@@ -31,6 +32,7 @@ from .ensemble import ensemble_curves as ensemble_curves
 from .ensemble import proposed_model as proposed_model
 from .ensemble import submodel_curves as submodel_curves
 from .ensemble import table3 as table3
+from .live import gate_curve as gate_curve
 from .models import architecture as architecture
 from .models import decisions as decisions
 from .models import face_track as face_track

@@ -1,0 +1,152 @@
+"""The live analysis of sound and face: how soon a reading comes, how fast, and in how much memory.
+
+    cryutils bench live
+
+A synthetic crying infant, sound at 48 kHz and four pictures a second, is replayed: at its own
+pace, where each reading is timed from the end of its window; then without waiting, for a simulated
+hour, in which the most memory that the process has had is read every minute. The networks are of
+the notebooks' size and drawn at random: how fast they are doesn't depend on what they know. A cry
+goes on throughout, so that nearly every window is asked of both. Ends in 1 where a promise is
+broken.
+
+The rival is time itself: 100 ms from a window's end to its reading (95th percentile), 10 times as
+fast as real time, and memory that stays flat.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
+SR = 48000
+CLIP_S = 30.0
+STATES = ("discomfort", "hungry", "pain", "tired")
+
+
+def main(paced_s: float = 60.0, simulated_s: float = 3600.0) -> dict[str, float]:
+    """Measure, print, and return the figures by their result keys."""
+    from cryutils.app.monitor import Monitor
+
+    with tempfile.TemporaryDirectory() as folder:
+        # In a process of its own, since the live one has no TensorFlow, nor its memory.
+        subprocess.run([sys.executable, __file__, "--models", folder], check=True)
+        monitor = Monitor(Path(folder))
+        sound, pictures = infant()
+        latency_ms = 1000 * np.array(list(paced(monitor, sound, pictures, paced_s)))
+        seconds, memory = simulated(monitor, sound, pictures, simulated_s)
+    figures = {
+        "live.latency_p95_ms": float(np.percentile(latency_ms, 95)),
+        "live.realtime_factor": simulated_s / seconds,
+        "live.memory_growth_mb": memory[-1] - memory[0],
+    }
+    print(
+        f"latency: median {np.median(latency_ms):.0f} ms, 95 % within"
+        f" {figures['live.latency_p95_ms']:.0f} ms (promised {LATENCY_MS:.0f}),"
+        f" {len(latency_ms)} readings"
+    )
+    print(
+        f"without waiting: {simulated_s:.0f} s in {seconds:.0f} s,"
+        f" {figures['live.realtime_factor']:.0f} times real time (promised {FACTOR:.0f})"
+    )
+    print(
+        f"memory: {memory[0]:.0f} MB after the first minute, {memory[-1]:.0f} MB at the end:"
+        f" {figures['live.memory_growth_mb']:+.1f} MB (promised {GROWTH_MB:.0f} at most)"
+    )
+    return figures
+
+
+def holds(figures: dict[str, float]) -> bool:
+    """Return whether the promises hold."""
+    return (
+        figures["live.latency_p95_ms"] <= LATENCY_MS
+        and figures["live.realtime_factor"] >= FACTOR
+        and figures["live.memory_growth_mb"] <= GROWTH_MB
+    )
+
+
+def infant() -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.uint8]]]:
+    """Return `CLIP_S` of crying at `SR` Hz, and its face, four pictures a second."""
+    from itertools import islice
+
+    from cryutils.datasets.synthetic import face, voice
+
+    plan = voice.plan("hungry", infant=1, seed=1, duration_s=CLIP_S)
+    frames = face.frames(face.plan(plan, fps=4), size=320)
+    return voice.render(plan, SR), [frame.copy() for frame in islice(frames, round(4 * CLIP_S))]
+
+
+def paced(monitor, sound, pictures, length_s: float) -> Iterator[float]:  # type: ignore[no-untyped-def]
+    """Yield the latency of each reading in s, sound and pictures coming at their own pace."""
+    monitor.restart()
+    begun = time.perf_counter()
+    for end in pushes(monitor, sound, pictures, length_s, begun):
+        for reading in monitor.readings(end):
+            yield time.perf_counter() - begun - reading.time
+
+
+def simulated(monitor, sound, pictures, length_s: float) -> tuple[float, list[float]]:  # type: ignore[no-untyped-def]
+    """Return the seconds that `length_s` of input take, and the memory in MB at each minute."""
+    monitor.restart()
+    memory, spent, begun = [], 0.0, time.perf_counter()
+    for end in pushes(monitor, sound, pictures, length_s, None):
+        for _ in monitor.readings(end):
+            pass
+        if end >= min(60.0, length_s / 2) * (len(memory) + 1):
+            spent, memory = time.perf_counter() - begun, [*memory, peak_mb()]
+    return spent or time.perf_counter() - begun, [*memory, peak_mb()]
+
+
+def pushes(monitor, sound, pictures, length_s, begun) -> Iterator[float]:  # type: ignore[no-untyped-def]
+    """Push blocks of 50 ms and the pictures between them; yield when each block has come, in s."""
+    size = SR // 20
+    for k in range(round(length_s * 20)):
+        end = (k + 1) / 20
+        if begun is not None:
+            time.sleep(max(0.0, begun + end - time.perf_counter()))
+        if k % 5 == 4:
+            monitor.push_frame(pictures[k // 5 % len(pictures)], end)
+        start = k * size % (len(sound) - size)
+        monitor.push_audio(sound[start : start + size], SR, k / 20)
+        yield end
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def make_models(folder: Path) -> None:
+    """Write both networks, as notebooks 04 and 05 leave them but for the training."""
+    from cryutils.models import checkpoints, cry2, export, image
+    from cryutils.models.backend import seeded
+    from cryutils.models.inputs import FaceInput, SoundInput
+
+    for name, builder, settings in (
+        ("cry2", cry2, SoundInput(kind="mel+mfcc")), ("image", image, FaceInput(size=48)),
+    ):  # fmt: skip
+        with seeded(0):
+            model = builder.build(settings.shape, len(STATES))
+        about = {
+            "classes": list(STATES), "input": asdict(settings), "data": "none",
+            "note": "networks drawn at random",
+        }  # fmt: skip
+        light = export.litert(model, folder / "models" / f"{name}.tflite")
+        checkpoints.save(model, folder / "models", name, about, exported=[light])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--models"]:
+        make_models(Path(sys.argv[2]))
+    else:
+        sys.exit(not holds(main()))

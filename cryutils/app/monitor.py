@@ -1,0 +1,320 @@
+"""The live analysis: sound and pictures in as they come, a `Reading` out every half second.
+
+Paper B §3, the real-time pipeline; walked by notebook 13_live_and_deployment. A window of sound
+passes the cry gate or is "no cry"; what passes is asked of the run's sound model, the newest
+picture of its face model, both from LiteRT files, so that a live kernel needs no TensorFlow. Their
+probabilities are calibrated, averaged over both and over the last seconds, and where no state is
+likelier than all the others together the reading is "unsure". Where one modality is missing or
+stale the other answers alone, and the reading says so; where both are, it is a gap, never a
+silence. It is no medical device.
+
+What comes is only put in its place, which takes no time worth naming; whoever asks for `readings`
+pays for them. So nothing that comes late, twice, in bursts, out of order, damaged or not at all can
+block or break it, and its memory is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from time import time as unix_time
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.ring import Ring
+from cryutils.audio import spectral
+from cryutils.evaluation.calibration import at_temperature
+from cryutils.models import novelty
+from cryutils.models.fusion import RollingAverage, late_fusion
+from cryutils.models.gate import WINDOW_S, CryGate, Gate
+from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_problem
+from cryutils.papers.predict import NO_MODEL, Part, open_parts
+from cryutils.video import faces, tracks
+
+__all__ = ["HOP_S", "KEPT_S", "PATIENCE_S", "Monitor"]
+
+Array = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+HOP_S = 0.5
+KEPT_S = 30.0  # of sound: what comes in one burst and is still judged
+PATIENCE_S = 0.75  # how long a reading waits for its sound
+_CONTEXT_S = 7.0  # that is brought to peak 1 together, as recordings of the training were
+_AVERAGED = 6  # readings, 3 s
+_FRESH_S = 1.0  # a picture older than this is stale
+_SURE = 0.5  # likelier than all the other states together
+_JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
+_RATES = (4000, 192_000)
+_LATEST = 1e11  # s since 1970
+_LONGEST_SIDE = 640  # pixels of a picture that is kept
+_PICTURES = 16  # kept, at most 20 MB
+_BETWEEN_S = 0.2  # pictures that are kept
+
+
+class Monitor:
+    """The models of one run on a microphone and a camera.
+
+    >>> monitor = Monitor()                                              # doctest: +SKIP
+    >>> monitor.push_audio(block, 48000)                                 # doctest: +SKIP
+    >>> [reading.verdict for reading in monitor.readings()]              # doctest: +SKIP
+    ['no cry', 'hungry']
+    """
+
+    def __init__(self, run: str | Path | None = None, *, gate: CryGate | None = None) -> None:
+        """Open the models of `run`, a name or an absolute `Path`; None: as `cryutils predict` does.
+
+        Makes do with one of "cry2" and "image" where a run has but one. gate: None is the shipped
+        one. Raises InputError, in one line, where no run has either, or its files are damaged.
+        """
+        self.run, self._parts = open_parts("full", run)
+        self.classes = next(iter(self._parts.values())).classes
+        self.gate = gate or Gate.load()
+        seeing = self._parts["image"].input if "image" in self._parts else None
+        self._eye = faces.detector(seeing.detector) if isinstance(seeing, FaceInput) else None
+        self.restart()
+
+    @property
+    def note(self) -> str:
+        """What the models were trained on, and whether their confidence is calibrated."""
+        notes = list(dict.fromkeys(part.note for part in self._parts.values()))
+        raw = [name for name, part in self._parts.items() if part.temperature is None]
+        return "; ".join([*notes, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
+
+    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None:
+        """Take a block of sound, float (samples,) in [-1, 1] at `sr` Hz, mono.
+
+        time: when its first sample was heard, in s since 1970. None: it follows the block before,
+        or ends now. A block may come late or before its turn, if it is longer than 0.1 s. Samples
+        that are no numbers count as not heard. What can't be used is left out, and the next
+        reading says so.
+        """
+        x = np.asarray(samples)
+        if x.ndim != 1 or x.dtype.kind != "f":
+            return self._refuse(f"sound left out: {x.dtype} {x.shape}, not float (samples,)")
+        if not (isinstance(sr, int | np.integer) and _RATES[0] <= sr <= _RATES[1]):
+            return self._refuse(f"sound left out: sr={sr}, not {_RATES[0]} to {_RATES[1]} Hz")
+        if not self._is_time(time):
+            return self._refuse(f"sound left out: time={time}")
+        start_s = self._follows(len(x) / sr) if time is None else float(time)
+        self._arrived(start_s, start_s + len(x) / sr)
+        if self._ring is None or self._ring.sr != sr:
+            self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
+        head, start = self._ring.head, round(start_s * sr)
+        if head is not None and abs(start - head) <= _JITTER_S * sr:
+            start = head
+        with np.errstate(over="ignore"):
+            kept = x.astype(np.float32)
+        self._ring.write(start, np.where(np.isfinite(kept), np.clip(kept, -1, 1), np.nan))
+
+    def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None:
+        """Take a picture, uint8 (height, width, 3) RGB, seen at `time` s since 1970 (None: now).
+
+        About five a second are kept, and of several hundred pixels. What can't be used is left
+        out, and the next reading says so.
+        """
+        frame = np.asarray(rgb)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+            return self._refuse(f"picture left out: {frame.dtype} {frame.shape}, not uint8 RGB")
+        if not self._is_time(time):
+            return self._refuse(f"picture left out: time={time}")
+        at = unix_time() if time is None else float(time)
+        self._arrived(at, at)
+        if all(abs(at - other) >= _BETWEEN_S for other, _ in self._pictures):
+            self._pictures.append((at, _small(frame)))
+
+    def readings(self, now: float | None = None) -> Iterator[Reading]:
+        """Yield the readings that are due, in order of time, each judged when it is asked for.
+
+        One is due at each hop once its sound has come, or `PATIENCE_S` after its time without it.
+        now: s since 1970; None: when what has come ends, so that without input there's no reading.
+        What lies more than `KEPT_S` back is no longer judged: one gap stands for it.
+        """
+        if self._origin is None:
+            if now is None:
+                return
+            self._begin(now - PATIENCE_S)
+        newest = self._newest if now is None else max(now, self._newest)
+        while self._due_s <= max(self._heard_s, newest - PATIENCE_S):
+            behind_s = newest - self._due_s
+            if behind_s > KEPT_S:
+                self._count += int((behind_s - KEPT_S) / HOP_S) + 1
+                yield self._gap(f"nothing judged for {behind_s - KEPT_S:.0f} s")
+                continue
+            end = self._due_s
+            self._count += 1
+            yield self._judged(end)
+
+    def restart(self) -> None:
+        """Forget all that came: another infant, or another recording."""
+        self._refused: list[str] = []
+        self._begin(None)
+
+    def _begin(self, origin: float | None) -> None:
+        """Forget what came, and count the hops from `origin` on, in s since 1970."""
+        self._origin, self._count = origin, 1
+        self._newest = -math.inf if origin is None else origin
+        self._ring: Ring | None = None
+        self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
+        self._looks: deque[tuple[float, npt.NDArray[np.float32]]] = deque(maxlen=4)
+        self._face: tuple[float, Array | None, str] = (-math.inf, None, "")
+        self._quiet = 0
+        self._rolling = RollingAverage(_AVERAGED)
+
+    @property
+    def _due_s(self) -> float:
+        """When the next window ends."""
+        assert self._origin is not None
+        return self._origin + self._count * HOP_S
+
+    @property
+    def _heard_s(self) -> float:
+        end = None if self._ring is None else self._ring.end_s
+        return -math.inf if end is None else end
+
+    def _is_time(self, time: float | None) -> bool:
+        return time is None or (math.isfinite(time) and 0 <= time < _LATEST)
+
+    def _follows(self, length_s: float) -> float:
+        """Return when a block without a time starts: after the last one, unless that is long ago.
+
+        Faster than the clock is no mistake: a file may be pushed as fast as it can be read.
+        """
+        now = unix_time()
+        if math.isinf(self._heard_s) or now - length_s - self._heard_s > PATIENCE_S:
+            return now - length_s
+        return self._heard_s
+
+    def _arrived(self, start_s: float, end_s: float) -> None:
+        # A clock that is set back for good must not make all that comes too old.
+        if self._origin is None or self._newest - end_s > KEPT_S:
+            self._begin(start_s)
+        self._newest = max(self._newest, end_s)
+
+    def _refuse(self, why: str) -> None:
+        self._refused = [why]
+
+    def _gap(self, note: str) -> Reading:
+        self._rolling = RollingAverage(_AVERAGED)
+        return Reading(time=self._due_s - HOP_S, verdict=GAP, note=self._noted([note]))
+
+    def _noted(self, notes: list[str]) -> str:
+        words, self._refused = [*notes, *self._refused], []
+        return "; ".join(words)
+
+    def _judged(self, end: float) -> Reading:
+        """Return what is to be said of the window that ends at `end`."""
+        x, cry = self._heard(end), None
+        if len(x):
+            assert self._ring is not None
+            cry = self.gate.score(x[-round(WINDOW_S * self._ring.sr) :], self._ring.sr)
+            if cry < self.gate.threshold:
+                return self._without_a_cry(end, cry)
+        sound, why_no_sound, remarks = self._sound(x)
+        face, why_no_face, is_stale = self._seen(end)
+        if cry is None and is_stale:
+            self._rolling = RollingAverage(_AVERAGED)
+            return Reading(time=end, verdict=GAP, note=self._noted(["nothing heard or seen"]))
+        self._quiet = 0
+        notes = [*remarks]
+        if sound is None and face is None:
+            words = [f"{why_no_sound}, {why_no_face}", *notes]
+            return Reading(time=end, verdict=UNSURE, cry=cry, note=self._noted(words))
+        if sound is None or face is None:
+            alone = why_no_face if face is None else why_no_sound
+            notes.insert(0, f"by {'face' if sound is None else 'sound'} alone: {alone}")
+        missing = np.full(len(self.classes), np.nan)
+        fused = late_fusion(missing if sound is None else sound, missing if face is None else face)
+        averaged = self._rolling.push(fused.probabilities[0])
+        best = int(averaged.argmax())
+        return Reading(
+            time=end,
+            verdict=self.classes[best] if averaged[best] >= _SURE else UNSURE,
+            probabilities=self._named(averaged),
+            sound=None if sound is None else self._named(sound),
+            face=None if face is None else self._named(face),
+            cry=cry,
+            note=self._noted(notes),
+        )
+
+    def _without_a_cry(self, end: float, cry: float) -> Reading:
+        self._quiet += 1
+        if self._quiet >= _AVERAGED:  # else the last cry would colour the next one
+            self._rolling = RollingAverage(_AVERAGED)
+        return Reading(time=end, verdict=NO_CRY, cry=cry, note=self._noted([]))
+
+    def _named(self, probabilities: Array) -> dict[str, float]:
+        return dict(zip(self.classes, map(float, probabilities), strict=True))
+
+    def _heard(self, end: float) -> Array:
+        """Return the unbroken sound up to `end`, at most `_CONTEXT_S` of it; none if too short."""
+        ring = self._ring
+        if ring is None or ring.head is None:
+            return np.zeros(0, np.float32)
+        stop = round(end * ring.sr)
+        if 0 < stop - ring.head <= _JITTER_S * ring.sr:
+            stop = ring.head
+        x = ring.before(stop, most=round(_CONTEXT_S * ring.sr))
+        return x if len(x) >= SHORTEST_S * ring.sr else x[:0]
+
+    def _sound(self, x: Array) -> tuple[Array | None, str, list[str]]:
+        """Return the sound model's probabilities, or None and why; and what else is to be said."""
+        part = self._parts.get("cry2")
+        if not len(x):
+            return None, "no sound", []
+        if part is None or not isinstance(part.input, SoundInput) or self._ring is None:
+            return None, f"sound: {NO_MODEL}", []
+        y = spectral.resample(x, sr=self._ring.sr, to=part.input.sr)
+        if problem := sound_problem(y, part.input.sr):
+            return None, problem, []
+        windows = part.input.windows(y)
+        far = novelty.caution(part.reference.share(windows)) if part.reference else None
+        return _asked(part, windows[-1:]), "", [] if far is None else [far]
+
+    def _seen(self, end: float) -> tuple[Array | None, str, bool]:
+        """Return the face model's probabilities, or None and why; and whether all is stale."""
+        fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
+        if not fresh:
+            return None, "no picture", True
+        part = self._parts.get("image")
+        if part is None or self._eye is None or not isinstance(part.input, FaceInput):
+            return None, f"picture: {NO_MODEL}", False
+        at, frame = max(fresh, key=lambda shot: shot[0])
+        if at != self._face[0]:
+            self._face = (at, *self._looked(at, frame, part, part.input))
+        return self._face[1], self._face[2], False
+
+    def _looked(
+        self, at: float, frame: Pixels, part: Part, settings: FaceInput
+    ) -> tuple[Array | None, str]:
+        """Return the probabilities of the face that is followed, or None and why there are none."""
+        assert self._eye is not None
+        self._looks.append((at, self._eye.detect(frame)))
+        times, boxes = zip(*self._looks, strict=True)
+        (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
+        if not is_near:
+            return None, "no face in the picture"
+        crop = faces.crop(frame, box, size=settings.size, margin=tracks.MARGIN)
+        if faces.is_blank(crop):
+            return None, "black or blank picture"
+        return _asked(part, crop[None]), ""
+
+
+def _asked(part: Part, x: npt.NDArray[np.float32] | Pixels) -> Array:
+    """Return a model's calibrated probabilities of one example, float32 (classes,)."""
+    answers = at_temperature(part.network.predict(x), part.temperature or 1.0)
+    return np.asarray(answers[0], np.float32)
+
+
+def _small(frame: Pixels) -> Pixels:
+    """Return a copy of a picture, its longer side `_LONGEST_SIDE` at most."""
+    import cv2
+
+    scale = _LONGEST_SIDE / max(frame.shape[:2])
+    if scale >= 1:
+        return frame.copy()
+    size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)

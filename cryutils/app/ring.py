@@ -1,0 +1,61 @@
+"""The last seconds of sound in memory that is taken once: `Ring`.
+
+Used by `monitor`. Sound stands in it at its own rate and at its own time: block by block resampling
+would come to the same to the bit, but soxr holds back up to 0.16 s of a stream (48 to 8 kHz),
+more than the live analysis may take from a window's end to its reading.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Ring"]
+
+Array = npt.NDArray[np.float32]
+
+
+class Ring:
+    """Sound at `sr` Hz, by position: samples since time 0. NaN stands where nothing was heard.
+
+    >>> ring = Ring(sr=4, seconds=2)
+    >>> ring.write(10, np.ones(2, np.float32))
+    >>> ring.write(13, np.zeros(3, np.float32))
+    >>> ring.before(16, most=8)
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    def __init__(self, *, sr: int, seconds: float) -> None:
+        self.sr = sr
+        self.head: int | None = None  # the position after the newest sample
+        self._samples = np.full(round(seconds * sr), np.nan, np.float32)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @property
+    def end_s(self) -> float | None:
+        """When the newest sample ends, in s; None before the first one."""
+        return None if self.head is None else self.head / self.sr
+
+    def write(self, start: int, x: Array) -> None:
+        """Put `x` where it belongs, however late; what is older than the ring has room is lost."""
+        head = start if self.head is None else self.head
+        end = max(head, start + len(x))
+        oldest = end - len(self)
+        self._at(max(head, oldest), start, np.float32(np.nan))  # a gap, where there is one
+        x = x[max(0, oldest - start) :]
+        self._at(max(start, oldest), max(start, oldest) + len(x), x)
+        self.head = end
+
+    def before(self, end: int, *, most: int) -> Array:
+        """Return the unbroken sound that ends at position `end`, at most `most` samples."""
+        if self.head is None or end > self.head:
+            return np.zeros(0, np.float32)
+        first = max(end - most, self.head - len(self))
+        x = self._samples[np.arange(first, end) % len(self)]
+        breaks = np.flatnonzero(np.isnan(x))
+        return x[breaks[-1] + 1 :] if len(breaks) else x
+
+    def _at(self, start: int, end: int, values: Array | np.float32) -> None:
+        self._samples[np.arange(start, end) % len(self)] = values

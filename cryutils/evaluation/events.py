@@ -1,0 +1,103 @@
+"""When somebody cries, in seconds: `joined`, `read` and `compare`, for a detector of cries.
+
+Walked by notebook 13_live_and_deployment. Published recordings with cries annotated by onset and
+offset are nobody's to ship here; who has some compares the gate's cries with them. An event is
+(onset, offset), in s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils.errors import InputError
+
+__all__ = ["Agreement", "Event", "compare", "joined", "read"]
+
+Event = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a detector's cries are the annotated ones, by their time; NaN where it has none.
+
+    recall: share of annotated time that was detected. precision: share of detected time that was
+    annotated. met: share of annotated cries that were detected in part.
+    """
+
+    recall: float
+    precision: float
+    met: float
+
+
+def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> list[Event]:
+    """Return the cries in readings: those that follow each other within one hop are one.
+
+    times_s: when each reading's hop ends, ascending. is_cry: bool.
+
+    >>> joined([0.5, 1.0, 1.5, 2.0], [True, True, False, True], hop_s=0.5)
+    [(0.0, 1.0), (1.5, 2.0)]
+    """
+    ends = np.asarray(times_s, np.float64)[np.asarray(is_cry, bool)]
+    return _union([(float(end) - hop_s, float(end)) for end in ends], apart_s=hop_s / 100)
+
+
+def read(path: str | os.PathLike[str]) -> list[Event]:
+    """Return the events of a CSV file with columns `onset` and `offset`, in s.
+
+    Raises InputError where it can't be read, or an event ends before it starts.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+        rows = table[["onset", "offset"]].to_numpy(np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: no CSV file with columns onset and offset, in s.") from error
+    return _checked([(float(onset), float(offset)) for onset, offset in rows], str(path))
+
+
+def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
+    """Return how far the `detected` cries are the `annotated` ones; overlapping ones count once.
+
+    >>> compare([(0.0, 2.0)], [(1.0, 2.0), (3.0, 4.0)])
+    Agreement(recall=0.5, precision=0.5, met=0.5)
+    """
+    a, b = _union(_checked(detected, "detected")), _union(_checked(annotated, "annotated"))
+    shared = [max(0.0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b]
+    met = [any(x[0] < y[1] and y[0] < x[1] for x in a) for y in b]
+    return Agreement(
+        recall=_share(sum(shared), _length(b)),
+        precision=_share(sum(shared), _length(a)),
+        met=_share(sum(met), len(b)),
+    )
+
+
+def _checked(events: Sequence[Event], name: str) -> list[Event]:
+    for onset, offset in events:
+        if not (np.isfinite([onset, offset]).all() and onset <= offset):
+            raise InputError(f"{name}: an event from {onset} to {offset} s; give onset, offset.")
+    return list(events)
+
+
+def _union(events: Sequence[Event], *, apart_s: float = 0.0) -> list[Event]:
+    """Return the events in order, those at most `apart_s` apart made one."""
+    union: list[Event] = []
+    for onset, offset in sorted(events):
+        if union and onset - union[-1][1] <= apart_s:
+            union[-1] = (union[-1][0], max(union[-1][1], offset))
+        else:
+            union.append((onset, offset))
+    return union
+
+
+def _length(events: Sequence[Event]) -> float:
+    return sum(offset - onset for onset, offset in events)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,231 @@
+"""How often the cry gate is right: on cries, on sounds that are none, on kinds it never met.
+
+Walked by notebook 13_live_and_deployment; the gate itself is `models.gate`. A window of a second is
+scored by a gate that was fitted without its infant, voice, tune or machine. The threshold is chosen
+on those scores (`chosen_threshold`), so what is then counted flatters it a little: `nested` chooses
+it on the training part of each fold instead, and `unseen_kinds` leaves a whole kind of distractor
+out of the training, which is what a home will do. On generated sounds these figures say nothing
+about a real home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils import audio
+from cryutils._io.parallel import thread_map
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.synthetic.distractors import KINDS, distractor
+from cryutils.evaluation.intervals import mean_interval
+from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, describe, level_db
+
+__all__ = [
+    "CRIES", "Windows", "chosen_threshold", "curve", "distractors", "fit", "loud_windows",
+    "nested", "of_corpus", "out_of_fold", "rates", "scored_by", "together", "unseen_kinds",
+]  # fmt: skip
+
+Array = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float64]
+
+CRIES = ("donateacry", "synthetic")  # sources whose every loud window is taken for a cry
+STEP_S = 0.5
+QUIETER_DB = 20.0  # than the loudest window of its recording: a pause between two cries
+RECALL, FALSE_ALARM = 0.95, 0.05  # what is asked of a gate: at least, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows of sound: `x` float64 (n, 100) of `gate.describe`; `sounds` themselves, at `SR` Hz.
+
+    source: str (n,), a corpus' name or a kind of distractor. maker: str (n,), the infant, or the
+    voice, tune or machine. clip: str (n,).
+    """
+
+    x: Scores = field(repr=False)
+    sounds: Array = field(repr=False)
+    source: npt.NDArray[np.str_]
+    maker: npt.NDArray[np.str_]
+    clip: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def is_cry(self) -> npt.NDArray[np.bool_]:
+        """Which windows a gate should let pass, bool (n,)."""
+        return np.isin(self.source, CRIES)
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Windows:
+        """Return those for which `keep`, bool (n,), is true."""
+        return Windows(
+            self.x[keep], self.sounds[keep], self.source[keep], self.maker[keep], self.clip[keep]
+        )
+
+
+def loud_windows(x: Array) -> Array:
+    """Return the windows of a recording at `SR` Hz that are loud enough to hear, (n, samples).
+
+    One each `STEP_S`: those of at least `FAINTEST_DB` whose level is at most `QUIETER_DB` below
+    the recording's loudest window.
+    """
+    size, hop = round(WINDOW_S * SR), round(STEP_S * SR)
+    if len(x) < size:
+        return np.zeros((0, size), np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
+    levels = np.array([level_db(window) for window in windows])
+    return windows[(levels >= FAINTEST_DB) & (levels >= levels.max() - QUIETER_DB)]
+
+
+def of_corpus(corpus: Corpus) -> Windows:
+    """Return the loud windows of a corpus of cries, each clip's of its infant."""
+    sounds = audio.signals(corpus, sr=SR)
+    return _windows(sounds, corpus.name, corpus.infants, [clip.id for clip in corpus])
+
+
+def distractors(*, each: int, seed: int) -> Windows:
+    """Return the loud windows of generated distractors, `each` recordings of 7 s of each kind."""
+    parts = []
+    for place, kind in enumerate(KINDS):
+        drawn = thread_map(
+            lambda k, kind=kind, place=place: distractor(
+                kind, rng=np.random.default_rng([seed, place, k]), sr=SR
+            ),
+            range(each), what=kind,
+        )  # fmt: skip
+        names = [f"{kind}/{k}" for k in range(each)]
+        parts.append(_windows(list(drawn), kind, names, names))
+    return together(parts)
+
+
+def together(parts: Sequence[Windows]) -> Windows:
+    """Return the windows of several sources as one."""
+    return Windows(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("x", "sounds", "source", "maker", "clip")
+        )
+    )
+
+
+def fit(windows: Windows, *, threshold: float = 0.5, note: str = "") -> Gate:
+    """Return a gate fitted to windows: a logistic regression in which cries and others weigh alike.
+
+    Each column is standardised first, which the gate's coefficients then hold.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(windows.x)
+    model = LogisticRegression(class_weight="balanced", max_iter=3000)
+    model.fit(scaler.transform(windows.x), windows.is_cry)
+    coefficients = model.coef_[0] / scaler.scale_
+    intercept = float(model.intercept_[0] - coefficients @ scaler.mean_)
+    return Gate(coefficients, intercept, threshold, note)
+
+
+def out_of_fold(windows: Windows, *, seed: int = 0) -> Scores:
+    """Return each window's score by a gate fitted without its maker, float64 (n,); five folds."""
+    scores = np.empty(len(windows))
+    for training, test in _folds(windows, seed):
+        scores[test] = fit(windows.where(training)).scores(windows.x[test])
+    return scores
+
+
+def chosen_threshold(windows: Windows, scores: Scores) -> float:
+    """Return the threshold, to 0.01, that leaves most room to what is asked of a gate.
+
+    Where the least of all margins is largest: of each source of cries its recall less `RECALL`, of
+    each kind of distractor `FALSE_ALARM` less its false alarms.
+    """
+    grid = np.arange(1, 100) / 100
+    margins = []
+    for source in np.unique(windows.source):
+        passing = (scores[windows.source == source][:, None] >= grid).mean(axis=0)
+        margins.append(passing - RECALL if source in CRIES else FALSE_ALARM - passing)
+    return float(grid[np.min(margins, axis=0).argmax()])
+
+
+def nested(windows: Windows, *, seed: int = 0) -> tuple[Scores, Scores]:
+    """Return scores out of fold, and the threshold that each fold's training part chose, (n,)."""
+    scores, thresholds = np.empty(len(windows)), np.empty(len(windows))
+    for training, test in _folds(windows, seed):
+        part = windows.where(training)
+        thresholds[test] = chosen_threshold(part, out_of_fold(part, seed=seed))
+        scores[test] = fit(part).scores(windows.x[test])
+    return scores, thresholds
+
+
+def unseen_kinds(windows: Windows) -> Scores:
+    """Return each distractor's score by a gate fitted without its whole kind; NaN for cries."""
+    scores = np.full(len(windows), np.nan)
+    for kind in np.unique(windows.source[~windows.is_cry]):
+        left_out = windows.source == kind
+        scores[left_out] = fit(windows.where(~left_out)).scores(windows.x[left_out])
+    return scores
+
+
+def scored_by(gate: CryGate, windows: Windows) -> Scores:
+    """Return the scores of any gate, such as `gate.Yamnet`, float64 (n,)."""
+    return np.array([gate.score(sound, SR) for sound in windows.sounds])
+
+
+def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.DataFrame:
+    """Return `gate.<recall|false_alarm>.<source>` as rows for `claims.record_table`.
+
+    The share of a source's windows that pass, with its interval over infants (or voices, tunes and
+    machines: `n_infants` counts those). threshold: one for all, or each window's, (n,). Windows
+    whose score is NaN are left out.
+    """
+    passing = np.where(np.isnan(scores), np.nan, scores >= threshold)
+    rows = []
+    for source in dict.fromkeys(windows.source[np.isfinite(scores)].tolist()):
+        of_source = windows.source == source
+        share = mean_interval(
+            passing[of_source], windows.maker[of_source].tolist(), limits=(0.0, 1.0)
+        )
+        name = "recall" if source in CRIES else "false_alarm"
+        data = source if source in CRIES else "synthetic"
+        rows.append(share.row(f"gate.{name}.{source}", protocol="leak_free", data=data))
+    return pd.DataFrame(rows)
+
+
+def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
+    """Return recall and false alarms at each threshold: columns threshold, source, passing."""
+    grid = np.linspace(0, 1, 201)
+    parts = []
+    for source in dict.fromkeys(windows.source.tolist()):
+        passing = (scores[windows.source == source][:, None] >= grid).mean(axis=0)
+        parts.append(pd.DataFrame({"threshold": grid, "source": source, "passing": passing}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _windows(
+    sounds: Sequence[Array], source: str, makers: Sequence[str], clips: Sequence[str]
+) -> Windows:
+    cut = [loud_windows(x) for x in sounds]
+    counts = [len(part) for part in cut]
+    each = np.concatenate(cut)
+    rows = list(thread_map(describe, list(each), what="windows"))
+    return Windows(
+        np.array(rows), each, np.full(len(each), source, dtype="U16"),
+        np.repeat(np.asarray(makers, dtype="U64"), counts),
+        np.repeat(np.asarray(clips, dtype="U128"), counts),
+    )  # fmt: skip
+
+
+def _folds(
+    windows: Windows, seed: int
+) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+    """Yield (training, test), bool (n,): five folds of makers, each source in all of them."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    for _, rows in splitter.split(windows.x, windows.source, windows.maker):
+        test = np.zeros(len(windows), bool)
+        test[rows] = True
+        yield ~test, test

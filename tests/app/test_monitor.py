@@ -1,0 +1,397 @@
+"""The live analysis: what it says of a cry, of noise and of gaps, and that nothing breaks it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trained_run import Trained
+
+from cryutils import audio, video
+from cryutils.app.monitor import HOP_S, KEPT_S, Monitor
+from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.replay import replay
+from cryutils.datasets.synthetic.distractors import distractor
+from cryutils.errors import InputError
+from cryutils.evaluation.splits import class_indices
+from cryutils.models import checkpoints, cry2, export, image
+from cryutils.models.backend import seeded
+from cryutils.models.model_card import ModelCard
+from cryutils.papers.predict import Predictor
+
+SR = 16000
+FPS = 4
+
+
+@pytest.fixture(scope="module")
+def shared(trained: Trained) -> Monitor:
+    return Monitor(trained.run)
+
+
+@pytest.fixture
+def monitor(shared: Monitor) -> Monitor:
+    shared.restart()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def cry(trained: Trained) -> np.ndarray:
+    """Six seconds of synthetic crying."""
+    return np.concatenate([audio.read(clip.path, sr=SR) for clip in trained.corpus[:3]])
+
+
+@pytest.fixture(scope="module")
+def pictures(trained: Trained) -> list[np.ndarray]:
+    """Six seconds of a face, four pictures a second."""
+    return [f for clip in trained.corpus[:3] for f in video.frames(clip.path, fps=FPS)]
+
+
+def pushed(
+    monitor: Monitor, x: np.ndarray, pictures: list[np.ndarray] | None = None, start_s: float = 0.0
+) -> list[Reading]:
+    """Push a sound in blocks of a hop and pictures at their times; return what is said."""
+    readings, block = [], round(HOP_S * SR)
+    for start in range(0, len(x), block):
+        at = start_s + start / SR
+        for k, frame in enumerate(pictures or []):
+            if start / SR < (k + 1) / FPS <= start / SR + HOP_S:
+                monitor.push_frame(frame, start_s + (k + 1) / FPS)
+        monitor.push_audio(x[start : start + block], SR, at)
+        readings += list(monitor.readings())
+    return readings
+
+
+# What it says
+
+
+@pytest.fixture(scope="module")
+def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose networks know the clips of `trained` by heart, so that states differ."""
+    run = tmp_path_factory.mktemp("taught") / "run"
+    corpus, (truth, classes) = trained.corpus, class_indices(trained.corpus.labels)
+    sounds = trained.hearing.examples(audio.signals(corpus, sr=trained.hearing.sr))
+    looks = trained.seeing.examples(
+        video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size)
+    )
+    for module, examples, model_input in (
+        (cry2, sounds, trained.hearing), (image, looks, trained.seeing),
+    ):  # fmt: skip
+        name = module.__name__.rpartition(".")[2]
+        options = {"augment": False} if module is image else {}
+        with seeded(0):
+            model = module.build(
+                model_input.shape, len(classes), filters=(8, 16), dropout=0.0, **options
+            )
+            if module is cry2:
+                cry2.adapt(model, examples.x)
+            model.fit(examples.x, truth[examples.clip], epochs=40, batch_size=8, verbose=0)
+        about = {
+            "classes": classes, "input": asdict(model_input), "data": corpus.name,
+            "note": corpus.note, "temperature": 1.0,
+        }  # fmt: skip
+        light = export.litert(model, run / "models" / f"{name}.tflite")
+        checkpoints.save(model, run / "models", name, about, exported=[light])
+    return run
+
+
+def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
+    trained: Trained, taught: Path
+) -> None:
+    # A file's answer is the mean over its windows, the monitor's that over its last readings, the
+    # first of which have heard half a second: a probability may differ by a fifth, no state may.
+    monitor, predictor = Monitor(taught), Predictor(run=taught)
+    differences, states = [], set()
+    for clip in trained.corpus:
+        expected = predictor(clip.path)
+        last = list(replay(clip.path, monitor))[-1].reading
+        assert last.verdict == expected.state
+        states.add(last.verdict)
+        differences += [abs(last.probabilities[k] - p) for k, p in expected.probabilities.items()]
+    assert max(differences) < 0.2
+    assert states == set(trained.corpus.classes)
+
+
+@pytest.mark.parametrize("kind", ["noise", "motor"])
+def test_noise_is_no_cry_and_asks_no_model(monitor: Monitor, kind: str) -> None:
+    x = distractor(kind, rng=np.random.default_rng(0), duration_s=4.0, sr=SR)
+    readings = pushed(monitor, x)
+    assert [reading.verdict for reading in readings] == [NO_CRY] * 8
+    assert not any(reading.probabilities or reading.sound for reading in readings)
+
+
+def test_silence_is_no_cry(monitor: Monitor) -> None:
+    assert {r.verdict for r in pushed(monitor, np.zeros(2 * SR, np.float32))} == {NO_CRY}
+
+
+def test_readings_come_at_every_hop(monitor: Monitor, cry: np.ndarray) -> None:
+    times = [reading.time for reading in pushed(monitor, cry, start_s=1.7e9)]
+    np.testing.assert_allclose(times, 1.7e9 + HOP_S * np.arange(1, 13))
+
+
+def test_a_reading_is_the_mean_of_both_models_over_the_last_three_seconds(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    readings = pushed(monitor, cry, pictures)
+    for k, reading in enumerate(readings):
+        both = [
+            [(r.sound[name] + r.face[name]) / 2 for name in monitor.classes]
+            for r in readings[max(0, k - 5) : k + 1]
+            if r.sound and r.face
+        ]
+        np.testing.assert_allclose(
+            list(reading.probabilities.values()), np.mean(both, axis=0), atol=1e-6
+        )
+        assert (reading.note, reading.cry is not None) == ("", True)
+
+
+def test_with_the_camera_taken_away_it_goes_on_with_sound_and_says_so(
+    monitor: Monitor, cry: np.ndarray, pictures: list[np.ndarray]
+) -> None:
+    readings = pushed(monitor, cry, pictures[: len(pictures) // 2])
+    notes = [reading.note for reading in readings]
+    assert notes[:6] == [""] * 6
+    assert notes[-3:] == ["by sound alone: no picture"] * 3
+    assert all(reading.face is None and reading.sound for reading in readings[-3:])
+
+
+def test_with_the_microphone_taken_away_it_goes_on_with_the_face_and_says_so(
+    monitor: Monitor, pictures: list[np.ndarray]
+) -> None:
+    for k, frame in enumerate(pictures):
+        monitor.push_frame(frame, k / FPS)
+    readings = list(monitor.readings())
+    assert {reading.note for reading in readings[-3:]} == {"by face alone: no sound"}
+    assert all(reading.cry is None and reading.sound is None for reading in readings)
+
+
+def test_a_cry_after_a_pause_does_not_take_over_what_the_last_one_was(
+    monitor: Monitor, cry: np.ndarray
+) -> None:
+    quiet = np.zeros(10 * SR, np.float32)
+    readings = pushed(monitor, np.concatenate([cry, quiet, cry[: 2 * SR]]))
+    before = next(k for k, r in enumerate(readings) if k > 12 and r.verdict != NO_CRY)
+    assert readings[before].probabilities == readings[before].sound
+
+
+# Sure or unsure
+
+
+def with_temperature(trained: Trained, home: Path, value: float) -> Path:
+    run = home / "calibrated"
+    shutil.copytree(trained.run, run)
+    for name in ("cry2", "image"):
+        card = ModelCard.read(run / "models", name)
+        networks = [run / "models" / file for file in card.digests]
+        ModelCard.write(run / "models", name, {**card.content, "temperature": value}, networks)
+    return run
+
+
+def test_it_is_unsure_where_no_state_is_likelier_than_all_the_others(
+    trained: Trained, tmp_path: Path, cry: np.ndarray
+) -> None:
+    monitor = Monitor(with_temperature(trained, tmp_path, 20.0))
+    readings = pushed(monitor, cry)
+    assert {reading.verdict for reading in readings} == {UNSURE}
+    assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
+    assert "not calibrated" not in monitor.note
+
+
+def test_models_without_a_temperature_are_called_not_calibrated(monitor: Monitor) -> None:
+    assert monitor.note.endswith("cry2, image: not calibrated")
+
+
+# Gaps
+
+
+def test_a_gap_is_never_a_silence(monitor: Monitor, cry: np.ndarray) -> None:
+    readings = pushed(monitor, cry[: 2 * SR])
+    readings += list(monitor.readings(now=8.0))
+    readings += pushed(monitor, cry[: 2 * SR], start_s=8.0)
+    by_time = {reading.time: reading.verdict for reading in readings}
+    assert sorted(by_time) == [HOP_S * k for k in range(1, 21)]
+    assert {by_time[HOP_S * k] for k in range(5, 17)} == {GAP}
+    assert GAP not in {by_time[HOP_S * k] for k in (1, 2, 3, 4, 17, 18, 19, 20)}
+
+
+def test_without_any_input_there_are_only_gaps(monitor: Monitor) -> None:
+    readings = [r for now in np.arange(100.0, 103.0, 0.25) for r in monitor.readings(float(now))]
+    assert len(readings) >= 4
+    assert {(r.verdict, r.note) for r in readings} == {(GAP, "nothing heard or seen")}
+
+
+def test_samples_that_are_no_numbers_were_not_heard(monitor: Monitor) -> None:
+    verdicts = {r.verdict for r in pushed(monitor, np.full(2 * SR, np.nan, np.float32))}
+    assert verdicts == {GAP}
+
+
+def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
+    pushed(monitor, cry[:SR])
+    after = pushed(monitor, cry[: 2 * SR], start_s=8 * 3600.0)
+    first, *rest = after
+    assert (first.verdict, first.note[:15]) == (GAP, "nothing judged ")
+    assert len(rest) <= KEPT_S / HOP_S + 5
+    assert rest[-1].time == 8 * 3600.0 + 2
+    assert rest[-1].sound
+
+
+def test_a_clock_that_is_set_back_starts_anew(monitor: Monitor, cry: np.ndarray) -> None:
+    pushed(monitor, cry[:SR], start_s=7200.0)
+    *_, last = pushed(monitor, cry[: 2 * SR], start_s=3600.0)
+    assert last.time == 3602.0
+    assert last.sound
+
+
+# What comes late, cut anyhow, in bursts, damaged or not at all
+
+
+@pytest.mark.parametrize("sr", [8000, 44100])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.floats(0.001, 3.0), max_size=8), st.booleans())
+def test_readings_do_not_depend_on_how_the_sound_was_cut(
+    shared: Monitor, cry: np.ndarray, sr: int, lengths_s: list[float], at_once: bool
+) -> None:
+    x = audio.spectral.resample(cry[: 3 * SR], sr=SR, to=sr)
+
+    def cut(ends: list[int]) -> list[Reading]:
+        shared.restart()
+        readings = []
+        for start, end in pairwise([0, *ends, len(x)]):
+            shared.push_audio(x[start:end], sr, start / sr)
+            if not at_once:
+                readings += list(shared.readings())
+        return readings + list(shared.readings())
+
+    ends = np.minimum(np.cumsum([round(s * sr) for s in lengths_s] or [0]), len(x))
+    assert cut(ends.tolist()) == cut([])
+
+
+def test_blocks_in_another_order_come_to_the_same(monitor: Monitor, cry: np.ndarray) -> None:
+    x = cry[: 2 * SR]
+    expected = pushed(monitor, x)[-1]
+    monitor.restart()
+    for k in (0, 2, 1, 3):
+        monitor.push_audio(x[k * SR // 2 : (k + 1) * SR // 2], SR, k / 2)
+    assert list(monitor.readings())[-1].sound == expected.sound
+
+
+def test_of_a_burst_that_is_too_long_the_last_half_minute_is_judged(
+    monitor: Monitor, cry: np.ndarray
+) -> None:
+    monitor.push_audio(np.tile(cry, 20), SR, 0.0)
+    first, *rest = list(monitor.readings())
+    assert first.verdict == GAP
+    assert [rest[0].time - HOP_S, rest[-1].time] == [first.time, 120.0]
+    assert rest[-1].time - first.time == pytest.approx(KEPT_S, abs=HOP_S)
+
+
+@pytest.mark.parametrize(
+    ("samples", "sr", "time", "why"),
+    [
+        (np.zeros(100, np.int16), SR, None, "sound left out: int16 (100,), not float (samples,)"),
+        (np.zeros((100, 2)), SR, None, "sound left out: float64 (100, 2), not float (samples,)"),
+        (np.zeros(100), 0, None, "sound left out: sr=0, not 4000 to 192000 Hz"),
+        (np.zeros(100), SR, np.nan, "sound left out: time=nan"),
+    ],
+)
+def test_a_block_that_is_no_sound_is_left_out_and_named(
+    monitor: Monitor, samples: np.ndarray, sr: int, time: float | None, why: str
+) -> None:
+    monitor.push_audio(samples, sr, time)
+    first, second = pushed(monitor, np.zeros(SR, np.float32))
+    assert (first.note, second.note) == (why, "")
+
+
+BLOCKS = st.one_of(
+    st.integers(0, SR).map(np.zeros),
+    st.integers(0, SR).map(lambda n: np.full(n, np.nan)),
+    st.integers(0, 40 * SR).map(lambda n: np.full(n, 1e300)),
+    st.just(np.zeros(10, bool)),
+    st.just(np.zeros((0, 3))),
+)
+TIMES = st.one_of(
+    st.none(), st.floats(), st.floats(0, 100), st.sampled_from([0.0, 1e9, 9e10, 1.7e9])
+)
+FRAMES = st.one_of(
+    st.sampled_from([(8, 8, 3), (1, 1, 3), (2, 3000, 3), (0, 0, 3), (8, 8), (8, 8, 4)]).map(
+        lambda shape: np.zeros(shape, np.uint8)
+    ),
+    st.just(np.zeros((8, 8, 3))),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("audio"), BLOCKS, st.sampled_from([8000, SR, 48000, 0, -1, 10**9]), TIMES),
+    st.tuples(st.just("frame"), FRAMES, TIMES),
+    st.tuples(st.just("ask"), st.one_of(st.none(), st.floats(0, 1e10))),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEPS, max_size=12))
+def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ...]]) -> None:
+    shared.restart()
+    for what, *arguments in steps:
+        match what:
+            case "audio":
+                shared.push_audio(*arguments)
+            case "frame":
+                shared.push_frame(*arguments)
+            case "ask":
+                readings = list(shared.readings(*arguments))
+                assert len(readings) <= KEPT_S / HOP_S + 5
+                for reading in readings:
+                    assert reading.verdict in {GAP, NO_CRY, UNSURE, *shared.classes}
+                    if reading.probabilities:
+                        assert sum(reading.probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
+# What it needs
+
+
+def test_it_needs_no_tensorflow(trained: Trained) -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from cryutils.app.monitor import Monitor;"
+        "m = Monitor(Path(sys.argv[1]));"
+        "m.push_audio(np.random.default_rng(0).uniform(-1, 1, 16000), 16000, 0.0);"
+        "m.push_frame(np.zeros((64, 64, 3), np.uint8), 0.5);"
+        "assert len(list(m.readings())) == 2;"
+        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(trained.run)], check=True)
+
+
+def test_without_a_trained_run_it_says_what_to_start(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(apart / "outputs"))
+    with pytest.raises(InputError, match="cryutils run 04_cry2 05_image"):
+        Monitor()
+
+
+@pytest.mark.parametrize(
+    ("part", "note"),
+    [
+        ("cry2", "by sound alone: picture: no model of it in this run"),
+        ("image", "by face alone: sound: no model of it in this run"),
+    ],
+)
+def test_a_run_with_one_model_makes_do_with_it(
+    part: str, note: str, trained: Trained, tmp_path: Path, cry: np.ndarray,
+    pictures: list[np.ndarray],
+) -> None:  # fmt: skip
+    (tmp_path / "half" / "models").mkdir(parents=True)
+    for path in (trained.run / "models").glob(f"{part}.*"):
+        shutil.copy(path, tmp_path / "half" / "models")
+    readings = pushed(Monitor(tmp_path / "half"), cry, pictures)
+    assert {reading.note for reading in readings} == {note}
+    assert all(reading.probabilities for reading in readings)

@@ -1,0 +1,58 @@
+"""A recording in place of microphone and camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from trained_run import Trained
+
+from cryutils.app.monitor import Monitor
+from cryutils.app.readings import NO_CRY
+from cryutils.app.replay import replay
+from cryutils.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def monitor(trained: Trained) -> Monitor:
+    return Monitor(trained.run)
+
+
+def test_the_readings_are_the_same_at_either_pace(monitor: Monitor, recordings: Path) -> None:
+    at_once, paced = (
+        [replayed.reading for replayed in replay(recordings / "cry.mp4", monitor, realtime=pace)]
+        for pace in (False, True)
+    )
+    assert [reading.time for reading in at_once] == [0.5, 1.0, 1.5, 2.0]
+    assert at_once == paced
+    assert all(reading.sound and reading.face for reading in at_once)
+
+
+@pytest.mark.parametrize(
+    ("name", "notes"),
+    [
+        ("cry.wav", {"by sound alone: no picture"}),
+        ("mute.mp4", {"by face alone: no sound"}),
+        ("faceless.mp4", {"by sound alone: no face in the picture"}),
+    ],
+)
+def test_a_recording_of_one_half_is_answered_by_it(
+    name: str, notes: set[str], monitor: Monitor, recordings: Path
+) -> None:
+    readings = [replayed.reading for replayed in replay(recordings / name, monitor)]
+    assert {reading.note for reading in readings} == notes
+
+
+def test_a_silent_video_is_no_cry(monitor: Monitor, recordings: Path) -> None:
+    readings = [replayed.reading for replayed in replay(recordings / "silent.mp4", monitor)]
+    assert {reading.verdict for reading in readings} == {NO_CRY}
+
+
+def test_no_reading_comes_before_its_window_ends(monitor: Monitor, recordings: Path) -> None:
+    paced = list(replay(recordings / "cry.wav", monitor, realtime=True))
+    assert all(replayed.latency_s > 0 for replayed in paced)
+
+
+def test_a_file_that_is_no_recording_is_refused(monitor: Monitor, recordings: Path) -> None:
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        list(replay(recordings / "notes.txt", monitor))

@@ -1,0 +1,46 @@
+"""Sounds that are no cry: reproducible, within range, and what their names say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cryutils.audio import spectral
+from cryutils.datasets.synthetic.distractors import KINDS, distractor
+from cryutils.errors import InputError
+
+
+def made(kind: str, seed: int, **options: float) -> np.ndarray:
+    return distractor(kind, rng=np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_is_sound_within_range_at_any_rate(kind: str) -> None:
+    for seed, sr in ((0, 8000), (1, 16000), (2, 44100)):
+        x = made(kind, seed, sr=sr, duration_s=1.5)
+        assert (x.dtype, x.shape) == (np.float32, (round(1.5 * sr),))
+        peak_db = 20 * np.log10(np.abs(x).max())
+        assert -30.01 < peak_db < 0.01
+        assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_and_another_gives_another(kind: str) -> None:
+    np.testing.assert_array_equal(made(kind, 3), made(kind, 3))
+    assert not np.allclose(made(kind, 3), made(kind, 4))
+
+
+def test_speech_comes_in_syllables_and_noise_does_not() -> None:
+    def modulation(kind: str) -> float:
+        depths = []
+        for seed in range(8):
+            level = spectral.mel_db(made(kind, seed), sr=8000, n_fft=512, hop_length=128).mean(1)
+            depths.append(np.abs(np.diff(level[::4])).mean())
+        return float(np.median(depths))
+
+    assert modulation("speech") > 1.5 * modulation("motor")
+
+
+def test_another_kind_is_refused() -> None:
+    with pytest.raises(InputError, match="music"):
+        made("musik", 0)
