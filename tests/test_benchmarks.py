@@ -1,4 +1,4 @@
-"""Benchmarks whose sums a table or a text relies on, by hand-computed cases."""
+"""Benchmarks whose sums a table or a text relies on, by hand-computed cases or a small version."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cryutils.models.export import PRECISIONS
+from cryutils.models.training import Settings
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def ensemble_seeds() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / "ensemble_seeds.py")
+def script(name: str) -> ModuleType:
+    """Return a benchmark as a module."""
+    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def ensemble_seeds() -> ModuleType:
+    return script("ensemble_seeds")
 
 
 def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleType) -> None:
@@ -37,3 +45,19 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
     same = table.loc["svm_stop minus svm"]
     assert (same["mean"], same.low, same.high, same.ahead) == (0, 0, 0, "0 of 3")
     assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"
+
+
+def test_exported_networks_are_printed_a_row_a_precision(
+    apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = script("export").main(infants=12, calls=3, settings=Settings(epochs=1, warm_up=0))
+    printed = capsys.readouterr().out
+    for form, part in table.groupby("format"):
+        assert f"export: {form}\n" in printed
+        names = [f"{row.model} {row.precision}" for row in part.itertuples()]
+        assert names == [
+            f"{model} {precision}" for model in ("cry2", "image") for precision in PRECISIONS
+        ]
+        assert (part[part.precision == "float"].same == 1).all()
+        assert part.groupby("model").size_kb.is_monotonic_decreasing.all()
+    assert "litert" in set(table.format) and "no evidence about real infants" in printed

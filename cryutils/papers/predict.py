@@ -27,15 +27,15 @@ from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound
 from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
 
 __all__ = [
-    "MODELS", "NO_MODEL", "Prediction", "Predictor", "Timeline", "find_run", "is_synthetic",
-    "runs_with_models",
+    "MODELS", "NO_MODEL", "PARTS", "Prediction", "Predictor", "Timeline", "find_run",
+    "is_synthetic", "runs_with_models",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
 MODELS = ("cry2", "image", "full", "ensemble")
 _INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
-_PARTS = {
+PARTS = {
     "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), "ensemble": ("ensemble",),
 }  # fmt: skip
 NO_MODEL = "no model of it in this run"
@@ -118,7 +118,7 @@ def runs_with_models(model: str = "full") -> list[Path]:
     some, then the newest.
     """
     parts: dict[Path, list[int]] = {}
-    for part in _PARTS[model]:
+    for part in PARTS[model]:
         for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
             parts.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
     return sorted(
@@ -134,7 +134,7 @@ def is_synthetic(run: Path, model: str) -> bool:
     False where nothing tells: who opens it will say what is wrong with it.
     """
     data = []
-    for part in _PARTS[model]:
+    for part in PARTS[model]:
         try:
             content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
             data.append(content["data"])
@@ -172,7 +172,7 @@ class Predictor:
             raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
         self.model, self.run = model, find_run(model, run)
         folder = self.run / "models"
-        self._wanted = _PARTS[model]
+        self._wanted = PARTS[model]
         self._parts = {
             part: _open(folder, part)
             for part in self._wanted
@@ -184,6 +184,11 @@ class Predictor:
         if len(orders) > 1:
             raise InputError(f"{self.run}: cry2 and image know different states; run both again.")
         self.classes = orders.pop()
+
+    @property
+    def networks(self) -> dict[str, Lite]:
+        """The networks that are asked, by the names of their files."""
+        return {name: part.network for name, part in self._parts.items()}
 
     @property
     def note(self) -> str:
@@ -211,7 +216,7 @@ class Predictor:
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
         name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
-        asked = [self._parts[part] for part in _PARTS[name] if part in self._parts]
+        asked = [self._parts[part] for part in PARTS[name] if part in self._parts]
         return Prediction(
             file=path,
             info=info,
@@ -296,7 +301,7 @@ def find_run(model: str, run: str | Path | None) -> Path:
     if run is None:
         runs = runs_with_models(model)
         if not runs:
-            notebooks = " ".join(NOTEBOOKS[part] for part in _PARTS[model])
+            notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
             raise InputError(
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
                 f" `cryutils run {notebooks}`."

@@ -264,6 +264,8 @@ def deploy(
         "note": corpus.note,
         "clips": len(corpus),
         "infants": len(set(corpus.infants)),
+        "source": corpus.source,
+        "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "training": asdict(settings),
         "seed": settings.seed,
         "leak_free": {m: _as_dict(interval) for m, interval in scored.intervals.items()},
