@@ -187,7 +187,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         last.set_weights([4 * values for values in last.get_weights()])
         about = {
             "classes": list(STATES), "input": asdict(model_input), "data": corpus.name,
-            "note": corpus.note, "seed": 1,
+            "note": corpus.note, "seed": 1, "source": corpus.source,
+            "learned_from": sorted(set(corpus.infants.tolist()))[:6],
             "reference": reference.as_json() if name == "cry2" else None,
         }  # fmt: skip
         light = export.litert(model, run / "models" / f"{name}.tflite")

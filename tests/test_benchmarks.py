@@ -1,4 +1,4 @@
-"""Benchmarks whose sums a table or a text relies on, by hand-computed cases."""
+"""Benchmarks whose sums a table or a text relies on, by hand-computed cases or a small version."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cryutils.models.export import PRECISIONS
+from cryutils.models.training import Settings
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def benchmark(name: str) -> ModuleType:
+def script(name: str) -> ModuleType:
+    """Return a benchmark as a module."""
     spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -23,7 +27,7 @@ def benchmark(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def ensemble_seeds() -> ModuleType:
-    return benchmark("ensemble_seeds")
+    return script("ensemble_seeds")
 
 
 def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleType) -> None:
@@ -46,7 +50,7 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
 def test_the_live_analysis_is_measured_and_says_both_ends_of_memory(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    figures = benchmark("live").main(paced_s=2.0, simulated_s=4.0)
+    figures = script("live").main(paced_s=2.0, simulated_s=4.0)
     assert set(figures) == {
         "live.latency_p95_ms", "live.realtime_factor", "live.memory_growth_mb",
     }  # fmt: skip
@@ -67,4 +71,20 @@ def test_the_live_analysis_promises_three_figures(
         "live.latency_p95_ms": latency, "live.realtime_factor": factor,
         "live.memory_growth_mb": growth,
     }  # fmt: skip
-    assert benchmark("live").holds(figures) is holds
+    assert script("live").holds(figures) is holds
+
+
+def test_exported_networks_are_printed_a_row_a_precision(
+    apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = script("export").main(infants=12, calls=3, settings=Settings(epochs=1, warm_up=0))
+    printed = capsys.readouterr().out
+    for form, part in table.groupby("format"):
+        assert f"export: {form}\n" in printed
+        names = [f"{row.model} {row.precision}" for row in part.itertuples()]
+        assert names == [
+            f"{model} {precision}" for model in ("cry2", "image") for precision in PRECISIONS
+        ]
+        assert (part[part.precision == "float"].same == 1).all()
+        assert part.groupby("model").size_kb.is_monotonic_decreasing.all()
+    assert "litert" in set(table.format) and "no evidence about real infants" in printed

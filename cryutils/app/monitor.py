@@ -24,7 +24,7 @@ from time import time as unix_time
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.ring import Ring
 from cryutils.audio import spectral
 from cryutils.evaluation.calibration import at_temperature
@@ -35,12 +35,11 @@ from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_prob
 from cryutils.papers.predict import NO_MODEL, Part, open_parts
 from cryutils.video import faces, tracks
 
-__all__ = ["HOP_S", "KEPT_S", "PATIENCE_S", "Monitor"]
+__all__ = ["KEPT_S", "PATIENCE_S", "Monitor"]
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-HOP_S = 0.5
 KEPT_S = 30.0  # of sound: what comes in one burst and is still judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # that is brought to peak 1 together, as recordings of the training were

@@ -1,6 +1,7 @@
 from . import cli as cli
 from . import cli_claims as cli_claims
 from . import cli_data as cli_data
+from . import cli_export as cli_export
 from . import cli_group as cli_group
 from . import cli_predict as cli_predict
 from . import doctor as doctor

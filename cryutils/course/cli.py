@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, data, run, report, claims, predict, bench.
+"""The `cryutils` command: doctor, data, run, report, claims, predict, export, bench.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -23,6 +23,7 @@ import click
 
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
+from cryutils.course.cli_export import export
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
 from cryutils.course.watch import watching
@@ -68,6 +69,7 @@ def doctor() -> None:
 
 cryutils.add_command(claims)
 cryutils.add_command(data)
+cryutils.add_command(export)
 cryutils.add_command(predict)
 
 

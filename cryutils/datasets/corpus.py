@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -67,13 +67,16 @@ class Corpus(Sequence[Clip]):
         problems: Iterable[Problem] = (),
         citation: str = "",
         licence: str = "",
+        source: Mapping[str, Any] | None = None,
     ) -> None:
+        """Keep the clips; `source` are the arguments of `load` that give them again."""
         self._clips = tuple(clips)
         self._problems = tuple(problems)
         self._citation = citation
         self.name = name
         self.note = note
         self.licence = licence
+        self.source = source
 
     @overload
     def __getitem__(self, index: int) -> Clip: ...
@@ -207,7 +210,7 @@ class Corpus(Sequence[Clip]):
     def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
         return Corpus(
             clips, name=self.name, note=note or self.note, problems=self._problems,
-            citation=self._citation, licence=self.licence,
+            citation=self._citation, licence=self.licence, source=self.source,
         )  # fmt: skip
 
 

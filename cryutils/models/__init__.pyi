@@ -11,6 +11,7 @@ from . import design as design
 from . import examples as examples
 from . import explain as explain
 from . import export as export
+from . import footprint as footprint
 from . import forest as forest
 from . import fusion as fusion
 from . import gate as gate
@@ -18,6 +19,7 @@ from . import image as image
 from . import inputs as inputs
 from . import model_card as model_card
 from . import novelty as novelty
+from . import on_device as on_device
 from . import runtimes as runtimes
 from . import small_cnn as small_cnn
 from . import stacked as stacked

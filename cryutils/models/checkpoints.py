@@ -16,7 +16,7 @@ from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras as _keras
 from cryutils.models.model_card import ModelCard
 
-__all__ = ["load", "save"]
+__all__ = ["load", "network", "save"]
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
@@ -53,12 +53,12 @@ def save(
         raise InputError(
             f"about the model {name!r}: give its {model.output_shape[-1]} classes, not {classes}."
         )
-    network = Path(folder, f"{name}.keras")
+    path = Path(folder, f"{name}.keras")
     try:
-        with writing(network) as part:
+        with writing(path) as part:
             model.save(part)
         # Last of all, since it vouches for the others.
-        return network, ModelCard.write(Path(folder), name, about, [network, *exported])
+        return path, ModelCard.write(Path(folder), name, about, [path, *exported])
     except OSError as error:
         raise InputError(
             f"cannot write to {folder} ({error.strerror or error}):"
@@ -72,19 +72,28 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     Raises InputError where one of the two files is missing or damaged, or they aren't of one
     training.
     """
-    network, card_file = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
-    for path in (network, card_file):
+    keras_file, card_file = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
+    for path in (keras_file, card_file):
         if not path.is_file():
             hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
             raise InputError(f"{path}: no such file.{hint}")
     card = ModelCard.read(Path(folder), name)
-    card.check(network.name)
+    return network(card, keras_file.name), dict(card.content)
+
+
+def network(card: ModelCard, file: str) -> Any:
+    """Return the Keras model in `file`, beside its `card`, ready to predict.
+
+    Raises InputError where the file is missing, damaged or of another training.
+    """
+    card.check(file)
+    path = card.path.parent / file
     try:
-        model = _keras().models.load_model(network, compile=False)
+        model = _keras().models.load_model(path, compile=False)
     except _DAMAGE as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{network}: no model that loads ({first}); train it again.") from error
+        raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
     if len(model.inputs) == len(model.outputs) == 1:
         # Keras 3.10 takes a loaded model's input for a list, and warns at each array.
         model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
-    return model, dict(card.content)
+    return model

@@ -1,15 +1,19 @@
-"""A trained network for machines without TensorFlow: `litert`, and `Lite`, which runs the file.
+"""A trained network for machines without TensorFlow: LiteRT and OpenVINO files, and what runs them.
 
-Walked by notebook 06_full. Paper B §3, deployment strategy: on-device inference. The file has
-the network's own float32 weights, so its answers are Keras' but for rounding; importing the
+Walked by notebooks 06_full and 13_live_and_deployment. Paper B §3, deployment strategy: on-device
+inference, quantised. `litert` and `openvino` write a Keras network in one of three precisions,
+`Lite` and `OpenVino` run the files as Keras' `predict` does; `FORMATS` names both pairs. A float
+file has the network's own weights, so its answers are Keras' but for rounding. Importing the
 LiteRT runtime takes a fraction of TensorFlow's time and memory.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +21,86 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.paths import writing
-from cryutils.errors import InputError
+from cryutils.errors import InputError, near_miss
+from cryutils.models import runtimes
 from cryutils.models.backend import quiet_stderr
 
-__all__ = ["Lite", "litert"]
+__all__ = ["FORMATS", "PRECISIONS", "Format", "Lite", "Network", "OpenVino", "litert", "openvino"]
 
+Array = npt.NDArray[np.float32]
+Examples = npt.NDArray[Any]
+
+PRECISIONS = ("float", "float16", "int8")
 _BATCH = 256  # examples at once, so that memory doesn't grow with a recording's length
 
 
-def litert(model: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a Keras `model` as a float32 LiteRT file and return its path.
+def litert(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    precision: str = "float",
+    calibration: Examples | None = None,
+) -> Path:
+    """Write a Keras `model` as a LiteRT file and return its path.
 
-    The number of examples stays open: the file takes (n, ...) as the model does. Raises
-    InputError where `path` doesn't end in .tflite.
+    The file takes (n, ...) in the model's own type and gives float32, whatever lies between; the
+    number of examples stays open.
+
+    Args:
+        model: with one input and one output.
+        path: ends in .tflite.
+        precision: "float" keeps the weights; "float16" rounds them, and still computes in
+            float32; "int8" computes in whole numbers of 8 bits wherever LiteRT's operators
+            can. Its probabilities are multiples of 1/256, so their sum is 1 only about.
+        calibration: for "int8", (n, ...): a hundred examples or so of training infants, from
+            which the range of each layer's values is taken.
+
+    Raises:
+        InputError: another suffix or precision, or nothing to calibrate with.
     """
-    target = Path(path)
-    if target.suffix != ".tflite":
-        raise InputError(f"{target}: a LiteRT file ends in .tflite.")
-    content = _converted(model)
+    target = _checked(path, ".tflite", "a LiteRT", precision, calibration)
+    content = _converted(model, precision, calibration)
     with writing(target) as part:
         part.write_bytes(content)
     return target
 
 
-def _converted(model: Any) -> bytes:
+def openvino(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    precision: str = "float",
+    calibration: Examples | None = None,
+) -> Path:
+    """Write a Keras `model` as an OpenVINO file (.xml, its weights as .bin); return its path.
+
+    Arguments and what it raises are those of `litert`; the extra `openvino` is needed, too.
+    """
+    target = _checked(path, ".xml", "an OpenVINO", precision, calibration)
+    network = runtimes.converted(model, model.inputs[0].dtype)
+    if calibration is not None and precision == "int8":
+        network = runtimes.quantised(network, calibration)
+    runtimes.save(network, target, float16=precision == "float16")
+    return target
+
+
+def _checked(
+    path: str | os.PathLike[str],
+    suffix: str,
+    kind: str,
+    precision: str,
+    calibration: Examples | None,
+) -> Path:
+    if Path(path).suffix != suffix:
+        raise InputError(f"{Path(path)}: {kind} file ends in {suffix}.")
+    if precision not in PRECISIONS:
+        raise InputError(f"no precision {precision!r}.{near_miss(precision, PRECISIONS)}")
+    if precision == "int8" and (calibration is None or not len(calibration)):
+        raise InputError("precision='int8' needs calibration=, examples of training infants.")
+    return Path(path)
+
+
+def _converted(model: Any, precision: str, calibration: Examples | None) -> bytes:
     import tensorflow as tf
 
     logger = tf.get_logger()
@@ -52,67 +112,61 @@ def _converted(model: Any) -> bytes:
         (source,) = model.inputs
         spec = tf.TensorSpec(source.shape, source.dtype)
         call = tf.function(lambda x: model(x, training=False), autograph=False)
-        with quiet_stderr():
+        with quiet_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of types of the input that are as wanted
             traced = call.get_concrete_function(spec)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
             converter.experimental_lower_to_saved_model = False
+            if precision != "float":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if precision == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            elif calibration is not None and precision == "int8":
+                examples = calibration
+                converter.representative_dataset = lambda: ([x[None]] for x in examples)
+                sets = tf.lite.OpsSet
+                converter.target_spec.supported_ops = [
+                    sets.TFLITE_BUILTINS_INT8,
+                    sets.TFLITE_BUILTINS,  # for an operator that has no whole numbers
+                ]
             content: bytes = converter.convert()
     finally:
         logger.setLevel(level)
     return content
 
 
-class Lite:
-    """A LiteRT network: `predict` as Keras' model has it, without TensorFlow."""
+class Network:
+    """An exported network: `predict` as Keras' model has it, without TensorFlow.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the file at `path`. Raises InputError where it is none."""
-        from ai_edge_litert.interpreter import Interpreter
+    path: of its file. dtype: of its input. shape: what one example looks like. classes: how many
+    states it tells apart. listener: is called with the examples of each `predict`.
+    """
 
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
-        with self._running(), quiet_stderr():
-            self._interpreter = Interpreter(model_path=str(self.path), num_threads=1)
-            self._interpreter.allocate_tensors()
-            (self._input,) = self._interpreter.get_input_details()
-            (self._output,) = self._interpreter.get_output_details()
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    classes: int
+    listener: Callable[[Examples], object] | None = None
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """What one example looks like, without the number of examples."""
-        return self.input_shape[1:]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """What all of the input looks like, in the file."""
-        return tuple(int(n) for n in self._input["shape"])
-
-    @property
-    def classes(self) -> int:
-        """How many classes it tells apart."""
-        return int(self._output["shape"][-1])
-
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    def predict(self, x: npt.ArrayLike) -> Array:
         """Return probabilities float32 (n, classes) of `x` (n, *shape)."""
-        rows = np.asarray(x, dtype=self._input["dtype"])
+        rows = np.asarray(x, dtype=self.dtype)
         if rows.shape[1:] != self.shape:
             raise InputError(f"an example is {self.shape}, not {rows.shape[1:]}.")
+        if self.listener is not None:
+            self.listener(rows)
         if not len(rows):
             return np.zeros((0, self.classes), np.float32)
         parts = [rows[i : i + _BATCH] for i in range(0, len(rows), _BATCH)]
         return np.concatenate([self.answers(part) for part in parts])
 
-    def answers(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def answers(self, x: Examples) -> Array:
         """Return the output for the input `x` as it is, for a network that takes no batches."""
         with self._running():
-            if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
-                with quiet_stderr():  # it announces its delegate each time
-                    self._interpreter.resize_tensor_input(self._input["index"], x.shape)
-                    self._interpreter.allocate_tensors()
-            self._interpreter.set_tensor(self._input["index"], x)
-            self._interpreter.invoke()
-            return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+            return self._answers(x)
+
+    def _answers(self, x: Examples) -> Array:
+        raise NotImplementedError
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -120,4 +174,84 @@ class Lite:
             yield
         except (ValueError, RuntimeError, TypeError) as error:
             words = " ".join(str(error).split())
-            raise InputError(f"{self.path}: no LiteRT network that runs ({words}).") from error
+            kind = {".xml": "OpenVINO"}.get(self.path.suffix, "LiteRT")
+            raise InputError(f"{self.path}: no {kind} network that runs ({words}).") from error
+
+    def _require_file(self) -> None:
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file; `cryutils run` trains and writes it.")
+
+
+class Lite(Network):
+    """A LiteRT network, of any precision."""
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        """Open the file at `path`, for so many threads. Raises InputError where it is none."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.path = Path(path)
+        self._require_file()
+        with self._running(), quiet_stderr():
+            self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+            (self._input,) = self._interpreter.get_input_details()
+            (self._output,) = self._interpreter.get_output_details()
+        self.dtype = np.dtype(self._input["dtype"])
+        self.input_shape = tuple(int(n) for n in self._input["shape"])
+        self.shape = self.input_shape[1:]
+        self.classes = int(self._output["shape"][-1])
+
+    def _answers(self, x: Examples) -> Array:
+        if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
+            with quiet_stderr():  # it announces its delegate each time
+                self._interpreter.resize_tensor_input(self._input["index"], x.shape)
+                self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(self._input["index"], x)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+
+
+class OpenVino(Network):
+    """An OpenVINO network, of any precision; what isn't int8 in it is computed in float32."""
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        """Open the file at `path`, for so many threads.
+
+        Raises InputError where it is none, or without the extra `openvino`.
+        """
+        self.path = Path(path)
+        self._require_file()
+        core = runtimes.openvino().Core()
+        options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        with self._running():
+            self._compiled = core.compile_model(core.read_model(self.path), "CPU", options)
+            entry, answer = self._compiled.input(0), self._compiled.output(0)
+        self.dtype = entry.element_type.to_dtype()
+        self.shape = tuple(side.get_length() for side in list(entry.partial_shape)[1:])
+        self.classes = answer.partial_shape[-1].get_length()
+
+    def _answers(self, x: Examples) -> Array:
+        return np.array(self._compiled(x)[0], np.float32)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How networks are kept: the suffix of a file, what writes it, and what opens it.
+
+    beside: suffixes of what belongs to it.
+    """
+
+    suffix: str
+    write: Callable[..., Path]
+    open: Callable[..., Network]
+    beside: tuple[str, ...] = ()
+
+    def files(self, path: Path) -> list[Path]:
+        """Return all files of the network at `path`."""
+        return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+
+
+FORMATS = {
+    "litert": Format(".tflite", litert, Lite),
+    "openvino": Format(".xml", openvino, OpenVino, (".bin",)),
+}

@@ -8,12 +8,14 @@ extra, does the same with fewer bits a number; `agreement` says what those bits 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,10 @@ from cryutils._io.paths import cache_dir, room, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, quiet_stderr
 
-__all__ = ["ENGINES", "Agreement", "Engine", "agreement", "ready", "setting"]
+__all__ = [
+    "ENGINES", "Agreement", "Engine", "agreement", "converted", "openvino", "quantised", "ready",
+    "save", "setting",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.uint8]
@@ -73,13 +78,12 @@ def setting(engine: str) -> Setting:
         raise InputError(f"there is no engine {engine!r}.{near_miss(engine, ENGINES)}")
     if engine == "keras":
         return _keras_setting()
-    openvino = _openvino()
-    version = openvino.__version__
+    version = openvino().__version__
     if engine == "openvino-int8":
         return Setting(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
     # OpenVINO asks the processor alone, and dies of bfloat16 where this variable forbids it.
     allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
-    if allowed and "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if allowed and "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return Setting(engine, "bfloat16", version, "OpenVINO bfloat16")
     words = "OpenVINO float32 (this processor has no bfloat16)"
     return Setting(engine, "float32", version, words)
@@ -110,9 +114,9 @@ def ready(
                 "engine='openvino-int8' needs calibration=, some frames of training clips, "
                 "uint8 (n, height, width, 3)."
             )
-        network = _quantised(model, calibration, runtime)
+        network = _cached(model, calibration, runtime)
     else:
-        network = _converted(model)
+        network = converted(model)
     return Engine(runtime, _openvino_run(network, runtime, model.output_shape[1:], batch_size))
 
 
@@ -168,15 +172,15 @@ def _none(shape: Sequence[int | None]) -> Array:
     return np.empty((0, *(side or 0 for side in shape)), np.float32)
 
 
-def _openvino() -> Any:
+def openvino() -> Any:
+    """Return OpenVINO, which sends no usage statistics then. Raises InputError for want of it."""
     if "openvino" not in sys.modules:
         # Importing OpenVINO sends usage statistics to its makers, unless this is not there.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
-        import openvino
+        return importlib.import_module("openvino")
     except ImportError as error:
         raise InputError(f"OpenVINO is not installed; {_MEND}.") from error
-    return openvino
 
 
 def _nncf() -> Any:
@@ -187,43 +191,61 @@ def _nncf() -> Any:
     return nncf
 
 
-def _converted(model: Any) -> Any:
-    """Return the Keras model as an OpenVINO one, float32 in and out, any number of frames."""
+def converted(model: Any, dtype: str = "float32") -> Any:
+    """Return the Keras model as an OpenVINO one: `dtype` in, float32 out, any number of examples.
+
+    Raises InputError without the extra.
+    """
     import tensorflow as tf
 
-    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), dtype)
     call = tf.function(lambda pixels: model(pixels, training=False), input_signature=[spec])
     with quiet_stderr():
-        return _openvino().convert_model(call)
+        return openvino().convert_model(call)
 
 
-def _quantised(model: Any, calibration: Frames, runtime: Setting) -> Any:
+def quantised(network: Any, calibration: npt.NDArray[Any]) -> Any:
+    """Return an OpenVINO network of `converted` in int8 (post-training quantisation, NNCF).
+
+    `calibration` is (n, ...), examples of training infants: the ranges of the layers' values are
+    taken from them. Raises InputError without the extra.
+    """
+    import logging
+
+    nncf = _nncf()
+    nncf.set_log_level(logging.ERROR)
+    dtype = network.input(0).element_type.to_dtype()
+    examples = nncf.Dataset(list(calibration), lambda example: example[None].astype(dtype))
+    with _no_bars():
+        return nncf.quantize(network, examples, subset_size=len(calibration))
+
+
+def save(network: Any, path: Path, *, float16: bool = False) -> None:
+    """Write an OpenVINO network as `path` (.xml) and its weights as .bin beside it, each whole.
+
+    float16: weights in 16 bits; what is computed with them stays float32.
+    """
+    with writing(path.with_suffix(".bin")) as part:
+        openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=float16)
+        described = part.with_suffix(".xml").read_bytes()
+    with writing(path) as part:  # last: weights without it don't count
+        part.write_bytes(described)
+
+
+def _cached(model: Any, calibration: Frames, runtime: Setting) -> Any:
     """Return the network in int8, from the cache where the same was quantised before."""
     stem = cache_dir() / "engines" / _digest(model, calibration, runtime)
     described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
-    core = _openvino().Core()
+    core = openvino().Core()
     if described.is_file() and values.is_file():
         try:
             return core.read_model(described, values)
         except RuntimeError:  # OpenVINO's word for a damaged file: quantise again
             described.unlink()
-    network = _quantise(_converted(model), calibration)
-    with room(stem.parent), writing(values) as part:
-        _openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=False)
-        xml = part.with_suffix(".xml").read_bytes()
-    with room(stem.parent), writing(described) as part:  # last: values without it don't count
-        part.write_bytes(xml)
+    network = quantised(converted(model), calibration)
+    with room(stem.parent):
+        save(network, described)
     return core.read_model(described, values)
-
-
-def _quantise(network: Any, calibration: Frames) -> Any:
-    import logging
-
-    nncf = _nncf()
-    nncf.set_log_level(logging.ERROR)
-    frames = nncf.Dataset(list(calibration), lambda frame: frame[None].astype(np.float32))
-    with _no_bars():
-        return nncf.quantize(network, frames, subset_size=len(calibration))
 
 
 @contextmanager
@@ -253,19 +275,17 @@ def _digest(model: Any, calibration: Frames, runtime: Setting) -> str:
 def _openvino_run(
     network: Any, runtime: Setting, shape: Sequence[int | None], batch_size: int
 ) -> Callable[[Frames], Array]:
-    openvino = _openvino()
-    from openvino.preprocess import PrePostProcessor
-
-    pixels = PrePostProcessor(network)
-    pixels.input().tensor().set_element_type(openvino.Type.u8)
+    vino = openvino()
+    pixels = vino.preprocess.PrePostProcessor(network)
+    pixels.input().tensor().set_element_type(vino.Type.u8)
     hint = "bf16" if runtime.precision == "bfloat16" else "f32"
-    compiled = openvino.Core().compile_model(
+    compiled = vino.Core().compile_model(
         pixels.build(),
         "CPU",
         # Several streams, each with cores of its own, lose less than one that shares them all.
         {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint},
     )
-    queue = openvino.AsyncInferQueue(compiled)
+    queue = vino.AsyncInferQueue(compiled)
     share = max(1, batch_size // len(queue))
 
     def run(frames: Frames) -> Array:

@@ -1,4 +1,5 @@
 from . import annotate as annotate
+from . import deployment as deployment
 from . import embeddings as embeddings
 from . import ensemble as ensemble
 from . import ensemble_files as ensemble_files
@@ -9,6 +10,7 @@ from . import multiverse as multiverse
 from . import nested as nested
 from . import predict as predict
 from . import predict_ensemble as predict_ensemble
+from . import quantisation as quantisation
 from . import recognition as recognition
 from . import robustness as robustness
 from . import rolling as rolling

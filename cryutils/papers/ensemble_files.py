@@ -86,9 +86,9 @@ def deploy(
         "rolling": rolling,
         "backbone": backbone and backbone.words,
         "engine": runtime and asdict(runtime),
+        "learned_from": sorted(set(streams.corpus.infants[fold.fit].tolist())),
     }
-    exported = [path for path in files if path.suffix == ".tflite"]
-    return *checkpoints.save(network, folder, "ensemble", about, exported=exported), *files
+    return *checkpoints.save(network, folder, "ensemble", about, exported=files), *files
 
 
 def _about(streams: Streams, scored: Table3, settings: Settings) -> dict[str, Any]:
@@ -102,6 +102,7 @@ def _about(streams: Streams, scored: Table3, settings: Settings) -> dict[str, An
         "note": streams.corpus.note,
         "clips": len(streams.corpus),
         "infants": len(set(streams.corpus.infants)),
+        "source": streams.corpus.source,
         "training": asdict(settings),
         "seed": settings.seed,
         "leak_free": {

@@ -27,7 +27,7 @@ from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound
 from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
 
 __all__ = [
-    "MODELS", "NO_MODEL", "Part", "Prediction", "Predictor", "Timeline", "find_run",
+    "MODELS", "NO_MODEL", "PARTS", "Part", "Prediction", "Predictor", "Timeline", "find_run",
     "is_synthetic", "open_parts", "runs_with_models",
 ]  # fmt: skip
 
@@ -35,7 +35,7 @@ Array = npt.NDArray[np.float32]
 
 MODELS = ("cry2", "image", "full", "ensemble")
 _INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
-_PARTS = {
+PARTS = {
     "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), "ensemble": ("ensemble",),
 }  # fmt: skip
 NO_MODEL = "no model of it in this run"
@@ -118,7 +118,7 @@ def runs_with_models(model: str = "full") -> list[Path]:
     some, then the newest.
     """
     parts: dict[Path, list[int]] = {}
-    for part in _PARTS[model]:
+    for part in PARTS[model]:
         for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
             parts.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
     return sorted(
@@ -134,7 +134,7 @@ def is_synthetic(run: Path, model: str) -> bool:
     False where nothing tells: who opens it will say what is wrong with it.
     """
     data = []
-    for part in _PARTS[model]:
+    for part in PARTS[model]:
         try:
             content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
             data.append(content["data"])
@@ -173,9 +173,14 @@ class Predictor:
         None: the first of `runs_with_models`. "full" makes do with one of the two where a run
         has but one. Raises InputError where the run has none, or its files are damaged.
         """
-        self.model, self._wanted = model, _PARTS.get(model, ())
+        self.model, self._wanted = model, PARTS.get(model, ())
         self.run, self._parts = open_parts(model, run)
         self.classes = next(iter(self._parts.values())).classes
+
+    @property
+    def networks(self) -> dict[str, Lite]:
+        """The networks that are asked, by the names of their files."""
+        return {name: part.network for name, part in self._parts.items()}
 
     @property
     def note(self) -> str:
@@ -203,7 +208,7 @@ class Predictor:
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
         name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
-        asked = [self._parts[part] for part in _PARTS[name] if part in self._parts]
+        asked = [self._parts[part] for part in PARTS[name] if part in self._parts]
         return Prediction(
             file=path,
             info=info,
@@ -288,7 +293,7 @@ def find_run(model: str, run: str | Path | None) -> Path:
     if run is None:
         runs = runs_with_models(model)
         if not runs:
-            notebooks = " ".join(NOTEBOOKS[part] for part in _PARTS[model])
+            notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
             raise InputError(
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
                 f" `cryutils run {notebooks}`."
@@ -314,7 +319,7 @@ def open_parts(model: str, run: str | Path | None) -> tuple[Path, dict[str, Part
     home = find_run(model, run)
     folder = home / "models"
     parts = {
-        part: _open(folder, part) for part in _PARTS[model] if (folder / f"{part}.tflite").is_file()
+        part: _open(folder, part) for part in PARTS[model] if (folder / f"{part}.tflite").is_file()
     }
     if not parts:
         raise InputError(f"{home}: no model {model!r} here; `cryutils run` trains it.")

@@ -39,7 +39,7 @@ from cryutils.papers.predict import (
 from cryutils.papers.streams import IMAGE, grid, pairs
 from cryutils.video import faces
 
-__all__ = ["EnsemblePredictor", "Models"]
+__all__ = ["EnsemblePredictor", "Models", "opened"]
 
 Array = npt.NDArray[np.float32]
 
@@ -97,7 +97,7 @@ class Models:
         Raises InputError as `Predictor` does.
         """
         self.model = model
-        self.first = _opened(model, find_run(model, run))
+        self.first = opened(model, find_run(model, run))
         self._others = [
             folder
             for folder in runs_with_models(model)
@@ -112,11 +112,12 @@ class Models:
         if prediction.state is not None or not lacking or not self._others:
             return prediction
         if self._stand_in is None:
-            self._stand_in = _opened(self.model, self._others[0])
+            self._stand_in = opened(self.model, self._others[0])
         return self._stand_in(path)
 
 
-def _opened(model: str, folder: Path) -> Predictor | EnsemblePredictor:
+def opened(model: str, folder: Path) -> Predictor | EnsemblePredictor:
+    """Return what asks `model` of the run in `folder`. Raises InputError as they do."""
     return EnsemblePredictor(run=folder) if model == ENSEMBLE else Predictor(model, run=folder)
 
 
@@ -192,6 +193,12 @@ class EnsemblePredictor:
             note=self.note,
             unlike=by_window.unlike if by_window else None,
         )
+
+    @property
+    def networks(self) -> dict[str, Lite]:
+        """The networks that are asked, by the names of their files."""
+        parts = {f"{ENSEMBLE}_{name}": part.network for name, part in self._parts.items()}
+        return {ENSEMBLE: self._network, **parts}
 
     def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Outputs | None:
         """Return what the submodels of sound give for each window."""

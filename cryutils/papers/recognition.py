@@ -271,6 +271,8 @@ def deploy(
         "note": corpus.note,
         "clips": len(corpus),
         "infants": len(set(corpus.infants)),
+        "source": corpus.source,
+        "learned_from": sorted(set(corpus.infants[fitting].tolist())),
         "training": asdict(settings),
         "seed": settings.seed,
         "temperature": max(1.0, round(temperature, 3)),

@@ -1,6 +1,7 @@
 from . import audio as audio
 from . import autoencoder as autoencoder
 from . import corpus as corpus
+from . import deployment as deployment
 from . import ensemble as ensemble
 from . import live as live
 from . import models as models
@@ -27,6 +28,7 @@ from .corpus import ages as ages
 from .corpus import class_sizes as class_sizes
 from .corpus import clips_per_infant as clips_per_infant
 from .corpus import neighbours as neighbours
+from .deployment import quantisation as quantisation
 from .ensemble import ablation as ablation
 from .ensemble import ensemble_curves as ensemble_curves
 from .ensemble import proposed_model as proposed_model

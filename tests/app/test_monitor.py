@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from trained_run import Trained
 
 from cryutils import audio, video
-from cryutils.app.monitor import HOP_S, KEPT_S, Monitor
-from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.monitor import KEPT_S, Monitor
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.errors import InputError

@@ -1,4 +1,4 @@
-"""LiteRT files: they say what Keras says, of any number of examples, without TensorFlow."""
+"""Exported files: they say what Keras says, of any number of examples, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from trained_run import Trained
 
 from cryutils.errors import InputError
-from cryutils.models import cry2, image
-from cryutils.models.export import Lite, litert
+from cryutils.models import cry2, image, runtimes
+from cryutils.models.export import FORMATS, PRECISIONS, Lite, Network, OpenVino, litert, openvino
 
 
 def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
@@ -25,16 +25,117 @@ def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture(scope="module", params=["cry2", "image"])
-def pair(request: pytest.FixtureRequest, tmp_path_factory) -> tuple[str, Any, Lite]:
-    """A network as the notebooks build it, with averages that training has moved, and its file."""
+def fitted(request: pytest.FixtureRequest) -> tuple[str, Any]:
+    """A network as the notebooks build it, with averages that training has moved."""
     name = request.param
     rows = examples(name, 64, seed=1)
     model = {"cry2": cry2, "image": image}[name].build(rows.shape[1:], 4)
     if name == "cry2":
         cry2.adapt(model, rows)
     model.fit(rows, np.arange(64) % 4, batch_size=32, epochs=1, verbose=0)
-    path = litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite")
-    return name, model, Lite(path)
+    return name, model
+
+
+@pytest.fixture(scope="module")
+def pair(fitted: tuple[str, Any], tmp_path_factory) -> tuple[str, Any, Lite]:
+    """That network and its file."""
+    name, model = fitted
+    return name, model, Lite(litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite"))
+
+
+def need(form: str) -> None:
+    """Skip what needs the extra where it isn't installed."""
+    if form == "openvino":
+        try:
+            runtimes.setting("openvino-int8")
+        except InputError as error:
+            pytest.skip(f"{error}")
+
+
+@pytest.fixture(scope="module")
+def networks(fitted: tuple[str, Any], tmp_path_factory) -> dict[tuple[str, str], Network]:
+    """That network's files in every format and precision, opened."""
+    name, model = fitted
+    folder = tmp_path_factory.mktemp("files")
+    opened: dict[tuple[str, str], Network] = {}
+    for form, kind in FORMATS.items():
+        try:
+            for precision in PRECISIONS:
+                path = kind.write(
+                    model, folder / f"{name}_{precision}{kind.suffix}", precision=precision,
+                    calibration=examples(name, 64, seed=1),
+                )  # fmt: skip
+                opened[form, precision] = kind.open(path)
+        except InputError:  # `need` says so
+            continue
+    return opened
+
+
+FORMATS_AND_PRECISIONS = [(form, precision) for form in FORMATS for precision in PRECISIONS]
+# Of a probability: rounding of float32; 11 bits of a weight; 256 steps of each layer's values.
+BOUNDS = {"float": 1e-5, "float16": 5e-3, "int8": 0.1}
+
+
+@pytest.mark.parametrize(("form", "precision"), FORMATS_AND_PRECISIONS)
+def test_each_file_is_as_near_to_keras_as_its_precision(
+    form: str, precision: str, fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
+) -> None:
+    need(form)
+    name, model = fitted
+    x = examples(name, 64, seed=3)
+    expected = model.predict(x, verbose=0)
+    answers = networks[form, precision].predict(x)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected, atol=BOUNDS[precision])
+    if precision != "float":  # so it is not the float file under another name
+        assert np.abs(answers - expected).max() > BOUNDS["float"]
+
+
+@pytest.mark.parametrize(("form", "precision"), FORMATS_AND_PRECISIONS)
+def test_each_file_takes_any_number_of_examples_in_the_models_own_type(
+    form: str, precision: str, fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
+) -> None:
+    need(form)
+    name, _ = fitted
+    network, x = networks[form, precision], examples(name, 300)
+    assert (network.dtype, network.shape, network.classes) == (x.dtype, x.shape[1:], 4)
+    together = network.predict(x)
+    for n in (0, 1, 3):
+        np.testing.assert_allclose(network.predict(x[:n]), together[:n], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_fewer_bits_make_smaller_files(form: str, networks: dict[tuple[str, str], Network]) -> None:
+    need(form)
+    sizes = [
+        sum(file.stat().st_size for file in FORMATS[form].files(networks[form, precision].path))
+        for precision in PRECISIONS
+    ]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+
+
+def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(
+    fitted: tuple[str, Any], networks: dict[tuple[str, str], Network]
+) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(networks["litert", "int8"].path))
+    interpreter.allocate_tensors()
+    kinds = [np.dtype(t["dtype"]).name for t in interpreter.get_tensor_details()]
+    # LiteRT negates in floats alone, once in `image`; else the ends are.
+    assert kinds.count("float32") == {"cry2": 2, "image": 4}[fitted[0]]
+    assert kinds.count("int8") > 15
+
+
+def test_int8_without_calibration_names_what_it_needs(tmp_path: Path) -> None:
+    for write, suffix in ((litert, ".tflite"), (openvino, ".xml")):
+        with pytest.raises(InputError, match=r"needs calibration=, examples of training infants"):
+            write(None, tmp_path / f"model{suffix}", precision="int8")
+
+
+def test_a_mistyped_precision_is_refused_with_its_near_miss(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no precision 'int9'\. Did you mean int8"):
+        litert(None, tmp_path / "model.tflite", precision="int9")
 
 
 @pytest.mark.parametrize("n", [1, 3, 64, 300])
@@ -74,6 +175,8 @@ def test_a_wrong_shape_is_refused_in_one_line(pair: tuple[str, Any, Lite]) -> No
 def test_another_suffix_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.keras: a LiteRT file ends in \.tflite"):
         litert(None, tmp_path / "model.keras")
+    with pytest.raises(InputError, match=r"model\.keras: an OpenVINO file ends in \.xml"):
+        openvino(None, tmp_path / "model.keras")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,9 +211,31 @@ def test_damaged_files_are_refused_in_one_line(trained: Trained, tmp_path: Path)
 def test_writing_and_asking_say_nothing(
     trained: Trained, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = litert(trained.models["cry2"], tmp_path / "cry2.tflite")
-    Lite(path).predict(np.zeros((2, *trained.hearing.shape), np.float32))
+    some = np.zeros((2, *trained.hearing.shape), np.float32)
+    for form, kind in FORMATS.items():
+        try:
+            for precision in PRECISIONS:
+                path = tmp_path / f"cry2{kind.suffix}"
+                kind.write(trained.models["cry2"], path, precision=precision, calibration=some)
+                kind.open(path).predict(some)
+        except InputError as error:
+            assert form == "openvino" and "not installed" in str(error)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_openvino_file_is_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
+    need("openvino")
+    path = openvino(trained.models["cry2"], tmp_path / "cry2.xml")
+    whole = path.read_bytes()
+    for content in (b"", b"no network\n" * 9, whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="no OpenVINO network") as caught:
+            OpenVino(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    path.write_bytes(whole)
+    path.with_suffix(".bin").unlink()
+    with pytest.raises(InputError, match="no OpenVINO network"):
+        OpenVino(path)
 
 
 def test_asking_needs_no_tensorflow(trained: Trained) -> None:

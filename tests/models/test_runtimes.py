@@ -99,7 +99,7 @@ def test_a_quantised_network_is_kept_and_gives_the_same_again(
     name = engine_or_skip("openvino-int8")
     first = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     with monkeypatch.context() as patch:
-        patch.setattr(runtimes, "_quantise", lambda *_: pytest.fail("quantised again"))
+        patch.setattr(runtimes, "quantised", lambda *_: pytest.fail("quantised again"))
         again = runtimes.ready(model, engine=name, calibration=frames[:8]).run(frames)
     np.testing.assert_array_equal(first, again)
     (network_file,) = apart.glob("cache/engines/*.xml")

@@ -1,0 +1,56 @@
+"""The command `cryutils export`: trained models as files for other machines. See `cli`.
+
+Walked by notebook 13_live_and_deployment. What is written is printed on stdout, a network a line.
+"""
+
+from __future__ import annotations
+
+import click
+
+from cryutils.course.cli_group import say
+from cryutils.errors import InputError
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.option("--model", required=True, help="cry2, image, full (both) or ensemble.")
+@click.option("--format", "format_", default="litert", show_default=True,
+              help="litert, or openvino (an extra).")  # fmt: skip
+@click.option("--int8", is_flag=True, help="Whole numbers of 8 bits, calibrated with the"
+              " recordings of training infants.")  # fmt: skip
+@click.option("--float16", is_flag=True, help="Weights of 16 bits.")
+@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
+              " infants, else on synthetic ones).")  # fmt: skip
+@click.option("--output", metavar="DIR", help="Where to (default: export in the run's folder).")
+def export(
+    model: str, format_: str, int8: bool, float16: bool, run: str | None, output: str | None
+) -> None:
+    """Write trained models for machines without TensorFlow, each with a card of what it takes.
+
+    Beside a sound model for LiteRT lies on_device.py, which runs it with LiteRT and NumPy alone.
+
+    \b
+    Examples:
+      cryutils export --model cry2 --int8
+      cryutils export --model ensemble --format openvino --output handed-over
+    """
+    from cryutils._io.paths import outputs_dir, resolve
+    from cryutils.claims import run_folder
+    from cryutils.models.export import FORMATS
+    from cryutils.papers import deployment
+
+    if int8 and float16:
+        raise InputError("--int8, --float16: give one of them.")
+    if output == "":
+        raise InputError("--output '': an empty name; give a folder.")
+    for folder in outputs_dir().glob("*/"):
+        run_folder.settle(folder)  # what a kill left between two files of a run
+    precision = "int8" if int8 else "float16" if float16 else "float"
+    for path in deployment.export(
+        model, run=run, format=format_, precision=precision,
+        folder=None if output is None else resolve(output), progress=True,
+    ):  # fmt: skip
+        size_kb = sum(file.stat().st_size for file in FORMATS[format_].files(path)) / 1000
+        say(f"{path}: {size_kb:.0f} kB")
+    say("No medical device.", err=True)

@@ -1,0 +1,89 @@
+"""What an exported network costs where it runs: `footprint`, its size, time and memory.
+
+Walked by notebook 13_live_and_deployment (Paper B §3, deployment strategy). Time and memory are
+measured in a process of its own that imports nothing else, as on a device: TensorFlow beside it
+would take both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryutils.errors import InputError
+from cryutils.models.export import FORMATS, Format
+
+__all__ = ["Footprint", "footprint"]
+
+_WARM_UP = 20
+_SCRIPT = "import sys; from cryutils.models import footprint; footprint.measure(*sys.argv[1:])"
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Size of the files in kB (1000 bytes), ms for one example, and peak memory in MB.
+
+    latency_ms is the median and latency_p95_ms the 95th percentile of single calls; memory_mb is
+    all that the process ever held, Python, NumPy and the runtime included.
+    """
+
+    size_kb: float
+    latency_ms: float
+    latency_p95_ms: float
+    memory_mb: float
+
+
+def footprint(path: Path, *, threads: int = 1, calls: int = 300) -> Footprint:
+    """Return what the exported network at `path` costs on so many threads.
+
+    calls: single examples, after warm-up, that the times are taken over. Raises InputError where
+    it can't be run.
+    """
+    arguments = [str(path), str(threads), str(calls)]
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise InputError(f"{path}: it can't be measured ({last}).")
+    median, p95, memory = json.loads(done.stdout)
+    size = sum(file.stat().st_size for file in _format(path).files(path))
+    return Footprint(size / 1000, median, p95, memory)
+
+
+def measure(path: str, threads: str, calls: str) -> None:
+    """Print the median, the 95th percentile, in ms, and this process's peak memory, in MB."""
+    network = _format(Path(path)).open(path, threads=int(threads))
+    example = np.zeros((1, *network.shape), network.dtype)
+    spent = []
+    for _ in range(_WARM_UP + int(calls)):
+        begun = time.perf_counter()
+        network.predict(example)
+        spent.append(1000 * (time.perf_counter() - begun))
+    median, p95 = np.percentile(spent[_WARM_UP:], [50, 95])
+    print(json.dumps([float(median), float(p95), _peak_mb()]))
+
+
+def _format(path: Path) -> Format:
+    for form in FORMATS.values():
+        if path.suffix == form.suffix:
+            return form
+    raise InputError(f"{path}: no exported network; it ends in .tflite or .xml.")
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage would count what the parent held when it forked
+        (line,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024 / 1e6
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if os.uname().sysname == "Darwin" else peak * 1024 / 1e6

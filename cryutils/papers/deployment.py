@@ -1,0 +1,204 @@
+"""The trained models of a run as files for other machines: `export`, behind `cryutils export`.
+
+Walked by notebook 13_live_and_deployment (Paper B §3, deployment strategy: on-device inference,
+quantised). Every network that `cryutils predict` asks is written in a chosen format and precision,
+with a card beside it, so that whoever gets the folder alone can use it; beside a sound model for
+LiteRT goes `on_device.py`, which needs nothing but LiteRT and NumPy. Networks of whole numbers are
+calibrated with what they are asked when `predict` meets the recordings of training infants.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils._io.paths import file_digest, writing
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.loading import load
+from cryutils.errors import InputError, near_miss
+from cryutils.models import checkpoints, on_device
+from cryutils.models.export import FORMATS, PRECISIONS, Format, Network
+from cryutils.models.model_card import ModelCard
+from cryutils.papers.predict import PARTS, Predictor, find_run
+from cryutils.papers.predict_ensemble import EnsemblePredictor, opened
+
+__all__ = ["export"]
+
+Examples = npt.NDArray[Any]
+
+_CLIPS, _ROWS = 32, 8  # recordings to calibrate with, and examples of each: 256 at most
+_NOTICE = "No medical device. What a model answers is worth what its notebook measured."
+
+
+def export(
+    model: str,
+    *,
+    run: str | Path | None = None,
+    format: str = "litert",
+    precision: str = "float",
+    folder: Path | None = None,
+    progress: bool = False,
+) -> list[Path]:
+    """Write the networks of `model` as files with their cards, and return the networks' paths.
+
+    They are `<network>_<precision>.tflite` or `.xml` (and `.bin`), and `<file>.json`. A file of
+    the same name is replaced.
+
+    Args:
+        model: "cry2", "image", "full" (both) or "ensemble" (its submodels, too).
+        run: a name, or an absolute `Path`; None: as `predict.find_run` chooses.
+        format: "litert", or "openvino", which needs the extra of that name.
+        precision: see `models.export.litert`; for "int8" the recordings that the model learned
+            from are loaded again.
+        folder: where to; None: `export` in the run's folder.
+        progress: count the recordings on a terminal.
+
+    Raises:
+        InputError: no such model, run, format or precision, files that are damaged, recordings
+            that can't be had, or a folder that can't be written to.
+    """
+    if format == "onnx":
+        raise InputError(
+            "no ONNX file is written: tf2onnx, which makes them of Keras models, looks for a"
+            " maintainer; take --format openvino, or litert."
+        )
+    for value, choices, what in ((format, FORMATS, "format"), (precision, PRECISIONS, "precision")):
+        if value not in choices:
+            raise InputError(f"no {what} {value!r}.{near_miss(value, choices)}")
+    source = find_run(model, run)
+    folder = folder or source / "export"
+    paths = []
+    for part in PARTS[model]:
+        if model == "full" and not (source / "models" / f"{part}.tflite").is_file():
+            continue
+        predictor = opened(part, source)
+        card = ModelCard.read(source / "models", part)
+        rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
+        for name, network in predictor.networks.items():
+            examples = rows.get(name)
+            trained = checkpoints.network(card, f"{name}.keras")
+            path = folder / f"{name}_{precision}{FORMATS[format].suffix}"
+            try:
+                FORMATS[format].write(trained, path, precision=precision, calibration=examples)
+                about = _about(name, network, card) | {
+                    "run": source.name, "format": format, "precision": precision,
+                    "calibration": None if examples is None
+                    else {"infants": infants, "examples": len(examples)},
+                }  # fmt: skip
+                _write_card(path, FORMATS[format], about)
+            except OSError as error:
+                raise InputError(
+                    f"{folder}: can't be written to ({error.strerror or error});"
+                    " choose another with --output DIR."
+                ) from error
+            paths.append(path)
+    if not paths:
+        raise InputError(f"{source}: no model {model!r} here; `cryutils run` trains it.")
+    return paths
+
+
+def _write_card(path: Path, format: Format, about: Mapping[str, Any]) -> None:
+    """Write the card of the network at `path`, last, since it vouches for its files."""
+    files = format.files(path)
+    if format.suffix == ".tflite" and about["model"] == "cry2":
+        example = path.parent / "on_device.py"
+        if not example.exists():  # it may have been changed
+            with writing(example) as part:
+                shutil.copyfile(on_device.__file__, part)
+    card = {
+        **about,
+        "file": path.name,
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256": {file.name: file_digest(file) for file in files},
+        "notice": _NOTICE,
+    }
+    with writing(path.with_name(f"{path.name}.json")) as part:
+        text = json.dumps(card, indent=2, ensure_ascii=False)
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def _about(name: str, network: Network, card: ModelCard) -> dict[str, Any]:
+    """Return what is to be known of a network, whatever its format: no infant, and no path."""
+    content = card.content
+    parts: dict[str, Any] = {
+        stream: {"input": part["input"], "features": part["features"]}
+        for stream, part in content.get("parts", {}).items()
+    }
+    stream = name.removeprefix(f"{card.name}_")
+    prepared = parts.get(stream, {"input": content.get("input")})
+    return {
+        "model": name,
+        "classes": list(card.classes),
+        **prepared,  # an ensemble's network gives so many features before its probabilities
+        **({"parts": parts, "rolling": content["rolling"]} if parts and name == card.name else {}),
+        "takes": {"dtype": str(network.dtype), "shape": ["any number", *network.shape]},
+        "gives": {"dtype": "float32", "shape": ["any number", network.classes]},
+        "data": card.text("data"),
+        "note": card.text("note"),
+        "source": {"file": f"{name}.keras", "sha256": card.digests[f"{name}.keras"]},
+    }
+
+
+def _calibration(
+    predictor: Predictor | EnsemblePredictor, card: ModelCard, progress: bool
+) -> tuple[dict[str, Examples], int]:
+    """Return what each network is asked of training infants' recordings, and how many these are."""
+    clips = _learned_from(card)
+    # One recording of each infant first, then a second: as many infants as there can be.
+    turn = pd.Series(clips.infants).groupby(clips.infants).cumcount()
+    clips = clips.take(np.argsort(turn, kind="stable")[:_CLIPS])
+    rows: dict[str, list[Examples]] = {name: [] for name in predictor.networks}
+    with counting("Calibration", "recordings", shown=progress) as report:
+        for done, clip in enumerate(clips, start=1):
+            asked: dict[str, list[Examples]] = {name: [] for name in rows}
+            for name, network in predictor.networks.items():
+                network.listener = asked[name].append
+            for path in filter(None, (clip.path, clip.still)):
+                predictor(path)
+            for name, parts in asked.items():
+                rows[name] += [_evenly(np.concatenate(parts))] if parts else []
+            report(done, len(clips))
+    for name, network in predictor.networks.items():
+        network.listener = None
+        if not rows[name]:
+            raise InputError(f"{card.path}: its recordings hold nothing that {name} looks at.")
+    return {name: np.concatenate(parts) for name, parts in rows.items()}, len(set(clips.infants))
+
+
+def _learned_from(card: ModelCard) -> Corpus:
+    """Return the recordings of the infants that a model was fitted on, loaded again."""
+    source, infants = (card.content.get(key) for key in ("source", "learned_from"))
+    if not source or not infants:
+        raise InputError(
+            f"{card.path}: it doesn't say which recordings the model learned from, and int8 is"
+            " calibrated with them; run its notebook again, or take --float16."
+        )
+    try:
+        corpus = load(**source)
+    except InputError as error:
+        raise InputError(
+            f"int8 is calibrated with what {card.name} learned from: {error} Bring it back, or"
+            " take --float16."
+        ) from error
+    clips = corpus.where(lambda clip: clip.infant in infants)
+    missing = len(set(infants) - set(clips.infants))
+    if missing:
+        raise InputError(
+            f"{corpus.name}: {missing} of the {len(infants)} infants that {card.name} learned from"
+            " are no longer in it, and int8 is calibrated with them; run its notebook again, or"
+            " take --float16."
+        )
+    return clips
+
+
+def _evenly(rows: Examples) -> Examples:
+    """Return at most `_ROWS` of the examples of one recording, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, _ROWS).astype(int))]

@@ -1,0 +1,166 @@
+"""What fewer bits cost and save: `assess`, each model in each precision, on infants it never met.
+
+Walked by notebook 13_live_and_deployment. Paper B §3 (deployment strategy) means to quantise its
+models for devices and shows no figure. Here each fold's network is exported, calibrated with that
+fold's own training infants, and answers its test infants, so every precision has a leak-free macro
+F1 over all clips, and its change is paired with the float network's answers to the same clips.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils import evaluation
+from cryutils._io.progress import counting
+from cryutils.datasets.corpus import Corpus
+from cryutils.errors import InputError, near_miss
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples, clip_probabilities
+from cryutils.models.export import FORMATS, PRECISIONS, Format
+from cryutils.models.footprint import footprint
+from cryutils.models.fusion import NO_PREDICTION, decide
+
+__all__ = ["assess", "results"]
+
+_CALIBRATION = 256  # examples at most
+_METRIC: evaluation.Metric = "macro_f1"
+
+
+def assess(
+    fitted: Mapping[str, tuple[CrossFit, Examples]],
+    corpus: Corpus,
+    *,
+    format: str = "litert",
+    calls: int = 300,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Return a row a model and precision: size, time, memory, macro F1 and its change.
+
+    Columns: `model`, `precision`, `format`; `size_kb`; `latency_ms` and `latency_p95_ms` on one
+    thread, `latency_2_ms` and `latency_2_p95_ms` on two; `memory_mb`; `macro_f1` with `low` and
+    `high`; `change` from "float" with `change_low` and `change_high`, 95 % intervals over infants;
+    `same`, the share of clips answered as "float" answers them; `n`, `n_infants`, `trainings`.
+    Files of the first fold are measured (see `footprint`), since all have one architecture.
+
+    Args:
+        fitted: by model, leak-free networks and the examples that they were fitted on.
+        corpus: whose clips the examples are of.
+        format: of `models.export.FORMATS`.
+        calls: that each latency is taken over.
+        progress: count the exported networks on a terminal.
+
+    Raises:
+        InputError: an infant on both sides of a fold, or what the exporter raises.
+    """
+    if format not in FORMATS:
+        raise InputError(f"no format {format!r}.{near_miss(format, FORMATS)}")
+    form, rows = FORMATS[format], []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        counting("Quantisation", "exports", shown=progress) as report,
+    ):
+        for model, (networks, examples) in fitted.items():
+            reference = None
+            for precision in PRECISIONS:
+                stem = Path(folder, f"{model}_{precision}")
+                files = _exported(networks, examples, corpus, form, precision, stem)
+                predicted = _predicted(files, networks, examples, len(corpus), form)
+                reference = predicted if reference is None else reference  # "float" is first
+                rows.append(
+                    {"model": model, "precision": precision, "format": format}
+                    | _cost(files[0], calls)
+                    | _worth(predicted, reference, corpus)
+                )
+                report(len(rows), len(fitted) * len(PRECISIONS))
+    return pd.DataFrame(rows)
+
+
+def _exported(
+    networks: CrossFit, examples: Examples, corpus: Corpus, form: Format, precision: str, stem: Path
+) -> list[Path]:
+    """Return a file of each fold's network, calibrated with what the fold was fitted on."""
+    files = []
+    folds = [fold for repeat in networks.folds for fold in repeat]
+    for k, (train, test) in enumerate(folds):
+        _check_apart(corpus, train, test)
+        rows = examples.rows(np.setdiff1d(train, networks.stopping[k]))
+        spaced = np.linspace(0, len(rows) - 1, min(_CALIBRATION, len(rows))).astype(int)
+        path = stem.with_name(f"{stem.name}_{k}{form.suffix}")
+        calibration = examples.x[rows[spaced]]
+        form.write(networks.fits[k].model, path, precision=precision, calibration=calibration)
+        files.append(path)
+    return files
+
+
+def _predicted(
+    files: list[Path], networks: CrossFit, examples: Examples, n_clips: int, form: Format
+) -> npt.NDArray[np.int64]:
+    """Return what the files say of their folds' test clips, int64 (repeats, clips)."""
+    predicted = np.full((len(networks.folds), n_clips), NO_PREDICTION)
+    remaining = iter(files)
+    for answers, repeat in zip(predicted, networks.folds, strict=True):
+        for _, test in repeat:
+            rows = examples.rows(test)
+            tested = Examples(examples.x[rows], examples.clip[rows])
+            network = form.open(next(remaining))
+            answers[test] = decide(clip_probabilities(network, tested, n_clips)[test])
+    return predicted
+
+
+def _check_apart(corpus: Corpus, train: npt.NDArray[Any], test: npt.NDArray[Any]) -> None:
+    both = set(corpus.infants[train]) & set(corpus.infants[test])
+    if both:
+        raise InputError(
+            f"infant {min(both)!r} is in training and in test; give networks that were fitted"
+            ' on folds of Protocol("leak_free").k_folds.'
+        )
+
+
+def _cost(path: Path, calls: int) -> dict[str, float]:
+    alone, two = (footprint(path, threads=threads, calls=calls) for threads in (1, 2))
+    return {
+        "size_kb": alone.size_kb,
+        "latency_ms": alone.latency_ms, "latency_p95_ms": alone.latency_p95_ms,
+        "latency_2_ms": two.latency_ms, "latency_2_p95_ms": two.latency_p95_ms,
+        "memory_mb": alone.memory_mb,
+    }  # fmt: skip
+
+
+def _worth(
+    predicted: npt.NDArray[np.int64], reference: npt.NDArray[np.int64], corpus: Corpus
+) -> dict[str, Any]:
+    labels, infants = corpus.labels.tolist(), corpus.infants.tolist()
+    score = evaluation.interval(predicted, labels, infants, metric=_METRIC)
+    change = evaluation.paired_interval(predicted, reference, labels, infants, metric=_METRIC)
+    return {
+        "macro_f1": score.value, "low": score.low, "high": score.high,
+        "change": change.value, "change_low": change.low, "change_high": change.high,
+        "same": float(np.mean(predicted == reference)),
+        "n": score.n, "n_infants": score.n_infants, "trainings": len(predicted),
+    }  # fmt: skip
+
+
+def results(table: pd.DataFrame, *, data: str) -> pd.DataFrame:
+    """Return rows for `claims.record_table` of what `assess` returned for the corpus `data`.
+
+    `quantised.<model>.<precision>.<size_kb|latency_ms|macro_f1>`; the latency is the median on
+    one thread.
+    """
+    rows = []
+    for row in table.to_dict("records"):
+        key = f"quantised.{row['model']}.{row['precision']}"
+        score = {name: row[name] for name in ("low", "high", "n", "n_infants", "trainings")}
+        rows += [
+            {"key": f"{key}.size_kb", "value": row["size_kb"]},
+            {"key": f"{key}.latency_ms", "value": row["latency_ms"]},
+            {"key": f"{key}.macro_f1", "value": row["macro_f1"], "protocol": "leak_free", **score},
+        ]
+    whole = dict.fromkeys(("n", "n_infants", "trainings"), "Int64")
+    return pd.DataFrame(rows).assign(data=data).astype(whole)

@@ -1,0 +1,50 @@
+"""The figure of quantised networks: what each precision takes and what it costs in score.
+
+Walked by notebook 13_live_and_deployment; Paper B §3 (deployment strategy) shows none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cryutils.plots.models import gains
+from cryutils.plots.palette import MODALITIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["quantisation"]
+
+_COLOURS = {"cry2": MODALITIES["audio"], "image": MODALITIES["image"]}
+_MARKERS = {"float": "o", "float16": "s", "int8": "^"}
+
+
+def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
+    """Draw latency against size, and the change of macro F1 from "float" with its interval.
+
+    `table` is `papers.quantisation.assess`'s, of one format; two axes. A change whose interval
+    holds 0 is drawn open.
+    """
+    cost, worth = axes
+    for name, part in table.groupby("model", sort=False):
+        colour = _COLOURS.get(str(name), MODALITIES["fused"])
+        cost.plot(part.size_kb, part.latency_ms, color=colour, lw=0.8, zorder=1)
+        for row in part.to_dict("records"):
+            precision = str(row["precision"])
+            cost.plot(
+                [row["size_kb"]], [row["latency_ms"]], _MARKERS[precision], color=colour, ms=7,
+                label=f"{name}, {precision}",
+            )  # fmt: skip
+    cost.set(xlabel="size (kB)", ylabel="one example, one thread (ms)")
+    cost.set(xlim=(0, None), ylim=(0, None))
+    cost.legend(fontsize=8)
+    changes = table[table.precision != "float"]
+    changes = changes.set_index(changes.model + ", " + changes.precision)
+    columns = {"change": "value", "change_low": "low", "change_high": "high"}
+    gains(
+        changes[[*columns]].rename(columns=columns), worth, xlabel='macro F1, less that of "float"'
+    )
+    return axes

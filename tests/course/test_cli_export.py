@@ -1,0 +1,84 @@
+"""`cryutils export`: networks on stdout, a line each, one line for a mistake, and exit codes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from trained_run import Trained
+
+from cryutils.models.export import Lite
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def recorded(quick: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """The run, with the recordings that it learned from in the cache."""
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(quick.outputs.parent / "cache"))
+    return quick
+
+
+def test_int8_is_written_where_it_was_asked_for(
+    recorded: Trained, command: Command, apart: Path
+) -> None:
+    code, out, err = command(
+        "export", "--model", "cry2", "--format", "litert", "--int8", "--output", "device"
+    )
+    path = apart / "device" / "cry2_int8.tflite"
+    size = path.stat().st_size / 1000
+    assert (code, out, err) == (0, f"{path}: {size:.0f} kB\n", "No medical device.\n")
+    assert Lite(path).classes == 4
+    assert {file.name for file in path.parent.iterdir()} == {
+        path.name, f"{path.name}.json", "on_device.py",
+    }  # fmt: skip
+
+
+def test_without_an_output_it_lies_in_the_runs_folder(
+    recorded: Trained, command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = apart / "elsewhere"
+    shutil.copytree(recorded.run, outputs / "quick")
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    code, out, _ = command("export", "--model", "full", "--float16")
+    assert code == 0
+    names = [line.rpartition("/")[2].partition(":")[0] for line in out.splitlines()]
+    assert names == ["cry2_float16.tflite", "image_float16.tflite"]
+    assert {path.name for path in (outputs / "quick" / "export").glob("*.tflite")} == set(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "cry3"), "no model 'cry3'. Did you mean cry2?"),
+        (("--model", "cry2", "--run", "quik"), "no models here. Did you mean quick?"),
+        (("--model", "cry2", "--format", "onnx"), "take --format openvino, or litert."),
+        (("--model", "cry2", "--format", "lite"), "no format 'lite'. Did you mean litert?"),
+        (("--model", "cry2", "--int8", "--float16"), "--int8, --float16: give one of them."),
+        (("--model", "cry2", "--output", ""), "an empty name; give a folder."),
+        (("--model", "ensemble"), "no run has trained 'ensemble' yet"),
+        ((), "Missing option '--model'."),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], words: str, recorded: Trained, command: Command
+) -> None:
+    code, out, err = command("export", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err and err.startswith("cryutils: ") and err.count("\n") == 1
+
+
+def test_where_nothing_can_be_written_it_says_so(
+    recorded: Trained, command: Command, apart: Path
+) -> None:
+    (apart / "device").write_text("a file")
+    code, out, err = command("export", "--model", "cry2", "--run", "quick", "--output", "device")
+    assert (code, out) == (2, "")
+    assert "device: can't be written to" in err and err.count("\n") == 1
+
+
+def test_help_has_an_example(command: Command) -> None:
+    code, out, _ = command("export", "--help")
+    assert code == 0 and "cryutils export --model cry2 --int8" in out

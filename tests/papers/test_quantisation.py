@@ -1,0 +1,158 @@
+"""Fewer bits: each precision is scored on infants never met, and paired with float."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from cryutils import claims
+from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.errors import InputError
+from cryutils.evaluation import Protocol
+from cryutils.models import crossfit, cry2, runtimes, training
+from cryutils.models.crossfit import CrossFit
+from cryutils.models.examples import Examples
+from cryutils.models.export import PRECISIONS, Lite
+from cryutils.papers import quantisation
+
+CLASSES = ("hungry", "tired")
+CORPUS = Corpus(
+    [
+        Clip(f"c{i}-{k}", Path(f"{i}-{k}.wav"), CLASSES[i % 2], f"i{i}", "", None, 1.0, True, False)
+        for i in range(8) for k in range(3)
+    ],
+    name="made", note="made up",
+)  # fmt: skip
+SHAPE = (16, 12)
+
+
+def examples() -> Examples:
+    """Two windows a clip, whose level tells the class about as often as not."""
+    rng = np.random.default_rng(0)
+    clip = np.repeat(np.arange(len(CORPUS)), 2)
+    hungry = CORPUS.labels[clip] == "hungry"
+    x = rng.normal(-40, 10, (len(clip), *SHAPE)) + 3 * hungry[:, None, None]
+    return Examples(x.astype(np.float32), clip)
+
+
+def fitted(protocol: str, repeats: int = 2) -> tuple[CrossFit, Examples]:
+    folds = Protocol(protocol).k_folds(CORPUS, n_splits=2, repeats=repeats, seed=0)
+    networks = crossfit.cross_fit(
+        lambda s: cry2.build(SHAPE, 2, filters=(4, 8), learning_rate=s.learning_rate),
+        examples(), CORPUS.labels, CORPUS.infants, folds, protocol=protocol,
+        settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
+    )  # fmt: skip
+    return networks, examples()
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossFit, Examples]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return fitted("leak_free")
+
+
+@pytest.fixture(scope="module")
+def table(honest: tuple[CrossFit, Examples]) -> pd.DataFrame:
+    return quantisation.assess({"cry2": honest}, CORPUS, calls=5)
+
+
+def test_a_row_a_precision_with_all_that_it_costs(table: pd.DataFrame) -> None:
+    assert table.precision.tolist() == list(PRECISIONS)
+    assert table.size_kb.is_monotonic_decreasing and table.size_kb.is_unique
+    costs = table[["latency_ms", "latency_p95_ms", "latency_2_ms", "latency_2_p95_ms", "memory_mb"]]
+    assert (costs > 0).all(axis=None)
+    assert (table.latency_ms <= table.latency_p95_ms).all()
+
+
+def test_float_scores_as_the_keras_networks_do_on_the_clips_they_have_not_met(
+    table: pd.DataFrame, honest: tuple[CrossFit, Examples]
+) -> None:
+    answers = honest[0].probabilities.argmax(axis=-1)
+    truth = (CORPUS.labels == "tired").astype(int)
+    expected = np.mean([f1_score(truth, row, average="macro") for row in answers])
+    row = table.iloc[0]
+    assert row.macro_f1 == pytest.approx(expected)
+    assert (row.change, row.same, row.n, row.n_infants, row.trainings) == (0, 1, 24, 8, 2)
+    assert row.low <= row.macro_f1 <= row.high
+
+
+def test_a_change_is_from_float_on_the_same_clips(table: pd.DataFrame) -> None:
+    np.testing.assert_allclose(table.change, table.macro_f1 - table.macro_f1[0], atol=1e-12)
+    assert (table.change_low <= table.change).all() and (table.change <= table.change_high).all()
+    assert table.same.between(0.5, 1).all()
+
+
+def test_int8_is_calibrated_with_the_clips_that_a_fold_was_fitted_on(
+    honest: tuple[CrossFit, Examples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks, rows = honest
+    handed: list[np.ndarray] = []
+
+    class Noted:
+        """The LiteRT format, noting what it is calibrated with."""
+
+        suffix, open = ".tflite", Lite
+
+        @staticmethod
+        def files(path: Path) -> list[Path]:
+            return [path]
+
+        @staticmethod
+        def write(model: object, path: Path, *, precision: str, calibration: np.ndarray) -> Path:
+            handed.append(calibration)
+            return quantisation.FORMATS["litert"].write(
+                model, path, precision=precision, calibration=calibration
+            )
+
+    formats = {**quantisation.FORMATS, "noted": Noted}
+    monkeypatch.setattr(quantisation, "FORMATS", formats)
+    quantisation.assess({"cry2": honest}, CORPUS, format="noted", calls=1)
+    folds = [fold for repeat in networks.folds for fold in repeat]
+    for k, calibration in enumerate(handed):
+        train, _ = folds[k % len(folds)]
+        fitting = np.setdiff1d(train, networks.stopping[k % len(folds)])
+        np.testing.assert_array_equal(calibration, rows.x[rows.rows(fitting)])
+
+
+def test_networks_that_met_the_infants_are_refused(apart: Path) -> None:
+    leaky = fitted("paper", repeats=1)
+    with pytest.raises(InputError, match=r"infant 'i.' is in training and in test"):
+        quantisation.assess({"cry2": leaky}, CORPUS, calls=1)
+
+
+def test_a_mistyped_format_is_refused(honest: tuple[CrossFit, Examples]) -> None:
+    with pytest.raises(InputError, match=r"no format 'openvin'\. Did you mean openvino"):
+        quantisation.assess({"cry2": honest}, CORPUS, format="openvin")
+
+
+def test_openvino_is_assessed_alike(honest: tuple[CrossFit, Examples]) -> None:
+    try:
+        runtimes.setting("openvino-int8")
+    except InputError as error:
+        pytest.skip(f"{error}")
+    table = quantisation.assess({"cry2": honest}, CORPUS, format="openvino", calls=2)
+    assert table.precision.tolist() == list(PRECISIONS) and set(table.format) == {"openvino"}
+    assert table.same[0] == 1
+
+
+def test_results_have_three_keys_a_precision(
+    table: pd.DataFrame, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
+    claims.begin("13_live_and_deployment", seed=0)
+    claims.record_table(quantisation.results(table, data=CORPUS.name))
+    stored = claims.load_results(apart / "run").set_index("key")
+    assert list(stored.index) == [
+        f"quantised.cry2.{precision}.{what}"
+        for precision in PRECISIONS
+        for what in ("size_kb", "latency_ms", "macro_f1")
+    ]
+    score, size = (stored.loc[f"quantised.cry2.int8.{what}"] for what in ("macro_f1", "size_kb"))
+    assert score.value == table.macro_f1[2] and score.low == table.low[2]
+    assert (score.protocol, score.n, score.n_infants, score.trainings) == ("leak_free", 24, 8, 2)
+    assert size.value == table.size_kb[2] and pd.isna(size.n) and pd.isna(size.protocol)
