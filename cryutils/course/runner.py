@@ -53,6 +53,7 @@ AFTER = {
     "06_full": ("04_cry2", "05_image"),
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
     "11_robustness": ("04_cry2", "05_image"),
+    "13_live_and_deployment": ("04_cry2", "05_image"),
     "14_scoreboard": (
         "00_start_here", "01_data_and_playback", "02_audio_features", "03_feature_validation",
         "04_cry2", "05_image", "06_full", "07_frames_resnet50", "08_autoencoder_dnn",

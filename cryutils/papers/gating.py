@@ -19,6 +19,7 @@ import pandas as pd
 
 from cryutils import audio
 from cryutils._io.parallel import thread_map
+from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.synthetic.distractors import KINDS, distractor
 from cryutils.evaluation.intervals import mean_interval
@@ -26,7 +27,8 @@ from cryutils.models.gate import FAINTEST_DB, SR, WINDOW_S, CryGate, Gate, descr
 
 __all__ = [
     "CRIES", "Windows", "chosen_threshold", "curve", "distractors", "fit", "loud_windows",
-    "nested", "of_corpus", "out_of_fold", "rates", "scored_by", "together", "unseen_kinds",
+    "nested", "of_corpus", "out_of_fold", "rates", "reference", "scored_by", "together",
+    "unseen_kinds",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -202,6 +204,14 @@ def curve(windows: Windows, scores: Scores) -> pd.DataFrame:
         passing = (scores[windows.source == source][:, None] >= grid).mean(axis=0)
         parts.append(pd.DataFrame({"threshold": grid, "source": source, "passing": passing}))
     return pd.concat(parts, ignore_index=True)
+
+
+def reference() -> pd.DataFrame:
+    """Return what `tools/fit_gate.py` measured of the shipped gate: `outputs/reference/gate.csv`.
+
+    Columns: how ("out of fold", "nested" or "kind left out") and those of `rates`.
+    """
+    return pd.read_csv(project_dir() / "outputs" / "reference" / "gate.csv")
 
 
 def _windows(

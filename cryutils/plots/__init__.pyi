@@ -35,6 +35,7 @@ from .ensemble import proposed_model as proposed_model
 from .ensemble import submodel_curves as submodel_curves
 from .ensemble import table3 as table3
 from .live import gate_curve as gate_curve
+from .live import readings as readings
 from .models import architecture as architecture
 from .models import decisions as decisions
 from .models import face_track as face_track

@@ -47,4 +47,5 @@ def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
     gains(
         changes[[*columns]].rename(columns=columns), worth, xlabel='macro F1, less that of "float"'
     )
+    worth.locator_params(axis="x", nbins=5)
     return axes

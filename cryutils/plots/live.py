@@ -1,11 +1,12 @@
-"""Figures of the live analysis: what the cry gate lets pass.
+"""Figures of the live analysis: what the cry gate lets pass, and what is said over time.
 
 Walked by notebook 13_live_and_deployment.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
@@ -14,7 +15,16 @@ from cryutils.plots.palette import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["gate_curve"]
+
+class Reading(Protocol):
+    """What is drawn of a `cryutils.app.readings.Reading`."""
+
+    time: float
+    verdict: str
+    probabilities: dict[str, float]
+    cry: float | None
+
+__all__ = ["gate_curve", "readings"]
 
 
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
@@ -37,3 +47,29 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     ax.set_xscale("symlog", linthresh=0.01)
     ax.legend(loc="lower right", title="sounds that are no cry")
     return ax
+
+
+def readings(
+    answers: Sequence[Reading], classes: Sequence[str], axes: Sequence[Axes], *, threshold: float
+) -> Sequence[Axes]:
+    """Draw the gate's score over time, and below it each state's probability and the verdicts.
+
+    answers: readings in order of time, counted from 0 s. threshold: the gate's. Two axes.
+    """
+    gate, states = axes
+    times = [answer.time for answer in answers]
+    gate.plot(times, [answer.cry for answer in answers], "o-", ms=3, color=COLOURS["leak_free"])
+    gate.axhline(threshold, color=COLOURS["chance"], ls="--", lw=1, label="threshold")
+    gate.set(ylim=(-0.05, 1.05), ylabel="cry gate")
+    gate.legend(loc="lower right")
+    for name, style in zip(classes, ("-", "--", ":", "-.") * 3, strict=False):
+        shares = [answer.probabilities.get(name, float("nan")) for answer in answers]
+        states.plot(times, shares, style, marker=".", lw=1.8, label=name)
+    before = None
+    for answer in answers:
+        if answer.verdict != before:  # written once, where it begins
+            states.text(answer.time, 1.06, answer.verdict, rotation=35, ha="left", fontsize=8)
+        before = answer.verdict
+    states.set(ylim=(0, 1.02), xlabel="time (s)", ylabel="probability")
+    states.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="averaged over 3 s")
+    return axes
