@@ -48,7 +48,7 @@ class Log:
     def begin(self, source: str) -> int:
         """Return the number of a new session, such as of `source` "camera and microphone"."""
         self._retain()
-        row = {
+        row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
             "source": printable(source), "started": self._clock(), "ended": self._clock(),
         }  # fmt: skip
@@ -71,9 +71,12 @@ class Log:
         if not rows:
             return 0
         rows = [row | {"infant": infant, "session": session} for row in rows]
-        ended = max(sessions[0]["ended"], rows[-1]["time"])
+        bounds = {
+            "started": min(sessions[0]["started"], rows[0]["time"]),
+            "ended": max(sessions[0]["ended"], rows[-1]["time"]),
+        }
         with self._database.counted(infant, {quarter(row["time"]) for row in rows}) as database:
-            database.change("sessions", {"ended": ended}, id=session)
+            database.change("sessions", bounds, id=session)
             return database.add("readings", rows)
 
     def readings(self, since: float | None = None, until: float | None = None) -> Iterator[Reading]:
@@ -235,7 +238,7 @@ def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
     starts = range(first - 8 * _DAY_S, last + 8 * _DAY_S, QUARTER_S)
     local = pd.to_datetime(list(starts), unit="s", utc=True).tz_convert(tz).tz_localize(None)
     if by == "hour":  # which a clock that is set back shows twice
-        begins = local.minute == 0
+        begins = (local.minute == 0).tolist()
     else:
         # Weeks end with their Sundays.
         periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8
