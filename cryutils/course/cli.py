@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, data, run, report, claims, predict, bench.
+"""The `cryutils` command: doctor, data, run, report, claims, predict, users, infants, log, bench.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -25,6 +25,7 @@ from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
+from cryutils.course.cli_store import infants, log, users
 from cryutils.course.watch import watching
 from cryutils.errors import InputError, near_miss
 
@@ -69,6 +70,9 @@ def doctor() -> None:
 cryutils.add_command(claims)
 cryutils.add_command(data)
 cryutils.add_command(predict)
+cryutils.add_command(users)
+cryutils.add_command(infants)
+cryutils.add_command(log)
 
 
 def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:

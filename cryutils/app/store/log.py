@@ -47,7 +47,7 @@ class Log:
 
     def begin(self, source: str) -> int:
         """Return the number of a new session, such as of `source` "camera and microphone"."""
-        self._retain()
+        self.retain()
         row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
             "source": printable(source), "started": self._clock(), "ended": self._clock(),
@@ -165,6 +165,11 @@ class Log:
             database.remove("sessions", infant=infant, ended=Span(stop=before))
         return n
 
+    def retain(self) -> int:
+        """Purge what is older than `Store.keep` said; return how many readings it was."""
+        rows = self._database.rows("meta", key="keep_days")
+        return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
+
     def remove(self) -> None:
         """Remove the infant and all that was logged of it."""
         infant = self._reached()
@@ -172,10 +177,6 @@ class Log:
             for table in ("readings", "quarters", "corrections", "sessions", "shares"):
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
-
-    def _retain(self) -> None:
-        for row in self._database.rows("meta", key="keep_days"):
-            self.purge(self._clock() - row["value"] * _DAY_S)
 
     def _reached(self) -> int:
         """Return the infant's number, if this user reaches it."""

@@ -37,14 +37,18 @@ class Store:
         """Where it is, without a password."""
         return self._database.shown
 
-    def keep(self, days: int | None) -> None:
-        """Let each new session of an infant purge what is older; None: keep all (the default)."""
+    def keep(self, days: int | None) -> int:
+        """Purge what is older than so many days, now and whenever a session begins; None: nothing.
+
+        Returns how many readings it was now.
+        """
         if days is not None and not 1 <= days <= 36500:
             raise InputError(f"{days} days: keep readings for 1 to 36500 days, or all.")
         with self._database.transaction() as database:
             database.remove("meta", key="keep_days")
             if days is not None:
                 database.add("meta", [{"key": "keep_days", "value": days}])
+        return sum(log.retain() for log in self.infants.all(user=None))
 
     def purge_user(self, name: str) -> int:
         """Remove what a user logged and corrected; return how many readings it was."""

@@ -61,6 +61,7 @@ CALLS: dict[str, Callable[[Log, int], object]] = {
     "summary": lambda log, _: log.summary("day", "UTC"),
     "caregivers": lambda log, _: log.caregivers(),
     "purge": lambda log, _: log.purge(2e9),
+    "retain": lambda log, _: log.retain(),
     "remove": lambda log, _: log.remove(),
 }
 

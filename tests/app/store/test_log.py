@@ -87,7 +87,7 @@ def test_a_session_is_heard_of_until_its_last_reading(mia: Log, clock: Clock) ->
     ids=str,
 )  # fmt: skip
 def test_a_number_that_is_none_is_refused_and_its_batch_with_it(reading: Reading, mia: Log) -> None:
-    with pytest.raises(InputError, match="^reading at .* none|no time"):
+    with pytest.raises(InputError, match=r"^reading at .*(is none|no time)"):
         logged(mia, Reading(NOON, NO_CRY), reading)
     assert list(mia.readings()) == []
 
@@ -118,13 +118,14 @@ def test_a_day_is_as_long_as_its_zone_makes_it(zone: str, day: str, hours: float
     every_quarter(mia, f"{day} 00:00Z", f"{pd.Timestamp(day) + pd.Timedelta(days=3):%F} 00:00Z")
     every_quarter(mia, f"{pd.Timestamp(day) - pd.Timedelta(days=2):%F} 00:00Z", f"{day} 00:00Z")
     days = mia.summary("day", zone)
-    assert days[NO_CRY][day] == 4 * hours
-    assert set(days[NO_CRY].iloc[1:-1]) <= {96, 4 * hours}
-    assert days.index.strftime("%F").is_unique
+    counts = dict(zip(days.index.strftime("%F"), days[NO_CRY], strict=True))
+    around = [f"{pd.Timestamp(day) + pd.Timedelta(days=n):%F}" for n in (-1, 0, 1)]
+    assert [counts[name] for name in around] == [96, 4 * hours, 96]
+    assert len(counts) == len(days)
 
 
 def test_the_hour_that_a_clock_shows_twice_is_two_rows(mia: Log) -> None:
-    every_quarter(mia, "2026-10-25 00:00+02:00", "2026-10-26 00:00+01:00")
+    every_quarter(mia, "2026-10-24 22:00Z", "2026-10-25 23:00Z")
     hours = mia.summary("hour", "Europe/Vienna")
     assert hours[NO_CRY].tolist() == [4] * 25
     assert hours.index.strftime("%H%z").tolist()[1:5] == [
