@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cryutils.app.readings import Reading
-    from cryutils.papers.predict import Prediction
+    from cryutils.papers.predict import Prediction, Timeline
     from cryutils.papers.predict_ensemble import Models
 
 __all__ = ["predict"]
@@ -138,14 +138,21 @@ def _reading(prediction: Prediction) -> Reading:
     """Return a prediction as the log keeps it, at the time of the answer."""
     from cryutils.app.readings import GAP, Reading
 
-    means = [
-        None if timeline is None
-        else dict(zip(prediction.probabilities, timeline.probabilities.mean(axis=0), strict=True))
-        for timeline in (prediction.sound, prediction.face)
-    ]  # fmt: skip
-    note = "; ".join([prediction.file.name, *prediction.remarks])
-    state = prediction.state or GAP  # nothing in it could be heard or seen
-    return Reading(time.time(), state, prediction.probabilities, *means, note=note)
+    names = prediction.probabilities
+
+    def mean(timeline: Timeline | None) -> dict[str, float] | None:
+        if timeline is None:
+            return None
+        return dict(zip(names, timeline.probabilities.mean(axis=0).tolist(), strict=True))
+
+    return Reading(
+        time=time.time(),
+        verdict=prediction.state or GAP,  # nothing in it could be heard or seen
+        probabilities=prediction.probabilities,
+        sound=mean(prediction.sound),
+        face=mean(prediction.face),
+        note="; ".join([prediction.file.name, *prediction.remarks]),
+    )
 
 
 def _expanded(names: Sequence[str]) -> list[str]:

@@ -208,8 +208,8 @@ def log_show(
     if table.empty:
         say("Nothing was logged then.", err=True)
         return
-    forms = {"hour": "%Y-%m-%d %H:%M %Z", "day": "%Y-%m-%d", "week": "%Y-%m-%d"}
-    table.index = table.index.strftime(forms[by]).rename(f"{by}, {place}")
+    form = "%F %H:%M %Z" if by == "hour" else "%F"
+    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
     for line in table.rename(columns=printable).to_string().splitlines():
         say(line)
 
