@@ -8,6 +8,7 @@ from . import readings as readings
 from . import replay as replay
 from . import ring as ring
 from . import scripts as scripts
+from . import store as store
 from . import upload as upload
 from .clip_view import Sound as Sound
 from .live import LiveAnalysis as LiveAnalysis
