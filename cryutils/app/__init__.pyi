@@ -1,5 +1,6 @@
 from . import actions as actions
 from . import clip_view as clip_view
+from . import dashboard as dashboard
 from . import knobs as knobs
 from . import live as live
 from . import monitor as monitor

@@ -24,6 +24,7 @@ class Reading(Protocol):
     probabilities: dict[str, float]
     cry: float | None
 
+
 __all__ = ["gate_curve", "readings"]
 
 

@@ -1,0 +1,180 @@
+"""One infant's dashboard: the state now, what can be tried, "was this right?", and how days went.
+
+Walked by notebook 13. Paper B §3, the dashboard of its Figure 6: current state, recommended actions
+and the log. Of ipywidgets alone, so that any server can show it.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal
+
+import ipywidgets
+
+from cryutils.app.actions import ANY, Action, actions
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryutils.app.store.log import Log
+
+__all__ = ["Dashboard"]
+
+# How far back each period is shown, in s.
+PERIODS: dict[Literal["hour", "day", "week"], float] = {
+    "hour": 86_400, "day": 14 * 86_400, "week": 12 * 7 * 86_400,
+}  # fmt: skip
+LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
+CURRENT_S = 60.0  # what is older says nothing about now
+EPISODE_S = 900.0  # how far back a tap reaches
+INKS = ("#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf")  # as in shared.js
+STYLE = """<style>
+.cry-now { font-size: 1.6em; font-weight: 700 }
+.cry-table { border-spacing: 6px 3px; width: 100%; max-width: 44em }
+.cry-table th { text-align: left; white-space: nowrap; font-weight: 400 }
+.cry-table .cry-bar { display: flex; height: 14px; min-width: 5em; background: #8883 }
+.cry-table td { font-variant-numeric: tabular-nums }
+</style>"""
+
+
+class Dashboard(ipywidgets.VBox):
+    """What the log of one infant says. `look` reads it anew.
+
+    log: see `store`, of one infant and for one user. states: that the models tell apart. zone: in
+    which days begin, such as "Europe/Vienna". clock: the time in s since 1970.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        states: Sequence[str],
+        *,
+        zone: str = "UTC",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.zone = zone
+        self._log, self._states, self._clock = log, list(states), clock
+        self._advice = actions()
+        self._episode: list[Reading] = []
+        self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
+        self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._period = ipywidgets.ToggleButtons(options=list(PERIODS), value="day")
+        self._period.observe(self.look, names="value")
+        again = ipywidgets.Button(description="Look again", icon="refresh")
+        again.on_click(self.look)
+        bar = ipywidgets.HBox([self._period, again], layout=self._taps.layout)
+        super().__init__([self._now, self._taps, self._answer, bar, self._history])
+        self.look()
+
+    def look(self, _change: Any = None) -> None:
+        """Read the log anew and show it; what can't be read is said in a sentence."""
+        now, by = self._clock(), self._period.value
+        try:
+            newest = list(self._log.readings(since=now - EPISODE_S))
+            summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
+        except InputError as error:
+            self._now.value = f"<p>{html.escape(str(error))}</p>"
+            return
+        self._now.value = STYLE + _now(newest, now, self._advice)
+        self._show_taps(newest)
+        self._history.value = _history(summary, self._states, by)
+
+    def _show_taps(self, newest: Sequence[Reading]) -> None:
+        """Ask about the last thing that was said, if a state was named lately."""
+        episode = _episode(newest)
+        if [each.time for each in episode[:1]] == [each.time for each in self._episode[:1]]:
+            self._episode = episode  # the same goes on: leave the buttons under the finger
+            return
+        self._episode, self._answer.value = episode, ""
+        self._taps.children = ()
+        if episode:
+            verdict = episode[0].verdict
+            others = [name for name in (*self._states, NO_CRY) if name != verdict]
+            question = ipywidgets.HTML(f"Was <b>{html.escape(verdict)}</b> right?")
+            right = [] if verdict == UNSURE else [self._tap("Yes", verdict)]
+            self._taps.children = (question, *right, *(self._tap(f"No: {n}", n) for n in others))
+
+    def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=words)
+
+        def note(_button: Any) -> None:
+            start, stop = self._episode[0].time, self._episode[-1].time
+            try:
+                self._log.correct(start, stop, verdict)
+            except InputError as error:
+                self._answer.value = html.escape(str(error))
+                return
+            self.look()
+            self._answer.value = f"Noted: {html.escape(verdict)}. Another tap changes it."
+
+        button.on_click(note)
+        return button
+
+
+def _episode(readings: Sequence[Reading]) -> list[Reading]:
+    """Return the last readings of one and the same state (or unsure), those between left out."""
+    named = [reading for reading in readings if reading.verdict not in (NO_CRY, GAP)]
+    same = takewhile(lambda reading: reading.verdict == named[-1].verdict, reversed(named))
+    return list(same)[::-1]
+
+
+def _now(newest: Sequence[Reading], now: float, advice: dict[str, list[Action]]) -> str:
+    if not newest or now - newest[-1].time > CURRENT_S:
+        last = f"The last reading is {_ago(now - newest[-1].time)} old. " if newest else ""
+        return f"<p class='cry-now'>Nobody is listening</p><p>{last}Start the live analysis.</p>"
+    reading = newest[-1]
+    words = reading.verdict if reading.verdict != GAP else "Not listening"
+    tips = [*advice.get(reading.verdict, []), *advice[ANY]]
+    items = "".join(
+        f"<li>{html.escape(tip.text)} <a href='{html.escape(tip.url)}' target='_blank' "
+        f"rel='noreferrer noopener'>{html.escape(tip.source)}</a></li>"
+        for tip in tips
+    )
+    note = f"<p>{html.escape(reading.note)}</p>" if reading.note else ""
+    return f"<p class='cry-now'>{html.escape(words)}</p>{note}<ul>{items}</ul>"
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
+    """Return a row a period, newest first: minutes of each state as a bar and in words."""
+    if summary.empty:
+        return "<p>Nothing is logged yet.</p>"
+    named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]
+    minutes = summary.reindex(columns=[*named, UNSURE, NO_CRY], fill_value=0) * HOP_S / 60
+    crying = minutes[[*named, UNSURE]]
+    longest = max(crying.sum(axis=1).max(), 1e-9)
+    rows = []
+    for start in summary.index[::-1]:
+        parts = crying.loc[start]
+        bar = "".join(
+            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{_ink(i, name)}'>"
+            "</span>"
+            for i, name in enumerate(crying)
+        )
+        words = ", ".join(f"{name} {_minutes(parts[name])}" for name in crying if parts[name])
+        heard = minutes.loc[start].sum()
+        silent = "no cry" if heard else "nobody listened"
+        label = start.strftime(LABELS[by])
+        rows.append(
+            f"<tr><th scope='row'>{html.escape(label)}</th><td><div class='cry-bar'>{bar}</div>"
+            f"</td><td>{html.escape(words) or silent}"
+            f"{f' of {_minutes(heard)} heard' if heard else ''}</td></tr>"
+        )
+    caption = f"Minutes of crying by {by}, corrections heeded; times are of {summary.index.tz}"
+    return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
+
+
+def _ink(place: int, name: str) -> str:
+    return "#8a8f94" if name == UNSURE else INKS[place % len(INKS)]
+
+
+def _minutes(value: float) -> str:
+    return f"{value:.0f} min" if value >= 1 or value == 0 else "under 1 min"

@@ -1,0 +1,177 @@
+"""What a caregiver sees of one infant, on a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import ipywidgets
+import pytest
+from clock import Clock
+
+from cryutils.app import store as stores
+from cryutils.app.dashboard import Dashboard
+from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
+from cryutils.app.store import Log, Store
+
+STATES = ["hungry", "pain", "tired"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(apart: Path, clock: Clock) -> Iterator[Store]:
+    with stores.open(f"sqlite:///{apart / 'store.sqlite'}", clock=clock) as store:
+        store.users.add("robin", "a long password")
+        yield store
+
+
+@pytest.fixture
+def log(store: Store) -> Log:
+    return store.infants.add("Kim", user="robin")
+
+
+def say(log: Log, clock: Clock, *verdicts: str, note: str = "") -> None:
+    """Log one reading every half second up to now."""
+    session = log.begin("test")
+    start = clock.now - len(verdicts) / 2
+    log.append(
+        session,
+        [Reading(start + (k + 1) / 2, verdict, note=note) for k, verdict in enumerate(verdicts)],
+    )
+
+
+def shown(dashboard: Dashboard) -> str:
+    return "".join(part.value for part in dashboard.children if isinstance(part, ipywidgets.HTML))
+
+
+def taps(dashboard: Dashboard) -> dict[str, ipywidgets.Button]:
+    row = dashboard.children[1]
+    return {b.description: b for b in row.children if isinstance(b, ipywidgets.Button)}
+
+
+def test_the_state_now_stands_above_what_can_be_tried_and_whose_advice_it_is(
+    log: Log, clock: Clock
+) -> None:
+    say(log, clock, *["hungry"] * 4, note="by sound alone: no picture")
+
+    page = shown(Dashboard(log, STATES, clock=clock))
+    assert "<p class='cry-now'>hungry</p><p>by sound alone: no picture</p>" in page
+    assert "Offer a feed" in page and ">Surviving Crying</a>" in page
+    assert "seek medical help" in page and "Never shake a baby" in page, "under every state"
+
+
+def test_pain_means_seek_help_first(log: Log, clock: Clock) -> None:
+    say(log, clock, "pain")
+
+    page = shown(Dashboard(log, STATES, clock=clock))
+    assert "seek medical help now" in page[: page.index("</li>")]
+
+
+@pytest.mark.parametrize(("age_s", "words"), [(90, "90 s"), (600, "10 min")])
+def test_an_old_reading_says_nothing_about_now(
+    age_s: float, words: str, log: Log, clock: Clock
+) -> None:
+    say(log, clock, "hungry")
+    clock.now += age_s
+
+    page = shown(Dashboard(log, STATES, clock=clock))
+    assert "Nobody is listening" in page and f"The last reading is {words} old." in page
+    assert "Offer a feed" not in page
+
+
+def test_a_gap_is_not_silence(log: Log, clock: Clock) -> None:
+    say(log, clock, "hungry", GAP)
+
+    assert "<p class='cry-now'>Not listening</p>" in shown(Dashboard(log, STATES, clock=clock))
+
+
+def test_the_days_show_minutes_of_each_state_and_how_long_was_listened(
+    log: Log, clock: Clock
+) -> None:
+    # 2 min hungry, 1 min tired, 7 min without a cry, 2 min unsure; a gap is no minute heard.
+    spoken = ["hungry"] * 240 + ["tired"] * 120 + [NO_CRY] * 840 + [UNSURE] * 240 + [GAP] * 60
+    say(log, clock, *spoken)
+    clock.now += 2 * 86_400
+    say(log, clock, NO_CRY, NO_CRY)
+
+    page = shown(Dashboard(log, STATES, clock=clock))
+    rows = [row for row in page.split("<tr>") if "scope='row'" in row]
+    assert "hungry 2 min, tired 1 min, unsure 2 min of 12 min heard" in rows[2]
+    assert "nobody listened" in rows[1]
+    assert "no cry of under 1 min heard" in rows[0]
+    widths = [float(part.split("%")[0]) for part in rows[2].split("width:")[1:]]
+    assert widths == [40.0, 0.0, 20.0, 40.0], "hungry, pain, tired, unsure of 5 minutes"
+
+
+def test_days_begin_where_the_caregiver_is(log: Log, clock: Clock) -> None:
+    clock.now = 1_799_970_000.0  # 2027-01-14 23:40 UTC
+    say(log, clock, "hungry")
+
+    there = Dashboard(log, STATES, zone="Pacific/Auckland", clock=clock)
+    assert "Thu 14 Jan" in shown(Dashboard(log, STATES, clock=clock))
+    assert "Fri 15 Jan" in shown(there)
+
+
+@pytest.mark.parametrize("by", ["hour", "week"])
+def test_history_is_shown_by_hours_and_weeks_too(by: str, log: Log, clock: Clock) -> None:
+    clock.now += 600  # within an hour
+    say(log, clock, *["hungry"] * 120)
+    dashboard = Dashboard(log, STATES, clock=clock)
+    period = next(
+        part
+        for row in dashboard.children
+        if isinstance(row, ipywidgets.HBox)
+        for part in row.children
+        if isinstance(part, ipywidgets.ToggleButtons)
+    )
+    period.value = by
+
+    assert f"by {by}" in shown(dashboard) and "hungry 1 min" in shown(dashboard)
+
+
+def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, clock: Clock) -> None:
+    say(log, clock, "tired", NO_CRY, "hungry", "hungry", NO_CRY, "hungry")
+    dashboard = Dashboard(log, STATES, clock=clock)
+    assert set(taps(dashboard)) == {"Yes", "No: pain", "No: tired", "No: no cry"}
+
+    taps(dashboard)["No: tired"].click()
+    (correction,) = log.corrections()
+    assert (correction["start"], correction["stop"]) == (clock.now - 1.5, clock.now)
+    assert (correction["verdict"], correction["user"]) == ("tired", "robin")
+    assert "Noted: tired." in shown(dashboard)
+
+    clock.now += 1
+    taps(dashboard)["Yes"].click()
+    assert [row["verdict"] for row in log.corrections()] == ["tired", "hungry"]
+
+
+def test_nothing_is_asked_where_nothing_was_said(log: Log, clock: Clock) -> None:
+    say(log, clock, NO_CRY, GAP)
+
+    assert taps(Dashboard(log, STATES, clock=clock)) == {}
+
+
+def test_an_infant_that_is_no_longer_shared_is_out_of_sight(
+    store: Store, log: Log, clock: Clock
+) -> None:
+    say(log, clock, "hungry")
+    dashboard = Dashboard(log, STATES, clock=clock)
+    store.users.add("alex", "another password")
+    store.infants.share("Kim", "alex", user="robin")
+    store.infants.unshare("Kim", "robin", user="alex")
+    taps(dashboard)["Yes"].click()
+    assert "no infant" in shown(dashboard)
+
+    dashboard.look()
+    assert "no infant" in shown(dashboard) and "Offer a feed" not in shown(dashboard)
+
+
+def test_what_a_log_holds_is_shown_as_text(log: Log, clock: Clock) -> None:
+    say(log, clock, "<b>hungry</b>", note="<script>alert(1)</script>")
+
+    page = shown(Dashboard(log, STATES, clock=clock))
+    assert "<b>hungry</b>" not in page and "<script>" not in page
