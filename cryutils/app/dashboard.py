@@ -155,7 +155,7 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     for start in summary.index[::-1]:
         parts = crying.loc[start]
         bar = "".join(
-            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{_ink(i, name)}'>"
+            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{_ink(i, str(name))}'>"
             "</span>"
             for i, name in enumerate(crying)
         )
@@ -168,7 +168,8 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
             f"</td><td>{html.escape(words) or silent}"
             f"{f' of {_minutes(heard)} heard' if heard else ''}</td></tr>"
         )
-    caption = f"Minutes of crying by {by}, corrections heeded; times are of {summary.index.tz}"
+    zone = summary.index[0].tz
+    caption = f"Minutes of crying by {by}, corrections heeded; times are of {zone}"
     return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
 
 
