@@ -64,6 +64,8 @@ class Monitor:
     ['no cry', 'hungry']
     """
 
+    _ring: Ring | None
+
     def __init__(self, run: str | Path | None = None, *, gate: CryGate | None = None) -> None:
         """Open the models of `run`, a name or an absolute `Path`; None: as `cryutils predict` does.
 
@@ -103,12 +105,13 @@ class Monitor:
         self._arrived(start_s, start_s + len(x) / sr)
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
-        head, start = self._ring.head, round(start_s * sr)
+        head, start, length = self._ring.head, round(start_s * sr), len(x)
         if head is not None and abs(start - head) <= _JITTER_S * sr:
             start = head
-        with np.errstate(over="ignore"):
-            kept = x.astype(np.float32)
-        self._ring.write(start, np.where(np.isfinite(kept), np.clip(kept, -1, 1), np.nan))
+        with np.errstate(over="ignore"):  # beyond float32's range is no number, either
+            x = x[-len(self._ring) :].astype(np.float32)
+        start += length - len(x)
+        self._ring.write(start, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
 
     def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None:
         """Take a picture, uint8 (height, width, 3) RGB, seen at `time` s since 1970 (None: now).
@@ -157,7 +160,7 @@ class Monitor:
         """Forget what came, and count the hops from `origin` on, in s since 1970."""
         self._origin, self._count = origin, 1
         self._newest = -math.inf if origin is None else origin
-        self._ring: Ring | None = None
+        self._ring = None
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
         self._looks: deque[tuple[float, npt.NDArray[np.float32]]] = deque(maxlen=4)
         self._face: tuple[float, Array | None, str] = (-math.inf, None, "")
