@@ -48,6 +48,7 @@ _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # a picture older than this is stale
 _SURE = 0.5  # likelier than all the other states together
 _JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
+_STRAYS = 3  # inputs in a row whose time is far off, before they are believed
 _RATES = (4000, 192_000)
 _LATEST = 1e11  # s since 1970
 _LONGEST_SIDE = 640  # pixels of a picture that is kept
@@ -102,7 +103,8 @@ class Monitor:
         if not self._is_time(time):
             return self._refuse(f"sound left out: time={time}")
         start_s = self._follows(len(x) / sr) if time is None else float(time)
-        self._arrived(start_s, start_s + len(x) / sr)
+        if self._is_stray(start_s, start_s + len(x) / sr):
+            return self._refuse(f"sound left out: its time, {start_s:.1f}, is far off")
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
         head, start, length = self._ring.head, round(start_s * sr), len(x)
@@ -125,7 +127,8 @@ class Monitor:
         if not self._is_time(time):
             return self._refuse(f"picture left out: time={time}")
         at = unix_time() if time is None else float(time)
-        self._arrived(at, at)
+        if self._is_stray(at, at):
+            return self._refuse(f"picture left out: its time, {at:.1f}, is far off")
         if all(abs(at - other) >= _BETWEEN_S for other, _ in self._pictures):
             self._pictures.append((at, _small(frame)))
 
@@ -133,14 +136,15 @@ class Monitor:
         """Yield the readings that are due, in order of time, each judged when it is asked for.
 
         One is due at each hop once its sound has come, or `PATIENCE_S` after its time without it.
-        now: s since 1970; None: when what has come ends, so that without input there's no reading.
+        now: s since 1970, of the clock that inputs are stamped by; None: when what has come ends,
+        so that without input there's no reading.
         What lies more than `KEPT_S` back is no longer judged: one gap stands for it.
         """
         if self._origin is None:
             if now is None:
                 return
             self._begin(now - PATIENCE_S)
-        newest = self._newest if now is None else max(now, self._newest)
+        self._newest = newest = self._newest if now is None else max(now, self._newest)
         while self._due_s <= max(self._heard_s, newest - PATIENCE_S):
             behind_s = newest - self._due_s
             if behind_s > KEPT_S:
@@ -158,7 +162,7 @@ class Monitor:
 
     def _begin(self, origin: float | None) -> None:
         """Forget what came, and count the hops from `origin` on, in s since 1970."""
-        self._origin, self._count = origin, 1
+        self._origin, self._count, self._strays = origin, 1, 0
         self._newest = -math.inf if origin is None else origin
         self._ring = None
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
@@ -191,11 +195,23 @@ class Monitor:
             return now - length_s
         return self._heard_s
 
-    def _arrived(self, start_s: float, end_s: float) -> None:
-        # A clock that is set back for good must not make all that comes too old.
-        if self._origin is None or self._newest - end_s > KEPT_S:
+    def _is_stray(self, start_s: float, end_s: float) -> bool:
+        """Return whether an input lies so far from the newest that its time must be wrong.
+
+        Several such in a row are right: the machine has slept, or its clock was set.
+        """
+        if self._origin is None:
             self._begin(start_s)
+        is_old = self._newest - end_s > KEPT_S
+        if is_old or start_s - self._newest > KEPT_S:
+            self._strays += 1
+            if self._strays <= _STRAYS:
+                return True
+            if is_old:
+                self._begin(start_s)
+        self._strays = 0
         self._newest = max(self._newest, end_s)
+        return False
 
     def _refuse(self, why: str) -> None:
         self._refused = [why]

@@ -21,8 +21,8 @@ from trained_run import Trained
 
 from cryutils import audio, claims, evaluation, video
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.evaluation import calibration
 from cryutils.errors import InputError
+from cryutils.evaluation import calibration
 from cryutils.models import checkpoints, crossfit, cry2, image, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
