@@ -28,6 +28,7 @@ from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
 from cryutils.app.ring import Ring
 from cryutils.audio import spectral
 from cryutils.evaluation.calibration import at_temperature
+from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, late_fusion
 from cryutils.models.gate import WINDOW_S, CryGate, Gate
@@ -153,7 +154,11 @@ class Monitor:
                 continue
             end = self._due_s
             self._count += 1
-            yield self._judged(end)
+            # Beside other work a second thread is waited for longer than all of this takes: on two
+            # busy cores a spectrogram's mel bands took 12 ms with it and 0.6 ms without.
+            with one_thread(), faces.single_threaded():
+                reading = self._judged(end)
+            yield reading
 
     def restart(self) -> None:
         """Forget all that came: another infant, or another recording."""
