@@ -43,9 +43,9 @@ class Ring:
         head = start if self.head is None else self.head
         end = max(head, start + len(x))
         oldest = end - len(self)
-        self._at(max(head, oldest), start, np.float32(np.nan))  # a gap, where there is one
-        x = x[max(0, oldest - start) :]
-        self._at(max(start, oldest), max(start, oldest) + len(x), x)
+        gap = max(0, start - max(head, oldest))
+        self._put(start - gap, np.full(gap, np.nan, np.float32))
+        self._put(max(start, oldest), x[max(0, oldest - start) :])
         self.head = end
 
     def before(self, end: int, *, most: int) -> Array:
@@ -53,9 +53,16 @@ class Ring:
         if self.head is None or end > self.head:
             return np.zeros(0, np.float32)
         first = max(end - most, self.head - len(self))
-        x = self._samples[np.arange(first, end) % len(self)]
+        x = np.concatenate([self._samples[part] for part in self._parts(first, end - first)])
         breaks = np.flatnonzero(np.isnan(x))
         return x[breaks[-1] + 1 :] if len(breaks) else x
 
-    def _at(self, start: int, end: int, values: Array | np.float32) -> None:
-        self._samples[np.arange(start, end) % len(self)] = values
+    def _put(self, start: int, x: Array) -> None:
+        before, behind = self._parts(start, len(x))
+        self._samples[before], self._samples[behind] = np.split(x, [before.stop - before.start])
+
+    def _parts(self, start: int, length: int) -> tuple[slice, slice]:
+        """Return where `length` samples from position `start` on stand: up to the end, and on."""
+        at = start % len(self)
+        end = at + max(0, length)
+        return slice(at, min(end, len(self))), slice(0, max(0, end - len(self)))

@@ -86,21 +86,17 @@ def loud_windows(x: Array) -> Array:
 def of_corpus(corpus: Corpus) -> Windows:
     """Return the loud windows of a corpus of cries, each clip's of its infant."""
     sounds = audio.signals(corpus, sr=SR)
-    return _windows(sounds, corpus.name, corpus.infants, [clip.id for clip in corpus])
+    return _windows(sounds, corpus.name, corpus.infants.tolist(), [clip.id for clip in corpus])
 
 
 def distractors(*, each: int, seed: int) -> Windows:
     """Return the loud windows of generated distractors, `each` recordings of 7 s of each kind."""
     parts = []
     for place, kind in enumerate(KINDS):
-        drawn = thread_map(
-            lambda k, kind=kind, place=place: distractor(
-                kind, rng=np.random.default_rng([seed, place, k]), sr=SR
-            ),
-            range(each), what=kind,
-        )  # fmt: skip
+        rngs = [np.random.default_rng([seed, place, k]) for k in range(each)]
+        sounds = [distractor(kind, rng=rng, sr=SR) for rng in rngs]
         names = [f"{kind}/{k}" for k in range(each)]
-        parts.append(_windows(list(drawn), kind, names, names))
+        parts.append(_windows(sounds, kind, names, names))
     return together(parts)
 
 

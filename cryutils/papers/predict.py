@@ -9,6 +9,7 @@ ensemble is asked by `predict_ensemble`.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,8 @@ def _open(folder: Path, name: str) -> Part:
     network = card.network(f"{name}.tflite")
     try:
         temperature = card.content.get("temperature")
+        if temperature is not None and not 0 < temperature < math.inf:
+            raise ValueError(f"temperature={temperature!r}")
         part = Part(
             network,
             from_json(_INPUTS[name], card.content["input"]),
@@ -340,7 +343,7 @@ def _open(folder: Path, name: str) -> Part:
             card.text("data"),
             card.text("note"),
             novelty.Reference.from_json(card.content.get("reference")),
-            None if temperature is None else float(temperature),
+            temperature,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise card.refusal(error) from error

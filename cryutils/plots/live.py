@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import pandas as pd
 
 from cryutils.plots.palette import COLOURS
@@ -35,10 +36,12 @@ def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -
     dashed lines what is asked of the gate: 95 % and 5 %.
     """
     by_threshold = table.pivot(index="threshold", columns="source", values="passing")
-    at = (by_threshold.index.to_series() - threshold).abs().idxmin()
+    at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
     for kind in [name for name in by_threshold if name not in ("donateacry", "synthetic")]:
         (line,) = ax.plot(by_threshold[kind], by_threshold[cries], lw=1.6, label=str(kind))
-        ax.plot(by_threshold[kind][at], by_threshold[cries][at], "o", color=line.get_color())
+        ax.plot(
+            by_threshold[kind].iloc[at], by_threshold[cries].iloc[at], "o", color=line.get_color()
+        )
     ax.axhline(0.95, color=COLOURS["chance"], ls="--", lw=1)
     ax.axvline(0.05, color=COLOURS["chance"], ls="--", lw=1)
     ax.set(

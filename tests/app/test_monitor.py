@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from time import time as unix_time
 from typing import Any
 
 import numpy as np
@@ -235,19 +236,30 @@ def test_samples_that_are_no_numbers_were_not_heard(monitor: Monitor) -> None:
 
 def test_a_night_asleep_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
     pushed(monitor, cry[:SR])
-    after = pushed(monitor, cry[: 2 * SR], start_s=8 * 3600.0)
+    after = pushed(monitor, cry, start_s=8 * 3600.0)
     first, *rest = after
     assert (first.verdict, first.note[:15]) == (GAP, "nothing judged ")
     assert len(rest) <= KEPT_S / HOP_S + 5
-    assert rest[-1].time == 8 * 3600.0 + 2
+    assert rest[-1].time == 8 * 3600.0 + 6
     assert rest[-1].sound
 
 
 def test_a_clock_that_is_set_back_starts_anew(monitor: Monitor, cry: np.ndarray) -> None:
     pushed(monitor, cry[:SR], start_s=7200.0)
-    *_, last = pushed(monitor, cry[: 2 * SR], start_s=3600.0)
-    assert last.time == 3602.0
+    *_, last = pushed(monitor, cry, start_s=3600.0)
+    assert last.time == 3606.0
     assert last.sound
+
+
+@pytest.mark.parametrize("astray_s", [10.0, 1e9])
+def test_one_block_whose_time_is_far_off_is_left_out_and_named(
+    monitor: Monitor, cry: np.ndarray, astray_s: float
+) -> None:
+    before = pushed(monitor, cry[:SR], start_s=100.0)
+    monitor.push_audio(cry[:SR], SR, astray_s)
+    after = pushed(monitor, cry[:SR], start_s=101.0)
+    assert [reading.time for reading in before + after] == [100.5, 101.0, 101.5, 102.0]
+    assert after[0].note.endswith(f"sound left out: its time, {astray_s:.1f}, is far off")
 
 
 # What comes late, cut anyhow, in bursts, damaged or not at all
@@ -274,6 +286,19 @@ def test_readings_do_not_depend_on_how_the_sound_was_cut(
 
     ends = np.minimum(np.cumsum([round(s * sr) for s in lengths_s] or [0]), len(x))
     assert cut(ends.tolist()) == cut([])
+
+
+def test_blocks_without_times_follow_each_other_until_now(
+    monitor: Monitor, cry: np.ndarray
+) -> None:
+    before = unix_time()
+    for k in range(4):
+        monitor.push_audio(cry[k * SR : (k + 1) * SR], SR)
+    readings = list(monitor.readings())
+    assert [reading.sound is not None for reading in readings] == [True] * 8
+    # The first one ended now; the others came faster than the clock.
+    assert readings[-1].time - 3 >= before - 1
+    assert np.ptp([reading.time for reading in readings]) == pytest.approx(3.5)
 
 
 def test_blocks_in_another_order_come_to_the_same(monitor: Monitor, cry: np.ndarray) -> None:

@@ -22,6 +22,7 @@ from trained_run import Trained
 from cryutils import audio, claims, evaluation, video
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import calibration
 from cryutils.models import checkpoints, crossfit, cry2, image, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
@@ -430,11 +431,18 @@ def test_deploy_keeps_a_network_that_predict_can_use(
         for metric, interval in scored.intervals.items()
     }
 
+    # Fitted to the validation part, whose answers may make a network less sure, never more.
+    held_back = calls[0]["validation"]
+    network, _ = checkpoints.load(folder, "cry2")
+    fitted = calibration.temperature(
+        network.predict(examples.x[held_back], verbose=0), truth[examples.clip[held_back]]
+    )
+    assert about["temperature"] == pytest.approx(max(1.0, fitted), abs=0.01)
+
     reference = Reference.from_json(about["reference"])
     assert reference is not None
     assert reference.share(examples.x[:2] + 40) == 1
 
-    network, _ = checkpoints.load(folder, "cry2")
     expected = network.predict(examples.x, verbose=0)
     np.testing.assert_allclose(Lite(files[2]).predict(examples.x), expected, atol=1e-4)
     prediction = Predictor("cry2", run=apart / "outputs" / "manual")(cries[3].path)
