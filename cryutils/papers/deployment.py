@@ -74,34 +74,41 @@ def export(
         if value not in choices:
             raise InputError(f"no {what} {value!r}.{near_miss(value, choices)}")
     source = find_run(model, run)
-    folder = folder or source / "export"
-    paths = []
-    for part in PARTS[model]:
-        if model == "full" and not (source / "models" / f"{part}.tflite").is_file():
-            continue
-        predictor = opened(part, source)
-        card = ModelCard.read(source / "models", part)
-        rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
-        for name, network in predictor.networks.items():
-            examples = rows.get(name)
-            trained = checkpoints.network(card, f"{name}.keras")
-            path = folder / f"{name}_{precision}{FORMATS[format].suffix}"
-            try:
-                FORMATS[format].write(trained, path, precision=precision, calibration=examples)
-                about = _about(name, network, card) | {
-                    "run": source.name, "format": format, "precision": precision,
-                    "calibration": None if examples is None
-                    else {"infants": infants, "examples": len(examples)},
-                }  # fmt: skip
-                _write_card(path, FORMATS[format], about)
-            except OSError as error:
-                raise InputError(
-                    f"{folder}: can't be written to ({error.strerror or error});"
-                    " choose another with --output DIR."
-                ) from error
-            paths.append(path)
-    if not paths:
+    parts = [name for name in PARTS[model] if (source / "models" / f"{name}.tflite").is_file()]
+    if not parts:
         raise InputError(f"{source}: no model {model!r} here; `cryutils run` trains it.")
+    folder = folder or source / "export"
+    paths: list[Path] = []
+    for part in parts:
+        try:
+            paths += _exported(part, source, format, precision, folder, progress)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: can't be written to ({error.strerror or error});"
+                " choose another with --output DIR."
+            ) from error
+    return paths
+
+
+def _exported(
+    part: str, source: Path, format: str, precision: str, folder: Path, progress: bool
+) -> list[Path]:
+    """Write the networks of one model, "ensemble" with its submodels, and return their paths."""
+    predictor, card = opened(part, source), ModelCard.read(source / "models", part)
+    rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
+    form, paths = FORMATS[format], []
+    for name, network in predictor.networks.items():
+        examples = rows.get(name)
+        path = folder / f"{name}_{precision}{form.suffix}"
+        trained = checkpoints.network(card, f"{name}.keras")
+        form.write(trained, path, precision=precision, calibration=examples)
+        calibration = {} if examples is None else {"infants": infants, "examples": len(examples)}
+        about = _about(name, network, card) | {
+            "run": source.name, "format": format, "precision": precision,
+            "calibration": calibration or None,
+        }  # fmt: skip
+        _write_card(path, form, about)
+        paths.append(path)
     return paths
 
 
