@@ -79,7 +79,7 @@ def openvino(
     target = _checked(path, ".xml", "an OpenVINO", precision, calibration)
     network = runtimes.converted(model, model.inputs[0].dtype)
     if calibration is not None and precision == "int8":
-        network = runtimes.quantised(network, calibration)
+        network = runtimes.quantised(network, calibration, whole_range=True)
     runtimes.save(network, target, float16=precision == "float16")
     return target
 

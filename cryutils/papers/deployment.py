@@ -26,7 +26,7 @@ from cryutils.datasets.loading import load
 from cryutils.errors import InputError, near_miss
 from cryutils.models import checkpoints, on_device
 from cryutils.models.export import FORMATS, PRECISIONS, Format, Network
-from cryutils.models.model_card import ModelCard
+from cryutils.models.model_card import NOTEBOOKS, ModelCard
 from cryutils.papers.predict import PARTS, Predictor, find_run
 from cryutils.papers.predict_ensemble import EnsemblePredictor, opened
 
@@ -74,35 +74,45 @@ def export(
         if value not in choices:
             raise InputError(f"no {what} {value!r}.{near_miss(value, choices)}")
     source = find_run(model, run)
-    folder = folder or source / "export"
-    paths = []
-    for part in PARTS[model]:
-        if model == "full" and not (source / "models" / f"{part}.tflite").is_file():
-            continue
-        predictor = opened(part, source)
-        card = ModelCard.read(source / "models", part)
-        rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
-        for name, network in predictor.networks.items():
-            examples = rows.get(name)
-            trained = checkpoints.network(card, f"{name}.keras")
-            path = folder / f"{name}_{precision}{FORMATS[format].suffix}"
-            try:
-                FORMATS[format].write(trained, path, precision=precision, calibration=examples)
-                about = _about(name, network, card) | {
-                    "run": source.name, "format": format, "precision": precision,
-                    "calibration": None if examples is None
-                    else {"infants": infants, "examples": len(examples)},
-                }  # fmt: skip
-                _write_card(path, FORMATS[format], about)
-            except OSError as error:
-                raise InputError(
-                    f"{folder}: can't be written to ({error.strerror or error});"
-                    " choose another with --output DIR."
-                ) from error
-            paths.append(path)
-    if not paths:
+    parts = [name for name in PARTS[model] if (source / "models" / f"{name}.tflite").is_file()]
+    if not parts:
         raise InputError(f"{source}: no model {model!r} here; `cryutils run` trains it.")
+    folder = folder or source / "export"
+    exported = (_exported(part, source, format, precision, folder, progress) for part in parts)
+    return [path for paths in exported for path in paths]
+
+
+def _exported(
+    part: str, source: Path, format: str, precision: str, folder: Path, progress: bool
+) -> list[Path]:
+    """Write the networks of one model, "ensemble" with its submodels, and return their paths."""
+    predictor, card = opened(part, source), ModelCard.read(source / "models", part)
+    rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
+    form, paths = FORMATS[format], []
+    for name, network in predictor.networks.items():
+        examples = rows.get(name)
+        path = folder / f"{name}_{precision}{form.suffix}"
+        trained = checkpoints.network(card, f"{name}.keras")
+        calibration = {} if examples is None else {"infants": infants, "examples": len(examples)}
+        about = _about(name, network, card) | {
+            "run": source.name, "format": format, "precision": precision,
+            "calibration": calibration or None,
+        }  # fmt: skip
+        try:
+            _card_of(path).unlink(missing_ok=True)  # it doesn't vouch for what comes now
+            form.write(trained, path, precision=precision, calibration=examples)
+            _write_card(path, form, about)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: can't be written to ({error.strerror or error});"
+                " choose another with --output DIR."
+            ) from error
+        paths.append(path)
     return paths
+
+
+def _card_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def _write_card(path: Path, format: Format, about: Mapping[str, Any]) -> None:
@@ -120,7 +130,7 @@ def _write_card(path: Path, format: Format, about: Mapping[str, Any]) -> None:
         "sha256": {file.name: file_digest(file) for file in files},
         "notice": _NOTICE,
     }
-    with writing(path.with_name(f"{path.name}.json")) as part:
+    with writing(_card_of(path)) as part:
         text = json.dumps(card, indent=2, ensure_ascii=False)
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -176,26 +186,18 @@ def _calibration(
 def _learned_from(card: ModelCard) -> Corpus:
     """Return the recordings of the infants that a model was fitted on, loaded again."""
     source, infants = (card.content.get(key) for key in ("source", "learned_from"))
-    if not source or not infants:
-        raise InputError(
-            f"{card.path}: it doesn't say which recordings the model learned from, and int8 is"
-            " calibrated with them; run its notebook again, or take --float16."
-        )
     try:
+        if not source or not infants:
+            raise InputError("its card doesn't say which these are.")
         corpus = load(**source)
+        clips = corpus.where(lambda clip: clip.infant in infants)
+        if missing := len(set(infants) - set(clips.infants)):
+            raise InputError(f"{missing} of {len(infants)} infants aren't in {corpus.name} now.")
     except InputError as error:
         raise InputError(
-            f"int8 is calibrated with what {card.name} learned from: {error} Bring it back, or"
-            " take --float16."
+            f"int8 is calibrated with the recordings that {card.name} learned from: {error} Bring"
+            f" them back, run {NOTEBOOKS[card.name]} again, or take --float16."
         ) from error
-    clips = corpus.where(lambda clip: clip.infant in infants)
-    missing = len(set(infants) - set(clips.infants))
-    if missing:
-        raise InputError(
-            f"{corpus.name}: {missing} of the {len(infants)} infants that {card.name} learned from"
-            " are no longer in it, and int8 is calibrated with them; run its notebook again, or"
-            " take --float16."
-        )
     return clips
 
 

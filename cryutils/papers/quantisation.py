@@ -47,6 +47,7 @@ def assess(
     thread, `latency_2_ms` and `latency_2_p95_ms` on two; `memory_mb`; `macro_f1` with `low` and
     `high`; `change` from "float" with `change_low` and `change_high`, 95 % intervals over infants;
     `same`, the share of clips answered as "float" answers them; `n`, `n_infants`, `trainings`.
+    (An interval has a width where all answers are the same, too: few infants rule out little.)
     Files of the first fold are measured (see `footprint`), since all have one architecture.
 
     Args:
@@ -118,7 +119,7 @@ def _check_apart(corpus: Corpus, train: npt.NDArray[Any], test: npt.NDArray[Any]
     both = set(corpus.infants[train]) & set(corpus.infants[test])
     if both:
         raise InputError(
-            f"infant {min(both)!r} is in training and in test; give networks that were fitted"
+            f"infant {str(min(both))!r} is in training and in test; give networks that were fitted"
             ' on folds of Protocol("leak_free").k_folds.'
         )
 

@@ -6,6 +6,7 @@ What the real corpus holds is counted here a second time, from the names alone.
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,18 @@ def test_a_dial_makes_another_corpus() -> None:
     assert corpus[0].path != other[0].path
     again = load("synthetic", classes=["hungry", "tired"], **SMALL)
     assert list(again) == list(corpus)
+
+
+def test_a_corpus_says_how_it_is_loaded_again(sound: Writer, tmp_path: Path) -> None:
+    sound(tmp_path / "own" / "tired" / "a" / "x.wav")
+    for corpus in (
+        load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5),
+        load(tmp_path / "own"),
+    ):
+        part = corpus.take([0])
+        assert part.source is not None
+        again = load(**json.loads(json.dumps(part.source)))
+        assert list(again) == list(corpus)
 
 
 def test_load_stands_in_the_package() -> None:

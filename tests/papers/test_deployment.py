@@ -110,9 +110,9 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"learned_from": None}, "doesn't say which recordings the model learned from"),
+        ({"learned_from": None}, "its card doesn't say which these are"),
         ({"source": {"name": "/nowhere"}}, "/nowhere: no such folder, and no corpus"),
-        ({"learned_from": ["nobody"]}, "1 of the 1 infants that cry2 learned from are no longer"),
+        ({"learned_from": ["nobody"]}, "1 of 1 infants aren't in synthetic now"),
     ],
 )
 def test_without_the_training_infants_int8_is_refused_in_one_line(
@@ -142,7 +142,13 @@ def test_an_example_that_was_changed_stays(own: Path, tmp_path: Path) -> None:
     assert (folder / "on_device.py").read_text() == "mine"
 
 
-def test_a_file_that_a_kill_left_has_no_card(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", [False, True])
+def test_a_file_that_a_kill_left_has_no_card(
+    before: bool, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before:
+        deployment.export("cry2", run="quick")
+
     class Killed(BaseException):
         """Stands for a process that ends at this point."""
 

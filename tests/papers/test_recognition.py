@@ -425,6 +425,8 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     assert SoundInput(**about["input"]) == hearing
     assert (about["data"], about["note"], about["seed"]) == ("synthetic", cries.note, 7)
     assert (about["clips"], about["infants"]) == (16, 8)
+    assert about["learned_from"] == sorted(set(parts[0]))
+    assert about["source"] == cries.source
     assert about["training"] == asdict(settings)
     assert about["leak_free"] == {
         metric: {"value": interval.value, "low": interval.low, "high": interval.high}
