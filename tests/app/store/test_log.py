@@ -281,7 +281,7 @@ def expected(readings: dict[float, str], corrections: list[Any], by: str, zone: 
     if by == "hour":  # the zones below differ from UTC by whole hours
         keys = times.dt.floor("h").dt.strftime("%F %H")
     else:
-        back = local.dt.weekday if by == "week" else 0
+        back = local.dt.day_of_week if by == "week" else 0
         keys = (local.dt.tz_localize(None).dt.normalize() - pd.to_timedelta(back, "D")).astype(str)
     return pd.crosstab(keys.to_numpy(), np.array(verdicts)).stack().loc[lambda n: n > 0].to_dict()
 
