@@ -274,7 +274,7 @@ def expected(readings: dict[float, str], corrections: list[Any], by: str, zone: 
     """Counts by period and verdict, from the readings by their time, by way of pandas alone."""
     verdicts = []
     for time, verdict in readings.items():
-        over = [said for start, stop, said in corrections if start <= time <= stop]
+        over = [state for start, stop, state in corrections if start <= time <= stop]
         verdicts.append(over[-1] if over and verdict != GAP else verdict)
     times = pd.to_datetime(pd.Series(readings.keys(), dtype=float), unit="s", utc=True)
     local = times.dt.tz_convert(zone)
