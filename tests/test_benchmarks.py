@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,7 @@ def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules["bench"] = module  # where its dataclasses look themselves up
     spec.loader.exec_module(module)
     return module
 
@@ -89,3 +91,12 @@ def test_exported_networks_are_printed_a_row_a_precision(
         sizes = part.pivot(index="model", columns="precision", values="size_kb")
         assert (sizes.int8 < sizes.float).all()
     assert "litert" in set(table.format) and "no evidence about real infants" in printed
+
+
+def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> None:
+    bench = script("store")
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    figures = bench.measure(url, days=2, single=3, batches=250)
+    assert figures.table.index.strftime("%F").tolist() == ["2026-01-01", "2026-01-02"]
+    assert figures.table.to_dict("list") == {"hungry": [4320] * 2, "no cry": [38880] * 2}
+    assert min(figures.single, figures.batches, figures.days, figures.summary_s) > 0

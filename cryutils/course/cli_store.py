@@ -298,7 +298,7 @@ def _chosen(store: Store, infant: str | None) -> list[Log]:
 def _password() -> str:
     """Return a password that was asked for or read; for want of one a new one, printed once."""
     if sys.stdin is not None and sys.stdin.isatty():
-        words = "Password (none: one is made up)"
+        words = "Password (Enter makes one up)"
         password = click.prompt(words, hide_input=True, default="", show_default=False)
         if password and password != click.prompt("Again", hide_input=True):
             raise InputError("the passwords differ; nothing was changed.")
