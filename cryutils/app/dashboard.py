@@ -155,8 +155,8 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
     for start in summary.index[::-1]:
         parts = crying.loc[start]
         bar = "".join(
-            f"<span style='width:{100 * parts[name] / longest:.1f}%;background:{_ink(i, str(name))}'>"
-            "</span>"
+            f"<span style='width:{100 * parts[name] / longest:.1f}%;"
+            f"background:{_ink(i, str(name))}'></span>"
             for i, name in enumerate(crying)
         )
         words = ", ".join(f"{name} {_minutes(parts[name])}" for name in crying if parts[name])
