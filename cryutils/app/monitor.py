@@ -145,7 +145,7 @@ class Monitor:
                 return
             self._begin(now - PATIENCE_S)
         self._newest = newest = self._newest if now is None else max(now, self._newest)
-        while self._due_s <= max(self._heard_s, newest - PATIENCE_S):
+        while self._is_heard(self._due_s) or self._due_s <= newest - PATIENCE_S:
             behind_s = newest - self._due_s
             if behind_s > KEPT_S:
                 self._count += int((behind_s - KEPT_S) / HOP_S) + 1
@@ -180,6 +180,11 @@ class Monitor:
         """When the next window ends."""
         assert self._origin is not None
         return self._origin + self._count * HOP_S
+
+    def _is_heard(self, time: float) -> bool:
+        """Return whether sound has come up to `time`; in samples, since seconds are rounded."""
+        ring = self._ring
+        return ring is not None and ring.head is not None and ring.head >= round(time * ring.sr)
 
     @property
     def _heard_s(self) -> float:
