@@ -39,7 +39,7 @@ def recarded(run: Path, name: str, **changes: Any) -> None:
 
 
 @pytest.fixture
-def own(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copied(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The run in an outputs folder of this test's own, whose recordings lie in the cache."""
     outputs = apart / "outputs"
     shutil.copytree(trained.run, outputs / "quick")
@@ -51,7 +51,7 @@ def own(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_each_network_of_paper_b_is_written_with_its_card(
-    form: str, precision: str, own: Path, trained: Trained
+    form: str, precision: str, copied: Path, trained: Trained
 ) -> None:
     if form == "openvino":
         try:
@@ -60,7 +60,7 @@ def test_each_network_of_paper_b_is_written_with_its_card(
             pytest.skip(f"{error}")
     paths = deployment.export("full", run="quick", format=form, precision=precision)
     suffix = FORMATS[form].suffix
-    assert paths == [own / "export" / f"{n}_{precision}{suffix}" for n in ("cry2", "image")]
+    assert paths == [copied / "export" / f"{n}_{precision}{suffix}" for n in ("cry2", "image")]
     for path, prepared in zip(paths, (trained.hearing, trained.seeing), strict=True):
         card = about(path)
         name = path.name.partition("_")[0]
@@ -71,7 +71,7 @@ def test_each_network_of_paper_b_is_written_with_its_card(
         assert card["precision"] == precision
         assert card["bytes"] == sum(file.stat().st_size for file in files)
         assert card["sha256"] == {file.name: file_digest(file) for file in files}
-        assert card["source"]["sha256"] == file_digest(own / "models" / f"{name}.keras")
+        assert card["source"]["sha256"] == file_digest(copied / "models" / f"{name}.keras")
         assert (card["calibration"] is None) == (precision != "int8")
         assert card["data"] == "synthetic" and "no evidence" in card["note"]
         assert "No medical device" in card["notice"]
@@ -82,17 +82,17 @@ def test_each_network_of_paper_b_is_written_with_its_card(
         assert network.shape == prepared.shape
 
 
-def test_a_card_names_no_infant_and_no_folder_of_recordings(own: Path) -> None:
-    recarded(own, "cry2", source={"name": "/somewhere/private"})
+def test_a_card_names_no_infant_and_no_folder_of_recordings(copied: Path) -> None:
+    recarded(copied, "cry2", source={"name": "/somewhere/private"})
     (path,) = deployment.export("cry2", run="quick")
     text = path.with_name(f"{path.name}.json").read_text()
-    for infant in ModelCard.read(own / "models", "cry2").content["learned_from"]:
+    for infant in ModelCard.read(copied / "models", "cry2").content["learned_from"]:
         assert infant not in text
     assert "private" not in text
 
 
 def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
-    own: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    copied: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[Path] = []
     pieces = audio.pieces
@@ -100,7 +100,7 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
         audio, "pieces", lambda path, *, sr: heard.append(path) or pieces(path, sr=sr)
     )
     some = sorted(set(trained.corpus.infants))[2:5]
-    recarded(own, "cry2", learned_from=some)
+    recarded(copied, "cry2", learned_from=some)
     (path,) = deployment.export("cry2", run="quick", precision="int8")
     assert {p.name for p in heard} == {c.path.name for c in trained.corpus if c.infant in some}
     windows = sum(len(trained.hearing.windows(audio.read(p, sr=8000))) for p in heard)
@@ -116,24 +116,24 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
     ],
 )
 def test_without_the_training_infants_int8_is_refused_in_one_line(
-    changes: dict[str, Any], words: str, own: Path
+    changes: dict[str, Any], words: str, copied: Path
 ) -> None:
-    recarded(own, "cry2", **changes)
+    recarded(copied, "cry2", **changes)
     with pytest.raises(InputError, match=words) as caught:
         deployment.export("cry2", run="quick", precision="int8")
     assert "\n" not in str(caught.value) and "--float16" in str(caught.value)
-    assert not (own / "export").exists()
+    assert not (copied / "export").exists()
     assert deployment.export("cry2", run="quick", precision="float16")
 
 
-def test_a_network_of_another_training_is_refused(own: Path) -> None:
-    (own / "models" / "cry2.keras").write_bytes(b"another")
+def test_a_network_of_another_training_is_refused(copied: Path) -> None:
+    (copied / "models" / "cry2.keras").write_bytes(b"another")
     with pytest.raises(InputError, match=r"cry2\.keras: it isn't the network .* 04_cry2 again"):
         deployment.export("cry2", run="quick")
-    assert not (own / "export").exists()
+    assert not (copied / "export").exists()
 
 
-def test_an_example_that_was_changed_stays(own: Path, tmp_path: Path) -> None:
+def test_an_example_that_was_changed_stays(copied: Path, tmp_path: Path) -> None:
     folder = tmp_path / "device"
     deployment.export("cry2", run="quick", folder=folder)
     assert (folder / "on_device.py").read_text() == Path(deployment.on_device.__file__).read_text()
@@ -144,7 +144,7 @@ def test_an_example_that_was_changed_stays(own: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [False, True])
 def test_a_file_that_a_kill_left_has_no_card(
-    before: bool, own: Path, monkeypatch: pytest.MonkeyPatch
+    before: bool, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if before:
         deployment.export("cry2", run="quick")
@@ -158,7 +158,7 @@ def test_a_file_that_a_kill_left_has_no_card(
     monkeypatch.setattr(deployment.json, "dumps", killed)
     with pytest.raises(Killed):
         deployment.export("cry2", run="quick")
-    assert not list((own / "export").glob("*.json"))
+    assert not list((copied / "export").glob("*.json"))
 
 
 # Paper A's ensemble
@@ -179,7 +179,7 @@ def submodel(shape: tuple[int, ...], features: int) -> Any:
 
 
 @pytest.fixture
-def three(own: Path, trained: Trained) -> dict[str, Any]:
+def three(copied: Path, trained: Trained) -> dict[str, Any]:
     """The run with an ensemble of three parts beside its other models; the Keras networks."""
     import keras
 
@@ -193,7 +193,7 @@ def three(own: Path, trained: Trained) -> dict[str, Any]:
     models = {f"ensemble_{n}": submodel(p.shape, FEATURES[n]) for n, p in prepared.items()}
     last = keras.layers.Dense(len(STATES), activation="softmax")
     models["ensemble"] = keras.Sequential([keras.Input((sum(FEATURES.values()),)), last])
-    folder, files = own / "models", []
+    folder, files = copied / "models", []
     for name, model in models.items():
         files.append(FORMATS["litert"].write(model, folder / f"{name}.tflite"))
         if name != "ensemble":
@@ -214,7 +214,7 @@ def three(own: Path, trained: Trained) -> dict[str, Any]:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_ensemble_is_written_with_its_submodels(
-    precision: str, own: Path, three: dict[str, Any], trained: Trained
+    precision: str, copied: Path, three: dict[str, Any], trained: Trained
 ) -> None:
     paths = deployment.export("ensemble", run="quick", precision=precision)
     assert {path.name for path in paths} == {f"{name}_{precision}.tflite" for name in three}
@@ -253,13 +253,13 @@ def test_the_ensemble_is_written_with_its_submodels(
     ],
 )
 def test_a_mistake_is_refused_with_its_mend(
-    arguments: dict[str, str], words: str, own: Path
+    arguments: dict[str, str], words: str, copied: Path
 ) -> None:
     with pytest.raises(InputError, match=words):
         deployment.export(**{"model": "cry2", "run": "quick", **arguments})
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(own: Path) -> None:
-    (own / "export").write_text("a file")
+def test_a_folder_that_cannot_be_written_to_is_named(copied: Path) -> None:
+    (copied / "export").write_text("a file")
     with pytest.raises(InputError, match="export: can't be written to"):
         deployment.export("cry2", run="quick")
