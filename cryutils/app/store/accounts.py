@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from math import inf
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -163,7 +162,7 @@ class Logins:
 
     def user(self, ticket: str) -> str | None:
         """Return whose valid ticket this is; None if nobody's."""
-        valid = Span(self._clock(), inf)
+        valid = Span(start=self._clock())
         rows = self._database.rows("logins", token=_digest(ticket), expires=valid)
         return rows[0]["user"] if rows else None
 
