@@ -111,9 +111,9 @@ def test_days_begin_where_the_caregiver_is(log: Log, clock: Clock) -> None:
     clock.now = 1_799_970_000.0  # 2027-01-14 23:40 UTC
     say(log, clock, "hungry")
 
-    there = Dashboard(log, STATES, zone="Pacific/Auckland", clock=clock)
+    away = Dashboard(log, STATES, zone="Pacific/Auckland", clock=clock)
     assert "Thu 14 Jan" in shown(Dashboard(log, STATES, clock=clock))
-    assert "Fri 15 Jan" in shown(there)
+    assert "Fri 15 Jan" in shown(away)
 
 
 @pytest.mark.parametrize("by", ["hour", "week"])
