@@ -66,6 +66,7 @@ class Monitor:
     """
 
     _ring: Ring | None
+    _newest: float  # when the newest input ended, in s since 1970
 
     def __init__(self, run: str | Path | None = None, *, gate: CryGate | None = None) -> None:
         """Open the models of `run`, a name or an absolute `Path`; None: as `cryutils predict` does.
