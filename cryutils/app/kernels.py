@@ -1,4 +1,4 @@
-"""Whose kernel it is: a page's kernel belongs to the session that opened it, and to nobody else.
+"""Whose kernel it is: a page's kernel belongs to the login that opened it, and to nobody else.
 
 The server looks a kernel's owner up in what it noted itself when the kernel started, never in what
 a client says. Nothing but widgets' messages reaches a kernel, so a caregiver can use the page that
@@ -11,6 +11,7 @@ import asyncio
 import os
 import uuid
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,11 @@ from jupyter_server.auth.identity import User
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.log import gen_log
 from tornado.web import HTTPError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
 
@@ -42,13 +46,15 @@ CONTROL = "jupyter.widget.control"
 
 @dataclass
 class Caregiver(User):
-    """Who is logged in, with the session's token."""
+    """Who is logged in, with the ticket of this login."""
 
-    session: str = ""
+    ticket: str = ""
 
 
 class Kernels(AsyncMappingKernelManager):
-    """The pages' kernels, each with the caregiver who opened it."""
+    """The pages' kernels, each with the caregiver who opened it; `parent` is the server."""
+
+    parent: Any
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -56,7 +62,9 @@ class Kernels(AsyncMappingKernelManager):
         self.owners: dict[str, Caregiver] = {}
         self.sockets: defaultdict[str, set[Socket]] = defaultdict(set)
 
-    async def start_kernel(self, *, path: str | None = None, **_ignored: Any) -> str:
+    async def start_kernel(  # type: ignore[override]
+        self, *, path: Any = None, **_ignored: Any
+    ) -> str:
         """Start a kernel for whoever the request is from, and return its id.
 
         The environment is made anew: that of the caller holds the server's secrets and what the
@@ -69,19 +77,19 @@ class Kernels(AsyncMappingKernelManager):
         kernel_id = str(uuid.uuid4())
         self.owners[kernel_id] = caregiver
         environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-        environment["CRYUTILS_SESSION"] = caregiver.session
+        environment["CRYUTILS_TICKET"] = caregiver.ticket
         await super().start_kernel(
             kernel_id=kernel_id, kernel_name="python3", path=path, env=environment
         )
-        if kernel_id not in self.owners:  # the session ended meanwhile
+        if kernel_id not in self.owners:  # the login ended meanwhile
             await self.shutdown_kernel(kernel_id)
             raise HTTPError(403)
         return kernel_id
 
     def is_owner(self, kernel_id: str, caregiver: Caregiver) -> bool:
-        """Return whether the kernel exists and was opened by this very session."""
+        """Return whether the kernel exists and was opened by this very login."""
         owner = self.owners.get(kernel_id)
-        return owner is not None and owner.session == caregiver.session
+        return owner is not None and owner.ticket == caregiver.ticket
 
     async def close(self, kernel_id: str) -> None:
         """Cut a kernel off from its page at once, then end it."""
@@ -89,16 +97,17 @@ class Kernels(AsyncMappingKernelManager):
         if kernel_id in self:
             await self.shutdown_kernel(kernel_id)
 
-    async def end(self, session: str) -> None:
-        """Close every kernel of a session that is over."""
-        for kernel_id in [id for id, owner in self.owners.items() if owner.session == session]:
+    async def end(self, ticket: str) -> None:
+        """Close every kernel of a login that is over."""
+        for kernel_id in [id for id, owner in self.owners.items() if owner.ticket == ticket]:
             await self.close(kernel_id)
 
     async def end_lost(self) -> None:
-        """Close the kernels whose session ended without a request: expired, or its user removed."""
-        for session in {owner.session for owner in self.owners.values()}:
-            if await asyncio.to_thread(self.parent.store.session_user, session) is None:
-                await self.end(session)
+        """Close the kernels whose login ended elsewhere: it expired, or its user was removed."""
+        with suppress(StoreUnavailable):  # it can be asked next time
+            for ticket in {owner.ticket for owner in self.owners.values()}:
+                if await asyncio.to_thread(self.parent.store.logins.user, ticket) is None:
+                    await self.end(ticket)
 
     def remove_kernel(self, kernel_id: str) -> Any:
         """Forget a kernel that has ended, whatever the cause, and close its page's websockets."""
@@ -157,6 +166,6 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         target = self.session.unpack(parts[3]).get("target_name")
         is_new_widget = kind == "comm_open" and target != CONTROL
         if channel != "shell" or kind not in MESSAGES or is_new_widget:
-            self.log.warning("dropped a message that no page sends: %s on %s", kind, channel)
+            gen_log.warning("dropped a message that no page sends: %s on %s", kind, channel)
             return
         super().handle_incoming_message(incoming_msg)

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import os
 import secrets
 import signal
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import jinja2
-from jupyter_core.utils import run_sync
+import platformdirs
+import traitlets
 from jupyter_server.base.handlers import FileFindHandler, JupyterHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyterlab_server.themes_handler import ThemesHandler
 from tornado import httpserver, ioloop, netutil, web
-from tornado.log import gen_log
-from traitlets import Any, List
+from tornado.log import app_log, gen_log
 from traitlets.config import Config
 from voila.app import Voila
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
@@ -32,10 +34,11 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from cryutils._io import paths
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
-from cryutils.app.login import Sessions
-from cryutils.errors import InputError
+from cryutils.app.login import Identity
+from cryutils.app.store.opening import Store
+from cryutils.errors import InputError, printable
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server"]
 
 HERE = Path(__file__).parent
 MOST_BYTES = 2**16  # of a request: nobody uploads here but through a page's websocket
@@ -60,7 +63,7 @@ HEADERS = {
 class _LoginRequired(JupyterHandler):
     """Refuse every method of whoever is not logged in."""
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
         if self.current_user is None and not self._finished:
             raise web.HTTPError(403)
@@ -74,9 +77,10 @@ class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
     """End the kernel of a page that is being left, if it is the caregiver's."""
 
     async def post(self, kernel_id: str) -> None:
-        if not self.kernel_manager.is_owner(kernel_id, self.current_user):
+        kernels: Kernels = self.settings["kernel_manager"]
+        if not kernels.is_owner(kernel_id, self.current_user):
             raise web.HTTPError(403)
-        await self.kernel_manager.close(kernel_id)
+        await kernels.close(kernel_id)
         self.set_status(204)
         self.finish()
 
@@ -84,9 +88,9 @@ class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
 class Server(Voila):
     """Voilà with a login: one page, its assets, the websocket of its kernel, and no other route."""
 
-    store = Any()
-    sockets = List()
-    tls = Any()
+    store = traitlets.Any()
+    sockets: Any = traitlets.List()
+    tls = traitlets.Any()
 
     def setup_template_dirs(self) -> None:
         """Look for templates here first."""
@@ -108,7 +112,11 @@ class Server(Voila):
     def init_handlers(self) -> list[tuple]:
         """Return every route that there is. Whoever is not logged in gets no other than /login."""
         extensions = {"path": self.labextensions_path, "no_cache_paths": ["/"]}
-        themes = {"path": self.themes_dir, "labextensions_path": self.labextensions_path}
+        themes = {
+            "themes_url": "/voila/api/themes",
+            "path": self.themes_dir,
+            "labextensions_path": self.labextensions_path,
+        }
         page = {
             "notebook_path": os.path.relpath(self.notebook_path, self.root_dir),
             "template_paths": self.template_paths,
@@ -122,7 +130,7 @@ class Server(Voila):
             (rf"/api/kernels/{KERNEL}", _behind_login(KernelHandler)),
             (rf"/api/kernels/{KERNEL}/channels", Socket),
             (rf"/voila/api/shutdown/{KERNEL}", _Shutdown),
-            (r"/voila/api/themes/(.*)", _behind_login(ThemesHandler), themes | {"themes_url": "/voila/api/themes"}),
+            (r"/voila/api/themes/(.*)", _behind_login(ThemesHandler), themes),
             (r"/voila/labextensions/(.*)", _behind_login(FileFindHandler), extensions),
             (r"/voila/static/(.*)", _behind_login(MultiStaticFileHandler), static),
             (r"/voila/templates/(.*)", _behind_login(TemplateStaticFileHandler)),
@@ -130,12 +138,12 @@ class Server(Voila):
 
     def listen(self) -> None:
         """Serve until a signal says stop."""
-        # A proxy is believed where nobody but this machine can connect, else anyone could say
-        # whatever address he likes and guess on from there.
-        behind_proxy = all(ipaddress.ip_address(socket.getsockname()[0]).is_loopback for socket in self.sockets)
+        # A proxy's word on who asks is taken where this machine alone can connect; elsewhere
+        # anybody could name another address at each guess.
         server = httpserver.HTTPServer(
-            self.app, ssl_options=self.tls, xheaders=behind_proxy, max_body_size=MOST_BYTES
-        )
+            self.app, ssl_options=self.tls, xheaders=is_local(self.sockets),
+            max_body_size=MOST_BYTES,
+        )  # fmt: skip
         server.add_sockets(self.sockets)
         self.ioloop = ioloop.IOLoop.current()
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
@@ -147,34 +155,24 @@ class Server(Voila):
             self.stop()
 
 
-def _log_refusals(handler: web.RequestHandler) -> None:
-    """Note what was refused or failed: never a query, which may hold what nobody should read."""
-    if handler.get_status() >= 400:
-        request = handler.request
-        gen_log.warning("%d %s %s (%s)", handler.get_status(), request.method, request.path, request.remote_ip)
+def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
+    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
+    app_log.setLevel(logging.ERROR)  # what it warns of is in the lines of `_log_refusals`, too
+    server(store, sockets, tls).start()
 
 
-def serve(
-    host: str = "127.0.0.1",
-    port: int = 8866,
-    *,
-    certfile: str | None = None,
-    keyfile: str | None = None,
-    store: Any,
-) -> None:
-    """Serve the application at `host` and `port` (0: any that is free) until a signal says stop.
-
-    Raises InputError where these can't be used, and where certificate and key don't fit.
-    """
-    tls = _tls(certfile, keyfile)
-    sockets = _sockets(host, port)
+def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> Server:
+    """Return the server that `run` starts."""
     config = Config(
-        KernelRestarter={"restart_limit": 0},  # it would come back without the page's widgets
-        Kernels={"transport_encryption": "auto", "cull_idle_timeout": LOST_S, "cull_interval": 60},
+        KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
+        Kernels={
+            "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
+            "transport_encryption": "auto",
+        },
         Voila={
             "authorizer_class": Access,
-            "cookie_secret": _cookie_secret(folder),
-            "identity_provider_class": Sessions,
+            "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
+            "identity_provider_class": Identity,
             "kernel_websocket_connection_class": WidgetMessages,
             "log_level": "ERROR",
             "notebook_path": str(HERE / "pages" / "live.ipynb"),
@@ -185,48 +183,71 @@ def serve(
             "extension_allowlist": EXTENSIONS,
             "multi_kernel_manager_class": Kernels,
         },
-    )
-    server = Server.instance(
-        config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls
-    )
-    server.initialize([])
-    port = sockets[0].getsockname()[1]
-    print(f"Open {'https' if tls else 'http'}://{host}:{port}/", flush=True)
-    server.start()
+    )  # fmt: skip
+    # No settings from a file in the folder that somebody happens to start it in.
+    voila = Server(config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls)
+    voila.initialize([])
+    return voila
 
 
-def _tls(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
-    if certfile is None and keyfile is None:
+def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
+    """Return what HTTPS takes; None without either. Raises InputError where they don't fit."""
+    if not certfile and not keyfile:
         return None
-    if certfile is None or keyfile is None:
-        raise InputError("--certfile and --keyfile: give both, or none.")
-    certificate, key = paths.resolve(certfile), paths.resolve(keyfile)
-    for path in (certificate, key):
+    if not certfile or not keyfile:
+        raise InputError("HTTPS takes both --certfile and --keyfile; give the other, too.")
+    chain, key = paths.resolve(certfile), paths.resolve(keyfile)
+    for path in (chain, key):
         paths.check_file(path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(certificate, key, password="")
+        context.load_cert_chain(chain, key, password="")
     except ssl.SSLError as error:
         raise InputError(
-            f"{certificate}: no certificate that fits {key} ({error.reason}); "
-            "give both as PEM files, the key without a password."
+            f"{chain}: no certificate for the key in {key}; give both as PEM files, "
+            "the key without a password."
         ) from error
     return context
 
 
-def _sockets(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen at `host` and `port` (0: any that is free).
+
+    Raises InputError where these can't be had.
+    """
     try:
         return netutil.bind_sockets(port, host)
-    except OSError as error:
-        mend = "choose another with --port" if error.errno == errno.EADDRINUSE else "is it mistyped?"
-        raise InputError(f"{host} port {port}: {error.strerror}; {mend}.") from error
+    except (OSError, ValueError) as error:  # a ValueError where no host can be called so
+        code = getattr(error, "errno", None)
+        if code == errno.EADDRINUSE:
+            mend = "something listens there already; choose another --port"
+        elif code == errno.EACCES:
+            mend = "only an administrator may listen there; choose a --port above 1023"
+        else:
+            mend = "no address of this machine; is --host mistyped?"
+        raise InputError(f"{host}, port {port}: {mend}.") from error
 
 
-def _cookie_secret(folder: Path) -> bytes:
-    """Return what cookies are signed with, the same at each start and nobody else's to read."""
+def is_local(sockets: list[socket.socket]) -> bool:
+    """Return whether this machine alone can connect."""
+    return all(ipaddress.ip_address(end.getsockname()[0]).is_loopback for end in sockets)
+
+
+def cookie_secret(folder: Path) -> bytes:
+    """Return what cookies are signed with: the same at each start, and the user's alone to read."""
     path = folder / "cookie-secret"
     if not path.exists():
         with paths.writing(path) as temporary:
             temporary.touch(mode=0o600)
             temporary.write_bytes(secrets.token_bytes(32))
     return path.read_bytes()
+
+
+def _log_refusals(handler: web.RequestHandler) -> None:
+    """Note what was refused or failed, and never a query, which may hold anything."""
+    request = handler.request
+    if handler.get_status() >= 400:
+        gen_log.warning(
+            "%d %s %s (%s)", handler.get_status(), request.method, printable(request.path),
+            request.remote_ip,
+        )  # fmt: skip

@@ -3,6 +3,7 @@ from . import cli_claims as cli_claims
 from . import cli_data as cli_data
 from . import cli_group as cli_group
 from . import cli_predict as cli_predict
+from . import cli_serve as cli_serve
 from . import doctor as doctor
 from . import execute as execute
 from . import fingerprint as fingerprint

@@ -25,6 +25,7 @@ from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
+from cryutils.course.cli_serve import serve
 from cryutils.course.watch import watching
 from cryutils.errors import InputError, near_miss
 
@@ -69,6 +70,7 @@ def doctor() -> None:
 cryutils.add_command(claims)
 cryutils.add_command(data)
 cryutils.add_command(predict)
+cryutils.add_command(serve)
 
 
 def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
