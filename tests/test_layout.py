@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cryutils"
 # Each may import those before it, and itself.
 ORDER = (
     "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "papers", "claims",
-    "plots", "course", "app",
+    "plots", "app", "course",
 )  # fmt: skip
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -1,0 +1,13 @@
+from . import accounts as accounts
+from . import database as database
+from . import export as export
+from . import infants as infants
+from . import log as log
+from . import mongo as mongo
+from . import opening as opening
+from . import sql as sql
+from . import tables as tables
+from .database import StoreUnavailable as StoreUnavailable
+from .log import Log as Log
+from .opening import Store as Store
+from .opening import open as open

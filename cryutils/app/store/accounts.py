@@ -1,0 +1,229 @@
+"""Who may log in: `Users` with their passwords and throttled guessing, and their `Logins`.
+
+Paper B, Figure 1. Passwords are hashed with argon2id, the tickets of logged-in browsers with
+SHA-256, so whoever reads the store can log in as nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from cryutils.app.store.database import Database, Row, Span
+from cryutils.errors import InputError, printable
+
+__all__ = ["HASHER", "LIFETIME_S", "Check", "Logins", "Users", "clean_name"]
+
+HASHER = PasswordHasher()  # argon2id
+LIFETIME_S = 7 * 86400.0  # of a login
+PASSWORD_LENGTH = (8, 1024)  # characters; hashing what is far longer would be a way to stop us
+_NAME_LENGTH = 64
+
+# Failed attempts of a day that are free, by what they have in common; then each waits twice as long
+# as the one before. The last holds but where the user has not logged in before, so that nobody's
+# guessing, from however many addresses, locks a caregiver out at home.
+_FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
+_DAY_S = 86400.0
+_WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
+_REMEMBERED_S = 90 * _DAY_S  # where a user has logged in
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether a password was right; else how long, in s, every other is refused unread."""
+
+    right: bool
+    wait_s: float = 0.0
+
+
+class Users:
+    """The store's users. A name is the same in capitals and small letters."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """Keep them in `database`; `clock()` is the time in s since 1970."""
+        self._database, self._clock = database, clock
+
+    def add(self, name: str, password: str) -> str:
+        """Add a user and return the name as it is kept. Raises InputError for a name in use."""
+        user = _folded(clean_name(name))
+        if not self._database.add("users", [{"name": user, "hash": _hashed(password)}]):
+            raise InputError(f"{user}: a user of this name is there already; choose another.")
+        return user
+
+    def names(self) -> list[str]:
+        """Return all names in order."""
+        return sorted(row["name"] for row in self._database.rows("users"))
+
+    def require(self, name: str) -> str:
+        """Return the name as it is kept. Raises InputError where there is no such user."""
+        user = _folded(name)
+        # Nobody learns another user's name from a near miss.
+        if not self._database.rows("users", name=user):
+            raise InputError(f"no user {user!r}; is the name mistyped?")
+        return user
+
+    def set_password(self, name: str, password: str) -> None:
+        """Set a user's password and end all logins of the user."""
+        user, hashed = self.require(name), _hashed(password)
+        with self._database.transaction() as database:
+            database.change("users", {"hash": hashed}, name=user)
+            database.remove("logins", user=user)
+
+    def remove(self, name: str) -> None:
+        """Remove a user, the user's logins and shares. What the user logged stays, without a name.
+
+        Raises InputError where there is no such user.
+        """
+        user = self.require(name)
+        with self._database.transaction() as database:
+            for table in ("logins", "shares", "attempts"):
+                database.remove(table, user=user)
+            for table in ("sessions", "corrections"):
+                database.change(table, {"user": None}, user=user)
+            database.remove("users", name=user)
+
+    def verify(self, name: str, password: str, *, address: str) -> Check:
+        """Return whether `password` is the user's, tried from the client's (no proxy's) `address`.
+
+        It answers alike, after the same work, for a wrong password and for an unknown user. The
+        attempt counts before the password is looked at, or many at once would slip through.
+        """
+        attempt = {
+            "id": secrets.randbits(48), "user": _folded(name)[:_NAME_LENGTH],
+            "address": _network(address), "time": self._clock(), "succeeded": False,
+        }  # fmt: skip
+        user, who = attempt["user"], {name: attempt[name] for name in ("user", "address")}
+        self._forget(attempt["time"])
+        self._database.add("attempts", [attempt])
+        if (wait_s := self._wait_s(attempt)) > 0:
+            self._database.remove("attempts", id=attempt["id"])
+            return Check(False, wait_s)
+        rows = self._database.rows("users", name=user)
+        right = _matches(rows[0]["hash"] if rows else _nobody(), password) and bool(rows)
+        if right:
+            self._renew(rows[0], password)
+            with self._database.transaction() as database:
+                database.change("attempts", {"succeeded": True}, id=attempt["id"])
+                database.remove("attempts", succeeded=False, **who)
+        return Check(right)
+
+    def _wait_s(self, attempt: Row) -> float:
+        """Return how long, in s, an attempt that has been added would have had to wait."""
+        home = {name: attempt[name] for name in ("user", "address")}
+        is_home = bool(self._database.rows("attempts", succeeded=True, **home))
+        since = Span(attempt["time"] - _DAY_S)
+        longest = 0.0
+        for names, free in _FREE.items():
+            common = {name: attempt[name] for name in names}
+            failed = self._database.rows("attempts", succeeded=False, time=since, **common)
+            times = [row["time"] for row in failed if row["id"] != attempt["id"]]
+            if len(times) >= free and not (names == ("user",) and is_home):
+                wait_s = min(_WAIT_S * 2.0 ** min(len(times) - free, 30), _LONGEST_WAIT_S)
+                longest = max(longest, max(times) + wait_s - attempt["time"])
+        return longest
+
+    def _renew(self, row: Row, password: str) -> None:
+        """Hash a right password again where the parameters have changed since."""
+        if HASHER.check_needs_rehash(row["hash"]):
+            renewed = {"hash": HASHER.hash(_normal(password))}
+            # Not where it was changed in between.
+            self._database.change("users", renewed, name=row["name"], hash=row["hash"])
+
+    def _forget(self, now: float) -> None:
+        for succeeded, age_s in ((False, _DAY_S), (True, _REMEMBERED_S)):
+            old = Span(stop=now - age_s)
+            self._database.remove("attempts", succeeded=succeeded, time=old)
+
+
+class Logins:
+    """The browsers that are logged in, each with a random ticket."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """Keep them in `database`; `clock()` is the time in s since 1970."""
+        self._database, self._clock = database, clock
+
+    def begin(self, user: str) -> str:
+        """Return a new ticket for a user whose password was right; it is valid for LIFETIME_S."""
+        self._database.remove("logins", expires=Span(stop=self._clock()))
+        ticket = secrets.token_urlsafe(32)
+        expires = self._clock() + LIFETIME_S
+        row = {"token": _digest(ticket), "user": _folded(user), "expires": expires}
+        self._database.add("logins", [row])
+        return ticket
+
+    def user(self, ticket: str) -> str | None:
+        """Return whose valid ticket this is; None if nobody's."""
+        valid = Span(self._clock(), inf)
+        rows = self._database.rows("logins", token=_digest(ticket), expires=valid)
+        return rows[0]["user"] if rows else None
+
+    def end(self, ticket: str) -> None:
+        """Let a ticket be nobody's from now on."""
+        self._database.remove("logins", token=_digest(ticket))
+
+    def end_all(self, user: str) -> None:
+        """End all logins of a user."""
+        self._database.remove("logins", user=_folded(user))
+
+
+def clean_name(name: str) -> str:
+    """Return a name without spaces around it. Raises InputError for an empty, long or odd one."""
+    cleaned = unicodedata.normalize("NFKC", name).strip()
+    if not 0 < len(cleaned) <= _NAME_LENGTH or not cleaned.isprintable():
+        raise InputError(
+            f"{printable(name[:_NAME_LENGTH])!r}: no name; give 1 to {_NAME_LENGTH} characters "
+            "that can be printed."
+        )
+    return cleaned
+
+
+def _folded(name: str) -> str:
+    # A telephone's keyboard begins with a capital; and no database takes every character.
+    return printable(unicodedata.normalize("NFKC", name).strip().casefold())
+
+
+def _normal(password: str) -> bytes:
+    # Keyboards differ in how they compose accents.
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+def _hashed(password: str) -> str:
+    shortest, longest = PASSWORD_LENGTH
+    if not shortest <= len(password) <= longest:
+        raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
+    return HASHER.hash(_normal(password))
+
+
+@cache
+def _nobody() -> str:
+    """Return a hash that no password has, so that an unknown user costs as much as a known one."""
+    return HASHER.hash(secrets.token_bytes())
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return HASHER.verify(hashed, _normal(password[: PASSWORD_LENGTH[1] + 1]))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _network(address: str) -> str:
+    """Return whose address this is: of IPv6, the network, in which anybody has 2**64 of them."""
+    try:
+        host = ipaddress.ip_address(address)
+    except ValueError:  # a name, a socket's path
+        return printable(address)[:_NAME_LENGTH]
+    return str(ipaddress.ip_network((host, 64), strict=False)) if host.version == 6 else str(host)
+
+
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()

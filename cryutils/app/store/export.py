@@ -1,0 +1,51 @@
+"""The log as a table in a file, for `cryutils log export`: `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+from cryutils._io.paths import writing
+from cryutils.app.store.log import Log
+from cryutils.errors import InputError
+
+__all__ = ["export"]
+
+_AT_ONCE = 50_000  # readings in memory
+
+
+def export(
+    logs: Sequence[Log], path: Path, since: float | None = None, until: float | None = None
+) -> int:
+    """Write the readings of infants from `since` on and before `until` (s since 1970) to `path`.
+
+    A row a reading, times in UTC; `corrected` where a caregiver said otherwise; `probabilities`,
+    `sound` and `face` as JSON by state. Its suffix, .csv or .parquet, is the format. Returns how
+    many readings it wrote; the file is there whole or not at all. Raises InputError for another
+    suffix.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    writers = {".csv": csv.CSVWriter, ".parquet": parquet.ParquetWriter}
+    if path.suffix.lower() not in writers:
+        raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
+    text, number = pa.string(), pa.float64()
+    schema = pa.schema({
+        "infant": text, "session": pa.int64(), "source": text,
+        "time": pa.timestamp("us", tz="UTC"), "verdict": text, "corrected": text, "cry": number,
+        "probabilities": text, "sound": text, "face": text, "note": text,
+    })  # fmt: skip
+    rows = chain.from_iterable(log.entries(since, until) for log in logs)
+    n = 0
+    with writing(path) as part, writers[path.suffix.lower()](part, schema) as writer:
+        while some := list(islice(rows, _AT_ONCE)):
+            times = [{"time": round(row["time"] * 1e6)} for row in some]
+            table = [
+                {name: (row | time)[name] for name in schema.names}
+                for row, time in zip(some, times, strict=True)
+            ]
+            writer.write_table(pa.Table.from_pylist(table, schema))
+            n += len(some)
+    return n

@@ -1,0 +1,180 @@
+"""The store in MongoDB, through pymongo: `MongoDatabase`.
+
+A single server has no transactions. So what belongs together is done in an order of which a part
+can be repeated, and a quarter whose readings are being changed is marked `open` before; one that a
+killed process left open is counted again by whoever asks for sums.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from cryutils.app.store.database import (
+    KEYS, QUARTER_S, Database, Row, Span, StoreUnavailable, corrected,
+)  # fmt: skip
+from cryutils.errors import InputError
+
+__all__ = ["MongoDatabase"]
+
+_WAIT_S = 5
+_DUPLICATE = 11000  # the server's code for a key that is there already
+
+
+class MongoDatabase(Database):
+    """`Database` in one of a MongoDB server's databases."""
+
+    def __init__(self, client: pymongo.MongoClient[Row], name: str, shown: str) -> None:
+        """Use the database `name`, which errors call `shown`."""
+        self._client, self._tables, self.shown = client, client[name], shown
+
+    @classmethod
+    def at(cls, address: str, shown: str) -> MongoDatabase:
+        """Return the database at a URL; what it acknowledges is in the journal of the server.
+
+        Raises InputError where it is no address.
+        """
+        wait = {"serverSelectionTimeoutMS": 1000 * _WAIT_S, "connectTimeoutMS": 1000 * _WAIT_S}
+        try:
+            client: pymongo.MongoClient[Row] = pymongo.MongoClient(
+                address, w="majority", journal=True, **wait
+            )
+            return cls(client, client.get_default_database("cryutils").name, shown)
+        except (PyMongoError, ValueError) as error:  # its words may quote a password
+            raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[MongoDatabase]:
+        yield self
+
+    @contextmanager
+    def counted(self, infant: int, quarters: Iterable[int]) -> Iterator[MongoDatabase]:
+        keys = [{"infant": infant, "quarter": start} for start in sorted(quarters)]
+        with self._talking():
+            for key in keys:
+                step = {"$inc": {"open": 1, "version": 1}}
+                self._tables.quarters.update_one(key, step, upsert=True)
+        yield self
+        with self._talking():
+            for key in keys:
+                self._count(key, closed=1)
+
+    upgrade = transaction
+
+    def create(self) -> None:
+        with self._talking():
+            for table, columns in KEYS.items():
+                # A quarter is one document here, its verdicts in a list.
+                names = [name for name in columns if (table, name) != ("quarters", "verdict")]
+                self._tables[table].create_index([(name, 1) for name in names], unique=True)
+            for table in ("sessions", "corrections"):
+                self._tables[table].create_index("infant")
+            for name in ("user", "address", "time"):
+                self._tables.attempts.create_index(name)
+
+    def version(self) -> int | None:
+        rows = self.rows("meta", key="version")
+        return rows[0]["value"] if rows else None
+
+    def add(self, table: str, rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        copies = [dict(row) for row in rows]  # pymongo writes its own key into what it gets
+        with self._talking():
+            try:
+                return len(self._tables[table].insert_many(copies, ordered=False).inserted_ids)
+            except BulkWriteError as error:
+                details = error.details
+                if any(problem["code"] != _DUPLICATE for problem in details["writeErrors"]):
+                    raise
+                return details["nInserted"]
+
+    def rows(self, table: str, **where: Any) -> list[Row]:
+        with self._talking():
+            return list(self._tables[table].find(_conditions(where), {"_id": 0}))
+
+    def change(self, table: str, values: Row, **where: Any) -> int:
+        with self._talking():
+            step = {"$set": values}
+            return self._tables[table].update_many(_conditions(where), step).matched_count
+
+    def remove(self, table: str, **where: Any) -> int:
+        with self._talking():
+            return self._tables[table].delete_many(_conditions(where)).deleted_count
+
+    def readings(self, infant: int, span: Span) -> Iterator[Row]:
+        where = _conditions({"infant": infant, "time": span})
+        with self._talking():
+            order = [("time", 1), ("session", 1)]
+            yield from self._tables.readings.find(where, {"_id": 0}).sort(order)
+
+    def quarters(self, infant: int, span: Span) -> list[int]:
+        return [start for start, counts in self._counts(infant, span) if counts]
+
+    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
+        sums: Counter[tuple[int, str]] = Counter()
+        for start, counts in self._counts(infant, Span(edges[0], edges[-1])):
+            edge = edges[bisect_right(edges, start) - 1]
+            for verdict, n in counts:
+                sums[edge, verdict] += n
+        return [(edge, verdict, n) for (edge, verdict), n in sums.items()]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _counts(self, infant: int, span: Span) -> Iterator[tuple[int, list[tuple[str, int]]]]:
+        """Yield the quarters that begin in `span`, in order, and how often each verdict is there."""
+        where = _conditions({"infant": infant, "quarter": span})
+        with self._talking():
+            for left in list(self._tables.quarters.find(where | {"open": {"$gt": 0}})):
+                self._count({"infant": infant, "quarter": left["quarter"]}, closed=0)
+            fields = {"_id": 0, "quarter": 1, "counts": 1}
+            for row in self._tables.quarters.find(where, fields).sort("quarter"):
+                yield row["quarter"], row.get("counts", [])
+
+    def _count(self, key: Row, *, closed: int) -> None:
+        """Count a quarter's readings again, each by what it was corrected to, if it was.
+
+        Where others changed the quarter meanwhile, again: so the last to write has seen all.
+        """
+        infant, span = key["infant"], Span(key["quarter"], key["quarter"] + QUARTER_S)
+        done = False
+        while not done and (row := self._tables.quarters.find_one(key)) is not None:
+            where = {"infant": infant, "start": {"$lt": span.stop}, "stop": {"$gte": span.start}}
+            corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
+            readings = self._tables.readings.find(
+                _conditions({"infant": infant, "time": span}), {"_id": 0, "time": 1, "verdict": 1}
+            )
+            counts = Counter(corrected(reading, corrections) for reading in readings)
+            values = {"counts": list(map(list, counts.items()))}
+            step = {"$set": values, "$inc": {"open": -closed, "version": 1}}
+            same = key | {"version": row["version"]}
+            done = bool(self._tables.quarters.update_one(same, step).matched_count)
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        try:
+            yield
+        except PyMongoError as error:
+            raise StoreUnavailable(error, self.shown) from error
+
+
+def _conditions(where: Row) -> Row:
+    conditions = {}
+    for name, value in where.items():
+        match value:
+            case Span(start, stop):
+                bounds = {"$gte": start, "$lt": stop}
+                bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+                conditions |= {name: bounds} if bounds else {}
+            case list():
+                conditions[name] = {"$in": value}
+            case _:
+                conditions[name] = {"$eq": value}
+    return conditions

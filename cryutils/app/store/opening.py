@@ -1,0 +1,127 @@
+"""Where a store is, and what it consists of: `open(url)` gives a `Store`.
+
+SQLite in a file of the user's unless CRYUTILS_STORE or the caller names another; PostgreSQL or
+MongoDB by the address of a server. An older store is brought up, a newer one is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+
+from cryutils.app.store.accounts import Logins, Users
+from cryutils.app.store.database import VERSION, Database, Span, StoreUnavailable, quarter
+from cryutils.app.store.infants import Infants
+from cryutils.errors import InputError, printable
+
+__all__ = ["Store", "open"]
+
+_FORMS = "sqlite:///FILE, postgresql://USER@HOST/DATABASE or mongodb://HOST/DATABASE"
+
+
+class Store:
+    """Users and their logins, infants, and through these every log. A context manager."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """Use a database whose tables are there; `clock()` is the time in s since 1970."""
+        self._database, self._clock = database, clock
+        self.users = Users(database, clock)
+        self.logins = Logins(database, clock)
+        self.infants = Infants(database, self.users, clock)
+
+    @property
+    def address(self) -> str:
+        """Where it is, without a password."""
+        return self._database.shown
+
+    def keep(self, days: int | None) -> None:
+        """Let each new session of an infant purge what is older; None: keep all (the default)."""
+        if days is not None and not 1 <= days <= 36500:
+            raise InputError(f"{days} days: keep readings for 1 to 36500 days, or all.")
+        with self._database.transaction() as database:
+            database.remove("meta", key="keep_days")
+            if days is not None:
+                database.add("meta", [{"key": "keep_days", "value": days}])
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
+    """Return the store at `url`, made or brought up to this version where that is needed.
+
+    None: CRYUTILS_STORE, else a file in the user's data folder. Relative files are resolved against
+    the folder where the command was started. Raises InputError, in one line without a password,
+    where there is no such place, it can't be reached or written, or a newer version made it.
+    """
+    database = _database(url or os.environ.get("CRYUTILS_STORE") or _default())
+    try:
+        _bring_up(database)
+    except StoreUnavailable as error:
+        raise InputError(f"{error.filename}: {error.strerror}.") from error
+    return Store(database, clock)
+
+
+def _default() -> str:
+    import platformdirs
+
+    return f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
+
+
+def _database(url: str) -> Database:
+    scheme = url.partition("://")[0]
+    if scheme in ("sqlite", "postgresql"):
+        from cryutils.app.store.sql import SqlDatabase
+
+        return SqlDatabase.at(url, _shown(url))
+    if scheme in ("mongodb", "mongodb+srv"):
+        from cryutils.app.store.mongo import MongoDatabase
+
+        return MongoDatabase.at(url, _shown(url))
+    raise InputError(f"CRYUTILS_STORE: no address of a store; write {_FORMS}.")
+
+
+def _shown(url: str) -> str:
+    """Return an address without user, password and options, and less where it can't be read."""
+    scheme, _, rest = url.partition("://")
+    rest, _, options = rest.partition("?")
+    place = rest.rpartition("@")[2]
+    hosts = place.partition("/")[0].split(",")
+    plain = all(re.fullmatch(r"[^:]*(:\d+)?", host) for host in hosts) and "@" not in options
+    return printable(f"{scheme}://{place if plain else '...'}")
+
+
+def _bring_up(database: Database) -> None:
+    """Make the tables, or those that an older version lacked. Raises InputError for a newer one."""
+    if database.version() == VERSION:
+        return
+    with database.upgrade() as alone:
+        version = alone.version()
+        if version is not None and version > VERSION:
+            raise InputError(
+                f"{database.shown}: a newer cryutils made this store (version {version}, not "
+                f"{VERSION}); install that one."
+            )
+        alone.create()
+        if version == 1:
+            _count(alone)
+        alone.remove("meta", key="version")
+        alone.add("meta", [{"key": "version", "value": VERSION}])
+
+
+def _count(database: Database) -> None:
+    """Count all readings by quarters of an hour, which version 1 did not."""
+    for infant in database.rows("infants"):
+        readings = database.readings(infant["id"], Span())
+        quarters = {quarter(reading["time"]) for reading in readings}
+        with database.counted(infant["id"], quarters):
+            pass

@@ -1,0 +1,234 @@
+"""The store in SQLite or PostgreSQL, through SQLAlchemy: `SqlDatabase`.
+
+Each call is a transaction, or part of one. A quarter is counted again from its readings in the
+transaction that changes them, so its counts can't differ from what the log holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cryutils._io.paths import resolve
+from cryutils.app.readings import GAP
+from cryutils.app.store.database import QUARTER_S, Database, Row, Span, StoreUnavailable
+from cryutils.app.store.tables import CORRECTIONS, INFANTS, META, QUARTERS, READINGS, TABLES
+from cryutils.errors import InputError
+
+__all__ = ["SqlDatabase"]
+
+_UPGRADE = 0x437279  # the number of a lock that PostgreSQL keeps for whoever makes tables
+_AT_ONCE = 10_000  # readings in memory
+_WAIT_S = 10  # for another's transaction in SQLite, for a server's answer
+
+
+class SqlDatabase(Database):
+    """`Database` behind an SQLAlchemy engine; with a `connection`, one transaction in it."""
+
+    def __init__(
+        self, engine: sa.Engine, shown: str, connection: sa.Connection | None = None
+    ) -> None:
+        """Use `engine`, which errors call `shown`."""
+        self._engine, self.shown, self._connection = engine, shown, connection
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    @classmethod
+    def at(cls, address: str, shown: str) -> SqlDatabase:
+        """Return the database at a URL. Raises InputError where it is none, or no file can be."""
+        try:
+            url = sa.make_url(address)
+        except (sa.exc.ArgumentError, ValueError) as error:  # its words may quote a password
+            raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+        if url.drivername == "postgresql":
+            url, options = url.set(drivername="postgresql+psycopg"), {"connect_timeout": _WAIT_S}
+            return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=options), shown)
+        if url.database in (None, "", ":memory:"):
+            raise InputError(f"{shown}: it would forget everything; name a file.")
+        path = _file(resolve(str(url.database)))
+        url, options = url.set(database=str(path)), {"timeout": _WAIT_S}
+        engine = sa.create_engine(url, connect_args=options)
+        sa.event.listen(engine, "connect", _settle)
+        sa.event.listen(engine, "begin", _begin)
+        return cls(engine, str(path))
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlDatabase]:
+        if self._connection is not None:
+            yield self
+            return
+        with self._connected(writes=True) as connection:
+            yield SqlDatabase(self._engine, self.shown, connection)
+
+    @contextmanager
+    def counted(self, infant: int, quarters: Iterable[int]) -> Iterator[SqlDatabase]:
+        with self.transaction() as bound:
+            yield bound
+            bound._count(infant, quarters)
+
+    @contextmanager
+    def upgrade(self) -> Iterator[SqlDatabase]:
+        with self.transaction() as bound:
+            if self._engine.dialect.name == "postgresql":
+                bound._run(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE)))
+            yield bound
+
+    def create(self) -> None:
+        with self._connected(writes=True) as connection:
+            names = set(sa.inspect(connection).get_table_names())
+            if names & set(TABLES.tables) and META.name not in names:
+                raise InputError(f"{self.shown}: it holds another program's tables; name another.")
+            TABLES.create_all(connection)
+
+    def version(self) -> int | None:
+        with self._connected() as connection:
+            if not sa.inspect(connection).has_table(META.name):
+                return None
+            return connection.scalar(sa.select(META.c.value).where(META.c.key == "version"))
+
+    def add(self, table: str, rows: Sequence[Row]) -> int:
+        statement = self._insert(TABLES.tables[table]).on_conflict_do_nothing()
+        return self._run(statement, rows) if rows else 0
+
+    def rows(self, table: str, **where: Any) -> list[Row]:
+        columns = TABLES.tables[table]
+        with self._connected() as connection:
+            rows = connection.execute(sa.select(columns).where(*_conditions(columns, where)))
+            return [dict(row) for row in rows.mappings()]
+
+    def change(self, table: str, values: Row, **where: Any) -> int:
+        columns = TABLES.tables[table]
+        return self._run(sa.update(columns).where(*_conditions(columns, where)).values(values))
+
+    def remove(self, table: str, **where: Any) -> int:
+        columns = TABLES.tables[table]
+        return self._run(sa.delete(columns).where(*_conditions(columns, where)))
+
+    def readings(self, infant: int, span: Span) -> Iterator[Row]:
+        where = _conditions(READINGS, {"infant": infant, "time": span})
+        query = sa.select(READINGS).where(*where).order_by(READINGS.c.time, READINGS.c.session)
+        with self._connected() as connection:
+            rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+            yield from map(dict, rows.mappings())
+
+    def quarters(self, infant: int, span: Span) -> list[int]:
+        begins = QUARTERS.c.quarter
+        where = _conditions(QUARTERS, {"infant": infant, "quarter": span})
+        with self._connected() as connection:
+            query = sa.select(begins).distinct().where(*where).order_by(begins)
+            return list(connection.scalars(query))
+
+    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
+        names = sa.column("start", sa.BigInteger), sa.column("stop", sa.BigInteger)
+        pairs = list(zip(edges, edges[1:], strict=False))
+        period = sa.values(*names, name="period", literal_binds=True).data(pairs).cte()
+        counts = QUARTERS.c
+        inside = (counts.quarter >= period.c.start) & (counts.quarter < period.c.stop)
+        query = (
+            sa.select(period.c.start, counts.verdict, sa.func.sum(counts.n))
+            .join_from(period, QUARTERS, inside)
+            .where(counts.infant == infant)
+            .group_by(period.c.start, counts.verdict)
+        )
+        with self._connected() as connection:
+            return [(start, verdict, int(n)) for start, verdict, n in connection.execute(query)]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _count(self, infant: int, quarters: Iterable[int]) -> None:
+        """Count the readings of these quarters again, each by what it was corrected to, if it was.
+
+        The infant's row is locked, so that of two who add readings at once the second counts both.
+        """
+        lock = sa.select(INFANTS.c.id).where(INFANTS.c.id == infant)
+        self._run(lock.with_for_update(key_share=True))
+        for start in sorted(quarters):
+            self.remove("quarters", infant=infant, quarter=start)
+            counts = _counts(infant, start)
+            self._run(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
+
+    def _run(self, statement: sa.Executable, rows: Sequence[Row] | None = None) -> int:
+        with self._connected(writes=True) as connection:
+            return connection.execute(statement, rows).rowcount
+
+    @contextmanager
+    def _connected(self, *, writes: bool = False) -> Iterator[sa.Connection]:
+        """Give this transaction's connection, else one with a transaction of its own."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        try:
+            with self._engine.execution_options(writes=writes).begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError as error:
+            raise InputError("Somebody else removed this meanwhile; look again.") from error
+        except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(getattr(error, "orig", error), self.shown) from error
+
+
+def _file(path: Path) -> Path:
+    """Make SQLite's file, if need be, for its owner alone: it holds a family's days."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
+    return path
+
+
+def _settle(connection: Any, _record: Any) -> None:
+    """Settle a new connection to SQLite: durable, and no transaction but ours (`_begin`)."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A transaction that reads first and then writes would fail, not wait, where another writes.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]:
+    for name, value in where.items():
+        column = table.c[name]
+        match value:
+            case Span(start, stop):
+                if start is not None:
+                    yield column >= start
+                if stop is not None:
+                    yield column < stop
+            case list():
+                yield column.in_(value)
+            case _:
+                yield column == value
+
+
+def _counts(infant: int, start: int) -> sa.Select[Any]:
+    """Return the query for a quarter's rows. A gap stays a gap: there was nothing to correct."""
+    reading, correction = READINGS.c, CORRECTIONS.c
+    corrected = (
+        sa.select(correction.verdict)
+        .where(correction.infant == infant, correction.stop >= reading.time)
+        .where(correction.start <= reading.time)
+        .order_by(correction.made.desc(), correction.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    verdict = sa.case(
+        (reading.verdict == GAP, GAP), else_=sa.func.coalesce(corrected, reading.verdict)
+    )
+    where = _conditions(READINGS, {"infant": infant, "time": Span(start, start + QUARTER_S)})
+    counted = sa.select(verdict.label("verdict")).where(*where).subquery()
+    columns = {
+        "infant": sa.literal(infant, sa.BigInteger), "quarter": sa.literal(start, sa.BigInteger),
+        "verdict": counted.c.verdict, "n": sa.func.count(),
+    }  # fmt: skip
+    return sa.select(*(column.label(name) for name, column in columns.items())).group_by(
+        counted.c.verdict
+    )
