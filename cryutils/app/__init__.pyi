@@ -1,7 +1,11 @@
 from . import clip_view as clip_view
+from . import kernels as kernels
 from . import knobs as knobs
+from . import login as login
+from . import page as page
 from . import player as player
 from . import readings as readings
+from . import serve as serve
 from . import store as store
 from . import upload as upload
 from .clip_view import Sound as Sound
