@@ -54,7 +54,8 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}", "HOME": str(folder),
         "XDG_DATA_HOME": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
     }  # fmt: skip
-    command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0", *options]
+    # As the installed command does, it doesn't look for modules in the folder of the start (-P).
+    command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--port", "0", *options]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=environment | variables, stdin=subprocess.DEVNULL, stdout=log,
@@ -81,7 +82,7 @@ class Visitor(requests.Session):
 
     def __init__(self, server: Served) -> None:
         super().__init__()
-        self.server = server
+        self.server, self.kernel = server, ""
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:  # type: ignore[override]
         """Ask the server; a redirect is an answer."""
@@ -96,9 +97,9 @@ class Visitor(requests.Session):
     def log_in(self, name: str, password: str = PASSWORD) -> requests.Response:
         return self.submit("/login", name=name, password=password)
 
-    def open_page(self) -> str:
+    def open_page(self, path: str = "/") -> str:
         """Open the page and return its kernel's id."""
-        settings = re.search(r'"kernelId": "([\w-]+)"', self.get("/").text)
+        settings = re.search(r'"kernelId": "([\w-]+)"', self.get(path).text)
         assert settings, self.server.log
         return settings[1]
 
