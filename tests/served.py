@@ -86,7 +86,7 @@ class Visitor(requests.Session):
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:  # type: ignore[override]
         """Ask the server; a redirect is an answer."""
-        options = {"allow_redirects": False, "timeout": HANG_S} | options
+        options |= {"allow_redirects": False, "timeout": HANG_S}
         return super().request(method, self.server.url + path, **options)  # type: ignore[arg-type]
 
     def submit(self, form: str, path: str | None = None, **fields: str) -> requests.Response:
@@ -121,12 +121,19 @@ def send(
 
 
 def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str, dict]]:
-    """Yield (kind, id of what it answers, content) of messages up to a reply to `until`."""
+    """Yield (kind, id of what it answers, content) of messages, until `until` has its reply.
+
+    And until the kernel has said that it is idle again: what it publishes comes another way.
+    """
+    waited = {"kernel_info_reply", "comm_info_reply"}, {"idle"}
     deadline = time.monotonic() + HANG_S
     while time.monotonic() < deadline:
         _, parts = deserialize_msg_from_ws_v1(socket.recv())
         header, parent, _, content = (json.loads(part) for part in parts[:4])
         yield header["msg_type"], parent.get("msg_id", ""), content
-        if parent.get("msg_id") == until and header["msg_type"].endswith("_reply"):
+        if parent.get("msg_id") == until:
+            signs = {header["msg_type"], content.get("execution_state")}
+            waited = tuple(left for left in waited if not left & signs)
+        if not waited:
             return
     pytest.fail("the kernel never answered")
