@@ -26,6 +26,7 @@ from cryutils.app import store
 
 HANG_S = 120  # no machine is that slow: whatever takes longer never comes
 PASSWORD = "four words nobody guesses"
+CONTROL = "jupyter.widget.control"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 
@@ -115,7 +116,9 @@ def send(
     socket: websocket.WebSocket, kind: str, *, channel: str = "shell", **content: object
 ) -> str:
     """Send a message of this kind to a kernel, and return its id."""
-    message = Session().msg(kind, content)
+    # Of widgets' messages; the kernel looks at its first number.
+    version = "1.0.0" if content.get("target_name") == CONTROL else "2.1.0"
+    message = Session().msg(kind, content, metadata={"version": version})
     socket.send_binary(serialize_msg_to_ws_v1(message, channel, Session().pack))
     return message["header"]["msg_id"]
 

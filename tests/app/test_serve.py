@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import psutil
 import pytest
 import websocket
-from served import HANG_S, PASSWORD, Served, Visitor, replies, send, served
+from served import CONTROL, HANG_S, PASSWORD, Served, Visitor, replies, send, served
 
 from cryutils.app import serve, store
 from cryutils.app.kernels import MESSAGES, PAGES
@@ -92,7 +92,7 @@ def shown(somebody: Visitor) -> str:
     """What the widgets of a caregiver's page hold, asked for as the page asks."""
     connection = somebody.socket(somebody.kernel)
     comm = "0123456789abcdef"
-    send(connection, "comm_open", comm_id=comm, target_name="jupyter.widget.control", data={})
+    send(connection, "comm_open", comm_id=comm, target_name=CONTROL, data={})
     send(connection, "comm_msg", comm_id=comm, data={"method": "request_states"})
     asked = send(connection, "kernel_info_request")
     states = [
@@ -282,14 +282,16 @@ def test_nothing_but_messages_of_widgets_reaches_a_kernel(
 @pytest.mark.parametrize("target", ["jupyter.widget", "jupyter.widget.version", "other", None])
 def test_a_page_makes_no_widgets_of_its_own(ann: Visitor, target: str | None) -> None:
     connection = ann.socket(ann.kernel)
-    state = {"_model_name": "TextModel", "_model_module": "@jupyter-widgets/controls",
-             "_model_module_version": "2.0.0", "_view_name": "TextView"}  # fmt: skip
-    send(connection, "comm_open", comm_id="forged", target_name=target, data={"state": state})
-    asked = send(connection, "comm_info_request")
-    *_, (_, _, content) = replies(connection, asked)
+    names = {"model_name": "LayoutModel", "view_name": "LayoutView"}
+    modules = {f"{part}_module": "@jupyter-widgets/base" for part in ("model", "view")}
+    versions = {f"{part}_module_version": "2.0.0" for part in ("model", "view")}
+    state = {f"_{name}": value for name, value in (names | modules | versions).items()}
+    forged = send(
+        connection, "comm_open", comm_id="forged", target_name=target, data={"state": state}
+    )
+    asked = send(connection, "kernel_info_request")
+    assert forged not in {parent for _, parent, _ in replies(connection, asked)}
     connection.close()
-    assert content["comms"]
-    assert "forged" not in content["comms"]
 
 
 @pytest.mark.parametrize("protocols", [None, [], ["other"]])
