@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cryutils"
-# Each may import those before it, and itself.
+# Each may import those before it, and itself. The commands in `course` come last, since they open the
+# application, too, which asks nothing of them.
 ORDER = (
     "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "papers", "claims",
     "plots", "app", "course",

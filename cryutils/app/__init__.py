@@ -1,8 +1,8 @@
 """The course's widgets and the caregiver application.
 
 The stub beside this file says what is in it; each part is imported when first touched, so a page
-that only logs in or only plays a clip pays for nothing else. Nothing here is imported by the rest
-of the library. Notebook 01 walks `player`.
+that only logs in or only plays a clip pays for nothing else. Of the library only the commands in
+`course` import it. Notebook 01 walks `player`.
 """
 
 import lazy_loader

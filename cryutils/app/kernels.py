@@ -21,7 +21,7 @@ from jupyter_server.auth.identity import User
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from tornado.log import gen_log
+from tornado.log import access_log
 from tornado.web import HTTPError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
@@ -166,6 +166,6 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
         target = self.session.unpack(parts[3]).get("target_name")
         is_new_widget = kind == "comm_open" and target != CONTROL
         if channel != "shell" or kind not in MESSAGES or is_new_widget:
-            gen_log.warning("dropped a message that no page sends: %s on %s", kind, channel)
+            access_log.warning("dropped a message that no page sends: %s on %s", kind, channel)
             return
         super().handle_incoming_message(incoming_msg)

@@ -25,7 +25,7 @@ from jupyter_server.base.handlers import FileFindHandler, JupyterHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyterlab_server.themes_handler import ThemesHandler
 from tornado import httpserver, ioloop, netutil, web
-from tornado.log import app_log, gen_log
+from tornado.log import access_log, app_log, gen_log
 from traitlets.config import Config
 from voila.app import Voila
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
@@ -157,7 +157,8 @@ class Server(Voila):
 
 def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
     """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
-    app_log.setLevel(logging.ERROR)  # what it warns of is in the lines of `_log_refusals`, too
+    for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
+        log.setLevel(logging.ERROR)
     server(store, sockets, tls).start()
 
 
@@ -247,7 +248,7 @@ def _log_refusals(handler: web.RequestHandler) -> None:
     """Note what was refused or failed, and never a query, which may hold anything."""
     request = handler.request
     if handler.get_status() >= 400:
-        gen_log.warning(
+        access_log.warning(
             "%d %s %s (%s)", handler.get_status(), request.method, printable(request.path),
             request.remote_ip,
         )  # fmt: skip

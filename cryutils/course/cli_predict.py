@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils.course.cli_group import say
+from cryutils.course.cli_store import opened
 from cryutils.errors import NO_MEMORY, InputError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cryutils.papers.predict import Prediction
+    from cryutils.app.readings import Reading
+    from cryutils.papers.predict import Prediction, Timeline
     from cryutils.papers.predict_ensemble import Models
 
 __all__ = ["predict"]
@@ -40,8 +44,14 @@ _FOLDED_WIDTH = 20  # characters that each of them needs
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it,"
               " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
 @click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
+@click.option("--log", "infant", metavar="INFANT", help="Also log the answers, as this infant's.")
 def predict(
-    files: tuple[str, ...], model: str, run: str | None, as_json: bool, annotate: str | None
+    files: tuple[str, ...],
+    model: str,
+    run: str | None,
+    as_json: bool,
+    annotate: str | None,
+    infant: str | None,
 ) -> None:
     """Say what state the trained models see in sounds, videos or pictures.
 
@@ -53,6 +63,7 @@ def predict(
       cryutils predict cry.wav crying.mp4
       cryutils predict recordings --annotate drawn --json
       cryutils predict crying.mp4 --model ensemble
+      cryutils predict crying.mp4 --log Mia
     """
     from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import run_folder
@@ -60,6 +71,8 @@ def predict(
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")
+    if infant is not None:
+        log = click.get_current_context().with_resource(opened()).infants.infant(infant, user=None)
     for folder in outputs_dir().glob("*/"):
         run_folder.settle(folder)  # what a kill left between two files of a run
     models = Models(model, run=run)
@@ -73,7 +86,10 @@ def predict(
     if artist is not None:
         unanswered["annotated"] = None
     rows = [{"file": name, **unanswered} for name in _expanded(files)]
-    complete = [_answer(row, models, artist) for row in _shown(rows)]
+    record = None
+    if infant is not None:
+        record = partial(log.append, log.begin(f"cryutils predict --model {model}"))
+    complete = [_answer(row, models, artist, record) for row in _shown(rows)]
     done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
@@ -86,7 +102,12 @@ def predict(
         raise SystemExit(1 if done else 2)
 
 
-def _answer(row: dict[str, Any], models: Models, artist: _Artist | None) -> bool:
+def _answer(
+    row: dict[str, Any],
+    models: Models,
+    artist: _Artist | None,
+    record: Callable[[list[Reading]], int] | None,
+) -> bool:
     """Fill in the row of its file; return whether all went well, and say on stderr what did not."""
     from cryutils._io.paths import resolve
 
@@ -99,6 +120,11 @@ def _answer(row: dict[str, Any], models: Models, artist: _Artist | None) -> bool
             say(f"{name}: answered by {prediction.run}, trained on {prediction.note}.", err=True)
         if artist is not None:
             row["annotated"] = artist.draw(prediction)
+        if record is not None:
+            record([_reading(prediction)])
+    except OSError as error:  # the store's; the answer stands
+        say(f"cryutils: {name}: not logged, {error.filename}: {error.strerror}.", err=True)
+        return False
     except (InputError, MemoryError) as error:
         message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
         if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
@@ -106,6 +132,27 @@ def _answer(row: dict[str, Any], models: Models, artist: _Artist | None) -> bool
         say(f"cryutils: {message}", err=True)
         return False
     return True
+
+
+def _reading(prediction: Prediction) -> Reading:
+    """Return a prediction as the log keeps it, at the time of the answer."""
+    from cryutils.app.readings import GAP, Reading
+
+    names = prediction.probabilities
+
+    def mean(timeline: Timeline | None) -> dict[str, float] | None:
+        if timeline is None:
+            return None
+        return dict(zip(names, timeline.probabilities.mean(axis=0).tolist(), strict=True))
+
+    return Reading(
+        time=time.time(),
+        verdict=prediction.state or GAP,  # nothing in it could be heard or seen
+        probabilities=prediction.probabilities,
+        sound=mean(prediction.sound),
+        face=mean(prediction.face),
+        note="; ".join([prediction.file.name, *prediction.remarks]),
+    )
 
 
 def _expanded(names: Sequence[str]) -> list[str]:

@@ -97,7 +97,7 @@ class Users:
         It answers alike, after the same work, for a wrong password and for an unknown user. The
         attempt counts before the password is looked at, or many at once would slip through.
         """
-        attempt = {
+        attempt: Row = {
             "id": secrets.randbits(48), "user": _folded(name)[:_NAME_LENGTH],
             "address": _network(address), "time": self._clock(), "succeeded": False,
         }  # fmt: skip
@@ -108,7 +108,7 @@ class Users:
             self._database.remove("attempts", id=attempt["id"])
             return Check(False, wait_s)
         rows = self._database.rows("users", name=user)
-        right = _matches(rows[0]["hash"] if rows else _nobody(), password) and bool(rows)
+        right = _matches(rows[0]["hash"] if rows else _nobody(HASHER), password) and bool(rows)
         if right:
             self._renew(rows[0], password)
             with self._database.transaction() as database:
@@ -204,9 +204,9 @@ def _hashed(password: str) -> str:
 
 
 @cache
-def _nobody() -> str:
-    """Return a hash that no password has, so that an unknown user costs as much as a known one."""
-    return HASHER.hash(secrets.token_bytes())
+def _nobody(hasher: PasswordHasher) -> str:
+    """Return a hash that no password has, so that an unknown user costs as much as another."""
+    return hasher.hash(secrets.token_bytes())
 
 
 def _matches(hashed: str, password: str) -> bool:

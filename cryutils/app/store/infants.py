@@ -1,6 +1,6 @@
 """The gate: which caregiver reaches which infant. Everything that names an infant passes it.
 
-`Infants.infant(name, user=...)` gives the infant's `Log`, by which alone readings are reached; and a
+`Infants.infant(name, user=...)` gives the infant's `Log`, by which alone readings are reached. A
 log asks again at each call, so an infant that is no longer shared is out of reach at once.
 """
 
@@ -29,11 +29,11 @@ class Infants:
         name, user = clean_name(name), self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
             raise InputError(f"{name}: an infant of this name is there already; choose another.")
-        row = {"id": secrets.randbits(48), "name": name}
+        number = secrets.randbits(48)
         with self._database.transaction() as database:
-            database.add("infants", [row])
-            database.add("shares", [{"infant": row["id"], "user": user}])
-        return self._log(row["id"], name, user)
+            database.add("infants", [{"id": number, "name": name}])
+            database.add("shares", [{"infant": number, "user": user}])
+        return self._log(number, name, user)
 
     def all(self, *, user: str | None) -> list[Log]:
         """Return the infants that `user` reaches, by name.

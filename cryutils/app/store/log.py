@@ -47,8 +47,8 @@ class Log:
 
     def begin(self, source: str) -> int:
         """Return the number of a new session, such as of `source` "camera and microphone"."""
-        self._retain()
-        row = {
+        self.retain()
+        row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
             "source": printable(source), "started": self._clock(), "ended": self._clock(),
         }  # fmt: skip
@@ -71,9 +71,12 @@ class Log:
         if not rows:
             return 0
         rows = [row | {"infant": infant, "session": session} for row in rows]
-        ended = max(sessions[0]["ended"], rows[-1]["time"])
+        bounds = {
+            "started": min(sessions[0]["started"], rows[0]["time"]),
+            "ended": max(sessions[0]["ended"], rows[-1]["time"]),
+        }
         with self._database.counted(infant, {quarter(row["time"]) for row in rows}) as database:
-            database.change("sessions", {"ended": ended}, id=session)
+            database.change("sessions", bounds, id=session)
             return database.add("readings", rows)
 
     def readings(self, since: float | None = None, until: float | None = None) -> Iterator[Reading]:
@@ -162,6 +165,11 @@ class Log:
             database.remove("sessions", infant=infant, ended=Span(stop=before))
         return n
 
+    def retain(self) -> int:
+        """Purge what is older than `Store.keep` said; return how many readings it was."""
+        rows = self._database.rows("meta", key="keep_days")
+        return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
+
     def remove(self) -> None:
         """Remove the infant and all that was logged of it."""
         infant = self._reached()
@@ -169,10 +177,6 @@ class Log:
             for table in ("readings", "quarters", "corrections", "sessions", "shares"):
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
-
-    def _retain(self) -> None:
-        for row in self._database.rows("meta", key="keep_days"):
-            self.purge(self._clock() - row["value"] * _DAY_S)
 
     def _reached(self) -> int:
         """Return the infant's number, if this user reaches it."""
@@ -235,7 +239,7 @@ def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
     starts = range(first - 8 * _DAY_S, last + 8 * _DAY_S, QUARTER_S)
     local = pd.to_datetime(list(starts), unit="s", utc=True).tz_convert(tz).tz_localize(None)
     if by == "hour":  # which a clock that is set back shows twice
-        begins = local.minute == 0
+        begins = (local.minute == 0).tolist()
     else:
         # Weeks end with their Sundays.
         periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8

@@ -16,14 +16,13 @@ from typing import Any
 import pymongo
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from cryutils.app.store.database import (
-    KEYS, QUARTER_S, Database, Row, Span, StoreUnavailable, corrected,
-)  # fmt: skip
+from cryutils.app.store import database
+from cryutils.app.store.database import KEYS, QUARTER_S, Database, Row, Span, StoreUnavailable
 from cryutils.errors import InputError
 
-__all__ = ["MongoDatabase"]
+__all__ = ["WAIT_MS", "MongoDatabase"]
 
-_WAIT_S = 5
+WAIT_MS = 5000
 _DUPLICATE = 11000  # the server's code for a key that is there already
 
 
@@ -40,7 +39,7 @@ class MongoDatabase(Database):
 
         Raises InputError where it is no address.
         """
-        wait = {"serverSelectionTimeoutMS": 1000 * _WAIT_S, "connectTimeoutMS": 1000 * _WAIT_S}
+        wait: Row = {"serverSelectionTimeoutMS": WAIT_MS, "connectTimeoutMS": WAIT_MS}
         try:
             client: pymongo.MongoClient[Row] = pymongo.MongoClient(
                 address, w="majority", journal=True, **wait
@@ -129,7 +128,7 @@ class MongoDatabase(Database):
         self._client.close()
 
     def _counts(self, infant: int, span: Span) -> Iterator[tuple[int, list[tuple[str, int]]]]:
-        """Yield the quarters that begin in `span`, in order, and how often each verdict is there."""
+        """Yield the quarters that begin in `span`, in order, each with its verdicts' counts."""
         where = _conditions({"infant": infant, "quarter": span})
         with self._talking():
             for left in list(self._tables.quarters.find(where | {"open": {"$gt": 0}})):
@@ -151,7 +150,7 @@ class MongoDatabase(Database):
             readings = self._tables.readings.find(
                 _conditions({"infant": infant, "time": span}), {"_id": 0, "time": 1, "verdict": 1}
             )
-            counts = Counter(corrected(reading, corrections) for reading in readings)
+            counts = Counter(database.corrected(reading, corrections) for reading in readings)
             values = {"counts": list(map(list, counts.items()))}
             step = {"$set": values, "$inc": {"open": -closed, "version": 1}}
             same = key | {"version": row["version"]}
@@ -166,7 +165,7 @@ class MongoDatabase(Database):
 
 
 def _conditions(where: Row) -> Row:
-    conditions = {}
+    conditions: Row = {}
     for name, value in where.items():
         match value:
             case Span(start, stop):

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from math import inf, nextafter
 
 from cryutils.app.store.accounts import Logins, Users
 from cryutils.app.store.database import VERSION, Database, Span, StoreUnavailable, quarter
@@ -36,14 +37,36 @@ class Store:
         """Where it is, without a password."""
         return self._database.shown
 
-    def keep(self, days: int | None) -> None:
-        """Let each new session of an infant purge what is older; None: keep all (the default)."""
+    def keep(self, days: int | None) -> int:
+        """Purge what is older than so many days, now and whenever a session begins; None: nothing.
+
+        Returns how many readings it was now.
+        """
         if days is not None and not 1 <= days <= 36500:
             raise InputError(f"{days} days: keep readings for 1 to 36500 days, or all.")
         with self._database.transaction() as database:
             database.remove("meta", key="keep_days")
             if days is not None:
                 database.add("meta", [{"key": "keep_days", "value": days}])
+        return sum(log.retain() for log in self.infants.all(user=None))
+
+    def purge_user(self, name: str) -> int:
+        """Remove what a user logged and corrected; return how many readings it was."""
+        user, n = self.users.require(name), 0
+        corrections = self._database.rows("corrections", user=user)
+        for row in self._database.rows("sessions", user=user) + corrections:
+            session = "started" in row
+            first, last = (row["started"], row["ended"]) if session else (row["start"], row["stop"])
+            touched = Span(quarter(first), quarter(last) + 1)
+            quarters = self._database.quarters(row["infant"], touched)
+            with self._database.counted(row["infant"], quarters) as database:
+                if session:
+                    n += database.remove(
+                        "readings", infant=row["infant"], session=row["id"],
+                        time=Span(first, nextafter(last, inf)),
+                    )  # fmt: skip
+                database.remove("sessions" if session else "corrections", id=row["id"])
+        return n
 
     def close(self) -> None:
         """Let go of the database."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class SqlDatabase(Database):
 
     def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
         names = sa.column("start", sa.BigInteger), sa.column("stop", sa.BigInteger)
-        pairs = list(zip(edges, edges[1:], strict=False))
+        pairs = list(pairwise(edges))
         period = sa.values(*names, name="period", literal_binds=True).data(pairs).cte()
         counts = QUARTERS.c
         inside = (counts.quarter >= period.c.start) & (counts.quarter < period.c.stop)
@@ -154,7 +155,9 @@ class SqlDatabase(Database):
 
     def _run(self, statement: sa.Executable, rows: Sequence[Row] | None = None) -> int:
         with self._connected(writes=True) as connection:
-            return connection.execute(statement, rows).rowcount
+            # Of many rows at once, psycopg's count is dropped otherwise.
+            options = {"preserve_rowcount": True}
+            return connection.execute(statement, rows, execution_options=options).rowcount
 
     @contextmanager
     def _connected(self, *, writes: bool = False) -> Iterator[sa.Connection]:

@@ -4,58 +4,57 @@ from __future__ import annotations
 
 from functools import partial
 
-from sqlalchemy import (
-    BigInteger, Boolean, Column, Double, ForeignKey, Index, MetaData, Table, Text,
-)  # fmt: skip
+import sqlalchemy as sa
 
 __all__ = ["CORRECTIONS", "INFANTS", "META", "QUARTERS", "READINGS", "TABLES"]
 
-TABLES = MetaData()
+TABLES = sa.MetaData()
 
-_key = partial(Column, primary_key=True, autoincrement=False)
-_column = partial(Column, nullable=False)
-
-
-def _infant() -> ForeignKey:
-    return ForeignKey("infants.id")
+_key = partial(sa.Column, primary_key=True, autoincrement=False)
+_column = partial(sa.Column, nullable=False)
 
 
-def _user() -> ForeignKey:
-    return ForeignKey("users.name")
+def _infant() -> sa.ForeignKey:
+    return sa.ForeignKey("infants.id")
 
 
-META = Table("meta", TABLES, _key("key", Text), _column("value", BigInteger))
-Table("users", TABLES, _key("name", Text), _column("hash", Text))
-INFANTS = Table("infants", TABLES, _key("id", BigInteger), _column("name", Text))
-Table("shares", TABLES, _key("infant", BigInteger, _infant()), _key("user", Text, _user()))
-Table(
-    "sessions", TABLES, _key("id", BigInteger), _column("infant", BigInteger, _infant()),
-    Column("user", Text, _user()), _column("source", Text), _column("started", Double),
-    Column("ended", Double), Index("sessions_infant", "infant"),
+def _user() -> sa.ForeignKey:
+    return sa.ForeignKey("users.name")
+
+
+META = sa.Table("meta", TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
+sa.Table("users", TABLES, _key("name", sa.Text), _column("hash", sa.Text))
+INFANTS = sa.Table("infants", TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
+sa.Table("shares", TABLES, _key("infant", sa.BigInteger, _infant()), _key("user", sa.Text, _user()))
+sa.Table(
+    "sessions", TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
+    sa.Column("user", sa.Text, _user()), _column("source", sa.Text), _column("started", sa.Double),
+    sa.Column("ended", sa.Double), sa.Index("sessions_infant", "infant"),
 )  # fmt: skip
-READINGS = Table(
-    "readings", TABLES, _key("infant", BigInteger, _infant()), _key("time", Double),
+READINGS = sa.Table(
+    "readings", TABLES, _key("infant", sa.BigInteger, _infant()), _key("time", sa.Double),
     # No foreign key: whenever a session goes, SQL would look through all readings of the infant.
-    _key("session", BigInteger), _column("verdict", Text), _column("probabilities", Text),
-    Column("sound", Text), Column("face", Text), Column("cry", Double), _column("note", Text),
+    _key("session", sa.BigInteger), _column("verdict", sa.Text), _column("probabilities", sa.Text),
+    sa.Column("sound", sa.Text), sa.Column("face", sa.Text), sa.Column("cry", sa.Double),
+    _column("note", sa.Text),
     sqlite_with_rowid=False,  # they lie on the disk in the order of the key
 )  # fmt: skip
-CORRECTIONS = Table(
-    "corrections", TABLES, _key("id", BigInteger), _column("infant", BigInteger, _infant()),
-    Column("user", Text, _user()), _column("start", Double), _column("stop", Double),
-    _column("verdict", Text), _column("made", Double),
-    Index("corrections_infant", "infant", "stop"),
+CORRECTIONS = sa.Table(
+    "corrections", TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
+    sa.Column("user", sa.Text, _user()), _column("start", sa.Double), _column("stop", sa.Double),
+    _column("verdict", sa.Text), _column("made", sa.Double),
+    sa.Index("corrections_infant", "infant", "stop"),
 )  # fmt: skip
-QUARTERS = Table(
-    "quarters", TABLES, _key("infant", BigInteger, _infant()), _key("quarter", BigInteger),
-    _key("verdict", Text), _column("n", BigInteger), sqlite_with_rowid=False,
+QUARTERS = sa.Table(
+    "quarters", TABLES, _key("infant", sa.BigInteger, _infant()), _key("quarter", sa.BigInteger),
+    _key("verdict", sa.Text), _column("n", sa.BigInteger), sqlite_with_rowid=False,
 )  # fmt: skip
-Table(
-    "logins", TABLES, _key("token", Text), _column("user", Text, _user(), index=True),
-    _column("expires", Double),
+sa.Table(
+    "logins", TABLES, _key("token", sa.Text), _column("user", sa.Text, _user(), index=True),
+    _column("expires", sa.Double),
 )  # fmt: skip
-Table(
-    "attempts", TABLES, _key("id", BigInteger), _column("user", Text, index=True),
-    _column("address", Text, index=True), _column("time", Double, index=True),
-    _column("succeeded", Boolean),
+sa.Table(
+    "attempts", TABLES, _key("id", sa.BigInteger), _column("user", sa.Text, index=True),
+    _column("address", sa.Text, index=True), _column("time", sa.Double, index=True),
+    _column("succeeded", sa.Boolean),
 )  # fmt: skip

@@ -1,0 +1,119 @@
+"""Does the log keep up? Appends to SQLite and PostgreSQL, and a year of readings by day.
+
+    cryutils bench store
+
+A reading in two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
+They are appended as an application would, by `Log.append`, which returns when they are on the disk:
+first a reading at a time and a hundred at a time, for the rate, then the year, a day at a time.
+Ends in 1 where a promise is broken. A year takes some 3 GB of disk and several minutes a database;
+`--days N` fills fewer. PostgreSQL is started for it, where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+from postgres import Server, programs
+
+from cryutils.app import store
+from cryutils.app.readings import NO_CRY, Reading
+from cryutils.app.store import Log
+
+STEP_S, DAY = 2.0, 43_200
+BATCH = 100
+RATE, SUMMARY_S = 1000, 1.0  # promised: readings a second; a year by day
+ZONE = "Europe/Vienna"
+START = pd.Timestamp("2026-01-01", tz=ZONE).timestamp()
+SHARES = {"discomfort": 0.1234567, "hungry": 0.6123456, "pain": 0.2000001, "tired": 0.0641976}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Readings a second, one, BATCH and a day at a time; s of a summary by day, and what it is."""
+
+    single: float
+    batches: float
+    days: float
+    summary_s: float
+    table: pd.DataFrame
+
+
+def readings() -> Iterator[Reading]:
+    """Yield readings without end, one in STEP_S."""
+    for i in count():
+        cries = i % 10 == 0
+        yield Reading(
+            START + STEP_S * i, "hungry" if cries else NO_CRY, SHARES if cries else {},
+            SHARES if cries else None, None, 0.9 if cries else 0.1,
+        )  # fmt: skip
+
+
+def rate(log: Log, rows: Sequence[Reading], size: int) -> float:
+    """Return how many readings a second are appended, `size` at a time."""
+    session, begun = log.begin("benchmark"), time.perf_counter()
+    for i in range(0, len(rows), size):
+        log.append(session, rows[i : i + size])
+    return len(rows) / (time.perf_counter() - begun)
+
+
+def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
+    """Return the figures of the database at `url`, with so many readings and days."""
+    with store.open(url) as opened:
+        opened.users.add("demo", "a password")
+        rates = [
+            rate(opened.infants.add(f"{size}", user="demo"), list(islice(readings(), n)), size)
+            for n, size in ((single, 1), (batches, BATCH))
+        ]
+        log, rows = opened.infants.add("year", user="demo"), readings()
+        session, begun = log.begin("benchmark"), time.perf_counter()
+        for _ in range(days):
+            log.append(session, list(islice(rows, DAY)))
+        filled = days * DAY / (time.perf_counter() - begun)
+        times = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            table = log.summary("day", ZONE)
+            times.append(time.perf_counter() - begun)
+        return Figures(*rates, filled, min(times), table)
+
+
+def main(days: int) -> int:
+    """Print the figures of each database; return the exit code."""
+    broken = False
+    with tempfile.TemporaryDirectory() as folder:
+        broken |= _report("SQLite", f"sqlite:///{folder}/store.sqlite", days)
+    if programs() is None:
+        print("PostgreSQL (initdb, pg_ctl) is not installed here")
+        return int(broken)
+    with Server() as server:
+        broken |= _report("PostgreSQL", server.database("bench"), days)
+    return int(broken)
+
+
+def _report(name: str, url: str, days: int) -> bool:
+    figures = measure(url, days=days, single=500, batches=20_000)
+    print(
+        f"{name}: {figures.single:.0f} readings a second appended one at a time, "
+        f"{figures.batches:.0f} {BATCH} at a time, {figures.days:.0f} a day at a time; "
+        f"{int(figures.table.to_numpy().sum()):,} readings by day in {figures.summary_s:.2f} s "
+        f"(promised: {RATE} a second, {SUMMARY_S:g} s)",
+        flush=True,
+    )
+    return figures.batches < RATE or figures.summary_s > SUMMARY_S
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=365, help="fill so many")
+    sys.exit(main(parser.parse_args().days))

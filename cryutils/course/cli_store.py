@@ -1,0 +1,333 @@
+"""`cryutils users`, `infants` and `log`: who may log in, whom they care for, what was logged.
+
+Whoever owns the machine calls them, and reaches every infant. See `cli`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from cryutils.app.store import Log, Store
+
+__all__ = ["infants", "log", "opened", "users"]
+
+
+@contextmanager
+def opened() -> Iterator[Store]:
+    """Give the store that CRYUTILS_STORE names, or the user's own."""
+    from cryutils.app import store
+
+    with store.open() as opened_store:
+        yield opened_store
+
+
+@click.group(cls=SuggestingGroup)
+def users() -> None:
+    """Add, list and remove those who may log in to the application; set their passwords.
+
+    A password is asked for, or read from standard input: one line.
+
+    \b
+    Example:
+      cryutils users add demo
+    """
+
+
+@users.command("add")
+@click.argument("name")
+def users_add(name: str) -> None:
+    """Add a user. Where no password comes, one is made up and printed, once.
+
+    \b
+    Examples:
+      cryutils users add demo
+      pass show baby | cryutils users add demo
+    """
+    with opened() as store:
+        user = store.users.add(name, _password())
+        say(f"{user} may log in ({store.address}).")
+
+
+@users.command("list")
+def users_list() -> None:
+    """List the users, and the infants that each of them reaches.
+
+    \b
+    Example:
+      cryutils users list
+    """
+    with opened() as store:
+        for name in store.users.names():
+            reached = ", ".join(log.name for log in store.infants.all(user=name))
+            say(f"{name}  {reached}".rstrip())
+        if not store.users.names():
+            say("No user yet: cryutils users add NAME", err=True)
+
+
+@users.command("password")
+@click.argument("name")
+def users_password(name: str) -> None:
+    """Set a user's password, and log the user out everywhere.
+
+    \b
+    Example:
+      cryutils users password demo
+    """
+    with opened() as store:
+        user = store.users.require(name)
+        store.users.set_password(user, _password())
+        say(f"{user} has a new password and is logged out everywhere.")
+
+
+@users.command("remove")
+@click.argument("name")
+def users_remove(name: str) -> None:
+    """Remove a user and log the user out everywhere. What the user logged stays.
+
+    `cryutils log purge --user NAME`, before, removes that, too.
+
+    \b
+    Example:
+      cryutils users remove demo
+    """
+    with opened() as store:
+        store.users.remove(name)
+        say(f"{name} may no longer log in.")
+
+
+@click.group(cls=SuggestingGroup)
+def infants() -> None:
+    """Add, list and share infants. A caregiver reaches no infant that isn't shared with them.
+
+    \b
+    Example:
+      cryutils infants add Mia --user demo
+    """
+
+
+@infants.command("add")
+@click.argument("name")
+@click.option("--user", required=True, help="The caregiver who reaches the infant.")
+def infants_add(name: str, user: str) -> None:
+    """Add an infant that a user cares for.
+
+    \b
+    Example:
+      cryutils infants add Mia --user demo
+    """
+    with opened() as store:
+        infant = store.infants.add(name, user=user)
+        say(f"{infant.name} is in the care of {user}.")
+
+
+@infants.command("list")
+def infants_list() -> None:
+    """List the infants with their numbers and caregivers.
+
+    \b
+    Example:
+      cryutils infants list
+    """
+    with opened() as store:
+        for infant in store.infants.all(user=None):
+            say(f"{infant.id}  {infant.name}  {', '.join(infant.caregivers())}".rstrip())
+
+
+@infants.command("share")
+@click.argument("infant")
+@click.argument("user")
+@click.option("--end", is_flag=True, help="Share it no longer.")
+def infants_share(infant: str, user: str, end: bool) -> None:
+    """Let a USER reach an INFANT, by name or number.
+
+    \b
+    Examples:
+      cryutils infants share Mia granny
+      cryutils infants share Mia granny --end
+    """
+    with opened() as store:
+        change = store.infants.unshare if end else store.infants.share
+        change(infant, user, user=None)
+        say(f"{infant}: {', '.join(store.infants.infant(infant, user=None).caregivers())}")
+
+
+@click.group(cls=SuggestingGroup)
+def log() -> None:
+    """Show, export and purge what the application and `cryutils predict --log` logged.
+
+    \b
+    Example:
+      cryutils log show Mia
+    """
+
+
+_since = click.option(
+    "--since", metavar="TIME", help="From then on: 2026-11-22, '2026-11-22 18:00'."
+)
+_until = click.option("--until", metavar="TIME", help="Before then.")
+_zone = click.option("--tz", metavar="ZONE", help="Time zone (default: this machine's).")
+
+
+@log.command("show")
+@click.argument("infant")
+@click.option("--by", default="day", show_default=True, help="hour, day or week.")
+@_since
+@_until
+@_zone
+def log_show(
+    infant: str,
+    by: Literal["hour", "day", "week"],
+    since: str | None,
+    until: str | None,
+    tz: str | None,
+) -> None:
+    """Count an INFANT's readings by hour, day or week, as caregivers corrected them.
+
+    A row of zeros: nobody listened. A gap: the page did, and could not hear.
+
+    \b
+    Example:
+      cryutils log show Mia --by hour --since 2026-11-22
+    """
+    place = tz or _local_zone()
+    with opened() as store:
+        chosen = store.infants.infant(infant, user=None)
+        table = chosen.summary(by, place, _time(since, place), _time(until, place))
+    if table.empty:
+        say("Nothing was logged then.", err=True)
+        return
+    form = "%F %H:%M %Z" if by == "hour" else "%F"
+    table.index = table.index.map(lambda begins: begins.strftime(form)).rename(f"{by}, {place}")
+    for line in table.rename(columns=printable).to_string().splitlines():
+        say(line)
+
+
+@log.command("export")
+@click.argument("file")
+@click.option("--infant", metavar="NAME", help="This infant alone (default: all).")
+@_since
+@_until
+@_zone
+def log_export(
+    file: str, infant: str | None, since: str | None, until: str | None, tz: str | None
+) -> None:
+    """Write readings to FILE, a row each: CSV or Parquet, by its suffix.
+
+    \b
+    Examples:
+      cryutils log export log.csv --infant Mia
+      cryutils log export log.parquet --since 2026-11-01
+    """
+    from cryutils._io.paths import resolve
+    from cryutils.app.store.export import export
+
+    place = tz or _local_zone()
+    path = resolve(file)
+    with opened() as store:
+        logs = _chosen(store, infant)
+        n = export(logs, path, _time(since, place), _time(until, place))
+    say(f"{n} readings: {path}")
+
+
+@log.command("purge")
+@click.option("--before", metavar="TIME", help="What was logged before then.")
+@click.option("--infant", metavar="NAME", help="Of this infant; without --before, all of it.")
+@click.option("--user", metavar="NAME", help="All that this user logged and corrected.")
+@_zone
+def log_purge(before: str | None, infant: str | None, user: str | None, tz: str | None) -> None:
+    """Remove readings for good.
+
+    \b
+    Examples:
+      cryutils log purge --before 2026-06-01
+      cryutils log purge --infant Mia
+      cryutils log purge --user demo
+    """
+    if (user is None) == (before is None and infant is None):
+        raise InputError("say what to purge: --before and/or --infant, or --user.")
+    with opened() as store:
+        if user is not None:
+            say(f"{store.purge_user(user)} readings of {user} are gone.")
+        elif before is not None:
+            limit = _time(before, tz or _local_zone())
+            assert limit is not None
+            n = sum(chosen.purge(limit) for chosen in _chosen(store, infant))
+            say(f"{n} readings are gone.")
+        else:
+            for chosen in _chosen(store, infant):
+                chosen.remove()
+            say(f"{infant} is gone, and all that was logged.")
+
+
+@log.command("keep")
+@click.argument("days")
+def log_keep(days: str) -> None:
+    """Remove what is older than so many DAYS, now and whenever a session begins; or keep "all".
+
+    \b
+    Examples:
+      cryutils log keep 90
+      cryutils log keep all
+    """
+    if not (days.isdecimal() or days == "all"):
+        raise InputError(f"{days!r}: give a number of days, or all.")
+    with opened() as store:
+        n = store.keep(None if days == "all" else int(days))
+        say(f"{n} readings are gone; from now on {days} {'days ' * (days != 'all')}are kept.")
+
+
+def _chosen(store: Store, infant: str | None) -> list[Log]:
+    """Return the log of an infant; None: of all."""
+    if infant is None:
+        return store.infants.all(user=None)
+    return [store.infants.infant(infant, user=None)]
+
+
+def _password() -> str:
+    """Return a password that was asked for or read; for want of one a new one, printed once."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        words = "Password (Enter makes one up)"
+        password = click.prompt(words, hide_input=True, default="", show_default=False)
+        if password and password != click.prompt("Again", hide_input=True):
+            raise InputError("the passwords differ; nothing was changed.")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    if not password:
+        password = secrets.token_urlsafe(12)
+        say(f"Password, shown only now: {password}")
+    return password
+
+
+def _time(text: str | None, zone_name: str) -> float | None:
+    """Return the time that `text` says in a zone, in s since 1970."""
+    import pandas as pd
+
+    from cryutils.app.store.log import zone
+
+    if text is None:
+        return None
+    try:
+        time = pd.Timestamp(text)
+        return (time if time.tzinfo else time.tz_localize(zone(zone_name))).timestamp()
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error
+
+
+def _local_zone() -> str:
+    """Return the name of this machine's time zone."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    return named or Path("/etc/localtime").resolve().as_posix().partition("zoneinfo/")[2] or "UTC"

@@ -1,0 +1,104 @@
+"""What was acknowledged is there, whatever was killed: the writing process, the database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from postgres import Server
+
+from cryutils.app import store as stores
+from cryutils.app.readings import Reading
+from cryutils.app.store import Log, Store, StoreUnavailable
+
+WRITER = Path(__file__).with_name("writer.py")
+
+
+@contextmanager
+def writer(url: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that appends four readings at a time and prints each number that is in."""
+    process = subprocess.Popen(
+        [sys.executable, str(WRITER), url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def acknowledged(process: subprocess.Popen[str]) -> int:
+    """How many readings had been acknowledged when the process ended."""
+    assert process.stdout is not None
+    return 4 * sum(1 for _ in process.stdout)
+
+
+@pytest.fixture
+def real(kind: str) -> None:
+    if "stand-in" in kind:
+        pytest.skip("a stand-in for MongoDB lives in one process, so no other can be killed")
+
+
+def test_what_a_killed_process_had_acknowledged_is_there_and_counted(
+    real: None, url: str, mia: Log
+) -> None:
+    with writer(url) as process:
+        assert process.stdout is not None
+        first = [process.stdout.readline() for _ in range(10)]
+        process.kill()
+        n = 4 * len(first) + acknowledged(process)
+    with stores.open(url) as again:
+        log = again.infants.infant("Mia", user="demo")
+        times = [reading.time for reading in log.readings()]
+        assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
+        # At most what was on its way when the process died; and the counts know of it.
+        assert n <= len(times) <= n + 4
+        assert log.summary("day", "UTC").hungry.sum() == len(times)
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_what_a_killed_postgresql_had_acknowledged_is_there_and_the_store_goes_on(
+    url: str, store: Store, mia: Log, postgres: Server
+) -> None:
+    session = mia.begin("camera")
+    with writer(url) as process:
+        assert process.stdout is not None and process.stderr is not None
+        first = [process.stdout.readline() for _ in range(10)]
+        postgres.stop("immediate")
+        try:
+            n = 4 * len(first) + acknowledged(process)
+            assert "StoreUnavailable" in process.stderr.read()
+            with pytest.raises(StoreUnavailable) as caught:
+                mia.append(session, [Reading(1.7e9, "pain")])
+            assert "\n" not in str(caught.value)
+        finally:
+            postgres.start()
+    times = [reading.time for reading in mia.readings()]
+    assert times[:n] == [1.8e9 + i / 4 for i in range(n)]
+    assert n <= len(times) <= n + 4
+    assert mia.append(session, [Reading(1.7e9, "pain")]) == 1
+    assert mia.summary("day", "UTC").to_numpy().sum() == len(times) + 1
+
+
+def test_who_appends_at_once_to_one_quarter_is_counted_whole(url: str, store: Store) -> None:
+    mia = store.infants.add("Mia", user="demo")
+    sessions = [mia.begin(f"page {i}") for i in range(4)]
+
+    def write(session: int) -> None:
+        for i in range(10):
+            mia.append(session, [Reading(1.8e9 + i, "hungry")])
+
+    threads = [Thread(target=write, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert mia.summary("hour", "UTC").hungry.tolist() == [40]

@@ -1,0 +1,319 @@
+"""An infant's log: what was appended comes back, and summaries count what the readings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from clock import Clock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cryutils.app.readings import GAP, NO_CRY, Reading
+from cryutils.app.store import Log, Store
+from cryutils.errors import InputError
+
+NOON = 1_800_000_000.0  # 2027-01-15 08:00 UTC
+
+
+def logged(log: Log, *readings: Reading) -> int:
+    return log.append(log.begin("test"), readings)
+
+
+def at(text: str) -> float:
+    return pd.Timestamp(text).timestamp()
+
+
+# Readings
+
+
+def test_a_reading_comes_back_as_it_was(mia: Log) -> None:
+    shares = {"hungry": 0.1 + 0.2, "pain": 1e-17}
+    readings = [
+        Reading(NOON + 0.123456, "hungry", shares, shares, {"hungry": 1.0}, 0.97, "by both"),
+        Reading(NOON + 1.5, NO_CRY, {}, None, None, 0.01),
+        Reading(NOON + 60.0, GAP, note="the page was hidden"),
+    ]
+    assert logged(mia, *readings) == 3
+    assert list(mia.readings()) == readings
+
+
+def test_readings_come_by_time_from_since_on_and_before_until(mia: Log) -> None:
+    times = [NOON + s for s in (5, 0, 3, 1, 4, 2)]
+    logged(mia, *(Reading(time, NO_CRY) for time in times))
+    assert [r.time - NOON for r in mia.readings()] == [0, 1, 2, 3, 4, 5]
+    assert [r.time - NOON for r in mia.readings(NOON + 1, NOON + 4)] == [1, 2, 3]
+    assert [r.time - NOON for r in mia.readings(since=NOON + 4)] == [4, 5]
+
+
+def test_a_repeated_append_adds_nothing(mia: Log) -> None:
+    session = mia.begin("camera")
+    batch = [Reading(NOON + i, "hungry") for i in range(10)]
+    assert mia.append(session, batch[:6]) == 6
+    assert mia.append(session, batch) == 4
+    assert mia.append(session, batch) == 0
+    assert mia.summary("day", "UTC").hungry.tolist() == [10]
+
+
+def test_an_empty_batch_is_nothing(mia: Log) -> None:
+    assert mia.append(mia.begin("camera"), []) == 0
+    assert mia.summary("day", "UTC").empty
+
+
+def test_two_sessions_at_once_are_both_heard(mia: Log) -> None:
+    assert [logged(mia, Reading(NOON, "hungry")) for _ in range(2)] == [1, 1]
+    assert mia.summary("hour", "UTC").hungry.tolist() == [2]
+
+
+def test_a_session_is_heard_of_until_its_last_reading(mia: Log, clock: Clock) -> None:
+    session = mia.begin("camera and microphone")
+    late = [Reading(clock.now + s, NO_CRY) for s in (20.0, 10.0)]
+    mia.append(session, late[:1])
+    mia.append(session, late[1:])
+    (row,) = mia.sessions()
+    assert (row["source"], row["user"]) == ("camera and microphone", "demo")
+    assert (row["started"], row["ended"]) == (clock.now, clock.now + 20)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(float("nan"), NO_CRY), Reading(float("inf"), NO_CRY), Reading(-1.0, NO_CRY),
+        Reading(1e18, NO_CRY), Reading(NOON, NO_CRY, {"pain": float("nan")}),
+        Reading(NOON, NO_CRY, cry=float("inf")), Reading(NOON, NO_CRY, sound={"a": -np.inf}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_number_that_is_none_is_refused_and_its_batch_with_it(reading: Reading, mia: Log) -> None:
+    with pytest.raises(InputError, match=r"^reading at .*(is none|no time)"):
+        logged(mia, Reading(NOON, NO_CRY), reading)
+    assert list(mia.readings()) == []
+
+
+def test_characters_that_a_database_refuses_are_spelled_out(mia: Log) -> None:
+    logged(mia, Reading(NOON, "a\0b", note="\ud800 宝宝"))
+    (reading,) = mia.readings()
+    assert (reading.verdict, reading.note) == (r"a\x00b", r"\ud800 宝宝")
+
+
+# Summaries
+
+
+def every_quarter(log: Log, first: str, last: str) -> None:
+    times = pd.date_range(first, last, freq="15min", inclusive="left")
+    logged(log, *(Reading(time.timestamp(), NO_CRY) for time in times))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Vienna", "2026-03-29", 23), ("Europe/Vienna", "2026-10-25", 25),
+        ("Asia/Kathmandu", "2026-06-01", 24), ("America/Santiago", "2026-09-06", 23),
+        ("America/Havana", "2026-11-01", 25), ("Australia/Lord_Howe", "2026-10-04", 23.5),
+    ],
+)  # fmt: skip
+def test_a_day_is_as_long_as_its_zone_makes_it(zone: str, day: str, hours: float, mia: Log) -> None:
+    every_quarter(mia, f"{day} 00:00Z", f"{pd.Timestamp(day) + pd.Timedelta(days=3):%F} 00:00Z")
+    every_quarter(mia, f"{pd.Timestamp(day) - pd.Timedelta(days=2):%F} 00:00Z", f"{day} 00:00Z")
+    days = mia.summary("day", zone)
+    counts = dict(zip(days.index.strftime("%F"), days[NO_CRY], strict=True))
+    around = [f"{pd.Timestamp(day) + pd.Timedelta(days=n):%F}" for n in (-1, 0, 1)]
+    assert [counts[name] for name in around] == [96, 4 * hours, 96]
+    assert len(counts) == len(days)
+
+
+def test_the_hour_that_a_clock_shows_twice_is_two_rows(mia: Log) -> None:
+    every_quarter(mia, "2026-10-24 22:00Z", "2026-10-25 23:00Z")
+    hours = mia.summary("hour", "Europe/Vienna")
+    assert hours[NO_CRY].tolist() == [4] * 25
+    assert hours.index.strftime("%H%z").tolist()[1:5] == [
+        "01+0200",
+        "02+0200",
+        "02+0100",
+        "03+0100",
+    ]
+
+
+def test_weeks_begin_on_mondays(mia: Log) -> None:
+    logged(mia, *(Reading(at(f"2026-11-{d}T23:30Z"), NO_CRY) for d in (15, 16, 22)))
+    weeks = mia.summary("week", "UTC")
+    assert weeks.index.strftime("%a %F").tolist() == ["Mon 2026-11-09", "Mon 2026-11-16"]
+    assert weeks[NO_CRY].tolist() == [1, 2]
+    assert mia.summary("week", "Asia/Tokyo")[NO_CRY].tolist() == [2, 1]
+
+
+def test_a_period_without_readings_is_a_row_of_zeros_and_a_gap_is_a_gap(mia: Log) -> None:
+    logged(mia, Reading(NOON, "hungry"), Reading(NOON + 1, GAP), Reading(NOON + 7200, NO_CRY))
+    hours = mia.summary("hour", "UTC")
+    assert hours.to_dict("list") == {"hungry": [1, 0, 0], GAP: [1, 0, 0], NO_CRY: [0, 0, 1]}
+
+
+def test_since_and_until_choose_whole_periods(mia: Log) -> None:
+    every_quarter(mia, "2026-11-10 00:00Z", "2026-11-20 00:00Z")
+    since, until = at("2026-11-12T12:00Z"), at("2026-11-14T12:00Z")
+    days = mia.summary("day", "UTC", since, until)
+    assert days.index.day.tolist() == [12, 13, 14]
+    assert days[NO_CRY].tolist() == [96] * 3
+    assert mia.summary("day", "UTC", since=at("2027-01-01T00:00Z")).empty
+
+
+def test_an_unknown_period_or_zone_is_named(mia: Log) -> None:
+    with pytest.raises(InputError, match=r"no period 'dy'\. Did you mean day\?"):
+        mia.summary("dy", "UTC")  # type: ignore[arg-type]
+    for zone in ("Mars/Olympus", "../../etc/passwd", "", "\0"):
+        with pytest.raises(InputError, match="no time zone"):
+            mia.summary("day", zone)
+
+
+# Corrections
+
+
+def test_a_correction_counts_as_what_it_says_also_for_what_comes_late(mia: Log) -> None:
+    session = mia.begin("camera")
+    mia.append(session, [Reading(NOON + i, "hungry") for i in range(0, 10, 2)])
+    mia.correct(NOON + 2, NOON + 5, "pain")
+    assert mia.summary("hour", "UTC").to_dict("list") == {"hungry": [3], "pain": [2]}
+    mia.append(session, [Reading(NOON + i, "hungry") for i in range(1, 10, 2)])
+    assert mia.summary("hour", "UTC").to_dict("list") == {"hungry": [6], "pain": [4]}
+    assert {reading.verdict for reading in mia.readings()} == {"hungry"}, "what the models said"
+    assert [row["corrected"] for row in mia.entries(NOON + 5, NOON + 7)] == ["pain", None]
+
+
+def test_of_two_corrections_the_newer_holds(mia: Log, clock: Clock) -> None:
+    logged(mia, Reading(NOON, "hungry"), Reading(NOON + 900, "hungry"))
+    for start, stop, verdict in ((0, 2000, "pain"), (0, 1, "hungry"), (900, 900, "tired")):
+        clock.now += 1
+        mia.correct(NOON + start, NOON + stop, verdict)
+    assert mia.summary("day", "UTC").to_dict("list") == {"hungry": [1], "tired": [1]}
+    assert [row["corrected"] for row in mia.entries()] == [None, "tired"]
+
+
+def test_no_correction_fills_a_gap(mia: Log) -> None:
+    logged(mia, Reading(NOON, GAP), Reading(NOON + 1, NO_CRY))
+    mia.correct(NOON, NOON + 1, "pain")
+    assert mia.summary("day", "UTC").to_dict("list") == {GAP: [1], "pain": [1]}
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "verdict"),
+    [(1, 0, "pain"), (0, 86401, "pain"), (float("nan"), 1, "pain"), (0, 1, " "), (0, 1, GAP)],
+)
+def test_a_correction_that_means_nothing_is_refused(
+    start: float, stop: float, verdict: str, mia: Log
+) -> None:
+    with pytest.raises(InputError):
+        mia.correct(start, stop, verdict)
+    assert mia.corrections() == []
+
+
+# Retention
+
+
+def test_purge_removes_what_is_before_and_nothing_else(mia: Log, clock: Clock) -> None:
+    clock.now = NOON
+    old, new = mia.begin("camera"), mia.begin("camera")
+    mia.append(old, [Reading(NOON + i, "hungry") for i in range(100)])
+    mia.append(new, [Reading(NOON + i, NO_CRY) for i in range(50, 2000)])
+    mia.correct(NOON, NOON + 10, "pain")
+    assert mia.purge(NOON + 1000.5) == 100 + 951
+    assert mia.summary("day", "UTC").to_dict("list") == {NO_CRY: [999]}
+    assert mia.corrections() == [] and [row["id"] for row in mia.sessions()] == [new]
+
+
+def test_a_purge_of_one_infant_leaves_the_other(store: Store, mia: Log) -> None:
+    other = store.infants.add("Max", user="demo")
+    for log in (mia, other):
+        logged(log, Reading(NOON, "hungry"))
+    mia.purge(NOON + 1)
+    assert mia.summary("day", "UTC").empty
+    assert other.summary("day", "UTC").hungry.tolist() == [1]
+
+
+def test_what_is_too_old_goes_when_a_session_begins(store: Store, mia: Log, clock: Clock) -> None:
+    logged(mia, *(Reading(clock.now - 86400 * days, NO_CRY) for days in (0, 20, 40)))
+    store.keep(30)
+    mia.begin("camera")
+    assert len(list(mia.readings())) == 2
+    store.keep(None)
+    clock.now += 86400 * 365
+    mia.begin("camera")
+    assert len(list(mia.readings())) == 2
+
+
+@pytest.mark.parametrize("days", [0, -1, 40000])
+def test_days_that_cannot_be_kept_are_refused(days: int, store: Store) -> None:
+    with pytest.raises(InputError, match=f"{days} days"):
+        store.keep(days)
+
+
+def test_a_user_purge_removes_what_that_user_logged_and_corrected(store: Store, mia: Log) -> None:
+    store.infants.share("Mia", "granny", user="demo")
+    hers = store.infants.infant("Mia", user="granny")
+    logged(mia, Reading(NOON, "hungry"))
+    logged(hers, Reading(NOON, "pain"), Reading(NOON + 5000, "pain"))
+    hers.correct(NOON, NOON, "tired")
+    assert store.purge_user("granny") == 2
+    assert mia.summary("day", "UTC").to_dict("list") == {"hungry": [1]}
+    assert mia.corrections() == [] and len(mia.sessions()) == 1
+    assert "granny" in store.users.names()
+
+
+# A property: whatever was done in whatever order, a summary is what pandas makes of the readings.
+
+SECONDS = st.integers(0, 5 * 86400 * 4).map(lambda quarters_of_s: quarters_of_s / 4)
+VERDICTS = st.sampled_from(["hungry", "pain", NO_CRY, GAP])
+APPEND = st.tuples(st.just("append"), st.lists(st.tuples(SECONDS, VERDICTS), max_size=30))
+CORRECT = st.tuples(st.just("correct"), st.tuples(SECONDS, st.floats(0, 80000), st.just("tired")))
+PURGE = st.tuples(st.just("purge"), SECONDS)
+START = at("2026-10-23T00:00Z")  # the clocks of Vienna are set back two days later
+
+
+def expected(readings: dict[float, str], corrections: list[Any], by: str, zone: str) -> Any:
+    """Counts by period and verdict, from the readings by their time, by way of pandas alone."""
+    verdicts = []
+    for time, verdict in readings.items():
+        over = [said for start, stop, said in corrections if start <= time <= stop]
+        verdicts.append(over[-1] if over and verdict != GAP else verdict)
+    times = pd.to_datetime(pd.Series(readings.keys(), dtype=float), unit="s", utc=True)
+    local = times.dt.tz_convert(zone)
+    if by == "hour":  # the zones below differ from UTC by whole hours
+        keys = times.dt.floor("h").dt.strftime("%F %H")
+    else:
+        back = local.dt.weekday if by == "week" else 0
+        keys = (local.dt.tz_localize(None).dt.normalize() - pd.to_timedelta(back, "D")).astype(str)
+    return pd.crosstab(keys.to_numpy(), np.array(verdicts)).stack().loc[lambda n: n > 0].to_dict()
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(APPEND, APPEND, CORRECT, PURGE), min_size=1, max_size=8))
+def test_a_summary_is_what_pandas_makes_of_the_readings(
+    store: Store, clock: Clock, steps: list[Any]
+) -> None:
+    log = store.infants.add(f"Mia {len(store.infants.all(user=None))}", user="demo")
+    session = log.begin("camera")
+    readings: dict[float, str] = {}
+    corrections: list[Any] = []
+    for what, value in steps:
+        clock.now += 1
+        if what == "append":
+            log.append(session, [Reading(START + s, verdict) for s, verdict in value])
+            readings = {START + s: verdict for s, verdict in reversed(value)} | readings
+        elif what == "correct":
+            corrections.append((START + value[0], START + value[0] + value[1], value[2]))
+            log.correct(*corrections[-1])
+        else:
+            before = START + value
+            log.purge(before)
+            readings = {time: verdict for time, verdict in readings.items() if time >= before}
+            corrections = [row for row in corrections if row[1] >= before]
+            session = log.begin("camera")
+    for zone in ("Europe/Vienna", "America/New_York"):
+        for by, form in (("hour", "%F %H"), ("day", "%F"), ("week", "%F")):
+            table = log.summary(by, zone)
+            index = table.index.tz_convert("UTC") if by == "hour" else table.index
+            table.index = index.strftime(form)
+            assert {k: n for k, n in table.stack().items() if n} == (
+                expected(readings, corrections, by, zone) if readings else {}
+            )

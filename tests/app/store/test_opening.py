@@ -1,0 +1,174 @@
+"""Where a store is: by URL, by variable, by default; and which versions of it are read."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pymongo
+import pytest
+import sqlalchemy as sa
+
+from cryutils.app import store as stores
+from cryutils.app.readings import Reading
+from cryutils.app.store import Store
+from cryutils.app.store.database import VERSION
+from cryutils.errors import InputError
+
+SECRET = "pa55:w0rd"
+
+
+def refusal(url: str | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        stores.open(url)
+    message = str(caught.value)
+    assert "\n" not in message
+    for secret in ("pa55", "w0rd"):
+        assert secret not in message
+    return message
+
+
+# Where
+
+
+def test_what_one_process_logged_another_reads(store: Store, url: str) -> None:
+    log = store.infants.add("Mia", user="demo")
+    log.append(log.begin("camera"), [Reading(1.8e9, "hungry")])
+    with stores.open(url) as again:
+        (reading,) = again.infants.infant("Mia", user="demo").readings()
+    assert reading == Reading(1.8e9, "hungry")
+
+
+def test_by_default_it_is_a_file_in_the_users_data_folder_for_its_owner_alone(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CRYUTILS_STORE", raising=False)
+    folder = apart / "home" / "data"
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: folder / name)
+    with stores.open() as store:
+        assert store.address == str(folder / "cryutils" / "store.sqlite")
+    assert (folder / "cryutils" / "store.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_relative_file_lies_where_the_command_was_started(
+    apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (apart / "started").mkdir()
+    monkeypatch.setenv("CRYUTILS_START_DIR", str(apart / "started"))
+    monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///kept/log.sqlite")
+    with stores.open() as store:
+        assert store.address == str(apart / "started" / "kept" / "log.sqlite")
+
+
+def test_sqlite_lets_readers_read_while_one_writes(apart: Path) -> None:
+    stores.open("sqlite:///a.sqlite").close()
+    with closing(sqlite3.connect(apart / "a.sqlite")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "log.sqlite", "sqlite:log.sqlite", "sqlite://", "sqlite:///:memory:", "mysql://h/d",
+        f"mysql://u:{SECRET}@h/d", f"postgresql://u:{SECRET}@h:port/d", f"postgresql:{SECRET}",
+        f"postgresql://u:{SECRET}", f"mongodb://u:{SECRET}@@h/d", f"mongodb://u:p?{SECRET}@h/d",
+        "mongodb://", f"mongodb://u:{SECRET.replace(':', '%3A')}@h:99999/d",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_in_one_line_without_a_password(url: str) -> None:
+    refusal(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:pa55w0rd@127.0.0.1:1/d", "postgresql://u@127.0.0.1:1/d?password=pa55w0rd",
+        "postgresql://u:pa55%3Aw0rd@nowhere.invalid/d",
+    ],
+)  # fmt: skip
+def test_a_postgresql_server_that_is_not_there_is_named_without_a_password(url: str) -> None:
+    assert refusal(url).startswith(f"{url.partition('u')[0]}{url.rpartition('@')[2].split('?')[0]}")
+
+
+def test_a_mongodb_server_that_is_not_there_is_named_without_a_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cryutils.app.store.mongo.WAIT_MS", 100)
+    message = refusal("mongodb://u:pa55w0rd@127.0.0.1:1/d")
+    assert message.startswith("mongodb://127.0.0.1:1/d: the store can't be used now (127.0.0.1:1")
+
+
+@pytest.mark.parametrize("place", ["a-file/store.sqlite", "folder"])
+def test_a_place_that_cannot_be_written_is_named(place: str, apart: Path) -> None:
+    (apart / "a-file").write_text("")
+    (apart / "folder").mkdir()
+    assert refusal(f"sqlite:///{place}").startswith(str(apart / place))
+
+
+def test_a_file_that_is_no_database_is_left_alone_and_named(apart: Path) -> None:
+    (apart / "notes.txt").write_text("my notes " * 1000)
+    assert refusal("sqlite:///notes.txt").startswith(f"{apart / 'notes.txt'}: ")
+    assert (apart / "notes.txt").read_text() == "my notes " * 1000
+
+
+def test_another_programs_database_is_left_alone_and_named(apart: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{apart}/other.sqlite")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE users (id INTEGER)"))
+    assert "another program's tables" in refusal("sqlite:///other.sqlite")
+    assert sa.inspect(engine).get_table_names() == ["users"]
+
+
+# Versions
+
+
+def change_by_hand(url: str, *, version: int, dropped: str | None = None) -> None:
+    """Make a store one of another version, without asking the code under test."""
+    if url.startswith("mongodb"):
+        tables = pymongo.MongoClient(url).get_default_database()
+        tables.meta.update_one({"key": "version"}, {"$set": {"value": version}})
+        if dropped:
+            tables[dropped].drop()
+        return
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE meta SET value = {version} WHERE key = 'version'"))
+        if dropped:
+            connection.execute(sa.text(f"DROP TABLE {dropped}"))
+    engine.dispose()
+
+
+def test_a_store_of_version_1_is_brought_up_with_its_readings_counted(
+    store: Store, url: str
+) -> None:
+    log = store.infants.add("Mia", user="demo")
+    log.append(log.begin("camera"), [Reading(1.8e9 + 100 * i, "hungry") for i in range(50)])
+    log.correct(1.8e9, 1.8e9 + 450, "pain")
+    counts = log.summary("hour", "Europe/Vienna")
+    change_by_hand(url, version=1, dropped="quarters")
+    for _ in range(2):
+        with stores.open(url) as again:
+            (log,) = again.infants.all(user="demo")
+            assert log.summary("hour", "Europe/Vienna").equals(counts)
+            assert counts.to_numpy().sum() == 50
+
+
+def test_a_newer_store_is_refused_and_left_as_it_is(store: Store, url: str) -> None:
+    change_by_hand(url, version=VERSION + 1, dropped="attempts")
+    for _ in range(2):
+        message = refusal(url)
+        assert f"a newer cryutils made this store (version {VERSION + 1}, not {VERSION})" in message
+
+
+def test_many_may_open_a_new_store_at_once(url: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def add(i: int) -> Any:
+        with stores.open(url) as store:
+            return store.users.add(f"user{i}", "a password")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(add, range(8))) == [f"user{i}" for i in range(8)]

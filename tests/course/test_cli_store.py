@@ -1,0 +1,223 @@
+"""`cryutils users`, `infants` and `log`, and `cryutils predict --log`: what they say and refuse."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from trained_run import Trained
+
+from cryutils.app import store
+from cryutils.app.readings import GAP, Reading
+
+Outcome = tuple[int, str, str]
+Call = Callable[..., Outcome]
+PASSWORD = "correct horse"
+NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
+
+
+@pytest.fixture
+def call(command: Call, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """`call("users", "list", typed="")`: exit code, out, err; with a store of the test's own."""
+    monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///store.sqlite")
+    monkeypatch.setenv("TZ", "UTC")
+
+    def run(*arguments: str, typed: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        return command(*arguments)
+
+    return run
+
+
+@pytest.fixture
+def mia(call: Call) -> None:
+    """A user demo, who cares for an infant Mia; two days of its readings, an hour apart."""
+    call("users", "add", "demo", typed=PASSWORD)
+    call("infants", "add", "Mia", "--user", "demo")
+    with store.open() as opened:
+        log = opened.infants.infant("Mia", user="demo")
+        log.append(log.begin("test"), [Reading(NOON + 3600 * i, "hungry") for i in range(48)])
+
+
+# Users
+
+
+def test_a_password_is_read_from_standard_input_and_never_printed(call: Call) -> None:
+    code, out, err = call("users", "add", "Demo", typed=f"{PASSWORD}\n")
+    assert (code, err) == (0, "")
+    assert out.startswith("demo may log in (") and PASSWORD not in out
+    with store.open() as opened:
+        assert opened.users.verify("demo", PASSWORD, address="192.0.2.1").right
+
+
+def test_for_want_of_a_password_one_is_made_up_and_printed_once(call: Call) -> None:
+    code, out, _ = call("users", "add", "demo")
+    assert code == 0
+    (password,) = re.findall(r"^Password, shown only now: (\S{16})$", out, re.MULTILINE)
+    with store.open() as opened:
+        assert opened.users.verify("demo", password, address="192.0.2.1").right
+
+
+def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        environment = os.environ | {"CRYUTILS_STORE": "sqlite:///store.sqlite"}
+        arguments = [sys.executable, "-m", "cryutils.course.cli", "users", "add", "demo"]
+        os.execve(sys.executable, arguments, environment)
+    shown, asked = b"", 0
+    while True:
+        try:
+            shown += os.read(terminal, 1000)
+        except OSError:  # the other end is closed
+            break
+        if shown.count(b": ") > asked:
+            asked += 1
+            os.write(terminal, PASSWORD.encode() + b"\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"Password" in shown and b"Again" in shown and b"demo may log in" in shown
+    assert PASSWORD.encode() not in shown
+    os.close(terminal)
+
+
+def test_no_option_takes_a_password(call: Call) -> None:
+    assert call("users", "add", "demo", PASSWORD)[0] == 2
+    assert call("users", "add", "demo", "--password", PASSWORD)[0] == 2
+
+
+def test_users_are_listed_with_their_infants(call: Call, mia: None) -> None:
+    assert call("users", "list")[1] == "demo  Mia\n"
+    assert call("users", "remove", "demo")[0] == 0
+    code, out, err = call("users", "list")
+    assert (code, out) == (0, "") and "cryutils users add" in err
+
+
+def test_a_new_password_holds(call: Call, mia: None) -> None:
+    assert call("users", "password", "demo", typed="another horse\n")[0] == 0
+    with store.open() as opened:
+        assert opened.users.verify("demo", "another horse", address="192.0.2.1").right
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "line"),
+    [
+        (["users", "add", "demo"], PASSWORD, "demo: a user of this name is there already"),
+        (["users", "add", "abel"], "short", "A password has 8 to 1024 characters"),
+        (["users", "add", ""], PASSWORD, "'': no name"),
+        (["users", "remove", "nobody"], "", "no user 'nobody'"),
+        (["users", "password", "nobody"], "", "no user 'nobody'"),
+        (["users", "ad"], "", "no command 'ad'. Did you mean add?"),
+        (["infants", "add", "Max", "--user", "nobody"], "", "no user 'nobody'"),
+        (["infants", "share", "Max", "demo"], "", "no infant 'Max'."),
+        (["infants", "share", "Mia", "demo", "--end"], "", "Mia: demo alone cares"),
+        (["log", "show", "Mai"], "", "no infant 'Mai'. Did you mean Mia?"),
+        (["log", "show", "Mia", "--by", "month"], "", "no period 'month'."),
+        (["log", "show", "Mia", "--since", "tomorrow-ish"], "", "'tomorrow-ish': no time"),
+        (["log", "show", "Mia", "--tz", "Mars"], "", "'Mars': no time zone"),
+        (["log", "export", "log.xlsx"], "", "name a file that ends in .csv or .parquet"),
+        (["log", "purge"], "", "say what to purge"),
+        (["log", "purge", "--user", "demo", "--infant", "Mia"], "", "say what to purge"),
+        (["log", "keep", "-1"], "", "No such option"),
+        (["log", "keep", "some"], "", "'some': give a number of days, or all."),
+        (["log", "keep", "0"], "", "0 days: keep readings for 1 to 36500 days"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], typed: str, line: str, call: Call, mia: None
+) -> None:
+    code, _, err = call(*arguments, typed=typed)
+    assert code == 2
+    assert line in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_a_store_that_is_not_there_is_one_line_without_its_password(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_STORE", "postgresql://me:secret@127.0.0.1:1/log")
+    code, out, err = call("users", "list")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "127.0.0.1:1/log" in err and "secret" not in err
+
+
+# Infants and their logs
+
+
+def test_an_infant_is_shared_and_shared_no_longer(call: Call, mia: None) -> None:
+    call("users", "add", "granny", typed=PASSWORD)
+    assert call("infants", "share", "Mia", "granny")[1] == "Mia: demo, granny\n"
+    assert re.fullmatch(r"\d+  Mia  demo, granny\n", call("infants", "list")[1])
+    assert call("infants", "share", "Mia", "granny", "--end")[1] == "Mia: demo\n"
+
+
+def test_a_log_is_shown_by_the_period_in_the_zone_that_is_asked_for(call: Call, mia: None) -> None:
+    code, out, _ = call("log", "show", "Mia")
+    rows = [line.split() for line in out.splitlines()]
+    assert code == 0 and rows[0][-1] == "hungry"
+    assert rows[-3:] == [["2026-11-22", "12"], ["2026-11-23", "24"], ["2026-11-24", "12"]]
+    _, out, _ = call("log", "show", "Mia", "--tz", "Asia/Tokyo", "--until", "2026-11-23")
+    assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "3"]
+    _, out, _ = call("log", "show", "Mia", "--by", "hour", "--since", "2026-11-24 11:00")
+    assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "1"]
+
+
+def test_an_empty_log_is_said(call: Call, mia: None) -> None:
+    code, out, err = call("log", "show", "Mia", "--since", "2030-01-01")
+    assert (code, out, err) == (0, "", "Nothing was logged then.\n")
+
+
+def test_a_log_is_exported(call: Call, mia: None, apart: Path) -> None:
+    code, out, _ = call("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24")
+    assert (code, out) == (0, f"12 readings: {apart / 'log.csv'}\n")
+    assert len(pd.read_csv(apart / "log.csv")) == 12
+
+
+def test_a_log_is_purged(call: Call, mia: None) -> None:
+    call("infants", "add", "Max", "--user", "demo")
+    out = call("log", "purge", "--before", "2026-11-23", "--infant", "Mia")[1]
+    assert out == "12 readings are gone.\n"
+    assert call("log", "purge", "--before", "2026-11-24")[1] == "24 readings are gone.\n"
+    assert call("log", "purge", "--user", "demo")[1] == "12 readings of demo are gone.\n"
+    assert call("log", "purge", "--infant", "Mia")[0] == 0
+    assert call("infants", "list")[1].split()[1:] == ["Max", "demo"]
+
+
+def test_what_is_older_than_is_kept_goes(call: Call, mia: None) -> None:
+    assert call("log", "keep", "36500")[1].startswith("0 readings are gone")
+    assert call("log", "keep", "all")[0] == 0
+
+
+# predict
+
+
+def test_predictions_are_logged_where_that_is_asked_for(
+    quick: Trained, recordings: Path, call: Call, mia: None
+) -> None:
+    files = [str(recordings / name) for name in ("cry.mp4", "nothing.mp4")]
+    assert call("predict", *files)[0] == 0
+    with store.open() as opened:
+        assert len(list(opened.infants.infant("Mia", user=None).readings())) == 48
+    code, out, _ = call("predict", *files, str(recordings / "notes.txt"), "--log", "Mia")
+    assert code == 1
+    with store.open() as opened:
+        log = opened.infants.infant("Mia", user=None)
+        assert log.sessions()[-1]["source"] == "cryutils predict --model full"
+        readings = [r for r in log.readings() if r.note]
+    cry, nothing = sorted(readings, key=lambda reading: reading.verdict == GAP)
+    assert cry.verdict == max(cry.probabilities, key=lambda name: cry.probabilities[name])
+    assert cry.verdict in out and cry.note.startswith("cry.mp4")
+    for part in (cry.sound, cry.face):
+        assert part is not None and sum(part.values()) == pytest.approx(1, abs=1e-3)
+    assert (nothing.verdict, nothing.probabilities, nothing.sound) == (GAP, {}, None)
+    assert "nothing.mp4" in nothing.note
+
+
+def test_an_unknown_infant_is_named_before_any_model_is_asked(call: Call, mia: None) -> None:
+    code, out, err = call("predict", "cry.wav", "--log", "Mai")
+    assert (code, out, err) == (2, "", "cryutils: no infant 'Mai'. Did you mean Mia?\n")

@@ -1,0 +1,80 @@
+"""A PostgreSQL server for tests and `cryutils bench store`, gone with its folder: `Server`.
+
+It needs Debian's `postgresql` or another with `initdb` and `pg_ctl`. No network reaches it: clients
+come through a socket in its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import psycopg
+
+__all__ = ["Server", "programs"]
+
+
+def programs() -> Path | None:
+    """Return the folder of `initdb` and `pg_ctl`: on the path, or where Debian puts the newest."""
+    if path := shutil.which("initdb"):
+        return Path(path).parent
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return places[-1].parent if places else None
+
+
+class Server:
+    """A running server. A context manager."""
+
+    def __init__(self) -> None:
+        """Make and start it, as another user where root asks: PostgreSQL refuses root."""
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, as a socket's path must be
+        self._as: dict[str, object] = {}
+        if os.geteuid() == 0:
+            names = {entry.pw_name for entry in pwd.getpwall()}
+            user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._call("initdb", "--auth=trust", "--username=cryutils", "--encoding=UTF8",
+                   "--locale=C", "--no-sync")  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
+        self._call("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; with `mode` "immediate", as if it had been killed."""
+        self._call("pg_ctl", "stop", "-w", "-m", mode)
+
+    def database(self, name: str) -> str:
+        """Make a database and return its URL."""
+        url = f"postgresql://cryutils@/{{}}?host={self.folder}"
+        with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return url.format(name)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _call(self, program: str, *arguments: str) -> None:
+        folder = programs()
+        assert folder is not None, "PostgreSQL is not installed"
+        done = subprocess.run(
+            [str(folder / program), "-D", str(self.folder / "data"), *arguments],
+            cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            **self._as,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
