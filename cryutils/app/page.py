@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 from cryutils.errors import InputError
@@ -51,6 +52,8 @@ def page(store: Store, ticket: str) -> ipywidgets.VBox:
     """
     import ipywidgets
 
+    from cryutils.app.store import StoreUnavailable
+
     def caregiver() -> str:
         if (name := store.logins.user(ticket)) is None:
             raise InputError("Your login has ended; log in again.")
@@ -68,17 +71,20 @@ def page(store: Store, ticket: str) -> ipywidgets.VBox:
             log.value = _tables(store.infants.infant(infant.value, user=caregiver()), period.value)
         except InputError as error:
             log.value = f"<p>{html.escape(str(error))}</p>"
+        except StoreUnavailable:
+            log.value = "<p>The log can't be reached now; what it holds is safe. Look again.</p>"
 
     infant.observe(look, names="value")
     period.observe(look, names="value")
     again.on_click(look)
     who = f"Logged in as {html.escape(name)}. <a href='logout'>Log out</a>"
-    head = ipywidgets.HTML(f"<h1>Live analysis</h1><p>{who}</p>")
+    head = ipywidgets.HTML(f"<h1>What was heard and seen</h1><p>{who}</p>")
     if infants:
         look()
         body: tuple[ipywidgets.Widget, ...] = (infant, period, again, log)
     else:
-        body = (ipywidgets.HTML("<p>No infant is shared with you yet.</p>"),)
+        add = f"cryutils infants add NAME --user {html.escape(name)}"
+        body = (ipywidgets.HTML(f"<p>No infant is shared with you yet: <code>{add}</code></p>"),)
     return ipywidgets.VBox([head, *body, ipywidgets.HTML(LIMITS)])
 
 
@@ -91,7 +97,7 @@ def _tables(log: Log, period: Literal["hour", "day"]) -> str:
     newest = pd.DataFrame(
         {"time": pd.to_datetime(reading.time, unit="s").floor("s"), "verdict": reading.verdict,
          "note": reading.note}
-        for reading in list(log.readings(since=now - DAY_S))[: -MOST - 1 : -1]
+        for reading in reversed(deque(log.readings(since=now - DAY_S), MOST))
     )  # fmt: skip
     if newest.empty and summary.empty:
         return "<p>Nothing is logged yet.</p>"

@@ -77,12 +77,9 @@ class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
     """End the kernel of a page that is being left, if it is the caregiver's."""
 
     async def post(self, kernel_id: str) -> None:
-        kernels: Kernels = self.settings["kernel_manager"]
-        if not kernels.is_owner(kernel_id, self.current_user):
+        if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
             raise web.HTTPError(403)
-        await kernels.close(kernel_id)
-        self.set_status(204)
-        self.finish()
+        await super().post(kernel_id)
 
 
 class Server(Voila):

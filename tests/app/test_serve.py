@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -473,6 +473,19 @@ def test_a_page_has_no_way_to_another_s_infant(tmp_path: Path) -> None:
 # Start and end
 
 
+def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        server.store.users.add("ann", PASSWORD)
+        ann = visitor(server, "ann")
+        with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+            database.execute("ALTER TABLE logins RENAME TO elsewhere")
+            answer = ann.get("/")
+            assert answer.status_code == 503
+            assert "The log can't be reached just now." in answer.text
+            database.execute("ALTER TABLE elsewhere RENAME TO logins")
+        assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+
+
 def test_the_first_start_prints_a_password_once_that_opens_the_page(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
@@ -480,6 +493,7 @@ def test_the_first_start_prints_a_password_once_that_opens_the_page(tmp_path: Pa
         assert Visitor(server).log_in("caregiver", password[1]).status_code == 302
         secret = tmp_path / "data" / "cryutils" / "cookie-secret"
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert server.process.returncode == 0
     with served(tmp_path) as server:
         assert "Password" not in server.log
 
@@ -550,7 +564,7 @@ def test_a_port_in_use_is_named_in_a_line(command: Callable[..., tuple[int, str,
     assert f"port {port}: something listens there already" in err
 
 
-@pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid", "x" * 70, "a b"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "x" * 70])
 def test_an_address_of_another_machine_is_named_in_a_line(
     command: Callable[..., tuple[int, str, str]], host: str
 ) -> None:
