@@ -602,9 +602,9 @@ def test_help_imports_no_server() -> None:
 def test_without_voila_a_line_says_how_to_install_it(
     command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "voila", None)
+    monkeypatch.setitem(sys.modules, "voila.app", None)
     monkeypatch.delitem(sys.modules, "cryutils.app.serve", raising=False)
     monkeypatch.delitem(vars(app), "serve", raising=False)
-    code, _, err = command("serve")
+    code, _, err = command("serve", "--port", "0")
     assert (code, err.count("\n")) == (2, 1)
     assert "pip install 'cryutils[voila]'" in err

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 from served import PASSWORD, Served, served
 
 from cryutils.app.readings import Reading
@@ -96,27 +96,14 @@ def site(
 
 
 @pytest.fixture(scope="module")
-def trusting(certificates: Path) -> Iterator[Browser]:
+def trusting(playwright: Playwright, certificates: Path) -> Iterator[Browser]:
     """A browser that trusts this one key, in place of a telephone that trusts the authority."""
-    der = subprocess.run(
-        f"openssl x509 -in {certificates / 'baby.crt'} -noout -pubkey | "
-        "openssl pkey -pubin -outform der",
-        shell=True, check=True, capture_output=True,
-    ).stdout  # fmt: skip
-    key = base64.b64encode(hashlib.sha256(der).digest()).decode()
-    with sync_playwright() as playwright:
-        yield from launched(playwright, f"--ignore-certificate-errors-spki-list={key}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield from launched(playwright)
-
-
-def launched(playwright: Playwright, *arguments: str) -> Iterator[Browser]:
+    command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
+    done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
+    key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
     browser = playwright.chromium.launch(
-        executable_path=find_chromium(playwright), args=[*ARGUMENTS, *arguments]
+        executable_path=find_chromium(playwright),
+        args=[*ARGUMENTS, f"--ignore-certificate-errors-spki-list={key}"],
     )
     yield browser
     browser.close()
@@ -178,9 +165,9 @@ def home(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_telephone_and_asks_no_other_site(
-    browser: Browser, home: Served, scheme: str
+    chromium: Browser, home: Served, scheme: str
 ) -> None:
-    context = browser.new_context(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
     page, asked, errors = context.new_page(), set(), []
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
@@ -197,9 +184,9 @@ def test_the_page_fits_a_telephone_and_asks_no_other_site(
 
 
 def test_a_page_says_that_its_server_is_gone_and_opens_again(
-    browser: Browser, home: Served
+    chromium: Browser, home: Served
 ) -> None:
-    context = browser.new_context()
+    context = chromium.new_context()
     page = context.new_page()
     log_in(page, home.url)
     expect(page.get_by_role("alert")).to_be_hidden()
@@ -211,8 +198,8 @@ def test_a_page_says_that_its_server_is_gone_and_opens_again(
         context.close()
 
 
-def test_logging_out_in_one_tab_ends_the_page_in_the_other(browser: Browser, home: Served) -> None:
-    context = browser.new_context()
+def test_logging_out_in_one_tab_ends_the_page_in_the_other(chromium: Browser, home: Served) -> None:
+    context = chromium.new_context()
     page, other = context.new_page(), context.new_page()
     log_in(page, home.url)
     other.goto(home.url + "/logout")
