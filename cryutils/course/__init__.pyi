@@ -4,6 +4,7 @@ from . import cli_data as cli_data
 from . import cli_export as cli_export
 from . import cli_group as cli_group
 from . import cli_predict as cli_predict
+from . import cli_serve as cli_serve
 from . import cli_store as cli_store
 from . import doctor as doctor
 from . import execute as execute

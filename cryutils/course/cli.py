@@ -1,5 +1,4 @@
-"""The `cryutils` command: doctor, data, run, report, claims, predict, export, and the
-application's users, infants and log; bench.
+"""The `cryutils` command: doctor, run, report, article, bench; the other ones are in `cli_*`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -27,6 +26,7 @@ from cryutils.course.cli_data import counted, data, donateacry_folder, say_probl
 from cryutils.course.cli_export import export
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_predict import predict
+from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
 from cryutils.course.watch import watching
 from cryutils.errors import InputError, near_miss
@@ -76,6 +76,7 @@ cryutils.add_command(predict)
 cryutils.add_command(users)
 cryutils.add_command(infants)
 cryutils.add_command(log)
+cryutils.add_command(serve)
 
 
 def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:

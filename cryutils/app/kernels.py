@@ -1,0 +1,171 @@
+"""Whose kernel it is: a page's kernel belongs to the login that opened it, and to nobody else.
+
+The server looks a kernel's owner up in what it noted itself when the kernel started, never in what
+a client says. Nothing but widgets' messages reaches a kernel, so a caregiver can use the page that
+it runs and can't run code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_server import CallContext
+from jupyter_server.auth.authorizer import Authorizer
+from jupyter_server.auth.identity import User
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.log import access_log
+from tornado.web import HTTPError
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from cryutils.app.store.database import StoreUnavailable
+
+__all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
+
+# Opening one page more closes the oldest: who reloads often is not locked out.
+PAGES = 4
+# What a kernel may know of the server's environment; no password of a database is among it.
+VARIABLES = (
+    "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
+    "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
+    "CRYUTILS_CACHE_DIR", "CRYUTILS_OUTPUTS_DIR", "CRYUTILS_PROJECT_DIR", "CRYUTILS_START_DIR",
+    "CRYUTILS_STORE",
+)  # fmt: skip
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+MESSAGES = ["comm_close", "comm_info_request", "comm_msg", "comm_open", "kernel_info_request"]
+# The page asks for the state of its widgets here. It may make none of its own.
+CONTROL = "jupyter.widget.control"
+
+
+@dataclass
+class Caregiver(User):
+    """Who is logged in, with the ticket of this login."""
+
+    ticket: str = ""
+
+
+class Kernels(AsyncMappingKernelManager):
+    """The pages' kernels, each with the caregiver who opened it; `parent` is the server."""
+
+    parent: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allowed_message_types = MESSAGES
+        self.owners: dict[str, Caregiver] = {}
+        self.sockets: defaultdict[str, set[Socket]] = defaultdict(set)
+
+    async def start_kernel(  # type: ignore[override]
+        self, *, path: Any = None, **_ignored: Any
+    ) -> str:
+        """Start a kernel for whoever the request is from, and return its id.
+
+        The environment is made anew: that of the caller holds the server's secrets and what the
+        client wrote into the address.
+        """
+        caregiver = CallContext.get(CallContext.JUPYTER_HANDLER).current_user
+        pages = [id for id, owner in self.owners.items() if owner.username == caregiver.username]
+        for oldest in pages[: max(0, len(pages) - PAGES + 1)]:
+            await self.close(oldest)
+        kernel_id = str(uuid.uuid4())
+        self.owners[kernel_id] = caregiver
+        environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+        environment["CRYUTILS_TICKET"] = caregiver.ticket
+        await super().start_kernel(
+            kernel_id=kernel_id, kernel_name="python3", path=path, env=environment
+        )
+        if kernel_id not in self.owners:  # the login ended meanwhile
+            await self.shutdown_kernel(kernel_id)
+            raise HTTPError(403)
+        return kernel_id
+
+    def is_owner(self, kernel_id: str, caregiver: Caregiver) -> bool:
+        """Return whether the kernel exists and was opened by this very login."""
+        owner = self.owners.get(kernel_id)
+        return owner is not None and owner.ticket == caregiver.ticket
+
+    async def close(self, kernel_id: str) -> None:
+        """Cut a kernel off from its page at once, then end it."""
+        self._forget(kernel_id)
+        if kernel_id in self:
+            await self.shutdown_kernel(kernel_id)
+
+    async def end(self, ticket: str) -> None:
+        """Close every kernel of a login that is over."""
+        for kernel_id in [id for id, owner in self.owners.items() if owner.ticket == ticket]:
+            await self.close(kernel_id)
+
+    async def end_lost(self) -> None:
+        """Close the kernels whose login ended elsewhere: it expired, or its user was removed."""
+        with suppress(StoreUnavailable):  # it can be asked next time
+            for ticket in {owner.ticket for owner in self.owners.values()}:
+                if await asyncio.to_thread(self.parent.store.logins.user, ticket) is None:
+                    await self.end(ticket)
+
+    def remove_kernel(self, kernel_id: str) -> Any:
+        """Forget a kernel that has ended, whatever the cause, and close its page's websockets."""
+        self._forget(kernel_id)
+        return super().remove_kernel(kernel_id)
+
+    def _forget(self, kernel_id: str) -> None:
+        self.owners.pop(kernel_id, None)
+        for socket in self.sockets.pop(kernel_id, ()):
+            socket.close()
+
+
+class Access(Authorizer):
+    """Deny everything, but to see and to use one's own kernel."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+        """Return whether a caregiver may do this."""
+        return (
+            resource == "kernels"
+            and action in ("read", "execute")
+            and handler.kernel_manager.is_owner(handler.path_kwargs.get("kernel_id"), user)
+        )
+
+
+class Socket(VoilaKernelWebsocketHandler):
+    """A page's websocket, which is closed with its kernel."""
+
+    async def pre_get(self) -> None:
+        """Refuse what speaks another protocol than the page, whose messages nobody would check."""
+        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if PROTOCOL not in [name.strip() for name in offered.split(",")]:
+            raise HTTPError(403)
+        await super().pre_get()
+
+    async def open(self, kernel_id: str) -> None:
+        """Connect the page with its kernel."""
+        if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # it ended meanwhile
+            self.close()
+            return
+        self.kernel_manager.sockets[kernel_id].add(self)
+        await super().open(kernel_id)
+
+    def on_close(self) -> None:
+        """Take leave of the kernel."""
+        self.kernel_manager.sockets.get(self.kernel_id, set()).discard(self)
+        super().on_close()
+
+
+class WidgetMessages(ZMQChannelsWebsocketConnection):
+    """What passes from a page to its kernel: messages of the widgets that the kernel made."""
+
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
+        """Hand a message on to the kernel, or drop it."""
+        channel, parts = deserialize_msg_from_ws_v1(incoming_msg)
+        kind = self.session.unpack(parts[0])["msg_type"]
+        target = self.session.unpack(parts[3]).get("target_name")
+        is_new_widget = kind == "comm_open" and target != CONTROL
+        if channel != "shell" or kind not in MESSAGES or is_new_widget:
+            access_log.warning("dropped a message that no page sends: %s on %s", kind, channel)
+            return
+        super().handle_incoming_message(incoming_msg)

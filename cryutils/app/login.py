@@ -1,0 +1,113 @@
+"""Who is logged in: name and password against the store, a random ticket in a signed cookie.
+
+Whose ticket it is, and whether it is still good, the store says at each request. So a login that
+has ended is over everywhere at once. Paper B, Figure 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.identity import IdentityProvider
+from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import HTTPError
+
+from cryutils.app.kernels import Caregiver
+from cryutils.app.store.database import StoreUnavailable
+
+__all__ = ["Identity", "Login", "Logout"]
+
+# Two at a time: a hash takes 64 MiB, and whoever guesses many at once waits for himself alone.
+HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")
+
+
+class Identity(IdentityProvider):
+    """Tell from a request's cookie which caregiver it is from."""
+
+    def __init__(self, **settings: Any) -> None:
+        # Voilà passes a handler of its own, and a token in an address would be a login, too.
+        handlers = {"login_handler_class": Login, "logout_handler_class": Logout}
+        super().__init__(**settings | handlers | {"token": ""})
+        self.cookie_options = {"samesite": "Lax"}
+
+    async def get_user(self, handler: Any) -> Caregiver | None:
+        """Return the caregiver whose ticket it is; None where it is nobody's."""
+        cookie = handler.get_secure_cookie(self.get_cookie_name(handler))
+        if cookie is None:
+            return None
+        ticket = cookie.decode()
+        try:
+            name = await asking(handler.settings["store"].logins.user, ticket)
+        except HTTPError:
+            handler.current_user = None  # the page that says so asks for it
+            raise
+        return Caregiver(name, ticket=ticket) if name else None
+
+    def user_to_cookie(self, user: Any) -> str:
+        """Return what the cookie holds."""
+        return user.ticket
+
+
+class Login(LoginFormHandler):
+    """The form for name and password."""
+
+    @allow_unauthenticated
+    async def post(self) -> None:
+        """Log in, or say that name or password are wrong, or how long to wait."""
+        users, logins = self.settings["store"].users, self.settings["store"].logins
+        name = self.get_body_argument("name", "")
+        password = self.get_body_argument("password", "", strip=False)
+        verify = functools.partial(users.verify, address=self.request.remote_ip)
+        check = await asking(verify, name, password, threads=HASHING)
+        if check.wait_s > 0:
+            minutes = math.ceil(check.wait_s / 60)
+            self._refuse(429, f"Too many attempts. Wait {minutes} min, then try again.")
+        elif not check.right:
+            self._refuse(401, "Name or password is wrong.")
+        else:
+            await leave(self)
+            ticket = await asking(logins.begin, name)
+            self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
+            self._redirect_safe(self.get_argument("next", self.base_url))
+
+    def _refuse(self, status: int, why: str) -> None:
+        self.set_status(status)
+        self._render({"error": why})
+
+
+class Logout(JupyterHandler):
+    """The way out."""
+
+    def get(self) -> None:
+        """Ask first: a link, which any page could hold, ends nothing."""
+        self.write(self.render_template("logout.html", user=self.current_user.username))
+
+    async def post(self) -> None:
+        """End the login and whatever it has opened."""
+        await leave(self)
+        self.identity_provider.clear_login_cookie(self)
+        self.redirect(self.get_login_url())
+
+
+async def leave(handler: Any) -> None:
+    """End the login that a request is from, if it is from any, and whatever it has opened."""
+    if handler.current_user is not None:
+        await asking(handler.settings["store"].logins.end, handler.current_user.ticket)
+        await handler.kernel_manager.end(handler.current_user.ticket)
+
+
+async def asking(
+    question: Callable[..., Any], *about: str, threads: ThreadPoolExecutor | None = None
+) -> Any:
+    """Return the store's answer, waiting in a thread; a store out of reach is error 503."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
+    except StoreUnavailable as error:
+        raise HTTPError(503) from error

@@ -1,0 +1,251 @@
+"""The caregiver application's server: Voilà on one page, behind a login, with TLS where it's asked.
+
+Standalone Voilà has no login, no TLS and more routes than one page needs. `Server` lists the routes
+that there are, each behind the login; `login` says who is there and `kernels` who may talk to what.
+It relies on internals of Voilà and Jupyter Server, whose minor versions are therefore pinned.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import platformdirs
+import traitlets
+from jupyter_server.base.handlers import FileFindHandler, JupyterHandler
+from jupyter_server.services.kernels.handlers import KernelHandler
+from jupyterlab_server.themes_handler import ThemesHandler
+from tornado import httpserver, ioloop, netutil, web
+from tornado.log import access_log, app_log, gen_log
+from traitlets.config import Config
+from voila.app import Voila
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFileHandler
+from voila.tornado.handler import TornadoVoilaHandler
+
+from cryutils._io import paths
+from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
+from cryutils.app.login import Identity
+from cryutils.app.store.opening import Store
+from cryutils.errors import InputError, printable
+
+__all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server"]
+
+HERE = Path(__file__).parent
+MOST_BYTES = 2**16  # of a request: nobody uploads here but through a page's websocket
+LOST_S = 600  # a page that has not come back by then
+LOOK_S = 5  # how often sessions are looked at that ended without a request
+EXTENSIONS = [
+    "anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager7",
+    "@voila-dashboards/widgets-manager8",
+]  # fmt: skip
+KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
+# Nothing that a page asks for is elsewhere, so nothing that it hears or sees can get there.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
+    "'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class _LoginRequired(JupyterHandler):
+    """Refuse every method of whoever is not logged in."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        await super().prepare()
+        if self.current_user is None and not self._finished:
+            raise web.HTTPError(403)
+
+
+def _behind_login(handler: type) -> type:
+    return type(handler.__name__, (_LoginRequired, handler), {})
+
+
+class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
+    """End the kernel of a page that is being left, if it is the caregiver's."""
+
+    async def post(self, kernel_id: str) -> None:
+        if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
+            raise web.HTTPError(403)
+        await super().post(kernel_id)
+
+
+class Server(Voila):
+    """Voilà with a login: one page, its assets, the websocket of its kernel, and no other route."""
+
+    store = traitlets.Any()
+    sockets: Any = traitlets.List()
+    tls = traitlets.Any()
+
+    def setup_template_dirs(self) -> None:
+        """Look for templates here first."""
+        super().setup_template_dirs()
+        self.template_paths.insert(0, str(HERE / "templates"))
+
+    def init_settings(self) -> dict[str, object]:
+        """Return the settings of the web application."""
+        templates = jinja2.FileSystemLoader(HERE / "templates")
+        return super().init_settings() | {
+            "headers": HEADERS,
+            "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
+            "log_function": _log_refusals,
+            "store": self.store,
+            "ws_ping_timeout": 30_000,
+            "xsrf_cookie_kwargs": {"samesite": "Strict"},
+        }
+
+    def init_handlers(self) -> list[tuple]:
+        """Return every route that there is. Whoever is not logged in gets no other than /login."""
+        extensions = {"path": self.labextensions_path, "no_cache_paths": ["/"]}
+        themes = {
+            "themes_url": "/voila/api/themes",
+            "path": self.themes_dir,
+            "labextensions_path": self.labextensions_path,
+        }
+        page = {
+            "notebook_path": os.path.relpath(self.notebook_path, self.root_dir),
+            "template_paths": self.template_paths,
+            "config": self.config,
+            "voila_configuration": self.voila_configuration,
+        }
+        static = {"paths": self.static_paths}
+        return [
+            *self.identity_provider.get_handlers(),
+            (r"/", _behind_login(TornadoVoilaHandler), page),
+            (rf"/api/kernels/{KERNEL}", _behind_login(KernelHandler)),
+            (rf"/api/kernels/{KERNEL}/channels", Socket),
+            (rf"/voila/api/shutdown/{KERNEL}", _Shutdown),
+            (r"/voila/api/themes/(.*)", _behind_login(ThemesHandler), themes),
+            (r"/voila/labextensions/(.*)", _behind_login(FileFindHandler), extensions),
+            (r"/voila/static/(.*)", _behind_login(MultiStaticFileHandler), static),
+            (r"/voila/templates/(.*)", _behind_login(TemplateStaticFileHandler)),
+        ]
+
+    def listen(self) -> None:
+        """Serve until a signal says stop."""
+        # A proxy's word on who asks is taken where this machine alone can connect; elsewhere
+        # anybody could name another address at each guess.
+        server = httpserver.HTTPServer(
+            self.app, ssl_options=self.tls, xheaders=is_local(self.sockets),
+            max_body_size=MOST_BYTES,
+        )  # fmt: skip
+        server.add_sockets(self.sockets)
+        self.ioloop = ioloop.IOLoop.current()
+        look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
+        look.start()
+        signal.signal(signal.SIGINT, self._handle_signal_stop)
+        try:
+            self.ioloop.start()
+        finally:
+            self.stop()
+
+
+def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
+    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
+    for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
+        log.setLevel(logging.ERROR)
+    server(store, sockets, tls).start()
+
+
+def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> Server:
+    """Return the server that `run` starts."""
+    config = Config(
+        KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
+        Kernels={
+            "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
+            "transport_encryption": "auto",
+        },
+        Voila={
+            "authorizer_class": Access,
+            "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
+            "identity_provider_class": Identity,
+            "kernel_websocket_connection_class": WidgetMessages,
+            "log_level": "ERROR",
+            "notebook_path": str(HERE / "pages" / "live.ipynb"),
+        },
+        VoilaConfiguration={
+            "allow_template_override": "NO",
+            "allow_theme_override": "NO",
+            "extension_allowlist": EXTENSIONS,
+            "multi_kernel_manager_class": Kernels,
+        },
+    )  # fmt: skip
+    # No settings from a file in the folder that somebody happens to start it in.
+    voila = Server(config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls)
+    voila.initialize([])
+    return voila
+
+
+def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
+    """Return what HTTPS takes; None without either. Raises InputError where they don't fit."""
+    if not certfile and not keyfile:
+        return None
+    if not certfile or not keyfile:
+        raise InputError("HTTPS takes both --certfile and --keyfile; give the other, too.")
+    chain, key = paths.resolve(certfile), paths.resolve(keyfile)
+    for path in (chain, key):
+        paths.check_file(path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(chain, key, password="")
+    except ssl.SSLError as error:
+        raise InputError(
+            f"{chain}: no certificate for the key in {key}; give both as PEM files, "
+            "the key without a password."
+        ) from error
+    return context
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen at `host` and `port` (0: any that is free).
+
+    Raises InputError where these can't be had.
+    """
+    try:
+        return netutil.bind_sockets(port, host)
+    except (OSError, ValueError) as error:  # a ValueError where no host can be called so
+        code = getattr(error, "errno", None)
+        if code == errno.EADDRINUSE:
+            mend = "something listens there already; choose another --port"
+        elif code == errno.EACCES:
+            mend = "only an administrator may listen there; choose a --port above 1023"
+        else:
+            mend = "no address of this machine; is --host mistyped?"
+        raise InputError(f"{host}, port {port}: {mend}.") from error
+
+
+def is_local(sockets: list[socket.socket]) -> bool:
+    """Return whether this machine alone can connect."""
+    return all(ipaddress.ip_address(end.getsockname()[0]).is_loopback for end in sockets)
+
+
+def cookie_secret(folder: Path) -> bytes:
+    """Return what cookies are signed with: the same at each start, and the user's alone to read."""
+    path = folder / "cookie-secret"
+    if not path.exists():
+        with paths.writing(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _log_refusals(handler: web.RequestHandler) -> None:
+    """Note what was refused or failed, and never a query, which may hold anything."""
+    request = handler.request
+    if handler.get_status() >= 400:
+        access_log.warning(
+            "%d %s %s (%s)", handler.get_status(), request.method, printable(request.path),
+            request.remote_ip,
+        )  # fmt: skip

@@ -1,0 +1,64 @@
+"""`cryutils serve`: the caregiver application, on this machine unless it's asked for elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from cryutils.course.cli_group import say
+from cryutils.course.cli_store import opened, users_add
+from cryutils.errors import InputError
+
+__all__ = ["serve"]
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True,
+              help="Where to listen; 0.0.0.0 is every address of this machine.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=8866, show_default=True,
+              help="0: any that is free.")  # fmt: skip
+@click.option("--certfile", metavar="FILE", help="A certificate (PEM), for HTTPS.")
+@click.option("--keyfile", metavar="FILE", help="Its private key (PEM).")
+@click.option("--store", "url", metavar="URL", help="Default: CRYUTILS_STORE, else your own.")
+@click.pass_context
+def serve(
+    context: click.Context,
+    host: str,
+    port: int,
+    certfile: str | None,
+    keyfile: str | None,
+    url: str | None,
+) -> None:
+    """Serve the caregiver application: a page behind a login. Ctrl+C stops it.
+
+    It listens on this machine alone. Telephones allow a page camera and microphone over HTTPS only,
+    so there it takes a certificate, or a proxy that has one: docs/serving.md.
+
+    \b
+    Examples:
+      cryutils serve
+      cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key
+    """
+    try:
+        from cryutils.app import serve as application
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing; pip install 'cryutils[voila]'.") from error
+
+    if url:
+        os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
+    tls = application.certificate(certfile, keyfile)
+    sockets = application.listen(host, port)
+    with opened() as store:
+        if not store.users.names():
+            name = "caregiver"
+            if sys.stdin is not None and sys.stdin.isatty():
+                name = click.prompt("Nobody can log in yet. Name of the first user")
+            context.invoke(users_add, name=name)
+        scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
+        say(f"Open {scheme}://{place}:{sockets[0].getsockname()[1]}/ (Ctrl+C stops).")
+        if not tls and not application.is_local(sockets):
+            say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
+                "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
+        application.run(store, sockets, tls)

@@ -1,0 +1,610 @@
+"""The application's server against whoever is not logged in, or logged in and curious."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import psutil
+import pytest
+import websocket
+from served import CONTROL, HANG_S, PASSWORD, Served, Visitor, replies, send, served
+
+from cryutils import app
+from cryutils.app import serve, store
+from cryutils.app.kernels import MESSAGES, PAGES
+from cryutils.app.page import page
+from cryutils.app.readings import Reading
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+NOWHERE = "00000000-0000-0000-0000-000000000000"
+SECRET = "what no kernel may know"
+UNIX = pytest.mark.skipif(sys.platform != "linux", reason="/proc shows a process's environment")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with two caregivers, each with an infant."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "voila.py").write_text(f"open({str(folder / 'executed')!r}, 'w')\n")
+    with served(folder, DATABASE_PASSWORD=SECRET, JUPYTER_TOKEN="token") as server:
+        for name, infant in (("ann", "Mia"), ("ben", "Tom")):
+            server.store.users.add(name, PASSWORD)
+            server.store.infants.add(infant, user=name)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ann(server: Served) -> Visitor:
+    """Ann, logged in, with a page open: `ann.kernel`."""
+    return visitor(server, "ann")
+
+
+@pytest.fixture(scope="module")
+def ben(server: Served) -> Visitor:
+    return visitor(server, "ben")
+
+
+def visitor(server: Served, name: str) -> Visitor:
+    somebody = Visitor(server)
+    assert somebody.log_in(name).status_code == 302
+    somebody.kernel = somebody.open_page()
+    return somebody
+
+
+def from_address(server: Served, address: str) -> Visitor:
+    """Somebody whose address a proxy tells the server."""
+    somebody = Visitor(server)
+    somebody.headers["X-Real-IP"] = address
+    return somebody
+
+
+def kernels(server: Served) -> dict[str, psutil.Process]:
+    """The server's kernels by id."""
+    running = {}
+    for process in psutil.Process(server.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if match := re.search(r"kernel-([\w-]+)\.json", " ".join(process.cmdline())):
+                running[match[1]] = process
+    return running
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + HANG_S
+    while not true():
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        time.sleep(0.05)
+
+
+def shown(somebody: Visitor) -> str:
+    """What the widgets of a caregiver's page hold, asked for as the page asks."""
+    connection = somebody.socket(somebody.kernel)
+    comm = "0123456789abcdef"
+    send(connection, "comm_open", comm_id=comm, target_name=CONTROL, data={})
+    send(connection, "comm_msg", comm_id=comm, data={"method": "request_states"})
+    asked = send(connection, "kernel_info_request")
+    states = [
+        json.dumps(content)
+        for kind, _, content in replies(connection, asked)
+        if kind == "comm_msg" and content["data"].get("method") == "update_states"
+    ]
+    connection.close()
+    return states[0]
+
+
+# Whoever is not logged in
+
+
+def routes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+    """An address of each route that the web application has, by its own account."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    before = signal.getsignal(signal.SIGTERM)
+    application = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [])
+    signal.signal(signal.SIGTERM, before)
+    application.init_settings()
+    patterns = [handler[0] for handler in application.init_handlers()]
+    addresses = [
+        re.sub(r"\(\?P<kernel_id>[^)]*\)", NOWHERE, pattern).replace("(.*)", "lab/static/voila.js")
+        for pattern in patterns
+    ]
+    assert not [address for address in addresses if set(address) & set("()*?\\")]
+    return addresses
+
+
+def test_every_route_is_closed_to_whoever_is_not_logged_in(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger, opened = Visitor(server), []
+    addresses = routes(monkeypatch, tmp_path)
+    assert {"/", "/login", "/logout"} < set(addresses)
+    for address in addresses:
+        for method in METHODS:
+            answer = stranger.request(method, address)
+            to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
+            if answer.status_code != 403 and not to_login:
+                opened.append((method, address, answer.status_code))
+    assert opened == [("GET", "/login", 200)]
+
+
+def test_a_websocket_takes_a_login(server: Served, ann: Visitor) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        Visitor(server).socket(ann.kernel)
+    assert refused.value.status_code == 403
+
+
+@pytest.mark.parametrize("address", ["/?token=token", "/?token=", f"/?password={PASSWORD}"])
+def test_no_token_in_an_address_is_a_login(server: Served, address: str) -> None:
+    assert Visitor(server).get(address).status_code == 302
+
+
+def test_a_cookie_that_the_server_did_not_sign_is_none(server: Served, ann: Visitor) -> None:
+    stranger = Visitor(server)
+    (name,) = [name for name in ann.cookies.get_dict() if name.startswith("username")]
+    stranger.cookies.set(name, ann.cookies[name][:-4] + "0000")
+    assert stranger.get("/").status_code == 302
+
+
+def test_wrong_password_and_unknown_user_are_answered_alike(server: Served) -> None:
+    answers = [
+        from_address(server, "192.0.2.1").log_in(name, "a wrong password")
+        for name in ("ann", "nobody", "' OR 1=1 --", "<b>ann</b>", "an\x00n", "ä" * 10_000, "")
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    texts = {re.sub(r'value="[^"]+"', "", answer.text) for answer in answers}
+    assert len(texts) == 1
+
+
+def test_guesses_in_parallel_are_throttled_and_lock_nobody_else_out(server: Served) -> None:
+    def guess(i: int) -> int:
+        return from_address(server, "192.0.2.2").log_in("ann", f"guess number {i}").status_code
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(guess, range(16)))
+    assert set(answers) == {401, 429}
+    assert answers.count(401) <= 5
+    assert from_address(server, "192.0.2.2").log_in("ann").status_code == 429
+    assert from_address(server, "192.0.2.3").log_in("ann").status_code == 302
+
+
+def test_a_form_from_another_site_does_nothing(server: Served, ann: Visitor) -> None:
+    stranger = Visitor(server)
+    form = {"name": "ann", "password": PASSWORD}
+    assert stranger.post("/login", data=form).status_code == 403
+    assert ann.post("/logout").status_code == 403
+    assert ann.post("/logout", data={"_xsrf": "a guess"}).status_code == 403
+    assert ann.post(f"/voila/api/shutdown/{ann.kernel}").status_code == 403
+    assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+
+
+def test_a_websocket_from_another_site_is_refused(server: Served, ann: Visitor) -> None:
+    ann.socket(ann.kernel, origin=server.url).close()
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        ann.socket(ann.kernel, origin="http://evil.example")
+    assert refused.value.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://evil.example", "//evil.example", "///evil.example", "\\\\evil.example",
+        "/\\evil.example", "http:///evil.example", "https:evil.example", "javascript:alert(1)",
+        "%2f%2fevil.example", "/\t/evil.example", "//evil.example\\@127.0.0.1",
+    ],
+)  # fmt: skip
+def test_a_login_leads_to_no_other_site(server: Served, target: str) -> None:
+    somebody = Visitor(server)
+    token = re.search(r'name="_xsrf" value="([^"]+)"', somebody.get("/login").text)
+    assert token
+    form = {"name": "ann", "password": PASSWORD, "_xsrf": token[1]}
+    answer = somebody.post("/login", params={"next": target}, data=form)
+    assert answer.status_code == 302
+    place = urlsplit(urljoin(server.url, answer.headers["Location"].replace("\\", "/")))
+    assert (place.scheme, place.netloc) == ("http", urlsplit(server.url).netloc)
+
+
+# Whoever is logged in
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api", "/api/contents", "/api/kernels", "/api/kernelspecs", "/api/sessions",
+        "/api/shutdown", "/api/terminals", "/files/live.ipynb", "/lab", "/live.ipynb", "/metrics",
+        "/terminals/1", "/tree", "/voila/api/contents/", "/voila/execution/" + NOWHERE,
+        "/voila/files/live.ipynb", "/voila/query/" + NOWHERE, "/voila/render/live.ipynb",
+        "/voila/tree",
+    ],
+)  # fmt: skip
+def test_there_is_no_other_notebook_file_or_terminal(ann: Visitor, address: str) -> None:
+    headers = {"X-XSRFToken": ann.cookies["_xsrf"]}
+    assert {ann.request(method, address, headers=headers).status_code for method in METHODS} == {
+        404
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/voila/{folder}/{up * 12}etc/passwd"
+        for folder in ("static", "templates/lab/static", "labextensions", "api/themes")
+        for up in ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%5c", "....//")
+    ]
+    + ["/voila/static//etc/passwd", "/voila/static/%00", "/voila/templates/lab", "/..%2f..%2fetc"],
+)
+def test_no_path_leads_out_of_the_assets(server: Served, ann: Visitor, path: str) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in ann.cookies.items())
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=HANG_S)
+    connection.request("GET", path, headers={"Cookie": cookie})  # as it stands, unlike requests
+    answer = connection.getresponse()
+    assert answer.status >= 400
+    assert b"root:" not in answer.read()
+
+
+@pytest.mark.parametrize("channel", ["shell", "control", "stdin"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "execute_request", "debug_request", "inspect_request", "complete_request",
+        "history_request", "is_complete_request", "input_reply", "interrupt_request",
+        "shutdown_request", "create_subshell_request", "usage_request",
+    ],
+)  # fmt: skip
+def test_nothing_but_messages_of_widgets_reaches_a_kernel(
+    server: Served, ann: Visitor, kind: str, channel: str
+) -> None:
+    assert kind not in MESSAGES
+    proof = server.folder / "executed"
+    connection = ann.socket(ann.kernel)
+    code = f"open({str(proof)!r}, 'w')"
+    forged = send(
+        connection, kind, channel=channel, code=code, silent=False, value=code, cursor_pos=4,
+        hist_access_type="tail", n=9, output=True, raw=True, restart=True, command="evaluate",
+        arguments={"expression": code}, user_expressions={"x": code},
+    )  # fmt: skip
+    asked = send(connection, "kernel_info_request")
+    assert forged not in {parent for _, parent, _ in replies(connection, asked)}
+    connection.close()
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("target", ["jupyter.widget", "jupyter.widget.version", "other", None])
+def test_a_page_makes_no_widgets_of_its_own(ann: Visitor, target: str | None) -> None:
+    connection = ann.socket(ann.kernel)
+    names = {"model_name": "LayoutModel", "view_name": "LayoutView"}
+    modules = {f"{part}_module": "@jupyter-widgets/base" for part in ("model", "view")}
+    versions = {f"{part}_module_version": "2.0.0" for part in ("model", "view")}
+    state = {f"_{name}": value for name, value in (names | modules | versions).items()}
+    forged = send(
+        connection, "comm_open", comm_id="forged", target_name=target, data={"state": state}
+    )
+    asked = send(connection, "kernel_info_request")
+    assert forged not in {parent for _, parent, _ in replies(connection, asked)}
+    connection.close()
+
+
+@pytest.mark.parametrize("protocols", [None, [], ["other"]])
+def test_a_websocket_without_the_page_s_protocol_is_refused(
+    ann: Visitor, protocols: list[str] | None
+) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        ann.socket(ann.kernel, subprotocols=protocols)
+    assert refused.value.status_code == 403
+
+
+def test_nobody_reaches_another_s_kernel(ann: Visitor, ben: Visitor) -> None:
+    headers = {"X-XSRFToken": ben.cookies["_xsrf"]}
+    address = f"/api/kernels/{ann.kernel}"
+    assert ben.get(address).status_code == 403
+    assert ben.request("DELETE", address, headers=headers).status_code == 403
+    assert ben.post(f"/voila/api/shutdown/{ann.kernel}", headers=headers).status_code == 403
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        ben.socket(ann.kernel)
+    assert refused.value.status_code == 403
+    assert ann.get(address).status_code == 200
+
+
+def test_a_page_shows_its_caregiver_s_infants_alone(ann: Visitor, ben: Visitor) -> None:
+    for somebody, name, infant, other in ((ann, "ann", "Mia", "Tom"), (ben, "ben", "Tom", "Mia")):
+        text = shown(somebody)
+        assert f"Logged in as {name}." in text
+        assert infant in text
+        assert other not in text
+
+
+def test_who_is_in_a_kernel_is_not_for_the_client_to_say(server: Served, ben: Visitor) -> None:
+    ann = Visitor(server)
+    ann.log_in("ann")
+    names = ("X-Forwarded-User", "X-Remote-User", "Remote-User", "User", "CRYUTILS_TICKET")
+    ann.headers.update(dict.fromkeys(names, "ben") | {"Authorization": "token token"})
+    ann.kernel = ann.open_page("/?user=ben&CRYUTILS_TICKET=ben&template=reveal&theme=../x")
+    assert "Logged in as ann." in shown(ann)
+
+
+@UNIX
+def test_a_kernel_knows_its_ticket_and_none_of_the_server_s_secrets(
+    server: Served, ann: Visitor
+) -> None:
+    environment = kernels(server)[ann.kernel].environ()
+    assert server.store.logins.user(environment["CRYUTILS_TICKET"]) == "ann"
+    assert SECRET not in environment.values()
+    assert not {name for name in environment if name.startswith(("JUPYTER", "QUERY", "HTTP"))}
+
+
+def test_a_caregiver_s_oldest_page_gives_way_to_one_too_many(server: Served) -> None:
+    somebody = Visitor(server)
+    server.store.users.add("cleo", PASSWORD)
+    somebody.log_in("cleo")
+    opened = [somebody.open_page() for _ in range(PAGES + 1)]
+    codes = [somebody.get(f"/api/kernels/{kernel}").status_code for kernel in opened]
+    assert codes == [403] + [200] * PAGES
+    until(lambda: opened[0] not in kernels(server), "its process has ended")
+
+
+def test_a_page_that_is_left_ends_its_kernel(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    headers = {"X-XSRFToken": somebody.cookies["_xsrf"]}
+    answer = somebody.post(f"/voila/api/shutdown/{somebody.kernel}", headers=headers)
+    assert answer.status_code == 204
+    until(lambda: somebody.kernel not in kernels(server), "its process has ended")
+
+
+def read_to_the_end(connection: websocket.WebSocket) -> None:
+    """Read what is left, until the server closes the connection; fail where it doesn't."""
+    with suppress(websocket.WebSocketConnectionClosedException):
+        while connection.recv():
+            pass
+
+
+def log_out(server: Served, somebody: Visitor) -> None:
+    assert somebody.submit("/logout").headers["Location"] == "/login"
+
+
+def remove(server: Served, somebody: Visitor) -> None:
+    server.store.users.remove("dora")
+
+
+def expire(server: Served, somebody: Visitor) -> None:
+    with sqlite3.connect(server.folder / "store.db") as database:
+        database.execute("UPDATE logins SET expires = 0 WHERE user = 'dora'")
+
+
+@pytest.mark.parametrize("end", [log_out, expire, remove])
+def test_with_a_login_cookie_websocket_and_kernel_end(
+    server: Served, end: Callable[[Served, Visitor], None]
+) -> None:
+    if "dora" not in server.store.users.names():
+        server.store.users.add("dora", PASSWORD)
+    dora = visitor(server, "dora")
+    cookies, connection = dora.cookies.copy(), dora.socket(dora.kernel)
+    end(server, dora)
+    read_to_the_end(connection)
+    until(lambda: dora.kernel not in kernels(server), "its process has ended")
+    dora.cookies = cookies
+    assert dora.get("/").status_code == 302
+    assert dora.get(f"/api/kernels/{dora.kernel}").status_code == 403
+    with pytest.raises(websocket.WebSocketBadStatusException):
+        dora.socket(dora.kernel)
+
+
+def test_a_login_in_another_s_place_ends_the_first(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    cookies = somebody.cookies.copy()
+    assert somebody.submit("/logout", "/login", name="ben", password=PASSWORD).status_code == 302
+    somebody.cookies = cookies
+    assert somebody.get("/").status_code == 302
+
+
+def test_html_in_names_stays_text(server: Served) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    server.store.users.add(name, PASSWORD)
+    server.store.infants.add(name, user=name)
+    somebody = visitor(server, name)
+    assert "<img" not in somebody.get("/logout").text
+    assert "&lt;img" in somebody.get("/logout").text
+    assert "Logged in as &lt;img" in shown(somebody)
+
+
+def test_settings_in_the_folder_of_the_start_are_not_executed(server: Served) -> None:
+    assert (server.folder / "voila.py").exists()
+    assert not (server.folder / "executed").exists()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) -> None:
+    somebody = Visitor(server)
+    somebody.headers["X-Forwarded-Proto"] = scheme
+    token = re.search(r'name="_xsrf" value="([^"]+)"', somebody.get("/login").text)
+    assert token
+    form = {"name": "ann", "password": PASSWORD, "_xsrf": token[1]}
+    cookie = somebody.post("/login", data=form).headers["Set-Cookie"]
+    assert "; HttpOnly" in cookie
+    assert "; SameSite=Lax" in cookie
+    assert ("; Secure" in cookie) == (scheme == "https")
+
+
+def test_pages_may_ask_no_other_site_and_stand_in_none(ann: Visitor) -> None:
+    policy = ann.get("/").headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy
+
+
+# The page by itself
+
+
+def test_a_page_asks_at_each_look_whose_ticket_it_is(tmp_path: Path) -> None:
+    home = store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    home.users.add("ann", PASSWORD)
+    log = home.infants.add("Mia", user="ann")
+    log.append(log.begin("test"), [Reading(time.time(), "hungry <b>", {"hungry <b>": 1.0})])
+    ticket = home.logins.begin("ann")
+    _, _, _, again, text, _ = page(home, ticket).children
+    assert "hungry &lt;b&gt;" in text.value
+    home.logins.end(ticket)
+    again.click()
+    assert text.value == "<p>Your login has ended; log in again.</p>"
+
+
+def test_a_page_has_no_way_to_another_s_infant(tmp_path: Path) -> None:
+    home = store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    for name, infant in (("ann", "Mia"), ("ben", "Tom")):
+        home.users.add(name, PASSWORD)
+        log = home.infants.add(infant, user=name)
+        log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 1.0})])
+    _, infant, _, _, text, _ = page(home, home.logins.begin("ann")).children
+    assert "hungry" in text.value
+    infant.options = [("Tom", log.id)]
+    assert text.value.startswith("<p>no infant")
+
+
+# Start and end
+
+
+def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        server.store.users.add("ann", PASSWORD)
+        ann = visitor(server, "ann")
+        with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+            database.execute("ALTER TABLE logins RENAME TO elsewhere")
+            answer = ann.get("/")
+            assert answer.status_code == 503
+            assert "The log can't be reached just now." in answer.text
+            database.execute("ALTER TABLE elsewhere RENAME TO logins")
+        assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+
+
+def test_the_first_start_prints_a_password_once_that_opens_the_page(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
+        assert password
+        assert Visitor(server).log_in("caregiver", password[1]).status_code == 302
+        secret = tmp_path / "data" / "cryutils" / "cookie-secret"
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert server.process.returncode == 0
+    with served(tmp_path) as server:
+        assert "Password" not in server.log
+
+
+def test_a_killed_server_started_again_has_logins_and_readings(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        server.store.users.add("ann", PASSWORD)
+        log = server.store.infants.add("Mia", user="ann")
+        ann, start = visitor(server, "ann"), time.time() - 100
+        readings = [Reading(start + i, "tired", {"tired": 1.0}) for i in range(100)]
+        log.append(log.begin("test"), readings)
+        server.process.kill()
+        server.process.wait()
+    port = str(urlsplit(server.url).port)
+    with served(tmp_path, "--port", port) as server:
+        ann.kernel = ann.open_page()
+        assert "tired" in shown(ann)
+        (log,) = server.store.infants.all(user="ann")
+        assert [reading.time for reading in log.readings()] == [r.time for r in readings]
+
+
+def test_the_log_of_the_server_holds_no_secret(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        server.store.users.add("ann", PASSWORD)
+        ann = visitor(server, "ann")
+        Visitor(server).log_in("ann", "a wrong password")
+        ann.get(f"/nowhere?password={PASSWORD}&ticket=abc")
+        ann.get(f"/api/kernels/{NOWHERE}?token=abc")
+        ann.socket(ann.kernel).close()
+        ann.submit("/logout")
+        log = server.log
+    assert "404 GET /nowhere" in log
+    ticket = [value.split("|")[3] for value in ann.cookies.values()]
+    for secret in (PASSWORD, "a wrong password", "abc", "$argon2", *ticket):
+        assert secret not in log
+
+
+def test_elsewhere_a_start_says_what_takes_https_and_no_client_names_its_address(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, "--host", "0.0.0.0") as server:
+        assert server.log.count("HTTPS") == 1
+        server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+        answers = [from_address(server, f"192.0.2.{i}").log_in("ann", "wrong") for i in range(8)]
+    assert [answer.status_code for answer in answers][-1] == 429
+
+
+def test_on_this_machine_a_proxy_names_the_client_s_address(server: Served) -> None:
+    answers = [from_address(server, f"198.51.100.{i}").log_in("ben", "wrong") for i in range(8)]
+    assert {answer.status_code for answer in answers} == {401}
+
+
+def self_signed(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-subj", f"/CN={name}", "-keyout", key, "-out", certificate, *(options or ["-nodes"])],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+def test_a_port_in_use_is_named_in_a_line(command: Callable[..., tuple[int, str, str]]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, _, err = command("serve", "--port", port)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"port {port}: something listens there already" in err
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "x" * 70])
+def test_an_address_of_another_machine_is_named_in_a_line(
+    command: Callable[..., tuple[int, str, str]], host: str
+) -> None:
+    code, _, err = command("serve", "--port", "0", "--host", host)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{host}, port 0: no address of this machine" in err
+
+
+def test_a_certificate_that_does_not_fit_is_named_in_a_line(
+    command: Callable[..., tuple[int, str, str]], apart: Path
+) -> None:
+    (apart / "text").write_text("no certificate")
+    certificate, _ = self_signed(apart, "one")
+    _, other = self_signed(apart, "two")
+    locked = self_signed(apart, "three", "-passout", "pass:word")
+    for files in ((certificate, other), (apart / "text", other), locked):
+        code, _, err = command("serve", "--certfile", str(files[0]), "--keyfile", str(files[1]))
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{files[0]}: no certificate for the key in {files[1]}" in err
+    code, _, err = command("serve", "--certfile", str(certificate))
+    assert (code, err.count("\n")) == (2, 1)
+    code, _, err = command("serve", "--certfile", str(certificate), "--keyfile", "nowhere")
+    assert "nowhere: no such file." in err
+
+
+def test_help_imports_no_server() -> None:
+    code = (
+        "import sys\nfrom cryutils.course import cli\n"
+        "try: cli.main(['serve', '--help'])\nexcept SystemExit: pass\n"
+        "assert not {'voila', 'tornado', 'sqlalchemy', 'argon2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_without_voila_a_line_says_how_to_install_it(
+    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "voila.app", None)
+    monkeypatch.delitem(sys.modules, "cryutils.app.serve", raising=False)
+    monkeypatch.delitem(vars(app), "serve", raising=False)
+    code, _, err = command("serve", "--port", "0")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "pip install 'cryutils[voila]'" in err

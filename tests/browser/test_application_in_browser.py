@@ -1,0 +1,211 @@
+"""The application in a real browser: over HTTPS, behind nginx, on a telephone's width."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from frontends import ARGUMENTS, HANG_S, find_chromium
+from playwright.sync_api import Browser, Page, Playwright, expect
+from served import PASSWORD, Served, served
+
+from cryutils.app.readings import Reading
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+PHONE = {"width": 390, "height": 844}
+
+
+def family(folder: Path) -> Path:
+    """Make this machine a certificate by the commands of docs/serving.md; return its folder."""
+    text = (DOCS / "serving.md").read_text()
+    for name in ("authority", "certificate"):
+        commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
+        commands = commands.replace("baby.local", "localhost").replace("192.168.1.20", "127.0.0.1")
+        subprocess.run(["bash", "-ec", commands], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def add_ann(server: Served) -> None:
+    server.store.users.add("ann", PASSWORD)
+    log = server.store.infants.add("Mia", user="ann")
+    log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 1.0})])
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return family(tmp_path_factory.mktemp("family"))
+
+
+@contextmanager
+def direct(certificates: Path, folder: Path) -> Iterator[str]:
+    """The application with a certificate of its own."""
+    files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
+    with served(folder, "--certfile", *files) as server:
+        add_ann(server)
+        yield server.url.replace("127.0.0.1", "localhost")
+
+
+@contextmanager
+def proxied(certificates: Path, folder: Path) -> Iterator[str]:
+    """The application behind nginx, with docs/nginx.conf but for the ports."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
+    with served(folder) as server, socket.create_server(("127.0.0.1", 0)) as probe:
+        add_ann(server)
+        port = probe.getsockname()[1]
+        probe.close()
+        text = (DOCS / "nginx.conf").read_text()
+        assert (text.count("listen 8443 "), text.count("127.0.0.1:8866;")) == (1, 1)
+        ports = {"8443": str(port), "8866": str(urlsplit(server.url).port)}
+        for name in ("baby.crt", "baby.key"):
+            shutil.copy(certificates / name, folder)
+        (folder / "nginx.conf").write_text(re.sub("8443|8866", lambda m: ports[m[0]], text))
+        proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
+        try:
+            deadline = time.monotonic() + HANG_S
+            with closing(socket.socket()) as client:
+                while client.connect_ex(("127.0.0.1", port)):
+                    assert proxy.poll() is None
+                    assert time.monotonic() < deadline
+            yield f"https://localhost:{port}"
+        finally:
+            proxy.terminate()
+            proxy.wait()
+
+
+@pytest.fixture(scope="module", params=[direct, proxied], ids=["certfile", "nginx"])
+def site(
+    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the application over HTTPS."""
+    with request.param(certificates, tmp_path_factory.mktemp("site")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def trusting(playwright: Playwright, certificates: Path) -> Iterator[Browser]:
+    """A browser that trusts this one key, in place of a telephone that trusts the authority."""
+    command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
+    done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
+    key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
+    browser = playwright.chromium.launch(
+        executable_path=find_chromium(playwright),
+        args=[*ARGUMENTS, f"--ignore-certificate-errors-spki-list={key}"],
+    )
+    yield browser
+    browser.close()
+
+
+def log_in(page: Page, url: str) -> None:
+    """Log in by keyboard alone."""
+    page.set_default_timeout(1000 * HANG_S)
+    page.goto(url)
+    page.keyboard.type("ann")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("Logged in as ann.").wait_for()
+
+
+def test_the_family_s_telephones_can_check_the_certificate(certificates: Path, site: str) -> None:
+    context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
+    for name in ("localhost", "127.0.0.1"):
+        with (
+            socket.create_connection(("127.0.0.1", urlsplit(site).port or 0)) as plain,
+            context.wrap_socket(plain, server_hostname=name) as encrypted,
+        ):
+            assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_the_family_s_authority_can_vouch_for_no_other_site(certificates: Path) -> None:
+    commands = re.findall(
+        r"<!-- certificate -->\n```\n(.+?)```", (DOCS / "serving.md").read_text(), re.DOTALL
+    )[0]
+    commands = commands.replace("baby.local", "bank.example").replace("baby.", "bank.")
+    subprocess.run(["bash", "-ec", commands], cwd=certificates, check=True, capture_output=True)
+    for name, is_trusted in (("baby", True), ("bank", False)):
+        verify = ["openssl", "verify", "-CAfile", "family.crt", f"{name}.crt"]
+        done = subprocess.run(verify, cwd=certificates, capture_output=True, check=False)
+        assert (done.returncode == 0) == is_trusted
+
+
+def test_over_https_a_page_may_ask_for_camera_and_microphone(trusting: Browser, site: str) -> None:
+    context = trusting.new_context(viewport=PHONE)
+    page = context.new_page()
+    log_in(page, site)
+    assert page.evaluate("window.isSecureContext")
+    assert page.evaluate("'getUserMedia' in navigator.mediaDevices")
+    (cookie,) = [cookie for cookie in context.cookies() if cookie["name"].startswith("username")]
+    assert cookie["secure"]
+    assert cookie["httpOnly"]
+    page.get_by_role("button", name="Look again").click()
+    expect(page.get_by_role("cell", name="hungry")).to_be_visible()
+    context.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as server:
+        add_ann(server)
+        yield server
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_telephone_and_asks_no_other_site(
+    chromium: Browser, home: Served, scheme: str
+) -> None:
+    context = chromium.new_context(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
+    page, asked, errors = context.new_page(), set(), []
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    log_in(page, home.url)
+    expect(page.get_by_role("heading", name="What this can't do")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", ground)[:3])) / 3
+    assert (brightness < 128) == (scheme == "dark")
+    assert asked - {""} == {urlsplit(home.url).netloc}
+    assert errors == []
+    context.close()
+
+
+def test_a_page_says_that_its_server_is_gone_and_opens_again(
+    chromium: Browser, home: Served
+) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    log_in(page, home.url)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    home.process.kill()
+    expect(page.get_by_role("alert")).to_contain_text("nothing is listening now")
+    with served(home.folder, "--port", str(urlsplit(home.url).port)):
+        page.get_by_role("link", name="Open the page again").click()
+        page.get_by_text("Logged in as ann.").wait_for()
+        context.close()
+
+
+def test_logging_out_in_one_tab_ends_the_page_in_the_other(chromium: Browser, home: Served) -> None:
+    context = chromium.new_context()
+    page, other = context.new_page(), context.new_page()
+    log_in(page, home.url)
+    other.goto(home.url + "/logout")
+    other.get_by_role("button", name="Log out").click()
+    other.get_by_role("heading", name="Log in").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("nothing is listening now")
+    page.get_by_role("link", name="Open the page again").click()
+    page.get_by_role("heading", name="Log in").wait_for()
+    context.close()
