@@ -424,6 +424,10 @@ export default () => {
   let capture;
   return {
     render({ model, el }) {
+      if (!capture) {
+        model.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+        model.save_changes();
+      }
       capture ??= makeCapture(model);
       return makeView(model, el, capture);
     },

@@ -40,7 +40,8 @@ WAITING = 7_200  # readings that wait for the log: an hour
 class Listener(Protocol):
     """What the page needs of a `Monitor`."""
 
-    classes: Sequence[str]
+    @property
+    def classes(self) -> Sequence[str]: ...
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None: ...
 
@@ -64,6 +65,7 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     listening = traitlets.Bool(False).tag(sync=True)
     notice = traitlets.Unicode("").tag(sync=True)
+    zone = traitlets.Unicode("UTC").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -75,6 +77,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
+        self.states = list(monitor.classes)
         self._log = log
         self._clock = clock
         self._start: float | None = None  # of the page's own clock, in s since 1970
@@ -82,7 +85,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
             _about={
-                "states": list(monitor.classes),
+                "states": self.states,
                 "hop_s": HOP_S,
                 "unsure": UNSURE,
                 "gap": GAP,

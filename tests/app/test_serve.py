@@ -26,7 +26,6 @@ from served import CONTROL, HANG_S, PASSWORD, Served, Visitor, replies, send, se
 from cryutils import app
 from cryutils.app import serve, store
 from cryutils.app.kernels import MESSAGES, PAGES
-from cryutils.app.page import page
 from cryutils.app.readings import Reading
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -440,34 +439,6 @@ def test_pages_may_ask_no_other_site_and_stand_in_none(ann: Visitor) -> None:
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
-
-
-# The page by itself
-
-
-def test_a_page_asks_at_each_look_whose_ticket_it_is(tmp_path: Path) -> None:
-    home = store.open(f"sqlite:///{tmp_path / 'store.db'}")
-    home.users.add("ann", PASSWORD)
-    log = home.infants.add("Mia", user="ann")
-    log.append(log.begin("test"), [Reading(time.time(), "hungry <b>", {"hungry <b>": 1.0})])
-    ticket = home.logins.begin("ann")
-    _, _, _, again, text, _ = page(home, ticket).children
-    assert "hungry &lt;b&gt;" in text.value
-    home.logins.end(ticket)
-    again.click()
-    assert text.value == "<p>Your login has ended; log in again.</p>"
-
-
-def test_a_page_has_no_way_to_another_s_infant(tmp_path: Path) -> None:
-    home = store.open(f"sqlite:///{tmp_path / 'store.db'}")
-    for name, infant in (("ann", "Mia"), ("ben", "Tom")):
-        home.users.add(name, PASSWORD)
-        log = home.infants.add(infant, user=name)
-        log.append(log.begin("test"), [Reading(time.time(), "hungry", {"hungry": 1.0})])
-    _, infant, _, _, text, _ = page(home, home.logins.begin("ann")).children
-    assert "hungry" in text.value
-    infant.options = [("Tom", log.id)]
-    assert text.value.startswith("<p>no infant")
 
 
 # Start and end
