@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cryutils.app.ring import Ring
 
 SIZE = 20
-SOUND = np.arange(1, 101, dtype=np.float32)
+SOUND = np.arange(1, 201, dtype=np.float32)
 
 
 @given(st.lists(st.integers(0, 12), max_size=12), st.integers(0, 10**14))
