@@ -85,7 +85,8 @@ def page(store: Store, ticket: str) -> ipywidgets.VBox:
     else:
         add = f"cryutils infants add NAME --user {html.escape(name)}"
         body = (ipywidgets.HTML(f"<p>No infant is shared with you yet: <code>{add}</code></p>"),)
-    return ipywidgets.VBox([head, *body, ipywidgets.HTML(LIMITS)])
+    layout = ipywidgets.Layout(padding="0 1rem", max_width="60rem")
+    return ipywidgets.VBox([head, *body, ipywidgets.HTML(LIMITS)], layout=layout)
 
 
 def _tables(log: Log, period: Literal["hour", "day"]) -> str:
