@@ -97,7 +97,7 @@ def main(days: int) -> int:
         print("PostgreSQL (initdb, pg_ctl) is not installed here")
         return int(broken)
     with Server() as server:
-        broken |= _report("PostgreSQL", server.database("bench"), days)
+        broken |= _report("PostgreSQL", server.emptied(), days)
     return int(broken)
 
 

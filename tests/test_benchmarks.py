@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,13 +14,18 @@ from scipy import stats
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def ensemble_seeds() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / "ensemble_seeds.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules["bench"] = module  # where its dataclasses look themselves up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def ensemble_seeds() -> ModuleType:
+    return script("ensemble_seeds")
 
 
 def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleType) -> None:
@@ -37,3 +43,12 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
     same = table.loc["svm_stop minus svm"]
     assert (same["mean"], same.low, same.high, same.ahead) == (0, 0, 0, "0 of 3")
     assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"
+
+
+def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> None:
+    bench = script("store")
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    figures = bench.measure(url, days=2, single=3, batches=250)
+    assert figures.table.index.strftime("%F").tolist() == ["2026-01-01", "2026-01-02"]
+    assert figures.table.to_dict("list") == {"hungry": [4320] * 2, "no cry": [38880] * 2}
+    assert min(figures.single, figures.batches, figures.days, figures.summary_s) > 0

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cryutils"
-# Each may import those before it, and itself. The commands in `course` come last, since they open the
+# Each may import those before it, and itself. `course` comes last: its commands open the
 # application, too, which asks nothing of them.
 ORDER = (
     "errors", "_io", "audio", "video", "datasets", "evaluation", "models", "papers", "claims",

@@ -30,8 +30,12 @@ def programs() -> Path | None:
 class Server:
     """A running server. A context manager."""
 
-    def __init__(self) -> None:
-        """Make and start it, as another user where root asks: PostgreSQL refuses root."""
+    def __init__(self, *settings: str) -> None:
+        """Make and start it with settings such as "fsync=off".
+
+        Where root asks it runs as another user: PostgreSQL refuses root.
+        """
+        self._settings = ("listen_addresses=", *settings)
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, as a socket's path must be
         self._as: dict[str, object] = {}
         if os.geteuid() == 0:
@@ -45,19 +49,21 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
+        settings = (*self._settings, f"unix_socket_directories={self.folder}")
+        options = " ".join(f"-c {setting}" for setting in settings)
         self._call("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; with `mode` "immediate", as if it had been killed."""
         self._call("pg_ctl", "stop", "-w", "-m", mode)
 
-    def database(self, name: str) -> str:
-        """Make a database and return its URL."""
-        url = f"postgresql://cryutils@/{{}}?host={self.folder}"
-        with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return url.format(name)
+    def emptied(self) -> str:
+        """Return the URL of its database, emptied."""
+        url = f"postgresql://cryutils@/postgres?host={self.folder}"
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return url
 
     def __enter__(self) -> Server:
         return self

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cryutils.app.store.database import StoreUnavailable
 from cryutils.course.cli_group import say
 from cryutils.course.cli_store import opened
 from cryutils.errors import NO_MEMORY, InputError, printable
@@ -122,7 +123,7 @@ def _answer(
             row["annotated"] = artist.draw(prediction)
         if record is not None:
             record([_reading(prediction)])
-    except OSError as error:  # the store's; the answer stands
+    except StoreUnavailable as error:  # the answer stands
         say(f"cryutils: {name}: not logged, {error.filename}: {error.strerror}.", err=True)
         return False
     except (InputError, MemoryError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -56,8 +56,8 @@ def users_add(name: str) -> None:
       pass show baby | cryutils users add demo
     """
     with opened() as store:
-        user = store.users.add(name, _password())
-        say(f"{user} may log in ({store.address}).")
+        _give_password(store.users.add, name)
+        say(f"{name} may log in ({store.address}).")
 
 
 @users.command("list")
@@ -86,9 +86,8 @@ def users_password(name: str) -> None:
       cryutils users password demo
     """
     with opened() as store:
-        user = store.users.require(name)
-        store.users.set_password(user, _password())
-        say(f"{user} has a new password and is logged out everywhere.")
+        _give_password(store.users.set_password, store.users.require(name))
+        say(f"{name} has a new password and is logged out everywhere.")
 
 
 @users.command("remove")
@@ -295,8 +294,8 @@ def _chosen(store: Store, infant: str | None) -> list[Log]:
     return [store.infants.infant(infant, user=None)]
 
 
-def _password() -> str:
-    """Return a password that was asked for or read; for want of one a new one, printed once."""
+def _give_password(change: Callable[[str, str], object], name: str) -> None:
+    """Call `change(name, password)`, asked for or read; want of one makes a new one, printed."""
     if sys.stdin is not None and sys.stdin.isatty():
         words = "Password (Enter makes one up)"
         password = click.prompt(words, hide_input=True, default="", show_default=False)
@@ -304,10 +303,10 @@ def _password() -> str:
             raise InputError("the passwords differ; nothing was changed.")
     else:
         password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
-    if not password:
-        password = secrets.token_urlsafe(12)
-        say(f"Password, shown only now: {password}")
-    return password
+    new = "" if password else secrets.token_urlsafe(12)
+    change(name, password or new)
+    if new:
+        say(f"Password, shown only now: {new}")
 
 
 def _time(text: str | None, zone_name: str) -> float | None:

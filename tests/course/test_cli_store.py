@@ -52,7 +52,7 @@ def mia(call: Call) -> None:
 def test_a_password_is_read_from_standard_input_and_never_printed(call: Call) -> None:
     code, out, err = call("users", "add", "Demo", typed=f"{PASSWORD}\n")
     assert (code, err) == (0, "")
-    assert out.startswith("demo may log in (") and PASSWORD not in out
+    assert out.startswith("Demo may log in (") and PASSWORD not in out
     with store.open() as opened:
         assert opened.users.verify("demo", PASSWORD, address="192.0.2.1").right
 
@@ -63,6 +63,11 @@ def test_for_want_of_a_password_one_is_made_up_and_printed_once(call: Call) -> N
     (password,) = re.findall(r"^Password, shown only now: (\S{16})$", out, re.MULTILINE)
     with store.open() as opened:
         assert opened.users.verify("demo", password, address="192.0.2.1").right
+
+
+def test_no_password_is_made_up_where_it_would_not_hold(call: Call, mia: None) -> None:
+    code, out, _ = call("users", "add", "demo")
+    assert (code, out) == (2, "")
 
 
 def test_a_password_that_is_typed_at_a_terminal_is_not_echoed(apart: Path) -> None:

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from math import inf
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -72,11 +71,12 @@ class Users:
         return user
 
     def set_password(self, name: str, password: str) -> None:
-        """Set a user's password and end all logins of the user."""
+        """Set a user's password, end all logins of the user, and forget failed attempts."""
         user, hashed = self.require(name), _hashed(password)
         with self._database.transaction() as database:
             database.change("users", {"hash": hashed}, name=user)
             database.remove("logins", user=user)
+            database.remove("attempts", user=user, succeeded=False)
 
     def remove(self, name: str) -> None:
         """Remove a user, the user's logins and shares. What the user logged stays, without a name.
@@ -102,8 +102,9 @@ class Users:
             "address": _network(address), "time": self._clock(), "succeeded": False,
         }  # fmt: skip
         user, who = attempt["user"], {name: attempt[name] for name in ("user", "address")}
-        self._forget(attempt["time"])
-        self._database.add("attempts", [attempt])
+        with self._database.transaction() as database:
+            self._forget(database, attempt["time"])
+            database.add("attempts", [attempt])
         if (wait_s := self._wait_s(attempt)) > 0:
             self._database.remove("attempts", id=attempt["id"])
             return Check(False, wait_s)
@@ -138,10 +139,9 @@ class Users:
             # Not where it was changed in between.
             self._database.change("users", renewed, name=row["name"], hash=row["hash"])
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, database: Database, now: float) -> None:
         for succeeded, age_s in ((False, _DAY_S), (True, _REMEMBERED_S)):
-            old = Span(stop=now - age_s)
-            self._database.remove("attempts", succeeded=succeeded, time=old)
+            database.remove("attempts", succeeded=succeeded, time=Span(stop=now - age_s))
 
 
 class Logins:
@@ -162,7 +162,7 @@ class Logins:
 
     def user(self, ticket: str) -> str | None:
         """Return whose valid ticket this is; None if nobody's."""
-        valid = Span(self._clock(), inf)
+        valid = Span(start=self._clock())
         rows = self._database.rows("logins", token=_digest(ticket), expires=valid)
         return rows[0]["user"] if rows else None
 

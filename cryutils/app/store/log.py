@@ -167,6 +167,7 @@ class Log:
 
     def retain(self) -> int:
         """Purge what is older than `Store.keep` said; return how many readings it was."""
+        self._reached()
         rows = self._database.rows("meta", key="keep_days")
         return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
 

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from math import inf, nextafter
 
 from cryutils.app.store.accounts import Logins, Users
@@ -53,20 +54,20 @@ class Store:
     def purge_user(self, name: str) -> int:
         """Remove what a user logged and corrected; return how many readings it was."""
         user, n = self.users.require(name), 0
-        corrections = self._database.rows("corrections", user=user)
-        for row in self._database.rows("sessions", user=user) + corrections:
-            session = "started" in row
-            first, last = (row["started"], row["ended"]) if session else (row["start"], row["stop"])
-            touched = Span(quarter(first), quarter(last) + 1)
-            quarters = self._database.quarters(row["infant"], touched)
-            with self._database.counted(row["infant"], quarters) as database:
-                if session:
-                    n += database.remove(
-                        "readings", infant=row["infant"], session=row["id"],
-                        time=Span(first, nextafter(last, inf)),
-                    )  # fmt: skip
-                database.remove("sessions" if session else "corrections", id=row["id"])
+        for row in self._database.rows("sessions", user=user):
+            span = Span(row["started"], nextafter(row["ended"], inf))
+            with self._counted(row["infant"], row["started"], row["ended"]) as database:
+                whose = {"infant": row["infant"], "session": row["id"]}
+                n += database.remove("readings", time=span, **whose)
+                database.remove("sessions", id=row["id"])
+        for row in self._database.rows("corrections", user=user):
+            with self._counted(row["infant"], row["start"], row["stop"]) as database:
+                database.remove("corrections", id=row["id"])
         return n
+
+    def _counted(self, infant: int, first: float, last: float) -> AbstractContextManager[Database]:
+        touched = Span(quarter(first), quarter(last) + 1)
+        return self._database.counted(infant, self._database.quarters(infant, touched))
 
     def close(self) -> None:
         """Let go of the database."""
@@ -87,10 +88,13 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
     where there is no such place, it can't be reached or written, or a newer version made it.
     """
     database = _database(url or os.environ.get("CRYUTILS_STORE") or _default())
-    try:
-        _bring_up(database)
-    except StoreUnavailable as error:
-        raise InputError(f"{error.filename}: {error.strerror}.") from error
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        try:
+            _bring_up(database)
+        except StoreUnavailable as error:
+            raise InputError(f"{error.filename}: {error.strerror}.") from error
+        stack.pop_all()
     return Store(database, clock)
 
 

@@ -113,7 +113,7 @@ class SqlDatabase(Database):
         where = _conditions(READINGS, {"infant": infant, "time": span})
         query = sa.select(READINGS).where(*where).order_by(READINGS.c.time, READINGS.c.session)
         with self._connected() as connection:
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+            rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
             yield from map(dict, rows.mappings())
 
     def quarters(self, infant: int, span: Span) -> list[int]:
@@ -148,9 +148,9 @@ class SqlDatabase(Database):
         """
         lock = sa.select(INFANTS.c.id).where(INFANTS.c.id == infant)
         self._run(lock.with_for_update(key_share=True))
-        for start in sorted(quarters):
-            self.remove("quarters", infant=infant, quarter=start)
-            counts = _counts(infant, start)
+        for run in _runs(quarters):
+            self.remove("quarters", infant=infant, quarter=run)
+            counts = _counts(infant, run)
             self._run(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
 
     def _run(self, statement: sa.Executable, rows: Sequence[Row] | None = None) -> int:
@@ -212,8 +212,21 @@ def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]
                 yield column == value
 
 
-def _counts(infant: int, start: int) -> sa.Select[Any]:
-    """Return the query for a quarter's rows. A gap stays a gap: there was nothing to correct."""
+def _runs(quarters: Iterable[int]) -> Iterator[Span]:
+    """Yield the spans without a hole that quarters make up, in order."""
+    start = stop = None
+    for quarter in sorted(quarters):
+        if quarter != stop:
+            if start is not None:
+                yield Span(start, stop)
+            start = quarter
+        stop = quarter + QUARTER_S
+    if start is not None:
+        yield Span(start, stop)
+
+
+def _counts(infant: int, span: Span) -> sa.Select[Any]:
+    """Return the query for the quarters' rows. A gap stays a gap: nothing was there to correct."""
     reading, correction = READINGS.c, CORRECTIONS.c
     corrected = (
         sa.select(correction.verdict)
@@ -226,12 +239,12 @@ def _counts(infant: int, start: int) -> sa.Select[Any]:
     verdict = sa.case(
         (reading.verdict == GAP, GAP), else_=sa.func.coalesce(corrected, reading.verdict)
     )
-    where = _conditions(READINGS, {"infant": infant, "time": Span(start, start + QUARTER_S)})
-    counted = sa.select(verdict.label("verdict")).where(*where).subquery()
-    columns = {
-        "infant": sa.literal(infant, sa.BigInteger), "quarter": sa.literal(start, sa.BigInteger),
-        "verdict": counted.c.verdict, "n": sa.func.count(),
-    }  # fmt: skip
-    return sa.select(*(column.label(name) for name, column in columns.items())).group_by(
-        counted.c.verdict
-    )
+    # Making it a whole number, SQLite cuts off what PostgreSQL rounds.
+    nearest = sa.cast(reading.time / QUARTER_S, sa.BigInteger) * QUARTER_S
+    quarter = nearest - sa.case((nearest > reading.time, QUARTER_S), else_=0)
+    each = sa.select(quarter.label("quarter"), verdict.label("verdict")).where(
+        *_conditions(READINGS, {"infant": infant, "time": span})
+    ).subquery()  # fmt: skip
+    group = each.c.quarter, each.c.verdict
+    whose = sa.literal(infant, sa.BigInteger).label("infant")
+    return sa.select(whose, *group, sa.func.count().label("n")).group_by(*group)

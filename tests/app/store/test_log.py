@@ -274,14 +274,14 @@ def expected(readings: dict[float, str], corrections: list[Any], by: str, zone: 
     """Counts by period and verdict, from the readings by their time, by way of pandas alone."""
     verdicts = []
     for time, verdict in readings.items():
-        over = [said for start, stop, said in corrections if start <= time <= stop]
+        over = [state for start, stop, state in corrections if start <= time <= stop]
         verdicts.append(over[-1] if over and verdict != GAP else verdict)
     times = pd.to_datetime(pd.Series(readings.keys(), dtype=float), unit="s", utc=True)
     local = times.dt.tz_convert(zone)
     if by == "hour":  # the zones below differ from UTC by whole hours
         keys = times.dt.floor("h").dt.strftime("%F %H")
     else:
-        back = local.dt.weekday if by == "week" else 0
+        back = local.dt.day_of_week if by == "week" else 0
         keys = (local.dt.tz_localize(None).dt.normalize() - pd.to_timedelta(back, "D")).astype(str)
     return pd.crosstab(keys.to_numpy(), np.array(verdicts)).stack().loc[lambda n: n > 0].to_dict()
 
