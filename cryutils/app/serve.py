@@ -79,7 +79,7 @@ class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
     async def post(self, kernel_id: str) -> None:
         if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
             raise web.HTTPError(403)
-        await super().post(kernel_id)
+        await super().post(kernel_id)  # type: ignore[misc]
 
 
 class Server(Voila):
