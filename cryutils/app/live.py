@@ -65,7 +65,7 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     listening = traitlets.Bool(False).tag(sync=True)
     notice = traitlets.Unicode("").tag(sync=True)
-    zone = traitlets.Unicode("UTC").tag(sync=True)  # the browser's, such as "Europe/Vienna"
+    zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(

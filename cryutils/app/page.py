@@ -67,7 +67,8 @@ class Page(ipywidgets.VBox):
         self.renew()
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
-        super().__init__([ipywidgets.HTML(head), self._infant, self._tabs])
+        layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
+        super().__init__([ipywidgets.HTML(head), self._infant, self._tabs], layout=layout)
 
     @property
     def log(self) -> Log:
@@ -132,8 +133,9 @@ class Page(ipywidgets.VBox):
     def _show(self, _change: Any = None) -> None:
         """Show the chosen infant's days, read anew."""
         from cryutils.app.store import StoreUnavailable
+        from cryutils.app.store.log import local_zone
 
-        zone = getattr(self._live, "zone", "UTC")
+        zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
         try:
             self._places[1].children = (Dashboard(self.log, states, zone=zone),)
