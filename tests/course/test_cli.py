@@ -44,7 +44,9 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 def test_the_commands_are_those_of_the_readme() -> None:
     assert {" ".join(names) for names in commands()} == {
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "article", "claims", "predict", "bench",
+        "report", "article", "claims", "predict", "bench", "users", "users add", "users list",
+        "users password", "users remove", "infants", "infants add", "infants list",
+        "infants share", "log", "log show", "log export", "log purge", "log keep",
     }  # fmt: skip
 
 
