@@ -135,8 +135,8 @@ def mistaken(outcome: Outcome) -> str:
     [
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
-        ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, predict, "
-                "report, run."),
+        ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, infants, log, "
+                "predict, report, run, users."),
         ("run --profil quick", "--profil"),
         ("run --jobs two", "--jobs two: give a whole number from 1 to 1024."),
         ("run --jobs 0", "--jobs 0: give a whole number"),
