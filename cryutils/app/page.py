@@ -10,6 +10,7 @@ import html
 import os
 import time
 from collections import deque
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from cryutils.errors import InputError
@@ -93,16 +94,20 @@ def _tables(log: Log, period: Literal["hour", "day"]) -> str:
     """Return the newest readings and the sums by period as HTML."""
     import pandas as pd
 
-    now = time.time()
-    summary = log.summary(period, "UTC", since=now - PERIODS[period])
+    from cryutils.app.store.log import local_zone, zone
+
+    now, here = time.time(), local_zone()
+    summary = log.summary(period, here, since=now - PERIODS[period])
+    form = "%F %H:%M" if period == "hour" else "%F"
+    summary.index = summary.index.map(lambda begins: begins.strftime(form))
     newest = pd.DataFrame(
-        {"time": pd.to_datetime(reading.time, unit="s").floor("s"), "verdict": reading.verdict,
-         "note": reading.note}
+        {"time": f"{datetime.fromtimestamp(reading.time, zone(here)):%F %T}",
+         "verdict": reading.verdict, "note": reading.note}
         for reading in reversed(deque(log.readings(since=now - DAY_S), MOST))
     )  # fmt: skip
     if newest.empty and summary.empty:
         return "<p>Nothing is logged yet.</p>"
     return (
         f"<h2>Readings by {period}</h2>{summary.to_html()}"
-        f"<h2>The newest {len(newest)}</h2>{newest.to_html(index=False)}<p>Times are UTC.</p>"
+        f"<h2>The newest {len(newest)}</h2>{newest.to_html(index=False)}<p>Times of {here}.</p>"
     )

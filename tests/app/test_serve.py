@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
+from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
@@ -456,6 +458,34 @@ def test_a_page_asks_at_each_look_whose_ticket_it_is(tmp_path: Path) -> None:
     home.logins.end(ticket)
     again.click()
     assert text.value == "<p>Your login has ended; log in again.</p>"
+
+
+def test_a_page_says_that_nothing_is_there_yet(tmp_path: Path) -> None:
+    home = store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    home.users.add("ann", PASSWORD)
+    _, nobody, _ = page(home, home.logins.begin("ann")).children
+    assert "cryutils infants add NAME --user ann" in nobody.value
+    home.infants.add("Mia", user="ann")
+    _, _, period, _, text, _ = page(home, home.logins.begin("ann")).children
+    assert text.value == "<p>Nothing is logged yet.</p>"
+    period.value = "day"
+    assert text.value == "<p>Nothing is logged yet.</p>"
+
+
+def test_a_page_counts_readings_by_hour_and_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")  # a quarter of an hour beside all others
+    home, now = store.open(f"sqlite:///{tmp_path / 'store.db'}"), time.time()
+    home.users.add("ann", PASSWORD)
+    log = home.infants.add("Mia", user="ann")
+    log.append(log.begin("test"), [Reading(now - i / 10, "tired") for i in range(3)])
+    _, _, period, _, text, _ = page(home, home.logins.begin("ann")).children
+    moment = datetime.fromtimestamp(now, ZoneInfo("Asia/Kathmandu"))
+    assert f"<th>{moment:%F %H}:00</th>" in text.value
+    assert f"<td>{moment:%F %T}</td>" in text.value
+    period.value = "day"
+    assert f"<th>{moment:%F}</th>" in text.value
 
 
 def test_a_page_has_no_way_to_another_s_infant(tmp_path: Path) -> None:
