@@ -5,7 +5,7 @@
 A reading in two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
 They are appended as an application would, by `Log.append`, which returns when they are on the disk:
 first a reading at a time and a hundred at a time, for the rate, then the year, a day at a time.
-Ends in 1 where a promise is broken. A year takes some 3 GB of disk and several minutes a database;
+Ends in 1 where a promise is broken. A year takes 1 to 3 GB of disk and several minutes a database;
 `--days N` fills fewer. PostgreSQL is started for it, where it is installed.
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,19 +124,16 @@ class SqlDatabase(Database):
             return list(connection.scalars(query))
 
     def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
-        names = sa.column("start", sa.BigInteger), sa.column("stop", sa.BigInteger)
-        pairs = list(pairwise(edges))
-        period = sa.values(*names, name="period", literal_binds=True).data(pairs).cte()
-        counts = QUARTERS.c
-        inside = (counts.quarter >= period.c.start) & (counts.quarter < period.c.stop)
-        query = (
-            sa.select(period.c.start, counts.verdict, sa.func.sum(counts.n))
-            .join_from(period, QUARTERS, inside)
-            .where(counts.infant == infant)
-            .group_by(period.c.start, counts.verdict)
-        )
-        with self._connected() as connection:
-            return [(start, verdict, int(n)) for start, verdict, n in connection.execute(query)]
+        sums, counts = [], QUARTERS.c
+        for start, stop, width in _even(edges):
+            number = ((counts.quarter - start) // width).label("number")
+            where = _conditions(QUARTERS, {"infant": infant, "quarter": Span(start, stop)})
+            each = sa.select(number, counts.verdict, counts.n).where(*where).subquery()
+            group = each.c.number, each.c.verdict
+            with self._connected() as connection:
+                rows = connection.execute(sa.select(*group, sa.func.sum(each.c.n)).group_by(*group))
+                sums += [(start + i * width, verdict, int(n)) for i, verdict, n in rows]
+        return sums
 
     def close(self) -> None:
         self._engine.dispose()
@@ -223,6 +220,13 @@ def _runs(quarters: Iterable[int]) -> Iterator[Span]:
         stop = quarter + QUARTER_S
     if start is not None:
         yield Span(start, stop)
+
+
+def _even(edges: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield beginning, end and width of each run of equally long periods, all from edge to edge."""
+    for width, pairs in groupby(pairwise(edges), lambda pair: pair[1] - pair[0]):
+        starts = [start for start, _ in pairs]
+        yield starts[0], starts[-1] + width, width
 
 
 def _counts(infant: int, span: Span) -> sa.Select[Any]:
