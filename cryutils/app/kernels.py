@@ -12,7 +12,7 @@ import os
 import uuid
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_server import CallContext
@@ -31,7 +31,8 @@ __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
 
 # Opening one page more closes the oldest: who reloads often is not locked out.
 PAGES = 4
-# What a kernel may know of the server's environment; no password of a database is among it.
+# What a kernel may know of the server's environment. The store's address is among it, and in that
+# a database's password, if it has one: the page's process opens the store itself.
 VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
@@ -48,7 +49,7 @@ CONTROL = "jupyter.widget.control"
 class Caregiver(User):
     """Who is logged in, with the ticket of this login."""
 
-    ticket: str = ""
+    ticket: str = field(default="", repr=False)
 
 
 class Kernels(AsyncMappingKernelManager):

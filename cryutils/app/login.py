@@ -20,6 +20,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
 from cryutils.app.kernels import Caregiver
+from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Identity", "Login", "Logout"]
@@ -35,7 +36,7 @@ class Identity(IdentityProvider):
         # Voilà passes a handler of its own, and a token in an address would be a login, too.
         handlers = {"login_handler_class": Login, "logout_handler_class": Logout}
         super().__init__(**settings | handlers | {"token": ""})
-        self.cookie_options = {"samesite": "Lax"}
+        self.cookie_options = {"samesite": "Lax", "expires_days": LIFETIME_S / 86400}
 
     async def get_user(self, handler: Any) -> Caregiver | None:
         """Return the caregiver whose ticket it is; None where it is nobody's."""

@@ -43,7 +43,7 @@ __all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "run"
 HERE = Path(__file__).parent
 MOST_BYTES = 2**16  # of a request: nobody uploads here but through a page's websocket
 LOST_S = 600  # a page that has not come back by then
-LOOK_S = 5  # how often sessions are looked at that ended without a request
+LOOK_S = 5  # how often logins are looked for that ended without a request
 EXTENSIONS = [
     "anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager7",
     "@voila-dashboards/widgets-manager8",
@@ -154,6 +154,7 @@ class Server(Voila):
 
 def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
     """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
     for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
         log.setLevel(logging.ERROR)
     server(store, sockets, tls).start()

@@ -5,12 +5,10 @@ Whoever owns the machine calls them, and reaches every infant. See `cli`.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -200,7 +198,9 @@ def log_show(
     Example:
       cryutils log show Mia --by hour --since 2026-11-22
     """
-    place = tz or _local_zone()
+    from cryutils.app.store.log import local_zone
+
+    place = tz or local_zone()
     with opened() as store:
         chosen = store.infants.infant(infant, user=None)
         table = chosen.summary(by, place, _time(since, place), _time(until, place))
@@ -231,8 +231,9 @@ def log_export(
     """
     from cryutils._io.paths import resolve
     from cryutils.app.store.export import export
+    from cryutils.app.store.log import local_zone
 
-    place = tz or _local_zone()
+    place = tz or local_zone()
     path = resolve(file)
     with opened() as store:
         logs = _chosen(store, infant)
@@ -254,13 +255,15 @@ def log_purge(before: str | None, infant: str | None, user: str | None, tz: str 
       cryutils log purge --infant Mia
       cryutils log purge --user demo
     """
+    from cryutils.app.store.log import local_zone
+
     if (user is None) == (before is None and infant is None):
         raise InputError("say what to purge: --before and/or --infant, or --user.")
     with opened() as store:
         if user is not None:
             say(f"{store.purge_user(user)} readings of {user} are gone.")
         elif before is not None:
-            limit = _time(before, tz or _local_zone())
+            limit = _time(before, tz or local_zone())
             assert limit is not None
             n = sum(chosen.purge(limit) for chosen in _chosen(store, infant))
             say(f"{n} readings are gone.")
@@ -324,9 +327,3 @@ def _time(text: str | None, zone_name: str) -> float | None:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error
-
-
-def _local_zone() -> str:
-    """Return the name of this machine's time zone."""
-    named = os.environ.get("TZ", "").removeprefix(":")
-    return named or Path("/etc/localtime").resolve().as_posix().partition("zoneinfo/")[2] or "UTC"

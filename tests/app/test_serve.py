@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -21,7 +22,17 @@ from urllib.parse import urljoin, urlsplit
 import psutil
 import pytest
 import websocket
-from served import CONTROL, HANG_S, PASSWORD, Served, Visitor, replies, send, served
+from served import (
+    CONTROL,
+    HANG_S,
+    PASSWORD,
+    Served,
+    Visitor,
+    messages,
+    replies,
+    send,
+    served,
+)
 
 from cryutils import app
 from cryutils.app import serve, store
@@ -360,13 +371,6 @@ def test_a_page_that_is_left_ends_its_kernel(server: Served) -> None:
     until(lambda: somebody.kernel not in kernels(server), "its process has ended")
 
 
-def read_to_the_end(connection: websocket.WebSocket) -> None:
-    """Read what is left, until the server closes the connection; fail where it doesn't."""
-    with suppress(websocket.WebSocketConnectionClosedException):
-        while connection.recv():
-            pass
-
-
 def log_out(server: Served, somebody: Visitor) -> None:
     assert somebody.submit("/logout").headers["Location"] == "/login"
 
@@ -389,7 +393,7 @@ def test_with_a_login_cookie_websocket_and_kernel_end(
     dora = visitor(server, "dora")
     cookies, connection = dora.cookies.copy(), dora.socket(dora.kernel)
     end(server, dora)
-    read_to_the_end(connection)
+    deque(messages(connection))  # they come to an end: the server has closed the websocket
     until(lambda: dora.kernel not in kernels(server), "its process has ended")
     dora.cookies = cookies
     assert dora.get("/").status_code == 302

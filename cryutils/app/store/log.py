@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,7 +22,7 @@ from cryutils.errors import InputError, near_miss, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PERIODS", "Log", "zone"]
+__all__ = ["PERIODS", "Log", "local_zone", "zone"]
 
 PERIODS = ("hour", "day", "week")
 _DAY_S = 86400
@@ -196,6 +198,12 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InputError(f"{name!r}: no time zone; name one as Europe/Vienna.") from error
+
+
+def local_zone() -> str:
+    """Return the name of this machine's time zone."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    return named or Path("/etc/localtime").resolve().as_posix().partition("zoneinfo/")[2] or "UTC"
 
 
 _PARTS = ("probabilities", "sound", "face")
