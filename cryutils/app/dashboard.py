@@ -33,6 +33,7 @@ LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # what is older says nothing about now
 EPISODE_S = 900.0  # how far back a tap reaches
 INKS = ("#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf")  # as in shared.js
+THUMB = ipywidgets.Layout(width="auto", height="44px")
 STYLE = """<style>
 .cry-now { font-size: 1.6em; font-weight: 700 }
 .cry-table { border-spacing: 6px 3px; width: 100%; max-width: 44em }
@@ -63,7 +64,9 @@ class Dashboard(ipywidgets.VBox):
         self._episode: list[Reading] = []
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
-        self._period = ipywidgets.ToggleButtons(options=list(PERIODS), value="day")
+        self._period = ipywidgets.ToggleButtons(
+            options=list(PERIODS), value="day", style={"button_width": "5em"}
+        )
         self._period.observe(self.look, names="value")
         again = ipywidgets.Button(description="Look again", icon="refresh")
         again.on_click(self.look)
@@ -95,12 +98,16 @@ class Dashboard(ipywidgets.VBox):
         if episode:
             verdict = episode[0].verdict
             others = [name for name in (*self._states, NO_CRY) if name != verdict]
-            question = ipywidgets.HTML(f"Was <b>{html.escape(verdict)}</b> right?")
-            right = [] if verdict == UNSURE else [self._tap("Yes", verdict)]
-            self._taps.children = (question, *right, *(self._tap(f"No: {n}", n) for n in others))
+            if verdict == UNSURE:
+                words, right = "What was it?", []
+            else:
+                words = f"Was <b>{html.escape(verdict)}</b> right?"
+                right = [self._tap("Yes", verdict)]
+            wrong = [self._tap(f"No: {name}" if right else name, name) for name in others]
+            self._taps.children = (ipywidgets.HTML(words), *right, *wrong)
 
     def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=words)
+        button = ipywidgets.Button(description=words, layout=THUMB)
 
         def note(_button: Any) -> None:
             start, stop = self._episode[0].time, self._episode[-1].time

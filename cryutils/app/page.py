@@ -60,7 +60,7 @@ class Page(ipywidgets.VBox):
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
         self._tabs = ipywidgets.Tab([*self._places, self._infants, limits])
-        for place, title in enumerate(("Live", "Days", "Infants", "What it can't do")):
+        for place, title in enumerate(("Live", "Days", "Infants", "Limits")):
             self._tabs.set_title(place, title)
         self._live = self._listener()
         self._places[0].children = (self._live,)

@@ -149,6 +149,12 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert [row["verdict"] for row in log.corrections()] == ["tired", "hungry"]
 
 
+def test_where_the_models_were_unsure_the_question_is_what_it_was(log: Log, clock: Clock) -> None:
+    say(log, clock, UNSURE, UNSURE)
+
+    assert set(taps(Dashboard(log, STATES, clock=clock))) == {"hungry", "pain", "tired", "no cry"}
+
+
 def test_nothing_is_asked_where_nothing_was_said(log: Log, clock: Clock) -> None:
     say(log, clock, NO_CRY, GAP)
 

@@ -174,7 +174,7 @@ def test_the_page_fits_a_telephone_and_asks_no_other_site(
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     log_in(page, home.url)
-    for name in ("Live", "Days", "Infants", "What it can't do"):
+    for name in ("Live", "Days", "Infants", "Limits"):
         page.get_by_role("tab", name=name).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     expect(page.get_by_role("heading", name="What this can't do")).to_be_visible()
