@@ -21,7 +21,7 @@ from jupyter_client.session import Session
 from cryutils.app import store
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from jupyter_server.services.kernels.connection.base import (  # noqa: E402
+from jupyter_server.services.kernels.connection.base import (
     deserialize_msg_from_ws_v1,
     serialize_msg_to_ws_v1,
 )
