@@ -21,6 +21,10 @@ from jupyter_client.session import Session
 from cryutils.app import store
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
+from jupyter_server.services.kernels.connection.base import (
+    deserialize_msg_from_ws_v1,
+    serialize_msg_to_ws_v1,
+)
 
 HANG_S = 120  # no machine is that slow: whatever takes longer never comes
 PASSWORD = "four words nobody guesses"
@@ -114,8 +118,6 @@ def send(
     socket: websocket.WebSocket, kind: str, *, channel: str = "shell", **content: object
 ) -> str:
     """Send a message of this kind to a kernel, and return its id."""
-    from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
-
     # Of widgets' messages; the kernel looks at its first number.
     version = "1.0.0" if content.get("target_name") == CONTROL else "2.1.0"
     message = Session().msg(kind, content, metadata={"version": version})
@@ -138,8 +140,6 @@ def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str,
 
     And until the kernel has said that it is idle again: what it publishes comes another way.
     """
-    from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
-
     waited = {"kernel_info_reply", "comm_info_reply"}, {"idle"}
     for data in messages(socket):
         _, parts = deserialize_msg_from_ws_v1(data)

@@ -161,12 +161,20 @@ class WidgetMessages(ZMQChannelsWebsocketConnection):
     """What passes from a page to its kernel: messages of the widgets that the kernel made."""
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
-        """Hand a message on to the kernel, or drop it."""
-        channel, parts = deserialize_msg_from_ws_v1(incoming_msg)
-        kind = self.session.unpack(parts[0])["msg_type"]
-        target = self.session.unpack(parts[3]).get("target_name")
+        """Hand a message on to the kernel, or drop it; what is none ends the connection."""
+        try:
+            # A number of parts that can't be in it would keep the server busy for ever.
+            if int.from_bytes(incoming_msg[:8], "little") > len(incoming_msg) // 8:
+                raise ValueError
+            channel, parts = deserialize_msg_from_ws_v1(incoming_msg)
+            kind = self.session.unpack(parts[0])["msg_type"]
+            target = self.session.unpack(parts[3]).get("target_name")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            access_log.warning("closed a websocket that sent what is no message")
+            self.websocket_handler.close()
+            return
         is_new_widget = kind == "comm_open" and target != CONTROL
         if channel != "shell" or kind not in MESSAGES or is_new_widget:
-            access_log.warning("dropped a message that no page sends: %s on %s", kind, channel)
+            access_log.warning("dropped a message that no page sends: %r on %r", kind, channel)
             return
         super().handle_incoming_message(incoming_msg)

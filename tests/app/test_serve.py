@@ -31,6 +31,7 @@ from served import (
     messages,
     replies,
     send,
+    serialize_msg_to_ws_v1,
     served,
 )
 
@@ -303,6 +304,26 @@ def test_a_page_makes_no_widgets_of_its_own(ann: Visitor, target: str | None) ->
     asked = send(connection, "kernel_info_request")
     assert forged not in {parent for _, parent, _ in replies(connection, asked)}
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"", b"\x00", b"\xff" * 8, b"\x01" + bytes(7), b"\x06" + bytes(99), "text", "{}",
+        serialize_msg_to_ws_v1([b"{}"] * 4, "shell"), serialize_msg_to_ws_v1([b"["] * 4, "shell"),
+        serialize_msg_to_ws_v1([b"[]"] * 4, "shell"), serialize_msg_to_ws_v1([], "shell"),
+        serialize_msg_to_ws_v1([b'{"msg_type": []}', b"{}", b"{}", b"[]"], "shell"),
+    ],
+    ids=range(12),
+)  # fmt: skip
+def test_what_is_no_message_ends_the_websocket_and_nothing_else(
+    server: Served, ann: Visitor, message: bytes | str
+) -> None:
+    connection = ann.socket(ann.kernel)
+    connection.send(message, 1 if isinstance(message, str) else 2)
+    deque(messages(connection))
+    assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
+    assert "Traceback" not in server.log
 
 
 @pytest.mark.parametrize("protocols", [None, [], ["other"]])

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Browser, Page, Playwright, expect
@@ -211,4 +212,17 @@ def test_logging_out_in_one_tab_ends_the_page_in_the_other(chromium: Browser, ho
     expect(page.get_by_role("alert")).to_contain_text("nothing is listening now")
     page.get_by_role("link", name="Open the page again").click()
     page.get_by_role("heading", name="Log in").wait_for()
+    context.close()
+
+
+def test_leaving_the_page_ends_its_process(chromium: Browser, home: Served) -> None:
+    context, server = chromium.new_context(), psutil.Process(home.process.pid)
+    page = context.new_page()
+    log_in(page, home.url)
+    assert len(server.children()) == 1
+    page.goto("about:blank")
+    deadline = time.monotonic() + HANG_S
+    while server.children():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
     context.close()
