@@ -1,6 +1,6 @@
 """One infant's dashboard: the state now, what can be tried, "was this right?", and how days went.
 
-Walked by notebook 13. Paper B §3, the dashboard of its Figure 6: current state, recommended actions
+Paper B §3, the dashboard of its Figure 6: current state, recommended actions
 and the log. Of ipywidgets alone, so that any server can show it.
 """
 
@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Sequence
-from itertools import takewhile
+from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets
 
+from cryutils.app import store
 from cryutils.app.actions import ANY, Action, actions
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.app.store import StoreUnavailable
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from cryutils.app.store.log import Log
 
-__all__ = ["Dashboard"]
+__all__ = ["Dashboard", "sentence"]
 
 # How far back each period is shown, in s.
 PERIODS: dict[Literal["hour", "day", "week"], float] = {
@@ -61,7 +64,7 @@ class Dashboard(ipywidgets.VBox):
         self.zone = zone
         self._log, self._states, self._clock = log, list(states), clock
         self._advice = actions()
-        self._episode: list[Reading] = []
+        self._episode: list[list[Reading]] = []
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
         self._period = ipywidgets.ToggleButtons(
@@ -80,23 +83,24 @@ class Dashboard(ipywidgets.VBox):
         try:
             newest = list(self._log.readings(since=now - EPISODE_S))
             summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
-        except InputError as error:
-            self._now.value = f"<p>{html.escape(str(error))}</p>"
+        except (InputError, StoreUnavailable) as error:
+            self._now.value = f"<p>{html.escape(sentence(error))}</p>"
             return
-        self._now.value = STYLE + _now(newest, now, self._advice)
+        here = datetime.fromtimestamp(now, store.log.zone(self.zone))
+        self._now.value = f"{STYLE}{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
         self._show_taps(newest)
         self._history.value = _history(summary, self._states, by)
 
     def _show_taps(self, newest: Sequence[Reading]) -> None:
         """Ask about the last thing that was said, if a state was named lately."""
         episode = _episode(newest)
-        if [each.time for each in episode[:1]] == [each.time for each in self._episode[:1]]:
+        if episode[:1] and self._episode[:1] and episode[0][0] == self._episode[0][0]:
             self._episode = episode  # the same goes on: leave the buttons under the finger
             return
         self._episode, self._answer.value = episode, ""
         self._taps.children = ()
         if episode:
-            verdict = episode[0].verdict
+            verdict = episode[0][0].verdict
             others = [name for name in (*self._states, NO_CRY) if name != verdict]
             if verdict == UNSURE:
                 words, right = "What was it?", []
@@ -110,11 +114,11 @@ class Dashboard(ipywidgets.VBox):
         button = ipywidgets.Button(description=words, layout=THUMB)
 
         def note(_button: Any) -> None:
-            start, stop = self._episode[0].time, self._episode[-1].time
             try:
-                self._log.correct(start, stop, verdict)
-            except InputError as error:
-                self._answer.value = html.escape(str(error))
+                for run in self._episode:
+                    self._log.correct(run[0].time, run[-1].time, verdict)
+            except (InputError, StoreUnavailable) as error:
+                self._answer.value = html.escape(sentence(error))
                 return
             self.look()
             self._answer.value = f"Noted: {html.escape(verdict)}. Another tap changes it."
@@ -123,11 +127,23 @@ class Dashboard(ipywidgets.VBox):
         return button
 
 
-def _episode(readings: Sequence[Reading]) -> list[Reading]:
-    """Return the last readings of one and the same state (or unsure), those between left out."""
-    named = [reading for reading in readings if reading.verdict not in (NO_CRY, GAP)]
-    same = takewhile(lambda reading: reading.verdict == named[-1].verdict, reversed(named))
-    return list(same)[::-1]
+def sentence(error: InputError | StoreUnavailable) -> str:
+    """Return what a caregiver is told where the log says no."""
+    if isinstance(error, InputError):
+        return str(error)
+    return "The log can't be reached now; what it holds is safe. Look again."
+
+
+def _episode(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Return the last unbroken runs of one and the same state (or unsure), pauses between them."""
+    episode: list[list[Reading]] = []
+    for verdict, run in groupby(readings, lambda reading: reading.verdict):
+        if verdict in (NO_CRY, GAP):
+            continue
+        if episode and episode[-1][0].verdict != verdict:
+            episode = []
+        episode.append(list(run))
+    return episode
 
 
 def _now(newest: Sequence[Reading], now: float, advice: dict[str, list[Action]]) -> str:

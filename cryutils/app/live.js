@@ -54,10 +54,11 @@ function makeCapture(model) {
     silence: "", // why nothing is heard or seen at this moment; "" while all is well
     level: 0,
     readings: [],
+    readAt: 0,
     stream: null,
     preview: null, // the element whose picture is taken
+    missing: "", // which of sound and picture, where the other goes on
     devices: [],
-    choice: { sound: true, picture: true, microphone: "", camera: "", file: null },
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
   let attempt = 0; // a start that was overtaken by another must not go on
@@ -126,8 +127,8 @@ function makeCapture(model) {
   function watch() {
     if (state.phase !== "on") return;
     const now = performance.now();
-    const asleep = now - watchedAt > 4 * WATCH_MS + QUIET_MS;
-    watchedAt = now;
+    const asleep = Date.now() - watchedAt > 4 * WATCH_MS + QUIET_MS; // the other clock sleeps, too
+    watchedAt = Date.now();
     const deaf = wants("audio") && now - heardAt > QUIET_MS;
     const blind = wants("video") && now - seenAt > QUIET_MS;
     wordless ||= now - Math.min(...unanswered.values()) > WORDLESS_MS;
@@ -140,6 +141,10 @@ function makeCapture(model) {
     if (document.hidden) openGap("this page is hidden");
     else if (asleep) openGap("this device was asleep");
     else if (wordless) openGap("the server doesn't answer");
+    else if (context.state !== "running") {
+      context.resume().catch(() => {});
+      openGap("the browser has stopped the sound");
+    }
     else if ((deaf || !wants("audio")) && (blind || !wants("video"))) openGap("neither sound nor picture arrives");
     else {
       gapOpen = false;
@@ -153,6 +158,7 @@ function makeCapture(model) {
   async function stayAwake() {
     // Not every browser has it, and a hidden page may not ask.
     wakeLock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    if (state.phase !== "on") wakeLock?.release();
   }
 
   async function ask(choice) {
@@ -183,7 +189,7 @@ function makeCapture(model) {
   async function start(choice) {
     stop();
     const mine = ++attempt;
-    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", choice });
+    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", readings: [] });
     paint();
     let stream = null;
     try {
@@ -193,6 +199,7 @@ function makeCapture(model) {
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
       await connect(choice.file);
+      if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       if (mine !== attempt) return;
@@ -200,9 +207,11 @@ function makeCapture(model) {
       stop(wordsFor(error, what));
       return;
     }
-    heardAt = seenAt = watchedAt = askedAt = performance.now();
+    heardAt = seenAt = askedAt = performance.now();
+    watchedAt = Date.now();
     gapOpen = wordless = false;
     state.phase = "on";
+    model.set("from_file", Boolean(choice.file));
     model.set("listening", true);
     model.save_changes();
     frameTimer = setInterval(takeFrame, FRAME_MS);
@@ -265,6 +274,7 @@ function makeCapture(model) {
     wordless = false;
     for (const earlier of unanswered.keys()) if (earlier <= number) unanswered.delete(earlier);
     state.readings.push(...readings);
+    if (readings.length) state.readAt = performance.now();
     const last = state.readings.at(-1);
     while (last && state.readings[0].time < last.time - SPAN_S) state.readings.shift();
     if (state.phase === "on") flush();
@@ -331,6 +341,8 @@ function makeView(model, el, capture) {
   const verdict = element("div", { className: "live-verdict" });
   const remark = element("div", { className: "live-remark" });
   const action = element("div", { className: "live-action" });
+  const link = ({ text, source, url }) =>
+    element("p", {}, text, " ", element("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, source));
   const spoken = element("div", { className: "live-spoken", role: "status", "aria-live": "polite" });
   const notice = element("div", { className: "live-notice", role: "alert" });
   const meter = element("meter", { min: -60, max: 0, low: -50, "aria-label": "Level in dB" });
@@ -348,7 +360,7 @@ function makeView(model, el, capture) {
     element("label", { className: "live-level" }, "level ", meter),
     bars,
     canvas,
-    element("div", { className: "live-foot" }, about.source),
+    element("div", { className: "live-foot" }, ...(about.actions[about.any] ?? []).map(link), element("p", {}, about.source)),
     spoken,
   );
   el.append(root);
@@ -380,17 +392,21 @@ function makeView(model, el, capture) {
     const dark = isDark(style, root.parentElement);
     root.dataset.theme = dark ? "dark" : "light";
     const on = state.phase === "on";
-    const reading = on && !state.silence ? state.readings.at(-1) : undefined;
+    const fresh = performance.now() - state.readAt < WORDLESS_MS;
+    const reading = on && fresh && !state.silence ? state.readings.at(-1) : undefined;
     start.textContent = state.phase === "off" ? "Start" : state.phase === "starting" ? "Asking the browser …" : "Stop";
     for (const input of [sound, picture, microphone, camera, file]) input.disabled = state.phase !== "off";
-    notice.textContent = [state.notice, model.get("notice")].filter(Boolean).join(" ");
-    const word = !on ? "Not listening" : state.silence ? "Not listening" : (reading?.verdict ?? "Listening …");
+    const words = [state.notice, model.get("notice")].filter(Boolean).join(" ");
+    if (notice.textContent !== words) notice.textContent = words; // else it would be read out again
+    const silent = !on || state.silence || reading?.verdict === about.gap;
+    const word = silent ? "Not listening" : (reading?.verdict ?? "Listening …");
     if (verdict.textContent !== word) spoken.textContent = verdict.textContent = word;
     root.dataset.listening = on && !state.silence;
     const missing = state.missing && `No ${state.missing} arrives.`;
     remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(" ")) : "";
-    const advice = reading && about.actions[reading.verdict];
-    action.replaceChildren(...(advice ? [advice.text, " ", element("a", { href: advice.url, target: "_blank", rel: "noreferrer noopener" }, advice.source)] : []));
+    // Only where it changes: a link that is drawn anew under a finger isn't followed.
+    if (action.dataset.of !== word) action.replaceChildren(...((reading && about.actions[word]) ?? []).map(link));
+    action.dataset.of = word;
     meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));
     if (state.preview !== preview.firstChild) preview.replaceChildren(...(state.preview ? [state.preview] : []));
     paintBars(reading, dark);
@@ -425,6 +441,7 @@ export default () => {
   return {
     render({ model, el }) {
       if (!capture) {
+        model.set("listening", false); // what a page that is gone was doing
         model.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
         model.save_changes();
       }

@@ -8,12 +8,12 @@ and the page says so.
 
 from __future__ import annotations
 
-import html
 import io
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ import numpy.typing as npt
 import traitlets
 from PIL import Image
 
-from cryutils.app.actions import actions
+from cryutils.app.actions import ANY, actions
 from cryutils.app.readings import GAP, HOP_S, UNSURE, Reading
 from cryutils.app.scripts import script
 from cryutils.errors import InputError
@@ -35,6 +35,8 @@ RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 10  # of sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 WAITING = 7_200  # readings that wait for the log: an hour
+RETRY_S = 5.0  # between two tries to write what waits
+ADRIFT_S = 20.0  # a page's clock stands still while its device sleeps
 
 
 class Listener(Protocol):
@@ -48,6 +50,8 @@ class Listener(Protocol):
     def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None: ...
 
     def readings(self, now: float | None = None) -> Iterator[Reading]: ...
+
+    def restart(self) -> None: ...
 
 
 class LiveAnalysis(anywidget.AnyWidget):
@@ -64,6 +68,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     _css = Path(__file__).with_name("live.css")
 
     listening = traitlets.Bool(False).tag(sync=True)
+    from_file = traitlets.Bool(False).tag(sync=True)  # in place of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
     zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
@@ -82,6 +87,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._clock = clock
         self._start: float | None = None  # of the page's own clock, in s since 1970
         self._waiting: deque[Reading] = deque(maxlen=WAITING)
+        self._retry = 0.0  # when to write again what could not be written
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
             _about={
@@ -89,7 +95,11 @@ class LiveAnalysis(anywidget.AnyWidget):
                 "hop_s": HOP_S,
                 "unsure": UNSURE,
                 "gap": GAP,
-                "actions": {state: advice[0]._asdict() for state, advice in actions().items()},
+                "actions": {
+                    state: [action._asdict() for action in advice]
+                    for state, advice in actions().items()
+                },
+                "any": ANY,
                 "source": f"{source} {warning}".strip(),
             }
         )
@@ -98,6 +108,18 @@ class LiveAnalysis(anywidget.AnyWidget):
     @traitlets.observe("listening")
     def _on_listening(self, change: Any) -> None:
         self._start = None  # the page's clock begins anew
+        if change.new:
+            self._monitor.restart()
+            logged = self._log is not None and self.from_file
+            self.notice = "A file is judged, and not logged." if logged else ""
+        self._retry = 0.0
+        with suppress(InputError):  # is shown as long as it lasts
+            self._write([])
+
+    @property
+    def waiting(self) -> int:
+        """How many readings wait for the log."""
+        return len(self._waiting)
 
     def __repr__(self) -> str:
         return "LiveAnalysis()"  # no id: nbval compares this text between runs
@@ -115,7 +137,7 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
-        if self._start is None:
+        if self._start is None or abs(self._start + at - self._clock()) > ADRIFT_S:
             self._start = self._clock() - at
         now, gap = self._start + at, []
         match content.get("type"):
@@ -125,22 +147,24 @@ class LiveAnalysis(anywidget.AnyWidget):
             case "frame":
                 self._monitor.push_frame(_picture(buffers), now)
             case "gap":
-                note = html.escape(str(content.get("reason", "")))[:80]
-                gap = [Reading(now, GAP, note=note)]
+                gap = [Reading(now, GAP, note=str(content.get("reason", ""))[:80])]
             case kind:
                 raise InputError(f"The page sent {kind!r}, which means nothing here.")
         return [*self._monitor.readings(), *gap]
 
     def _write(self, readings: Sequence[Reading]) -> None:
-        if self._log is None or not (self._waiting or readings):
+        if self._log is None or self.from_file or not (self._waiting or readings):
             return
         self._waiting.extend(readings)
+        if self._clock() < self._retry:
+            return
         try:
             self._log(list(self._waiting))
         except InputError as error:
-            raise InputError(
-                f"The log can't be written ({error}) {len(self._waiting)} readings wait for it."
-            ) from error
+            self._retry = self._clock() + RETRY_S
+            full = self.waiting == WAITING
+            waits = "the oldest are lost" if full else f"readings that wait for it: {self.waiting}"
+            raise InputError(f"The log can't be written ({error}); {waits}.") from error
         self._waiting.clear()
         self.notice = ""
 
@@ -169,6 +193,6 @@ def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
             if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
                 return np.asarray(picture.convert("RGB"))
-    except (ValueError, OSError):  # as Pillow has it
+    except (ValueError, OSError, Image.DecompressionBombError):  # as Pillow has it
         pass
     raise InputError("The page sent a picture that can't be read.")

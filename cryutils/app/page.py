@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cryutils._io.paths import project_dir
-from cryutils.app.dashboard import Dashboard
+from cryutils.app.dashboard import Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
+from cryutils.app.store import StoreUnavailable
+from cryutils.app.store.log import local_zone
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self._store, self._ticket = store, ticket
-        self._session: int | None = None
+        self._heard, self._session = None, None  # whom the live analysis is of
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         self._infant = ipywidgets.Dropdown(description="Infant")
@@ -86,7 +88,8 @@ class Page(ipywidgets.VBox):
         """Add an infant, and choose it."""
         log = self._store.infants.add(name, user=self._caregiver())
         self.renew()
-        self._infant.value = log.id
+        if not self._infant.disabled:  # else what is heard now is another infant's
+            self._infant.value = log.id
 
     def share(self, other: str) -> str:
         """Share the chosen infant with another caregiver; return what was done."""
@@ -117,34 +120,35 @@ class Page(ipywidgets.VBox):
         return live
 
     def _on_listening(self, change: Any) -> None:
-        # Another infant's cries belong in another session.
-        self._infant.disabled, self._session = change.new, None
+        waits = change.owner.waiting > 0  # readings of the session before
+        self._infant.disabled = change.new or waits
+        if change.new and not waits:
+            self._heard, self._session = self._infant.value, None
 
     def _write(self, readings: list[Reading]) -> None:
-        from cryutils.app.store import StoreUnavailable
-
+        if self._heard is None:
+            raise InputError("no infant is there yet: add one under Infants, then start again")
         try:
-            log = self.log
+            log = self._store.infants.infant(self._heard, user=self._caregiver())
             self._session = self._session or log.begin(SOURCE)
             log.append(self._session, readings)
         except StoreUnavailable as error:
-            raise InputError("the log can't be reached now.") from error
+            raise InputError("it can't be reached now") from error
+        self._infant.disabled = self._live.listening
 
     def _show(self, _change: Any = None) -> None:
         """Show the chosen infant's days, read anew."""
-        from cryutils.app.store import StoreUnavailable
-        from cryutils.app.store.log import local_zone
-
         zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
+        shown = self._places[1].children
         try:
             self._places[1].children = (Dashboard(self.log, states, zone=zone),)
             self._infants.look()
-        except InputError as error:
-            self._places[1].children = (ipywidgets.HTML(f"<p>{html.escape(str(error))}</p>"),)
-        except StoreUnavailable:
-            words = "<p>The log can't be reached now; what it holds is safe. Look again.</p>"
+        except (InputError, StoreUnavailable) as error:
+            words = f"<p>{html.escape(sentence(error))}</p>"
             self._places[1].children = (ipywidgets.HTML(words),)
+        for widget in shown:
+            widget.close()
 
 
 class _Infants(ipywidgets.VBox):
@@ -176,8 +180,8 @@ class _Infants(ipywidgets.VBox):
                 self._answer.value = html.escape(act(text.value) or "Done.")
                 self.look()
                 text.value = ""
-            except InputError as error:
-                self._answer.value = html.escape(str(error))
+            except (InputError, StoreUnavailable) as error:
+                self._answer.value = html.escape(sentence(error))
 
         button.on_click(press)
         return ipywidgets.HBox([text, button], layout=ipywidgets.Layout(flex_flow="row wrap"))

@@ -139,14 +139,17 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert set(taps(dashboard)) == {"Yes", "No: pain", "No: tired", "No: no cry"}
 
     taps(dashboard)["No: tired"].click()
-    (correction,) = log.corrections()
-    assert (correction["start"], correction["stop"]) == (clock.now - 1.5, clock.now)
-    assert (correction["verdict"], correction["user"]) == ("tired", "robin")
+    first, second = log.corrections()
+    assert (first["start"], first["stop"]) == (clock.now - 1.5, clock.now - 1)
+    assert (second["start"], second["stop"]) == (clock.now, clock.now), "no pause between"
+    assert (first["verdict"], first["user"]) == ("tired", "robin")
+    corrected = [row["corrected"] for row in log.entries()]
+    assert corrected == [None, None, "tired", "tired", None, "tired"]
     assert "Noted: tired." in shown(dashboard)
 
     clock.now += 1
     taps(dashboard)["Yes"].click()
-    assert [row["verdict"] for row in log.corrections()] == ["tired", "hungry"]
+    assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
 
 
 def test_where_the_models_were_unsure_the_question_is_what_it_was(log: Log, clock: Clock) -> None:

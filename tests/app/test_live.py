@@ -27,6 +27,10 @@ class Ear:
     def __init__(self) -> None:
         self.pushed: list[tuple[Any, ...]] = []
         self.due: list[Reading] = []
+        self.starts = 0
+
+    def restart(self) -> None:
+        self.starts += 1
 
     def push_audio(self, samples: np.ndarray, sr: int, time: float) -> None:
         self.pushed.append((samples, sr, time))
@@ -45,7 +49,8 @@ class Page:
 
     def __init__(self, log: Any = None) -> None:
         self.ear = Ear()
-        self.live = LiveAnalysis(self.ear, log=log, source="An ear.", clock=lambda: 1000.0)
+        self.now = 1000.0
+        self.live = LiveAnalysis(self.ear, log=log, source="An ear.", clock=lambda: self.now)
         self.answers: list[dict[str, Any]] = []
         self.live.send = lambda content, buffers=None: self.answers.append(content)
         self.live.listening = True
@@ -84,6 +89,16 @@ def test_a_page_that_starts_again_has_a_clock_of_its_own() -> None:
     page.send({"type": "sound", "number": 1, "at": 0.0, "sr": 8000}, SOUND.tobytes())
 
     assert [pushed[2] for pushed in page.ear.pushed] == [999.5, 999.5]
+    assert page.ear.starts == 2, "what was heard before colours nothing"
+
+
+def test_a_page_whose_clock_stood_still_is_set_right() -> None:
+    page = Page()
+    page.send({"type": "sound", "number": 0, "at": 1.0, "sr": 8000}, SOUND.tobytes())
+    page.now += 3600  # its device slept
+    page.send({"type": "sound", "number": 1, "at": 1.5, "sr": 8000}, SOUND.tobytes())
+
+    assert [pushed[2] for pushed in page.ear.pushed] == [999.5, 4599.5]
 
 
 def test_a_picture_arrives_as_rgb() -> None:
@@ -98,10 +113,10 @@ def test_a_picture_arrives_as_rgb() -> None:
 def test_a_gap_is_written_down_with_its_reason() -> None:
     log: list[Reading] = []
     page = Page(log.extend)
-    page.send({"type": "gap", "number": 0, "at": 0.0, "reason": "the page is <b>hidden</b>"})
+    page.send({"type": "gap", "number": 0, "at": 0.0, "reason": "the server doesn't answer"})
 
     (reading,) = log
-    assert (reading.verdict, reading.note) == (GAP, "the page is &lt;b&gt;hidden&lt;/b&gt;")
+    assert (reading.verdict, reading.note) == (GAP, "the server doesn't answer")
 
 
 CONTENTS = st.dictionaries(
@@ -159,12 +174,56 @@ def test_readings_wait_until_the_log_takes_them_and_keep_their_order() -> None:
     page = Page(write)
     for number in range(3):
         page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
-    assert "the disk is full" in page.live.notice and "3 readings wait" in page.live.notice
+    assert "the disk is full" in page.live.notice
+    assert page.live.waiting == 3
 
-    full = False
+    full, page.now = False, 1005.0
     page.send({"type": "sound", "number": 3, "at": 3, "sr": 8000}, SOUND.tobytes())
+    assert page.live.waiting == 0
     assert [reading.time for reading in log] == [999.5, 1000.5, 1001.5, 1002.5]
     assert page.live.notice == ""
+
+
+def test_a_log_that_says_no_is_asked_again_later_and_not_at_each_reading() -> None:
+    calls = []
+
+    def write(readings: list[Reading]) -> None:
+        calls.append(len(readings))
+        raise InputError("/log: the disk is full.")
+
+    page = Page(write)
+    for number in range(4):
+        page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
+        page.now += 2
+    assert calls == [1, 4], "at 1000 and at 1006 s"
+
+
+def test_what_waits_is_tried_once_more_when_the_page_stops() -> None:
+    log: list[Reading] = []
+    full = True
+
+    def write(readings: list[Reading]) -> None:
+        if full:
+            raise InputError("/log: the disk is full.")
+        log.extend(readings)
+
+    page = Page(write)
+    page.send({"type": "sound", "number": 0, "at": 0, "sr": 8000}, SOUND.tobytes())
+    full = False
+    page.live.listening = False
+    assert len(log) == 1 and page.live.waiting == 0
+
+
+def test_a_file_is_judged_and_not_logged() -> None:
+    log: list[Reading] = []
+    page = Page(log.extend)
+    page.live.listening = False
+    page.live.from_file = True
+    page.live.listening = True
+    page.send({"type": "sound", "number": 0, "at": 0, "sr": 8000}, SOUND.tobytes())
+
+    assert page.answers[-1]["readings"] and log == []
+    assert page.live.notice == "A file is judged, and not logged."
 
 
 def test_every_state_of_the_models_has_advice_with_a_source() -> None:

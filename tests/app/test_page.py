@@ -127,6 +127,11 @@ def test_what_is_heard_is_in_the_chosen_infant_s_log(
         content = {"type": "sound", "number": k, "at": (k + 1) / 4, "sr": 48_000}
         live._handle_custom_msg(content, [memoryview(noise.tobytes())])
     live._handle_custom_msg({"type": "gap", "number": 9, "at": 2.3, "reason": "hidden"}, [])
+    press(page, "Add an infant", Name="Zoe")
+    assert choice(page).label == "Mia", "whom it is listening to"
+    live.listening = False
+    choice(page).label = "Zoe"
+    live.listening = True
     live.listening = False
 
     assert live.notice == ""

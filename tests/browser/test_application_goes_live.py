@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import wave
 from collections import Counter
 from collections.abc import Iterator
@@ -68,7 +69,9 @@ def logged(home: Served, page: Page, n: int) -> list:
     """Return the readings in the store once there are `n`."""
     with home.store as store:
         log = store.infants.infant("Mia", user=None)
+        deadline = time.monotonic() + HANG_S
         while len(readings := list(log.readings())) < n:
+            assert time.monotonic() < deadline, f"{len(readings)} of {n} readings"
             page.wait_for_timeout(200)
     return readings
 
@@ -88,8 +91,10 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         readings = logged(home, page, 16)
         verdicts = {reading.verdict for reading in readings}
         assert verdicts <= {*trained.corpus.classes, UNSURE, NO_CRY, GAP}
-        cries = [reading for reading in readings if reading.sound]
-        assert {max(reading.sound, key=reading.sound.get) for reading in cries} & {*expected}
+        heard = Counter(
+            max(reading.sound, key=reading.sound.get) for reading in readings if reading.sound
+        )
+        assert heard.most_common(1)[0][0] == expected.most_common(1)[0][0]
         assert any(reading.face for reading in readings)
 
         page.evaluate(
@@ -104,7 +109,9 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         page.get_by_role("tab", name="Days").click()
         page.get_by_role("button", name="Look again").click()
         expect(page.get_by_role("rowheader")).to_have_count(1)
-        expect(page.locator(".cry-table")).to_contain_text("heard")
+        named = Counter(each.verdict for each in later) - Counter({NO_CRY: len(later)})
+        for verdict in named:
+            expect(page.locator(".cry-table")).to_contain_text(verdict)
 
 
 def test_noise_is_no_cry(playwright: Playwright, home: Served, tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ class Ear:
     def push_frame(self, rgb, time):
         self.frames += 1
 
+    def restart(self):
+        self.due = []
+
     def readings(self):
         while self.due:
             yield self.due.pop(0)
