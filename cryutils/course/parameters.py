@@ -249,6 +249,10 @@ DECLARED: Mapping[str, Parameter] = {
         "text", "disturbances tried, [] for all", other="a disturbance", items=_SOME, empty=True
     ),
     "coverage": Parameter("number", "share of validation clips to be answered", "(0, 1]"),
+    "listen_s": Parameter("number", "seconds for which the replayed infant cries", "[2, 60]"),
+    "pause_s": Parameter("number", "seconds of other sounds before and after it", "[2, 60]"),
+    "each": Parameter("whole", "recordings of each kind of sound that is no cry", "[5, 1000]"),
+    "calls": Parameter("whole", "answers over which a latency is taken", "[10, 100000]"),
     "bins": Parameter("whole", "bins of confidence in a reliability diagram", "[1, 100]"),
     "seeds": Parameter("whole", "trainings of one fold, each with its own seed", "[1, 100]"),
     "seed": Parameter("whole", "where random numbers start", "[0, 2000000000]"),

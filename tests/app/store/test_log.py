@@ -270,13 +270,16 @@ PURGE = st.tuples(st.just("purge"), SECONDS)
 START = at("2026-10-23T00:00Z")  # the clocks of Vienna are set back two days later
 
 
-def expected(readings: dict[float, str], corrections: list[Any], by: str, zone: str) -> Any:
-    """Counts by period and verdict, from the readings by their time, by way of pandas alone."""
+def expected(
+    readings: dict[tuple[int, float], str], corrections: list[Any], by: str, zone: str
+) -> Any:
+    """Counts by period and verdict, of readings by session and time, by way of pandas alone."""
     verdicts = []
-    for time, verdict in readings.items():
+    for (_, time), verdict in readings.items():
         over = [state for start, stop, state in corrections if start <= time <= stop]
         verdicts.append(over[-1] if over and verdict != GAP else verdict)
-    times = pd.to_datetime(pd.Series(readings.keys(), dtype=float), unit="s", utc=True)
+    seconds = pd.Series([time for _, time in readings], dtype=float)
+    times = pd.to_datetime(seconds, unit="s", utc=True)
     local = times.dt.tz_convert(zone)
     if by == "hour":  # the zones below differ from UTC by whole hours
         keys = times.dt.floor("h").dt.strftime("%F %H")
@@ -293,20 +296,21 @@ def test_a_summary_is_what_pandas_makes_of_the_readings(
 ) -> None:
     log = store.infants.add(f"Mia {len(store.infants.all(user=None))}", user="demo")
     session = log.begin("camera")
-    readings: dict[float, str] = {}
+    readings: dict[tuple[int, float], str] = {}
     corrections: list[Any] = []
     for what, value in steps:
         clock.now += 1
         if what == "append":
             log.append(session, [Reading(START + s, verdict) for s, verdict in value])
-            readings = {START + s: verdict for s, verdict in reversed(value)} | readings
+            new = {(session, START + s): verdict for s, verdict in reversed(value)}
+            readings = new | readings
         elif what == "correct":
             corrections.append((START + value[0], START + value[0] + value[1], value[2]))
             log.correct(*corrections[-1])
         else:
             before = START + value
             log.purge(before)
-            readings = {time: verdict for time, verdict in readings.items() if time >= before}
+            readings = {key: verdict for key, verdict in readings.items() if key[1] >= before}
             corrections = [row for row in corrections if row[1] >= before]
             session = log.begin("camera")
     for zone in ("Europe/Vienna", "America/New_York"):
