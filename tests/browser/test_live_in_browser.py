@@ -64,7 +64,8 @@ def equipped(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def live(server: Server, equipped: Browser) -> Iterator[Notebook]:
-    context = equipped.new_context(viewport={"width": 390, "height": 844})
+    # As wide as a telephone, and high enough for JupyterLab to keep the mirror below in the page.
+    context = equipped.new_context(viewport={"width": 390, "height": 1800})
     context.add_init_script(HANDLES)
     notebook = Notebook(context.new_page(), server)
     watch(notebook)
