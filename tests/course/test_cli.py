@@ -44,8 +44,8 @@ def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[s
 def test_the_commands_are_those_of_the_readme() -> None:
     assert {" ".join(names) for names in commands()} == {
         "", "doctor", "data", "data list", "data fetch", "data check", "data describe", "run",
-        "report", "article", "claims", "predict", "export", "bench", "users", "users add", "users list",
-        "users password", "users remove", "infants", "infants add", "infants list",
+        "report", "article", "claims", "predict", "export", "bench", "users", "users add",
+        "users list", "users password", "users remove", "infants", "infants add", "infants list",
         "infants share", "log", "log show", "log export", "log purge", "log keep", "serve",
     }  # fmt: skip
 
@@ -135,8 +135,8 @@ def mistaken(outcome: Outcome) -> str:
     [
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
-        ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, export, infants, log, "
-                "predict, report, run, serve, users."),
+        ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, export, "
+                "infants, log, predict, report, run, serve, users."),
         ("run --profil quick", "--profil"),
         ("run --jobs two", "--jobs two: give a whole number from 1 to 1024."),
         ("run --jobs 0", "--jobs 0: give a whole number"),
