@@ -58,14 +58,12 @@ class Page(ipywidgets.VBox):
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         self._infant = ipywidgets.Dropdown(description="Infant")
-        self._places = [ipywidgets.VBox() for _ in range(2)]
+        self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
-        self._tabs = ipywidgets.Tab([*self._places, self._infants, limits])
+        self._tabs = ipywidgets.Tab([self._live, self._days, self._infants, limits])
         for place, title in enumerate(("Live", "Days", "Infants", "Limits")):
             self._tabs.set_title(place, title)
-        self._live = self._listener()
-        self._places[0].children = (self._live,)
         self.renew()
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
@@ -140,13 +138,13 @@ class Page(ipywidgets.VBox):
         """Show the chosen infant's days, read anew."""
         zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
-        shown = self._places[1].children
+        shown = self._days.children
         try:
-            self._places[1].children = (Dashboard(self.log, states, zone=zone),)
+            self._days.children = (Dashboard(self.log, states, zone=zone),)
             self._infants.look()
         except (InputError, StoreUnavailable) as error:
             words = f"<p>{html.escape(sentence(error))}</p>"
-            self._places[1].children = (ipywidgets.HTML(words),)
+            self._days.children = (ipywidgets.HTML(words),)
         for widget in shown:
             widget.close()
 

@@ -59,6 +59,19 @@ class Page:
         self.live._handle_custom_msg(content, [memoryview(buffer) for buffer in buffers])
 
 
+class Disk:
+    """A log that is full at first: what was written, and how many readings it was asked to."""
+
+    def __init__(self) -> None:
+        self.full, self.log, self.asked = True, list[Reading](), list[int]()
+
+    def write(self, readings: list[Reading]) -> None:
+        self.asked.append(len(readings))
+        if self.full:
+            raise InputError("/log: the disk is full.")
+        self.log.extend(readings)
+
+
 def jpeg(height: int, width: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), (200, 100, 50)).save(buffer, "JPEG")
@@ -163,55 +176,36 @@ def test_a_message_that_means_nothing_is_refused_in_a_sentence(
 
 
 def test_readings_wait_until_the_log_takes_them_and_keep_their_order() -> None:
-    log: list[Reading] = []
-    full = True
-
-    def write(readings: list[Reading]) -> None:
-        if full:
-            raise InputError("/log: the disk is full.")
-        log.extend(readings)
-
-    page = Page(write)
+    disk = Disk()
+    page = Page(disk.write)
     for number in range(3):
         page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
     assert "the disk is full" in page.live.notice
     assert page.live.waiting == 3
 
-    full, page.now = False, 1005.0
+    disk.full, page.now = False, 1005.0
     page.send({"type": "sound", "number": 3, "at": 3, "sr": 8000}, SOUND.tobytes())
     assert page.live.waiting == 0
-    assert [reading.time for reading in log] == [999.5, 1000.5, 1001.5, 1002.5]
+    assert [reading.time for reading in disk.log] == [999.5, 1000.5, 1001.5, 1002.5]
     assert page.live.notice == ""
 
 
 def test_a_log_that_says_no_is_asked_again_later_and_not_at_each_reading() -> None:
-    calls = []
-
-    def write(readings: list[Reading]) -> None:
-        calls.append(len(readings))
-        raise InputError("/log: the disk is full.")
-
-    page = Page(write)
+    disk = Disk()
+    page = Page(disk.write)
     for number in range(4):
         page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
         page.now += 2
-    assert calls == [1, 4], "at 1000 and at 1006 s"
+    assert disk.asked == [1, 4], "at 1000 and at 1006 s"
 
 
 def test_what_waits_is_tried_once_more_when_the_page_stops() -> None:
-    log: list[Reading] = []
-    full = True
-
-    def write(readings: list[Reading]) -> None:
-        if full:
-            raise InputError("/log: the disk is full.")
-        log.extend(readings)
-
-    page = Page(write)
+    disk = Disk()
+    page = Page(disk.write)
     page.send({"type": "sound", "number": 0, "at": 0, "sr": 8000}, SOUND.tobytes())
-    full = False
+    disk.full = False
     page.live.listening = False
-    assert len(log) == 1 and page.live.waiting == 0
+    assert len(disk.log) == 1 and page.live.waiting == 0
 
 
 def test_a_file_is_judged_and_not_logged() -> None:
