@@ -293,7 +293,11 @@ function makeCapture(model) {
 
 function drawTimeline(canvas, readings, about, style, dark) {
   const width = canvas.clientWidth;
-  const context = sharpContext(canvas);
+  const sharp = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * sharp);
+  canvas.height = Math.round(TIMELINE * sharp);
+  const context = canvas.getContext("2d");
+  context.scale(sharp, sharp);
   const colour = (name) => style.getPropertyValue(`--live-${name}`).trim();
   context.fillStyle = colour("track");
   context.fillRect(0, 8, width, 20);

@@ -224,7 +224,12 @@ function drawTrack(context, rows, { top, plot, duration, step, dark }) {
 
 function drawPlots(canvas, clip, about, style, dark) {
   const width = canvas.clientWidth;
-  const context = sharpContext(canvas);
+  const height = canvas.clientHeight;
+  const sharp = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * sharp);
+  canvas.height = Math.round(height * sharp);
+  const context = canvas.getContext("2d");
+  context.scale(sharp, sharp);
   const colour = (name) => style.getPropertyValue(`--cry-${name}`).trim();
   const plot = width - GUTTER - RIGHT;
   if (plot < 20) return;

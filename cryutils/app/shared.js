@@ -33,16 +33,6 @@ function isDark(style, node) {
   return false; // nothing painted behind it: a browser's page is white
 }
 
-// A canvas emptied, to be drawn on in CSS pixels, as fine as the screen is.
-function sharpContext(canvas) {
-  const sharp = window.devicePixelRatio || 1;
-  canvas.width = Math.round(canvas.clientWidth * sharp);
-  canvas.height = Math.round(canvas.clientHeight * sharp);
-  const context = canvas.getContext("2d");
-  context.scale(sharp, sharp);
-  return context;
-}
-
 // Calls `paint` whenever a page changes between light and dark. Returns what ends it.
 function onTheme(paint) {
   const observer = new MutationObserver(paint);
