@@ -8,7 +8,6 @@ dashboard, log, and what the application can do.
 from __future__ import annotations
 
 import html
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
 from cryutils.app.store import StoreUnavailable
 from cryutils.app.store.log import local_zone
+from cryutils.claims.store import read_results
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
+TITLES = ("Live", "Days", "Infants", "Limits")
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
@@ -62,8 +63,7 @@ class Page(ipywidgets.VBox):
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
         self._tabs = ipywidgets.Tab([self._live, self._days, self._infants, limits])
-        for place, title in enumerate(("Live", "Days", "Infants", "Limits")):
-            self._tabs.set_title(place, title)
+        self._tabs.titles = TITLES
         self.renew()
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
@@ -135,13 +135,14 @@ class Page(ipywidgets.VBox):
         self._infant.disabled = self._live.listening
 
     def _show(self, _change: Any = None) -> None:
-        """Show the chosen infant's days, read anew."""
+        """Read the infants anew, and the chosen one's days where they are looked at."""
         zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
-        shown = self._days.children
+        shown, self._days.children = self._days.children, ()
         try:
-            self._days.children = (Dashboard(self.log, states, zone=zone),)
             self._infants.look()
+            if self._tabs.selected_index == TITLES.index("Days"):
+                self._days.children = (Dashboard(self.log, states, zone=zone),)
         except (InputError, StoreUnavailable) as error:
             words = f"<p>{html.escape(sentence(error))}</p>"
             self._days.children = (ipywidgets.HTML(words),)
@@ -197,11 +198,8 @@ def show() -> None:
 def _evidence() -> str:
     """Return what the kept run measured of the sound model, as a sentence; "" without a run."""
     path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
-    if not path.is_file():
-        return ""
-    results = json.loads(path.read_text(encoding="utf-8"))
     wanted = ("cry2.balanced_accuracy", "leak_free", "donateacry")
-    for row in results:
+    for row in read_results(path) if path.is_file() else []:
         if (row["key"], row["protocol"], row["data"]) == wanted:
             return (
                 f"<p>Measured on {row['n']} recordings of {row['n_infants']} infants in DonateACry"

@@ -53,6 +53,11 @@ def press(page: Page, words: str, **fields: str) -> None:
     pytest.fail(f"no button {words!r}")
 
 
+def look_at(page: Page, title: str) -> None:
+    tabs = next(part for part in widgets(page) if isinstance(part, ipywidgets.Tab))
+    tabs.selected_index = tabs.titles.index(title)
+
+
 def choice(page: Page) -> ipywidgets.Dropdown:
     return next(part for part in widgets(page) if isinstance(part, ipywidgets.Dropdown))
 
@@ -60,12 +65,13 @@ def choice(page: Page) -> ipywidgets.Dropdown:
 def test_a_page_asks_at_each_look_whose_ticket_it_is(home: Store) -> None:
     ticket = home.logins.begin("ann")
     page = Page(home, ticket)
+    assert "hungry" not in text(page), "days are read when they are looked at"
+    look_at(page, "Days")
     assert "hungry &lt;b&gt;" in text(page)
 
     home.logins.end(ticket)
     press(page, "Look again")
-    tabs = next(part for part in widgets(page) if isinstance(part, ipywidgets.Tab))
-    tabs.selected_index = 1
+    look_at(page, "Infants")
     assert "Your login has ended; log in again." in text(page)
     assert "hungry" not in text(page)
     with pytest.raises(InputError, match="log in again"):
@@ -77,6 +83,7 @@ def test_a_page_has_no_way_to_another_s_infant(home: Store) -> None:
     other = home.infants.infant("Tom", user="ben")
     assert [name for name, _ in choice(page).options] == ["Mia"]
 
+    look_at(page, "Days")
     choice(page).options = [("Tom", other.id)]
     choice(page).value = other.id
     assert "no infant" in text(page) and "hungry" not in text(page)
@@ -100,7 +107,9 @@ def test_infants_are_added_and_shared_on_the_page(home: Store) -> None:
 def test_a_caregiver_without_infants_is_told_the_next_step(home: Store) -> None:
     home.users.add("eve", PASSWORD)
 
-    assert "add one under Infants" in text(Page(home, home.logins.begin("eve")))
+    page = Page(home, home.logins.begin("eve"))
+    look_at(page, "Days")
+    assert "add one under Infants" in text(page)
 
 
 def test_a_page_says_what_it_cannot_do_with_what_was_measured(home: Store) -> None:
