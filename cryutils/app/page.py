@@ -63,7 +63,8 @@ class Page(ipywidgets.VBox):
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
         self._tabs = ipywidgets.Tab([self._live, self._days, self._infants, limits])
-        self._tabs.titles = TITLES
+        for place, title in enumerate(TITLES):
+            self._tabs.set_title(place, title)
         self.renew()
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")

@@ -13,7 +13,7 @@ from trained_run import Trained
 
 from cryutils.app import store as stores
 from cryutils.app.live import LiveAnalysis
-from cryutils.app.page import Page
+from cryutils.app.page import TITLES, Page
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Store
 from cryutils.errors import InputError
@@ -55,7 +55,7 @@ def press(page: Page, words: str, **fields: str) -> None:
 
 def look_at(page: Page, title: str) -> None:
     tabs = next(part for part in widgets(page) if isinstance(part, ipywidgets.Tab))
-    tabs.selected_index = tabs.titles.index(title)
+    tabs.selected_index = TITLES.index(title)
 
 
 def choice(page: Page) -> ipywidgets.Dropdown:
