@@ -77,20 +77,20 @@ def test_the_live_analysis_promises_three_figures(
 
 
 def test_exported_networks_are_printed_a_row_a_precision(
-    apart: Path, capsys: pytest.CaptureFixture[str]
+    apart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = script("export").main(infants=12, calls=3, settings=Settings(epochs=1, warm_up=0))
+    bench = script("export")
+    monkeypatch.setattr(bench, "FORMATS", ["litert"])  # OpenVINO's rows are test_quantisation's
+    table = bench.main(infants=12, calls=3, settings=Settings(epochs=1, warm_up=0))
     printed = capsys.readouterr().out
-    for form, part in table.groupby("format"):
-        assert f"export: {form}\n" in printed
-        names = [f"{row.model} {row.precision}" for row in part.itertuples()]
-        assert names == [
-            f"{model} {precision}" for model in ("cry2", "image") for precision in PRECISIONS
-        ]
-        assert (part[part.precision == "float"].same == 1).all()
-        sizes = part.pivot(index="model", columns="precision", values="size_kb")
-        assert (sizes.int8 < sizes.float).all()
-    assert "litert" in set(table.format) and "no evidence about real infants" in printed
+    assert "export: litert\n" in printed and "no evidence about real infants" in printed
+    names = [f"{row.model} {row.precision}" for row in table.itertuples()]
+    assert names == [
+        f"{model} {precision}" for model in ("cry2", "image") for precision in PRECISIONS
+    ]
+    assert (table[table.precision == "float"].same == 1).all()
+    sizes = table.pivot(index="model", columns="precision", values="size_kb")
+    assert (sizes.int8 < sizes.float).all()
 
 
 def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> None:

@@ -129,6 +129,11 @@ def ledger() -> pd.DataFrame:
     Columns as in `data/README.md`; `value` and `margin` are float64, NaN where there is none.
     """
     path = project_dir() / "data" / "claims.csv"
+    return _read(path, path.stat().st_mtime_ns).copy()
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _mtime_ns: int) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
     return table.fillna("").assign(**numbers)

@@ -14,6 +14,7 @@ import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
+    import jinja2
     import rich.table
 
 __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
@@ -181,6 +183,11 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 def rendered(template: str, **values: Any) -> str:
     """Return the page that a template in `claims/templates` makes of `values`."""
+    return _templates().get_template(template).render(**values)
+
+
+@cache
+def _templates() -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
@@ -192,7 +199,7 @@ def rendered(template: str, **values: Any) -> str:
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
     environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def _share(value: float) -> str:

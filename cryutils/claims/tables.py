@@ -213,8 +213,11 @@ def build(layout: Layout, results: pd.DataFrame) -> list[Table]:
     A corpus on which none of its numbers was measured has no table.
     """
     figures = claims.published().set_index("key").value
+    keys = {f"{key}.{metric}" for key, _, _ in layout.rows for metric in layout.metrics}
     tables = []
     for data, measured in _by_split(results).groupby("data"):
+        if not measured.key.isin(keys).any():
+            continue
         words = stand_in(measured) if layout.of_table1 else ""
         comparable = words is not None
         scores = _scores(layout, measured, figures if comparable else figures.iloc[:0])

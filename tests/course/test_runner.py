@@ -25,13 +25,13 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from sizes import LARGE
 
 from cryutils import course
 from cryutils.claims import run_folder
 from cryutils.course import cli, execute, fingerprint, runner
 from cryutils.errors import InputError
 
-LARGE = os.environ.get("CRYUTILS_TEST_LARGE") == "1"
 CLONE = Path(__file__).resolve().parents[2]
 
 PARAMETERS = """\

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sizes import large
 
 import cryutils
 from cryutils import audio, evaluation
@@ -252,6 +253,7 @@ def test_at_full_signal_each_submodel_knows_the_state_of_new_infants(
     assert score.low > 1 / len(STATES), score
 
 
+@large
 def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(apart: Path) -> None:
     scores = []
     for seed in range(4):

@@ -9,6 +9,7 @@ import numpy as np
 import pretrain
 import pytest
 from published_weights import write_notop
+from sizes import large
 
 from cryutils import evaluation
 from cryutils.datasets.synthetic import face, face_states, voice
@@ -91,6 +92,7 @@ def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np
     return float(Ridge(10.0).fit(rows[:half], wanted[:half]).score(rows[half:], wanted[half:]))
 
 
+@large
 def test_the_one_that_comes_with_the_package_is_what_training_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sizes import large
 
 import cryutils
 from cryutils import audio, evaluation, video
@@ -60,6 +61,7 @@ def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_t
     assert gain.high >= 0, (scores, gain)
 
 
+@large
 def test_without_signal_the_leak_free_test_seldom_finds_anything_while_leaky_folds_score(
     apart: Path,
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from sizes import large
+
 import cryutils
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
@@ -58,6 +60,7 @@ def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_i
     assert gain.value >= -0.02, (values, gain)
 
 
+@large
 def test_without_signal_frames_and_clips_of_known_infants_score_and_new_infants_do_not(
     apart: Path,
 ) -> None:
