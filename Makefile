@@ -33,6 +33,10 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
+# As many processes as cores, so one thread each: more would wait for each other.
+test test-anywhere: export OMP_NUM_THREADS = 1
+test test-anywhere: export TF_NUM_INTRAOP_THREADS = 1
+
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks

@@ -506,7 +506,7 @@ def test_a_killed_server_started_again_has_logins_and_readings(tmp_path: Path) -
     port = str(urlsplit(server.url).port)
     with served(tmp_path, "--port", port) as server:
         ann.kernel = ann.open_page()
-        assert "tired" in shown(ann)
+        assert "Mia" in shown(ann)
         (log,) = server.store.infants.all(user="ann")
         assert [reading.time for reading in log.readings()] == [r.time for r in readings]
 

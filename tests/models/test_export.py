@@ -269,7 +269,7 @@ from cryutils.models.export import Lite
 good = Path({str(trained.run / "models" / "cry2.tflite")!r}).read_bytes()
 path = Path({str(tmp_path / "flipped.tflite")!r})
 refused = [0, 0]
-for place in range(0, len(good), {31 if LARGE else 311}):
+for place in range(0, len(good), {31 if LARGE else 61}):
     flipped = bytearray(good)
     flipped[place] ^= 1 << place % 8
     path.write_bytes(flipped)

@@ -43,7 +43,7 @@ def test_a_pass_fails_unless_its_setting_is_seen_in_the_kernel(
     )
     command = ["nice", "-n", str(niceness), sys.executable, "-m", "pytest"]
     done = subprocess.run(
-        [*command, *shlex.split(tool.NBVAL), str(path)],
+        [*command, *shlex.split(tool.NBVAL), "-n", "0", str(path)],
         cwd=ROOT,
         env={**os.environ, **variables, "CRYUTILS_TEST_CACHE": str(tmp_path / "cache")},
         capture_output=True,
@@ -66,6 +66,7 @@ def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     ]
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "PASSES", shades)
+    monkeypatch.setattr(tool, "SUITE", f"{tool.SUITE} -n 0")
     assert tool.main([]) == 1
     light, dark = capfd.readouterr().out.splitlines()[-2:]
     assert light.split()[0] == "light" and light.endswith("FAILED")
