@@ -1,5 +1,6 @@
 from . import actions as actions
 from . import clip_view as clip_view
+from . import clips as clips
 from . import dashboard as dashboard
 from . import kernels as kernels
 from . import knobs as knobs

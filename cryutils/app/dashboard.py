@@ -50,7 +50,9 @@ class Dashboard(ipywidgets.VBox):
     """What the log of one infant says. `look` reads it anew.
 
     log: see `store`, of one infant and for one user. states: that the models tell apart. zone: in
-    which days begin, such as "Europe/Vienna". clock: the time in s since 1970.
+    which days begin, such as "Europe/Vienna". keep: is called with start, stop and label of each
+    stretch that was corrected, and returns whether its sound is kept. clock: the time in s since
+    1970.
     """
 
     def __init__(
@@ -59,10 +61,11 @@ class Dashboard(ipywidgets.VBox):
         states: Sequence[str],
         *,
         zone: str = "UTC",
+        keep: Callable[[float, float, str], bool] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.zone = zone
-        self._log, self._states, self._clock = log, list(states), clock
+        self._log, self._states, self._keep, self._clock = log, list(states), keep, clock
         self._advice = actions()
         self._episode: list[list[Reading]] = []
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
@@ -114,14 +117,17 @@ class Dashboard(ipywidgets.VBox):
         button = ipywidgets.Button(description=words, layout=THUMB)
 
         def note(_button: Any) -> None:
+            stretches = [(run[0].time, run[-1].time, verdict) for run in self._episode]
             try:
-                for run in self._episode:
-                    self._log.correct(run[0].time, run[-1].time, verdict)
+                for stretch in stretches:
+                    self._log.correct(*stretch)
+                sound = self._keep is not None and any([self._keep(*each) for each in stretches])
             except (InputError, StoreUnavailable) as error:
                 self._answer.value = html.escape(sentence(error))
                 return
             self.look()
-            self._answer.value = f"Noted: {html.escape(verdict)}. Another tap changes it."
+            words = f"Noted: {html.escape(verdict)}. Another tap changes it."
+            self._answer.value = f"{words} Its sound is kept." if sound else words
 
         button.on_click(note)
         return button

@@ -36,8 +36,8 @@ PAGES = 4
 VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
-    "CRYUTILS_CACHE_DIR", "CRYUTILS_OUTPUTS_DIR", "CRYUTILS_PROJECT_DIR", "CRYUTILS_START_DIR",
-    "CRYUTILS_STORE",
+    "CRYUTILS_CACHE_DIR", "CRYUTILS_CLIPS_DIR", "CRYUTILS_OUTPUTS_DIR", "CRYUTILS_PROJECT_DIR",
+    "CRYUTILS_START_DIR", "CRYUTILS_STORE",
 )  # fmt: skip
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MESSAGES = ["comm_close", "comm_info_request", "comm_msg", "comm_open", "kernel_info_request"]

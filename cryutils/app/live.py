@@ -60,6 +60,8 @@ class LiveAnalysis(anywidget.AnyWidget):
     monitor: a `cryutils.app.monitor.Monitor`.
     log: is called with each list of new readings, such as a store's append. What it raises as an
         InputError is shown, and the readings are tried again with the next.
+    heard: is called with each block of sound, float32 (samples,), its rate in Hz and when its first
+        sample was heard, such as `Clips.push`; not with a file's.
     source: which models answer, and on what they were trained: always visible.
     clock: the time in s since 1970, UTC.
     """
@@ -78,12 +80,13 @@ class LiveAnalysis(anywidget.AnyWidget):
         monitor: Listener,
         *,
         log: Callable[[list[Reading]], object] | None = None,
+        heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
         source: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
         self.states = list(monitor.classes)
-        self._log = log
+        self._log, self._heard = log, heard
         self._clock = clock
         self._start: float | None = None  # of the page's own clock, in s since 1970
         self._waiting: deque[Reading] = deque(maxlen=WAITING)
@@ -143,7 +146,10 @@ class LiveAnalysis(anywidget.AnyWidget):
         match content.get("type"):
             case "sound":
                 samples, sr = _sound(content, buffers)
-                self._monitor.push_audio(samples, sr, now - len(samples) / sr)
+                start = now - len(samples) / sr
+                self._monitor.push_audio(samples, sr, start)
+                if self._heard is not None and not self.from_file:
+                    self._heard(samples, sr, start)
             case "frame":
                 self._monitor.push_frame(_picture(buffers), now)
             case "gap":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cryutils._io.paths import project_dir
+from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
@@ -24,18 +25,24 @@ from cryutils.claims.store import read_results
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from cryutils.app.store.log import Log
     from cryutils.app.store.opening import Store
 
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
+KEEP = "Keep the sound of what I correct"
+WHERE = "<small>In a folder on the server, under your label. Off whenever this page opens.</small>"
 TITLES = ("Live", "Days", "Infants", "Limits")
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
 that they are unsure, and keeps a log of it. Nothing leaves the server that you logged in to: sound
-and pictures are judged and forgotten, and the log holds words and numbers.</p>
+and pictures are judged and forgotten, and the log holds words and numbers. Only where the server's
+owner offers it, and you switch it on above, is the sound of what you correct kept.</p>
 <h2>What this can't do</h2>
 <p><strong>It is no medical device</strong>, and it does not tell why a baby cries. Whatever stands
 here, a crying baby needs somebody: go. Seek help if the crying won't stop, or anything worries
@@ -59,6 +66,11 @@ class Page(ipywidgets.VBox):
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         self._infant = ipywidgets.Dropdown(description="Infant")
+        folder = clips_dir()
+        self._clips = Clips(folder) if folder else None
+        self._keeps = ipywidgets.Checkbox(False, description=KEEP, indent=False)
+        self._keeps.layout.width = "auto"
+        self._keeps.observe(self._forget, names="value")
         self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
@@ -69,7 +81,8 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
-        super().__init__([ipywidgets.HTML(head), self._infant, self._tabs], layout=layout)
+        offered = [self._keeps, ipywidgets.HTML(WHERE)] if self._clips else []
+        super().__init__([ipywidgets.HTML(head), self._infant, *offered, self._tabs], layout=layout)
 
     @property
     def log(self) -> Log:
@@ -114,7 +127,7 @@ class Page(ipywidgets.VBox):
             monitor = Monitor()
         except InputError as error:  # no model is trained yet
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
-        live = LiveAnalysis(monitor, log=self._write, source=f"{monitor.note}.")
+        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=f"{monitor.note}.")
         live.observe(self._on_listening, names="listening")
         return live
 
@@ -123,6 +136,7 @@ class Page(ipywidgets.VBox):
         self._infant.disabled = change.new or waits
         if change.new and not waits:
             self._heard, self._session = self._infant.value, None
+            self._forget()
 
     def _write(self, readings: list[Reading]) -> None:
         if self._heard is None:
@@ -135,6 +149,20 @@ class Page(ipywidgets.VBox):
             raise InputError("it can't be reached now") from error
         self._infant.disabled = self._live.listening
 
+    def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
+        if self._clips and self._keeps.value:
+            self._clips.push(samples, sr, time)
+
+    def _keep(self, start: float, stop: float, label: str) -> bool:
+        """Keep the sound of what was corrected, where it is the chosen infant's; return whether."""
+        if self._clips is None or self._heard != self._infant.value:
+            return False
+        return self._clips.keep(label, f"infant-{self._heard}", start, stop) is not None
+
+    def _forget(self, _change: Any = None) -> None:
+        if self._clips:
+            self._clips.forget()
+
     def _show(self, _change: Any = None) -> None:
         """Read the infants anew, and the chosen one's days where they are looked at."""
         zone = getattr(self._live, "zone", "") or local_zone()
@@ -143,7 +171,7 @@ class Page(ipywidgets.VBox):
         try:
             self._infants.look()
             if self._tabs.selected_index == TITLES.index("Days"):
-                self._days.children = (Dashboard(self.log, states, zone=zone),)
+                self._days.children = (Dashboard(self.log, states, zone=zone, keep=self._keep),)
         except (InputError, StoreUnavailable) as error:
             words = f"<p>{html.escape(sentence(error))}</p>"
             self._days.children = (ipywidgets.HTML(words),)

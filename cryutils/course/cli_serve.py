@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from cryutils._io.paths import resolve, writable
 from cryutils.course.cli_group import say
 from cryutils.course.cli_store import opened, users_add
 from cryutils.errors import InputError
@@ -21,6 +22,8 @@ __all__ = ["serve"]
               help="0: any that is free.")  # fmt: skip
 @click.option("--certfile", metavar="FILE", help="A certificate (PEM), for HTTPS.")
 @click.option("--keyfile", metavar="FILE", help="Its private key (PEM).")
+@click.option("--clips", metavar="DIR",
+              help="Let caregivers keep the sound of what they correct there.")  # fmt: skip
 @click.option("--store", "url", metavar="URL", help="Default: CRYUTILS_STORE, else your own.")
 @click.pass_context
 def serve(
@@ -29,6 +32,7 @@ def serve(
     port: int,
     certfile: str | None,
     keyfile: str | None,
+    clips: str | None,
     url: str | None,
 ) -> None:
     """Serve the caregiver application: a page behind a login. Ctrl+C stops it.
@@ -40,12 +44,18 @@ def serve(
     Examples:
       cryutils serve
       cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key
+      cryutils serve --clips our-cries
     """
     try:
         from cryutils.app import serve as application
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install 'cryutils[voila]'.") from error
 
+    if clips:
+        folder = resolve(clips)
+        if not writable(folder):
+            raise InputError(f"--clips {folder}: it can't be written to; choose another folder.")
+        os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
         os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
     tls = application.certificate(certfile, keyfile)

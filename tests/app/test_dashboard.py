@@ -153,6 +153,21 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
 
 
+def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(
+    log: Log, clock: Clock
+) -> None:
+    say(log, clock, "hungry", "hungry", NO_CRY, "hungry")
+    stretches: list[tuple[float, float, str]] = []
+    dashboard = Dashboard(log, STATES, keep=lambda *each: bool(stretches.append(each)), clock=clock)
+    taps(dashboard)["No: pain"].click()
+    assert "Noted: pain. Another tap changes it." in shown(dashboard)
+    assert stretches == [(clock.now - 1.5, clock.now - 1, "pain"), (clock.now, clock.now, "pain")]
+
+    dashboard = Dashboard(log, STATES, keep=lambda *_: True, clock=clock)
+    taps(dashboard)["Yes"].click()
+    assert "Its sound is kept." in shown(dashboard)
+
+
 def test_where_the_models_were_unsure_the_question_is_what_it_was(log: Log, clock: Clock) -> None:
     say(log, clock, UNSURE, UNSURE)
 

@@ -122,6 +122,50 @@ def test_without_models_the_page_says_what_to_run(home: Store) -> None:
     assert "Nothing can listen yet" in text(Page(home, home.logins.begin("ann")))
 
 
+def switch(page: Page) -> list[ipywidgets.Checkbox]:
+    return [part for part in widgets(page) if isinstance(part, ipywidgets.Checkbox)]
+
+
+def test_sound_is_kept_where_both_say_so_and_of_the_infant_that_was_heard(
+    home: Store, trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    home.infants.add("Zoe", user="ann")
+    assert switch(Page(home, home.logins.begin("ann"))) == [], "the owner offers it, or nobody can"
+    monkeypatch.setenv("CRYUTILS_CLIPS_DIR", str(apart / "ours"))
+    page = Page(home, home.logins.begin("ann"))
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.send = lambda *_: None
+    choice(page).label = "Mia"
+    look_at(page, "Days")
+    log = home.infants.infant("Mia", user="ann")
+
+    begun = time.time() - 1  # of the page's clock, which says 1 at its first block
+
+    def cry_and_correct(at: float) -> list[str]:
+        for k in range(12):
+            content = {"type": "sound", "number": k, "at": at + k / 4, "sr": 48_000}
+            live._handle_custom_msg(content, [memoryview(np.full(12_000, 0.1, "<f4").tobytes())])
+        log.append(log.begin("test"), [Reading(begun + at + 2, "hungry")])
+        press(page, "Look again")
+        press(page, "Yes")
+        return [path.parent.name for path in (apart / "ours").rglob("*.wav")]
+
+    live.listening = True
+    assert cry_and_correct(1) == [], "off until a caregiver wants it"
+    switch(page)[0].value = True
+    assert cry_and_correct(4) == [f"infant-{log.id}"]
+    assert "Its sound is kept." in text(page)
+    live.listening = False
+    choice(page).label = "Zoe"
+    zoe = home.infants.infant("Zoe", user="ann")
+    zoe.append(zoe.begin("test"), [Reading(time.time() + 6, "hungry")])
+    press(page, "Look again")
+    press(page, "Yes")
+    assert "Noted: hungry" in text(page) and "is kept." not in text(page)
+    assert len(list((apart / "ours").rglob("*.wav"))) == 1
+
+
 def test_what_is_heard_is_in_the_chosen_infant_s_log(
     home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

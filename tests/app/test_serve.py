@@ -511,6 +511,22 @@ def test_a_killed_server_started_again_has_logins_and_readings(tmp_path: Path) -
         assert [reading.time for reading in log.readings()] == [r.time for r in readings]
 
 
+def test_a_folder_for_clips_reaches_the_page(tmp_path: Path) -> None:
+    with served(tmp_path, "--clips", str(tmp_path / "ours")) as server:
+        server.store.users.add("ann", PASSWORD)
+        assert "Keep the sound of what I correct" in shown(visitor(server, "ann"))
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_folder_for_clips_that_cannot_be_written_is_named(
+    command: Callable[..., tuple[int, str, str]], apart: Path
+) -> None:
+    (apart / "file").write_text("no folder")
+    code, _, err = command("serve", "--clips", "file/ours")
+    assert code == 2 and "can't be written to; choose another folder." in err
+    assert err.count("\n") == 1
+
+
 def test_the_log_of_the_server_holds_no_secret(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         server.store.users.add("ann", PASSWORD)

@@ -1,0 +1,85 @@
+"""The sound of what a caregiver corrected, kept as a labelled folder: `Clips`.
+
+Paper B §4, growing the dataset. Nothing is kept unless the server's owner named a folder
+(`cryutils serve --clips`) and the caregiver switched it on in the page; then the last minutes of
+sound are in memory, and a correction writes its own part of them: <folder>/<label>/<infant>/, which
+`cryutils.load` reads.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import resolve, writing
+from cryutils.app.clip_view import wav_bytes
+from cryutils.app.ring import Ring
+from cryutils.errors import InputError
+from cryutils.models.gate import WINDOW_S
+
+__all__ = ["HELD_S", "Clips", "clips_dir"]
+
+HELD_S = 300.0  # of sound in memory: 60 MB at 48 kHz
+_JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
+
+
+def clips_dir() -> Path | None:
+    """Return the folder that `CRYUTILS_CLIPS_DIR` names, or None: then no sound is ever kept."""
+    value = os.environ.get("CRYUTILS_CLIPS_DIR")
+    return resolve(value) if value else None
+
+
+class Clips:
+    """The last minutes that were heard, and the folder for what is worth keeping of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what is in memory."""
+        self._ring: Ring | None = None
+
+    def push(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
+        """Take a block of sound, (samples,) at `sr` Hz, its first sample heard at `time`.
+
+        time: s since 1970.
+        """
+        if self._ring is None or self._ring.sr != sr:
+            self._ring = Ring(sr=sr, seconds=HELD_S)
+        start, head = round(time * sr), self._ring.head
+        if head is not None and abs(start - head) <= _JITTER_S * sr:
+            start = head
+        self._ring.write(start, samples)
+
+    def keep(self, label: str, infant: str, start: float, stop: float) -> Path | None:
+        """Write the sound of the readings from `start` to `stop` (s since 1970) under a label.
+
+        A reading is of the second before it. Of sound with a break the last unbroken part counts;
+        None where it is not in memory, or shorter than that second. The same stretch under another
+        label moves there. Raises InputError where it can't be written.
+        """
+        if self._ring is None:
+            return None
+        sr = self._ring.sr
+        most = round((stop - start + WINDOW_S) * sr)
+        x = self._ring.before(round(stop * sr), most=most)
+        if len(x) < WINDOW_S * sr:
+            return None
+        name = f"{datetime.fromtimestamp(start, UTC):%Y%m%d-%H%M%S-%f}.wav"
+        path = self.folder / label / infant / name
+        if path.parent.parent.parent != self.folder or ".." in (label, infant):
+            raise InputError(f"{label!r}: no name for a folder, so its sound can't be kept.")
+        try:
+            with writing(path) as part:
+                part.write_bytes(wav_bytes(x, sr))
+            for other in set(self.folder.glob(f"*/{infant}/{name}")) - {path}:
+                other.unlink()
+        except OSError as error:
+            words = error.strerror or error
+            raise InputError(f"{self.folder}: the sound can't be kept there ({words}).") from error
+        return path
