@@ -56,6 +56,7 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
     environment |= {
         "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}", "HOME": str(folder),
         "XDG_DATA_HOME": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "CRYUTILS_OUTPUTS_DIR": str(folder / "outputs"),
     }  # fmt: skip
     # As the installed command does, it doesn't look for modules in the folder of the start (-P).
     command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--port", "0", *options]

@@ -121,13 +121,13 @@ class Dashboard(ipywidgets.VBox):
             try:
                 for stretch in stretches:
                     self._log.correct(*stretch)
-                sound = self._keep is not None and any([self._keep(*each) for each in stretches])
+                words = f"Noted: {html.escape(verdict)}. Another tap changes it."
+                if self._keep is not None and any([self._keep(*each) for each in stretches]):
+                    words += " Its sound is kept."
             except (InputError, StoreUnavailable) as error:
-                self._answer.value = html.escape(sentence(error))
-                return
+                words = html.escape(sentence(error))
             self.look()
-            words = f"Noted: {html.escape(verdict)}. Another tap changes it."
-            self._answer.value = f"{words} Its sound is kept." if sound else words
+            self._answer.value = words
 
         button.on_click(note)
         return button

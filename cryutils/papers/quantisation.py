@@ -151,17 +151,22 @@ def _worth(
 def results(table: pd.DataFrame, *, data: str) -> pd.DataFrame:
     """Return rows for `claims.record_table` of what `assess` returned for the corpus `data`.
 
-    `quantised.<model>.<precision>.<size_kb|latency_ms|macro_f1>`; the latency is the median on
-    one thread.
+    `quantised.<model>.<precision>.<size_kb|latency_ms|macro_f1>`, the latency being the median on
+    one thread, and beside "float" `.change`, of macro F1 from it.
     """
     rows = []
     for row in table.to_dict("records"):
         key = f"quantised.{row['model']}.{row['precision']}"
-        score = {name: row[name] for name in ("low", "high", "n", "n_infants", "trainings")}
+        of = {name: row[name] for name in ("n", "n_infants", "trainings")}
+        of["protocol"] = "leak_free"
+        score = {"value": row["macro_f1"], "low": row["low"], "high": row["high"]}
+        change = {"value": row["change"], "low": row["change_low"], "high": row["change_high"]}
         rows += [
             {"key": f"{key}.size_kb", "value": row["size_kb"]},
             {"key": f"{key}.latency_ms", "value": row["latency_ms"]},
-            {"key": f"{key}.macro_f1", "value": row["macro_f1"], "protocol": "leak_free", **score},
+            {"key": f"{key}.macro_f1", **score, **of},
         ]
+        if row["precision"] != "float":
+            rows.append({"key": f"{key}.change", **change, **of})
     whole = dict.fromkeys(("n", "n_infants", "trainings"), "Int64")
     return pd.DataFrame(rows).assign(data=data).astype(whole)

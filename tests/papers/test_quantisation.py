@@ -151,9 +151,11 @@ def test_results_have_three_keys_a_precision(
     assert list(stored.index) == [
         f"quantised.cry2.{precision}.{what}"
         for precision in PRECISIONS
-        for what in ("size_kb", "latency_ms", "macro_f1")
+        for what in ("size_kb", "latency_ms", "macro_f1", *(["change"] * (precision != "float")))
     ]
     score, size = (stored.loc[f"quantised.cry2.int8.{what}"] for what in ("macro_f1", "size_kb"))
     assert score.value == table.macro_f1[2] and score.low == table.low[2]
     assert (score.protocol, score.n, score.n_infants, score.trainings) == ("leak_free", 24, 8, 1)
+    change = stored.loc["quantised.cry2.int8.change"]
+    assert (change.low, change.high) == (table.change_low[2], table.change_high[2])
     assert size.value == table.size_kb[2] and pd.isna(size.n) and pd.isna(size.protocol)
