@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
-KEEP = "Keep the sound of what I correct"
-WHERE = "<small>In a folder on the server, under your label. Off whenever this page opens.</small>"
+KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
 that they are unsure, and keeps a log of it. Nothing leaves the server that you logged in to: sound
 and pictures are judged and forgotten, and the log holds words and numbers. Only where the server's
-owner offers it, and you switch it on above, is the sound of what you correct kept.</p>
+owner offers it, and you switch it on above each time, is the sound of what you correct kept, in a
+folder there, under the label that you give it.</p>
 <h2>What this can't do</h2>
 <p><strong>It is no medical device</strong>, and it does not tell why a baby cries. Whatever stands
 here, a crying baby needs somebody: go. Seek help if the crying won't stop, or anything worries
@@ -81,7 +81,7 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
-        offered = [self._keeps, ipywidgets.HTML(WHERE)] if self._clips else []
+        offered = [self._keeps] if self._clips else []
         super().__init__([ipywidgets.HTML(head), self._infant, *offered, self._tabs], layout=layout)
 
     @property

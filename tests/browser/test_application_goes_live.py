@@ -17,6 +17,7 @@ from playwright.sync_api import Page, Playwright, expect
 from served import PASSWORD, Served, served
 from trained_run import Trained
 
+import cryutils
 from cryutils import audio, video
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import GAP, NO_CRY, UNSURE
@@ -44,7 +45,8 @@ def as_devices(folder: Path, sound: np.ndarray, pictures: list[np.ndarray]) -> l
 
 @pytest.fixture
 def home(tmp_path: Path, trained: Trained) -> Iterator[Served]:
-    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(trained.outputs)) as server:
+    clips, outputs = str(tmp_path / "ours"), str(trained.outputs)
+    with served(tmp_path, "--clips", clips, CRYUTILS_OUTPUTS_DIR=outputs) as server:
         server.store.users.add("ann", PASSWORD)
         server.store.infants.add("Mia", user="ann")
         yield server
@@ -87,6 +89,7 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         if each.reading.sound
     )
     with visit(playwright, home, as_devices(tmp_path, sound, pictures)) as page:
+        page.get_by_label("Keep the sound").check()
         page.get_by_role("button", name="Start").click()
         readings = logged(home, page, 16)
         verdicts = {reading.verdict for reading in readings}
@@ -112,6 +115,12 @@ def test_a_crying_infant_is_heard_seen_logged_and_shown(
         named = Counter(each.verdict for each in later) - Counter({NO_CRY: len(later)})
         for verdict in named:
             expect(page.locator(".cry-table")).to_contain_text(verdict)
+
+        page.get_by_role("button", name="no cry").click()
+        expect(page.get_by_text("Its sound is kept.")).to_be_visible()
+    corrected = cryutils.load(tmp_path / "ours")
+    assert list(corrected.classes) == ["no cry"] and len(set(corrected.infants)) == 1
+    assert max(np.abs(audio.read(clip.path)).max() for clip in corrected) > 0.05
 
 
 def test_noise_is_no_cry(playwright: Playwright, home: Served, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def log_in(page: Page, url: str) -> None:
     """Log in by keyboard alone."""
     page.set_default_timeout(1000 * HANG_S)
     page.goto(url)
+    expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("ann")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
