@@ -102,6 +102,9 @@ class Server(Voila):
             "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
             "log_function": _log_refusals,
             "store": self.store,
+            # A page that answers no ping for the longer of these is gone. Were both the same, the
+            # first ping would find nobody who had answered yet.
+            "ws_ping_interval": 10_000,
             "ws_ping_timeout": 30_000,
             "xsrf_cookie_kwargs": {"samesite": "Strict"},
         }

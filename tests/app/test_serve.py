@@ -34,6 +34,7 @@ from served import (
     serialize_msg_to_ws_v1,
     served,
 )
+from sizes import large
 
 from cryutils import app
 from cryutils.app import serve, store
@@ -119,14 +120,20 @@ def shown(somebody: Visitor) -> str:
 # Whoever is not logged in
 
 
-def routes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
-    """An address of each route that the web application has, by its own account."""
+def application(monkeypatch: pytest.MonkeyPatch, folder: Path) -> serve.Server:
+    """The server in this process, which serves nobody."""
     monkeypatch.setenv("XDG_DATA_HOME", str(folder))
     before = signal.getsignal(signal.SIGTERM)
-    application = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [])
+    made = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [])
     signal.signal(signal.SIGTERM, before)
-    application.init_settings()
-    patterns = [handler[0] for handler in application.init_handlers()]
+    return made
+
+
+def routes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+    """An address of each route that the web application has, by its own account."""
+    made = application(monkeypatch, folder)
+    made.init_settings()
+    patterns = [handler[0] for handler in made.init_handlers()]
     addresses = [
         re.sub(r"\(\?P<kernel_id>[^)]*\)", NOWHERE, pattern).replace("(.*)", "lab/static/voila.js")
         for pattern in patterns
@@ -509,6 +516,27 @@ def test_a_killed_server_started_again_has_logins_and_readings(tmp_path: Path) -
         assert "Mia" in shown(ann)
         (log,) = server.store.infants.all(user="ann")
         assert [reading.time for reading in log.readings()] == [r.time for r in readings]
+
+
+@large
+def test_a_page_that_is_left_open_stays_connected(server: Served) -> None:
+    somebody = visitor(server, "ann")
+    connection = somebody.socket(somebody.kernel)
+    connection.settimeout(1)
+    end = time.monotonic() + 45  # some pings
+    while time.monotonic() < end:
+        with suppress(websocket.WebSocketTimeoutException):
+            assert connection.recv(), "the server closed it"
+    connection.settimeout(HANG_S)
+    asked = send(connection, "kernel_info_request")
+    assert "kernel_info_reply" in [kind for kind, _, _ in replies(connection, asked)]
+
+
+def test_a_page_has_time_for_more_than_one_ping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = application(monkeypatch, tmp_path).init_settings()
+    assert 2 * settings["ws_ping_interval"] < settings["ws_ping_timeout"]
 
 
 def test_a_folder_for_clips_reaches_the_page(tmp_path: Path) -> None:
