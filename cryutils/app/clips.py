@@ -24,7 +24,6 @@ from cryutils.models.gate import WINDOW_S
 __all__ = ["HELD_S", "Clips", "clips_dir"]
 
 HELD_S = 300.0  # of sound in memory: 60 MB at 48 kHz
-_JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
 
 
 def clips_dir() -> Path | None:
@@ -51,10 +50,7 @@ class Clips:
         """
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=sr, seconds=HELD_S)
-        start, head = round(time * sr), self._ring.head
-        if head is not None and abs(start - head) <= _JITTER_S * sr:
-            start = head
-        self._ring.write(start, samples)
+        self._ring.write(self._ring.position(time), samples)
 
     def keep(self, label: str, infant: str, start: float, stop: float) -> Path | None:
         """Write the sound of the readings from `start` to `stop` (s since 1970) under a label.

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
-from cryutils.app.ring import Ring
+from cryutils.app.ring import JITTER_S, Ring
 from cryutils.audio import spectral
 from cryutils.evaluation.calibration import at_temperature
 from cryutils.evaluation.crossval import one_thread
@@ -47,7 +47,6 @@ _CONTEXT_S = 7.0  # that is brought to peak 1 together, as recordings of the tra
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # a picture older than this is stale
 _SURE = 0.5  # likelier than all the other states together
-_JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
 _STRAYS = 3  # inputs in a row whose time is far off, before they are believed
 _RATES = (4000, 192_000)
 _LATEST = 1e11  # s since 1970
@@ -108,9 +107,7 @@ class Monitor:
             return self._refuse(f"sound left out: its time, {start_s:.1f}, is far off")
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
-        head, start, length = self._ring.head, round(start_s * sr), len(x)
-        if head is not None and abs(start - head) <= _JITTER_S * sr:
-            start = head
+        start, length = self._ring.position(start_s), len(x)
         with np.errstate(over="ignore"):  # beyond float32's range is no number, either
             x = x[-len(self._ring) :].astype(np.float32)
         start += length - len(x)
@@ -284,7 +281,7 @@ class Monitor:
         if ring is None or ring.head is None:
             return np.zeros(0, np.float32)
         stop = round(end * ring.sr)
-        if 0 < stop - ring.head <= _JITTER_S * ring.sr:
+        if 0 < stop - ring.head <= JITTER_S * ring.sr:
             stop = ring.head
         x = ring.before(stop, most=round(_CONTEXT_S * ring.sr))
         return x if len(x) >= SHORTEST_S * ring.sr else x[:0]

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ring"]
+__all__ = ["JITTER_S", "Ring"]
+
+JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
 
 Array = npt.NDArray[np.float32]
 
@@ -37,6 +39,13 @@ class Ring:
     def end_s(self) -> float | None:
         """When the newest sample ends, in s; None before the first one."""
         return None if self.head is None else self.head / self.sr
+
+    def position(self, time: float) -> int:
+        """Return where sound of `time`, in s, belongs: behind the newest, if it begins near it."""
+        start = round(time * self.sr)
+        if self.head is not None and abs(start - self.head) <= JITTER_S * self.sr:
+            return self.head
+        return start
 
     def write(self, start: int, x: Array) -> None:
         """Put `x` where it belongs, however late; what is older than the ring has room is lost."""
