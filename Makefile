@@ -35,7 +35,6 @@ article: $(STAMP)  ## Write the replication report, number by number, into outpu
 
 # As many processes as cores, so one thread each: more would wait for each other.
 test test-anywhere: export OMP_NUM_THREADS = 1
-test test-anywhere: export TF_NUM_INTRAOP_THREADS = 1
 
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests

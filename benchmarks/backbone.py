@@ -23,6 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+# `Model.predict` and `fit` on all cores, as where nothing is set.
+os.environ["TF_NUM_INTRAOP_THREADS"] = str(os.cpu_count() or 1)
+
 from cryutils._io import cache
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from scipy import stats
+from sizes import large
 
 from cryutils.models.export import PRECISIONS
 from cryutils.models.training import Settings
@@ -74,6 +75,33 @@ def test_the_live_analysis_promises_three_figures(
         "live.memory_growth_mb": growth,
     }  # fmt: skip
     assert script("live").holds(figures) is holds
+
+
+@large
+def test_each_page_of_a_server_gets_its_readings(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to measure")
+    figures = script("pages").main(pages=2, length_s=3.0)
+    assert figures.readings == [6, 6]
+    assert max(figures.steps_s) == pytest.approx(0.5)
+    assert len(figures.answers_ms) == 12 and min(figures.answers_ms) > 0
+    assert "2 pages for 3 s: 6 to 6 readings each, 6 expected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "holds"),
+    [
+        ({}, True), ({"ready_s": 3.1}, False), ({"kernel_mib": [200, 301]}, False),
+        ({"answers_ms": [10, 900]}, False), ({"readings": [120, 118]}, False),
+        ({"steps_s": [0.5, 1.0]}, False), ({"together_s": [9.0]}, True),
+    ],
+)  # fmt: skip
+def test_the_pages_promise_five_figures(change: dict[str, object], holds: bool) -> None:
+    pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to measure")
+    figures = {
+        "ready_s": 1.0, "together_s": [4.0], "answers_ms": [10, 20], "readings": [120, 119],
+        "steps_s": [0.5, 0.5], "kernel_mib": [200, 230], "server_mib": [90, 100],
+    }  # fmt: skip
+    assert script("pages").Figures(**figures | change).holds(119) is holds
 
 
 def test_exported_networks_are_printed_a_row_a_precision(

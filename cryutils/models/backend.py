@@ -22,9 +22,15 @@ __all__ = ["keras", "quiet_stderr", "seeded"]
 
 
 def keras() -> Any:
-    """Return Keras, imported without the lines that TensorFlow's C++ writes at start-up."""
+    """Return Keras, imported without the lines that TensorFlow's C++ writes at start-up.
+
+    An operation is computed by a single thread, so that no number depends on how many cores there
+    are; notebooks side by side and batches side by side use the others. The environment variable
+    TF_NUM_INTRAOP_THREADS sets another number.
+    """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         with quiet_stderr():
             importlib.import_module("tensorflow")
         # A fold's network is a new one, which TensorFlow takes for a function traced again.

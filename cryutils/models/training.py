@@ -283,17 +283,16 @@ def _unnamed(node: Any) -> Any:
 def machine() -> dict[str, Any]:
     """Return what of this machine decides the last bits of a training.
 
-    The number of cores does: sums are divided among the threads. With that number kept, oneDNN
+    The number of threads does: sums are divided among them. With that number kept, oneDNN
     gave the same bits at each of dozens of runs, busy cores or idle, so it stays on: without
     it a training takes 1.3 times as long.
     """
     _keras()  # imports TensorFlow quietly
     import tensorflow as tf
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": platform.machine(),
-        "cores": cores,
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS", ""),
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
     }

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Page, Playwright, expect
-from served import PASSWORD, Served, served
 from trained_run import Trained
+
+pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
+from served import PASSWORD, Served, served
 
 import cryutils
 from cryutils import audio, video

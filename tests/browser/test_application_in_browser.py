@@ -20,6 +20,8 @@ import psutil
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Browser, Page, Playwright, expect
+
+pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import PASSWORD, Served, served
 
 from cryutils.app.readings import Reading

@@ -298,9 +298,9 @@ def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
     fit(picture_network, x, y, **{**rows, "train": TRAIN[:-1]})
     fit(picture_network, x, y, **{**rows, "train": TRAIN[::-1]})
     here = training.machine()
-    monkeypatch.setattr(training, "machine", lambda: {**here, "cores": here["cores"] + 1})
+    monkeypatch.setattr(training, "machine", lambda: {**here, "threads": "2"})
     trained(once)
-    # The first, eight settings, three rows that take part (38 is nobody's), two orders, cores.
+    # The first, eight settings, three rows that take part (38 is nobody's), two orders, threads.
     assert len(list(cache.iterdir())) == 1 + 8 + 3 + 2 + 1
 
 

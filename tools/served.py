@@ -1,4 +1,7 @@
-"""A real server of the caregiver application in a process of its own, and what a browser does."""
+"""A real server of the application for tests and `cryutils bench pages`, and what a browser does.
+
+It needs Voilà.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,21 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+import psutil
 import requests
 import websocket
 from jupyter_client.session import Session
-
-from cryutils.app import store
-
-pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from jupyter_server.services.kernels.connection.base import (
     deserialize_msg_from_ws_v1,
     serialize_msg_to_ws_v1,
 )
+
+from cryutils.app import store
 
 HANG_S = 120  # no machine is that slow: whatever takes longer never comes
 PASSWORD = "four words nobody guesses"
@@ -34,10 +35,11 @@ PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 @dataclass
 class Served:
-    """A running server, the folder of its user's files and what it printed."""
+    """A running server, the folder of its user's files, its store's URL and what it printed."""
 
     url: str
     folder: Path
+    store_url: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -46,7 +48,16 @@ class Served:
 
     @property
     def store(self) -> store.Store:
-        return store.open(f"sqlite:///{self.folder / 'store.db'}")
+        return store.open(self.store_url)
+
+    def kernels(self) -> dict[str, psutil.Process]:
+        """Return its kernels by id."""
+        running = {}
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if match := re.search(r"kernel-([\w-]+)\.json", " ".join(process.cmdline())):
+                    running[match[1]] = process
+        return running
 
 
 @contextmanager
@@ -57,16 +68,16 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         "CRYUTILS_STORE": f"sqlite:///{folder / 'store.db'}", "HOME": str(folder),
         "XDG_DATA_HOME": str(folder / "data"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "CRYUTILS_OUTPUTS_DIR": str(folder / "outputs"),
-    }  # fmt: skip
+    } | variables  # fmt: skip
     # As the installed command does, it doesn't look for modules in the folder of the start (-P).
     command = [sys.executable, "-P", "-m", "cryutils.course.cli", "serve", "--port", "0", *options]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment | variables, stdin=subprocess.DEVNULL, stdout=log,
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
             stderr=log,
         )  # fmt: skip
     try:
-        server = Served("", folder, process)
+        server = Served("", folder, environment["CRYUTILS_STORE"], process)
         while not (line := re.search(r"^Open (\S+)/ ", server.log, re.MULTILINE)):
             assert process.poll() is None, server.log
             time.sleep(0.05)
@@ -116,24 +127,33 @@ class Visitor(requests.Session):
 
 
 def send(
-    socket: websocket.WebSocket, kind: str, *, channel: str = "shell", **content: object
-) -> str:
+    socket: websocket.WebSocket, kind: str, *, channel: str = "shell",
+    buffers: Sequence[bytes] = (), **content: object,
+) -> str:  # fmt: skip
     """Send a message of this kind to a kernel, and return its id."""
     # Of widgets' messages; the kernel looks at its first number.
     version = "1.0.0" if content.get("target_name") == CONTROL else "2.1.0"
-    message = Session().msg(kind, content, metadata={"version": version})
-    socket.send_binary(serialize_msg_to_ws_v1(message, channel, Session().pack))
+    session = Session()
+    message = session.msg(kind, content, metadata={"version": version})
+    names = ("header", "parent_header", "metadata", "content")
+    parts = [*(session.pack(message[name]) for name in names), *buffers]
+    socket.send_binary(serialize_msg_to_ws_v1(parts, channel))
     return message["header"]["msg_id"]
 
 
-def messages(socket: websocket.WebSocket) -> Iterator[bytes]:
-    """Yield what comes until the server closes the websocket; fail where nothing happens."""
+def messages(socket: websocket.WebSocket) -> Iterator[tuple[dict, dict, dict]]:
+    """Yield header, header of what it answers and content of each message until the server closes.
+
+    Fails where nothing comes.
+    """
     deadline = time.monotonic() + HANG_S
     with suppress(websocket.WebSocketConnectionClosedException):
         while (frame := socket.recv_data_frame(True)[1]).opcode != websocket.ABNF.OPCODE_CLOSE:
             assert time.monotonic() < deadline  # its pings come for ever
             if frame.opcode == websocket.ABNF.OPCODE_BINARY:
-                yield frame.data
+                deadline = time.monotonic() + HANG_S
+                _, (header, parent, _, content, *_) = deserialize_msg_from_ws_v1(frame.data)
+                yield json.loads(header), json.loads(parent), json.loads(content)
 
 
 def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str, dict]]:
@@ -142,13 +162,72 @@ def replies(socket: websocket.WebSocket, until: str) -> Iterator[tuple[str, str,
     And until the kernel has said that it is idle again: what it publishes comes another way.
     """
     waited = {"kernel_info_reply", "comm_info_reply"}, {"idle"}
-    for data in messages(socket):
-        _, parts = deserialize_msg_from_ws_v1(data)
-        header, parent, _, content = (json.loads(part) for part in parts[:4])
+    for header, parent, content in messages(socket):
         yield header["msg_type"], parent.get("msg_id", ""), content
         if parent.get("msg_id") == until:
             signs = {header["msg_type"], content.get("execution_state")}
             waited = tuple(left for left in waited if not left & signs)
         if not waited:
             return
-    pytest.fail("the server closed the websocket")
+    raise AssertionError("the server closed the websocket")
+
+
+def widgets(socket: websocket.WebSocket) -> dict[str, dict]:
+    """Return the state of each widget of a page by id, asked for as the page asks."""
+    comm = "0123456789abcdef"
+    send(socket, "comm_open", comm_id=comm, target_name=CONTROL, data={})
+    send(socket, "comm_msg", comm_id=comm, data={"method": "request_states"})
+    states = {}
+    for kind, _, content in replies(socket, send(socket, "kernel_info_request")):
+        if kind == "comm_msg" and content["data"].get("method") == "update_states":
+            states = {name: held["state"] for name, held in content["data"]["states"].items()}
+    return states
+
+
+@dataclass
+class Page:
+    """An open page: its websocket, its widget of live analysis, and s from the login to here."""
+
+    socket: websocket.WebSocket
+    widget: str
+    ready_s: float
+
+    @classmethod
+    def opened(cls, server: Served, name: str) -> Page:
+        """Log in as `name` and open the page."""
+        begun = time.perf_counter()
+        visitor = Visitor(server)
+        visitor.log_in(name)
+        socket = visitor.socket(visitor.open_page())
+        analysis = next(name for name, state in widgets(socket).items() if "_about" in state)
+        return cls(socket, analysis, time.perf_counter() - begun)
+
+    def play(
+        self, blocks: Iterable[tuple[bytes, bytes]], *, sr: int, block_s: float
+    ) -> list[float]:
+        """Send sound and picture of each block when its time has come; return when each went."""
+        self._say({"method": "update", "state": {"listening": True}})
+        sent: list[float] = []
+        begun = time.perf_counter()
+        for k, (sound, picture) in enumerate(blocks, 1):
+            time.sleep(max(0.0, begun + k * block_s - time.perf_counter()))
+            for kind, buffer in (("sound", sound), ("frame", picture)):
+                content = {"type": kind, "sr": sr, "at": k * block_s, "number": len(sent)}
+                sent.append(time.perf_counter())
+                self._say({"method": "custom", "content": content}, buffer)
+        return sent
+
+    def news(self) -> Iterator[dict]:
+        """Yield what the widget says: its changed state, or a message."""
+        for header, _, content in messages(self.socket):
+            if header["msg_type"] == "comm_msg" and content["comm_id"] == self.widget:
+                yield content["data"]
+
+    def answers(self) -> Iterator[dict]:
+        """Yield the widget's answers to what was played: `number`, `readings`."""
+        for data in self.news():
+            if data["method"] == "custom" and data["content"]["type"] == "answer":
+                yield data["content"]
+
+    def _say(self, data: dict[str, object], *buffers: bytes) -> None:
+        send(self.socket, "comm_msg", comm_id=self.widget, data=data, buffers=buffers)
