@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,14 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Wait until `true` is; fail where it never is."""
+    deadline = time.monotonic() + HANG_S
+    while not true():
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        time.sleep(0.05)
 
 
 class Visitor(requests.Session):

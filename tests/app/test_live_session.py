@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import cycle, takewhile
 from pathlib import Path
@@ -17,7 +16,7 @@ from postgres import programs
 from trained_run import Trained
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from served import HANG_S, PASSWORD, Page, Served, served
+from served import PASSWORD, Page, Served, served, until
 
 SR, BLOCK_S = 16000, 0.25
 
@@ -66,13 +65,6 @@ def blocks() -> list[tuple[bytes, bytes]]:
     noise = np.random.default_rng(0).normal(0, 0.1, (8, round(SR * BLOCK_S))).astype("<f4")
     picture = cv2.imencode(".jpg", np.full((120, 160, 3), 90, np.uint8))[1].tobytes()
     return [(part.tobytes(), picture) for part in noise]
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + HANG_S
-    while not true():
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.1)
 
 
 def logged(server: Served) -> set[float]:

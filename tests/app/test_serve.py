@@ -34,6 +34,7 @@ from served import (
     replies,
     send,
     served,
+    until,
     widgets,
 )
 
@@ -83,13 +84,6 @@ def from_address(server: Served, address: str) -> Visitor:
     somebody = Visitor(server)
     somebody.headers["X-Real-IP"] = address
     return somebody
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + HANG_S
-    while not true():
-        assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.05)
 
 
 def shown(somebody: Visitor) -> str:
