@@ -13,13 +13,13 @@ import hashlib
 import json
 import mmap
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from cryutils._io.paths import room, writing
 from cryutils.errors import InputError
@@ -27,7 +27,6 @@ from cryutils.errors import InputError
 __all__ = ["arrays", "key", "let_go", "load", "ragged", "save"]
 
 Array = npt.NDArray[Any]
-_WORD = 8
 
 
 def key(*parts: Any) -> str:
@@ -95,7 +94,6 @@ def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float
                     lengths.append(len(array))
                     tail = list(array.shape[1:])
                     _write(file, array, dtype)
-                file.write(b"\0" * (-file.tell() % _WORD))
             shape = {"lengths": lengths, "tail": tail, "dtype": str(np.dtype(dtype))}
             checksum = _checksum(part, shape)
         with writing(stem.with_name(stem.name + ".json")) as part:
@@ -113,7 +111,7 @@ def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None
         data = stem.with_name(stem.name + ".bin")
         cells = sum(lengths) * int(np.prod(tail, dtype=np.int64))
         size = cells * np.dtype(dtype).itemsize
-        if data.stat().st_size != size + -size % _WORD or _checksum(data, about) != checksum:
+        if data.stat().st_size != size or _checksum(data, about) != checksum:
             return None
     except (
         FileNotFoundError,
@@ -127,7 +125,7 @@ def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None
         return None
     # No system maps an empty file.
     held = np.asarray(np.memmap(data, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
-    whole = held[:size].view(dtype).reshape(sum(lengths), *tail)
+    whole = held.view(dtype).reshape(sum(lengths), *tail)
     ends = np.cumsum(lengths)
     return [whole[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
@@ -149,9 +147,9 @@ def _write(file: BinaryIO, array: Array, dtype: npt.DTypeLike) -> None:
     file.write(np.ascontiguousarray(array, dtype=dtype).data)
 
 
-def _checksum(path: Path, shape: dict[str, Any]) -> int:
+def _checksum(path: Path, shape: dict[str, Any]) -> str:
     # It sees what was cut, changed, moved or renamed by accident; it guards against no malice.
-    start = zlib.crc32(f"{path.stem} {json.dumps(shape, sort_keys=True)}".encode())
-    if path.stat().st_size == 0:
-        return start
-    return zlib.crc32(np.memmap(path, np.uint8, mode="r").data, start)
+    digest = xxhash.xxh3_64(f"{path.stem} {json.dumps(shape, sort_keys=True)}".encode())
+    if path.stat().st_size:
+        digest.update(np.memmap(path, np.uint8, mode="r").data)
+    return digest.hexdigest()
