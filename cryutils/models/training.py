@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -42,6 +42,7 @@ Indices = npt.NDArray[np.integer[Any]]
 _BATCH = 256  # rows answered at once
 # By the function that built it, with its architecture; forgotten with that function.
 _NETWORKS: WeakKeyDictionary[Callable[..., Any], tuple[Any, Any]] = WeakKeyDictionary()
+_NAMING = {"name", "keras_history", "input_layers", "output_layers"}  # where Keras names layers
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -265,19 +266,30 @@ def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices
 
 
 def _architecture(model: Any) -> Any:
-    """Return what makes a compiled model train as it does: its layers, losses, and optimiser.
+    """Return what makes a compiled model train as it does: layers, wiring, losses, optimiser.
 
-    Layers' names are left out, since Keras numbers them through a session.
+    Names become numbers in order of appearance, since Keras counts them through a session.
     """
-    return _unnamed(json.loads(model.to_json()))
+    config = json.loads(model.to_json())
+    return _numbered(config, {name: k for k, name in enumerate(dict.fromkeys(_names(config)))})
 
 
-def _unnamed(node: Any) -> Any:
+def _names(node: Any) -> Iterator[str]:
+    if isinstance(node, dict) and isinstance(node.get("name"), str):
+        yield node["name"]
+    for item in node.values() if isinstance(node, dict) else node:
+        if isinstance(item, dict | list):
+            yield from _names(item)
+
+
+def _numbered(node: Any, numbers: dict[str, int], *, is_name: bool = False) -> Any:
     if isinstance(node, dict):
         return {
-            k: _unnamed(v) for k, v in node.items() if k not in ("name", "seed", "keras_history")
+            k: _numbered(v, numbers, is_name=k in _NAMING) for k, v in node.items() if k != "seed"
         }
-    return [_unnamed(item) for item in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [_numbered(item, numbers, is_name=is_name) for item in node]
+    return numbers.get(node, node) if is_name else node
 
 
 def machine() -> dict[str, Any]:
