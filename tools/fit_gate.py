@@ -3,8 +3,8 @@
     python tools/fit_gate.py
 
 On DonateACry, synthetic cries and generated distractors. Writes `cryutils/models/gate.json`, and
-what was measured as `outputs/reference/gate.csv`. For whoever changes the gate's features, the
-distractors, or the list of exclusions.
+what was measured as `outputs/reference/gate.csv` and `gate_curve.csv`. For whoever changes the
+gate's features, the distractors, or the list of exclusions.
 """
 
 from __future__ import annotations
@@ -44,9 +44,13 @@ def main() -> None:
         ),
     }
     table = pd.concat([rows.assign(how=how) for how, rows in tables.items()])
-    with writing(project_dir() / "outputs" / "reference" / "gate.csv") as part:
+    reference = project_dir() / "outputs" / "reference"
+    with writing(reference / "gate.csv") as part:
         columns = ["how", "key", "value", "low", "high", "n", "n_infants"]
         table[columns].round(4).to_csv(part, index=False)
+    real = windows.source != "synthetic"
+    with writing(reference / "gate_curve.csv") as part:
+        gating.curve(windows.where(real), scores[real]).round(4).to_csv(part, index=False)
     print(f"threshold {threshold}, {len(windows)} windows; {READY}")
     for how, why in HOW.items():
         print(f"\n{how}: {why}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryutils import audio, video
 from cryutils._io import media
+from cryutils._io.paths import resolve
 from cryutils.app.monitor import PATIENCE_S, Monitor
 from cryutils.app.readings import Reading
 
@@ -45,7 +46,7 @@ def replay(
     Times are the recording's: the first sample is heard at 0 s. Raises InputError, in one line,
     where the file can't be read.
     """
-    path = Path(path)
+    path = resolve(path)
     monitor.restart()
     info = media.probe(path)
     sounds = _sounds(path, monitor) if info.has_audio else iter(())

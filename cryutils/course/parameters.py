@@ -253,6 +253,15 @@ DECLARED: Mapping[str, Parameter] = {
     "pause_s": Parameter("number", "seconds of other sounds before and after it", "[2, 60]"),
     "each": Parameter("whole", "recordings of each kind of sound that is no cry", "[5, 1000]"),
     "calls": Parameter("whole", "answers over which a latency is taken", "[10, 100000]"),
+    "yamnet": Parameter(
+        "text", "YAMNet's LiteRT file, to compare the gate with", other="a file", empty=True
+    ),
+    "annotated": Parameter(
+        "text",
+        "a recording with a CSV of onset and offset (s) beside it",
+        other="a file",
+        empty=True,
+    ),
     "bins": Parameter("whole", "bins of confidence in a reliability diagram", "[1, 100]"),
     "seeds": Parameter("whole", "trainings of one fold, each with its own seed", "[1, 100]"),
     "seed": Parameter("whole", "where random numbers start", "[0, 2000000000]"),
@@ -414,10 +423,10 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
         least = 6 * values.get("clips_per_infant", 1)
         if values.get("clips", least) < least:
             yield f"clips={values['clips']}: give {least} or more, of two infants in each state."
-    weights = values.get("weights") or "auto"
-    choices = DECLARED["weights"].choices
-    if weights not in choices and not resolve(weights).is_file():
-        yield f"weights={_short(weights)}: no such file.{near_miss(weights, choices)}"
+    for name in ("weights", "yamnet", "annotated"):
+        file, choices = values.get(name) or "", DECLARED[name].choices
+        if file and file not in choices and not resolve(file).is_file():
+            yield f"{name}={_short(file)}: no such file.{near_miss(file, choices)}"
 
 
 def _check_classes(chosen: Mapping[str, Any], corpus: str, classes: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io.paths import resolve
 from cryutils.errors import InputError
 
 __all__ = ["Agreement", "Event", "compare", "joined", "read"]
@@ -54,7 +55,7 @@ def read(path: str | os.PathLike[str]) -> list[Event]:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(resolve(path))
         rows = table[["onset", "offset"]].to_numpy(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: no CSV file with columns onset and offset, in s.") from error

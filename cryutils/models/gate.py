@@ -20,6 +20,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io.paths import resolve
 from cryutils.audio import spectral
 from cryutils.errors import InputError
 from cryutils.models.export import Lite
@@ -147,7 +148,7 @@ class Yamnet:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open YAMNet's LiteRT file. Raises InputError where the file at `path` isn't that."""
-        self._network = Lite(path)
+        self._network = Lite(resolve(path))
         shapes = self._network.input_shape, self._network.classes
         if shapes != ((_YAMNET_SAMPLES,), _YAMNET_CLASSES):
             raise InputError(

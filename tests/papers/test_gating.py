@@ -130,14 +130,45 @@ def test_a_kind_that_training_never_met_passes_more_often(material: gating.Windo
     assert np.isnan(unmet[windows.is_cry]).all()
 
 
+class Deaf:
+    """A gate that lets everything pass."""
+
+    threshold = 0.5
+
+    def score(self, window: np.ndarray, sr: int) -> float:
+        return float(sr == SR and len(window) == 8)
+
+
 def test_any_gate_can_be_measured(material: gating.Windows) -> None:
-    class Deaf:
-        threshold = 0.5
-
-        def score(self, window: np.ndarray, sr: int) -> float:
-            return float(sr == SR and len(window) == 8)
-
     assert (gating.scored_by(Deaf(), material) == 1.0).all()
+
+
+def test_a_gate_answers_for_cries_that_it_did_not_learn_from(material: gating.Windows) -> None:
+    # The shipped gate learnt from synthetic voices: others, fitted without the infant, answer.
+    np.testing.assert_array_equal(gating.held_out(Deaf(), material), gating.out_of_fold(material))
+    mine = windows_of("my recordings", ["mia"] * 3, np.zeros((3, 100)))
+    home = gating.together([mine, material.where(~material.is_cry)])
+    assert (gating.held_out(Deaf(), home) == 1.0).all()
+
+
+def test_recordings_of_ones_own_are_cries(material: gating.Windows) -> None:
+    mine = windows_of("my recordings", ["mia"] * 3, np.zeros((3, 100)))
+    assert mine.is_cry.all()
+    table = gating.rates(mine, np.ones(3), 0.5)
+    assert table[["key", "value", "data"]].to_dict("records") == [
+        {"key": "gate.recall.my recordings", "value": 1.0, "data": "my recordings"}
+    ]
+    away = np.where(mine.is_cry, 0.3, 0.9)
+    assert gating.chosen_threshold(mine, away) < 0.3, "of cries as many as possible should pass"
+
+
+def test_the_shipped_gate_passes_what_was_asked_of_it() -> None:
+    table = gating.reference()
+    met = table[table.how != "kind left out"]
+    assert (met[met.key.str.startswith("gate.recall")].value >= gating.RECALL).all()
+    assert (met[met.key.str.startswith("gate.false_alarm")].value <= gating.FALSE_ALARM).all()
+    by_exclusions = table[table.key == "gate.recall.donateacry"].set_index("how").value
+    assert by_exclusions["without exclusions"] > by_exclusions["out of fold"]
 
 
 def test_a_curve_falls_from_all_to_none(material: gating.Windows) -> None:
