@@ -57,6 +57,8 @@ class Rule(StrEnum):
     PUBLISHED = "published"  # a score: by single hold-outs, else by its interval
     ABOVE = "low > margin"
     BELOW = "high < margin"
+    MORE = "count > margin"  # a number without a split, such as the speed of the machine at hand
+    LESS = "count < margin"
     EVERY = "every"  # holds where each row that is `part_of` it does
 
 
@@ -92,6 +94,8 @@ _OF_PAPER = {  # the same finding, said of the paper's protocol
 }
 _POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
 _UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
+_SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
+_SIMULATED = "synthetic infants reproduce nothing"
 _FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # of a protocol
 
 
@@ -307,10 +311,11 @@ def _judged(
         return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim, measured))
     if " == value" in claim["rule"]:
         return _equal(claim, protocol, data, measured)
+    if claim["rule"] in (Rule.MORE, Rule.LESS):
+        return _limit(claim, protocol, data, measured)
     result = measured.get(claim["key"], data, protocol)
     if result is None:
-        words = "the paper's protocol" if protocol == "paper" else "a leak-free split"
-        return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {words}")
+        return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {_SPLITS[protocol]}")
     if claim["rule"] == Rule.PUBLISHED:
         return _score(claim, protocol, data, result, measured)
     if claim["rule"] not in (Rule.ABOVE, Rule.BELOW):
@@ -331,14 +336,14 @@ def _sum(claim: Mapping[str, Any], figures: Mapping[str, float]) -> Judgement:
     value = evaluate(claim["rule"], figures)
     agrees = abs(value - claim["value"]) <= claim["margin"] + 1e-9  # of floating point
     verdict = Verdict.CONSISTENT if agrees else Verdict.INCONSISTENT
-    return Judgement(verdict, "" if agrees else f"it comes to {value:.6g}", value)
+    return Judgement(verdict, f"it comes to {value:.6g}", value)
 
 
 def _in_print(claim: Mapping[str, Any]) -> Judgement:
     """Return whether text and figure, or text and list of references, say the same."""
     says, stands = claim["rule"].split(" = ")
     if says == stands:
-        return Judgement(Verdict.CONSISTENT)
+        return Judgement(Verdict.CONSISTENT, f"both have {says}")
     return Judgement(Verdict.INCONSISTENT, f"the text has {says}, and there is {stands}")
 
 
@@ -350,7 +355,7 @@ def _equal(
     if where == "count" and protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
     if where not in ("count", protocol):
-        return Judgement(Verdict.NOTHING_CLAIMED)
+        return Judgement(Verdict.NOTHING_CLAIMED, f"the figure is of {_SPLITS[where]}")
     keys = [key for key, corpus in measured.matching(claim["key"]) if corpus == data]
     results = [result for key in keys if (result := measured.get(key, data, where))]
     if not results:
@@ -361,12 +366,34 @@ def _equal(
         choose = max if aggregate == ["max"] else min
         result = choose(results, key=lambda result: result.value)
     if _is_synthetic(data):
-        return replace(result, verdict=Verdict.IN_SIMULATION)
+        return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
     if (other := _other_data(claim, data)) is not None:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
     agrees = abs(result.value - claim["value"]) <= claim["margin"] + 1e-9
     verdict = Verdict.HOLDS if agrees else Verdict.CONTRADICTED
-    return replace(result, verdict=_said_of(protocol, verdict))
+    near = f"within {claim['margin']:g} of" if claim["margin"] else "equal to"
+    reason = f"{'' if agrees else 'not '}{near} the figure in print"
+    return replace(result, verdict=_said_of(protocol, verdict), reason=reason)
+
+
+def _limit(
+    claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
+) -> Judgement:
+    """Return whether a number that no split is behind lies on the claim's side of the margin.
+
+    It has no interval over infants: it is of one run, on the machine that ran it.
+    """
+    if protocol == "leak_free":
+        return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
+    result = measured.get(claim["key"], data, "count")
+    if result is None:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
+    upwards = claim["rule"] == Rule.MORE
+    holds = result.value > claim["margin"] if upwards else result.value < claim["margin"]
+    verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED
+    verdict = _IN_SIMULATION[verdict] if _is_synthetic(data) else _said_of(protocol, verdict)
+    reason = f"{'' if holds else 'not '}{'above' if upwards else 'below'} {claim['margin']:g}"
+    return replace(result, verdict=verdict, reason=f"{reason}, on the machine that ran it")
 
 
 def _is_synthetic(data: str) -> bool:
@@ -393,7 +420,7 @@ def _score(
     it. Leak-free it holds where the whole interval lies above it, less the margin.
     """
     if _is_synthetic(data):
-        return replace(result, verdict=Verdict.IN_SIMULATION)
+        return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
     if (other := _other_data(claim, data)) is not None:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
     if claim["where"] == "Table 2" and not measured.table1[data]:
@@ -416,11 +443,14 @@ def _score(
         return _not_judged(result)
     below, above = value - margin, value + margin
     if protocol == "leak_free":
-        return _sided(result, below, upwards=True)
+        judgement = _sided(result, below, upwards=True)
+        return replace(judgement, reason=f"{judgement.reason}, the figure less its margin")
     if below <= result.low and result.high <= above:
-        return replace(result, verdict=Verdict.REPRODUCED)
+        inside = "the interval lies within the margin"
+        return replace(result, verdict=Verdict.REPRODUCED, reason=inside)
     if result.high < below or above < result.low:
-        return replace(result, verdict=Verdict.NOT_REPRODUCED)
+        outside = "the interval lies outside the margin"
+        return replace(result, verdict=Verdict.NOT_REPRODUCED, reason=outside)
     return replace(result, reason="the interval reaches beyond the margin")
 
 
@@ -456,13 +486,17 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
     sides = result.low > margin, result.high < margin
     holds, contradicted = sides if upwards else sides[::-1]
     verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED if contradicted else None
+    place = "lies above" if sides[0] else "lies below" if sides[1] else "reaches across"
     beyond = margin - result.value if upwards else result.value - margin
     bound = result.high - result.value if upwards else result.value - result.low
     if beyond <= 0:  # on the claim's side
         against = math.nan
     else:
         against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
-    return replace(result, verdict=verdict or Verdict.NOT_SHOWN, against=against)
+    return replace(
+        result, verdict=verdict or Verdict.NOT_SHOWN, against=against,
+        reason=f"the interval {place} {margin:.4g}",
+    )  # fmt: skip
 
 
 def _weakness(winner: str, protocol: str, data: str, measured: _Measurements) -> str:
@@ -516,6 +550,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     smallest = min(1.0, len(parts) * min(against, default=1.0))
     trainings = min((part.trainings for part in parts if part.trainings >= 0), default=math.nan)
     reason = f"{len(parts)} comparisons"
+    held = sum(part.verdict in _POSITIVE for part in parts)
     if smallest < ALPHA:
         verdict, reason = Verdict.CONTRADICTED, f"{reason}, smallest adjusted p = {smallest:.3f}"
     elif missing:
@@ -523,11 +558,8 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
     elif unjudged:
         verdict = Verdict.NOT_JUDGED
         reason = f"{len(unjudged)} of {reason} by fewer than {TRAININGS} trainings"
-    elif all(part.verdict in _POSITIVE for part in parts):
-        verdict = Verdict.HOLDS
     else:
-        verdict = Verdict.NOT_SHOWN
-        held = sum(part.verdict in _POSITIVE for part in parts)
+        verdict = Verdict.HOLDS if held == len(parts) else Verdict.NOT_SHOWN
         reason = f"{held} of {reason} hold"
     if simulated:
         verdict = _IN_SIMULATION[verdict]

@@ -2,9 +2,10 @@
 
 Table 2 names SVM, naive Bayes, random forest, decision tree, k-NN and a DNN, and gives
 no setting of any. Settings here are scikit-learn's defaults, and `DNN`. Notebook
-03_feature_validation walks them. Paper B (§2) repeats of SVM, random forest and gradient boosting
-that "deep learning methods always perform better": notebooks 04_cry2 and 05_image hold their
-networks against `baselines`.
+03_feature_validation walks them. Paper B (§2) cites a comparison of "classifiers such as SVM,
+Random Forest, and Gradient Boosting"; its next sentence says that "deep learning methods always
+perform better" than "classical methods" and names none of these. Notebooks 04_cry2 and 05_image
+hold their networks against `baselines`: those three, and logistic regression.
 """
 
 from __future__ import annotations
@@ -110,9 +111,10 @@ def _scaled(model: Any) -> Any:
 class DeepNeuralNetwork:
     """A dense softmax network for each fold, trained side by side (`stacked.fit`).
 
-    Paper A says only "DNN" and, for its final model, RMSProp (§3.5). Chosen here: the input
-    standardised on the training set, Dense ReLU layers, dropout, categorical cross-entropy, a
-    fixed number of epochs (nothing is stopped by looking at test data).
+    Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names for the audio models of its
+    final model alone), the input standardised on the training set, Dense ReLU layers, dropout,
+    categorical cross-entropy, a fixed number of epochs (nothing is stopped by looking at test
+    data).
     """
 
     settings: DenseSettings = DNN

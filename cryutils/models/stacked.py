@@ -52,11 +52,12 @@ class DenseSettings:
     """What the networks of one `fit` share.
 
     units: of the hidden layers, each with ReLU but for those whose index is in `linear` (an
-    autoencoder's bottleneck). dropout: behind each hidden layer. learning_rate: of
-    RMSProp (Paper A §3.5). batch_size: of the network with the most rows; the others make as
-    many steps an epoch, with smaller batches. patience: epochs without a better `monitor` of the
-    validation rows ("loss", or "accuracy") before a network stops; the best epoch's weights are
-    kept. class_weights: each class weighs the same, in training and in what says stop.
+    autoencoder's bottleneck). dropout: behind each hidden layer. learning_rate: of RMSProp, which
+    Paper A (§3.5) names for its audio models alone; here it trains every network. batch_size: of
+    the network with the most rows; the others make as many steps an epoch, with smaller batches.
+    patience: epochs without a better `monitor` of the validation rows ("loss", or "accuracy")
+    before a network stops; the best epoch's weights are kept. class_weights: each class weighs the
+    same, in training and in what says stop.
     """
 
     units: tuple[int, ...] = (64,)
