@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in chosen:
             print(f"{each.name:10} {each.meaning}")
         return 0
-    rows, failed = [], False
+    rows, failed, total_s = [], False, 0.0
     for each in chosen:
         if each.cores and not shutil.which("taskset"):
             rows.append(f"{each.name:10} left out: there is no taskset here to choose cores with")
@@ -180,8 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         passed = passes(each)
         failed |= not passed
         seconds = time.monotonic() - begun
+        total_s += seconds
         rows.append(f"{each.name:10} {seconds:6.0f} s  {'passed' if passed else 'FAILED'}")
-    print("", *rows, sep="\n")
+    print("", *rows, f"{'in all':10} {total_s / 60:6.1f} min", sep="\n")
     return int(failed)
 
 

@@ -27,7 +27,7 @@ from jupyter_server.services.kernels.connection.base import (
 
 from cryutils.app import store
 
-HANG_S = 120  # no machine is that slow: whatever takes longer never comes
+HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 PASSWORD = "four words nobody guesses"
 CONTROL = "jupyter.widget.control"
 PROTOCOL = "v1.kernel.websocket.jupyter.org"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -208,8 +209,11 @@ def _first_reason(
         )
     if not problems:
         return ""
-    which = "Its only problem" if len(problems) == 1 else f"First of {len(problems)} problems"
-    return f" {which}: {problems[0].item}: {problems[0].what}."
+    first = f"{problems[0].item}: {problems[0].what}"
+    if len(problems) == 1:
+        return f" Its only problem: {first}."
+    listing = f"`cryutils data describe {shlex.quote(str(root))} --problems` lists them"
+    return f" First of {len(problems)} problems: {first}; {listing}."
 
 
 def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:

@@ -101,7 +101,7 @@ def test_a_thread_takes_items_before_they_are_asked_for_and_few() -> None:
 
     taken = prefetch(items(), ahead=4)
     assert next(taken) == 0
-    assert ahead_of_us.wait(timeout=60)
+    assert ahead_of_us.wait(timeout=600)
     for item in taken:
         assert made[-1] <= item + 4 + 1
     assert item == 99

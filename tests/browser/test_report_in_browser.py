@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from frontends import HANG_S
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
 
@@ -98,6 +99,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(chromium: Browser, path: Path, *, width: int, theme: Any = "light") -> Page:
     context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
     page = context.new_page()
+    page.set_default_timeout(1000 * HANG_S)
     page.goto(path.as_uri())
     return page
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -460,11 +461,16 @@ def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None
     (run / "figures" / "plain.png").write_bytes(PIXEL)
     short = PIXEL[:8] + (4).to_bytes(4, "big") + PIXEL[12:]  # Pillow: ValueError
     (run / "figures" / "short.png").write_bytes(short)
-    page = Page(report.write(run))
+    noise = random.Random(0).randbytes(3 * 640 * 640)
+    Image.frombytes("RGB", (640, 640), noise).save(run / "figures" / "large.png")
+    path = report.write(run)
+    drawn = sum(figure.stat().st_size for figure in (run / "figures").iterdir())
+    assert path.stat().st_size < drawn * 4 / 3 + 1e6, "once each, in base64, and little beside"
+    page = Page(path)
     pictures = {
         (attributes["alt"] or "").strip(): attributes["src"] for attributes in page.all("img")
     }
-    assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain", "short"}
+    assert set(pictures) == {"Who cries <often>. Data: 3 clips", "plain", "short", "large"}
     head, _, content = (pictures["plain"] or "").partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(content) == PIXEL

@@ -928,7 +928,10 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
 def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     project: Path, apart: Path
 ) -> None:
-    """The command alone, its process group, or every process at once."""
+    """The command alone, its process group, or every process at once, one after the other."""
+    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second", WAIT))
+    gate = apart / "gate"
+    gate.touch()
     mark, folder = uuid.uuid4().hex, apart / "outputs" / "quick"
     began = time.monotonic()
     process = start(mark)
@@ -937,25 +940,29 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     duration_s = time.monotonic() - began
     until(lambda: not marked(mark), "the end of every worker and kernel")
     reference, files = (folder / "results.json").read_bytes(), set(whole(folder))
-    for seed in range(20 if LARGE else 2):
+    for seed in range(5 if LARGE else 1):
         chance = random.Random(seed)
         shutil.rmtree(folder)
-        process = start(mark)
-        try:
-            time.sleep(duration_s * chance.random())
-            victim = chance.choice(["process", "group", "all"])
-            if victim == "group":
-                os.killpg(process.pid, signal.SIGKILL)
-            for left in marked(mark) if victim == "all" else [process]:
-                with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
+        victims = chance.sample(["process", "group", "all", "all"], 4)
+        gate.unlink()  # without which no run ends, so that the next is killed while it resumes
+        for k, victim in enumerate(victims):
+            if k == 3:
+                gate.touch()
+            process = start(mark)
+            try:
+                time.sleep(duration_s * chance.random())
+                if victim == "group":
+                    os.killpg(process.pid, signal.SIGKILL)
+                for left in marked(mark) if victim == "all" else [process]:
+                    with suppress(psutil.NoSuchProcess):  # a worker follows its killed parent
+                        left.kill()
+                process.communicate()
+                until(lambda: not marked(mark), f"the end of all, {victims} killed, seed {seed}")
+            finally:
+                for left in marked(mark):
                     left.kill()
-            process.communicate()
-            until(lambda: not marked(mark), f"the end of all, {victim} killed, seed {seed}")
-        finally:
-            for left in marked(mark):
-                left.kill()
-        assert command("run", "--jobs", "2") == 0, (victim, seed)
-        assert (folder / "results.json").read_bytes() == reference, (victim, seed)
+        assert command("run", "--jobs", "2") == 0, (victims, seed)
+        assert (folder / "results.json").read_bytes() == reference, (victims, seed)
         assert set(whole(folder)) == files, "nothing is missing, nothing left over"
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 

@@ -334,12 +334,25 @@ def test_what_came_before_a_stop_stays_and_the_rest_is_fetched_later(
 def test_an_archive_that_goes_silent_is_given_up_after_the_stated_time(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "TIMEOUT_S", 1.0)
-    host.cuts, host.hangs = iter([len(host.files[ARCHIVE]) // 2]), True
     lines: list[str] = []
-    assert content_of(corpus.fetch(announce=lines.append)) == FILES
-    assert lines[1] == "127.0.0.1: no answer within 1 s."
-    assert f"/mirror/{FIRST}" not in host.asked
+
+    def announce(line: str) -> None:
+        lines.append(line)
+        if "localhost" in line:  # the mirror never hangs, so it has all the time it needs
+            monkeypatch.setattr(corpus, "TIMEOUT_S", 600.0)
+
+    host.cuts, host.hangs = itertools.repeat(len(host.files[ARCHIVE]) // 2), True
+    for seconds in (1, 10, 100):  # a busy machine may itself be silent for so long
+        monkeypatch.setattr(corpus, "TIMEOUT_S", float(seconds))
+        host.asked.clear()
+        lines.clear()
+        assert content_of(corpus.fetch(announce=announce)) == FILES
+        assert lines[1] == f"127.0.0.1: no answer within {seconds} s."
+        if f"/mirror/{FIRST}" not in host.asked:
+            break
+        shutil.rmtree("cache")
+    else:
+        pytest.fail("nothing was kept of what came before the silence")
 
 
 def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:

@@ -165,7 +165,7 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
     assert "samples are no numbers" in what["tired/bo/nan.wav"]
     assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
     for item in ("stray.wav", "tired/label-only.wav"):
-        assert "<label>/<infant>/" in what[item]
+        assert what[item].startswith("put it into <label>/<infant>/, ")  # the mend first
     assert not any(str(root) in line for line in what.values())
 
 
@@ -485,6 +485,8 @@ def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path, command:
     (apart / "own" / "notes.txt").touch()
     code, out, err = command("data", "describe", "own", "--problems")
     assert code == 2 and "First of 2 problems: notes.txt: " in err
+    (listing,) = re.findall(r"`cryutils (.*)` lists them\.$", err)
+    assert command(*shlex.split(listing)) == (code, out, err)
     listed = [line.partition(": ")[0] for line in out.splitlines()]
     assert listed == ["left out  notes.txt", "left out  tired/bo/1.wav"]
     assert command("data", "describe", "own")[1] == ""

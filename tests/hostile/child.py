@@ -1,7 +1,8 @@
 """One process of the hostile suite: mutated files through everything that reads them.
 
 `python child.py SEEDS RUN SIZE PART PARTS`: a line of JSON before each call, and one after it, so
-that a call that ends the process is known. Its memory is limited; a call that hangs ends it.
+that a call that ends the process is known. Its memory is limited; a call that hangs ends it, and
+so does one that computes for many times as long as a whole file takes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import faulthandler
 import gc
 import json
 import resource
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,9 @@ from cryutils.errors import InputError
 from cryutils.papers.predict import Predictor
 
 MEMORY = 3 << 30  # bytes of address space, of which libraries alone take one third
-HANG_S = 300  # many thousand times what a call takes
+HANG_S = 600  # by the clock: what waits for so long, without computing, never ends
+TIMES = 100  # as much processor time as the slowest whole file is what a damaged one may take
+LEAST_S = 5.0  # of processor time, where whole files take next to none
 
 
 def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
@@ -33,6 +39,7 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     readings = {"probe": probe, "read": read, "frames": frames, "track": track}
     readings["predict"] = predicting(run)
+    limits = {reading: limit_s(call, Path(seeds)) for reading, call in readings.items()}
     gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
@@ -42,11 +49,35 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
             path.write_bytes(content)
             for reading, call in readings.items():
                 print(json.dumps({"case": name, "reading": reading}), flush=True)
-                faulthandler.dump_traceback_later(HANG_S, exit=True)
-                print(json.dumps({"outcome": outcome(call, path)}), flush=True)
-                faulthandler.cancel_dump_traceback_later()
+                with limited(limits[reading]):
+                    row = {"outcome": outcome(call, path)}
+                print(json.dumps(row), flush=True)
             gc.collect()  # what a decoder frees twice ends the case that it belongs to
     print(json.dumps({"peak_mib": peak_mib()}))
+
+
+def limit_s(call: Callable[[Path], Any], seeds: Path) -> float:
+    """Return the processor time in s that a damaged file may take: so it fits any machine."""
+
+    def spent_s(path: Path) -> float:
+        begun = time.process_time()
+        outcome(call, path)
+        return time.process_time() - begun
+
+    for _ in range(2):  # the first time it loads modules, too
+        slowest_s = max(map(spent_s, seeds.iterdir()))
+    return max(LEAST_S, TIMES * slowest_s)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """End the process, with a traceback, where the block computes for longer, or hangs."""
+    faulthandler.register(signal.SIGPROF, chain=True)  # which then ends the process
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    faulthandler.dump_traceback_later(HANG_S, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def peak_mib() -> int:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -140,6 +141,30 @@ def test_the_memory_of_a_child_is_none_of_its_parents() -> None:
     command = [sys.executable, "-c", "import child; print(child.peak_mib())"]
     peak = subprocess.check_output(command, cwd=CHILD.parent)
     assert 20 < int(peak) < held.nbytes >> 20
+
+
+def test_a_call_that_computes_on_and_on_ends_its_process() -> None:
+    script = "import child\nwith child.limited(0.1):\n    while True:\n        pass"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=CHILD.parent, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGPROF
+    assert 'File "<string>", line' in done.stderr
+
+
+def test_a_damaged_file_may_take_many_times_what_the_slowest_whole_one_takes(
+    tmp_path: Path,
+) -> None:
+    for name in ("slow.wav", "fast.wav"):
+        (tmp_path / name).touch()
+
+    def call(path: Path) -> None:
+        begun = time.process_time()
+        while path.stem == "slow" and time.process_time() < begun + 0.06:
+            pass
+
+    assert child.limit_s(call, tmp_path) >= 0.06 * child.TIMES > child.LEAST_S
+    (tmp_path / "slow.wav").unlink()
+    assert child.limit_s(lambda path: None, tmp_path) == child.LEAST_S
 
 
 def test_only_a_refusal_in_one_line_that_names_the_file_is_one(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""`make test-anywhere`: its settings reach the kernels, its loops end, a failure counts."""
+"""`make test-anywhere`: its passes, their settings reach the kernels, a failure counts."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -26,6 +27,34 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "anywhere", module)  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_passes_have_every_kind_of_machine(tool: ModuleType) -> None:
+    (suite,) = [each for each in tool.PASSES if each.suite]
+    notebooks = [each for each in tool.PASSES if not each.suite]
+    assert {item for each in notebooks for item in each.variables.items()} >= {
+        ("ONEDNN_MAX_CPU_ISA", "SSE41"), ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+        ("TF_ENABLE_ONEDNN_OPTS", "0"), ("OPENBLAS_CORETYPE", "Haswell"),
+    }  # fmt: skip
+    assert suite.variables == {"TF_ENABLE_ONEDNN_OPTS": "0", "CRYUTILS_TEST_LARGE": "1"}
+    assert any(each.caches == ("cold", "warm") for each in notebooks)
+    assert any(set(each.busy) & set(each.caches) for each in notebooks) and tool.BUSY == 2
+    assert {each.cores for each in notebooks} == {None, 1}
+    assert {each.backwards for each in notebooks} == {False, True}
+
+
+def test_cores_priority_and_order_are_those_of_the_command(
+    tool: ModuleType, tmp_path: Path
+) -> None:
+    def command(niceness: int = 0, **settings: object) -> list[str]:
+        return tool.command(tool.Pass("one", "of a kind", **settings), tmp_path, niceness)
+
+    usual = command()
+    assert command(cores=1) == ["taskset", "-c", "0-0", *usual]
+    assert command(1) == ["nice", "-n", "1", *usual]
+    names = sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
+    assert usual[-len(names) :] == names
+    assert command(backwards=True) == [*usual[: -len(names)], *names[::-1]]
 
 
 @pytest.mark.parametrize(
@@ -53,24 +82,42 @@ def test_a_pass_fails_unless_its_setting_is_seen_in_the_kernel(
     assert done.returncode == code, done.stdout
 
 
+SHADE = """\
+import os
+from pathlib import Path
+
+def test_shade():
+    cache = Path(os.environ["CRYUTILS_TEST_CACHE"])
+    with open("seen", "a") as lines:
+        print(os.environ["SHADE"], cache.exists(), os.nice(0), file=lines)
+    cache.mkdir(exist_ok=True)
+    assert os.environ["SHADE"] == "dark"
+"""
+
+
 def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_shade.py").write_text(
-        "import os\ndef test_shade():\n    assert os.environ['SHADE'] == 'dark'\n"
-    )
+    (tmp_path / "tests" / "test_shade.py").write_text(SHADE)
     shades = [
-        tool.Pass(shade, f"a {shade} one", {"SHADE": shade}, suite=True)
-        for shade in ("light", "dark")
+        tool.Pass(
+            "light", "a light one", {"SHADE": "light"}, ("cold", "warm"), ("warm",), suite=True
+        ),
+        tool.Pass("dark", "a dark one", {"SHADE": "dark"}, suite=True),
     ]
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "PASSES", shades)
     monkeypatch.setattr(tool, "SUITE", f"{tool.SUITE} -n 0")
     assert tool.main([]) == 1
-    light, dark = capfd.readouterr().out.splitlines()[-2:]
+    light, dark, total = capfd.readouterr().out.splitlines()[-3:]
     assert light.split()[0] == "light" and light.endswith("FAILED")
     assert dark.split()[0] == "dark" and dark.endswith("passed")
+    assert re.fullmatch(r"in all +\d+\.\d min", total)
+    usual = os.nice(0)
+    assert (tmp_path / "seen").read_text().splitlines() == [
+        f"light False {usual}", f"light True {min(19, usual + 1)}", f"dark False {usual}",
+    ]  # fmt: skip
     assert tool.main(["--only", "dark"]) == 0
     assert tool.main(["--list"]) == 0
     assert "a light one" in capfd.readouterr().out

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -182,6 +183,20 @@ def test_without_pictures_the_submodels_of_sound_answer_in_the_mean(
     assert prediction.fused is None and prediction.face is None
     assert prediction.sound is not None
     np.testing.assert_allclose(prediction.sound.probabilities, np.mean(both, axis=0), atol=1e-4)
+
+
+def test_a_long_recording_is_heard_to_its_end(three: Made, tmp_path: Path) -> None:
+    hearing, samples = three.prepared["mfcc"], np.zeros(1300 * 1000, "<i2")
+    samples[700_000:] = np.random.default_rng(0).integers(-3000, 3000, 600_000)
+    with wave.open(str(tmp_path / "long.wav"), "wb") as file:
+        file.setparams((1, 2, 1000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    prediction = EnsemblePredictor()(tmp_path / "long.wav")
+    assert prediction.sound is not None and prediction.why == ("picture: no pictures",)
+    times = prediction.sound.times_s
+    assert (np.diff(times) > 0).all()
+    assert times[0] == 600, "the first piece is silence"
+    assert times[-1] == pytest.approx(1300 - hearing.window_s, abs=hearing.step_s)
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,16 @@ def legend(ax: Axes) -> list[str]:
 
 def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart: Path) -> None:
     claims.begin("01_test")
-    figure, ax = plt.subplots()
-    ax.set_title("One title", loc="left")
+    figure, (ax, below) = plt.subplots(2, figsize=(11, 5.6))
+    plots.waveform(RNG.normal(0, 0.1, SR), ax, sr=SR)
+    plots.spectrogram(RNG.normal(-40, 10, (250, 129)), below, sr=SR, hop_length=64)
     figure.text(0, 0, "not about the data")
     plots.source(figure, "2 × 2 naïve clips")
     with plt.rc_context({"savefig.dpi": 150}):
         plots.save(figure, "part.figure", "How “loud” each clip is.")
-    with Image.open(claims.figure_path("part.figure")) as picture:
+    path = claims.figure_path("part.figure")
+    assert path.stat().st_size < 130_000, "a report has dozens of them"
+    with Image.open(path) as picture:
         assert picture.info["Description"] == "How “loud” each clip is."
         assert picture.info["Comment"] == "Data: 2 × 2 naïve clips"
         assert picture.info["Source"] == "01_test"
