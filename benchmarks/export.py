@@ -1,37 +1,43 @@
 """What fewer bits cost and save: trained networks in three precisions. `cryutils bench export`.
 
-    cryutils bench export                      Paper B's two networks on 20 synthetic infants
+    cryutils bench export                      four networks on 20 synthetic infants
     python benchmarks/export.py --infants 40 --repeats 3
 
-Both networks are trained leak-free as in notebooks 04 and 05 (three folds) and exported to LiteRT
-and, where the extra is installed, to OpenVINO, int8 calibrated with each fold's training infants.
-Printed are the size, the time of one example on one thread and on two, the peak memory of a
-process that does nothing else, and macro F1 on infants that the network has not met, with its
-change from the float file, paired, 95 % over infants. Synthetic voices and faces are no evidence
-about real infants.
+Paper B's two networks are trained leak-free as in notebooks 04 and 05 (three folds), and so are the
+ensemble's submodels of sound, Paper A's encoder and DNN on MFCC and on STFT, as in 08; here they
+learn Paper B's four states. All are exported to LiteRT and, where the extra is installed, to
+OpenVINO, int8 calibrated with each fold's training infants. Printed are the size, the time of one
+example on one thread and on two, the peak memory of a process that does nothing else, and macro F1
+on infants that the network has not met, with its change from the float file, paired, 95 % over
+infants. Synthetic voices and faces are no evidence about real infants.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 import cryutils
 from cryutils import audio, video
 from cryutils.errors import InputError
-from cryutils.evaluation import Protocol
-from cryutils.models import cry2, image, runtimes
-from cryutils.models.crossfit import CrossFit, cross_fit
+from cryutils.evaluation import Protocol, class_indices
+from cryutils.evaluation.splits import Fold
+from cryutils.models import autoencoders, cry2, image, runtimes
+from cryutils.models.crossfit import CrossFit, cross_fit, validation_clips
 from cryutils.models.examples import Examples
 from cryutils.models.export import FORMATS
 from cryutils.models.inputs import FaceInput, SoundInput
-from cryutils.models.training import Settings
+from cryutils.models.training import Fitted, Settings
 from cryutils.papers import quantisation
 from cryutils.papers.recognition import STATES
 
 CALLS, FOLDS = 500, 3
+MODELS = ("cry2", "image", "mfcc", "stft")
+CORPUS = {"signal": 0.75, "clips_per_infant": 5, "duration_s": 4.0, "fps": 6.0, "size": 112}
 HEARING, SEEING = SoundInput(kind="mel+mfcc"), FaceInput(size=48, limit=3)
 SETTINGS = Settings(epochs=25, learning_rate=3e-3, patience=6)
 
@@ -40,10 +46,7 @@ def main(
     infants: int = 20, repeats: int = 1, calls: int = CALLS, settings: Settings = SETTINGS
 ) -> pd.DataFrame:
     """Train, export, measure; print a table a format and return all rows."""
-    corpus = cryutils.load(
-        "synthetic", classes=list(STATES), signal=0.75, infants=infants, video=True,
-        duration_s=4.0, fps=6.0, size=112,
-    )  # fmt: skip
+    corpus = cryutils.load("synthetic", classes=list(STATES), infants=infants, video=True, **CORPUS)
     networks = trained(corpus, repeats, settings)
     print(f"{corpus.note}; {len(corpus)} clips of {infants} infants, {os.cpu_count()} cores")
     tables = []
@@ -64,26 +67,62 @@ def main(
 def trained(
     corpus: cryutils.Corpus, repeats: int, settings: Settings
 ) -> dict[str, tuple[CrossFit, Examples]]:
-    """Return both networks, fitted leak-free, with the examples that they were fitted on."""
+    """Return `MODELS`, fitted leak-free, with the examples that they were fitted on."""
     folds = Protocol.LEAK_FREE.k_folds(corpus, n_splits=FOLDS, repeats=repeats, seed=0)
-    tracks = video.crops(corpus, fps=SEEING.fps, size=SEEING.size, limit=SEEING.limit)
-    examples = {
-        "cry2": HEARING.examples(audio.signals(corpus, sr=HEARING.sr)),
-        "image": SEEING.examples(tracks),
+    return {
+        name: (network if name in ("cry2", "image") else submodel)(name, corpus, folds, settings)
+        for name in MODELS
     }
-    shapes = {"cry2": (cry2, HEARING.shape), "image": (image, SEEING.shape)}
-    fitted = {}
-    for name, (builder, shape) in shapes.items():
 
-        def build(s: Settings, builder=builder, shape=shape):
-            return builder.build(shape, len(STATES), learning_rate=s.learning_rate)
 
-        networks = cross_fit(
-            build, examples[name], corpus.labels, corpus.infants, folds, protocol="leak_free",
-            settings=settings, progress=True,
+def network(
+    name: str, corpus: cryutils.Corpus, folds: list[list[Fold]], settings: Settings
+) -> tuple[CrossFit, Examples]:
+    """Return a network of Paper B, one a fold, and its examples."""
+    if name == "cry2":
+        builder, shape = cry2, HEARING.shape
+        examples = HEARING.examples(audio.signals(corpus, sr=HEARING.sr))
+    else:
+        builder, shape = image, SEEING.shape
+        crops = video.crops(corpus, fps=SEEING.fps, size=SEEING.size, limit=SEEING.limit)
+        examples = SEEING.examples(crops)
+
+    def build(s: Settings):
+        return builder.build(shape, len(STATES), learning_rate=s.learning_rate)
+
+    networks = cross_fit(
+        build, examples, corpus.labels, corpus.infants, folds, protocol="leak_free",
+        settings=settings, progress=True,
+    )  # fmt: skip
+    return networks, examples
+
+
+def submodel(
+    kind: str, corpus: cryutils.Corpus, folds: list[list[Fold]], settings: Settings
+) -> tuple[CrossFit, Examples]:
+    """Return Paper A's encoder and DNN in one network a fold, and its examples."""
+    hearing = SoundInput(kind=kind, scaling="recording")
+    examples = hearing.examples(audio.signals(corpus, sr=hearing.sr))
+    y, classes = class_indices(corpus.labels)
+    answers, fits, stopping = [], [], []
+    for repeat in folds:
+        divisions = [
+            (*validation_clips(train, corpus.labels, corpus.infants, protocol="leak_free"), test)
+            for train, test in repeat
+        ]
+        parts = autoencoders.cross_fit(
+            examples, y, divisions, classes=len(classes), progress=True,
+            autoencoder=replace(autoencoders.AUTOENCODER, epochs=settings.epochs),
+            dnn=replace(autoencoders.DNN, epochs=settings.epochs),
         )  # fmt: skip
-        fitted[name] = networks, examples[name]
-    return fitted
+        answers.append(parts.probabilities)
+        stopping += [stop for _, stop, _ in divisions]
+        dnn = parts.classifiers
+        for k in range(len(divisions)):
+            model = autoencoders.keras_classifier(parts.autoencoders, k, dnn, k, hearing.shape)
+            history = dnn.history[dnn.history.task == k]
+            fits.append(Fitted(model.get_weights(), history, int(dnn.best_epoch[k]), model))
+    return CrossFit(np.stack(answers), fits, folds, classes, stopping), examples
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

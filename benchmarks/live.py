@@ -10,11 +10,13 @@ goes on throughout, so that nearly every window is asked of both. Ends in 1 wher
 broken.
 
 The rival is time itself: 100 ms from a window's end to its reading (95th percentile), 10 times as
-fast as real time, and memory that stays flat.
+fast as real time, and memory that stays flat. The promises are about two cores: where the system
+can do it, no more are used.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -28,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
+CORES = 2  # that the promises are about
 SR = 48000
 CLIP_S = 30.0
 STATES = ("discomfort", "hungry", "pain", "tired")
@@ -72,6 +75,17 @@ def holds(figures: dict[str, float]) -> bool:
         and figures["live.realtime_factor"] >= FACTOR
         and figures["live.memory_growth_mb"] <= GROWTH_MB
     )
+
+
+def confined() -> int:
+    """Leave this process, and what it starts, `CORES` cores where the system can; return how many.
+
+    macOS and Windows can't: there it is all that the machine has.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return os.cpu_count() or 1
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    return len(os.sched_getaffinity(0))
 
 
 def infant() -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.uint8]]]:
@@ -149,4 +163,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--models"]:
         make_models(Path(sys.argv[2]))
     else:
+        print(f"cores: {confined()}")
         sys.exit(not holds(main()))

@@ -4,9 +4,10 @@
 
 A reading in two seconds for a year is 15.8 million; one in ten is a cry with its probabilities.
 They are appended as an application would, by `Log.append`, which returns when they are on the disk:
-first a reading at a time and a hundred at a time, for the rate, then the year, a day at a time.
-Ends in 1 where a promise is broken. A year takes 1 to 3 GB of disk and several minutes a database;
-`--days N` fills fewer. PostgreSQL is started for it, where it is installed.
+first for the rate, a reading at a time, as a live page appends them, and a hundred at a time, as it
+does once a log that was out of reach is back; then the year, a day at a time. Ends in 1 where a
+promise is broken. A year takes 1 to 3 GB of disk and several minutes a database; `--days N` fills
+fewer. PostgreSQL is started for it, where it is installed; elsewhere nothing is said of it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from postgres import Server, programs
 
 from cryutils.app import store
-from cryutils.app.readings import NO_CRY, Reading
+from cryutils.app.readings import HOP_S, NO_CRY, Reading
 from cryutils.app.store import Log
 
 STEP_S, DAY = 2.0, 43_200
 BATCH = 100
-RATE, SUMMARY_S = 1000, 1.0  # promised: readings a second; a year by day
+# Promised: readings a second, BATCH at a time; one at a time, those of eight live pages; a year by
+# day, in s.
+RATE, LIVE_RATE, SUMMARY_S = 1000, 8 / HOP_S, 1.0
 ZONE = "Europe/Vienna"
 START = pd.Timestamp("2026-01-01", tz=ZONE).timestamp()
 SHARES = {"discomfort": 0.1234567, "hungry": 0.6123456, "pain": 0.2000001, "tired": 0.0641976}
@@ -47,6 +50,10 @@ class Figures:
     days: float
     summary_s: float
     table: pd.DataFrame
+
+    def holds(self) -> bool:
+        """Return whether the promises hold."""
+        return self.single >= LIVE_RATE and self.batches >= RATE and self.summary_s <= SUMMARY_S
 
 
 def readings() -> Iterator[Reading]:
@@ -90,27 +97,27 @@ def measure(url: str, *, days: int, single: int, batches: int) -> Figures:
 
 def main(days: int) -> int:
     """Print the figures of each database; return the exit code."""
-    broken = False
     with tempfile.TemporaryDirectory() as folder:
-        broken |= _report("SQLite", f"sqlite:///{folder}/store.sqlite", days)
+        hold = _report("SQLite", f"sqlite:///{folder}/store.sqlite", days)
     if programs() is None:
-        print("PostgreSQL (initdb, pg_ctl) is not installed here")
-        return int(broken)
-    with Server() as server:
-        broken |= _report("PostgreSQL", server.emptied(), days)
-    return int(broken)
+        print("PostgreSQL was not measured: initdb and pg_ctl are not installed here")
+    else:
+        with Server() as server:
+            hold &= _report("PostgreSQL", server.emptied(), days)
+    return int(not hold)
 
 
 def _report(name: str, url: str, days: int) -> bool:
     figures = measure(url, days=days, single=500, batches=20_000)
     print(
-        f"{name}: {figures.single:.0f} readings a second appended one at a time, "
-        f"{figures.batches:.0f} {BATCH} at a time, {figures.days:.0f} a day at a time; "
-        f"{int(figures.table.to_numpy().sum()):,} readings by day in {figures.summary_s:.2f} s "
-        f"(promised: {RATE} a second, {SUMMARY_S:g} s)",
+        f"{name}: {figures.single:.0f} readings a second appended one at a time (promised"
+        f" {LIVE_RATE:.0f}, of eight pages), {figures.batches:.0f} {BATCH} at a time (promised"
+        f" {RATE}), {figures.days:.0f} a day at a time;"
+        f" {int(figures.table.to_numpy().sum()):,} readings by day in {figures.summary_s:.2f} s"
+        f" (promised {SUMMARY_S:g})",
         flush=True,
     )
-    return figures.batches < RATE or figures.summary_s > SUMMARY_S
+    return figures.holds()
 
 
 if __name__ == "__main__":

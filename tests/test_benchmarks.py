@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sizes import large
 
+import cryutils
+from cryutils.evaluation import Protocol
 from cryutils.models.export import PRECISIONS
 from cryutils.models.training import Settings
 
@@ -63,6 +68,18 @@ def test_the_live_analysis_is_measured_and_says_both_ends_of_memory(
     assert "MB after the first minute" in out and "MB at the end" in out
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no process can be confined here")
+def test_a_benchmark_is_confined_to_the_cores_that_its_promises_are_about() -> None:
+    code = (
+        "import os, live; assert live.CORES == 2; live.CORES = 1\n"
+        "print(live.confined(), len(os.sched_getaffinity(0)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", "1"]
+
+
 @pytest.mark.parametrize(
     ("latency", "factor", "growth", "holds"),
     [(100, 10, 20, True), (101, 10, 20, False), (100, 9.9, 20, False), (100, 10, 21, False)],
@@ -109,16 +126,25 @@ def test_exported_networks_are_printed_a_row_a_precision(
 ) -> None:
     bench = script("export")
     monkeypatch.setattr(bench, "FORMATS", ["litert"])  # OpenVINO's rows are test_quantisation's
-    table = bench.main(infants=12, calls=3, settings=Settings(epochs=1, warm_up=0))
+    monkeypatch.setattr(bench, "MODELS", ("cry2", "image", "mfcc"))  # "stft" is made as "mfcc" is
+    monkeypatch.setattr(bench, "FOLDS", 2)
+    monkeypatch.setattr(bench, "CORPUS", bench.CORPUS | {"clips_per_infant": 2, "duration_s": 2.0})
+    table = bench.main(infants=12, calls=1, settings=Settings(epochs=1, warm_up=0))
     printed = capsys.readouterr().out
     assert "export: litert\n" in printed and "no evidence about real infants" in printed
     names = [f"{row.model} {row.precision}" for row in table.itertuples()]
-    assert names == [
-        f"{model} {precision}" for model in ("cry2", "image") for precision in PRECISIONS
-    ]
+    assert names == [f"{model} {precision}" for model in bench.MODELS for precision in PRECISIONS]
     assert (table[table.precision == "float"].same == 1).all()
     sizes = table.pivot(index="model", columns="precision", values="size_kb")
     assert (sizes.int8 < sizes.float).all()
+
+
+def test_an_exported_submodel_answers_as_its_encoder_and_dnn_do(apart: Path) -> None:
+    bench = script("export")
+    corpus = cryutils.load("synthetic", infants=12, clips_per_infant=2, duration_s=2.0)
+    folds = Protocol.LEAK_FREE.k_folds(corpus, n_splits=2, repeats=2, seed=0)
+    networks, examples = bench.submodel("mfcc", corpus, folds, Settings(epochs=1))
+    np.testing.assert_allclose(networks.predict(examples), networks.probabilities, atol=1e-5)
 
 
 def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> None:
@@ -128,3 +154,22 @@ def test_the_stores_year_is_logged_whole_and_summed_by_day(tmp_path: Path) -> No
     assert figures.table.index.strftime("%F").tolist() == ["2026-01-01", "2026-01-02"]
     assert figures.table.to_dict("list") == {"hungry": [4320] * 2, "no cry": [38880] * 2}
     assert min(figures.single, figures.batches, figures.days, figures.summary_s) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "holds"),
+    [({}, True), ({"single": 15.9}, False), ({"batches": 999}, False), ({"summary_s": 1.1}, False)],
+)
+def test_the_store_promises_three_figures_and_says_what_was_not_measured(
+    change: dict[str, float],
+    holds: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bench = script("store")
+    figures = {"single": 16, "batches": 1000, "days": 1000, "summary_s": 1.0} | change
+    measured = bench.Figures(**figures, table=pd.DataFrame({"no cry": [1]}))
+    monkeypatch.setattr(bench, "measure", lambda *_, **__: measured)
+    monkeypatch.setattr(bench, "programs", lambda: None)
+    assert bench.main(days=1) == (not holds)
+    assert "PostgreSQL was not measured: initdb" in capsys.readouterr().out

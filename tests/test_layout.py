@@ -36,6 +36,14 @@ def imported(path: Path) -> set[str]:
     return named
 
 
+def packages(path: Path) -> set[str]:
+    """Return the packages that a module imports anything of, anywhere in its text."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
 IMPORTED = {name: imported(path) for name, path in MODULES.items()}
 
 
@@ -47,6 +55,18 @@ def test_imports_point_up_the_list(name: str) -> None:
 
 def test_no_modules_import_one_another() -> None:
     TopologicalSorter({name: others - {name} for name, others in IMPORTED.items()}).prepare()
+
+
+# The pages are of widgets alone, so that another server could show them.
+SERVER = {"jupyter_server", "jupyterlab_server", "tornado", "voila"}
+SERVING = {f"cryutils.app.{name}" for name in ("kernels", "login", "serve")}
+
+
+def test_nothing_but_what_serves_the_application_imports_its_server() -> None:
+    assert {name for name, path in MODULES.items() if SERVER & packages(path)} == SERVING
+    assert {name for name in MODULES if SERVING & IMPORTED[name]} - SERVING == {
+        "cryutils.course.cli_serve"
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ dashboard, log, and what the application can do.
 from __future__ import annotations
 
 import html
+import math
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -23,6 +25,7 @@ from cryutils.app.store import StoreUnavailable
 from cryutils.app.store.log import local_zone
 from cryutils.claims.store import read_results
 from cryutils.errors import InputError
+from cryutils.papers.predict import runs_with_models
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +110,44 @@ class Page(ipywidgets.VBox):
         """Share the chosen infant with another caregiver; return what was done."""
         user = self._caregiver()
         self._store.infants.share(self.log.id, other, user=user)
+        self.renew()
         return f"{self.log.name} is now shared with {', '.join(self.log.caregivers())}."
+
+    def unshare(self, other: str) -> str:
+        """Share the chosen infant with another caregiver no longer; return what was done."""
+        log = self.log
+        self._store.infants.unshare(log.id, other, user=self._caregiver())
+        self.renew()
+        return f"{log.name} is no longer shared with {other}."
+
+    def removable(self) -> Log:
+        """Return the chosen infant's log, if this caregiver may remove it.
+
+        Raises InputError where others care for the infant, too, or it is being listened to.
+        """
+        log = self.log
+        if others := [name for name in log.caregivers() if name != self._caregiver()]:
+            raise InputError(f"{log.name} is shared with {', '.join(others)}; stop sharing first.")
+        if self._infant.disabled:
+            raise InputError(f"{log.name} is being listened to; stop the live analysis first.")
+        return log
+
+    def set_password(self, old: str, new: str, again: str) -> str:
+        """Set the caregiver's own password, which ends every login; return what was done.
+
+        Raises InputError for a wrong old one; these are counted and slowed down as at the login.
+        """
+        user = self._caregiver()
+        if new != again:
+            raise InputError("The new passwords differ; nothing was changed.")
+        check = self._store.users.verify(user, old, address=f"page of {user}")
+        if check.wait_s > 0:
+            minutes = math.ceil(check.wait_s / 60)
+            raise InputError(f"Too many attempts. Wait {minutes} min, then try again.")
+        if not check.right:
+            raise InputError("The old password is wrong; nothing was changed.")
+        self._store.users.set_password(user, new)
+        return "Your password is changed. Log in with the new one, here and everywhere else."
 
     def renew(self) -> None:
         """Show the infants that there are now."""
@@ -123,11 +163,13 @@ class Page(ipywidgets.VBox):
         return name
 
     def _listener(self) -> ipywidgets.Widget:
+        run = os.environ.get("CRYUTILS_LIVE_RUN") or None  # see `cryutils serve --run`
         try:
-            monitor = Monitor()
+            monitor = Monitor(run)
         except InputError as error:  # no model is trained yet
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
-        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=f"{monitor.note}.")
+        source = f"{monitor.note}.{'' if run else _faces_elsewhere(monitor.run)}"
+        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=source)
         live.observe(self._on_listening, names="listening")
         return live
 
@@ -180,39 +222,76 @@ class Page(ipywidgets.VBox):
 
 
 class _Infants(ipywidgets.VBox):
-    """The infants of a page, with a line to add one, and one to share the chosen one."""
+    """The infants of a page, with fields and buttons for what a caregiver can change."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self._list, self._answer = ipywidgets.HTML(), ipywidgets.HTML()
+        text, hidden = ipywidgets.Text, ipywidgets.Password
+        passwords = ("Old password", "New password", "New password again")
         rows = [
-            self._row("Name", "Add an infant", page.add),
-            self._row("Caregiver", "Share the infant above with", page.share),
+            self._row({"Name": text}, {"Add an infant": page.add}),
+            self._row(
+                {"Caregiver": text},
+                {
+                    "Share the infant above with": page.share,
+                    "Stop sharing the infant above with": page.unshare,
+                },
+            ),
+            self._row({}, {"Remove the infant above": self._remove}),
+            self._row(dict.fromkeys(passwords, hidden), {"Set my password": page.set_password}),
         ]
-        super().__init__([self._list, *rows, self._answer])
+        super().__init__([self._list, *rows, self._answer])  # last: no button moves as it comes
 
     def look(self) -> None:
-        """List the infants, and who cares for each."""
+        """List the infants, and who cares for each; what was answered before is out of date."""
+        self._answer.value = ""
         lines = "".join(
             f"<li>{html.escape(log.name)}: {html.escape(', '.join(log.caregivers()))}</li>"
             for log in self._page.infants
         )
         self._list.value = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
 
-    def _row(self, what: str, words: str, act: Any) -> ipywidgets.HBox:
-        text = ipywidgets.Text(description=what)
-        button = ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
+    def _remove(self) -> str:
+        """Remove the chosen infant where that was asked just now; else ask."""
+        log = self._page.removable()
+        n = int(log.summary("week", "UTC").to_numpy().sum())
+        question = (
+            f"Tap again to remove {log.name} for good, with {n:,} reading{'s' * (n != 1)} and what"
+            " was corrected in them."
+        )
+        if self._answer.value != _alert(question):
+            return question
+        log.remove()
+        self._page.renew()
+        return f"{log.name} is gone, and all that was logged."
 
-        def press(_button: Any) -> None:
-            try:
-                self._answer.value = html.escape(act(text.value) or "Done.")
-                self.look()
+    def _row(self, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.HBox:
+        """Return fields by their labels, and buttons that call something with what is in them."""
+        wide = {"description_width": "initial"}  # a label that is cut short says nothing
+        texts = [kind(description=label, style=wide) for label, kind in fields.items()]
+        buttons = [
+            ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
+            for words in acts
+        ]
+        for button, act in zip(buttons, acts.values(), strict=True):
+            button.on_click(lambda _button, act=act: self._press(act, texts))
+        row = ipywidgets.Layout(flex_flow="row wrap")
+        return ipywidgets.HBox([*texts, *buttons], layout=row)
+
+    def _press(self, act: Any, texts: list[ipywidgets.Text]) -> None:
+        try:
+            words = act(*(text.value for text in texts)) or "Done."
+            for text in texts:
                 text.value = ""
-            except (InputError, StoreUnavailable) as error:
-                self._answer.value = html.escape(sentence(error))
+        except (InputError, StoreUnavailable) as error:
+            words = sentence(error)
+        self._answer.value = _alert(words)
 
-        button.on_click(press)
-        return ipywidgets.HBox([text, button], layout=ipywidgets.Layout(flex_flow="row wrap"))
+
+def _alert(words: str) -> str:
+    """Return words that a screen reader says as soon as they are shown."""
+    return f"<p role='alert'>{html.escape(words)}</p>"
 
 
 def show() -> None:
@@ -237,3 +316,15 @@ def _evidence() -> str:
                 " (balanced accuracy; guessing comes to 25 %).</p>"
             )
     return ""
+
+
+def _faces_elsewhere(run: Path) -> str:
+    """Return how faces would be judged, as a sentence; "" where they are, or no run has both."""
+    seeing = runs_with_models("image")
+    both = [other.name for other in runs_with_models("cry2") if other in seeing]
+    if run in seeing or not both:
+        return ""
+    return (
+        f" The run {run.name} has no model for faces, so none is judged;"
+        f" `cryutils serve --run {both[0]}` would judge them."
+    )

@@ -22,6 +22,9 @@ __all__ = ["serve"]
               help="0: any that is free.")  # fmt: skip
 @click.option("--certfile", metavar="FILE", help="A certificate (PEM), for HTTPS.")
 @click.option("--keyfile", metavar="FILE", help="Its private key (PEM).")
+@click.option("--run", metavar="NAME",
+              help="The run whose models the page asks (default: the newest on real infants, else"
+              " on synthetic ones).")  # fmt: skip
 @click.option("--clips", metavar="DIR",
               help="Let caregivers keep the sound of what they correct there.")  # fmt: skip
 @click.option("--store", "url", metavar="URL", help="Default: CRYUTILS_STORE, else your own.")
@@ -32,6 +35,7 @@ def serve(
     port: int,
     certfile: str | None,
     keyfile: str | None,
+    run: str | None,
     clips: str | None,
     url: str | None,
 ) -> None:
@@ -44,13 +48,15 @@ def serve(
     Examples:
       cryutils serve
       cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key
-      cryutils serve --clips our-cries
+      cryutils serve --run quick --clips our-cries
     """
     try:
         from cryutils.app import serve as application
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install 'cryutils[voila]'.") from error
 
+    if run is not None:
+        os.environ["CRYUTILS_LIVE_RUN"] = _checked(run)
     if clips:
         folder = resolve(clips)
         if not writable(folder):
@@ -72,3 +78,13 @@ def serve(
             say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
                 "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
         application.run(store, sockets, tls)
+
+
+def _checked(run: str) -> str:
+    """Return the name of a run that has a model for the page. Raises InputError for any other."""
+    from cryutils.papers.predict import find_run, runs_with_models
+
+    home = find_run("full", run)
+    if home not in runs_with_models("full"):
+        raise InputError(f"{home}: neither cry2 nor image is here; `cryutils run` trains both.")
+    return home.name

@@ -4,6 +4,14 @@ Walked by notebook 13_live_and_deployment. Paper B §3 (deployment strategy) mea
 models for devices and shows no figure. Here each fold's network is exported, calibrated with that
 fold's own training infants, and answers its test infants, so every precision has a leak-free macro
 F1 over all clips, and its change is paired with the float network's answers to the same clips.
+
+`deployment.export` writes every network that a run keeps: "cry2", "image", and the ensemble with
+its submodels. Assessed are Paper B's two, in notebook 13 and by `cryutils bench export`, which adds
+the ensemble's submodels of sound as notebook 08 trains them. Its submodel of pictures is not
+assessed, since its trained layers lie behind a published backbone that every file would hold again;
+nor is the network that joins the three, which takes their outputs and no recording. The classical
+models and other rivals of 03 to 05 and the second models of 07 are scored and not kept, so there is
+nothing to export.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryutils.app.page import TITLES, Page
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Store
 from cryutils.errors import InputError
+from cryutils.models.model_card import ModelCard
 
 PASSWORD = "four words nobody guesses"
 
@@ -104,6 +106,113 @@ def test_infants_are_added_and_shared_on_the_page(home: Store) -> None:
     assert "choose another" in text(page)
 
 
+def test_a_share_is_ended_on_the_page(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    mia = home.infants.infant("Mia", user="ann")
+
+    press(page, "Stop sharing the infant above with", Caregiver="ann")
+    assert "ann alone cares for this infant" in text(page)
+    press(page, "Share the infant above with", Caregiver="ben")
+    press(page, "Stop sharing the infant above with", Caregiver="ben")
+    assert "Mia is no longer shared with ben." in text(page) and "Mia: ann</li>" in text(page)
+    assert mia.caregivers() == ["ann"]
+
+    home.infants.share(mia.id, "ben", user="ann")
+    press(page, "Stop sharing the infant above with", Caregiver="ann")
+    assert choice(page).options == (), "whoever ends their own share reaches it no more"
+    assert mia.id in {log.id for log in home.infants.all(user="ben")}
+
+
+def test_an_infant_is_removed_by_a_second_tap_that_was_told_what_is_lost(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    press(page, "Add an infant", Name="Zoe")
+    choice(page).label = "Mia"
+
+    def names() -> list[str]:
+        return [log.name for log in home.infants.all(user="ann")]
+
+    press(page, "Remove the infant above")
+    assert "Tap again to remove Mia for good, with 1 reading and what" in text(page)
+    choice(page).label = "Zoe"
+    choice(page).label = "Mia"
+    press(page, "Remove the infant above")
+    press(page, "Share the infant above with", Caregiver="nobody")
+    press(page, "Remove the infant above")
+    assert names() == ["Mia", "Zoe"], "a tap on something else between two is no yes"
+    press(page, "Remove the infant above")
+    assert "Mia is gone, and all that was logged." in text(page)
+    assert names() == ["Zoe"] and choice(page).label == "Zoe"
+
+
+def test_nobody_removes_or_unshares_an_infant_that_is_not_theirs_alone(
+    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    page = Page(home, home.logins.begin("ann"))
+    mia, tom = home.infants.infant("Mia", user="ann"), home.infants.infant("Tom", user="ben")
+
+    home.infants.share(mia.id, "ben", user="ann")
+    press(page, "Remove the infant above")
+    press(page, "Remove the infant above")
+    assert "Mia is shared with ben; stop sharing first." in text(page)
+    home.infants.unshare(mia.id, "ben", user="ann")
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.listening = True
+    press(page, "Remove the infant above")
+    press(page, "Remove the infant above")
+    assert "Mia is being listened to" in text(page)
+    live.listening = False
+
+    choice(page).options = [("Tom", tom.id)]  # as a page that was tampered with
+    choice(page).value = tom.id
+    press(page, "Remove the infant above")
+    press(page, "Remove the infant above")
+    press(page, "Stop sharing the infant above with", Caregiver="ben")
+    assert "no infant" in text(page)
+    assert (mia.caregivers(), tom.caregivers()) == (["ann"], ["ben"])
+
+
+def test_a_password_is_set_by_whoever_knows_the_old_one(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+
+    def set_to(new: str, *, again: str = "", old: str = PASSWORD) -> str:
+        fields = {"Old password": old, "New password": new, "New password again": again or new}
+        press(page, "Set my password", **fields)
+        return text(page)
+
+    assert "The new passwords differ" in set_to("another horse", again="another hose")
+    assert "A password has 8 to 1024 characters" in set_to("short")
+    assert "The old password is wrong" in set_to("another horse", old="a wrong password")
+    assert home.users.verify("ann", PASSWORD, address="192.0.2.1").right
+
+    assert "Your password is changed." in set_to("another horse")
+    fields = [part for part in widgets(page) if isinstance(part, ipywidgets.Password)]
+    assert [field.value for field in fields] == ["", "", ""]
+    assert home.users.verify("ann", "another horse", address="192.0.2.1").right
+    assert home.users.verify("ben", PASSWORD, address="192.0.2.1").right
+    look_at(page, "Days")
+    assert "Your login has ended; log in again." in text(page)
+
+
+def test_guesses_at_a_password_are_slowed_down_on_the_page(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    fields = {"New password": "another horse", "New password again": "another horse"}
+    for k in range(6):
+        press(page, "Set my password", **{"Old password": f"guess number {k}"}, **fields)
+    assert "Too many attempts. Wait 1 min" in text(page)
+    press(page, "Set my password", **{"Old password": PASSWORD}, **fields)
+    assert "Too many attempts." in text(page)
+
+
+def test_every_field_and_button_has_a_name_for_a_screen_reader(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    kinds = (ipywidgets.Text, ipywidgets.Button, ipywidgets.Dropdown, ipywidgets.Checkbox)
+    names = [part.description for part in widgets(page) if isinstance(part, kinds)]
+    assert "New password again" in names and all(names)
+    press(page, "Add an infant", Name="")
+    assert "<p role='alert'>" in text(page), "it is read out as it comes"
+
+
 def test_a_caregiver_without_infants_is_told_the_next_step(home: Store) -> None:
     home.users.add("eve", PASSWORD)
 
@@ -120,6 +229,45 @@ def test_a_page_says_what_it_cannot_do_with_what_was_measured(home: Store) -> No
 
 def test_without_models_the_page_says_what_to_run(home: Store) -> None:
     assert "Nothing can listen yet" in text(Page(home, home.logins.begin("ann")))
+
+
+@pytest.fixture
+def two_runs(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Outputs of the run "quick", with both models, and of "real", with the sound model alone."""
+    outputs = apart / "outputs"
+    shutil.copytree(trained.run, outputs / "quick")
+    models = outputs / "real" / "models"
+    shutil.copytree(trained.run / "models", models, ignore=shutil.ignore_patterns("image.*"))
+    card = ModelCard.read(models, "cry2")
+    content = card.content | {"data": "donateacry", "note": "real infants"}
+    ModelCard.write(models, "cry2", content, [models / file for file in card.digests])
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
+    return outputs
+
+
+def source(page: Page) -> str:
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    return str(live._about["source"])
+
+
+def test_a_page_asks_the_run_that_the_server_names(
+    home: Store, trained: Trained, two_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = home.logins.begin("ann")
+    words = source(Page(home, ticket))
+    assert words.startswith("real infants; ") and "The run real has no model for faces" in words
+    assert "`cryutils serve --run quick` would judge them" in words
+
+    monkeypatch.setenv("CRYUTILS_LIVE_RUN", "quick")
+    assert source(Page(home, ticket)).startswith(trained.corpus.note)
+    monkeypatch.setenv("CRYUTILS_LIVE_RUN", "real")
+    assert "faces" not in source(Page(home, ticket)), "its owner has chosen"
+    monkeypatch.delenv("CRYUTILS_LIVE_RUN")
+    (two_runs / "quick").rename(two_runs.parent / "quick")
+    assert "faces" not in source(Page(home, ticket)), "no run judges them"
+    (two_runs / "real").rename(two_runs.parent / "real")
+    (two_runs.parent / "quick").rename(two_runs / "quick")
+    assert "no model for faces" not in source(Page(home, ticket)), "they are judged"
 
 
 def switch(page: Page) -> list[ipywidgets.Checkbox]:

@@ -517,11 +517,40 @@ def test_a_page_has_time_for_more_than_one_ping(
     assert 2 * settings["ws_ping_interval"] < settings["ws_ping_timeout"]
 
 
-def test_a_folder_for_clips_reaches_the_page(tmp_path: Path) -> None:
-    with served(tmp_path, "--clips", str(tmp_path / "ours")) as server:
+def model(outputs: Path, run: str, name: str = "cry2") -> None:
+    """Make a run that seems to have a model, and has no card of it."""
+    folder = outputs / run / "models"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.tflite").touch()
+
+
+def test_a_folder_for_clips_and_a_run_reach_the_page(tmp_path: Path) -> None:
+    for run in ("quick", "newer"):
+        model(tmp_path / "outputs", run)
+    with served(tmp_path, "--clips", str(tmp_path / "ours"), "--run", "quick") as server:
         server.store.users.add("ann", PASSWORD)
-        assert "Keep the sound of what I correct" in shown(visitor(server, "ann"))
+        text = shown(visitor(server, "ann"))
+    assert "Keep the sound of what I correct" in text
     assert not (tmp_path / "ours").exists()
+    assert "outputs/quick/models/cry2.json: missing" in text
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("quik", "outputs/quik: no models here. Did you mean quick?"),
+        ("ensembles", "outputs/ensembles: neither cry2 nor image is here"),
+        ("", "give a run's name alone"),
+    ],
+)
+def test_a_run_that_no_page_can_ask_is_named_before_the_start(
+    command: Callable[..., tuple[int, str, str]], apart: Path, run: str, words: str
+) -> None:
+    model(apart / "outputs", "quick")
+    model(apart / "outputs", "ensembles", "ensemble")
+    code, out, err = command("serve", "--host", "203.0.113.7", "--run", run)  # not listened at
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert words in err
 
 
 def test_a_folder_for_clips_that_cannot_be_written_is_named(

@@ -38,6 +38,15 @@ def recarded(run: Path, name: str, **changes: Any) -> None:
     ModelCard.write(folder, name, {**card.content, **changes}, networks)
 
 
+def need(form: str) -> None:
+    """Skip what needs the extra where it isn't installed."""
+    if form == "openvino":
+        try:
+            runtimes.setting("openvino-int8")
+        except InputError as error:
+            pytest.skip(f"{error}")
+
+
 @pytest.fixture
 def copied(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The run in an outputs folder of this test's own, whose recordings lie in the cache."""
@@ -53,11 +62,7 @@ def copied(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_each_network_of_paper_b_is_written_with_its_card(
     form: str, precision: str, copied: Path, trained: Trained
 ) -> None:
-    if form == "openvino":
-        try:
-            runtimes.setting("openvino-int8")
-        except InputError as error:
-            pytest.skip(f"{error}")
+    need(form)
     paths = deployment.export("full", run="quick", format=form, precision=precision)
     suffix = FORMATS[form].suffix
     assert paths == [copied / "export" / f"{n}_{precision}{suffix}" for n in ("cry2", "image")]
@@ -213,19 +218,22 @@ def three(copied: Path, trained: Trained) -> dict[str, Any]:
     return models
 
 
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_ensemble_is_written_with_its_submodels(
-    precision: str, copied: Path, three: dict[str, Any], trained: Trained
+    form: str, precision: str, copied: Path, three: dict[str, Any], trained: Trained
 ) -> None:
-    paths = deployment.export("ensemble", run="quick", precision=precision)
-    assert {path.name for path in paths} == {f"{name}_{precision}.tflite" for name in three}
+    need(form)
+    paths = deployment.export("ensemble", run="quick", format=form, precision=precision)
+    suffix = FORMATS[form].suffix
+    assert {path.name for path in paths} == {f"{name}_{precision}{suffix}" for name in three}
     asked: dict[str, list[np.ndarray]] = {name: [] for name in three}
     predictor = EnsemblePredictor(run="quick")
     for name, network in predictor.networks.items():
         network.listener = asked[name].append
     predictor(trained.corpus[-1].path)  # of an infant that it hasn't learned from
     for path in paths:
-        name, card = path.name.removesuffix(f"_{precision}.tflite"), about(path)
+        name, card = path.name.removesuffix(f"_{precision}{suffix}"), about(path)
         part = card.get("parts", {})
         if name == "ensemble":
             assert {stream: entry["features"] for stream, entry in part.items()} == FEATURES
@@ -233,7 +241,7 @@ def test_the_ensemble_is_written_with_its_submodels(
             assert card["features"] == FEATURES[name.removeprefix("ensemble_")]
         x = np.concatenate(asked[name])
         expected = three[name].predict(x, verbose=0)
-        answers = FORMATS["litert"].open(path).predict(x)
+        answers = FORMATS[form].open(path).predict(x)
         reach = np.abs(expected).max() * {"float": 1e-5, "float16": 5e-3, "int8": 0.15}[precision]
         np.testing.assert_allclose(answers, expected, atol=reach)
         if precision == "int8":
