@@ -7,6 +7,7 @@ and the log. Of ipywidgets alone, so that any server can show it.
 from __future__ import annotations
 
 import html
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,6 +19,7 @@ import ipywidgets
 from cryutils.app import store
 from cryutils.app.actions import ANY, Action, actions
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.app.scripts import script
 from cryutils.app.store import StoreUnavailable
 from cryutils.errors import InputError
 
@@ -35,14 +37,25 @@ PERIODS: dict[Literal["hour", "day", "week"], float] = {
 LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # what is older says nothing about now
 EPISODE_S = 900.0  # how far back a tap reaches
-INKS = ("#0072b2", "#d55e00", "#007a5a", "#a84f80", "#8a6d00", "#3d8fbf")  # as in shared.js
 THUMB = ipywidgets.Layout(width="auto", height="44px")
-STYLE = """<style>
-.cry-now { font-size: 1.6em; font-weight: 700 }
-.cry-table { border-spacing: 6px 3px; width: 100%; max-width: 44em }
-.cry-table th { text-align: left; white-space: nowrap; font-weight: 400 }
-.cry-table .cry-bar { display: flex; height: 14px; min-width: 5em; background: #8883 }
-.cry-table td { font-variant-numeric: tabular-nums }
+# The states' colours of the live page's script, on light and on dark.
+INKS, GLOWS = (
+    re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
+)
+
+
+def _variables(colours: Sequence[str]) -> str:
+    return "; ".join(f"--cry-{place}: {colour}" for place, colour in enumerate(colours))
+
+
+STYLE = f"""<style>
+.cry-bar {{ {_variables(INKS)} }}
+[data-jp-theme-light="false"] .cry-bar {{ {_variables(GLOWS)} }}
+.cry-now {{ font-size: 1.6em; font-weight: 700 }}
+.cry-table {{ border-spacing: 6px 3px; width: 100%; max-width: 44em }}
+.cry-table th {{ text-align: left; white-space: nowrap; font-weight: 400 }}
+.cry-table .cry-bar {{ display: flex; height: 14px; min-width: 5em; background: #8883 }}
+.cry-table td {{ font-variant-numeric: tabular-nums }}
 </style>"""
 
 
@@ -71,7 +84,10 @@ class Dashboard(ipywidgets.VBox):
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
         self._period = ipywidgets.ToggleButtons(
-            options=list(PERIODS), value="day", style={"button_width": "5em"}
+            options=list(PERIODS),
+            value="day",
+            description="Show by",
+            style={"button_width": "5em", "description_width": "initial"},
         )
         self._period.observe(self.look, names="value")
         again = ipywidgets.Button(description="Look again", icon="refresh")
@@ -203,7 +219,7 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
 
 
 def _ink(place: int, name: str) -> str:
-    return "#8a8f94" if name == UNSURE else INKS[place % len(INKS)]
+    return "#8a8f94" if name == UNSURE else f"var(--cry-{place % len(INKS)})"
 
 
 def _minutes(value: float) -> str:

@@ -2,6 +2,7 @@
 // One capture a widget, however many views of it a page shows.
 
 const BLOCK_S = 0.25; // sound of one message
+const TAP_SIZE = 8192; // samples of a message where there is no worklet, a power of two
 const FRAME_MS = 250;
 const FRAME_WIDTH = 320; // px
 const JPEG_QUALITY = 0.8;
@@ -98,7 +99,7 @@ function makeCapture(model) {
     send({ type: "gap", at: context?.currentTime ?? 0, reason });
   }
 
-  function onBlock({ data: { at, block } }) {
+  function onBlock({ at, block }) {
     if (document.hidden || state.phase !== "on" || !alive("audio")) return;
     heardAt = performance.now();
     state.level = Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
@@ -221,14 +222,25 @@ function makeCapture(model) {
     paint();
   }
 
+  function makeTap() {
+    if (!context.audioWorklet) {
+      // Over plain HTTP from another machine a file is all that can be heard, and a page's own
+      // thread all that can hear it.
+      const tap = context.createScriptProcessor(TAP_SIZE, 1, 1);
+      tap.onaudioprocess = ({ playbackTime, inputBuffer }) =>
+        onBlock({ at: playbackTime - inputBuffer.duration, block: inputBuffer.getChannelData(0).slice() });
+      return tap;
+    }
+    const size = Math.round(BLOCK_S * context.sampleRate);
+    const tap = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
+    tap.port.onmessage = ({ data }) => onBlock(data);
+    return tap;
+  }
+
   async function connect(file) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
-    node = new AudioWorkletNode(context, "tap", {
-      numberOfOutputs: 1,
-      processorOptions: { size: Math.round(BLOCK_S * context.sampleRate) },
-    });
-    node.port.onmessage = onBlock;
+    node = makeTap();
     if (file) {
       fileUrl = URL.createObjectURL(file);
       video.src = fileUrl;
@@ -401,9 +413,9 @@ function makeView(model, el, capture) {
     const silent = !on || state.silence || reading?.verdict === about.gap;
     const word = silent ? "Not listening" : (reading?.verdict ?? "Listening …");
     if (verdict.textContent !== word) spoken.textContent = verdict.textContent = word;
-    root.dataset.listening = on && !state.silence;
+    root.dataset.listening = !silent;
     const missing = state.missing && `No ${state.missing} arrives.`;
-    remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(" ")) : "";
+    remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(". ")) : "";
     // Only where it changes: a link that is drawn anew under a finger isn't followed.
     if (action.dataset.of !== word) action.replaceChildren(...((reading && about.actions[word]) ?? []).map(link));
     action.dataset.of = word;

@@ -5,8 +5,8 @@ passes the cry gate or is "no cry"; what passes is asked of the run's sound mode
 picture of its face model, both from LiteRT files, so that a live kernel needs no TensorFlow. Their
 probabilities are calibrated, averaged over both and over the last seconds, and where no state is
 likelier than all the others together the reading is "unsure". Where one modality is missing or
-stale the other answers alone, and the reading says so; where both are, it is a gap, never a
-silence. It is no medical device.
+stale the other answers alone, and the reading says so; without sound and without a face it is a
+gap, never a silence. It is no medical device.
 
 What comes is only put in its place, which takes no time worth naming; whoever asks for `readings`
 pays for them. So nothing that comes late, twice, in bursts, out of order, damaged or not at all can
@@ -147,7 +147,8 @@ class Monitor:
             behind_s = newest - self._due_s
             if behind_s > KEPT_S:
                 self._count += int((behind_s - KEPT_S) / HOP_S) + 1
-                yield self._gap(f"nothing judged for {behind_s - KEPT_S:.0f} s")
+                skipped = f"nothing judged for {behind_s - KEPT_S:.0f} s"
+                yield self._gap(self._due_s - HOP_S, skipped)
                 continue
             end = self._due_s
             self._count += 1
@@ -223,9 +224,9 @@ class Monitor:
     def _refuse(self, why: str) -> None:
         self._refused = [why]
 
-    def _gap(self, note: str) -> Reading:
+    def _gap(self, time: float, note: str) -> Reading:
         self._rolling = RollingAverage(_AVERAGED)
-        return Reading(time=self._due_s - HOP_S, verdict=GAP, note=self._noted([note]))
+        return Reading(time=time, verdict=GAP, note=self._noted([note]))
 
     def _noted(self, notes: list[str]) -> str:
         words, self._refused = [*notes, *self._refused], []
@@ -241,9 +242,9 @@ class Monitor:
                 return self._without_a_cry(end, cry)
         sound, why_no_sound, remarks = self._sound(x)
         face, why_no_face, is_stale = self._seen(end)
-        if cry is None and is_stale:
-            self._rolling = RollingAverage(_AVERAGED)
-            return Reading(time=end, verdict=GAP, note=self._noted(["nothing heard or seen"]))
+        if cry is None and face is None:  # an empty room tells nothing of the baby
+            why = "nothing heard or seen" if is_stale else f"{why_no_sound}, {why_no_face}"
+            return self._gap(end, why)
         self._quiet = 0
         notes = [*remarks]
         if sound is None and face is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from time import time as unix_time
@@ -23,9 +22,6 @@ from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import class_indices
-from cryutils.models import checkpoints, cry2, export, image
-from cryutils.models.backend import seeded
 from cryutils.models.model_card import ModelCard
 from cryutils.papers.predict import Predictor
 
@@ -74,36 +70,6 @@ def pushed(
 # What it says
 
 
-@pytest.fixture(scope="module")
-def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose networks know the clips of `trained` by heart, so that states differ."""
-    run = tmp_path_factory.mktemp("taught") / "run"
-    corpus, (truth, classes) = trained.corpus, class_indices(trained.corpus.labels)
-    sounds = trained.hearing.examples(audio.signals(corpus, sr=trained.hearing.sr))
-    looks = trained.seeing.examples(
-        video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size)
-    )
-    for module, examples, model_input in (
-        (cry2, sounds, trained.hearing), (image, looks, trained.seeing),
-    ):  # fmt: skip
-        name = module.__name__.rpartition(".")[2]
-        options = {"augment": False} if module is image else {}
-        with seeded(0):
-            model = module.build(
-                model_input.shape, len(classes), filters=(8, 16), dropout=0.0, **options
-            )
-            if module is cry2:
-                cry2.adapt(model, examples.x)
-            model.fit(examples.x, truth[examples.clip], epochs=40, batch_size=8, verbose=0)
-        about = {
-            "classes": classes, "input": asdict(model_input), "data": corpus.name,
-            "note": corpus.note, "temperature": 1.0,
-        }  # fmt: skip
-        light = export.litert(model, run / "models" / f"{name}.tflite")
-        checkpoints.save(model, run / "models", name, about, exported=[light])
-    return run
-
-
 def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     trained: Trained, taught: Path
 ) -> None:
@@ -114,7 +80,7 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     for clip in trained.corpus:
         expected = predictor(clip.path)
         last = list(replay(clip.path, monitor))[-1].reading
-        assert last.verdict == expected.state
+        assert last.verdict == expected.state == clip.label
         states.add(last.verdict)
         differences += [abs(last.probabilities[k] - p) for k, p in expected.probabilities.items()]
     assert max(differences) < 0.2
@@ -227,6 +193,16 @@ def test_without_any_input_there_are_only_gaps(monitor: Monitor) -> None:
     readings = [r for now in np.arange(100.0, 103.0, 0.25) for r in monitor.readings(float(now))]
     assert len(readings) >= 4
     assert {(r.verdict, r.note) for r in readings} == {(GAP, "nothing heard or seen")}
+
+
+def test_without_sound_a_room_without_a_face_is_a_gap(monitor: Monitor) -> None:
+    room = np.full((96, 96, 3), 90, np.uint8)
+    for k in range(12):
+        monitor.push_frame(room, k / FPS)
+    readings = list(monitor.readings())
+    assert len(readings) == 4
+    expected = {(GAP, "no sound, no face in the picture")}
+    assert {(reading.verdict, reading.note) for reading in readings} == expected
 
 
 def test_samples_that_are_no_numbers_were_not_heard(monitor: Monitor) -> None:

@@ -99,15 +99,19 @@ def notebook_from(source: Path) -> nbformat.NotebookNode:
 
 @dataclass
 class Server:
-    """A running Jupyter server (`kind` lab, voila or classic) over the folder `root`."""
+    """A running Jupyter server (`kind` lab, voila or classic) over the folder `root`.
+
+    host: the name that a browser knows it by.
+    """
 
     kind: str
     root: Path
     port: int
     log: Path
+    host: str = "127.0.0.1"
 
     def url(self, notebook: str) -> str:
-        base = f"http://127.0.0.1:{self.port}"
+        base = f"http://{self.host}:{self.port}"
         path = {
             "lab": f"/lab/tree/{notebook}?token={TOKEN}&reset",
             "classic": f"/notebooks/{notebook}?token={TOKEN}",
@@ -129,6 +133,7 @@ def _command(kind: str, root: Path, port: int) -> list[str]:
             f"--ServerApp.root_dir={root}",
             f"--IdentityProvider.token={TOKEN}",
             "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.allow_remote_access=True",
             "--ServerApp.allow_root=True",
             "--LabApp.extension_manager=readonly",
             "--LabApp.expose_app_in_browser=True",
@@ -144,6 +149,7 @@ def _command(kind: str, root: Path, port: int) -> list[str]:
             f"--NotebookApp.notebook_dir={root}",
             f"--NotebookApp.token={TOKEN}",
             "--NotebookApp.ip=127.0.0.1",
+            "--NotebookApp.allow_remote_access=True",
             "--NotebookApp.allow_root=True",
         ]
         return [sys.executable, "-m", "notebook", *common, *options]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from frontends import ARGUMENTS, FRONTENDS, Notebook, Server, find_chromium, run_all, watch
@@ -15,22 +17,41 @@ from playwright.sync_api import Browser, Playwright, expect
 SR = 48_000
 # What the script does the same wherever it runs, tried in one frontend.
 alike = pytest.mark.parametrize("server", FRONTENDS[-1:], indirect=True)
-# What is shown to the page as its microphone, its camera and the time it is in view.
+# A gap where the machine was too slow for the page, which no test is about.
+SLOW = "the server doesn't answer"
+# What is shown to the page as its microphone, its camera and the time it is in view; what it asks
+# for, and how many messages it sends.
 HANDLES = """
 window.streams = [];
+window.asked = [];
+window.refused = (wishes) => false;
 const ask = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 if (ask) navigator.mediaDevices.getUserMedia = async (wishes) => {
-  if (window.refused) throw new DOMException("refused", "NotAllowedError");
+  window.asked.push(wishes);
+  if (window.refused(wishes)) throw new DOMException("refused", "NotAllowedError");
   const stream = await ask(wishes);
   window.streams.push(stream);
   return stream;
 };
+window.sent = 0;
+const { send } = WebSocket.prototype;
+WebSocket.prototype.send = function (data) { window.sent++; return send.call(this, data); };
 window.track = (kind) => window.streams.at(-1).getTracks().find((track) => track.kind === kind);
 window.hide = (hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 };
 """
+
+
+# Pixels of a row of the timeline that have the colour of the first state, on light.
+DRAWN = """canvas => {
+  const y = Math.round(18 * devicePixelRatio);
+  const row = canvas.getContext("2d").getImageData(0, y, canvas.width, 1).data;
+  let count = 0;
+  for (let i = 0; i < row.length; i += 4) count += `${row.slice(i, i + 3)}` === "0,114,178";
+  return count;
+}"""
 
 
 def tone(path: Path, hz: float, seconds: float) -> Path:
@@ -41,23 +62,16 @@ def tone(path: Path, hz: float, seconds: float) -> Path:
     return path
 
 
-def pictures(path: Path) -> Path:
-    """Write the Motion JPEG that Chromium shows as its camera: JPEGs, one after the other."""
-    frames = [np.full((240, 320, 3), 40 + 4 * i, np.uint8) for i in range(50)]
-    path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
-    return path
-
-
 @pytest.fixture(scope="module")
 def equipped(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium with a microphone that hears a high tone and a camera."""
-    folder = tmp_path_factory.mktemp("devices")
+    """A Chromium with microphones that hear a high tone and two cameras."""
+    high = tone(tmp_path_factory.mktemp("devices") / "high.wav", 1000, 4)
     arguments = [
         *ARGUMENTS,
         "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={tone(folder / 'high.wav', 1000, 4)}",
-        f"--use-file-for-fake-video-capture={pictures(folder / 'grey.mjpeg')}",
+        "--use-fake-device-for-media-stream=device-count=2",
+        f"--use-file-for-fake-audio-capture={high}",
+        "--host-resolver-rules=MAP other.test 127.0.0.1",
     ]
     browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=arguments)
     yield browser
@@ -66,8 +80,8 @@ def equipped(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def live(server: Server, equipped: Browser) -> Iterator[Notebook]:
-    # As wide as a telephone, and high enough for JupyterLab to keep the mirror below in the page.
-    context = equipped.new_context(viewport={"width": 390, "height": 1800})
+    # High enough for JupyterLab to keep the mirror below in the page.
+    context = equipped.new_context(viewport={"width": 1024, "height": 1800})
     context.add_init_script(HANDLES)
     notebook = Notebook(context.new_page(), server)
     watch(notebook)
@@ -86,6 +100,10 @@ def verdict(live: Notebook, words: str) -> None:
     expect(live.page.locator(".live-verdict")).to_have_text(words)
 
 
+def gaps(state: dict[str, Any]) -> list[str]:
+    return [reason for reason in state["gaps"] if reason != SLOW]
+
+
 def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
     started(live)
 
@@ -93,16 +111,23 @@ def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
     expect(live.page.locator(".live-row", has_text="hungry")).to_contain_text("80 %")
     expect(live.page.locator(".live-action")).to_contain_text("Offer a feed")
     state = live.until(lambda s: s["logged"] > 8, "readings in the log")
-    assert state["verdicts"] == ["hungry"]
-    steps = np.diff(state["times"])
-    np.testing.assert_allclose(steps, 0.25, atol=0.02)  # by the sound's own clock
+    assert set(state["verdicts"]) - {"gap"} == {"hungry"}
+    assert gaps(state) == []
+    if not state["gaps"]:
+        steps = np.diff(state["times"])
+        np.testing.assert_allclose(steps, 0.25, atol=0.02)  # by the sound's own clock
+    level_db = live.page.get_by_label("Level in dB").evaluate("meter => meter.value")
+    assert level_db == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1), "a tone of half scale"
+    timeline = live.page.get_by_role("img", name=re.compile("^The last 2 minutes: .*hungry"))
+    assert timeline.evaluate(DRAWN) > 5
     live.page.locator(".live-start").click()
     verdict(live, "Not listening")
     live.until(lambda s: not s["listening"], "Python knows that nothing is heard")
     assert live.page.evaluate("streams.at(-1).getTracks().every(t => t.readyState === 'ended')")
 
 
-def test_without_its_camera_it_goes_on_with_sound(live: Notebook) -> None:
+@alike
+def test_without_its_camera_it_goes_on_with_sound_and_another_is_chosen(live: Notebook) -> None:
     started(live)
 
     live.page.evaluate("track('video').stop()")
@@ -110,7 +135,21 @@ def test_without_its_camera_it_goes_on_with_sound(live: Notebook) -> None:
     blocks = live.state()["blocks"]
     state = live.until(lambda s: s["blocks"] > blocks + 8, "sound goes on")
     verdict(live, "hungry")
-    assert state["gaps"] == []
+    assert gaps(state) == []
+
+    live.page.locator(".live-start").click()
+    chosen = {}
+    for kind, name in (("audio", "Microphone"), ("video", "Camera")):
+        devices = live.page.get_by_label(name, exact=True)
+        devices.select_option(index=1)
+        chosen[kind] = devices.input_value()
+    live.page.locator(".live-start").click()
+    live.until(lambda s: s["frames"] > state["frames"] + 4, "the other camera's pictures")
+    for kind, device in chosen.items():
+        assert live.page.evaluate(f"asked.at(-1).{kind}.deviceId.exact") == device
+        assert live.page.evaluate(f"track('{kind}').getSettings().deviceId") == device
+    before = live.page.evaluate("streams[0].getVideoTracks()[0].getSettings().deviceId")
+    assert chosen["video"] != before
 
 
 @pytest.mark.parametrize(
@@ -130,22 +169,42 @@ def test_without_its_camera_it_goes_on_with_sound(live: Notebook) -> None:
 def test_what_is_not_heard_is_a_gap_and_never_a_silence(
     loss: str, reason: str, live: Notebook
 ) -> None:
+    live.page.clock.install()
     started(live)
 
     live.page.evaluate(loss)
-    verdict(live, "Not listening")
+    live.page.clock.run_for(2000)  # by the page's own clock, however slow the machine
+    assert live.page.locator(".live-verdict").text_content() == "Not listening"
     expect(live.page.locator(".live-remark")).to_contain_text(reason)
-    state = live.until(lambda s: len(s["gaps"]) > 0, "the gap is told to Python")
-    assert state["gaps"] == [reason]
+    state = live.until(lambda s: s["gaps"], "the gap is told to Python")
+    assert set(state["gaps"]) <= {reason, SLOW}
     assert state["verdicts"] == ["gap", "hungry"]
     blocks = live.state()["blocks"]
     live.page.wait_for_timeout(1500)
     assert live.state()["blocks"] - blocks <= 8, "only what was under way"
 
 
+# A screen that notes who keeps it on. As in any browser, a page that is hidden keeps it no longer.
+SCREEN = """
+window.locks = [];
+const request = async (type) => {
+  const lock = { type, held: true, release: async () => { lock.held = false; } };
+  document.addEventListener("visibilitychange", () => document.hidden && lock.release());
+  window.locks.push(lock);
+  return lock;
+};
+Object.defineProperty(navigator, "wakeLock", { value: { request } });
+"""
+
+
 @alike
-def test_a_page_in_view_again_listens_again(live: Notebook) -> None:
+def test_a_page_in_view_again_listens_again_and_keeps_the_screen_on(live: Notebook) -> None:
+    def held() -> list[bool]:
+        return live.page.evaluate("locks.map(lock => lock.type === 'screen' && lock.held)")
+
+    live.page.evaluate(SCREEN)
     started(live)
+    assert held() == [True]
     live.page.evaluate("hide(true)")
     verdict(live, "Not listening")
 
@@ -153,11 +212,14 @@ def test_a_page_in_view_again_listens_again(live: Notebook) -> None:
     verdict(live, "hungry")
     blocks = live.state()["blocks"]
     live.until(lambda s: s["blocks"] > blocks + 4, "sound arrives again")
+    assert held() == [False, True]
+    live.page.locator(".live-start").click()
+    assert held() == [False, False]
 
 
 @alike
 def test_a_refusal_says_what_to_do_and_a_file_is_a_way_on(live: Notebook, tmp_path: Path) -> None:
-    live.page.evaluate("window.refused = true")
+    live.page.evaluate("void (window.refused = () => true)")
     live.page.locator(".live-start").click()
     expect(live.page.locator(".live-notice")).to_contain_text("Allow it in the address bar")
     verdict(live, "Not listening")
@@ -170,33 +232,47 @@ def test_a_refusal_says_what_to_do_and_a_file_is_a_way_on(live: Notebook, tmp_pa
 
 
 @alike
-def test_a_refused_camera_leaves_the_microphone(live: Notebook) -> None:
-    live.page.evaluate(
-        """() => {
-          const ask = navigator.mediaDevices.getUserMedia;
-          navigator.mediaDevices.getUserMedia = async (wishes) => {
-            if (wishes.video) throw new DOMException("none", "NotFoundError");
-            return ask(wishes);
-          };
-        }"""
-    )
+def test_of_microphone_and_camera_one_will_do(live: Notebook) -> None:
+    notice = live.page.locator(".live-notice")
+    live.page.evaluate("void (window.refused = (wishes) => wishes.video)")
     live.page.locator(".live-start").click()
-    expect(live.page.locator(".live-notice")).to_have_text(
-        "No camera was found. The microphone alone is used."
-    )
+    expect(notice).to_contain_text("may not use the camera. The microphone alone is used.")
     verdict(live, "hungry")
     assert live.state()["frames"] == 0
 
+    live.page.locator(".live-start").click()
+    live.page.evaluate("void (window.refused = (wishes) => wishes.audio)")
+    live.page.locator(".live-start").click()
+    expect(notice).to_contain_text("may not use the microphone. The camera alone is used.")
+    blocks = live.until(lambda s: s["frames"] > 4, "pictures arrive")["blocks"]
+
+    live.page.locator(".live-start").click()
+    live.page.get_by_label("microphone", exact=True).uncheck()
+    live.page.locator(".live-start").click()
+    frames = live.state()["frames"]
+    state = live.until(lambda s: s["frames"] > frames + 4, "pictures arrive again")
+    assert live.page.evaluate("'audio' in asked.at(-1)") is False
+    expect(notice).to_be_empty()
+    assert (state["blocks"], gaps(state)) == (blocks, [])
+
 
 @alike
-def test_a_page_that_may_not_use_devices_says_why(server: Server, equipped: Browser) -> None:
+def test_over_plain_http_a_page_says_why_it_has_no_devices_and_reads_a_file(
+    server: Server, equipped: Browser, tmp_path: Path
+) -> None:
     context = equipped.new_context()
-    context.add_init_script("Object.defineProperty(navigator, 'mediaDevices', {value: undefined});")
-    live = Notebook(context.new_page(), server)
+    live = Notebook(context.new_page(), replace(server, host="other.test"))
     watch(live)
     run_all(live, "live")
+    assert not live.page.evaluate("isSecureContext")
     live.page.locator(".live-start").click()
     expect(live.page.locator(".live-notice")).to_contain_text("only on this computer or over HTTPS")
+
+    path = tone(tmp_path / "low.wav", 300, 30)
+    live.page.get_by_label("A file instead").set_input_files(path)
+    verdict(live, "tired")
+    blocks = live.state()["blocks"]
+    live.until(lambda s: s["blocks"] > blocks + 4, "sound goes on arriving")
     context.close()
 
 
@@ -205,11 +281,14 @@ def test_a_kernel_that_is_busy_is_sent_no_more_than_it_takes(live: Notebook) -> 
     started(live)
 
     live.page.get_by_role("button", name="be busy").click()
-    verdict(live, "Not listening")
-    expect(live.page.locator(".live-remark")).to_contain_text("the server doesn't answer")
+    live.until(lambda s: s["is_busy"], "it is busy")
+    before = live.page.evaluate("sent")
+    says_so = 'words => document.querySelector(".live-remark").innerText.includes(words) && sent'
+    sent = live.page.wait_for_function(says_so, arg=SLOW).json_value() - before
+    assert sent <= 12, "eight messages, and word of the gap"
     verdict(live, "hungry")
     live.until(
-        lambda s: "the server doesn't answer" in s["gaps"] and np.diff(s["times"]).max() > 3,
+        lambda s: SLOW in s["gaps"] and np.diff(s["times"]).max() > 3,
         "what was not heard is a gap and has no reading",
     )
     assert [text for text in live.errors if "net::" not in text] == []  # Voilà's own icons
@@ -225,4 +304,6 @@ def test_readings_that_cannot_be_written_wait_for_the_log(live: Notebook) -> Non
     live.page.get_by_role("button", name="empty the disk").click()
     expect(live.page.locator(".live-notice")).to_be_empty()
     state = live.until(lambda s: s["logged"] >= s["blocks"] - 8, "all readings are written")
-    np.testing.assert_allclose(np.diff(state["times"]), 0.25, atol=0.02)
+    assert gaps(state) == []
+    if not state["gaps"]:
+        np.testing.assert_allclose(np.diff(state["times"]), 0.25, atol=0.02)

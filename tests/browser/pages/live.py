@@ -23,12 +23,13 @@ class Ear:
 
     def __init__(self):
         self.blocks, self.frames, self.due, self.log = 0, 0, [], []
-        self.busy_s, self.log_fails = 0.0, False
+        self.busy_s, self.is_busy, self.log_fails = 0.0, False, False
 
     def push_audio(self, samples, sr, time):
         self.blocks += 1
         # JupyterLab hands each widget's messages to a thread of its own: only this one is busy.
         busy_s, self.busy_s = self.busy_s, 0.0
+        self.is_busy = busy_s > 0
         sleep(busy_s)
         if np.abs(samples).max() < 0.01:
             self.due.append(Reading(time, NO_CRY))
@@ -85,6 +86,7 @@ def show():
         text = json.dumps(
             {
                 "listening": live.listening,
+                "is_busy": ear.is_busy,
                 "notice": live.notice,
                 "blocks": ear.blocks,
                 "frames": ear.frames,
