@@ -1,5 +1,6 @@
 from . import arithmetic as arithmetic
 from . import article as article
+from . import coverage as coverage
 from . import ledger as ledger
 from . import report as report
 from . import run_folder as run_folder

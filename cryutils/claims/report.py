@@ -8,6 +8,7 @@ links to the executed notebooks, made HTML beside them, need the run's folder.
 from __future__ import annotations
 
 import base64
+import math
 import re
 import shutil
 import struct
@@ -23,7 +24,7 @@ import pandas as pd
 from cryutils import claims
 from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
-from cryutils.claims import ledger, run_folder, scoreboard
+from cryutils.claims import coverage, ledger, run_folder, scoreboard
 from cryutils.claims.tables import (
     COMMONEST,
     METRICS,
@@ -68,7 +69,10 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def _read(folder: Path) -> pd.DataFrame:
-    """Return the run's results, put together again where `results.json` is missing or damaged."""
+    """Return the run's results, put together again where `results.json` is missing or damaged.
+
+    With a further column, `coverage`, as `coverage.beside` adds it.
+    """
     path = folder / "results.json"
     try:
         rows = claims.read_results(path)
@@ -77,7 +81,8 @@ def _read(folder: Path) -> pd.DataFrame:
             raise
         claims.merge(folder, run_folder.states(folder))
         rows = claims.read_results(path)
-    return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
+    results = pd.DataFrame(rows, columns=list(claims.Result.__slots__))
+    return coverage.beside(results, folder)
 
 
 def run_path(name: str) -> Path:
@@ -89,6 +94,7 @@ def run_path(name: str) -> Path:
 def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
     """Return the results of each run in `home`, the outputs folder, by its name, newest first.
 
+    Columns: those of `claims.Result`, and `coverage`, how often such an interval holds the truth.
     The results that git keeps, `reference/<run>`, come after them. A run whose results can't be
     read is left out; `damages` names it.
     """
@@ -123,6 +129,10 @@ def damages(folder: Path) -> list[str]:
             ModelCard.read(folder / "models", "ensemble")
         except InputError as error:
             lines.append(str(error))
+    try:
+        coverage.stored(folder)
+    except InputError as error:
+        lines.append(str(error))
     return lines
 
 
@@ -140,7 +150,7 @@ def write(folder: Path) -> Path:
         synthetic=_synthetic(results, tables),
         tables=tables,
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
-        judged=worded(judged),
+        judged=worded(coverage.of_verdicts(judged, {"": results})),
         table1=table1(results),
         image=_image(folder, tables),
         figures=figures,
@@ -177,7 +187,7 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
             for about in scoreboard.About
         },
         "summary": ledger.summary(judged[judged.paper != "R"]),
-        "judged": worded(judged),
+        "judged": worded(coverage.of_verdicts(judged, runs)),
     }
 
 
@@ -196,6 +206,7 @@ def _templates() -> jinja2.Environment:
     )  # fmt: skip
     environment.filters["share"] = _share
     environment.filters["corpus"] = scoreboard.corpus_name
+    environment.filters["covers"] = coverage.words
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
     environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
@@ -376,7 +387,8 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
             printed.add_row(str(group), style="bold")
         for model, cells in models.groupby("model", sort=False):
             row = cells.iloc[0]
-            texts = [in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
+            intervals = cells[["value", "low", "high", "coverage"]].to_numpy()
+            texts = [in_percent(*cell) for cell in intervals]
             if shows_published:
                 texts.insert(0, in_percent(row.published))
             if shows_p:
@@ -386,7 +398,10 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
 
 
 def print_claims(judged: pd.DataFrame) -> None:
-    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart."""
+    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart.
+
+    judged: also as `coverage.of_verdicts` returns it.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table as Printed
@@ -451,14 +466,16 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
 def _judged(row: dict[str, Any], protocol: str) -> str:
     """Return a line of what was measured, and one of the verdict with its reason."""
     value, low, high = (row[f"{protocol}_{name}"] for name in ("value", "low", "high"))
+    covers = row.get(f"{protocol}_coverage", math.nan)
     if pd.isna(value) or not row["data"]:
         measured = ""
     elif row["unit"] == "share":
-        measured = f"{in_percent(value, low, high)} %\n"
+        share, interval = in_percent(value, low, high), coverage.words(covers)
+        measured = f"{share} %{interval}\n"
     elif pd.isna(low):
         measured = f"{_figure(value, row['unit'])}\n"
     else:
-        measured = f"{value:z.2f} [{low:z.2f}, {high:z.2f}]\n"
+        measured = f"{value:z.2f} [{low:z.2f}, {high:z.2f}]{coverage.words(covers)}\n"
     verdict = ledger.Judgement(row[f"{protocol}_verdict"], row[f"{protocol}_reason"])
     return f"{measured}{verdict}"
 

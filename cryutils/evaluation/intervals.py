@@ -13,11 +13,12 @@ its own, what these differ by widens the bounds in the same way.
 
 In these functions `right` and `clips` are float64 (infants, parts), or (..., infants, parts) where
 many simulated corpora are worked on at once. How often such intervals hold the truth is simulated
-in `benchmarks/intervals.py`, for one result by `measured_coverage`.
+in `benchmarks/intervals.py`, for one result by `measured_coverage` and `auc_coverage`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -29,8 +30,8 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices
 
 __all__ = [
-    "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
-    "mean_interval", "measured_coverage", "paired_interval", "part_degrees", "widened",
+    "Interval", "Metric", "auc_coverage", "auc_interval", "combined", "degrees_of_freedom",
+    "interval", "mean_interval", "measured_coverage", "paired_interval", "part_degrees", "widened",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -42,7 +43,7 @@ Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 _WORKING_ICC = 0.5
 # The share assumed where coverage is simulated; clips minutes apart are much alike.
 _SIMULATED_ICC = 0.3
-_AT_ONCE = 100  # simulated corpora
+_AT_ONCE = 100  # simulated repeats
 _NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
 
 
@@ -305,15 +306,12 @@ def auc_interval(
         raise InputError(
             f"probabilities of {rows.shape[-1]} classes, but clips of {len(sample.names)}"
         )
-    clips = _confusions(sample).sum(axis=-1)
+    clips = _confusions(sample)[0].sum(axis=-1)
     n, n_infants = len(sample.truth), len(clips)
     words = f"{_in_words('roc_auc', protocol)}, of models trained on about as many infants as here"
-    fold = np.zeros(rows.shape[:2], dtype=np.int64)
-    for number, repeat in enumerate(folds or ()):
-        for k, (_, test) in enumerate(repeat):
-            fold[number, test] = k
+    fold = _fold_numbers(rows, folds)
     parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
-    share, without = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+    share, without, alone = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
         reason = f"class {sample.names[lone[0]]!r}, or all others, comes from one infant"
@@ -324,27 +322,28 @@ def auc_interval(
     others = clips.sum(axis=-1, keepdims=True) - clips
     fewer = np.where(clips.sum(axis=0) <= others.sum(axis=0), clips, others)
     most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
-    weights = np.full(len(parts), 1 / len(parts))
-    bounds = _joined(
-        share, without, most, _by_model(fewer), weights, df=part_degrees(clips), level=level
-    )
-    alone = np.zeros((len(rows), len(parts)))
-    if len(rows) > 1:
-        for r, k in np.ndindex(alone.shape):
-            alone[r, k] = _ranked(rows[r, None, :, k], sample, k, fold[r, None])[0]
-    low, high = widened(
-        bounds, [alone.mean(axis=1)], df=part_degrees(clips).min(), level=level, limits=(0.0, 1.0)
-    )
+    weights, df = np.full(len(parts), 1 / len(parts)), part_degrees(clips)
+    bounds = _joined(share, without, most, _by_model(fewer), weights, df=df, level=level)
+    low, high = widened(bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0))
     return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
+
+
+def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArray[np.int64]:
+    """Return which fold of its repeat tests a clip, (repeats, clips); 0 for all without folds."""
+    fold = np.zeros(rows.shape[:2], dtype=np.int64)
+    for number, repeat in enumerate(folds or ()):
+        for k, (_, test) in enumerate(repeat):
+            fold[number, test] = k
+    return fold
 
 
 def _ranked(
     scores: Array, sample: _Sample, label: int, fold: NDArray[np.int64]
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Return the share of a class's clips and others that are ranked right, and without infants.
 
-    Float64 (), and (infants,) without each in turn, NaN where that leaves none. Ties count half,
-    and so does a class of which no fold tests clips beside others.
+    Float64 (), (infants,) without each in turn, NaN where that leaves none, and (repeats,) in
+    each alone. Ties count half, and so does a class of which no fold tests clips beside others.
     """
     inside = sample.truth == label
     mine, theirs = scores[:, inside, None], scores[:, None, ~inside]
@@ -352,18 +351,23 @@ def _ranked(
     right = np.where(np.isnan(mine) | np.isnan(theirs), 0.5, right)
     together = fold[:, inside, None] == fold[:, None, ~inside]
     whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
-    of_infant = (whose[:, None] == np.arange(whose.max() + 1)).astype(float)
-    pairs, every = (
-        of_infant[inside].T @ table.sum(axis=0) @ of_infant[~inside]
-        for table in (right * together, together)
-    )
+    rows, columns = whose[inside], whose[~inside]
+    both = np.nonzero(rows[:, None] == columns)  # pairs of one infant's clips
+    infants = whose.max() + 1
+    ranked, pairs = ((right * together), together.astype(float))
     rest, size = (
-        table.sum() - table.sum(axis=0) - table.sum(axis=1) + table.diagonal()
-        for table in (pairs, every)
+        table.sum()
+        - np.bincount(rows, table.sum(axis=1), infants)
+        - np.bincount(columns, table.sum(axis=0), infants)
+        + np.bincount(rows[both[0]], table[both], infants)
+        for table in (ranked.sum(axis=0), pairs.sum(axis=0))
     )
-    without = np.divide(rest, size, out=np.full(len(size), np.nan), where=size > 0.5)
-    share = pairs.sum() / every.sum() if every.any() else 0.5
-    return np.asarray(share, dtype=np.float64), without
+    without = np.divide(rest, size, out=np.full(infants, np.nan), where=size > 0.5)
+    share, *alone = (
+        part.sum() / of.sum() if of.any() else 0.5
+        for part, of in zip([ranked, *ranked], [pairs, *pairs], strict=True)
+    )
+    return np.asarray(share, dtype=np.float64), without, np.asarray(alone, dtype=np.float64)
 
 
 def widened(
@@ -388,16 +392,32 @@ def widened(
         level: confidence, between 0 and 1.
         limits: which the ends do not leave.
     """
-    among = [(np.var(a, ddof=1) / len(a), len(a) - 1) for a in repeats if len(a) > 1]
+    low, high = _widened(bounds, repeats, df=df, level=level, limits=limits)
+    return float(low), float(high)
+
+
+def _widened(
+    bounds: Bounds,
+    repeats: Sequence[Array],
+    *,
+    df: float,
+    level: float,
+    limits: tuple[float, float],
+) -> tuple[Array, Array]:
+    """Return what `widened` does, (...), of scores (...) and their repeats, (..., repeats)."""
+    counts = [a.shape[-1] for a in repeats if a.shape[-1] > 1]
+    among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in repeats if a.shape[-1] > 1]
     ends = []
     for side, end in ((-1, bounds.low), (1, bounds.high)):
         half = np.abs(end - bounds.score)
-        if any(variance > 0 for variance, _ in among):
-            parts = [((half / t_quantile(df, level)) ** 2, df), *among]
-            total = sum(variance for variance, _ in parts)
-            together = total**2 / sum(variance**2 / degrees for variance, degrees in parts)
-            half = t_quantile(together, level) * np.sqrt(total)
-        ends.append(float(np.clip(bounds.score + side * half, *limits)))
+        variances = [(half / t_quantile(df, level)) ** 2, *among]
+        total = sum(variances)
+        per_degree = sum(v**2 / d for v, d in zip(variances, [df, *(n - 1 for n in counts)],
+                                                  strict=True))  # fmt: skip
+        differ = np.asarray(sum(among)) > 0  # the same in all repeats: as sure as a single one
+        together = total**2 / np.where(differ, per_degree, 1)
+        wider = t_quantile(np.where(differ, together, df), level) * np.sqrt(total)
+        ends.append(np.clip(bounds.score + side * np.where(differ, wider, half), *limits))
     return ends[0], ends[1]
 
 
@@ -484,8 +504,9 @@ def measured_coverage(
     Simulated infants have the clips of the real ones. What is predicted for a clip is drawn with
     the shares that the result has in its class, plus one clip's worth spread evenly, so that
     nothing is certain; an infant's shares vary around these (Dirichlet-multinomial). With a
-    rival both answers to a clip are drawn together. That models are trained on one another's
-    infants is left out.
+    rival both answers to a clip are drawn together. There are as many repeats as the result has:
+    they agree on a clip about as often as its own do, and their shares in a class lie as far
+    apart. That models are trained on one another's infants is left out.
 
     Args:
         predicted, y, infants, metric, level: as in `interval`.
@@ -496,47 +517,171 @@ def measured_coverage(
 
     Returns:
         A share between 0 and 1; nan where there is no interval (a class with one infant).
+
+    Raises:
+        InputError: lengths differ, no such metric, or an `icc` that is no share.
     """
-    if not 0 < icc < 1:
-        raise InputError(f"icc={icc} is no share; use one above 0 and below 1, such as 0.3")
+    _check_icc(icc)
     _in_words(metric, Protocol.LEAK_FREE)
     models = [_sample(p, y, infants) for p in (predicted, rival) if p is not None]
-    clips = _confusions(models[0]).sum(axis=-1)
+    clips = _confusions(models[0]).mean(axis=0).sum(axis=-1)
     if _lone_part(clips, metric) is not None:
         return float("nan")
-    shares = _pooled_answers(models)
-    infant, label = np.nonzero(clips)
-    sizes = clips[infant, label].astype(int)
-    concentration = ((1 - icc) / icc * shares[label]).reshape(len(label), -1)
-    expected = clips.sum(axis=0)[:, None, None] * shares
+    population = _population(models, icc)
+    expected = clips.sum(axis=0)[:, None] * population.shares
     truth = _score(_marginals(expected, len(models)), metric)
-    rng, hits = np.random.default_rng(seed), 0
-    for start in range(0, simulations, _AT_ONCE):
-        count = min(_AT_ONCE, simulations - start)
-        drawn = rng.standard_gamma(concentration, (count, *concentration.shape)) + 1e-300
-        numbers = rng.multinomial(sizes, drawn / drawn.sum(axis=-1, keepdims=True))
-        joint = np.zeros((count, *clips.shape, *shares.shape[1:]))
-        joint[:, infant, label] = numbers.reshape(count, len(label), *shares.shape[1:])
-        bounds = _bounds(_marginals(joint, len(models)), metric, level)
-        hits += int(np.sum((bounds.low <= truth + 1e-12) & (truth - 1e-12 <= bounds.high)))
+    group = np.unique(np.asarray(infants), return_inverse=True)[1]
+    repeats = [len(model.predicted) for model in models]
+    rng, hits, at_once = np.random.default_rng(seed), 0, max(1, _AT_ONCE // max(repeats))
+    for start in range(0, simulations, at_once):
+        shape = (min(at_once, simulations - start), max(repeats))
+        counts = _drawn(population, group, models[0].truth, shape, icc, rng)
+        tables = _marginals(counts, len(models))
+        tables = [table[:, :n] for table, n in zip(tables, repeats, strict=True)]
+        _, low, high, _ = _ends(tables, metric, level)
+        hits += int(np.sum((low <= truth + 1e-12) & (truth - 1e-12 <= high)))
     return hits / simulations
 
 
-def _pooled_answers(models: Sequence[_Sample]) -> Array:
-    """Return the shares of answers to clips of each class, (classes, answers of A, of B or 1)."""
-    classes = len(models[0].names)
-    answers = [np.ones((len(models[0].truth), 1))] * 2
-    for k, model in enumerate(models):
-        answers[k] = (model.predicted[..., None] == np.arange(classes + 1)).mean(axis=0)
-    joint = np.zeros((classes, answers[0].shape[1], answers[1].shape[1]))
-    np.add.at(joint, models[0].truth, answers[0][:, :, None] * answers[1][:, None])
-    joint += 1 / joint[0].size
-    return joint / joint.sum(axis=(1, 2), keepdims=True)
+def _check_icc(icc: float) -> None:
+    if not 0 < icc < 1:
+        raise InputError(f"icc={icc} is no share; use one above 0 and below 1, such as 0.3")
 
 
-def _marginals(joint: Array, models: int) -> list[Array]:
-    """Return the confusions of A, and of B where there is one, from answers drawn together."""
-    return [joint.sum(axis=-1), joint.sum(axis=-2)][:models]
+class _Population(NamedTuple):
+    """What answers to clips of each class are drawn from, and how alike repeats are.
+
+    With two models an answer is a pair, A's times the number of kinds plus B's. shares: float64
+    (classes, answers), each row sums to 1. apart: (classes,), the correlation of two clips of
+    different infants in a repeat, for one training may answer "hungry" more often than the next.
+    steady: (classes,), how often a clip is looked at as in the other repeats, not anew.
+    """
+
+    shares: Array
+    apart: Array
+    steady: Array
+
+
+def _population(models: Sequence[_Sample], icc: float) -> _Population:
+    """Return the population that answers like the models' come from, by the method of moments.
+
+    Two repeats that look at a clip anew differ on it (1 - icc) times as often as two answers to
+    clips of different infants do. What their shares vary by, beyond what single clips explain,
+    is the trainings'. One repeat tells nothing of others, so there these are alike.
+    """
+    repeats = max(len(model.predicted) for model in models)
+    kinds, answers = 1, np.zeros((repeats, len(models[0].truth)), dtype=np.int64)
+    for model in models:
+        rows = model.predicted[np.arange(repeats) % len(model.predicted)]
+        kinds, answers = kinds * (len(model.names) + 1), answers * (len(model.names) + 1) + rows
+    shares, apart, steady = [], [], []
+    for k in range(len(models[0].names)):
+        answered = answers[:, models[0].truth == k, None] == np.arange(kinds)
+        of_clip = answered.mean(axis=0)
+        n = len(of_clip)
+        share = (of_clip.sum(axis=0) + 1 / kinds) / (n + 1)
+        spread = 1 - np.sum(share**2)
+        differ = np.sum(of_clip * (1 - of_clip)) / n * repeats / max(repeats - 1, 1)
+        among = answered.mean(axis=1).var(axis=0, ddof=min(repeats - 1, 1)).sum()
+        shares.append(share)
+        apart.append(np.clip((among - differ / n) / spread, 1e-9, 0.9))
+        steady.append(np.sqrt(max(0.0, 1 - differ / spread / (1 - icc))))
+    return _Population(np.array(shares), np.array(apart), np.array(steady))
+
+
+def _drawn(
+    population: _Population,
+    group: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    shape: tuple[int, int],
+    icc: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return drawn answers by kind, int64 (corpora, repeats, infants, classes, answers).
+
+    group, truth: each clip's infant and class. An infant's shares in two repeats are as alike as
+    the repeats' own are: a gamma variable is the sum of two, and all repeats have one of them.
+    """
+    classes, kinds = population.shares.shape
+    cells, cell = np.unique(group * classes + truth, return_inverse=True)
+    even = population.shares * ((1 - population.apart) / population.apart)[:, None]
+    means = rng.standard_gamma(even, (*shape, classes, kinds)) + 1e-300
+    means /= means.sum(axis=-1, keepdims=True)
+    concentration = (1 - icc) / icc * means[:, :, cells % classes]
+    alike = concentration.min(axis=1, keepdims=True)
+    weights = rng.standard_gamma(alike) + rng.standard_gamma(concentration - alike) + 1e-300
+    limits = weights.cumsum(axis=-1)
+    limits /= limits[..., -1:]
+    again = rng.random((*shape, len(truth))) < population.steady[truth]
+    place = np.where(again, rng.random((shape[0], 1, len(truth))), rng.random(again.shape))
+    answers = (place[..., None] > limits[:, :, cell]).sum(axis=-1)
+    sizes = (*shape, int(group.max()) + 1, classes, kinds)
+    row = np.arange(shape[0] * shape[1])[:, None] * sizes[2] + group
+    index = (row * classes + truth) * kinds + answers.reshape(len(row), -1)
+    return np.bincount(index.ravel(), minlength=int(np.prod(sizes))).reshape(sizes)
+
+
+def _marginals(counts: NDArray[Any], models: int) -> list[Array]:
+    """Return the counts of A's answers, and of B's where there is one, from those of pairs."""
+    if models == 1:
+        return [counts]
+    kinds = math.isqrt(counts.shape[-1])
+    pairs = counts.reshape(*counts.shape[:-1], kinds, kinds)
+    return [pairs.sum(axis=-1), pairs.sum(axis=-2)]
+
+
+def auc_coverage(
+    probabilities: NDArray[np.floating[Any]],
+    y: Names,
+    infants: Names,
+    folds: Sequence[Sequence[Fold]] | None = None,
+    *,
+    level: float = 0.95,
+    icc: float = _SIMULATED_ICC,
+    simulations: int = 1000,
+    seed: int = 0,
+) -> float:
+    """Return how often `auc_interval` holds the truth, at a result's own areas.
+
+    Simulated infants have the clips of the real ones, in the same folds. A clip's score for a
+    class is normal, and higher in clips of that class by as much as makes its area, plus one clip
+    that is ranked by chance (two normal variables d standard deviations apart are ranked right
+    with probability Φ(d / √2)); so the truth is known, and nothing is tied. An infant's clips
+    of a class share `icc` of the variance; repeats are correlated as the result's ranks are. A clip
+    without an answer has one here. That trainings differ in their areas is left out.
+
+    Arguments, return value and errors as in `auc_interval` and `measured_coverage`.
+    """
+    from scipy.stats import norm, rankdata
+
+    _check_icc(icc)
+    rows = np.asarray(probabilities, dtype=np.float64)
+    rows = rows[None] if rows.ndim == 2 else rows
+    if auc_interval(rows, y, infants, folds, level=level).low is None:
+        return float("nan")
+    sample = _sample(rows.argmax(axis=-1), y, infants)
+    truth, classes = sample.truth, len(sample.names)
+    fold = _fold_numbers(rows, folds)
+    shares = np.array([_ranked(rows[..., k], sample, k, fold)[0] for k in range(classes)])
+    size = np.bincount(truth)
+    areas = (shares * size + 0.5) / (size + 1)
+    ranks = rankdata(np.nan_to_num(rows, nan=1 / classes), axis=1) - (len(truth) + 1) / 2
+    common = np.mean(ranks.mean(axis=0) ** 2) / max(np.mean(ranks**2), _NOTHING)
+    alike = (len(rows) * common - 1) / (len(rows) - 1) if len(rows) > 1 else 1.0
+    group = np.unique(np.asarray(infants), return_inverse=True)[1]
+    parts = np.sqrt(np.clip([icc, alike - icc, 1 - max(alike, icc)], 0, 1))
+    raised = math.sqrt(2) * norm.ppf(areas)[truth]
+    rng, hits = np.random.default_rng(seed), 0
+    for _ in range(simulations):
+        of_infant = rng.standard_normal((group.max() + 1, classes, classes))[group, truth]
+        of_clip, of_repeat = rng.standard_normal(rows.shape[1:]), rng.standard_normal(rows.shape)
+        drawn = parts[0] * of_infant + parts[1] * of_clip + parts[2] * of_repeat
+        # Probabilities sum to 1: with two classes, each is the other's reverse.
+        drawn = (drawn - drawn.mean(axis=-1, keepdims=True)) * math.sqrt(classes / (classes - 1))
+        drawn[:, np.arange(len(truth)), truth] += raised
+        score = auc_interval(drawn, truth, infants, folds, level=level)
+        hits += score.low <= areas.mean() <= score.high  # type: ignore[operator]
+    return hits / simulations
 
 
 _WORDS: dict[str, str] = {
@@ -584,15 +729,16 @@ def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
 
 
 def _confusions(sample: _Sample) -> Array:
-    """Return float64 (infants, classes, classes + 1): truth by row, answer by column.
+    """Return float64 (repeats, infants, classes, classes + 1): truth by row, answer by column.
 
-    Repeats share a clip. The last column holds clips without an answer.
+    The last column holds clips without an answer.
     """
     group = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
-    table = np.zeros((group.max() + 1, len(sample.names), len(sample.names) + 1))
-    for row in sample.predicted:
-        np.add.at(table, (group, sample.truth, row), 1.0 / len(sample.predicted))
-    return table
+    classes = len(sample.names)
+    tables = np.zeros((len(sample.predicted), group.max() + 1, classes, classes + 1))
+    for table, row in zip(tables, sample.predicted, strict=True):
+        np.add.at(table, (group, sample.truth, row), 1.0)
+    return tables
 
 
 def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
@@ -609,14 +755,14 @@ def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
     return right, clips
 
 
-def _score(confusions: Sequence[Array], metric: Metric) -> float:
-    """Return A's score, or A's less B's, from confusions of all infants together."""
+def _score(confusions: Sequence[Array], metric: Metric) -> Array:
+    """Return A's score, or A's less B's, (...), from confusions of all infants together."""
     scores = []
     for table in confusions:
         right, clips = _parts(table, metric)
-        share = np.divide(right, clips, out=np.zeros_like(right), where=clips > 0)
-        scores.append((2 * share / (1 + share) if metric == "macro_f1" else share).mean())
-    return float(scores[0] - sum(scores[1:]))
+        share = np.divide(right, clips, out=np.zeros(right.shape), where=clips > 0)
+        scores.append((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
+    return np.asarray(scores[0] - sum(scores[1:]))
 
 
 def _bounds(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
@@ -644,27 +790,34 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
     """Return A's score, or A's less B's, with its interval."""
     _check_level(level)
     tables = [_confusions(sample) for sample in (a, b) if sample is not None]
-    n, n_infants = len(a.truth), len(tables[0])
-    lone = _lone_part(tables[0].sum(axis=-1), metric)
+    clips = tables[0][0].sum(axis=-1)
+    n, n_infants = len(a.truth), len(clips)
+    lone = _lone_part(clips, metric)
     if lone is not None:
         which = "all clips come" if metric == "accuracy" else f"class {a.names[lone]!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        score = _score([table.sum(axis=0) for table in tables], metric)
+        score = float(_score([table.mean(axis=0).sum(axis=0) for table in tables], metric))
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
-    bounds = _bounds(tables, metric, level)
-    alone = [_alone(sample, metric) for sample in (a, b) if sample is not None]
-    if b is not None and len(alone[0]) == len(alone[1]):  # one difference a repeat
+    score, low, high, se = (float(number) for number in _ends(tables, metric, level))
+    return Interval(score, low, high, se, n, n_infants, level, words)
+
+
+def _ends(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
+    """Return A's score, or A's less B's, with its interval, also over repeats.
+
+    From confusions (..., repeats, infants, classes, classes + 1), the mean over repeats of which is
+    scored.
+    """
+    bounds = _bounds([table.mean(axis=-4) for table in confusions], metric, level)
+    alone = [_score([table.sum(axis=-3)], metric) for table in confusions]
+    if len(alone) == 2 and alone[0].shape == alone[1].shape:  # one difference a repeat
         alone = [alone[0] - alone[1]]
-    clips = tables[0].sum(axis=-1)
+    clips = confusions[0].sum(axis=-1)
+    clips = clips.reshape(-1, *clips.shape[-2:])[0]
     df = part_degrees(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips).min()
-    low, high = widened(bounds, alone, df=df, level=level, limits=(-1.0, 1.0) if b else (0.0, 1.0))
-    return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
-
-
-def _alone(sample: _Sample, metric: Metric) -> Array:
-    """Return the score of each repeat, float64 (repeats,)."""
-    rows = (sample._replace(predicted=row[None]) for row in sample.predicted)
-    return np.array([_score([_confusions(row).sum(axis=0)], metric) for row in rows])
+    limits = (-1.0, 1.0) if len(confusions) == 2 else (0.0, 1.0)
+    low, high = _widened(bounds, alone, df=df, level=level, limits=limits)
+    return bounds._replace(low=low, high=high)
 
 
 def _check_level(level: float) -> None:
