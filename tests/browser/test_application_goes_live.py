@@ -217,7 +217,7 @@ def press(page: Page, name: str) -> None:
 
 
 def contrasts(page: Page, selector: str) -> list[float]:
-    page.locator(selector).first.wait_for()
+    page.locator(f"{selector}:visible").first.wait_for()
     return page.evaluate(CONTRAST, selector)
 
 
