@@ -7,7 +7,7 @@ They are appended as an application would, by `Log.append`, which returns when t
 first for the rate, a reading at a time, as a live page appends them, and a hundred at a time, as it
 does once a log that was out of reach is back; then the year, a day at a time. Ends in 1 where a
 promise is broken. A year takes 1 to 3 GB of disk and several minutes a database; `--days N` fills
-fewer. PostgreSQL is started for it, where it is installed; elsewhere nothing is said of it.
+fewer. PostgreSQL is started for it, where it is installed; elsewhere it isn't measured.
 """
 
 from __future__ import annotations

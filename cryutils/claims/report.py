@@ -85,10 +85,11 @@ def _read(folder: Path) -> pd.DataFrame:
     return coverage.beside(results, folder)
 
 
-def run_path(name: str) -> Path:
-    """Return the folder of a run that `every_run` names."""
-    home = project_dir() / "outputs" if name.startswith("reference/") else outputs_dir()
-    return home / name
+def run_path(name: str, home: Path | None = None) -> Path:
+    """Return the folder of a run that `every_run` names, of those in `home` or of the reference."""
+    if name.startswith("reference/"):
+        return project_dir() / "outputs" / name
+    return (home or outputs_dir()) / name
 
 
 def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:

@@ -76,7 +76,7 @@ def claims(
     runs = {name: runs[name] for name in runs if run in (None, name)}
     if coverage:
         folders = {
-            name: report.run_path(name) if name.startswith("reference/") else home / name
+            name: report.run_path(name, home)
             for name, results in runs.items()
             if data is None or data in set(results.data)
         }

@@ -324,8 +324,9 @@ def auc_interval(
     most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
     weights, df = np.full(len(parts), 1 / len(parts)), part_degrees(clips)
     bounds = _joined(share, without, most, _by_model(fewer), weights, df=df, level=level)
-    low, high = widened(bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0))
-    return Interval(float(bounds.score), low, high, float(bounds.se), n, n_infants, level, words)
+    ends = widened(bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0))
+    score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
+    return Interval(score, low, high, se, n, n_infants, level, words)
 
 
 def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArray[np.int64]:
@@ -377,8 +378,8 @@ def widened(
     df: float,
     level: float,
     limits: tuple[float, float],
-) -> tuple[float, float]:
-    """Return the ends of a score's interval, further apart by what its repeats differ by.
+) -> tuple[Array, Array]:
+    """Return the ends of a score's interval, further apart by what its repeats differ by, (...).
 
     Both variances, over infants and of the mean over repeats, are added, and the t quantile has
     Welch and Satterthwaite's degrees of freedom: two repeats that differ little count for
@@ -386,34 +387,21 @@ def widened(
 
     Args:
         bounds: over infants alone.
-        repeats: the scores of each repeat alone, float64 (repeats,), for every model whose
+        repeats: the scores of each repeat alone, float64 (..., repeats), for every model whose
             repeats are of their own; a single repeat tells nothing.
         df: degrees of freedom of the variance over infants, the fewest of the parts'.
         level: confidence, between 0 and 1.
         limits: which the ends do not leave.
     """
-    low, high = _widened(bounds, repeats, df=df, level=level, limits=limits)
-    return float(low), float(high)
-
-
-def _widened(
-    bounds: Bounds,
-    repeats: Sequence[Array],
-    *,
-    df: float,
-    level: float,
-    limits: tuple[float, float],
-) -> tuple[Array, Array]:
-    """Return what `widened` does, (...), of scores (...) and their repeats, (..., repeats)."""
-    counts = [a.shape[-1] for a in repeats if a.shape[-1] > 1]
-    among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in repeats if a.shape[-1] > 1]
+    telling = [a for a in repeats if a.shape[-1] > 1]
+    among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in telling]
+    degrees = [df, *(a.shape[-1] - 1 for a in telling)]
     ends = []
     for side, end in ((-1, bounds.low), (1, bounds.high)):
         half = np.abs(end - bounds.score)
         variances = [(half / t_quantile(df, level)) ** 2, *among]
         total = sum(variances)
-        per_degree = sum(v**2 / d for v, d in zip(variances, [df, *(n - 1 for n in counts)],
-                                                  strict=True))  # fmt: skip
+        per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
         differ = np.asarray(sum(among)) > 0  # the same in all repeats: as sure as a single one
         together = total**2 / np.where(differ, per_degree, 1)
         wider = t_quantile(np.where(differ, together, df), level) * np.sqrt(total)
@@ -473,8 +461,8 @@ def mean_interval(
     total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
     if limits and np.isfinite(most - least):
         share = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
-        low, high = (start + width * end for end in (share.low, share.high))
-        bounds = Bounds(np.asarray(mean), low, high, width * share.se)
+        ends = start + width * share.low, start + width * share.high
+        bounds = Bounds(np.asarray(mean), *ends, width * share.se)
     else:
         without = (total.sum() - total) / (clips.sum() - clips)
         se = np.sqrt(_jackknife(without)[0, 0])
@@ -484,7 +472,8 @@ def mean_interval(
         half = t_quantile(degrees_of_freedom(clips), level) * se
         bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
     ends = widened(bounds, [alone], df=part_degrees(clips).min(), level=level, limits=(least, most))
-    return Interval(mean, *ends, float(bounds.se), **common)  # type: ignore[arg-type]
+    low, high = map(float, ends)
+    return Interval(mean, low, high, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
 def measured_coverage(
@@ -798,7 +787,7 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
         reason = f"{which} from one infant, so nothing tells how infants differ"
         score = float(_score([table.mean(axis=0).sum(axis=0) for table in tables], metric))
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
-    score, low, high, se = (float(number) for number in _ends(tables, metric, level))
+    score, low, high, se = map(float, _ends(tables, metric, level))
     return Interval(score, low, high, se, n, n_infants, level, words)
 
 
@@ -816,7 +805,7 @@ def _ends(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
     clips = clips.reshape(-1, *clips.shape[-2:])[0]
     df = part_degrees(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips).min()
     limits = (-1.0, 1.0) if len(confusions) == 2 else (0.0, 1.0)
-    low, high = _widened(bounds, alone, df=df, level=level, limits=limits)
+    low, high = widened(bounds, alone, df=df, level=level, limits=limits)
     return bounds._replace(low=low, high=high)
 
 

@@ -191,12 +191,12 @@ class Table3:
             right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95
         )
         alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
-        low, high = intervals.widened(
+        ends = intervals.widened(
             bounds, [alone], df=intervals.part_degrees(clips).min(), level=0.95, limits=(-1.0, 1.0)
         )
         words = f"{row}'s accuracy less {than}'s"
-        score, se, n = float(bounds.score), float(bounds.se), len(which)
-        return Interval(score, low, high, se, n, len(everyone), 0.95, words)
+        score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
+        return Interval(score, low, high, se, len(which), len(everyone), 0.95, words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
         """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.

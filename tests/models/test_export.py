@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import need
 from sizes import LARGE
 from trained_run import Trained
 
 from cryutils.errors import InputError
-from cryutils.models import cry2, image, runtimes
+from cryutils.models import cry2, image
 from cryutils.models.export import FORMATS, PRECISIONS, Lite, Network, OpenVino, litert, openvino
 
 
@@ -42,15 +43,6 @@ def pair(fitted: tuple[str, Any], tmp_path_factory) -> tuple[str, Any, Lite]:
     """That network and its file."""
     name, model = fitted
     return name, model, Lite(litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite"))
-
-
-def need(form: str) -> None:
-    """Skip what needs the extra where it isn't installed."""
-    if form == "openvino":
-        try:
-            runtimes.setting("openvino-int8")
-        except InputError as error:
-            pytest.skip(f"{error}")
 
 
 @pytest.fixture(scope="module")

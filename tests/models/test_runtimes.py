@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import engine_or_skip
 
 from cryutils.errors import InputError
 from cryutils.models import backend, runtimes
@@ -39,14 +40,6 @@ def model() -> Any:
 @pytest.fixture(scope="module")
 def wanted(model: Any, frames: np.ndarray) -> np.ndarray:
     return np.asarray(model(frames.astype(np.float32), training=False))
-
-
-def engine_or_skip(name: str) -> str:
-    try:
-        runtimes.setting(name)
-    except InputError as error:
-        pytest.skip(f"{error}")
-    return name
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 37, 64])

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import need
 from trained_run import Trained
 
 from cryutils import audio
 from cryutils._io.paths import file_digest
 from cryutils.errors import InputError
-from cryutils.models import checkpoints, runtimes
+from cryutils.models import checkpoints
 from cryutils.models.export import FORMATS, PRECISIONS
 from cryutils.models.inputs import SoundInput
 from cryutils.models.model_card import ModelCard
@@ -36,15 +37,6 @@ def recarded(run: Path, name: str, **changes: Any) -> None:
     card = ModelCard.read(folder, name)
     networks = [folder / file for file in card.digests]
     ModelCard.write(folder, name, {**card.content, **changes}, networks)
-
-
-def need(form: str) -> None:
-    """Skip what needs the extra where it isn't installed."""
-    if form == "openvino":
-        try:
-            runtimes.setting("openvino-int8")
-        except InputError as error:
-            pytest.skip(f"{error}")
 
 
 @pytest.fixture
