@@ -24,6 +24,7 @@ __all__ = [
     "N_FFT",
     "N_MELS",
     "N_MFCC",
+    "cepstrum",
     "check_finite",
     "check_settings",
     "condition",
@@ -272,8 +273,13 @@ def mfcc(
     `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
     """
     log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
+    return cepstrum(log_mel, n_mfcc=n_mfcc)
+
+
+def cepstrum(log_mel: Array, *, n_mfcc: int = N_MFCC) -> Array:
+    """Return the first `n_mfcc` coefficients of `mel_db`'s frames, float32 (frames, n_mfcc)."""
     # In double precision: 128 levels of one sign add up, and float32 would lose 0.001 dB.
-    cosines = dct_matrix(n_mfcc=n_mfcc, n_mels=n_mels)
+    cosines = dct_matrix(n_mfcc=n_mfcc, n_mels=log_mel.shape[1])
     return (log_mel.astype(np.float64) @ cosines.T).astype(np.float32)
 
 

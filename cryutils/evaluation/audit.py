@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
-from cryutils.audio.spectral import mel_db, mfcc, summarise
+from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
@@ -292,7 +292,7 @@ def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
     """
     settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
     levels = mel_db(x, n_mels=_N_MELS, **settings)
-    frames = np.hstack([levels, mfcc(x, n_mels=_N_MELS, **settings)])
+    frames = np.hstack([levels, cepstrum(levels)])
     length = len(frames) if window_s is None else round(window_s / _HOP_S)
     count = max(1, len(frames) // length)
     return summarise(np.split(frames[: count * length], count))

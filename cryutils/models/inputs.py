@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
 from cryutils.audio.scaling import SignalScaler
-from cryutils.audio.spectral import check_settings, condition, mel_db, mfcc, stft_db, summarise
+from cryutils.audio.spectral import cepstrum, check_settings, condition, mel_db, stft_db, summarise
 from cryutils.errors import InputError, near_miss
 from cryutils.models.examples import Examples, windows
 
@@ -117,11 +117,10 @@ class SoundInput:
         if self.kind == "stft":
             return stft_db(y, n_fft=self.n_fft, hop_length=self.hop_length)
         settings = {"sr": self.sr, "n_fft": self.n_fft, "hop_length": self.hop_length}
-        parts = []
-        if "mel" in self.kind:
-            parts.append(mel_db(y, n_mels=self.n_mels, **settings))
+        levels = mel_db(y, n_mels=self.n_mels, **settings)
+        parts = [levels] if "mel" in self.kind else []
         if "mfcc" in self.kind:
-            parts.append(mfcc(y, n_mels=self.n_mels, n_mfcc=self.n_mfcc, **settings))
+            parts.append(cepstrum(levels, n_mfcc=self.n_mfcc))
         return np.concatenate(parts, axis=1)
 
     def windows(self, x: Array) -> Array:
