@@ -114,7 +114,8 @@ class DeepNeuralNetwork:
     Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names for the audio models of its
     final model alone), the input standardised on the training set, Dense ReLU layers, dropout,
     categorical cross-entropy, a fixed number of epochs (nothing is stopped by looking at test
-    data).
+    data). Each division of the clips is met by networks with first weights of their own, so a mean
+    over divisions is one over trainings, too.
     """
 
     settings: DenseSettings = DNN
@@ -130,10 +131,10 @@ class DeepNeuralNetwork:
         x = np.stack(list(matrices.values()), dtype=np.float32)
         groups = [list(matrices).index(id(matrix)) for matrix in prepared]
         nobody = np.array([], np.int64)
-        tasks = [
-            Task(train, nobody, group=group)
-            for (train, _), group in zip(folds, groups, strict=True)
-        ]
+        tasks, tested = [], np.zeros(len(y), np.int64)  # how often each clip was so far
+        for (train, test), group in zip(folds, groups, strict=True):
+            tasks.append(Task(train, nobody, group=group, draw=int(tested[test].max())))
+            tested[test] += 1
         networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
         return [networks.predict(k, x[tasks[k].group, test]) for k, (_, test) in enumerate(folds)]
 

@@ -6,8 +6,8 @@ reconstruction in place of classes, the autoencoder of §3.4.1 itself). A table 
 protocols, folds within folds, and pairs of states needs hundreds of networks, and Keras spends
 more time on starting one of them than on its steps. So `network` is a plain Keras model whose
 dense layers hold one matrix for each of them (`EinsumDense`), and what one learns doesn't touch
-the others: all start from the same weights, draw the same order and dropout, and each keeps the
-weights of its own best epoch.
+the others: all start from the same weights, draw the same order and dropout, unless a task asks
+for another draw, and each keeps the weights of its own best epoch.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Task:
     one's weights are kept. group: which of x's groups they are rows of. classes:
     the class indices that it tells apart, None for all; its rows hold no others. inputs: bool
     (d,), the inputs that it may use, None for all. monitor: what says stop, None for the one
-    of the settings.
+    of the settings. draw: which first weights, and which order of rows, it is dealt from the seed.
     """
 
     train: Rows
@@ -102,6 +102,7 @@ class Task:
     classes: tuple[int, ...] | None = None
     inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     monitor: Monitor | None = None
+    draw: int = 0
 
 
 class Stack:
@@ -185,15 +186,19 @@ class Stack:
 
 
 def network(
-    d: int, count: int, settings: DenseSettings, allowed: npt.NDArray[np.bool_] | None = None
+    d: int,
+    draws: Sequence[int],
+    settings: DenseSettings,
+    allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Any:
-    """Return `count` dense networks as one compiled Keras model, all with the same first weights.
+    """Return dense networks as one compiled Keras model, those of one draw with one start.
 
-    In: float32 (rows, count, d), what each of them gets. Out: the logits of its classes, (rows,
-    count, classes), where `allowed` (count, classes) says which of them it tells apart; else the
-    reconstruction, (rows, count, d).
+    `draws` has the draw of first weights of each. In: float32 (rows, networks, d), what each of
+    them gets. Out: the logits of its classes, (rows, networks, classes), where `allowed`
+    (networks, classes) says which of them it tells apart; else the reconstruction, (rows,
+    networks, d).
     """
-    keras = _keras()
+    keras, count = _keras(), len(draws)
     h = inputs = keras.Input((count, d), name="inputs")
     sizes = [*settings.units, d if allowed is None else allowed.shape[1]]
     for k, units in enumerate(sizes):
@@ -206,8 +211,12 @@ def network(
         )  # fmt: skip
         width = h.shape[-1]
         h = layer(h)
-        kernel = keras.initializers.GlorotUniform(settings.seed + k)((width, units))
-        layer.set_weights([np.repeat(np.asarray(kernel)[None], count, axis=0), layer.bias])
+        seeds = {draw: settings.seed + k + len(sizes) * draw for draw in draws}
+        kernels = {
+            draw: np.asarray(keras.initializers.GlorotUniform(seed)((width, units)))
+            for draw, seed in seeds.items()
+        }
+        layer.set_weights([np.stack([kernels[draw] for draw in draws]), layer.bias])
         if settings.dropout and not last:
             h = keras.layers.Dropout(
                 settings.dropout, noise_shape=(None, 1, None), seed=settings.seed + k
@@ -304,7 +313,7 @@ class _Job:
     def key(self, content: str) -> str:
         task_keys = [
             [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
-             None if t.inputs is None else cache.key(t.inputs), t.monitor]
+             None if t.inputs is None else cache.key(t.inputs), t.monitor, t.draw]
             for t in self.tasks
         ]  # fmt: skip
         classes = None if self.allowed is None else self.allowed.shape[1]
@@ -315,7 +324,8 @@ class _Job:
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the best epochs' layers, with all scaling folded in, and the history."""
         settings, count = self.settings, len(self.tasks)
-        model = network(self.x.shape[2], count, settings, self.allowed)
+        draws = [task.draw for task in self.tasks]
+        model = network(self.x.shape[2], draws, settings, self.allowed)
         train_epoch, judge = self._passes(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
@@ -401,7 +411,7 @@ class _Job:
 
     def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
         """Return an epoch's batches: all training rows of each network once, in its own order."""
-        rng = [np.random.default_rng([self.settings.seed, epoch]) for _ in self.tasks]
+        rng = [np.random.default_rng([self.settings.seed, epoch, t.draw]) for t in self.tasks]
         orders = [r.permutation(len(t.train)) for r, t in zip(rng, self.tasks, strict=True)]
         rows = [task.train[order] for task, order in zip(self.tasks, orders, strict=True)]
         weights = [w[order] for w, order in zip(self._weights, orders, strict=True)]

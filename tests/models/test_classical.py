@@ -190,6 +190,15 @@ def test_the_same_seed_gives_the_same_answers(data) -> None:
     assert same == [True, False]
 
 
+def test_each_division_is_met_by_networks_with_a_start_of_their_own(data) -> None:
+    x, y = data
+    x = np.random.default_rng(5).normal(size=x.shape).astype(np.float32)
+    trained = network(epochs=10)
+    first, second = np.split(np.stack(trained.predict_proba_folds(x, y, halves() * 2)), 2)
+    assert abs(first - second).max() > 0.01
+    np.testing.assert_allclose(trained.predict_proba_folds(x, y, halves()), first, atol=1e-5)
+
+
 def test_features_may_depend_on_the_training_set(data) -> None:
     """As `design.FoldFeatures` does: each fold is trained and tested on its own matrix."""
     x, y = data

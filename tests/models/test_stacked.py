@@ -44,7 +44,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     model = keras().Sequential(
         [keras().Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax")]
     )
-    start = stacked.network(6, 1, settings, np.ones((1, 3), bool)).get_weights()
+    start = stacked.network(6, [0], settings, np.ones((1, 3), bool)).get_weights()
     model.set_weights([array[0] for array in start])
     model.compile(keras().optimizers.RMSprop(1e-3), "sparse_categorical_crossentropy")
     standard = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
@@ -251,6 +251,20 @@ def test_classes_weigh_alike_in_training_and_in_what_says_stop() -> None:
         right = score(y[validation], answers.argmax(axis=1))
         assert best.val_accuracy == pytest.approx(right, abs=1e-5)
     assert recall[True] > recall[False] + 0.2
+
+
+def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> None:
+    x, y = blobs()
+    train, validation = parts(len(x))
+    first, second, third = (Task(train, validation, draw=draw) for draw in (0, 1, 2))
+    settings = DenseSettings(epochs=2, dropout=0.0)
+    stack = stacked.fit(x, y, [third, first, second, first], classes=3, settings=settings)
+    answers = [stack.predict(k, x) for k in range(4)]
+    assert answers[1] == pytest.approx(answers[3], abs=1e-5)
+    for a, b in itertools.combinations(answers[:3], 2):
+        assert abs(a - b).max() > 0.01
+    alone = stacked.fit(x, y, [second], classes=3, settings=settings)
+    assert alone.predict(0, x) == pytest.approx(answers[2], abs=1e-5)
 
 
 def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_path) -> None:
