@@ -55,6 +55,7 @@ def test_differences_over_corpora_are_paired_t_intervals(ensemble_seeds: ModuleT
     assert np.isnan(ensemble_seeds.differences(scores[:1]).low).all(), "one corpus tells nothing"
 
 
+@large
 def test_the_live_analysis_is_measured_and_says_both_ends_of_memory(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -121,6 +122,7 @@ def test_the_pages_promise_five_figures(change: dict[str, object], holds: bool) 
     assert script("pages").Figures(**figures | change).holds(119) is holds
 
 
+@large
 def test_exported_networks_are_printed_a_row_a_precision(
     apart: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

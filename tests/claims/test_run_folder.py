@@ -22,13 +22,19 @@ from cryutils.course import cli
 from cryutils.errors import InputError
 from cryutils.models.model_card import ModelCard
 
+ROOT = Path(__file__).resolve().parents[2]
 STATE = {"fingerprint": "f", "profile": "quick", "parameters": {}, "seconds": 1.0,
          "peak_mib": 1, "versions": {}, "cells": [0.5, 1.0]}  # fmt: skip
 NOTEBOOKS = ("01_first", "02_second")
 
 
 @pytest.fixture
-def folder(apart: Path) -> Iterator[Path]:
+def folder(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Without the runs in outputs/reference, which every report would read, too.
+    for name in ("data", "docs", "notebooks"):
+        (apart / "project" / name).parent.mkdir(exist_ok=True)
+        (apart / "project" / name).symlink_to(ROOT / name)
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     yield apart / "outputs" / "quick"
     store._current = None  # the results of this process's own notebook
 

@@ -25,7 +25,7 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from sizes import LARGE
+from sizes import LARGE, large
 
 from cryutils import course
 from cryutils.claims import run_folder
@@ -803,7 +803,9 @@ notebook.symlink_to("/dev/full")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("cell", [FULL_NOTEBOOK, "open('/dev/full', 'wb', 0).write(b'x')"])
+@pytest.mark.parametrize(
+    "cell", [FULL_NOTEBOOK, pytest.param("open('/dev/full', 'wb', 0).write(b'x')", marks=large)]
+)
 def test_a_full_disk_ends_the_run_in_a_line_and_keeps_what_has_finished(
     cell: str, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -925,6 +927,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_file_and_resumes(
     assert [p for p in folder.rglob("*") if p.name.startswith(".")] == []
 
 
+@large
 def test_killed_at_random_moments_a_run_ends_with_the_same_results(
     project: Path, apart: Path
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from published_weights import write_notop
+from sizes import large
 
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, runtimes
@@ -314,6 +315,7 @@ def test_a_clip_without_frames_has_no_rows(small: backbones.Backbone) -> None:
     assert features.shape == (0, 1280)
 
 
+@large
 def test_other_weights_and_settings_are_kept_apart(
     bare: Path, small: backbones.Backbone, pixels: np.ndarray
 ) -> None:

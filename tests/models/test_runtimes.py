@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engines import engine_or_skip
+from sizes import large
 
 from cryutils.errors import InputError
 from cryutils.models import backend, runtimes
@@ -154,6 +155,7 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert "no bfloat16" in runtimes.setting("openvino-bf16").words
 
 
+@large
 def test_a_lower_limit_for_onednn_is_survived(apart: Path) -> None:
     import os
     import subprocess
@@ -214,6 +216,7 @@ def test_agreement_of_other_frames_is_refused(wanted: np.ndarray) -> None:
         runtimes.agreement(wanted, wanted[:5])
 
 
+@large
 def test_quantising_within_a_notebook_shows_no_bars(tmp_path, monkeypatch) -> None:
     import nbformat
     from nbclient import NotebookClient

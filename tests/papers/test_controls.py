@@ -19,6 +19,7 @@ from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.papers import recognition
 
 
+@large
 def test_at_full_signal_both_networks_know_new_infants_and_fusion_is_not_shown_to_lose(
     apart: Path,
 ) -> None:
