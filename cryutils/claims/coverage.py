@@ -49,22 +49,26 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
 _HONEST = "audit.honest"  # leak-free whatever the mistakes that are held against it
 _PAIRS = (  # which results are differences, and of which two scores
     (r"audit\.(\w+)\.added_\w+", r"audit.\1", _HONEST),
+    (r"table2\.gain\.(\w+)\.(\w+)\.\w+", r"feature_validation.\1.dnn",
+     r"feature_validation.\1.\2"),
     (r"cry2\.gain\.(\w+)\.\w+", "cry2", r"baseline.audio.\1"),
     (r"image\.gain\.(\w+)\.\w+", "image", r"baseline.image.\1"),
     (r"full\.gain\.(\w+)\.\w+", "full", r"full.single.\1"),
     (r"ae_dnn\.(\w+)\.gain\.svm\.\w+", r"ae_dnn.\1", r"ae_dnn.\1.svm"),
+    (r"ae_dnn\.(\w+)\.epoch_by_test_gain\.\w+", r"ae_dnn.\1", r"ae_dnn.\1.by_validation"),
     (r"table3\.gain\.(\w+)\.(\w+)\.\w+", r"table3.\2.proposed", r"table3.\2.\1"),
     (r"ablation\.gain\.([\w+]+)\.\w+", "table3.total.proposed", r"ablation.\1"),
+    (r"full\.stress_gain\.(.+)\.(\w+)\.\w+", r"full.stress.\1.fused", r"full.stress.\1.\2"),
     (r"robust\.change\.(.+\.(\w+))\.\w+", r"robust.\1", r"robust.none.0.\2"),
     (r"robust\.gain\.(.+)\.(\w+)\.\w+", r"robust.\1.fused", r"robust.\1.\2"),
     (r"(frozen_vs_finetuned)\.gain\.\w+", r"\1.frozen", r"\1.finetuned"),
-)
+)  # fmt: skip
 _NO_ANSWERS = "its answers aren't kept clip by clip"
 _REASONS = (  # why other results can't be simulated
     (r"start_here\..+|.+\.holdout_accuracy", "a range of single hold-outs, no confidence interval"),
     (r"table3\.hardest\..+", "of two rows with clips in common, which aren't drawn together"),
     (
-        r"(calibration|denoise|explain|gate|full\.stability|robust\.steadier)\..+"
+        r"(calibration|control\.infant|denoise|explain|gate|full\.stability|robust\.steadier)\..+"
         r"|rolling\.(\d+\.(accuracy|flicker\w*)|gain\..+)",
         "a mean of measurements whose distribution isn't known",
     ),

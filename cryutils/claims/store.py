@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_predictions", "load_results",
-    "merge", "read_results", "record", "record_interval", "record_predictions",
+    "merge", "read_results", "record", "record_interval", "record_predictions", "record_scores",
     "record_table", "run_dir", "unreadable",
 ]  # fmt: skip
 
@@ -54,6 +54,18 @@ class Result:
     notebook: str
     seed: int | None
     trainings: int | None
+
+
+class Scored(Protocol):
+    """A model's scores with the answers behind them, such as `papers.recognition.Scored`."""
+
+    def results(self, key: str, /, *names: str) -> pd.DataFrame:
+        """Return scores as rows for `record_table`."""
+        ...
+
+    def predictions(self, key: str, /) -> pd.DataFrame:
+        """Return every answer as rows for `record_predictions`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -158,6 +170,15 @@ def record_predictions(table: pd.DataFrame) -> None:
         parts[str(protocol), str(data)] = rows.drop(columns="key").assign(seed=_current.seed)
         with writing(_predictions_path(run_dir(), str(key))) as part:
             pd.concat(parts.values(), ignore_index=True).to_parquet(part, index=False)
+
+
+def record_scores(key: str, scored: Scored, *names: str) -> None:
+    """Store a model's scores as `<key>.<score>`, and the answers that they were computed from.
+
+    `names` are those of `scored.results`: without any, it is all of them.
+    """
+    record_table(scored.results(key, *names))
+    record_predictions(scored.predictions(key))
 
 
 def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:

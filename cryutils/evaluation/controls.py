@@ -20,8 +20,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from cryutils._io import cache
+from cryutils._io.paths import cache_dir
 from cryutils.audio.spectral import frame
 from cryutils.errors import InputError
 from cryutils.evaluation.audit import vectors
@@ -31,7 +34,7 @@ from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, folds
 
 if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Clip
+    from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
     "CONTROLS", "Answer", "Control", "Expected", "across_sessions", "background",
@@ -43,6 +46,7 @@ Samples = NDArray[np.float32]
 
 _QUIET = 0.25  # the share of a recording that counts as background
 _LEAST_INFANTS = 5  # of a class that is asked for
+_VERSION = 1  # raise it whenever the same sounds give other features
 
 
 class Expected(StrEnum):
@@ -88,14 +92,33 @@ CONTROLS: dict[Control, tuple[str, Expected, Expected]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """A control's balanced accuracy with its interval, and what guessing has."""
+    """A control's balanced accuracy with its interval, what guessing has, and what was answered.
+
+    `answers` has columns clip, infant, repeat, fold, truth and predicted, a row a clip and repeat.
+    """
 
     control: Control
     score: Interval
     chance: float
     classes: int
+    data: str
+    answers: pd.DataFrame
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether guessing lies below the interval."""
+        return self.score.low is not None and self.score.low > self.chance
+
+    def results(self, key: str) -> pd.DataFrame:
+        """Return the score as a row for `claims.record_table`."""
+        row = self.score.row(f"{key}.balanced_accuracy", protocol="leak_free", data=self.data)
+        return pd.DataFrame([row])
+
+    def predictions(self, key: str) -> pd.DataFrame:
+        """Return every answer as rows for `claims.record_predictions`."""
+        return self.answers.assign(key=key, protocol="leak_free", data=self.data)
 
 
 def time_reversed(x: Samples) -> Samples:
@@ -134,7 +157,7 @@ def device(clip: Clip) -> str | None:
 
 def control(
     name: Control | str,
-    corpus: Sequence[Clip],
+    corpus: Corpus,
     sounds: Sequence[Samples],
     *,
     sr: int,
@@ -156,12 +179,12 @@ def control(
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)
     change = _changes(sr, rng).get(chosen, np.asarray)
-    X = np.concatenate([vectors(change(sounds[clip]), sr=sr) for clip in clips])
+    X = _features([change(x) for x in sounds], sr)[clips]
     if chosen is Control.CONSTANT:
         X = np.zeros_like(X)
     if chosen is Control.NOISE:
-        twins = [vectors(phase_randomised(sounds[clip], rng), sr=sr) for clip in clips]
-        X, clips = np.concatenate([X, *twins]), np.tile(clips, 2)
+        twins = _features([phase_randomised(sounds[clip], rng) for clip in clips], sr)
+        X, clips = np.concatenate([X, twins]), np.tile(clips, 2)
         target = np.repeat(["cry", "noise"], len(clips) // 2)
     infants = np.array([corpus[clip].infant for clip in clips])
     if chosen is Control.INFANT:
@@ -171,11 +194,21 @@ def control(
     with warnings.catch_warnings():  # infants are many classes of few clips
         warnings.filterwarnings("ignore", "The number of unique classes")
         predicted = out_of_fold(_model(), X, target, drawn, jobs=1)
-    classes = len(set(target))
+    y, classes = class_indices(target)
     if chosen is Control.INFANT:  # what would be drawn anew are infants: each is a class
-        hits = predicted == class_indices(target)[0]
-        return Answer(chosen, _mean_of_infants(hits.mean(axis=0), infants), 1 / classes, classes)
-    return Answer(chosen, interval(predicted, target, infants), 1 / classes, classes)
+        score = _mean_of_infants((predicted == y).mean(axis=0), infants)
+    else:
+        score = interval(predicted, target, infants)
+    tables = []
+    for repeat, (row, parts) in enumerate(zip(predicted, drawn, strict=True)):
+        fold = np.zeros(len(clips), np.int64)
+        for k, (_, test) in enumerate(parts):
+            fold[test] = k
+        table = pd.DataFrame({"infant": infants, "repeat": repeat, "fold": fold, "truth": target})
+        tables.append(table.assign(predicted=np.array(classes)[row]))
+    answers = pd.concat(tables, ignore_index=True)
+    answers.insert(0, "clip", [corpus[clip].id for clip in clips] * len(drawn))
+    return Answer(chosen, score, 1 / len(classes), len(classes), corpus.name, answers)
 
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
@@ -219,6 +252,16 @@ def _target(
         )
     clips = np.flatnonzero([answer in asked for answer in answers])
     return np.array([str(answers[clip]) for clip in clips]), clips
+
+
+def _features(sounds: Sequence[Samples], sr: int) -> NDArray[np.float32]:
+    """Return a vector for each sound, (sounds, 120); kept, since most controls share them."""
+    path = cache_dir() / "controls" / f"{cache.key(_VERSION, sr, *sounds, np.__version__)}.npz"
+
+    def compute() -> dict[str, NDArray[np.float32]]:
+        return {"vectors": np.concatenate([vectors(x, sr=sr) for x in sounds])}
+
+    return cache.arrays(path, compute)["vectors"]
 
 
 def _changes(sr: int, rng: np.random.Generator) -> dict[Control, Callable[[Samples], Samples]]:

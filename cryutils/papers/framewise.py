@@ -208,9 +208,11 @@ def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
     protocol, clip = trainings[0].split.protocol, trainings[0].clip
     frames = np.stack([fitted.rows for fitted in trainings])
     clips = np.stack([fitted.by_clip(len(corpus)) for fitted in trainings])
+    folds = [[(fold.training, fold.test) for fold in fitted.folds] for fitted in trainings]
+    of_frames, of_clips = (folds, None) if _by_frame(trainings) else (None, folds)
     return {
-        "frames": Scored.of(frames, corpus.take(clip), protocol=protocol),
-        "clips": Scored.of(clips, corpus, protocol=protocol),
+        "frames": Scored.of(frames, corpus.take(clip), of_frames, protocol=protocol),
+        "clips": Scored.of(clips, corpus, of_clips, protocol=protocol),
     }
 
 
@@ -220,13 +222,13 @@ def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
 
 
 def results(key: str, trainings: Sequence[Framewise], corpus: Corpus) -> pd.DataFrame:
-    """Return `headline`'s accuracy and balanced accuracy as rows for `claims.record_table`.
+    """Return `headline`'s scores as rows for `claims.record_table`.
 
     As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
     counts clips in any case.
     """
     whole = headline(trainings, corpus)
-    table = whole.results(_key(key, trainings), "accuracy", "balanced_accuracy")
+    table = whole.results(_key(key, trainings), "accuracy", "balanced_accuracy", "roc_auc")
     return table.assign(n=len(corpus))
 
 

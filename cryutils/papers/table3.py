@@ -253,6 +253,9 @@ class Table3:
                     "fold": fold[cell.units], "truth": names[cell.truth],
                     "predicted": names[predicted],
                 }  # fmt: skip
+                if cell.strengths is not None:
+                    states = [f"p_{corpus.classes[k]}" for k in self.rows[row]]
+                    columns |= dict(zip(states, cell.strengths[repeat].T, strict=True))
                 tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
 

@@ -161,7 +161,9 @@ def table3(
         for i, pair in enumerate(pairs)
         for k, model in enumerate(models)
     }
-    for (protocol, (colour, words)), lift in zip(SPLITS.items(), (0.24, 0, -0.24), strict=True):
+    # In this table a "frame" is a window of sound, with its pictures.
+    splits = SPLITS | {"frame": (SPLITS["frame"][0], "split by window")}
+    for (protocol, (colour, words)), lift in zip(splits.items(), (0.24, 0, -0.24), strict=True):
         part = table[table.protocol == protocol]
         y = [height[pair, model] + lift for pair, model in zip(part.pair, part.model, strict=True)]
         low, high = part.low.to_numpy(float), part.high.to_numpy(float)
@@ -213,16 +215,16 @@ def _inputs(subset: str) -> str:
 
 
 def submodel_curves(
-    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *,
+    histories: Mapping[str, pd.DataFrame], axes: Sequence[Axes], *, what: str = "loss",
     published: Mapping[str, int] | None = None,
 ) -> Sequence[Axes]:  # fmt: skip
-    """Draw the paper's Figure 3: loss over epochs, a panel a submodel, named after its input.
+    """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
 
-    `histories` as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
-    them; `published` gives the epoch at which the paper stopped.
+    `histories` and `what` as `learning_curves` takes them, or with `task` for `fold` as
+    `stacked.fit` gives them; `published` gives the epoch at which the paper stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):
-        _curves(history, ax, what="loss", stop=(published or {}).get(name))
+        _curves(history, ax, what=what, stop=(published or {}).get(name))
         ax.set_title(f"{_inputs(name)} submodel")
     return axes
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
-from cryutils.datasets.corpus import Clip
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import controls
 from cryutils.evaluation.controls import Control
@@ -23,7 +24,11 @@ def clip(number: int, *, infant: int, session: int = 0, label: str = "hungry", *
     )  # fmt: skip
 
 
-def hums(seed: int = 0) -> tuple[list[Clip], list[np.ndarray]]:
+def corpus(clips: list[Clip]) -> Corpus:
+    return Corpus(clips, name="hums", note="hums, and no infant's")
+
+
+def hums(seed: int = 0) -> tuple[Corpus, list[np.ndarray]]:
     """Ten infants of two labels, each with a pitch of its own; four clips in two sessions."""
     rng = np.random.default_rng(seed)
     clips, sounds = [], []
@@ -38,7 +43,7 @@ def hums(seed: int = 0) -> tuple[list[Clip], list[np.ndarray]]:
             t = np.arange(SR // 2) / SR
             tone = np.sin(2 * np.pi * 200 * 1.25**infant * t) * (t < 0.3)
             sounds.append((tone + 0.01 * rng.normal(size=len(t))).astype(np.float32))
-    return clips, sounds
+    return corpus(clips), sounds
 
 
 def test_backwards_twice_is_forwards() -> None:
@@ -98,6 +103,23 @@ def test_infants_with_voices_of_their_own_are_told_apart_and_states_are_not() ->
     assert age.score.value > 0.9, "the older half hums higher"
 
 
+@pytest.mark.parametrize("name", [Control.STATE, Control.AGE, Control.NOISE])
+def test_a_controls_score_can_be_computed_from_its_answers(name: Control) -> None:
+    clips, sounds = hums()
+    answer = controls.control(name, clips, sounds, sr=SR, repeats=2)
+    (row,) = answer.results("control.x").to_dict("records")
+    table = answer.predictions("control.x")
+    assert (row["key"], row["data"]) == ("control.x.balanced_accuracy", "hums")
+    assert set(table.key) == {"control.x"} and set(table.data) == {"hums"}
+    by_repeat = [
+        balanced_accuracy_score(part.truth, part.predicted) for _, part in table.groupby("repeat")
+    ]
+    assert row["value"] == answer.score.value == pytest.approx(np.mean(by_repeat))
+    assert set(table["clip"]) <= {each.id for each in clips}
+    sides = table.groupby(["repeat", "infant"]).fold.nunique()
+    assert len(by_repeat) == 2 and (sides == 1).all(), "no infant is on both sides"
+
+
 def test_constant_features_answer_every_clip_of_a_fold_alike() -> None:
     clips, sounds = hums()
     answer = controls.control(Control.CONSTANT, clips, sounds, sr=SR, n_folds=5)
@@ -108,7 +130,7 @@ def test_a_question_that_the_clips_cannot_answer_is_refused() -> None:
     clips, sounds = hums()
     with pytest.raises(InputError, match="no device"):
         controls.control(Control.DEVICE, clips, sounds, sr=SR)
-    once = [clip(i, infant=i) for i in range(4)]
+    once = corpus([clip(i, infant=i) for i in range(4)])
     with pytest.raises(InputError, match="two sessions"):
         controls.control(Control.INFANT, once, sounds[:4], sr=SR)
 
@@ -119,4 +141,4 @@ def test_every_control_has_its_expectation() -> None:
 
 def test_an_unknown_control_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"no control 'phase'.*phases"):
-        controls.control("phase", [], [], sr=8000)
+        controls.control("phase", corpus([]), [], sr=8000)

@@ -9,9 +9,11 @@ from typing import cast
 
 import numpy as np
 import pytest
+from sizes import large
 from sklearn.metrics import accuracy_score
 
 from cryutils import claims, evaluation
+from cryutils.claims import coverage
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
@@ -345,6 +347,17 @@ def test_each_accuracy_can_be_computed_from_the_predictions(scores: Table3) -> N
     assert (scores.predictions().fold >= 0).all()
 
 
+def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
+    results = scores.results().set_index(["key", "protocol"]).value
+    areas = results[results.index.get_level_values("key").str.endswith(".roc_auc")]
+    by_key = dict(iter(scores.predictions().groupby(["key", "protocol"])))
+    for (key, protocol), area in areas.items():
+        a = coverage.Answers.of(by_key[key.removesuffix(".roc_auc"), protocol])
+        again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
+        assert again.value == pytest.approx(area), key
+    assert len(areas)
+
+
 @pytest.mark.parametrize(("unit", "other"), [(Split.CLIP, Split.FRAME), (Split.FRAME, Split.CLIP)])
 def test_every_result_is_recorded_under_its_key(
     scores: Table3, unit: Split, other: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -385,7 +398,7 @@ def test_the_published_figures_are_the_ledgers() -> None:
 # ---- the files --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["features", "probabilities"])
+@pytest.mark.parametrize("kind", [pytest.param("features", marks=large), "probabilities"])
 def test_the_files_answer_as_the_networks_do(
     scores: Table3, streams: Streams, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

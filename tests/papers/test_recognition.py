@@ -212,8 +212,7 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
         folds = protocol.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
         twice = np.stack([case.probabilities, case.probabilities[::-1]])
         scored = Scored.of(twice, case.corpus, folds, protocol=str(protocol))
-        claims.record_table(scored.results("cry2"))
-        claims.record_predictions(scored.predictions("cry2"))
+        claims.record_scores("cry2", scored)
     table = claims.load_predictions("cry2")
     results = claims.load_results().set_index(["key", "protocol"]).value
     assert len(table) == 2 * 2 * 60

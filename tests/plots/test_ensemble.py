@@ -97,7 +97,7 @@ def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
     assert names == ["SVM", "ensemble"] * 2
     order = [(pair, model) for pair in ("sleepy_hungry", "total") for model in ("svm", "proposed")]
     rows_at = dict(zip(order, ax.get_yticks(), strict=True))
-    assert points(ax, "split by frame")[0] == [0.9]
+    assert points(ax, "split by window")[0] == [0.9]
     x, y = points(ax, "split by clip")
     assert dict(zip(x, y, strict=True)) == {
         0.6: rows_at["total", "svm"], 0.7: rows_at["total", "proposed"],
@@ -167,6 +167,12 @@ def test_figure_3_is_a_panel_a_submodel(axes: np.ndarray) -> None:
     assert points(axes[2], "paper stops (10)")[0] == [10, 10]
     labels = [line.get_label() for line in axes[0].lines]
     assert not any(str(label).startswith("paper stops") for label in labels)
+
+
+def test_figure_3_shows_accuracy_too(axes: np.ndarray) -> None:
+    plots.submodel_curves({"mfcc": history("task", 3)}, axes[:1], what="accuracy")
+    assert points(axes[0], "training")[1] == pytest.approx([1 / 2, 2 / 3, 3 / 4])
+    assert axes[0].get_ylabel() == "accuracy"
 
 
 def test_figure_4_is_loss_and_accuracy_of_the_final_model(axes: np.ndarray) -> None:
