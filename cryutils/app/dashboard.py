@@ -52,9 +52,10 @@ STYLE = f"""<style>
 .cry-bar {{ {_variables(INKS)} }}
 [data-jp-theme-light="false"] .cry-bar {{ {_variables(GLOWS)} }}
 .cry-now {{ font-size: 1.6em; font-weight: 700 }}
-.cry-table {{ border-spacing: 6px 3px; width: 100%; max-width: 44em }}
+.cry-table {{ border-spacing: 6px 3px; width: 100%; max-width: 62em }}
 .cry-table th {{ text-align: left; white-space: nowrap; font-weight: 400 }}
-.cry-table .cry-bar {{ display: flex; height: 14px; min-width: 5em; background: #8883 }}
+.cry-table .cry-bar {{ display: flex; height: 14px; min-width: 5em; width: 24vw; max-width: 20em;
+  background: #8883 }}
 .cry-table td {{ font-variant-numeric: tabular-nums }}
 </style>"""
 
@@ -92,7 +93,8 @@ class Dashboard(ipywidgets.VBox):
         self._period.observe(self.look, names="value")
         again = ipywidgets.Button(description="Look again", icon="refresh")
         again.on_click(self.look)
-        bar = ipywidgets.HBox([self._period, again], layout=self._taps.layout)
+        end = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
+        bar = ipywidgets.HBox([self._period, again], layout=end)
         super().__init__([self._now, self._taps, self._answer, bar, self._history])
         self.look()
 

@@ -33,7 +33,7 @@ from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, late_fusion
 from cryutils.models.gate import WINDOW_S, CryGate, Gate
 from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_problem
-from cryutils.papers.predict import NO_MODEL, Part, open_parts
+from cryutils.papers.predict import Part, open_parts
 from cryutils.video import faces, tracks
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Monitor"]
@@ -293,7 +293,7 @@ class Monitor:
         if not len(x):
             return None, "no sound", []
         if part is None or not isinstance(part.input, SoundInput) or self._ring is None:
-            return None, f"sound: {NO_MODEL}", []
+            return None, "no model for sound in this run", []
         y = spectral.resample(x, sr=self._ring.sr, to=part.input.sr)
         if problem := sound_problem(y, part.input.sr):
             return None, problem, []
@@ -308,7 +308,7 @@ class Monitor:
             return None, "no picture", True
         part = self._parts.get("image")
         if part is None or self._eye is None or not isinstance(part.input, FaceInput):
-            return None, f"picture: {NO_MODEL}", False
+            return None, "no model for faces in this run", False
         at, frame = max(fresh, key=lambda shot: shot[0])
         if at != self._face[0]:
             self._face = (at, *self._looked(at, frame, part, part.input))

@@ -168,7 +168,8 @@ class Page(ipywidgets.VBox):
             monitor = Monitor(run)
         except InputError as error:  # no model is trained yet
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
-        source = f"{monitor.note}.{'' if run else _faces_elsewhere(monitor.run)}"
+        note = monitor.note.replace("_", " ")  # of labels
+        source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
         live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=source)
         live.observe(self._on_listening, names="listening")
         return live
@@ -230,7 +231,9 @@ class _Infants(ipywidgets.VBox):
         text, hidden = ipywidgets.Text, ipywidgets.Password
         passwords = ("Old password", "New password", "New password again")
         rows = [
+            _heading("Another infant"),
             self._row({"Name": text}, {"Add an infant": page.add}),
+            _heading("Who else cares for the infant above"),
             self._row(
                 {"Caregiver": text},
                 {
@@ -238,8 +241,10 @@ class _Infants(ipywidgets.VBox):
                     "Stop sharing the infant above with": page.unshare,
                 },
             ),
-            self._row({}, {"Remove the infant above": self._remove}),
+            _heading("Your password"),
             self._row(dict.fromkeys(passwords, hidden), {"Set my password": page.set_password}),
+            _heading("No longer here"),
+            self._row({}, {"Remove the infant above": self._remove}),
         ]
         super().__init__([self._list, *rows, self._answer])  # last: no button moves as it comes
 
@@ -289,6 +294,10 @@ class _Infants(ipywidgets.VBox):
         self._answer.value = _alert(words)
 
 
+def _heading(words: str) -> ipywidgets.HTML:
+    return ipywidgets.HTML(f"<h2>{words}</h2>")
+
+
 def _alert(words: str) -> str:
     """Return words that a screen reader says as soon as they are shown."""
     return f"<p role='alert'>{html.escape(words)}</p>"
@@ -326,5 +335,5 @@ def _faces_elsewhere(run: Path) -> str:
         return ""
     return (
         f" The run {run.name} has no model for faces, so none is judged;"
-        f" `cryutils serve --run {both[0]}` would judge them."
+        f" “cryutils serve --run {both[0]}” would judge them."
     )

@@ -382,8 +382,8 @@ def test_without_a_trained_run_it_says_what_to_start(
 @pytest.mark.parametrize(
     ("part", "note"),
     [
-        ("cry2", "by sound alone: picture: no model of it in this run"),
-        ("image", "by face alone: sound: no model of it in this run"),
+        ("cry2", "by sound alone: no model for faces in this run"),
+        ("image", "by face alone: no model for sound in this run"),
     ],
 )
 def test_a_run_with_one_model_makes_do_with_it(

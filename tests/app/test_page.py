@@ -256,7 +256,7 @@ def test_a_page_asks_the_run_that_the_server_names(
     ticket = home.logins.begin("ann")
     words = source(Page(home, ticket))
     assert words.startswith("real infants; ") and "The run real has no model for faces" in words
-    assert "`cryutils serve --run quick` would judge them" in words
+    assert "“cryutils serve --run quick” would judge them" in words
 
     monkeypatch.setenv("CRYUTILS_LIVE_RUN", "quick")
     assert source(Page(home, ticket)).startswith(trained.corpus.note)
