@@ -330,26 +330,42 @@ def article_command(outputs: str | None) -> None:
 
 @cryutils.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def bench(names: tuple[str, ...]) -> None:
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write what is printed to this file.",
+)
+def bench(names: tuple[str, ...], output: Path | None) -> None:
     """Measure this project's speed claims, each against its rival in one run.
 
     \b
-    Example:
+    Examples:
       cryutils bench features
+      cryutils bench power --output power.txt
     """
     import subprocess
 
-    from cryutils._io.paths import project_dir
+    from cryutils._io.paths import project_dir, writing
 
     scripts = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
     for name in names:
         if name not in scripts:
             raise InputError(f"no benchmark {name!r}.{near_miss(name, scripts)}")
-    failed = [
-        name
-        for name in names or tuple(scripts)
-        if subprocess.run([sys.executable, str(scripts[name])], check=False).returncode
-    ]
+    lines, failed = [], []
+    for name in names or tuple(scripts):
+        with subprocess.Popen(
+            [sys.executable, "-u", str(scripts[name])], stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"}, encoding="utf-8",
+        ) as running:  # fmt: skip
+            for line in running.stdout or ():
+                say(line.rstrip("\n"))
+                lines.append(line)
+        if running.returncode:
+            failed.append(name)
+    if output:
+        with writing(output) as part:
+            part.write_text("".join(lines), encoding="utf-8")
     if failed:
         say(f"failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)

@@ -381,6 +381,10 @@ def test_bench_runs_the_named_script_and_hands_its_failure_on(
     code, out, err = command("bench")
     assert (code, err) == (1, "failed: slow\n")
     assert out == "3.0 times\n0.9 times\n"
+    written = apart / "new" / "speed.txt"
+    code, out, _ = command("bench", "slow", "fast", "--output", str(written))
+    assert (code, written.read_text()) == (1, out)
+    assert out == "0.9 times\n3.0 times\n"
 
 
 def test_corpora_of_the_command_are_those_that_load_takes() -> None:
