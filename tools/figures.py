@@ -487,7 +487,7 @@ def own_claims(text: str, reference: Reference) -> str:
     for row in rows:
         scored = row[at["unit"]] in ("share", "p") and row[at["rule"]].endswith(" == value")
         if row[at["paper"]] == "R" and scored:
-            value = round(measured[row[at["id"]]], 2)
+            value = float(f"{measured[row[at['id']]]:.2f}")  # as it is printed
             if value != float(row[at["value"]]) and pd.notna(value):
                 row[at["value"]] = f"{value:.2f}"
     written = io.StringIO()
