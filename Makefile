@@ -33,13 +33,11 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
-# One process more than there are cores, since tests wait for browsers, servers and kernels; and one
-# thread each: more would wait for each other.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+# As many processes as cores, so one thread each: more would wait for each other.
 test test-anywhere: export OMP_NUM_THREADS = 1
 
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
 
 test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)

@@ -198,7 +198,12 @@ CONTRAST = """selector => {
   });
 }"""
 WORDS = ".live-start, .live-verdict, .live-controls label, .live-value, .live-foot, .live-foot a"
-TABS = {"Live": WORDS, "Days": ".cry-table", "Infants": "text=Add an infant", "Limits": "h2"}
+TABS = {
+    "Live": WORDS,
+    "Days": ".cry-table",
+    "Infants": "text=Add an infant",
+    "Limits": "text=What this can do",
+}
 
 
 def reach(page: Page, control: Locator) -> None:
