@@ -255,6 +255,16 @@ def test_readme_gives_the_time_that_the_notebook_gives(name: str) -> None:
     assert re.search(rf"\b{minutes} min", opening), f"{name} gives another time than README"
 
 
+def test_readme_says_what_donateacry_could_have_shown() -> None:
+    first = claims.benchmark_output("power").split("\n\n")[0]
+    assert first.startswith("220 DonateACry's own donors, 200 corpora a point")
+    (enough,) = re.findall(r"score ([\d.]+)$", first)
+    ((power, score),) = re.findall(r"^ +0\.500 +200 +([\d.]+) +([\d.]+)$", first, re.MULTILINE)
+    words = " ".join(README.split())
+    assert f"a difference that scores {float(enough):.2f} leak-free, where guessing has" in words
+    assert f"one that scores {float(score):.2f} in {100 * float(power):.0f} %" in words
+
+
 def test_readme_names_what_is_planned_and_not_there_yet() -> None:
     files = course.notebooks()
     for name in PLANNED:

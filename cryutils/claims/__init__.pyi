@@ -14,6 +14,7 @@ from .ledger import verdicts as verdicts
 from .store import PROTOCOLS as PROTOCOLS
 from .store import Result as Result
 from .store import begin as begin
+from .store import benchmark_output as benchmark_output
 from .store import current as current
 from .store import figure_path as figure_path
 from .store import load_predictions as load_predictions

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from cryutils._io.paths import outputs_dir, resolve, writing
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval
 
 __all__ = [
-    "PROTOCOLS", "Result", "begin", "current", "figure_path", "load_predictions", "load_results",
-    "merge", "read_results", "record", "record_interval", "record_predictions", "record_scores",
-    "record_table", "run_dir", "unreadable",
+    "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path",
+    "load_predictions", "load_results", "merge", "read_results", "record", "record_interval",
+    "record_predictions", "record_scores", "record_table", "run_dir", "unreadable",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
@@ -195,6 +195,18 @@ def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
 
 def _predictions_path(folder: Path, key: str) -> Path:
     return folder / "predictions" / f"{key}.parquet"
+
+
+def benchmark_output(name: str) -> str:
+    """Return what `cryutils bench <name>` printed when it was last kept with the reference runs.
+
+    Raises InputError where none of that name is kept.
+    """
+    path = project_dir() / "outputs" / "reference" / "benchmarks" / f"{name}.txt"
+    if not path.is_file():
+        names = [file.stem for file in path.parent.glob("*.txt")]
+        raise InputError(f"{path}: no such output is kept.{near_miss(name, names)}")
+    return path.read_text(encoding="utf-8")
 
 
 def current() -> str:

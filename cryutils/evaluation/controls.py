@@ -31,7 +31,7 @@ from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval
 from cryutils.evaluation.permutation import permute_labels
-from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, folds
+from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, fold_numbers, folds
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
@@ -201,9 +201,7 @@ def control(
         score = interval(predicted, target, infants)
     tables = []
     for repeat, (row, parts) in enumerate(zip(predicted, drawn, strict=True)):
-        fold = np.zeros(len(clips), np.int64)
-        for k, (_, test) in enumerate(parts):
-            fold[test] = k
+        fold = fold_numbers((test for _, test in parts), len(clips))
         table = pd.DataFrame({"infant": infants, "repeat": repeat, "fold": fold, "truth": target})
         tables.append(table.assign(predicted=np.array(classes)[row]))
     answers = pd.concat(tables, ignore_index=True)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices, fold_numbers
 
 __all__ = [
     "Interval", "Metric", "auc_coverage", "auc_interval", "combined", "degrees_of_freedom",
@@ -330,12 +330,10 @@ def auc_interval(
 
 
 def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArray[np.int64]:
-    """Return which fold of its repeat tests a clip, (repeats, clips); 0 for all without folds."""
-    fold = np.zeros(rows.shape[:2], dtype=np.int64)
-    for number, repeat in enumerate(folds or ()):
-        for k, (_, test) in enumerate(repeat):
-            fold[number, test] = k
-    return fold
+    """Return which fold of its repeat tests a clip, (repeats, clips); -1 without folds."""
+    repeats, clips = rows.shape[:2]
+    tests = [[test for _, test in repeat] for repeat in folds or [()] * repeats]
+    return np.stack([fold_numbers(parts, clips) for parts in tests])
 
 
 def _ranked(

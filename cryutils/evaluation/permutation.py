@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
-from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_indices
+from cryutils.evaluation.splits import (
+    Fold,
+    Labelled,
+    Names,
+    Protocol,
+    class_indices,
+    fold_numbers,
+)
 
 __all__ = [
     "PermutationTest",
@@ -161,9 +168,7 @@ def permutation_test(
         raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
     y, _ = class_indices(corpus.labels)
     folds = Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=1, seed=seed)[0]
-    fold_of = np.empty(len(y), dtype=np.int64)
-    for number, (_, test) in enumerate(folds):
-        fold_of[test] = number
+    fold_of = fold_numbers((test for _, test in folds), len(y))
     members = list(cells.values())
     with one_thread():
         observed = _scores(members, y, _folds_from(fold_of))

@@ -11,7 +11,7 @@ network, `models.crossfit.validation_clips` decides.)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Self
 from typing import Protocol as Interface
@@ -28,6 +28,7 @@ __all__ = [
     "Protocol",
     "Split",
     "class_indices",
+    "fold_numbers",
     "folds",
     "infant_split",
     "paper_split",
@@ -230,6 +231,17 @@ def folds(
         _check_classes(names, per_class, "infant", 2)
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]
+
+
+def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
+    """Return which of the folds with these test parts tests each of `n` clips, int64 `(n,)`.
+
+    -1 stands for none.
+    """
+    numbers = np.full(n, -1, dtype=np.int64)
+    for number, test in enumerate(tests):
+        numbers[test] = number
+    return numbers
 
 
 def _one_division(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, Split, class_indices
+from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "nearest", "predictions",
-    "results", "scores", "taken",
+    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "key", "nearest", "scores",
+    "taken",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -67,10 +67,10 @@ class Framewise:
         """
         if self.split is Split.FRAME:
             raise InputError("split by frame, every network has seen frames of every clip.")
-        tester = {int(clip): k for k, fold in enumerate(self.folds) for clip in fold.test}
+        tester = fold_numbers((fold.test for fold in self.folds), len(embeddings))
         answers = []
         for k, frames in enumerate(embeddings):
-            answers.append(self.networks.predict(tester[k], frames))
+            answers.append(self.networks.predict(int(tester[k]), frames))
             cache.let_go(frames)
         return answers
 
@@ -200,49 +200,43 @@ def nearest(
     return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
 
 
+def key(name: str, split: Split) -> str:
+    """Return the key of `headline`'s scores: `<name>`, `<name>.frame_split` for frames."""
+    return f"{name}.frame_split" if split is Split.FRAME else name
+
+
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean of their frames.
 
     trainings: of one split, each with a seed and divisions of its own; scores are their means.
     """
-    protocol, clip = trainings[0].split.protocol, trainings[0].clip
-    frames = np.stack([fitted.rows for fitted in trainings])
-    clips = np.stack([fitted.by_clip(len(corpus)) for fitted in trainings])
-    folds = [[(fold.training, fold.test) for fold in fitted.folds] for fitted in trainings]
-    of_frames, of_clips = (folds, None) if _by_frame(trainings) else (None, folds)
-    return {
-        "frames": Scored.of(frames, corpus.take(clip), of_frames, protocol=protocol),
-        "clips": Scored.of(clips, corpus, of_clips, protocol=protocol),
-    }
+    return {"frames": _of_frames(trainings, corpus), "clips": _of_clips(trainings, corpus)}
 
 
 def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
     """Return the scores of what the split divides: frames where frames are divided, else clips."""
-    return scores(trainings, corpus)["frames" if _by_frame(trainings) else "clips"]
+    return (_of_frames if _by_frame(trainings) else _of_clips)(trainings, corpus)
 
 
-def results(key: str, trainings: Sequence[Framewise], corpus: Corpus) -> pd.DataFrame:
-    """Return `headline`'s scores as rows for `claims.record_table`.
-
-    As `<key>.accuracy` and so on; where frames are divided, as `<key>.frame_split.accuracy`. `n`
-    counts clips in any case.
-    """
-    whole = headline(trainings, corpus)
-    table = whole.results(_key(key, trainings), "accuracy", "balanced_accuracy", "roc_auc")
-    return table.assign(n=len(corpus))
+def _of_frames(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
+    rows = np.stack([fitted.rows for fitted in trainings])
+    frames = corpus.take(trainings[0].clip)
+    folds = _folds(trainings) if _by_frame(trainings) else None
+    return Scored.of(rows, frames, folds, protocol=trainings[0].split.protocol)
 
 
-def predictions(key: str, trainings: Sequence[Framewise], corpus: Corpus) -> pd.DataFrame:
-    """Return `headline`'s answers as rows for `claims.record_predictions`, by the same key."""
-    return headline(trainings, corpus).predictions(_key(key, trainings))
+def _of_clips(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
+    rows = np.stack([fitted.by_clip(len(corpus)) for fitted in trainings])
+    folds = None if _by_frame(trainings) else _folds(trainings)
+    return Scored.of(rows, corpus, folds, protocol=trainings[0].split.protocol)
+
+
+def _folds(trainings: Sequence[Framewise]) -> list[list[Fold]]:
+    return [[(fold.training, fold.test) for fold in fitted.folds] for fitted in trainings]
 
 
 def _by_frame(trainings: Sequence[Framewise]) -> bool:
     return trainings[0].split is Split.FRAME
-
-
-def _key(key: str, trainings: Sequence[Framewise]) -> str:
-    return f"{key}.frame_split" if _by_frame(trainings) else key
 
 
 def comparison(

@@ -19,6 +19,7 @@ import pandas as pd
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
+from cryutils.evaluation.splits import fold_numbers
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_clips
 from cryutils.models.examples import Examples
@@ -184,24 +185,22 @@ class Scored:
         ends = {name: (interval.low, interval.high) for name, interval in self.intervals.items()}
         rows = [(f"{key}.{k}", value, *ends.get(k, (None, None))) for k, value in values.items()]
         return pd.DataFrame(rows, columns=["key", "value", "low", "high"]).assign(
-            n=len(self.corpus), n_infants=len(set(self.corpus.infants)), protocol=self.protocol,
-            data=self.corpus.name, trainings=self.trainings,
+            n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
+            protocol=self.protocol, data=self.corpus.name, trainings=self.trainings,
         )  # fmt: skip
 
     def predictions(self, key: str) -> pd.DataFrame:
         """Return every answer as rows for `claims.record_predictions`, by the scores' key."""
         repeats, clips = self.predicted.shape
-        fold = np.full((repeats, clips), -1)
-        for row, repeat in zip(fold, self._folds or [[]] * repeats, strict=True):
-            for k, (_, test) in enumerate(repeat):
-                row[test] = k
+        tests = [[test for _, test in repeat] for repeat in self._folds or [[]] * repeats]
         names = np.array([*self.classes, None], dtype=object)  # -1 is the last
         table = pd.DataFrame(
             {
                 "key": key, "protocol": self.protocol, "data": self.corpus.name,
                 "clip": [clip.id for clip in self.corpus] * repeats,
                 "infant": np.tile(self.corpus.infants, repeats),
-                "repeat": np.repeat(np.arange(repeats), clips), "fold": fold.ravel(),
+                "repeat": np.repeat(np.arange(repeats), clips), 
+                "fold": np.concatenate([fold_numbers(parts, clips) for parts in tests]),
                 "truth": np.tile(self.corpus.labels, repeats),
                 "predicted": names[self.predicted.ravel()],
             }

@@ -24,7 +24,7 @@ from cryutils import evaluation
 from cryutils.errors import InputError
 from cryutils.evaluation import Protocol, intervals
 from cryutils.evaluation.intervals import Interval, Metric
-from cryutils.evaluation.splits import Fold, Indices, Split
+from cryutils.evaluation.splits import Fold, Indices, Split, fold_numbers
 from cryutils.models.classical import baselines
 from cryutils.models.examples import by_clip
 from cryutils.models.fusion import decide
@@ -244,9 +244,8 @@ class Table3:
             clip = streams.clip[cell.units] if split is Split.FRAME else cell.units
             for repeat, predicted in enumerate(cell.predicted):
                 plan = self.ensembles[repeat].plan
-                fold = np.full(len(plan.units[split].labels), -1)
-                for k, nested in enumerate(plan.folds[split]):
-                    fold[nested.test] = k
+                tests = (nested.test for nested in plan.folds[split])
+                fold = fold_numbers(tests, len(plan.units[split].labels))
                 columns = {
                     "key": key, "protocol": str(split.protocol), "data": corpus.name,
                     "clip": ids[clip], "infant": cell.infants, "repeat": repeat,

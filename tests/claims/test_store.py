@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +212,11 @@ def test_predictions_before_begin_are_refused(apart: Path, monkeypatch: pytest.M
     monkeypatch.setattr(store, "_current", None)
     with pytest.raises(InputError, match=r"claims\.begin"):
         claims.record_predictions(answers("cry2", "paper", ["a", "b"]))
+
+
+def test_what_benchmarks_printed_is_kept_by_name() -> None:
+    (count,) = re.findall(r"rejected at 0\.05 in (\d+) of 200", claims.benchmark_output("audit"))
+    assert int(count) <= 21, "a binomial(200, 0.05) exceeds that 5 times in ten thousand"
+    assert "no evidence about infants" in claims.benchmark_output("audit")
+    with pytest.raises(InputError, match=r"audits\.txt: no such output is kept\. Did you mean audit"):
+        claims.benchmark_output("audits")

@@ -147,11 +147,14 @@ def test_several_trainings_are_averaged(split: Split) -> None:
         )
         for seed in (0, 1)
     ]  # fmt: skip
-    table = framewise.results("k", fits, corpus)
+    whole = framewise.headline(fits, corpus)
+    metrics = "accuracy", "balanced_accuracy", "roc_auc"
+    table = whole.results("k", *metrics)
+    assert set(table.n) == {len(corpus)}, "frames are no clips"
     assert set(table.trainings) == {2}
-    alone = [framewise.results("k", [fit], corpus).value for fit in fits]
+    alone = [framewise.headline([fit], corpus).results("k", *metrics).value for fit in fits]
     assert table.value.to_numpy() == pytest.approx(np.mean(alone, axis=0))
-    assert set(framewise.predictions("k", fits, corpus).repeat) == {0, 1}
+    assert set(whole.predictions("k").repeat) == {0, 1}
 
 
 def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
@@ -161,9 +164,9 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     fits = {}
     for split in Split:
         fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)]
-        units = framewise.headline(fits[split], corpus).corpus
-        assert len(units) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
-        claims.record_table(framewise.results("image.made", fits[split], corpus))
+        whole = framewise.headline(fits[split], corpus)
+        assert len(whole.corpus) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
+        claims.record_scores(framewise.key("image.made", split), whole, "balanced_accuracy")
     table = framewise.comparison({"made": fits}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
     assert set(claims.load_results().trainings) == {1}
