@@ -43,7 +43,7 @@ def main() -> None:
         points = power.curve(simulated(donors, infants, options.corpora))
         reached = power.at_power(points)
         who = "DonateACry's own donors" if infants == real else "donors drawn from DonateACry's"
-        print(f"{infants} {who}, {options.corpora} corpora a point, B={PERMUTATIONS}")
+        print(f"{infants} {who}, {options.corpora} simulated corpora a point, B={PERMUTATIONS}")
         print(points.to_string(index=False, float_format="{:.3f}".format))
         words = "none of these" if reached is None else f"{reached[0]:.2f}, score {reached[1]:.3f}"
         print(f"signal detected in {power.ENOUGH:.0%} of corpora: {words}\n")

@@ -257,7 +257,7 @@ def test_readme_gives_the_time_that_the_notebook_gives(name: str) -> None:
 
 def test_readme_says_what_donateacry_could_have_shown() -> None:
     first = claims.benchmark_output("power").split("\n\n")[0]
-    assert first.startswith("220 DonateACry's own donors, 200 corpora a point")
+    assert first.startswith("220 DonateACry's own donors, 200 simulated corpora a point")
     (enough,) = re.findall(r"score ([\d.]+)$", first)
     ((power, score),) = re.findall(r"^ +0\.500 +200 +([\d.]+) +([\d.]+)$", first, re.MULTILINE)
     words = " ".join(README.split())

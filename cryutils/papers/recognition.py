@@ -199,7 +199,7 @@ class Scored:
                 "key": key, "protocol": self.protocol, "data": self.corpus.name,
                 "clip": [clip.id for clip in self.corpus] * repeats,
                 "infant": np.tile(self.corpus.infants, repeats),
-                "repeat": np.repeat(np.arange(repeats), clips), 
+                "repeat": np.repeat(np.arange(repeats), clips),
                 "fold": np.concatenate([fold_numbers(parts, clips) for parts in tests]),
                 "truth": np.tile(self.corpus.labels, repeats),
                 "predicted": names[self.predicted.ravel()],

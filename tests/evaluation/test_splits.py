@@ -17,6 +17,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import (
     Protocol,
     class_indices,
+    fold_numbers,
     folds,
     infant_split,
     paper_split,
@@ -222,3 +223,7 @@ def test_the_real_corpus_splits_under_both_protocols() -> None:
         share = np.bincount(y[test]) / np.bincount(y)
         assert np.all((share > 0) & (share < 0.7))
     assert len(Protocol.LEAK_FREE.k_folds(corpus, repeats=2)) == 2
+
+
+def test_a_clip_has_the_number_of_the_fold_that_tests_it() -> None:
+    assert fold_numbers([np.array([2, 0]), np.array([3])], 5).tolist() == [0, -1, 0, 1, -1]
