@@ -1,6 +1,6 @@
 """What does a leak-free score depend on? Both protocols over the dials, on many synthetic corpora.
 
-    cryutils bench dials                   20 seeds, half an hour; a stopped run goes on
+    cryutils bench dials                   20 seeds, 8 minutes; a stopped run goes on
     python benchmarks/dials.py --seeds 5
 
 Section 8 of notebook 03 turns the dials on one corpus a setting; this does it on many, with more

@@ -17,7 +17,10 @@ MENDED = [  # where it stood, what it said
     ("README.md", "360,000 frames"),  # one in six, and a stand-in for ResNet-50
     ("README.md", "coverage is measured by simulation and printed"),  # one interval's is
     ("README.md", "Every such score can be computed"),
+    ("README.md", "but for those of 09"),  # which keep how strongly each class was answered
+    ("README.md", "with features standardised or without its largest donor, of 10"),  # all kept
     ("01", "number is the leak"),
+    ("01", "puts the answer sheet"),  # the same notebook finds little on it
     ("06", "One counterexample refutes"),  # the rule is Holm's
     ("06", "refuted, point by point"),
     ("08", "MFCC discard the phase and the harmonics"),  # 02 shows these in them

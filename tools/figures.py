@@ -37,6 +37,7 @@ from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import ledger, scoreboard, tables
 from cryutils.claims.tables import COMMONEST
+from cryutils.models.classical import BASELINES
 
 WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
          "eleven", "twelve")  # fmt: skip
@@ -238,7 +239,7 @@ def words_splits(reference: Reference, rows: pd.DataFrame) -> Iterator[str]:
     reached = judged[judged.paper_verdict == ledger.Verdict.REPRODUCED]
     named = "; ".join(
         f"{row.claim.removesuffix(': accuracy')}, with {percent(row.value)} in print,"
-        f" {row.paper_reason}"
+        f" {row.paper_reason.partition('; over all')[0]}"
         for row in reached.itertuples()
     )
     yield (
@@ -324,9 +325,11 @@ def words_cry2(reference: Reference) -> Iterator[str]:
     rows = reference.scores(tables.PAPER_B, "donateacry", "balanced_accuracy")
     rivals = rows[~rows.model.isin(["cry2", COMMONEST])]
     if len(rivals):
+        whole = rivals[rivals.model.isin(BASELINES.values())]
+        twice = ", each on whole clips and on its own windows," if len(rivals) > len(whole) else ""
         yield (
-            f"Its {count(len(rivals))} classical rivals lie {span(rivals.paper)} and, leak-free,"
-            f" {span(rivals.leak_free)} in balanced accuracy."
+            f"Its {count(len(whole))} classical rivals{twice} lie {span(rivals.paper)} and,"
+            f" leak-free, {span(rivals.leak_free)} in balanced accuracy."
         )
 
 

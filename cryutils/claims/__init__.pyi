@@ -26,5 +26,6 @@ from .store import record_interval as record_interval
 from .store import record_predictions as record_predictions
 from .store import record_scores as record_scores
 from .store import record_table as record_table
+from .store import record_test as record_test
 from .store import run_dir as run_dir
 from .store import unreadable as unreadable

@@ -54,7 +54,7 @@ _PAIRS = (  # which results are differences, and of which two scores
     (r"cry2\.gain\.(\w+)\.\w+", "cry2", r"baseline.audio.\1"),
     (r"image\.gain\.(\w+)\.\w+", "image", r"baseline.image.\1"),
     (r"full\.gain\.(\w+)\.\w+", "full", r"full.single.\1"),
-    (r"ae_dnn\.(\w+)\.gain\.svm\.\w+", r"ae_dnn.\1", r"ae_dnn.\1.svm"),
+    (r"ae_dnn\.(\w+)\.gain\.(svm\w*)\.\w+", r"ae_dnn.\1", r"ae_dnn.\1.\2"),
     (r"ae_dnn\.(\w+)\.epoch_by_test_gain\.\w+", r"ae_dnn.\1", r"ae_dnn.\1.by_validation"),
     (r"table3\.gain\.(\w+)\.(\w+)\.\w+", r"table3.\2.proposed", r"table3.\2.\1"),
     (r"ablation\.gain\.([\w+]+)\.\w+", "table3.total.proposed", r"ablation.\1"),

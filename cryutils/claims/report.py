@@ -360,7 +360,10 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
                     console.print("no evidence about real infants")
                 console.print(_printed(table, metric))
                 if metric == table.metrics[0] and table.tested:
-                    console.print("p: of the leak-free balanced accuracy, adjusted over the models")
+                    of = f", of {table.permutations} permutations" if table.permutations else ""
+                    console.print(
+                        f"p: of the leak-free balanced accuracy, adjusted over the models{of}"
+                    )
                 elif metric == table.metrics[0]:
                     console.print("no p: this run tested none of these rows")
                 if metric == "accuracy" and not table.comparable:

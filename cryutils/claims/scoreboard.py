@@ -24,7 +24,7 @@ __all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "boar
            "words"]  # fmt: skip
 
 METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
-LAYOUTS = (tables.TABLE2, tables.TABLE3, tables.PAPER_B)
+LAYOUTS = (tables.TABLE2, tables.TABLE2_SCALED, tables.TABLE3, tables.PAPER_B)
 SPLITS = tables.TABLE3.splits  # every split that any of them has
 
 
@@ -100,7 +100,7 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
 
     Columns: table, data, run, group, model, metric, published, then for each of `SPLITS` its value
     and, with `_low` and `_high` behind it, its 95 % interval, with `_coverage` how often that holds
-    the truth, where it was simulated; commonest, p_value and share_above
+    the truth, where it was simulated; commonest, p_value, permutations and share_above
     (as in `tables.Table`), n, n_infants, key (of the result) and stand_in (of the table, "" for
     none). Shares 0-1, NaN where there is none.
     """
@@ -119,8 +119,8 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
             stand_in=entry.table.stand_in,
         )  # fmt: skip
         rows.append(first.join(counts, on="key").join(wide, on="key"))
-    columns = [*about, *scored, "commonest", "p_value", "share_above", "n", "n_infants", "key",
-               "stand_in"]  # fmt: skip
+    columns = [*about, *scored, "commonest", "p_value", "permutations", "share_above", "n",
+               "n_infants", "key", "stand_in"]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=columns)
     return pd.concat(rows, ignore_index=True).reindex(columns=columns)
@@ -129,7 +129,8 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
 def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return one metric of a `board` to be read: in percent with intervals, a row a model.
 
-    Columns: as many of published, those of `SPLITS`, commonest and p as were measured.
+    Columns: as many of published, those of `SPLITS`, commonest, p and B (of how many permutations
+    p is) as were measured.
     """
     rows = shown[shown.metric == metric]
     rows = rows.set_index(["table", "group", "model"])
@@ -146,6 +147,7 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
             **splits,
             "commonest": rows.commonest.map(in_percent),
             "p": rows.p_value.map(lambda p: "–" if pd.isna(p) else f"{p:.3f}"),
+            "B": rows.permutations.map(lambda count: "–" if pd.isna(count) else f"{count:.0f}"),
         },
         index=rows.index,
     )
@@ -203,10 +205,12 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
     tested = models[(models.metric == "balanced_accuracy") & models.p_value.notna()]
     if len(tested):
         better = (tested.p_value <= ALPHA).sum()
+        count = tested.sort_values("p_value").permutations.iloc[0]
+        of = "" if pd.isna(count) else f", of {count:.0f} permutations"
         yield (
             f"{better} of the {len(tested)} models that were tested on {data}"
             f" {_is(better)} shown to be better than guessing on infants they haven't met (p of"
-            f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f})."
+            f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f}{of})."
         )
     both = models[(models.metric == "balanced_accuracy")]
     both = both[both.paper.notna() & both.leak_free.notna()]

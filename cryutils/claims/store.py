@@ -11,7 +11,7 @@ import json
 import math
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,16 +23,17 @@ from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     from cryutils.evaluation.intervals import Interval
+    from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
     "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path",
     "load_predictions", "load_results", "merge", "read_results", "record", "record_interval",
-    "record_predictions", "record_scores", "record_table", "run_dir", "unreadable",
+    "record_predictions", "record_scores", "record_table", "record_test", "run_dir", "unreadable",
 ]  # fmt: skip
 
 PROTOCOLS = ("paper", "leak_free")
-_COUNTS = ("n", "n_infants", "seed", "trainings")
-_LATER: dict[str, Any] = {"trainings": None}  # not in older files
+_COUNTS = ("n", "n_infants", "seed", "trainings", "permutations")
+_LATER: dict[str, Any] = {"trainings": None, "permutations": None}  # not in older files
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Result:
     """One measured number: `n` counts test clips, `n_infants` the infants they come from.
 
     `trainings`: with how many seeds the networks behind it were trained, each time on divisions
-    of their own; None where no network is behind it.
+    of their own; None where no network is behind it. `permutations`: of how many a p-value is, so
+    how small it could be; None for what is no p-value.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Result:
     notebook: str
     seed: int | None
     trainings: int | None
+    permutations: int | None
 
 
 class Scored(Protocol):
@@ -103,12 +106,14 @@ def record(
     protocol: str | None = None,
     data: str,
     trainings: int | None = None,
+    permutations: int | None = None,
 ) -> Result:
     """Store one measured number under a dotted `key` and return it.
 
     `low` and `high` bound its interval, `protocol` is "paper", "leak_free" or None where
-    no split is involved, `data` names the corpus, `trainings` is as in `Result`. Raises
-    InputError for another protocol, a number that isn't finite, or a call before `begin`.
+    no split is involved, `data` names the corpus, `trainings` and `permutations` are as in
+    `Result`. Raises InputError for another protocol, a number that isn't finite, or a call before
+    `begin`.
     """
     if _current is None:
         raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
@@ -129,6 +134,7 @@ def record(
         notebook=_current.name,
         seed=_current.seed,
         trainings=None if trainings is None else int(trainings),
+        permutations=None if permutations is None else int(permutations),
     )
     text = json.dumps(asdict(result), indent=1)
     _current.texts[key, protocol, data] = textwrap.indent(text, " ")
@@ -179,6 +185,19 @@ def record_scores(key: str, scored: Scored, *names: str) -> None:
     """
     record_table(scored.results(key, *names))
     record_predictions(scored.predictions(key))
+
+
+def record_test(key: str, test: PermutationTest, cell: Hashable, scored: Scored) -> str:
+    """Store as `<key>.p_value` how often chance scores as high as a cell of `test` does.
+
+    It is adjusted for the whole family, and `scored` are that cell's scores. Returns it in words.
+    """
+    row = scored.results(key, "balanced_accuracy").assign(
+        key=f"{key}.p_value", value=test.adjusted[cell], low=None, high=None,
+        permutations=len(test.null),
+    )  # fmt: skip
+    record_table(row)
+    return test.words(cell)
 
 
 def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
@@ -274,7 +293,7 @@ def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
 def read_results(path: Path) -> list[dict[str, Any]]:
     """Return the records in a results file (keys as in `Result`).
 
-    Files of older versions don't know `trainings`, which is then None. Raises InputError where it
+    Files of older versions don't know all of them, which are then None. Raises InputError where it
     can't be read, or holds anything that `record` doesn't write.
     """
     try:

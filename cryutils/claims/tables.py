@@ -73,8 +73,9 @@ class Table:
     left out of it. Columns: group, model, metric, split, key (of the result, no split in it),
     value, low, high, coverage (how often such an interval holds the truth, if that was simulated),
     n, n_infants, published (the paper's figure for that metric), p_value (of the model's leak-free
-    balanced accuracy), commonest (the leak-free score of always giving the commonest answer;
-    where a balanced accuracy has none, 1 over the number of Table 1's classes in use) and
+    balanced accuracy), permutations (of how many that is), commonest (the leak-free score of always
+    giving the commonest answer; where a balanced accuracy has none, 1 over the number of Table 1's
+    classes in use) and
     share_above (how many single splits reach `published`, under the paper's protocol, over every
     reading of the text in `papers.multiverse`); numbers are float64, shares 0-1 or
     counts, NaN where there is none.
@@ -105,6 +106,16 @@ class Table:
     def tested(self) -> bool:
         """Whether any model was tested against chance."""
         return bool(self.scores.p_value.notna().any())
+
+    @property
+    def permutations(self) -> str:
+        """Of how many permutations its p-values are, "49 to 999"; "" where none says so."""
+        counts = self.scores.permutations[self.scores.p_value.notna()].dropna().astype(int)
+        return (
+            " to ".join(dict.fromkeys([f"{counts.min()}", f"{counts.max()}"]))
+            if len(counts)
+            else ""
+        )
 
 
 TABLE2 = Layout(
@@ -140,14 +151,21 @@ TABLE3 = Layout(  # named after the paper's states, so that each row stands for 
     ],
     {"frame": "windows split", "paper": "clips split", "leak_free": "leak-free"},
 )
-_RIVALS = {**BASELINES, "majority": COMMONEST}
+
+
+def _rivals(examples: str) -> list[tuple[str, str]]:
+    """Return the classical models on whole clips, then on the `examples` of a network."""
+    each = [(f"{model}_{examples}", f"{name}, on {examples}") for model, name in BASELINES.items()]
+    return [*BASELINES.items(), *each, ("majority", COMMONEST)]
+
+
 PAPER_B = Layout(
     "Paper B",
     [
         ("cry2", "sound", "cry2"),
-        *((f"baseline.audio.{model}", "sound", name) for model, name in _RIVALS.items()),
+        *((f"baseline.audio.{model}", "sound", name) for model, name in _rivals("windows")),
         ("image", "face", "image"),
-        *((f"baseline.image.{model}", "face", name) for model, name in _RIVALS.items()),
+        *((f"baseline.image.{model}", "face", name) for model, name in _rivals("crops")),
         ("full", "sound and face", "full, late fusion"),
     ],
     TABLE2.splits,
@@ -234,13 +252,14 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     scores = scores.merge(pd.DataFrame({"metric": layout.metrics}), "cross")
     scores = scores.merge(pd.DataFrame({"split": list(layout.splits)}), "cross")
     scores["key"] = scores.model_key + "." + scores.metric
-    numbers = ["value", "low", "high", "coverage", "n", "n_infants"]
+    numbers = ["value", "low", "high", "coverage", "n", "n_infants", "permutations"]
     measured = measured.reindex(columns=["key", "split", *numbers])
     measured = measured.astype(dict.fromkeys(numbers, float))
-    scores = scores.merge(measured, "left")
+    scores = scores.merge(measured.drop(columns="permutations"), "left")
     scores = scores[scores.groupby("key").value.transform("count") > 0]
 
-    leak_free = measured[measured.split == "leak_free"].set_index("key").value
+    free = measured[measured.split == "leak_free"].set_index("key")
+    leak_free = free.value
     paper = measured[measured.split == "paper"].set_index("key").value
     readings = scores.model_key.str.replace("feature_validation.", "multiverse.table2.")
     keys = {group: key for key, group, model in layout.rows if model == COMMONEST}
@@ -256,6 +275,7 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
         scores.assign(
             published=published,
             p_value=(scores.model_key + ".p_value").map(leak_free),
+            permutations=(scores.model_key + ".p_value").map(free.permutations),
             commonest=commonest,
             share_above=above.where(published.notna()),
         )

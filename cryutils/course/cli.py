@@ -92,7 +92,9 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option("--profile", default="quick", show_default=True, help="quick, real, judged or paper.")
+@click.option(
+    "--profile", default="quick", show_default=True, help="quick, real, simulated, judged or paper."
+)
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
 @click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")

@@ -69,6 +69,9 @@ VALIDATION = 0.25  # share of the training side on which epoch and weights are c
 WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)
 _HOP_S = 0.016  # frames are twice as long
 _N_MELS = 40
+_EPSILON = np.finfo(
+    np.float64
+).eps  # no probability counts for less, as in scikit-learn's `log_loss`
 
 METRICS = ("balanced_accuracy", "accuracy")
 MARGIN = 0.05  # a change of five points either way is called none, as in `data/claims.csv`
@@ -482,7 +485,6 @@ def join(
     Its probabilities and a nearest-neighbour classifier's are averaged with the weights that are
     likeliest on validation rows (on the very rows that both learnt from, if `Rung.STACKING` is).
     """
-    from sklearn.metrics import log_loss
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
 
@@ -505,13 +507,9 @@ def join(
     near[:, neighbours.classes_] = neighbours.predict_proba(x)
     alike = np.split(near, ends)
     judge = 0 if Rung.STACKING in wrong else 1
-    labels = np.arange(classes)
-    weight = min(
-        WEIGHTS,
-        key=lambda w: log_loss(
-            parts[judge].y, w * sure[judge] + (1 - w) * alike[judge], labels=labels
-        ),
-    )
+    truth = (np.arange(len(parts[judge].y)), parts[judge].y)
+    a, b = sure[judge][truth], alike[judge][truth]
+    weight = max(WEIGHTS, key=lambda w: np.log(np.maximum(w * a + (1 - w) * b, _EPSILON)).sum())
     return np.asarray(weight * sure[2] + (1 - weight) * alike[2], dtype=np.float64)
 
 

@@ -139,24 +139,26 @@ def permutation_test(
     *,
     permutations: int = 999,
     n_splits: int = 5,
+    repeats: int = 1,
     seed: int = 0,
     jobs: int | None = None,
     progress: bool = False,
 ) -> PermutationTest:
     """Return the test of a family of models, each refitted on folds built from permuted labels.
 
-    The statistic is the balanced accuracy of pooled out-of-fold predictions of one k-fold
-    division, the observed one computed just so. The division depends on labels and infants
-    alone, and a permutation carries equal infants onto each other; so the division that the
-    permuted labels would have been given is the first one, carried along with the labels: as
-    stratified, as leak-free, and drawn from the same distribution, which makes the test exact.
+    The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
+    `repeats` k-fold divisions, the observed one computed just so. A division depends on labels
+    and infants alone, and a permutation carries equal infants onto each other; so the divisions
+    that the permuted labels would have been given are the first ones, carried along with the
+    labels: as stratified, as leak-free, and drawn from the same distribution, which makes the test
+    exact.
 
     Args:
         cells: name -> (model, features), as in `out_of_fold`; give models a `random_state`.
         corpus: has `labels` and `infants`.
         protocol: "paper" or "leak_free": how folds are divided. Labels are permuted alike.
         permutations: B; the smallest p-value is 1 / (B + 1).
-        n_splits: folds.
+        n_splits, repeats: folds of a division, and divisions.
         seed: of folds and permutations; the result does not depend on `jobs`.
         jobs: processes; None for all cores.
         progress: count the permutations on a terminal or in a notebook.
@@ -167,11 +169,11 @@ def permutation_test(
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
     y, _ = class_indices(corpus.labels)
-    folds = Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=1, seed=seed)[0]
-    fold_of = fold_numbers((test for _, test in folds), len(y))
+    divisions = Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
+    fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
     members = list(cells.values())
     with one_thread():
-        observed = _scores(members, y, _folds_from(fold_of))
+        observed = _scores(members, y, fold_of)
     infants = np.asarray(corpus.infants)
     chunks = [
         range(start, min(start + _CHUNK, permutations)) for start in range(0, permutations, _CHUNK)
@@ -181,7 +183,7 @@ def permutation_test(
         for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
             null.extend(chunk)
             report(len(null), permutations)
-    return PermutationTest(tuple(cells), np.array(observed), np.array(null), seed)
+    return PermutationTest(tuple(cells), observed, np.array(null), seed)
 
 
 def fixed_prediction_test(
@@ -248,6 +250,14 @@ def _folds_from(fold_of: NDArray[np.int64]) -> list[Fold]:
 
 
 def _scores(
+    members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], fold_of: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return each cell's score, `(cells,)`; the mean over divisions, of which each is a row."""
+    each = [_scores_of_division(members, y, _folds_from(row)) for row in fold_of]
+    return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+
+def _scores_of_division(
     members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], folds: Sequence[Fold]
 ) -> list[float]:
     # Cells that share a function of the training part have it called once a fold.
@@ -287,7 +297,7 @@ def _one_chunk(
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         for number in numbers:
             order = _order(infants, seed, number)
-            rows.append(np.array(_scores(members, y[order], _folds_from(fold_of[order]))))
+            rows.append(_scores(members, y[order], fold_of[:, order]))
     return rows
 
 

@@ -48,6 +48,15 @@ class CrossFit:
     classes: list[str]
     stopping: list[Indices] = field(default_factory=list, repr=False)
 
+    @property
+    def fit_folds(self) -> list[list[Fold]]:
+        """Its folds, each with the clips that the network learnt from, and none that stopped it."""
+        held = iter(self.stopping)
+        return [
+            [(np.setdiff1d(train, next(held)), test) for train, test in repeat]
+            for repeat in self.folds
+        ]
+
     def predict(self, examples: Examples) -> Array:
         """Return what the same networks say of changed examples of the same clips.
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, fold_numbers
+from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, Stack, Task
@@ -210,33 +210,27 @@ def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
 
     trainings: of one split, each with a seed and divisions of its own; scores are their means.
     """
-    return {"frames": _of_frames(trainings, corpus), "clips": _of_clips(trainings, corpus)}
+    return {unit: _scored(trainings, corpus, unit) for unit in ("frames", "clips")}
 
 
 def headline(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
     """Return the scores of what the split divides: frames where frames are divided, else clips."""
-    return (_of_frames if _by_frame(trainings) else _of_clips)(trainings, corpus)
+    return _scored(trainings, corpus, _divided(trainings[0].split))
 
 
-def _of_frames(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
-    rows = np.stack([fitted.rows for fitted in trainings])
-    frames = corpus.take(trainings[0].clip)
-    folds = _folds(trainings) if _by_frame(trainings) else None
-    return Scored.of(rows, frames, folds, protocol=trainings[0].split.protocol)
+def _divided(split: Split) -> str:
+    return "frames" if split is Split.FRAME else "clips"
 
 
-def _of_clips(trainings: Sequence[Framewise], corpus: Corpus) -> Scored:
-    rows = np.stack([fitted.by_clip(len(corpus)) for fitted in trainings])
-    folds = None if _by_frame(trainings) else _folds(trainings)
-    return Scored.of(rows, corpus, folds, protocol=trainings[0].split.protocol)
-
-
-def _folds(trainings: Sequence[Framewise]) -> list[list[Fold]]:
-    return [[(fold.training, fold.test) for fold in fitted.folds] for fitted in trainings]
-
-
-def _by_frame(trainings: Sequence[Framewise]) -> bool:
-    return trainings[0].split is Split.FRAME
+def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored:
+    split = trainings[0].split
+    by_clip = unit == "clips"
+    rows = np.stack([fit.by_clip(len(corpus)) if by_clip else fit.rows for fit in trainings])
+    units = corpus if by_clip else corpus.take(trainings[0].clip)
+    folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
+    # Folds are of what the split divides; of other units no area is drawn fold by fold.
+    divided = folds if unit == _divided(split) else None
+    return Scored.of(rows, units, divided, protocol=split.protocol)
 
 
 def comparison(

@@ -19,10 +19,10 @@ import pandas as pd
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
-from cryutils.evaluation.splits import fold_numbers
+from cryutils.evaluation.splits import Indices, fold_numbers
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_clips
-from cryutils.models.examples import Examples
+from cryutils.models.examples import Examples, by_clip
 from cryutils.models.fusion import NO_PREDICTION, decide, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
 
@@ -149,6 +149,36 @@ class Scored:
             model, features[usable], labels, inside, classes=corpus.classes
         )
         return cls(predicted, corpus, protocol=protocol, strengths=strengths, folds=folds)
+
+    @classmethod
+    def from_examples(
+        cls,
+        model: Any,
+        features: npt.NDArray[np.floating[Any]],
+        clip: Indices,
+        corpus: Corpus,
+        folds: Folds,
+        *,
+        protocol: str,
+    ) -> Scored:
+        """Return the scores of a classical model that is fitted on examples, as a network is.
+
+        features, clip: a row an example, (rows, n), and of which clip it is, int (rows,). A clip is
+        answered by the mean of its rows' strengths; one without rows gets no answer.
+        """
+        rows = [
+            [
+                (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
+                for train, test in repeat
+                if np.isin(test, clip).any()
+            ]
+            for repeat in folds
+        ]
+        _, strengths = evaluation.scored_out_of_fold(
+            model, features, corpus.labels[clip], rows, classes=corpus.classes
+        )
+        p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
+        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds)
 
     def _forget_intervals(self) -> None:
         # What always says the same knows nothing that could be sure or unsure.

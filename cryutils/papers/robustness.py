@@ -320,16 +320,17 @@ class Calibrated:
 
 
 def validation_answers(fits: Mapping[str, CrossFit], examples: Mapping[str, Examples]) -> Answers:
-    """Return what the first repeat's networks say of their validation clips, and fused.
+    """Return what each training's networks say of their validation clips, and fused.
 
-    float32 (folds, clips, classes), a row of NaN for any other clip.
+    float32 (trainings, folds, clips, classes), a row of NaN for any other clip.
     """
-    folds = {name: len(fit.folds[0]) for name, fit in fits.items()}
-    single = {name: fit.validation(examples[name])[: folds[name]] for name, fit in fits.items()}
-    by_fold = [
+    single = {name: fit.validation(examples[name]) for name, fit in fits.items()}
+    by_fit = [
         fused(dict(zip(single, rows, strict=True))) for rows in zip(*single.values(), strict=True)
     ]
-    return {name: np.stack([answers[name] for answers in by_fold]) for name in by_fold[0]}
+    trainings = len(next(iter(fits.values())).folds)
+    whole = {name: np.stack([answers[name] for answers in by_fit]) for name in by_fit[0]}
+    return {name: rows.reshape(trainings, -1, *rows.shape[1:]) for name, rows in whole.items()}
 
 
 def calibrated(

@@ -260,6 +260,23 @@ def test_where_single_hold_outs_were_drawn_they_judge_the_published_one(
     assert judged(*rows) == [(verdict, "contradicted")]
 
 
+def test_beside_the_verdict_stands_how_many_hold_outs_of_all_readings_reach_the_figure(
+    book,
+) -> None:
+    key = "feature_validation.mfcc.knn"
+    book({**PUBLISHED, "key": f"{key}.accuracy"})
+    rows = [
+        result(f"{key}.holdout_accuracy", 0.5, 0.2, 0.7, protocol="paper"),
+        result(f"{key}.accuracy", 0.4, 0.3, 0.5, protocol="paper"),
+        result("multiverse.table2.mfcc.knn.share_above_published", 0.0166, protocol="paper"),
+    ]
+    table = ledger.judge(pd.DataFrame(rows, columns=list(claims.Result.__slots__)))
+    assert table.paper_verdict[0] == "not reproduced", "the rule is of one reading"
+    assert table.paper_reason[0].endswith(
+        "20 to 70 %; over all readings of the text 1.7 % reach the figure"
+    )
+
+
 def test_a_figure_of_one_corpus_is_not_held_against_another(book) -> None:
     book(PUBLISHED)
     row = result("k.accuracy", 0.1, 0.05, 0.15, data="yours", protocol="paper")

@@ -102,6 +102,22 @@ def column(table: tables.Table, name: str) -> list[float | None]:
     return [None if pd.isna(v) else v for v in by_model.max()]
 
 
+@pytest.mark.parametrize(("counts_of", "words"), [((199, 199), "199"), ((999, 49), "49 to 999")])
+def test_a_table_says_of_how_many_permutations_its_p_values_are(
+    counts_of: tuple[int, int], words: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [dict(row) for row in TWO]
+    tested = [row for row in rows if row["key"].endswith(".p_value")]
+    for row_, count in zip(tested, counts_of, strict=True):
+        row_["permutations"] = count
+    (table,) = tables.build(tables.TABLE2, results(rows))
+    assert table.permutations == words
+    report.print_scoreboard([made(run, rows)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"adjusted over the models, of {words} permutations" in printed
+    assert f"adjusted over the models tested; {words} permutations." in Page(report.write(run)).text
+
+
 def test_table_2_stands_beside_what_the_paper_printed() -> None:
     (table,) = tables.build(tables.TABLE2, results(TWO))
     assert wide(table) == {
@@ -111,6 +127,7 @@ def test_table_2_stands_beside_what_the_paper_printed() -> None:
     }
     assert column(table, "published") == [0.4583, 0.8449, None]
     assert column(table, "p_value") == [0.04, 0.50, None]
+    assert table.permutations == ""
     assert column(table, "commonest") == [0.355] * 3
     assert table.metrics == ["accuracy"]
 

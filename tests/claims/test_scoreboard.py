@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -209,3 +210,16 @@ def test_in_words_a_score_is_a_percentage_with_its_interval() -> None:
     texts = ["46", "30 [20, 40]", "20 [10, 35]", "25", "0.900"]
     assert list(row) == texts
     assert list(row.index) == ["published", "paper's protocol", "leak-free", "commonest", "p"]
+
+
+def test_beside_a_p_value_stands_of_how_many_permutations_it_is() -> None:
+    measured = results(REAL)
+    measured["permutations"] = np.where(measured.key.str.endswith("svm.p_value"), 199.0, np.nan)
+    shown = board({"real": measured})
+    table = scoreboard.words(shown, "accuracy").loc["Paper A, Table 2"]
+    assert dict(table[["p", "B"]].loc["STFT", "SVM"]) == {"p": "0.900", "B": "199"}
+    assert table.B["MFCC", "K-NN"] == "–"
+    assert "the smallest is 0.040)" in concluded({"real": measured})[About.REAL]
+    measured["permutations"] = 999.0
+    words = concluded({"real": measured})[About.REAL]
+    assert "the smallest is 0.040, of 999 permutations)" in words

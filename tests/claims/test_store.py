@@ -14,7 +14,10 @@ import pytest
 from cryutils import claims
 from cryutils._io import paths
 from cryutils.claims import store
+from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation.permutation import PermutationTest
+from cryutils.papers import recognition
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,7 @@ def test_a_result_is_stored_with_all_that_the_contract_names(run: Path) -> None:
             "key": "feature_validation.stft.svm.accuracy", "value": 0.4583, "low": 0.2,
             "high": 0.7, "n": 23, "n_infants": 11, "protocol": "leak_free",
             "data": "donateacry", "notebook": "03_feature_validation", "seed": 7,
-            "trainings": None,
+            "trainings": None, "permutations": None,
         }
     ]  # fmt: skip
 
@@ -54,9 +57,24 @@ def test_how_often_a_network_was_trained_is_stored_and_missing_in_older_files(ru
     claims.record("k", 0.5, data="synthetic", trainings=np.int64(5))
     claims.record_table(pd.DataFrame([{"key": "n", "value": 1, "data": "x", "trainings": np.nan}]))
     assert [row["trainings"] for row in stored(run, "a")] == [5, None]
-    older = [{k: v for k, v in row.items() if k != "trainings"} for row in stored(run, "a")]
+    later = ("trainings", "permutations")
+    older = [{k: v for k, v in row.items() if k not in later} for row in stored(run, "a")]
     (run / "results" / "a.json").write_text(json.dumps(older))
     assert claims.load_results().trainings.tolist() == [None, None]
+
+
+def test_a_p_value_is_stored_with_the_clips_that_were_tested_and_its_permutations(run) -> None:
+    clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
+             for k, label in enumerate(["a", "b", "a", "b"])]  # fmt: skip
+    corpus = Corpus(clips, name="mine", note="")
+    scored = recognition.Scored(np.array([[0, 1, 0, 1]]), corpus, protocol="leak_free")
+    test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
+    claims.begin("a")
+    assert claims.record_test("cry2", test, "m", scored) == "p = 0.5"
+    (row,) = stored(run, "a")
+    assert (row["key"], row["value"], row["permutations"]) == ("cry2.p_value", 0.5, 3)
+    assert (row["n"], row["n_infants"], row["protocol"]) == (4, 4, "leak_free")
+    assert (row["low"], row["high"], row["data"]) == (None, None, corpus.name)
 
 
 def test_numbers_of_numpy_are_stored_as_plain_ones(run: Path) -> None:

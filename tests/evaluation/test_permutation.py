@@ -122,6 +122,29 @@ def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> 
             assert not any(set(infants[train]) & set(infants[test]) for train, test in folds)
 
 
+def test_score_and_nulls_are_means_over_the_divisions_that_the_score_in_print_has() -> None:
+    corpus, X = voices(np.random.default_rng(2), signal=0.5)
+    scores = []
+
+    class Notes(NearestMean):
+        def predict_folds(self, X, y, folds):
+            answers = super().predict_folds(X, y, folds)
+            pooled = np.concatenate([test for _, test in folds])
+            scores.append(balanced_accuracy(y[pooled], np.concatenate(answers)))
+            return answers
+
+    test = permutation_test(
+        {"notes": (Notes(), X)}, corpus, "leak_free", permutations=2, repeats=3, seed=5, jobs=1
+    )
+    divisions = Protocol.LEAK_FREE.k_folds(corpus, n_splits=5, repeats=3, seed=5)
+    y = class_indices(corpus.labels)[0]
+    each = [balanced_accuracy(y, row) for row in out_of_fold(NearestMean(), X, y, divisions)]
+    assert scores[:3] == pytest.approx(each)
+    assert len(set(scores)) > 3
+    assert test.observed == pytest.approx([np.mean(each)])
+    np.testing.assert_allclose(test.null[:, 0], np.reshape(scores[3:], (2, 3)).mean(axis=1))
+
+
 def test_p_values_count_the_nulls_that_score_as_high() -> None:
     test = PermutationTest(
         cells=("a", "b"),

@@ -192,6 +192,11 @@ def test_validation_clips_are_answered_by_the_network_that_they_stopped(calls) -
     networks = crossed()
     answers = networks.validation(examples())
     assert answers.shape == (8, N, 3) and len(networks.stopping) == 8
+    learnt = [fold for repeat in networks.fit_folds for fold in repeat]
+    whole = [fold for repeat in networks.folds for fold in repeat]
+    for fit, fold, held in zip(learnt, whole, networks.stopping, strict=True):
+        np.testing.assert_array_equal(np.sort(np.concatenate([fit[0], held])), np.sort(fold[0]))
+        np.testing.assert_array_equal(fit[1], fold[1])
     for number, (answer, clips, call) in enumerate(
         zip(answers, networks.stopping, calls, strict=True)
     ):

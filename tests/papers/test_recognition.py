@@ -507,6 +507,31 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     np.testing.assert_array_equal(scored.predicted[0][test], by_hand)
 
 
+def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    cries = corpus(["hungry", "pain"] * 12)
+    clip = np.repeat(np.delete(np.arange(24), 7), 3)  # three rows a clip, and none of clip 7
+    x = rng.normal(size=(len(clip), 3)) + np.array([[0], [1]])[clip % 2]
+    folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    learnt_from = [[(train[train != 0], test) for train, test in repeat] for repeat in folds]
+    model = LogisticRegression()
+    scored = Scored.from_examples(model, x, clip, cries, learnt_from, protocol="leak_free")
+    assert (scored.predicted[:, 7] == -1).all()
+    # By hand: the second fold of the second repeat. Clip 0 is learnt from in none.
+    train, test = (np.isin(clip, part) for part in learnt_from[1][1])
+    fitted = model.fit(x[train], scored.truth[clip[train]])
+    for k in np.unique(clip[test]):
+        likely = fitted.predict_proba(x[clip == k]).mean(axis=0)
+        assert scored.predicted[1, k] == likely.argmax()
+    answers = scored.predictions("k")
+    row = answers[(answers["repeat"] == 1) & (answers["clip"] == cries[int(k)].id)]
+    np.testing.assert_allclose(row[["p_hungry", "p_pain"]].to_numpy()[0], likely, rtol=1e-6)
+    assert set(row["fold"]) == {1}
+    assert set(row.fold) == {1}
+
+
 def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
     cries = corpus(["hungry", "pain"] * 4)
     scored = Scored(np.zeros(8, int), cries, protocol="leak_free")
