@@ -8,6 +8,7 @@ from . import crossfit as crossfit
 from . import cry2 as cry2
 from . import denoising as denoising
 from . import design as design
+from . import ensemble as ensemble
 from . import examples as examples
 from . import explain as explain
 from . import export as export

@@ -29,6 +29,9 @@ __all__ = [
     "DNN",
     "AeDnn",
     "Division",
+    "build",
+    "build_dnn",
+    "build_submodel",
     "codes",
     "cross_fit",
     "fit",
@@ -203,6 +206,66 @@ def cross_fit(
     return AeDnn(encoders, heads, coded, by_clip(answers, examples.clip, len(y)))
 
 
+def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
+    """Return Paper A's autoencoder of a patch, not compiled (§3.4.1, eq. (1)).
+
+    float32 (n, size) in, the reconstruction out; layer "bottleneck" gives the code.
+    """
+    keras = _keras()
+    patch = keras.Input((size,), name="patch")
+    h = _front(patch, settings)
+    h = keras.layers.Dense(settings.units[2], activation="relu", name="decoder")(h)
+    return keras.Model(patch, keras.layers.Dense(size, name="back")(h), name="autoencoder")
+
+
+def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
+    """Return the DNN behind the front part, not compiled (§3.5).
+
+    float32 (n, width) in, mean and deviation of a window's codes; probabilities (n, classes) out.
+    """
+    keras = _keras()
+    codes = keras.Input((width,), name="codes")
+    return keras.Model(codes, _behind(codes, classes, settings), name="dnn")
+
+
+def build_submodel(
+    window_shape: Sequence[int],
+    classes: int,
+    *,
+    patch: int,
+    autoencoder: DenseSettings = AUTOENCODER,
+    dnn: DenseSettings = DNN,
+) -> Any:
+    """Return front part and DNN as one network, not compiled: a window in, softmax out (§3.5).
+
+    float32 (n, frames, coefficients) in; frames that fill no whole patch are cut off. Layer
+    "bottleneck" gives the codes, (n, patches, p), "mean_and_deviation" what the DNN looks at.
+    """
+    keras = _keras()
+    frames, coefficients = window_shape
+    window = keras.Input((frames, coefficients), name="window")
+    h = keras.layers.Cropping1D((0, frames % patch), name="whole_patches")(window)
+    h = keras.layers.Reshape((frames // patch, patch * coefficients), name="patches")(h)
+    h = _front(h, autoencoder)
+    both = [keras.ops.mean(h, axis=1), keras.ops.std(h, axis=1)]
+    h = keras.layers.Concatenate(name="mean_and_deviation")(both)
+    return keras.Model(window, _behind(h, classes, dnn), name="ae_dnn")
+
+
+def _front(h: Any, settings: DenseSettings) -> Any:
+    dense = _keras().layers.Dense
+    hidden, code, _ = settings.units
+    return dense(code, name="bottleneck")(dense(hidden, activation="relu", name="encoder")(h))
+
+
+def _behind(h: Any, classes: int, settings: DenseSettings) -> Any:
+    layers = _keras().layers
+    for k, units in enumerate(settings.units, 1):
+        h = layers.Dense(units, activation="relu", name=f"dense{k}")(h)
+        h = layers.Dropout(settings.dropout, name=f"dropout{k}")(h)
+    return layers.Dense(classes, activation="softmax", name="answer")(h)
+
+
 def keras_classifier(
     autoencoder: Stack,
     autoencoder_task: int,
@@ -210,33 +273,15 @@ def keras_classifier(
     dnn_task: int,
     window_shape: Sequence[int],
 ) -> Any:
-    """Return encoder and DNN as one Keras model: a window (frames, coefficients) in, softmax out.
-
-    It is made to be kept and exported; layer "bottleneck" gives the autoencoder's own codes,
-    (patches, p).
-    """
-    keras = _keras()
-    frames, coefficients = window_shape
+    """Return `build_submodel` with the weights of a trained encoder and DNN, to keep and export."""
     front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
-    patch = front[0][0].shape[0] // coefficients
-    inputs = keras.Input((frames, coefficients), name="window")
-    h = keras.layers.Cropping1D((0, frames % patch), name="whole_patches")(inputs)
-    h = keras.layers.Reshape((frames // patch, patch * coefficients), name="patches")(h)
-    for k, kernel_and_bias in enumerate(front):
-        last = k == BOTTLENECK
-        layer = keras.layers.Dense(
-            kernel_and_bias[0].shape[1], activation=None if last else "relu",
-            name="bottleneck" if last else f"encoder{k + 1}",
-        )  # fmt: skip
-        h = layer(h)
-        layer.set_weights(kernel_and_bias)
-    mean = keras.ops.mean(h, axis=1)
-    deviation = keras.ops.std(h, axis=1)
-    h = keras.layers.Concatenate(name="mean_and_deviation")([mean, deviation])
-    behind = dnn.keras(dnn_task)
-    for layer in behind.layers[1:]:
-        h = layer(h)
-    return keras.Model(inputs, h, name="ae_dnn")
+    behind = dnn.keras(dnn_task).get_weights()
+    model = build_submodel(
+        window_shape, len(behind[-1]), patch=len(front[0][0]) // window_shape[1],
+        autoencoder=autoencoder.settings, dnn=dnn.settings,
+    )  # fmt: skip
+    model.set_weights([*(array for layer in front for array in layer), *behind])
+    return model
 
 
 def _patch(autoencoder: Stack, windows: Array) -> int:

@@ -116,7 +116,7 @@ def test_the_classifiers_front_gives_exactly_the_autoencoders_bottleneck(
         cut.reshape(-1, PATCH * COEFFICIENTS), verbose=0, batch_size=96
     )
     assert np.array_equal(in_classifier, in_autoencoder.reshape(in_classifier.shape))
-    layers = [model.get_layer(name) for name in ("encoder1", "bottleneck")]
+    layers = [model.get_layer(name) for name in ("encoder", "bottleneck")]
     for weights, layer in zip(fitted.autoencoders.layers(0)[:2], layers, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(weights, layer.get_weights(), strict=True))
     code = fitted.autoencoders.hidden(0, cut.reshape(-1, cut.shape[2]), layer=1)
