@@ -29,12 +29,11 @@ from cryutils.datasets.synthetic.drawing import (
     grains,
 )
 from cryutils.datasets.synthetic.face_states import Face, blend
-from cryutils.datasets.synthetic.voice import CryPlan
+from cryutils.datasets.synthetic.voice import Contour, CryPlan, contour
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
 
-Contour = npt.NDArray[np.float32]
 Frame = npt.NDArray[np.uint8]
 
 NECK = 0.8  # the head turns about this, in half heights below its middle
@@ -111,13 +110,13 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
         seed=cry.seed,
         fps=fps,
         face=face,
-        opening=_frozen(np.interp(t, at, cry.opening)),
-        effort=_frozen(effort),
-        blink=_frozen(blink),
-        roll=_frozen(np.clip(roll, -ROLL, ROLL)),
-        scale=_frozen(2.0 ** (face.near + 0.02 * effort)),
-        x=_frozen(np.clip(x, -0.2, 0.2)),
-        y=_frozen(np.clip(y, -0.15, 0.15)),
+        opening=contour(np.interp(t, at, cry.opening)),
+        effort=contour(effort),
+        blink=contour(blink),
+        roll=contour(np.clip(roll, -ROLL, ROLL)),
+        scale=contour(2.0 ** (face.near + 0.02 * effort)),
+        x=contour(np.clip(x, -0.2, 0.2)),
+        y=contour(np.clip(y, -0.15, 0.15)),
     )
 
 
@@ -186,12 +185,6 @@ def _placed(plan: FacePlan, i: int, size: int) -> npt.NDArray[np.float64]:
     return np.array(
         [[c, -s, to_x - c * neck_x + s * neck_y], [s, c, to_y - s * neck_x - c * neck_y]]
     )
-
-
-def _frozen(values: npt.NDArray[np.float64]) -> Contour:
-    contour = values.astype(np.float32)
-    contour.setflags(write=False)
-    return contour
 
 
 def _effort(cry: CryPlan) -> npt.NDArray[np.float64]:

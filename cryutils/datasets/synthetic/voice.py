@@ -33,7 +33,9 @@ from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.states import STATES, Voice, blend
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["CryPlan", "check", "check_rate", "cry", "plan", "render", "through_tract"]
+__all__ = [
+    "Contour", "CryPlan", "check", "check_rate", "contour", "cry", "plan", "render", "through_tract",
+]  # fmt: skip
 
 Samples = npt.NDArray[np.float32]
 
@@ -221,6 +223,14 @@ def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) ->
 
 Contour = npt.NDArray[np.float32]
 
+
+def contour(values: npt.NDArray[np.float64]) -> Contour:
+    """Return a plan's curve over time, float32, which nobody can change behind its back."""
+    curve = values.astype(np.float32)
+    curve.setflags(write=False)
+    return curve
+
+
 PITCH_HZ = 400.0  # what `Voice.pitch` counts from
 F0_RANGE_HZ = (150.0, 2000.0)
 RATE = 500.0  # frames a second of a plan's contours
@@ -298,11 +308,11 @@ def plan(
         duration_s=duration_s,
         voice=voice,
         bursts=tuple(bursts),
-        f0=_frozen(track.f0),
-        opening=_frozen(track.opening),
-        loudness=_frozen(track.loudness),
-        gasp=_frozen(track.gasp),
-        rough=_frozen(track.rough),
+        f0=contour(track.f0),
+        opening=contour(track.opening),
+        loudness=contour(track.loudness),
+        gasp=contour(track.gasp),
+        rough=contour(track.rough),
     )
 
 
@@ -369,12 +379,6 @@ def check_rate(sr: int) -> None:
     """Raise InputError where `sr`, in Hz, is too low for a cry or no whole number."""
     if not 4000 <= sr <= 192_000 or sr != int(sr):
         raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
-
-
-def _frozen(values: npt.NDArray[np.float64]) -> Contour:
-    contour = values.astype(np.float32)
-    contour.setflags(write=False)
-    return contour
 
 
 def _happens(logit: float, rng: np.random.Generator) -> bool:
