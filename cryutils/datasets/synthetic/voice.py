@@ -34,7 +34,8 @@ from cryutils.datasets.synthetic.states import STATES, Voice, blend
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "Contour", "CryPlan", "check", "check_rate", "contour", "cry", "plan", "render", "through_tract",
+    "Contour", "CryPlan", "check", "check_rate", "contour", "cry", "plan", "render",
+    "through_tract",
 ]  # fmt: skip
 
 Samples = npt.NDArray[np.float32]
