@@ -132,12 +132,16 @@ def ledger() -> pd.DataFrame:
 
     Columns as in `data/README.md`; `value` and `margin` are float64, NaN where there is none.
     """
+    return _read(*_place()).copy()
+
+
+def _place() -> tuple[Path, int]:
     path = project_dir() / "data" / "claims.csv"
-    return _read(path, path.stat().st_mtime_ns).copy()
+    return path, path.stat().st_mtime_ns
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, _mtime_ns: int) -> pd.DataFrame:
+def _read(path: Path, mtime_ns: int) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
     return table.fillna("").assign(**numbers)
@@ -145,7 +149,12 @@ def _read(path: Path, _mtime_ns: int) -> pd.DataFrame:
 
 def published() -> pd.DataFrame:
     """Return the papers' figures and claims that have a result key, each key once."""
-    table = ledger()
+    return _published(*_place()).copy()
+
+
+@lru_cache(maxsize=1)  # a report asks twenty times
+def _published(path: Path, mtime_ns: int) -> pd.DataFrame:
+    table = _read(path, mtime_ns)
     table = table[table.paper.isin(["A", "B"]) & (table.key != "")].drop_duplicates("key")
     return table.replace("", math.nan).reset_index(drop=True)
 

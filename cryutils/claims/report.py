@@ -319,7 +319,6 @@ def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def _as_html(notebook: Path) -> bool:
     """Write `notebook` as HTML beside it; return whether it could be read."""
     import nbformat
-    from nbconvert.exporters import HTMLExporter
 
     try:
         executed = nbformat.read(notebook, as_version=4)
@@ -331,8 +330,7 @@ def _as_html(notebook: Path) -> bool:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(_WIDGET, None)
     executed.metadata.pop("widgets", None)
-    exporter = HTMLExporter(raw_template=_LOCAL)
-    body, _ = exporter.from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
+    body, _ = _exporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
     # One notebook's link to the next leads to a page, too.
     body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
     before, _, after = body.rpartition("</body>")
@@ -340,6 +338,13 @@ def _as_html(notebook: Path) -> bool:
         part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
         shutil.copystat(notebook, part)  # whatever the clock said when the notebook ended
     return True
+
+
+@cache
+def _exporter() -> Any:
+    from nbconvert.exporters import HTMLExporter
+
+    return HTMLExporter(raw_template=_LOCAL)  # its templates are compiled once
 
 
 def print_scoreboard(runs: Sequence[Path]) -> None:

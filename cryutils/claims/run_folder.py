@@ -23,6 +23,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cryutils._io.paths import file_digest, writing
+from cryutils.claims import store
 from cryutils.errors import InputError
 
 __all__ = [
@@ -152,13 +153,6 @@ def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
     )
 
 
-def _claims() -> Any:
-    # Not at the top, for pandas would cost each worker half a second.
-    from cryutils import claims
-
-    return claims
-
-
 # Executions
 
 
@@ -241,7 +235,7 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
     """
     results = staging.path / "results" / f"{staging.name}.json"
     if results.is_file():
-        _claims().read_results(results)
+        store.read_results(results)
     files = {}
     for path in sorted(staging.path.rglob("*")):
         relative = path.relative_to(staging.path)
@@ -271,7 +265,7 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
         # The page is of the notebook before, however new it looks.
         for left in (*_failed(folder, name), folder / "notebooks" / f"{name}.html"):
             left.unlink(missing_ok=True)
-        set_aside(_claims().merge(folder, {name, *by_name} & set(among)))
+        set_aside(store.merge(folder, {name, *by_name} & set(among)))
         networks_file(folder, name).unlink(missing_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
@@ -301,7 +295,7 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     `among` as in `finish`.
     """
     lines = [f"{path} can't be read: {path.stem} runs again." for path in unreadable(folder)]
-    damaged = _claims().unreadable(folder)
+    damaged = store.unreadable(folder)
     lines += set_aside(damaged)
     for place in (folder / _RUNNING).glob("*/"):
         for state in place.glob("*/state/*.json"):

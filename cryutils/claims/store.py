@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before it starts
+    import pandas as pd
+
     from cryutils.evaluation.intervals import Interval
     from cryutils.evaluation.permutation import PermutationTest
 
@@ -169,6 +169,8 @@ def record_predictions(table: pd.DataFrame) -> None:
     answer) and, where it is known how strongly each class was answered, `p_<class>`. The
     seed is added. Raises InputError for a call before `begin`.
     """
+    import pandas as pd
+
     if _current is None:
         raise InputError("call claims.begin('<notebook>') before claims.record_predictions.")
     for (key, protocol, data), rows in table.groupby(["key", "protocol", "data"], sort=False):
@@ -205,6 +207,8 @@ def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
 
     Raises InputError where nothing was kept.
     """
+    import pandas as pd
+
     path = _predictions_path(_folder(run), key)
     if not path.is_file():
         names = [file.stem for file in path.parent.glob("*.parquet")]
@@ -246,6 +250,8 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
     `run` is a folder, or a run's name under the outputs folder; default: this run. Raises
     InputError where there is none.
     """
+    import pandas as pd
+
     folder = _folder(run)
     if not (folder / "results").is_dir():
         raise InputError(f"{folder}: no results here; `cryutils run` writes them.")

@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(apart: Path, clock: Clock) -> Iterator[Store]:
+def store(apart: Path, clock: Clock, fast_hashes: object) -> Iterator[Store]:
     with stores.open(f"sqlite:///{apart / 'store.sqlite'}", clock=clock) as store:
         store.users.add("robin", "a long password")
         yield store

@@ -24,7 +24,7 @@ PASSWORD = "four words nobody guesses"
 
 
 @pytest.fixture
-def home(apart: Path) -> Iterator[Store]:
+def home(apart: Path, fast_hashes: object) -> Iterator[Store]:
     """A store in which Ann cares for Mia and Ben for Tom, a state logged of each."""
     with stores.open(f"sqlite:///{apart / 'store.db'}") as home:
         for name, infant in (("ann", "Mia"), ("ben", "Tom")):
@@ -219,6 +219,12 @@ def test_a_caregiver_without_infants_is_told_the_next_step(home: Store) -> None:
     page = Page(home, home.logins.begin("eve"))
     look_at(page, "Days")
     assert "add one under Infants" in text(page)
+
+
+def test_html_in_a_caregiver_s_name_stays_text(home: Store) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    home.users.add(name, PASSWORD)
+    assert "Logged in as &lt;img" in text(Page(home, home.logins.begin(name)))
 
 
 def test_a_page_says_what_it_cannot_do_with_what_was_measured(home: Store) -> None:

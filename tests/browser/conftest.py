@@ -1,4 +1,4 @@
-"""One browser, one server and one opened notebook for all tests of a frontend."""
+"""One browser and one server for all tests of a frontend, and one page of JupyterLab."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from frontends import (
     KEEP_AUDIO,
     Notebook,
     Server,
+    close,
     find_chromium,
     run_all,
     start,
     watch,
 )
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 
 @pytest.fixture(scope="session")
@@ -39,32 +40,40 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Se
     yield from start(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def _opened(server: Server, chromium: Browser, name: str) -> Iterator[Notebook]:
+@pytest.fixture(scope="session")
+def window(server: Server, chromium: Browser) -> Iterator[BrowserContext]:
+    """Where the notebooks of one frontend are opened."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1000})
     context.add_init_script(KEEP_AUDIO)
-    notebook = Notebook(context.new_page(), server)
-    watch(notebook)
-    run_all(notebook, name)
-    yield notebook
+    yield context
     context.close()
 
 
-@pytest.fixture(scope="session")
-def opened(server: Server, chromium: Browser) -> Iterator[Notebook]:
+def _opened(server: Server, window: BrowserContext, name: str) -> Iterator[Notebook]:
+    pages = window.pages if server.kind == "lab" else []
+    notebook = Notebook(pages[0] if pages else window.new_page(), server)
+    watch(notebook)
+    run_all(notebook, name)
+    yield notebook
+    close(notebook)
+
+
+@pytest.fixture(scope="module")
+def opened(server: Server, window: BrowserContext) -> Iterator[Notebook]:
     """The player's notebook, opened and run once for all tests of one frontend."""
-    yield from _opened(server, chromium, "player")
+    yield from _opened(server, window, "player")
 
 
 @pytest.fixture(scope="module")
-def films(server: Server, chromium: Browser) -> Iterator[Notebook]:
+def films(server: Server, window: BrowserContext) -> Iterator[Notebook]:
     """The notebook with a player of videos."""
-    yield from _opened(server, chromium, "films")
+    yield from _opened(server, window, "films")
 
 
 @pytest.fixture(scope="module")
-def controls(server: Server, chromium: Browser) -> Iterator[Notebook]:
+def controls(server: Server, window: BrowserContext) -> Iterator[Notebook]:
     """The notebook with sliders and an upload button."""
-    yield from _opened(server, chromium, "controls")
+    yield from _opened(server, window, "controls")
 
 
 @pytest.fixture

@@ -22,8 +22,13 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from playwright.sync_api import Page, Playwright, expect
+from sizes import LARGE
 
 FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
+# Widgets that the player's tests don't already show in each frontend are tried in the first.
+in_first = pytest.mark.parametrize(
+    "server", FRONTENDS if LARGE else FRONTENDS[:1], indirect=True, scope="session"
+)
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--no-sandbox",
@@ -43,8 +48,9 @@ const play = HTMLMediaElement.prototype.play;
 HTMLMediaElement.prototype.play = function () { window.audios.push(this); return play.call(this); };
 """
 # The notebook is the current tab and its kernel has answered.
-KERNEL_IDLE = """() => {
-  const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+KERNEL_IDLE = """path => {
+  const context = window.jupyterapp?.shell.currentWidget?.context;
+  const session = context?.path === path && context.sessionContext;
   return session?.isReady && session.session?.kernel?.status === "idle";
 }"""
 # A widget that opens before the page knows what to do with it is lost.
@@ -245,12 +251,29 @@ def watch(notebook: Notebook) -> None:
     notebook.page.on("request", on_request)
 
 
+def show(notebook: Notebook, name: str) -> None:
+    """Open the notebook called `name` in the page, in JupyterLab as one more tab."""
+    page, path = notebook.page, f"{name}.ipynb"
+    if notebook.server.kind == "lab" and "/lab" in page.url:
+        page.evaluate("path => void jupyterapp.commands.execute('docmanager:open', {path})", path)
+    else:
+        page.goto(notebook.server.url(path))
+
+
+def close(notebook: Notebook) -> None:
+    """Close the notebook in front, in JupyterLab without asking whether to save it."""
+    if notebook.server.kind == "lab":
+        notebook.page.evaluate("jupyterapp.shell.currentWidget.dispose()")
+    else:
+        notebook.page.close()
+
+
 def run_all(notebook: Notebook, name: str) -> None:
     """Open the notebook called `name` and run all its cells, the way its frontend does it."""
     page, kind = notebook.page, notebook.server.kind
-    page.goto(notebook.server.url(f"{name}.ipynb"))
+    show(notebook, name)
     if kind == "lab":
-        page.wait_for_function(KERNEL_IDLE)
+        page.wait_for_function(KERNEL_IDLE, arg=f"{name}.ipynb")
         # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
         page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
     elif kind == "classic":

@@ -13,16 +13,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from served import PASSWORD, Served, served
+from served import PASSWORD, Served, served, until
 
 from cryutils.app.readings import Reading
 
@@ -53,49 +53,56 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def direct(certificates: Path, folder: Path) -> Iterator[str]:
+def direct(certificates: Path, folder: Path, home: Served) -> Iterator[Served]:
     """The application with a certificate of its own."""
     files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
     with served(folder, "--certfile", *files) as server:
         add_ann(server)
-        yield server.url.replace("127.0.0.1", "localhost")
+        yield replace(server, url=server.url.replace("127.0.0.1", "localhost"))
 
 
 @contextmanager
-def proxied(certificates: Path, folder: Path) -> Iterator[str]:
+def proxied(certificates: Path, folder: Path, home: Served) -> Iterator[Served]:
     """The application behind nginx, with docs/nginx.conf but for the ports."""
     if NGINX is None:
         pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
-    with served(folder) as server, socket.create_server(("127.0.0.1", 0)) as probe:
-        add_ann(server)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-        probe.close()
-        text = (DOCS / "nginx.conf").read_text()
-        assert (text.count("listen 8443 "), text.count("127.0.0.1:8866;")) == (1, 1)
-        ports = {"8443": str(port), "8866": str(urlsplit(server.url).port)}
-        for name in ("baby.crt", "baby.key"):
-            shutil.copy(certificates / name, folder)
-        (folder / "nginx.conf").write_text(re.sub("8443|8866", lambda m: ports[m[0]], text))
-        proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
-        try:
-            deadline = time.monotonic() + HANG_S
-            with closing(socket.socket()) as client:
-                while client.connect_ex(("127.0.0.1", port)):
-                    assert proxy.poll() is None
-                    assert time.monotonic() < deadline
-            yield f"https://localhost:{port}"
-        finally:
-            proxy.terminate()
-            proxy.wait()
+    text = (DOCS / "nginx.conf").read_text()
+    assert (text.count("listen 8443 "), text.count("127.0.0.1:8866;")) == (1, 1)
+    ports = {"8443": str(port), "8866": str(urlsplit(home.url).port)}
+    for name in ("baby.crt", "baby.key"):
+        shutil.copy(certificates / name, folder)
+    (folder / "nginx.conf").write_text(re.sub("8443|8866", lambda m: ports[m[0]], text))
+    proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
+    try:
+        deadline = time.monotonic() + HANG_S
+        with closing(socket.socket()) as client:
+            while client.connect_ex(("127.0.0.1", port)):
+                assert proxy.poll() is None
+                assert time.monotonic() < deadline
+        yield replace(home, url=f"https://localhost:{port}")
+    finally:
+        proxy.terminate()
+        proxy.wait()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The application over plain HTTP, as this machine reaches it."""
+    with served(tmp_path_factory.mktemp("home")) as server:
+        add_ann(server)
+        yield server
 
 
 @pytest.fixture(scope="module", params=[direct, proxied], ids=["certfile", "nginx"])
 def site(
-    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The address of the application over HTTPS."""
-    with request.param(certificates, tmp_path_factory.mktemp("site")) as url:
-        yield url
+    request: pytest.FixtureRequest, certificates: Path, home: Served,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Served]:  # fmt: skip
+    """The application over HTTPS."""
+    with request.param(certificates, tmp_path_factory.mktemp("site"), home) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +131,13 @@ def log_in(page: Page, url: str) -> None:
     page.get_by_text("Logged in as ann.").wait_for()
 
 
-def test_the_family_s_telephones_can_check_the_certificate(certificates: Path, site: str) -> None:
+def test_the_family_s_telephones_can_check_the_certificate(
+    certificates: Path, site: Served
+) -> None:
     context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
     for name in ("localhost", "127.0.0.1"):
         with (
-            socket.create_connection(("127.0.0.1", urlsplit(site).port or 0)) as plain,
+            socket.create_connection(("127.0.0.1", urlsplit(site.url).port or 0)) as plain,
             context.wrap_socket(plain, server_hostname=name) as encrypted,
         ):
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
@@ -146,10 +155,13 @@ def test_the_family_s_authority_can_vouch_for_no_other_site(certificates: Path) 
         assert (done.returncode == 0) == is_trusted
 
 
-def test_over_https_a_page_may_ask_for_camera_and_microphone(trusting: Browser, site: str) -> None:
-    context = trusting.new_context(viewport=PHONE)
+def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is_left(
+    trusting: Browser, site: Served
+) -> None:
+    context, before = trusting.new_context(viewport=PHONE), set(site.kernels())
     page = context.new_page()
-    log_in(page, site)
+    log_in(page, site.url)
+    (kernel,) = set(site.kernels()) - before
     assert page.evaluate("window.isSecureContext")
     assert page.evaluate("'getUserMedia' in navigator.mediaDevices")
     (cookie,) = [cookie for cookie in context.cookies() if cookie["name"].startswith("username")]
@@ -158,26 +170,23 @@ def test_over_https_a_page_may_ask_for_camera_and_microphone(trusting: Browser, 
     page.get_by_role("tab", name="Days").click()
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_role("cell", name="hungry")).to_be_visible()
+    page.goto("about:blank")
+    until(lambda: kernel not in site.kernels(), "the page's process has ended")
     context.close()
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as server:
-        add_ann(server)
-        yield server
-
-
 def test_a_page_says_that_its_server_is_gone_and_opens_again(
-    chromium: Browser, home: Served
+    chromium: Browser, tmp_path: Path
 ) -> None:
     context = chromium.new_context()
     page = context.new_page()
-    log_in(page, home.url)
-    expect(page.locator("#lost")).to_be_hidden()
-    home.process.kill()
+    with served(tmp_path) as server:
+        add_ann(server)
+        log_in(page, server.url)
+        expect(page.locator("#lost")).to_be_hidden()
+        server.process.kill()
     expect(page.locator("#lost")).to_contain_text("nothing is listening now")
-    with served(home.folder, "--port", str(urlsplit(home.url).port)):
+    with served(tmp_path, "--port", str(urlsplit(server.url).port)):
         page.get_by_role("link", name="Open the page again").click()
         page.get_by_text("Logged in as ann.").wait_for()
         context.close()
@@ -194,17 +203,4 @@ def test_logging_out_in_one_tab_ends_the_page_in_the_other(chromium: Browser, ho
     expect(page.locator("#lost")).to_contain_text("nothing is listening now")
     page.get_by_role("link", name="Open the page again").click()
     page.get_by_role("heading", name="Log in").wait_for()
-    context.close()
-
-
-def test_leaving_the_page_ends_its_process(chromium: Browser, home: Served) -> None:
-    context, server = chromium.new_context(), psutil.Process(home.process.pid)
-    page = context.new_page()
-    log_in(page, home.url)
-    assert len(server.children()) == 1
-    page.goto("about:blank")
-    deadline = time.monotonic() + HANG_S
-    while server.children():
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(50)
     context.close()

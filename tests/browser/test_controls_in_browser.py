@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import wave
 
-from frontends import Notebook
+from frontends import Notebook, in_first
 from playwright.sync_api import expect
+
+pytestmark = in_first
 
 
 def blank_size() -> int:
@@ -22,7 +24,7 @@ def test_sliders_that_move_on_while_a_picture_is_drawn_never_leave_it_blank(
     controls: Notebook,
 ) -> None:
     handles = controls.page.locator(".noUi-handle")
-    for key in ("ArrowRight", "ArrowLeft") * 2:
+    for key in ("ArrowRight", "ArrowLeft"):
         for number in (0, 1):
             handles.nth(number).focus()
             for _ in range(5):

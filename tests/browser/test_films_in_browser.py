@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from frontends import Notebook
+from frontends import Notebook, in_first
 from playwright.sync_api import Locator, expect
+
+pytestmark = in_first
 
 
 def part(films: Notebook, name: str) -> Locator:

@@ -78,22 +78,62 @@ def equipped(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -
     browser.close()
 
 
-@pytest.fixture
-def live(server: Server, equipped: Browser) -> Iterator[Notebook]:
+def _opened(server: Server, equipped: Browser, *, ticks: bool = True) -> Iterator[Notebook]:
+    """The notebook, opened and run; unless it `ticks`, a test may set its page's clock forward."""
     # High enough for JupyterLab to keep the mirror below in the page.
     context = equipped.new_context(viewport={"width": 1024, "height": 1800})
     context.add_init_script(HANDLES)
     notebook = Notebook(context.new_page(), server)
     watch(notebook)
     run_all(notebook, "live")
+    if not ticks:
+        notebook.page.clock.install()
     yield notebook
     context.close()
 
 
-def started(live: Notebook) -> Notebook:
-    live.page.locator(".live-start").click()
+@pytest.fixture(scope="module")
+def opened(server: Server, equipped: Browser) -> Iterator[Notebook]:
+    yield from _opened(server, equipped)
+
+
+@pytest.fixture(scope="module")
+def opened_to_forward(server: Server, equipped: Browser) -> Iterator[Notebook]:
+    yield from _opened(server, equipped, ticks=False)
+
+
+def stop(live: Notebook) -> None:
+    live.page.get_by_role("button", name="Stop").click()
+    live.until(lambda s: not s["listening"], "Python knows that nothing is heard")
+
+
+def start(live: Notebook) -> None:
+    live.page.get_by_role("button", name="Start", exact=True).click()
     live.until(lambda s: s["blocks"] > 4 and s["frames"] > 2, "sound and pictures arrive")
-    return live
+
+
+def _fresh(live: Notebook) -> Iterator[Notebook]:
+    """The page as new, both devices chosen and nothing heard or logged; stopped in the end."""
+    for device in ("microphone", "camera"):
+        live.page.get_by_label(device, exact=True).check()
+    starts = live.state()["starts"]
+    live.page.get_by_role("button", name="start over").click()
+    live.until(lambda s: s["starts"] > starts, "the ear starts over")
+    yield live
+    live.page.evaluate("window.refused = () => false; hide(false)")
+    if live.state()["listening"]:
+        stop(live)
+
+
+@pytest.fixture
+def live(opened: Notebook) -> Iterator[Notebook]:
+    yield from _fresh(opened)
+
+
+@pytest.fixture
+def forwarded(opened_to_forward: Notebook) -> Iterator[Notebook]:
+    """The page whose clock a test sets forward."""
+    yield from _fresh(opened_to_forward)
 
 
 def verdict(live: Notebook, words: str) -> None:
@@ -105,7 +145,7 @@ def gaps(state: dict[str, Any]) -> list[str]:
 
 
 def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
-    started(live)
+    start(live)
 
     verdict(live, "hungry")
     expect(live.page.locator(".live-row", has_text="hungry")).to_contain_text("80 %")
@@ -120,16 +160,16 @@ def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
     assert level_db == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1), "a tone of half scale"
     timeline = live.page.get_by_role("img", name=re.compile("^The last 2 minutes: .*hungry"))
     assert timeline.evaluate(DRAWN) > 5
-    live.page.locator(".live-start").click()
+    stop(live)
     verdict(live, "Not listening")
-    live.until(lambda s: not s["listening"], "Python knows that nothing is heard")
     assert live.page.evaluate("streams.at(-1).getTracks().every(t => t.readyState === 'ended')")
 
 
 @alike
 def test_without_its_camera_it_goes_on_with_sound_and_another_is_chosen(live: Notebook) -> None:
-    started(live)
+    start(live)
 
+    before = live.page.evaluate("track('video').getSettings().deviceId")
     live.page.evaluate("track('video').stop()")
     expect(live.page.locator(".live-remark")).to_contain_text("No picture arrives.")
     blocks = live.state()["blocks"]
@@ -148,7 +188,6 @@ def test_without_its_camera_it_goes_on_with_sound_and_another_is_chosen(live: No
     for kind, device in chosen.items():
         assert live.page.evaluate(f"asked.at(-1).{kind}.deviceId.exact") == device
         assert live.page.evaluate(f"track('{kind}').getSettings().deviceId") == device
-    before = live.page.evaluate("streams[0].getVideoTracks()[0].getSettings().deviceId")
     assert chosen["video"] != before
 
 
@@ -167,10 +206,10 @@ def test_without_its_camera_it_goes_on_with_sound_and_another_is_chosen(live: No
 )
 @alike
 def test_what_is_not_heard_is_a_gap_and_never_a_silence(
-    loss: str, reason: str, live: Notebook
+    loss: str, reason: str, forwarded: Notebook
 ) -> None:
-    live.page.clock.install()
-    started(live)
+    live = forwarded
+    start(live)
 
     live.page.evaluate(loss)
     live.page.clock.run_for(2000)  # by the page's own clock, however slow the machine
@@ -179,9 +218,9 @@ def test_what_is_not_heard_is_a_gap_and_never_a_silence(
     state = live.until(lambda s: s["gaps"], "the gap is told to Python")
     assert set(state["gaps"]) <= {reason, SLOW}
     assert state["verdicts"] == ["gap", "hungry"]
-    blocks = live.state()["blocks"]
-    live.page.wait_for_timeout(1500)
-    assert live.state()["blocks"] - blocks <= 8, "only what was under way"
+    under_way = 8 if SLOW in state["gaps"] else 2
+    live.page.wait_for_timeout(1000)
+    assert live.state()["blocks"] - state["blocks"] <= under_way
 
 
 # A screen that notes who keeps it on. As in any browser, a page that is hidden keeps it no longer.
@@ -203,7 +242,7 @@ def test_a_page_in_view_again_listens_again_and_keeps_the_screen_on(live: Notebo
         return live.page.evaluate("locks.map(lock => lock.type === 'screen' && lock.held)")
 
     live.page.evaluate(SCREEN)
-    started(live)
+    start(live)
     assert held() == [True]
     live.page.evaluate("hide(true)")
     verdict(live, "Not listening")
@@ -213,7 +252,7 @@ def test_a_page_in_view_again_listens_again_and_keeps_the_screen_on(live: Notebo
     blocks = live.state()["blocks"]
     live.until(lambda s: s["blocks"] > blocks + 4, "sound arrives again")
     assert held() == [False, True]
-    live.page.locator(".live-start").click()
+    stop(live)
     assert held() == [False, False]
 
 
@@ -278,7 +317,7 @@ def test_over_plain_http_a_page_says_why_it_has_no_devices_and_reads_a_file(
 
 @alike
 def test_a_kernel_that_is_busy_is_sent_no_more_than_it_takes(live: Notebook) -> None:
-    started(live)
+    start(live)
 
     live.page.get_by_role("button", name="be busy").click()
     live.until(lambda s: s["is_busy"], "it is busy")
@@ -296,7 +335,7 @@ def test_a_kernel_that_is_busy_is_sent_no_more_than_it_takes(live: Notebook) -> 
 
 @alike
 def test_readings_that_cannot_be_written_wait_for_the_log(live: Notebook) -> None:
-    started(live)
+    start(live)
 
     live.page.get_by_role("button", name="fill the disk").click()
     expect(live.page.locator(".live-notice")).to_contain_text("the disk is full")

@@ -9,8 +9,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from frontends import PAGES, Notebook, Server, notebook_from, watch
-from playwright.sync_api import Browser, Locator, expect
+from frontends import PAGES, Notebook, close, notebook_from, show
+from playwright.sync_api import Locator, expect
 
 FALLING_S = 1.5
 RISING_S = 2.0
@@ -263,9 +263,9 @@ def test_nothing_went_wrong_and_nothing_left_this_machine(notebook: Notebook) ->
     assert errors == []
 
 
-def test_a_saved_notebook_plays_without_its_widget(server: Server, chromium: Browser) -> None:
+def test_a_saved_notebook_plays_without_its_widget(opened: Notebook) -> None:
     """Committed notebooks leave the widget's id out; the picture and the sound remain."""
-    if server.kind == "voila":
+    if opened.server.kind == "voila":
         pytest.skip("Voilà runs each notebook before it shows it")
 
     namespace: dict[str, Any] = {}
@@ -274,11 +274,9 @@ def test_a_saved_notebook_plays_without_its_widget(server: Server, chromium: Bro
     data, _ = namespace["player"]._repr_mimebundle_()
     bundle = {mime: text for mime, text in data.items() if "widget-view" not in mime}
     saved.cells[1].outputs = [nbformat.v4.new_output("execute_result", bundle, execution_count=1)]
-    nbformat.write(saved, server.root / "saved.ipynb")
-    page = chromium.new_page()
-    watched = Notebook(page, server)
-    watch(watched)
-    page.goto(server.url("saved.ipynb"))
+    nbformat.write(saved, opened.server.root / "saved.ipynb")
+    show(opened, "saved")
+    page = opened.page
     picture = page.locator("img[alt^='Waveform and spectrogram']")
     picture.wait_for()
 
@@ -286,4 +284,4 @@ def test_a_saved_notebook_plays_without_its_widget(server: Server, chromium: Bro
     audio = page.locator("audio").element_handle()
     page.wait_for_function("audio => audio.readyState > 0", arg=audio)
     assert audio.evaluate("audio => audio.duration") == pytest.approx(RISING_S)
-    page.close()
+    close(opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,86 +97,84 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(run)
 
 
-def opened(chromium: Browser, path: Path, *, width: int, theme: Any = "light") -> Page:
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-    page = context.new_page()
+@pytest.fixture(scope="module")
+def opened(chromium: Browser, written: Path) -> Iterator[Page]:
+    """The report with everything unfolded, in a window whose size and theme a test sets."""
+    page = chromium.new_page()
     page.set_default_timeout(1000 * HANG_S)
-    page.goto(path.as_uri())
-    return page
+    page.goto(written.as_uri())
+    page.evaluate(OPEN)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def phone(chromium: Browser, written: Path) -> Iterator[Page]:
+    """The report as a telephone opens it."""
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(1000 * HANG_S)
+    page.goto(written.as_uri())
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("width", [320, 390, 740, 800, 1000, 1200])
-def test_nothing_is_wider_than_the_window(width: int, chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=width)
-    page.evaluate(OPEN)
-    assert page.locator("table:visible").count() >= 8
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(BEYOND) == []
-    page.context.close()
+def test_nothing_is_wider_than_the_window(width: int, opened: Page) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
+    assert opened.locator("table:visible").count() >= 8
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.evaluate(BEYOND) == []
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_a_phone_shows_numbers_that_can_be_read_and_no_charts(
-    width: int, chromium: Browser, written: Path
-) -> None:
-    page = opened(chromium, written, width=width)
-    page.evaluate(OPEN)
-    assert min(page.evaluate(LETTERS)) >= 10
-    assert page.locator("td.chart").count() > 8
-    assert page.locator("td.chart:visible").count() == 0
-    words = page.locator("main").inner_text()
+def test_a_phone_shows_numbers_that_can_be_read_and_no_charts(width: int, opened: Page) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
+    assert min(opened.evaluate(LETTERS)) >= 10
+    assert opened.locator("td.chart").count() > 8
+    assert opened.locator("td.chart:visible").count() == 0
+    words = opened.locator("main").inner_text()
     assert "How to read a row" in words
     assert not re.findall(r"\b(?:diamond|bar|dashed)\b", words), (
         "words about charts that are hidden"
     )
-    for table in page.locator("table.scores").all():
+    for table in opened.locator("table.scores").all():
         number = table.locator("td").first
         assert re.match(r"\d+\s%|–", number.inner_text())
         box = number.bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
-    page.context.close()
 
 
-def test_every_row_has_the_columns_of_its_head(chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=1200)
-    assert page.evaluate(UNEVEN) == []
-    page.context.close()
+def test_every_row_has_the_columns_of_its_head(opened: Page) -> None:
+    assert opened.evaluate(UNEVEN) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_text_can_be_read(theme: str, chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=1200, theme=theme)
-    page.evaluate(OPEN)
-    assert min(page.evaluate(CONTRASTS)) >= 4.5
-    page.context.close()
+def test_every_text_can_be_read(theme: Any, opened: Page) -> None:
+    opened.set_viewport_size({"width": 1200, "height": 800})
+    opened.emulate_media(color_scheme=theme)
+    assert min(opened.evaluate(CONTRASTS)) >= 4.5
 
 
-def test_contents_lead_to_their_sections(chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=390)
-    page.get_by_role("navigation").get_by_role("link", name="How it was made").click()
-    assert page.url.endswith("#made")
-    page.wait_for_function(
+def test_contents_lead_to_their_sections(phone: Page) -> None:
+    phone.get_by_role("navigation").get_by_role("link", name="How it was made").click()
+    assert phone.url.endswith("#made")
+    phone.wait_for_function(
         "Math.abs(document.querySelector('#made').getBoundingClientRect().top) < 800"
     )
-    page.context.close()
 
 
-def test_figures_are_folded_and_unfold_with_their_caption(chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=390)
-    picture = page.get_by_role("img", name="An empty pair of axes, wider than any telephone.")
+def test_figures_are_folded_and_unfold_with_their_caption(phone: Page) -> None:
+    picture = phone.get_by_role("img", name="An empty pair of axes, wider than any telephone.")
     assert not picture.is_visible()
-    page.get_by_text(f"{NAME}: 1 figure").click()
+    phone.get_by_text(f"{NAME}: 1 figure").click()
     picture.wait_for(state="visible")
-    page.context.close()
 
 
-def test_a_notebooks_page_folds_its_solutions(chromium: Browser, written: Path) -> None:
-    page = opened(chromium, written, width=1200)
-    page.get_by_role("link", name=NAME).click()
-    page.get_by_text("Try first").wait_for()
-    answer = page.locator(".celltag_solution")
+def test_a_notebooks_page_folds_its_solutions(phone: Page) -> None:
+    phone.get_by_role("link", name=NAME).click()
+    phone.get_by_text("Try first").wait_for()
+    answer = phone.locator(".celltag_solution")
     assert not answer.is_visible()
-    page.get_by_text("Solution", exact=True).click()
+    phone.get_by_text("Solution", exact=True).click()
     answer.wait_for(state="visible")
     assert "answer = 42" in answer.inner_text()
-    page.context.close()

@@ -84,19 +84,20 @@ def an_empty_corpus(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("an_empty_corpus")
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("arguments", "lines"),
     [
-        (("data", "list"), r"/\xdcbung/donateacry"),
-        (("run", "--list"), "03_feature_validation: "),
-        (("data", "describe", "m\xfcde Stimmen", "--problems"), r"folder m\xfcde Stimmen"),
-        (("data", "describe", "m\xfcde Stimmen", "--problems"), r"m\xfcde/b\x1b[2J/a\nb.txt: "),
-        (("report",), r"Na\xefve Bayes"),
-        (("report",), "commonest class|       -|"),
-        (("doctor",), "ok "),
+        (("data", "list"), [r"/\xdcbung/donateacry"]),
+        (("run", "--list"), ["03_feature_validation: "]),
+        (
+            ("data", "describe", "m\xfcde Stimmen", "--problems"),
+            [r"folder m\xfcde Stimmen", r"m\xfcde/b\x1b[2J/a\nb.txt: "],
+        ),
+        (("report",), [r"Na\xefve Bayes", "commonest class|       -|"]),
+        (("doctor",), ["ok "]),
     ],
 )
 def test_every_command_prints_in_ascii_and_one_line_a_name(
-    arguments: tuple[str, ...], line: str, apart: Path, sound: Callable[..., Path],
+    arguments: tuple[str, ...], lines: list[str], apart: Path, sound: Callable[..., Path],
     in_ascii: Command,
 ) -> None:  # fmt: skip
     shutil.copytree(CLONE / "outputs" / "reference" / "judged", apart / "outputs" / "real")
@@ -105,7 +106,7 @@ def test_every_command_prints_in_ascii_and_one_line_a_name(
     (infant / "a\nb.txt").touch()
     code, out, err = in_ascii(*arguments)
     assert (code, err) == (0, "")
-    assert line in out
+    assert [line for line in lines if line not in out] == []
     assert "\x1b" not in out
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,14 +37,21 @@ def call(command: Call, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return run
 
 
-@pytest.fixture
-def mia(call: Call) -> None:
-    """A user demo, who cares for an infant Mia; two days of its readings, an hour apart."""
-    call("users", "add", "demo", typed=PASSWORD)
-    call("infants", "add", "Mia", "--user", "demo")
-    with store.open() as opened:
-        log = opened.infants.infant("Mia", user="demo")
+@pytest.fixture(scope="module")
+def with_mia(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a user demo and an infant Mia; two days of its readings, an hour apart."""
+    path = tmp_path_factory.mktemp("mia") / "store.sqlite"
+    with store.open(f"sqlite:///{path}") as opened:
+        opened.users.add("demo", PASSWORD)
+        log = opened.infants.add("Mia", user="demo")
         log.append(log.begin("test"), [Reading(NOON + 3600 * i, "hungry") for i in range(48)])
+    return path
+
+
+@pytest.fixture
+def mia(with_mia: Path, call: Call, apart: Path) -> None:
+    """That store is the test's own."""
+    shutil.copy(with_mia, apart / "store.sqlite")
 
 
 # Users

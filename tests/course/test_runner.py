@@ -91,24 +91,55 @@ def notebook(path: Path, *cells: str, parameters: str = PARAMETERS, title: str =
     return path
 
 
+def counting(project: Path) -> None:
+    """Let both notebooks do nothing but count their executions."""
+    for name in ("01_first", "02_second"):
+        notebook(project / "notebooks" / f"{name}.ipynb", COUNT.format(name=name))
+
+
 @pytest.fixture
 def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A course of two notebooks, 01_first and 02_second, with a profile `quick`."""
-    home = apart / "project"
+    return made(apart, monkeypatch)
+
+
+def made(place: Path, patch: pytest.MonkeyPatch) -> Path:
+    home = place / "project"
     for name in ("01_first", "02_second"):
         notebook(home / "notebooks" / f"{name}.ipynb", *tiny(name))
     (home / "data" / "profiles").mkdir(parents=True)
     shutil.copy(CLONE / "data" / "claims.csv", home / "data")
     profile(home, "quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
-    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(home))
-    monkeypatch.setenv("TALLY", str(apart / "tally"))
-    monkeypatch.setenv("GATE", str(apart / "gate"))
-    monkeypatch.setenv("IPYTHONDIR", str(apart / "ipython"))
-    monkeypatch.setenv("KERAS_HOME", str(apart / "keras"))
-    monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", str(apart / "weights"))
-    (apart / "weights").mkdir()
-    (apart / "tally").mkdir()
+    patch.setenv("CRYUTILS_PROJECT_DIR", str(home))
+    patch.setenv("TALLY", str(place / "tally"))
+    patch.setenv("GATE", str(place / "gate"))
+    patch.setenv("IPYTHONDIR", str(place / "ipython"))
+    patch.setenv("KERAS_HOME", str(place / "keras"))
+    patch.setenv("CRYUTILS_WEIGHTS_DIR", str(place / "weights"))
+    (place / "weights").mkdir()
+    (place / "tally").mkdir()
     return home
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place where both notebooks of such a course have been run."""
+    place = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("cache", "outputs"):
+            patch.setenv(f"CRYUTILS_{name.upper()}_DIR", str(place / name))
+        made(place, patch)
+        assert course.run(list(planned().values()), processes=2) == {}
+    return place
+
+
+@pytest.fixture
+def finished(first_run: Path, project: Path, apart: Path) -> Path:
+    """The run's folder in a project where both notebooks have been run once."""
+    for name in ("outputs", "tally"):
+        shutil.copytree(first_run / name, apart / name, dirs_exist_ok=True)
+    assert all(job.is_done() for job in planned().values())
+    return apart / "outputs" / "quick"
 
 
 def profile(home: Path, name: str, text: str) -> None:
@@ -436,6 +467,7 @@ def command(*arguments: str) -> int:
 def test_a_named_notebook_that_lacks_a_parameter_says_so_and_runs(
     project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    counting(project)
     notebook(project / "notebooks" / "03_other.ipynb", parameters="own = 1\n")
     assert command("run", "01_first", "03_other", "-p", "own=2") == 0
     output = capsys.readouterr().out
@@ -474,9 +506,6 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
         assert tally(apart) == {"01_first": 1, "02_second": executions}
         assert results(folder.with_name("quick-test_size-0.2")) == {"made.02_second": 0.2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
-
-    assert command("run", "01_first", "--fresh") == 0
-    assert tally(apart) == {"01_first": 2, "02_second": 2}
 
 
 def test_a_results_file_damaged_meanwhile_fails_no_other_notebook(
@@ -565,65 +594,54 @@ def test_a_name_that_would_leave_its_folder_is_refused(
 
 
 def test_a_damaged_run_is_mended_by_the_next_call(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("run") == 0
-    folder = apart / "outputs" / "quick"
-    before = results(folder)
-    (folder / "state" / "01_first.json").write_bytes(b"\xff")
-    (folder / "results" / "02_second.json").write_text("3")
-    (folder / "results.json").write_text("")
-    capsys.readouterr()
+    before = results(finished)
+    (finished / "state" / "01_first.json").write_bytes(b"\xff")
+    (finished / "results" / "02_second.json").write_text("3")
+    for name in ("01_first", "02_second"):
+        (finished / "notebooks" / f"{name}.ipynb").write_text("{}")
+    (finished / "results.json").write_text("")
     assert command("run") == 0
     err = capsys.readouterr().err
-    assert f"{folder / 'state' / '01_first.json'} can't be read: 01_first runs again." in err
+    assert f"{finished / 'state' / '01_first.json'} can't be read: 01_first runs again." in err
     assert "set aside as 02_second.json.damaged, 02_second runs again." in err
     assert tally(apart) == {"01_first": 2, "02_second": 2}
-    assert results(folder) == before
-
-    # All that an execution leaves belongs to it.
-    (folder / "notebooks" / "01_first.ipynb").write_text("{}")
-    assert command("run", "--fresh", "01_first") == 0
-    nbformat.read(folder / "notebooks" / "01_first.ipynb", as_version=4)
-    assert planned()["01_first"].is_done()
+    assert results(finished) == before
+    for name, job in planned().items():
+        assert job.is_done()
+        nbformat.validate(nbformat.read(finished / "notebooks" / f"{name}.ipynb", as_version=4))
 
 
 def test_results_that_were_deleted_are_named_and_made_again(
-    project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("run") == 0
-    folder = apart / "outputs" / "quick"
-    before = results(folder)
-    path = folder / "results" / "01_first.json"
+    before = results(finished)
+    path = finished / "results" / "01_first.json"
     path.unlink()
-    capsys.readouterr()
-    assert command("run", "02_second", "--fresh") == 0
+    assert command("run", "02_second") == 0
     assert f"{path} is missing: 01_first runs again when chosen." in capsys.readouterr().err
-    assert results(folder) == {"made.02_second": 0.3}
+    assert results(finished) == {"made.02_second": 0.3}
     assert command("run") == 0
-    assert tally(apart) == {"01_first": 2, "02_second": 2}
-    assert results(folder) == before
+    assert tally(apart) == {"01_first": 2, "02_second": 1}
+    assert results(finished) == before
 
 
 def test_fresh_asks_nothing_of_what_finished_before(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command("run", "01_first") == 0
-
     def refuse(*arguments: object) -> bool:
         raise AssertionError("what is replaced anyway needn't be whole")
 
     monkeypatch.setattr(run_folder, "is_whole", refuse)
-    assert command("run", "01_first", "--fresh") == 0
-    assert tally(apart) == {"01_first": 2}
+    assert course.run(list(planned(only=["01_first"]).values()), fresh=True) == {}
+    assert tally(apart) == {"01_first": 2, "02_second": 1}
 
 
 def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(
-    project: Path, apart: Path
+    finished: Path, project: Path
 ) -> None:
     jobs = list(planned(only=["01_first"]).values())
-    assert course.history(jobs) == {}
-    assert course.run(jobs) == {}
     (took,) = course.history(jobs).values()
     assert len(took) == 5, "cells, the injected one too"
     assert took == sorted(took)
@@ -640,7 +658,7 @@ def test_what_a_notebook_took_is_known_to_other_runs_of_its_profile(
 
 
 def test_weights_that_a_notebook_downloads_are_no_news_to_it_and_others_are(
-    project: Path, apart: Path
+    finished: Path, project: Path, apart: Path
 ) -> None:
     download = (
         "import os\nfrom pathlib import Path\n"
@@ -708,41 +726,33 @@ def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
     assert reports == [("01_first", "kept", 1.0)]
 
 
-def test_a_notebook_waits_for_those_whose_networks_it_takes_up(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
-    jobs, _ = course.plan(course.load_profile("quick"))
-    reports: list[tuple[str, str]] = []
-    failed = course.run(
-        jobs, processes=2, report=lambda name, what, share: reports.append((name, what))
-    )
-    assert failed == {}
-    first = min(k for k, (name, _) in enumerate(reports) if name == "01_first")
-    assert ("02_second", "done") in reports[:first]
-
-
-def test_what_reads_all_results_runs_last_and_each_time(
+def test_what_reads_the_results_of_others_runs_after_them_and_each_time(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second",)})
+    monkeypatch.setattr(runner, "AFTER", {"01_first": ("02_second", "03_not_chosen")})
     monkeypatch.setattr(runner, "ALWAYS", ("01_first",))
-    for _ in range(2):
-        assert course.run(list(planned().values()), processes=2) == {}
-    assert tally(apart) == {"01_first": 2, "02_second": 1}
+    counting(project)
+    reports: list[tuple[str, str]] = []
+    for executions in (1, 2):
+        assert course.run(
+            list(planned().values()), processes=2,
+            report=lambda name, what, share: reports.append((name, what)),
+        ) == {}  # fmt: skip
+        assert tally(apart) == {"01_first": executions, "02_second": 1}
+    first = min(k for k, (name, _) in enumerate(reports) if name == "01_first")
+    assert ("02_second", "done") in reports[:first]
     alone = list(planned(only=["01_first"]).values())
     assert list(course.remarks(alone, [], [])) == [], "it trains nothing in another's place"
 
 
-def test_the_longest_of_the_last_time_begins_first(project: Path) -> None:
-    jobs = planned()
-    assert course.run(list(jobs.values()), processes=1) == {}
+def test_the_longest_of_the_last_time_begins_first(finished: Path, project: Path) -> None:
+    counting(project)
     for name, seconds in (("01_first", 1.0), ("02_second", 5.0)):
-        state = json.loads(jobs[name].state.read_text())
-        jobs[name].state.write_text(json.dumps(state | {"cells": [seconds]}))
+        path = finished / "state" / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"cells": [seconds]}))
     reports: list[tuple[str, str]] = []
     course.run(
-        list(planned().values()), processes=1, fresh=True,
+        list(planned().values()), processes=1,
         report=lambda name, what, share: reports.append((name, what)),
     )  # fmt: skip
     assert [name for name, what in reports if what == "done"] == ["02_second", "01_first"]
@@ -755,6 +765,7 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     broken = "raise ValueError('the cause\\nand more of it')"
     user = "from cryutils import InputError\nraise InputError('x.wav: the file is empty.')"
     killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    counting(project)
     notebook(home / "01_first.ipynb", "1 + 1", broken)
     notebook(home / "03_user.ipynb", user)
     notebook(home / "04_killed.ipynb", killed)
@@ -772,13 +783,7 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
         assert str(path) in by_name[name]
         nbformat.read(path, as_version=4)
         assert not (folder / "state" / f"{name}.json").exists()
-    assert results(folder) == {"made.02_second": 0.3}
-
-    notebook(home / "01_first.ipynb", *tiny("01_first"))
-    assert command("run", "01_first") == 0
-    assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
-    assert not (folder / "notebooks" / "01_first.failed.ipynb").exists()
-    assert (folder / "notebooks" / "01_first.ipynb").is_file()
+    assert tally(apart) == {"02_second": 1}
 
 
 def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
@@ -807,18 +812,19 @@ notebook.symlink_to("/dev/full")
     "cell", [FULL_NOTEBOOK, pytest.param("open('/dev/full', 'wb', 0).write(b'x')", marks=large)]
 )
 def test_a_full_disk_ends_the_run_in_a_line_and_keeps_what_has_finished(
-    cell: str, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+    cell: str, finished: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("run", "01_first") == 0
-    notebook(project / "notebooks" / "02_second.ipynb", cell)
+    path, before = project / "notebooks" / "02_second.ipynb", whole(finished)
+    source = path.read_bytes()
+    notebook(path, cell)
     assert command("run", "--jobs", "1") == 2
     lines = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"cryutils: /.*: the disk is full; make room and repeat .*", lines[-1])
     assert not [line for line in lines if "Traceback" in line]
-    assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3}
-    notebook(project / "notebooks" / "02_second.ipynb", *tiny("02_second"))
+    assert {name: text for name, text in whole(finished).items() if "failed" not in name} == before
+    path.write_bytes(source)
     assert command("run") == 0
-    assert tally(apart) == {"01_first": 1, "02_second": 1}
+    assert capsys.readouterr().err.count("finished before, kept") == 2
 
 
 def test_a_path_with_braces_and_spaces_is_no_template(

@@ -184,10 +184,10 @@ def reach(half: float, df: float, alone: list[float]) -> float:
 @pytest.mark.parametrize(("count", "among"), [(2, 0.5), (2, 2.0), (3, 2.0)])
 def test_with_what_repeats_differ_by_the_interval_covers(count: int, among: float) -> None:
     rng, corpora, df = np.random.default_rng(0), 2000, 10
-    covered = 0
+    covered, quantile = 0, stats.t.ppf(0.975, df)
     for _ in range(corpora):  # the truth is 0
         repeats = rng.normal(rng.normal(), np.sqrt(among), count)
-        half = stats.t.ppf(0.975, df) * np.sqrt(rng.chisquare(df) / df)
+        half = quantile * np.sqrt(rng.chisquare(df) / df)
         score = repeats.mean()
         bounds = Bounds(*(np.asarray(x) for x in (score, score - half, score + half, half)))
         low, high = widened(bounds, [repeats], df=df, level=0.95, limits=(-np.inf, np.inf))
@@ -338,9 +338,7 @@ DONORS = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] *
 
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy", "macro_f1"])
-@pytest.mark.parametrize(
-    "recalls", [[0.25] * 4, [0.8] * 4, [0.97] * 4, [0, 0, 0.04, 0.9], [1, 1, 1, 1]]
-)
+@pytest.mark.parametrize("recalls", [[0.97] * 4, [0, 0, 0.04, 0.9], [1, 1, 1, 1]])
 def test_it_covers_at_recalls_near_0_and_1(recalls: list[float], metric: Metric) -> None:
     truth, infants = structure(DONORS)
     predicted = first_right(truth, recalls)
@@ -354,9 +352,9 @@ def test_it_covers_at_recalls_near_0_and_1(recalls: list[float], metric: Metric)
 def test_with_many_infants_it_covers_what_it_promises() -> None:
     truth, infants = structure([[4] * 100] * 2)
     predicted = first_right(truth, [0.6, 0.7])
-    share = measured_coverage(predicted, truth, infants, simulations=2000)
-    assert 0.93 <= share <= 0.97
-    assert share == measured_coverage(predicted, truth, infants, simulations=2000)
+    assert 0.93 <= measured_coverage(predicted, truth, infants, simulations=2000) <= 0.97
+    few = [measured_coverage(predicted, truth, infants, simulations=100) for _ in range(2)]
+    assert few[0] == few[1]
 
 
 def test_coverage_agrees_with_intervals_of_simulated_predictions() -> None:
@@ -484,8 +482,8 @@ def test_the_interval_of_an_area_covers(signal: float) -> None:
     expected = np.mean([roc_auc_score(truth == k, scores[:, k]) for k in range(3)])
     held = []
     for seed in range(1, 301):
-        scores, truth, infants = ranked(seed)
-        result = auc_interval(ranked(seed, signal=signal)[0], truth, infants.astype(str))
+        scores, truth, infants = ranked(seed, signal=signal)
+        result = auc_interval(scores, truth, infants.astype(str))
         held.append(result.low <= expected <= result.high)  # type: ignore[operator]
     assert np.mean(held) >= 0.93
 

@@ -197,14 +197,14 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
         cells = {"m": (Remembers(), X)}
         by_blocks += (
             permutation_test(
-                cells, corpus, "paper", permutations=19, n_splits=3, seed=trial, jobs=1
+                cells, corpus, "paper", permutations=9, n_splits=3, seed=trial, jobs=1
             ).p_values["m"]
             <= 0.1
         )
         loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
         freely += (
             permutation_test(
-                cells, loners, "paper", permutations=19, n_splits=3, seed=trial, jobs=1
+                cells, loners, "paper", permutations=9, n_splits=3, seed=trial, jobs=1
             ).p_values["m"]
             <= 0.1
         )
@@ -219,10 +219,10 @@ def test_leak_free_null_p_values_spread_over_all_values() -> None:
         corpus, X = voices(rng, signal=0)
         cells = {"m": (NearestMean(), X)}
         result = permutation_test(
-            cells, corpus, "leak_free", permutations=19, n_splits=3, seed=trial, jobs=1
+            cells, corpus, "leak_free", permutations=9, n_splits=3, seed=trial, jobs=1
         )
         p.append(result.p_values["m"])
-    for level in (0.1, 0.25, 0.5, 0.75):
+    for level in (0.1, 0.3, 0.5, 0.8):
         assert abs(np.mean(np.array(p) <= level) - level) < 3.5 * np.sqrt(level * (1 - level) / 120)
 
 
@@ -286,7 +286,7 @@ def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_k
         for protocol in Protocol:
             drawn = protocol.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
             predicted = out_of_fold(Remembers(), X, corpus.labels, drawn)
-            fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=19, seed=trial)
+            fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=9, seed=trial)
             rejected[protocol] += fixed.p_values["m"] <= 0.1
     assert rejected[Protocol.LEAK_FREE] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
     assert rejected[Protocol.PAPER] / tried > 0.9

@@ -58,12 +58,12 @@ def test_cores_priority_and_order_are_those_of_the_command(
 
 
 @pytest.mark.parametrize(
-    ("variables", "niceness", "code"),
-    [({"SHADE": "dark"}, 1, 0), ({}, 1, 1), ({"SHADE": "dark"}, 0, 1)],
-    ids=["as asked", "a variable that is missing", "another priority"],
+    ("variables", "niceness", "missed"),
+    [({"SHADE": "dark"}, 1, []), ({}, 0, ["variables", "niceness"])],
+    ids=["as asked", "a variable that is missing, and another priority"],
 )
 def test_a_pass_fails_unless_its_setting_is_seen_in_the_kernel(
-    tool: ModuleType, tmp_path: Path, variables: dict[str, str], niceness: int, code: int
+    tool: ModuleType, tmp_path: Path, variables: dict[str, str], niceness: int, missed: list[str]
 ) -> None:
     cores = len(getattr(psutil.Process(), "cpu_affinity", list)())
     values = ({"SHADE": "dark"}, cores, min(19, os.nice(0) + 1), False, True)
@@ -74,22 +74,29 @@ def test_a_pass_fails_unless_its_setting_is_seen_in_the_kernel(
     done = subprocess.run(
         [*command, *shlex.split(tool.NBVAL), "-n", "0", str(path)],
         cwd=ROOT,
-        env={**os.environ, **variables, "CRYUTILS_TEST_CACHE": str(tmp_path / "cache")},
+        env=os.environ
+        | {"CRYUTILS_TEST_CACHE": str(tmp_path / "cache"), **variables}
+        | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"},  # half a second
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == code, done.stdout
+    assert done.returncode == bool(missed), done.stdout
+    failed = re.findall(r"^FAILED .*::Cell (\d+)", done.stdout, re.MULTILINE)
+    assert [list(tool.SEEN)[int(k)] for k in failed] == missed
 
 
 SHADE = """\
 import os
 from pathlib import Path
 
+import psutil
+
 def test_shade():
     cache = Path(os.environ["CRYUTILS_TEST_CACHE"])
+    beside = len(psutil.Process().parent().children()) - 1
     with open("seen", "a") as lines:
-        print(os.environ["SHADE"], cache.exists(), os.nice(0), file=lines)
+        print(os.environ["SHADE"], cache.exists(), os.nice(0), beside, file=lines)
     cache.mkdir(exist_ok=True)
     assert os.environ["SHADE"] == "dark"
 """
@@ -109,6 +116,8 @@ def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "PASSES", shades)
     monkeypatch.setattr(tool, "SUITE", f"{tool.SUITE} -n 0")
+    monkeypatch.setattr(tool, "BUSY", 1)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:nbval -p no:hypothesispytest")  # a second each
     assert tool.main([]) == 1
     light, dark, total = capfd.readouterr().out.splitlines()[-3:]
     assert light.split()[0] == "light" and light.endswith("FAILED")
@@ -116,7 +125,7 @@ def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     assert re.fullmatch(r"in all +\d+\.\d min", total)
     usual = os.nice(0)
     assert (tmp_path / "seen").read_text().splitlines() == [
-        f"light False {usual}", f"light True {min(19, usual + 1)}", f"dark False {usual}",
+        f"light False {usual} 0", f"light True {min(19, usual + 1)} 1", f"dark False {usual} 0",
     ]  # fmt: skip
     assert tool.main(["--only", "dark"]) == 0
     assert tool.main(["--list"]) == 0

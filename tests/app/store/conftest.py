@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 import pymongo
 import pytest
-from argon2 import PasswordHasher
 from clock import Clock
 from postgres import Server, programs
 
 from cryutils.app import store as stores
-from cryutils.app.store import Log, Store, accounts
+from cryutils.app.store import Log, Store
 
 MONGODB = os.environ.get("CRYUTILS_TEST_MONGODB_URL")
 REAL = ("sqlite", "postgresql", "mongodb")
@@ -44,8 +43,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(
-    kind: str, apart: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+    kind: str, apart: Path, fast_hashes: object, request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:  # fmt: skip
     """Where an empty store may be made, in each database."""
     name = f"cryutils_test_{uuid.uuid4().hex}"
     if kind == "sqlite":
@@ -64,14 +64,6 @@ def url(
         stand_in = functools.partial(mongomock.MongoClient, _store=ServerStore())
         monkeypatch.setattr(pymongo, "MongoClient", stand_in)
         yield f"mongodb://stand-in/{name}"
-
-
-@pytest.fixture(autouse=True)
-def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> PasswordHasher:
-    """Hashes that cost little; how much the real ones cost is argon2's concern."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "HASHER", hasher)
-    return hasher
 
 
 @pytest.fixture

@@ -70,15 +70,15 @@ def test_every_call_of_a_log_is_listed_here() -> None:
     assert set(CALLS) == {name for name in vars(Log) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_log_that_was_open_when_sharing_ended_is_shut(call: str, store: Store, mia: Log) -> None:
+def test_a_log_that_was_open_when_sharing_ended_is_shut(store: Store, mia: Log) -> None:
     store.infants.share("Mia", "granny", user="demo")
     log = store.infants.infant("Mia", user="granny")
     session = log.begin("camera")
     log.append(session, [READING])
     store.infants.unshare("Mia", "granny", user="demo")
-    with pytest.raises(InputError, match="no infant 'Mia'"):
-        CALLS[call](log, session)
+    for call in CALLS.values():
+        with pytest.raises(InputError, match="no infant 'Mia'"):
+            call(log, session)
     assert [reading.verdict for reading in mia.readings()] == ["hungry"]
 
 

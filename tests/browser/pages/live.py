@@ -21,7 +21,13 @@ from cryutils.errors import InputError
 class Ear:
     classes = ("hungry", "tired")
 
+    starts = 0
+
     def __init__(self):
+        self.start_over()
+
+    def start_over(self):
+        self.starts += 1
         self.blocks, self.frames, self.due, self.log = 0, 0, [], []
         self.busy_s, self.is_busy, self.log_fails = 0.0, False, False
 
@@ -71,7 +77,8 @@ def wish(words, act):
 
 
 wishes = [
-    wish("be busy", lambda: setattr(ear, "busy_s", 8.0)),
+    wish("start over", ear.start_over),
+    wish("be busy", lambda: setattr(ear, "busy_s", 5.0)),
     wish("fill the disk", lambda: setattr(ear, "log_fails", True)),
     wish("empty the disk", lambda: setattr(ear, "log_fails", False)),
 ]
@@ -85,6 +92,7 @@ def show():
     while True:
         text = json.dumps(
             {
+                "starts": ear.starts,
                 "listening": live.listening,
                 "is_busy": ear.is_busy,
                 "notice": live.notice,

@@ -105,8 +105,7 @@ def cascade_finds(signal: float, size: int) -> Iterator[bool]:
             yield len(detections) == 1 and overlap(np.array(detections[0], float), box) > 0.6
 
 
-@pytest.mark.parametrize("signal", [0.0, 1.0])
-@pytest.mark.parametrize("size", [128, 224])
+@pytest.mark.parametrize(("signal", "size"), [(0.0, 224), (1.0, 128)])
 def test_a_cascade_finds_one_face_in_the_right_place(signal: float, size: int) -> None:
     hits = list(cascade_finds(signal, size))
     assert len(hits) == 120
@@ -196,7 +195,7 @@ def described(signal: float, identity: float) -> tuple[float, float]:
     for clip in clips:
         plan = planned(
             clip.label, infant=clip.voice_seed, seed=clip.seed, signal=signal, identity=identity,
-            seconds=3.0, fps=1,
+            seconds=2.0, fps=1,
         )  # fmt: skip
         crops = []
         for frame, box in zip(face.frames(plan, size=96), plan.boxes(size=96), strict=True):
