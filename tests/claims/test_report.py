@@ -877,7 +877,8 @@ def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart:
         os.utime(apart / "outputs" / name / "results.json", (1e9 - age, 1e9 - age))
     (made(apart / "outputs" / "broken", TWO) / "results.json").write_text("[")
     runs = report.every_run(apart / "outputs")
-    assert list(runs) == ["quick", "real", "mine-real", "reference/judged", "reference/paper"]
+    assert list(runs) == ["quick", "real", "mine-real", "reference/judged", "reference/paper",
+                          "reference/simulated"]  # fmt: skip
     assert len(runs["real"]) == len(TWO)
 
 
