@@ -44,8 +44,8 @@ def seed_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_every_damaged_file_is_read_or_refused_in_one_line(
     seed_folder: Path, trained: Trained, tmp_path: Path
 ) -> None:
-    # Of the small list one process makes every second case.
-    size, parts = ("large", os.cpu_count() or 1) if LARGE else ("small", 2)
+    # Of the small list one process makes every fourth case.
+    size, parts = ("large", os.cpu_count() or 1) if LARGE else ("small", 4)
     environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(tmp_path / "cache")}
     environment["MALLOC_PERTURB_"] = "165"  # so that memory which nobody wrote isn't zero by chance
     outputs = [tmp_path / f"{part}.jsonl" for part in range(parts if LARGE else 1)]

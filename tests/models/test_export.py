@@ -34,7 +34,9 @@ def fitted(request: pytest.FixtureRequest) -> tuple[str, Any]:
     model = {"cry2": cry2, "image": image}[name].build(rows.shape[1:], 4)
     if name == "cry2":
         cry2.adapt(model, rows)
+    model.run_eagerly = True  # a graph for two steps would take longer than they do
     model.fit(rows, np.arange(64) % 4, batch_size=32, epochs=1, verbose=0)
+    model.run_eagerly = False
     return name, model
 
 

@@ -30,11 +30,11 @@ def test_an_infant_that_cries_passes(sr: int) -> None:
     # Of infants that it has not met; of one second in 20 it may be wrong.
     passing = [
         GATE.score(x, sr) >= GATE.threshold
-        for infant in range(900, 910)
+        for infant in range(900, 905)
         for x in seconds(voice.cry("hungry", infant=infant, seed=infant, sr=sr), sr)
         if level_db(x) > -35
     ]
-    assert len(passing) > 40
+    assert len(passing) > 20
     assert np.mean(passing) > 0.9
 
 

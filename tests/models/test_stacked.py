@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from graphs import without_graphs
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -61,6 +62,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     assert stack.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
 
 
+@without_graphs()
 def test_a_network_is_the_same_alone_and_beside_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
@@ -106,21 +108,23 @@ def test_of_epochs_with_as_many_right_the_first_is_kept() -> None:
     assert stack.best_epoch[0] == np.argmax(right > right.max() - 1e-5) + 1
 
 
+@without_graphs()
 def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    settings = DenseSettings(units=(8,), epochs=12, patience=2)
+    settings = DenseSettings(units=(8,), epochs=5, patience=1)
     tasks = [Task(train, validation[:0]), Task(train, validation)]
     for some in (tasks[:1], tasks):  # alone, and beside one that is judged
         stack = stacked.fit(x, y, some, classes=3, settings=settings)
         history = stack.history.query("task == 0")
-        assert history.epoch.tolist() == list(range(1, 13))
-        assert stack.best_epoch[0] == 12
+        assert history.epoch.tolist() == list(range(1, 6))
+        assert stack.best_epoch[0] == 5
         assert history.val_loss.isna().all()
-    shorter = stacked.fit(x, y, tasks[:1], classes=3, settings=replace(settings, epochs=11))
+    shorter = stacked.fit(x, y, tasks[:1], classes=3, settings=replace(settings, epochs=4))
     assert (shorter.predict(0, x) != stack.predict(0, x)).any()
 
 
+@without_graphs()
 def test_patience_stops_each_network_by_itself() -> None:
     x, y = blobs()
     rng = np.random.default_rng(1)
@@ -135,16 +139,19 @@ def test_patience_stops_each_network_by_itself() -> None:
     assert (last < 60).all()
 
 
+@without_graphs()
 def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> None:
     x, y = blobs()
     train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
-    stack = stacked.fit(x, y, [Task(train, validation, classes=(0, 2))], classes=3)
+    task = Task(train, validation, classes=(0, 2))
+    stack = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
     answers = stack.predict(0, x)
     assert (answers[:, 1] == 0).all()
     assert answers.sum(axis=1) == pytest.approx(1.0)
     assert stack.keras(0).predict(x, verbose=0) == pytest.approx(answers, abs=1e-5)
 
 
+@without_graphs()
 def test_inputs_that_it_may_not_use_change_nothing() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
@@ -155,6 +162,7 @@ def test_inputs_that_it_may_not_use_change_nothing() -> None:
     assert (stack.predict(0, other) == stack.predict(0, x)).all()
 
 
+@without_graphs()
 def test_groups_are_seen_by_their_own_tasks() -> None:
     x, y = blobs()
     other, _ = blobs(seed=9)
@@ -190,6 +198,7 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     assert stack.hidden(0, x).shape == (600, 2)
 
 
+@without_graphs()
 def test_hidden_layers_are_those_of_the_keras_model() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
@@ -207,19 +216,21 @@ def test_hidden_layers_are_those_of_the_keras_model() -> None:
         stack.hidden(0, x, layer=3)
 
 
+@without_graphs()
 def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
     x, y = blobs()
     x[:, 0] = 7.0
     x[:, 1] += 1e4
-    train, validation = parts(len(x))
-    stack = stacked.fit(x, y, [Task(train, validation)], classes=3)
+    task, settings = Task(*parts(len(x))), DenseSettings(epochs=5)
+    stack = stacked.fit(x, y, [task], classes=3, settings=settings)
     assert np.isfinite(stack.predict(0, x)).all()
     shifted = x.copy()
     shifted[:, 1] -= 1e4
-    plain = stacked.fit(shifted, y, [Task(train, validation)], classes=3)
+    plain = stacked.fit(shifted, y, [task], classes=3, settings=settings)
     assert stack.predict(0, x) == pytest.approx(plain.predict(0, shifted), abs=0.01)
 
 
+@without_graphs()
 def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
     x, y = blobs()
     train, validation = parts(len(x), every=3)
@@ -253,6 +264,7 @@ def test_classes_weigh_alike_in_training_and_in_what_says_stop() -> None:
     assert recall[True] > recall[False] + 0.2
 
 
+@without_graphs()
 def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
@@ -267,6 +279,7 @@ def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> Non
     assert alone.predict(0, x) == pytest.approx(answers[2], abs=1e-5)
 
 
+@without_graphs()
 def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_path) -> None:
     noted = tmp_path / "networks"
     monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
@@ -300,25 +313,32 @@ def test_networks_large_enough_to_be_compiled_train_as_the_others(monkeypatch, t
         assert compiled.predict(k, x) == pytest.approx(plain.predict(k, x), abs=1e-5)
 
 
+@without_graphs()
 def test_a_damaged_file_is_made_anew(tmp_path) -> None:
     x, y = blobs()
-    train, validation = parts(len(x))
-    first = stacked.fit(x, y, [Task(train, validation)], classes=3)
+    task, settings = Task(*parts(len(x))), DenseSettings(epochs=2)
+    first = stacked.fit(x, y, [task], classes=3, settings=settings)
     (path,) = (tmp_path / "dense").glob("*.npz")
     path.write_bytes(path.read_bytes()[:-200])
-    again = stacked.fit(x, y, [Task(train, validation)], classes=3)
+    again = stacked.fit(x, y, [task], classes=3, settings=settings)
     assert (again.predict(0, x) == first.predict(0, x)).all()
 
 
+@without_graphs()
 def test_another_networks_file_is_not_taken(tmp_path) -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    tasks = [Task(train, validation), Task(validation, train)]
-    first = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
+
+    def answers() -> list[np.ndarray]:
+        tasks = [Task(train, validation), Task(validation, train)]
+        settings = DenseSettings(epochs=2)
+        stacks = [stacked.fit(x, y, [task], classes=3, settings=settings) for task in tasks]
+        return [stack.predict(0, x) for stack in stacks]
+
+    first = answers()
     path, other = (tmp_path / "dense").glob("*.npz")
     path.replace(other)
-    again = [stacked.fit(x, y, [task], classes=3).predict(0, x) for task in tasks]
-    np.testing.assert_array_equal(again, first)
+    np.testing.assert_array_equal(answers(), first)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
     return Table3(fit_proposed(Plan(windows, folds, settings, pairs=False)))
 
 
+@large
 def test_at_full_signal_all_submodels_know_new_infants_and_the_ensemble_is_not_inferior(
     apart: Path,
 ) -> None:

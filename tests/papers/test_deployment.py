@@ -210,8 +210,7 @@ def three(copied: Path, trained: Trained) -> dict[str, Any]:
     return models
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("form", "precision"), [("litert", "int8"), ("openvino", "float16")])
 def test_the_ensemble_is_written_with_its_submodels(
     form: str, precision: str, copied: Path, three: dict[str, Any], trained: Trained
 ) -> None:
@@ -234,7 +233,7 @@ def test_the_ensemble_is_written_with_its_submodels(
         x = np.concatenate(asked[name])
         expected = three[name].predict(x, verbose=0)
         answers = FORMATS[form].open(path).predict(x)
-        reach = np.abs(expected).max() * {"float": 1e-5, "float16": 5e-3, "int8": 0.15}[precision]
+        reach = np.abs(expected).max() * {"float16": 5e-3, "int8": 0.15}[precision]
         np.testing.assert_allclose(answers, expected, atol=reach)
         if precision == "int8":
             assert card["calibration"]["infants"] == 2 and card["calibration"]["examples"] >= 4

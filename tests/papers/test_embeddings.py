@@ -403,8 +403,8 @@ def test_weights_as_keras_publishes_them_reach_the_embeddings(
     (bare / "own").mkdir()
     write_notop(bare / "own" / APPLICATIONS["ResNet50"].file, model)
     monkeypatch.setenv("CRYUTILS_WEIGHTS_DIR", "own")
-    backbone = backbones.base("ResNet50", input_shape=INPUT.shape)
-    assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words
+    backbone = backbones.base("ResNet50", input_shape=INPUT.shape, weights="imagenet")
+    assert "in CRYUTILS_WEIGHTS_DIR" in backbone.words and backbone.preprocessing == "resnet"
     features = embeddings.embed(three[:2], backbone, INPUT)
     for clip, rows in zip(three, features, strict=False):
         frames = np.stack(list(INPUT.frames(clip.path))).astype(np.float32)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
+from graphs import without_graphs
 from sizes import large
 from sklearn.metrics import accuracy_score
 
@@ -19,6 +21,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models import backbones
 from cryutils.models.autoencoders import AUTOENCODER, patches
+from cryutils.models.backend import keras
 from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
@@ -37,8 +40,8 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
-def made() -> Streams:
-    """Return windows whose values tell the state a little, and the infant more."""
+def made(state: float = 1.0) -> Streams:
+    """Return windows whose values tell the state, `state` times as clearly as the infant."""
     rng = np.random.default_rng(0)
     names = ("hug", "hungry", "sleepy")
     clips = [
@@ -54,9 +57,9 @@ def made() -> Streams:
 
     def values(*shape: int) -> np.ndarray:
         of_infant = rng.standard_normal((INFANTS, *shape))
-        state = rng.standard_normal((3, *shape))
+        of_state = state * rng.standard_normal((3, *shape))
         noise = rng.standard_normal((len(clip), *shape))
-        return (of_infant[infant] + state[infant % 3] + noise).astype(np.float32)
+        return (of_infant[infant] + of_state[infant % 3] + noise).astype(np.float32)
 
     frames = values(7).repeat(FRAMES, axis=0)
     return Streams(
@@ -65,6 +68,13 @@ def made() -> Streams:
         frames + rng.standard_normal(frames.shape).astype(np.float32),
         np.repeat(np.arange(len(clip)), FRAMES),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steps() -> Iterator[None]:
+    """Nothing here is trained for long enough that graphs would pay."""
+    with without_graphs():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -200,20 +210,29 @@ def test_a_submodel_of_pictures_answers_by_the_mean_of_the_frames(
         assert row == pytest.approx(answers.mean(axis=0), abs=1e-6)
 
 
+def test_a_clear_state_is_known_of_new_infants_by_each_submodel_and_the_ensemble(
+    apart: Path,
+) -> None:
+    """In numbers; of voices and faces `test_controls_ensemble` asks the same."""
+    learning = replace(SMALL, epochs=10, learning_rate=3e-2)
+    settings = replace(SETTINGS, audio=learning, image=learning, final=learning)
+    clear = made(state=4.0)
+    folds = nested.divide(clear.units(Split.INFANT), Split.INFANT, n_folds=3, n_inner=2, seed=0)
+    plan = Plan(clear, {Split.INFANT: folds}, settings, pairs=False)
+    scores = Table3(ensemble.fit_proposed(plan))
+    models = {**scores.ensemble.submodels, "proposed": scores.ensemble.proposed}
+    for name, model in models.items():
+        value = scores.interval(Split.INFANT, Row.TOTAL, model, "balanced_accuracy")
+        assert value.low is not None
+        assert value.low > 1 / 3, (name, value)
+
+
 def test_a_pair_is_told_apart_by_networks_of_its_own(trained: Ensemble) -> None:
     answers = trained.submodels["mfcc"].answers(Split.INFANT, (0, 2))
     inside = np.isin(trained.plan.streams.corpus.labels, ["hug", "sleepy"])
     assert np.isnan(answers[~inside]).all()
     assert (answers[inside, 1] == 0).all()
     assert answers[inside].sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_sound_alone_makes_an_ensemble_of_two(streams: Streams, apart: Path) -> None:
-    deaf = replace(streams, frames=None, frame_window=None)
-    two = ensemble.fit(deaf, settings=SETTINGS, splits=(Split.INFANT,))
-    assert list(two.subsets) == [("mfcc",), ("stft",), ("mfcc", "stft")]
-    interval = Table3(two).interval(Split.INFANT, Row.TOTAL, two.proposed)
-    assert interval.n == len(streams.corpus)
 
 
 def test_histories_have_a_fold_each(trained: Ensemble) -> None:
@@ -404,7 +423,10 @@ def test_the_files_answer_as_the_networks_do(
 ) -> None:
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
-    base = backbones.base("MobileNetV2", input_shape=(32, 32, 3), weights="random")
+    inputs = keras().Input((32, 32, 3))
+    maps = keras().layers.Conv2D(6, 8, strides=8)(keras().layers.Rescaling(1 / 255)(inputs))
+    network = keras().Model(inputs, maps)
+    base = backbones.Backbone(network, "one layer", "random weights", "none", False)
     pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
     embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
     inputs = replace(streams, frames=embedded)
@@ -448,7 +470,7 @@ def test_the_files_answer_as_the_networks_do(
     assert answers == pytest.approx(again.proposed.outputs(job, windows), abs=1e-4)
 
 
-def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
+def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_of_three(
     streams: Streams, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rest = np.flatnonzero(streams.corpus.labels != "hug")
@@ -458,8 +480,11 @@ def test_two_states_are_scored_as_their_pair_and_nothing_is_said_of_three(
         clip=np.searchsorted(rest, streams.clip[inside]), middle_s=streams.middle_s[inside],
         windows={name: w[inside] for name, w in streams.windows.items()},
     )  # fmt: skip
-    scores = Table3(ensemble.fit(two, settings=SETTINGS))
+    trained = ensemble.fit(two, settings=SETTINGS)
+    assert list(trained.subsets) == [("mfcc",), ("stft",), ("mfcc", "stft")]
+    scores = Table3(trained)
     assert scores.main is Row.SLEEPY_HUNGRY
+    assert scores.interval(Split.INFANT, scores.main, trained.proposed).n == len(rest)
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
     claims.begin("09_ensemble", seed=0)
     claims.record_table(scores.results())

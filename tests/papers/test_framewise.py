@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import without_graphs
 
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
@@ -18,6 +19,7 @@ from cryutils.papers import framewise
 FRAMES = 6
 STATES = ("hungry", "sleepy")
 FAST = DenseSettings(units=(8,), epochs=30, patience=30, dropout=0.0, learning_rate=0.01)
+BARELY = replace(FAST, epochs=2)  # where nothing needs to be learned
 
 
 def clips(infants: int, each: int, *, mostly: bool = False) -> Corpus:
@@ -54,11 +56,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path / "run"))
 
 
+@without_graphs()
 @pytest.mark.parametrize("split", list(Split))
 def test_every_frame_is_answered_by_a_network_that_has_not_seen_its_unit(split: Split) -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=4)
+    fitted = framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=4)
     assert fitted.rows.shape == (len(corpus) * FRAMES, 2)
     np.testing.assert_allclose(fitted.rows.sum(axis=1), 1, atol=1e-5)
     assert fitted.clip.tolist() == np.repeat(np.arange(len(corpus)), FRAMES).tolist()
@@ -91,10 +94,13 @@ def test_without_a_signal_clips_are_known_by_their_frames_and_infants_by_their_c
     assert right["leak_free"] < 0.7
 
 
+@without_graphs()
 def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, split=Split.CLIP, every=2, settings=FAST, n_folds=3)
+    fitted = framewise.fit(
+        embeddings, corpus, split=Split.CLIP, every=2, settings=BARELY, n_folds=3
+    )
     over_time = fitted.over_time(embeddings)
     assert [p.shape for p in over_time] == [(FRAMES, 2)] * len(corpus)
     for k, p in enumerate(over_time):
@@ -102,10 +108,11 @@ def test_over_time_all_frames_are_answered_by_the_fold_that_tests_the_clip() -> 
         np.testing.assert_allclose(p[::2], fitted.rows[fitted.clip == k], atol=1e-6)
 
 
+@without_graphs()
 def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
-    fitted = framewise.fit(embeddings, corpus, split=Split.FRAME, settings=FAST, n_folds=2)
+    fitted = framewise.fit(embeddings, corpus, split=Split.FRAME, settings=BARELY, n_folds=2)
     with pytest.raises(InputError, match="every network has seen"):
         fitted.over_time(embeddings)
     with pytest.raises(InputError, match="every=0"):
@@ -122,12 +129,13 @@ def test_neighbours_are_nearest_and_strangers_at_one() -> None:
     assert middle["neighbours"] < 0.2 < middle["same infant"] < 0.8
 
 
+@without_graphs()
 def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=0.0, infant=2.0)
     shares = {}
     for split in Split:
-        fitted = framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=2)
+        fitted = framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=2)
         shares[split] = framewise.nearest(embeddings, corpus, fitted)
         assert sum(shares[split].values()) == pytest.approx(1)
     assert shares["frame"]["same clip"] > 0.9
@@ -136,14 +144,15 @@ def test_the_nearest_training_frame_is_of_the_clip_the_infant_or_a_stranger() ->
     assert shares["leak_free"]["another infant"] == 1
 
 
+@without_graphs()
 @pytest.mark.parametrize("split", [Split.FRAME, Split.INFANT])
 def test_several_trainings_are_averaged(split: Split) -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
     fits = [
         framewise.fit(
-            embeddings, corpus, split=split, settings=replace(FAST, epochs=2, seed=seed),
-            n_folds=2, seed=seed,
+            embeddings, corpus, split=split, settings=replace(BARELY, seed=seed), n_folds=2,
+            seed=seed,
         )
         for seed in (0, 1)
     ]  # fmt: skip
@@ -157,13 +166,14 @@ def test_several_trainings_are_averaged(split: Split) -> None:
     assert set(whole.predictions("k").repeat) == {0, 1}
 
 
+@without_graphs()
 def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
     corpus = clips(6, 4)
     embeddings = pictures(corpus, state=1.0, infant=1.0)
     claims.begin("test_framewise", seed=0)
     fits = {}
     for split in Split:
-        fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=FAST, n_folds=3)]
+        fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=3)]
         whole = framewise.headline(fits[split], corpus)
         assert len(whole.corpus) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
         claims.record_scores(framewise.key("image.made", split), whole, "balanced_accuracy")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from graphs import without_graphs
 from sklearn.metrics import f1_score
 
 from cryutils import claims
@@ -16,7 +17,7 @@ from cryutils.evaluation import Protocol
 from cryutils.models import crossfit, cry2, runtimes, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
-from cryutils.models.export import PRECISIONS, Lite
+from cryutils.models.export import PRECISIONS, Lite, litert
 from cryutils.papers import quantisation
 
 CLASSES = ("hungry", "tired")
@@ -41,11 +42,12 @@ def examples() -> Examples:
 
 def fitted(protocol: str) -> tuple[CrossFit, Examples]:
     folds = Protocol(protocol).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
-    networks = crossfit.cross_fit(
-        lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
-        examples(), CORPUS.labels, CORPUS.infants, folds, protocol=protocol,
-        settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
-    )  # fmt: skip
+    with without_graphs():
+        networks = crossfit.cross_fit(
+            lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
+            examples(), CORPUS.labels, CORPUS.infants, folds, protocol=protocol,
+            settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
+        )  # fmt: skip
     return networks, examples()
 
 
@@ -56,9 +58,33 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossFit, Examples
         return fitted("leak_free")
 
 
+class Noted:
+    """The LiteRT format, noting what it is calibrated with."""
+
+    suffix, open = ".tflite", Lite
+
+    def __init__(self) -> None:
+        self.calibrations: list[np.ndarray] = []
+
+    @staticmethod
+    def files(path: Path) -> list[Path]:
+        return [path]
+
+    def write(self, model: object, path: Path, *, precision: str, calibration: np.ndarray) -> Path:
+        self.calibrations.append(calibration)
+        return litert(model, path, precision=precision, calibration=calibration)
+
+
 @pytest.fixture(scope="module")
-def table(honest: tuple[CrossFit, Examples]) -> pd.DataFrame:
-    return quantisation.assess({"cry2": honest}, CORPUS, calls=5)
+def noted() -> Noted:
+    return Noted()
+
+
+@pytest.fixture(scope="module")
+def table(honest: tuple[CrossFit, Examples], noted: Noted) -> pd.DataFrame:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(quantisation.FORMATS, "litert", noted)
+        return quantisation.assess({"cry2": honest}, CORPUS, calls=5)
 
 
 def test_a_row_a_precision_with_all_that_it_costs(table: pd.DataFrame) -> None:
@@ -89,32 +115,12 @@ def test_a_change_is_from_float_on_the_same_clips(table: pd.DataFrame) -> None:
 
 
 def test_int8_is_calibrated_with_the_clips_that_a_fold_was_fitted_on(
-    honest: tuple[CrossFit, Examples], monkeypatch: pytest.MonkeyPatch
+    honest: tuple[CrossFit, Examples], table: pd.DataFrame, noted: Noted
 ) -> None:
     networks, rows = honest
-    handed: list[np.ndarray] = []
-
-    class Noted:
-        """The LiteRT format, noting what it is calibrated with."""
-
-        suffix, open = ".tflite", Lite
-
-        @staticmethod
-        def files(path: Path) -> list[Path]:
-            return [path]
-
-        @staticmethod
-        def write(model: object, path: Path, *, precision: str, calibration: np.ndarray) -> Path:
-            handed.append(calibration)
-            return quantisation.FORMATS["litert"].write(
-                model, path, precision=precision, calibration=calibration
-            )
-
-    formats = {**quantisation.FORMATS, "noted": Noted}
-    monkeypatch.setattr(quantisation, "FORMATS", formats)
-    quantisation.assess({"cry2": honest}, CORPUS, format="noted", calls=1)
     folds = [fold for repeat in networks.folds for fold in repeat]
-    for k, calibration in enumerate(handed):
+    assert len(noted.calibrations) == len(folds) * len(table)
+    for k, calibration in enumerate(noted.calibrations):
         train, _ = folds[k % len(folds)]
         fitting = np.setdiff1d(train, networks.stopping[k % len(folds)])
         np.testing.assert_array_equal(calibration, rows.x[rows.rows(fitting)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from graphs import without_graphs
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -393,6 +394,7 @@ def test_a_clip_without_sound_has_no_windows() -> None:
 # The model that is kept
 
 
+@without_graphs()
 def test_deploy_keeps_a_network_that_predict_can_use(
     trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +453,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
 
 
+@without_graphs()
 def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     trained: Trained, apart: Path
 ) -> None:
