@@ -32,8 +32,7 @@ os.environ["TF_NUM_INTRAOP_THREADS"] = str(os.cpu_count() or 1)
 from cryutils._io import cache
 from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
-from cryutils.models import backbones, runtimes
-from cryutils.papers import finetuning
+from cryutils.models import backbones, runtimes, second_model
 
 FRAMES, CALIBRATION, ROUNDS, BATCH = 96, 96, 3, 32
 STATES = ("hungry", "tired", "pain", "discomfort")
@@ -86,9 +85,9 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
 
 def head_with_cache(backbone: backbones.Backbone, pixels: np.ndarray, y: np.ndarray) -> float:
     """Print one line, and return how many times faster ten epochs of the head are with a cache."""
-    whole = finetuning.network(backbone, len(STATES))
+    whole = second_model.network(backbone, len(STATES))
     front = runtimes.ready(backbones.head_input(backbone), batch_size=BATCH)
-    head = finetuning.head(front.run(pixels[:BATCH]).shape[1:], len(STATES))
+    head = second_model.head(front.run(pixels[:BATCH]).shape[1:], len(STATES))
     whole.fit(pixels[:BATCH], y[:BATCH], batch_size=BATCH, verbose=0)
     head.fit(front.run(pixels[:BATCH]), y[:BATCH], batch_size=BATCH, verbose=0)
 

@@ -22,6 +22,7 @@ from . import model_card as model_card
 from . import novelty as novelty
 from . import on_device as on_device
 from . import runtimes as runtimes
+from . import second_model as second_model
 from . import small_cnn as small_cnn
 from . import stacked as stacked
 from . import training as training

@@ -3,8 +3,8 @@
 Walked by notebook 07_frames_resnet50. Paper A (§3.5) keeps ResNet-50 as ImageNet left it, trains
 a second model of pooling, flatten, dense and softmax behind it, and reports that this beats
 training all of it. `frozen_and_finetuned` lets anyone see: both from pixels, on the same frames
-and folds. What is frozen can be computed once instead (`embeddings.embed`); `joined` puts a head
-that was trained on such embeddings back behind its backbone.
+and folds. What is frozen can be computed once instead (`embeddings.embed`). The networks themselves
+are `models.second_model`'s.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import numpy as np
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Protocol
-from cryutils.models import backbones
-from cryutils.models.backend import keras as _keras
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
+from cryutils.models.second_model import network
 from cryutils.models.training import Settings
 from cryutils.papers.embeddings import pictures_of
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from cryutils.models.backbones import Backbone
     from cryutils.papers.embeddings import FrameInput
 
-__all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned", "head", "joined", "network"]
+__all__ = ["SMALL_RATE", "frames", "frozen_and_finetuned"]
 
 SMALL_RATE = 1e-4  # large steps would wipe out what was pretrained
 
@@ -102,99 +101,3 @@ def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None 
             part[row] = pictures[number]
         rows.append(part)
     return Examples.of(rows)
-
-
-def network(
-    backbone: Backbone,
-    classes: int,
-    *,
-    trainable: bool = False,
-    units: int = 64,
-    dropout: float = 0.3,
-    learning_rate: float = 1e-3,
-) -> Any:
-    """Return the compiled network from pixels, uint8 (n, height, width, 3), to `classes` shares.
-
-    A copy of the backbone, pooled, and the paper's second model behind it. trainable: the
-    backbone learns too, but for its batch normalisation, which keeps still in either case: the
-    statistics of small batches would wipe out what was pretrained. Other arguments as in `head`.
-    """
-    keras = _keras()
-    shape = backbone.model.input_shape[1:]
-    copy = keras.models.clone_model(backbone.model)
-    copy.set_weights(backbone.model.get_weights())
-    _hold(copy, not trainable)
-    pixels = keras.Input(shape, dtype="uint8", name="pixels")
-    maps = copy(keras.layers.Rescaling(1.0, name="float")(pixels), training=False)
-    behind = _behind(maps, classes, units, dropout)
-    return _compiled(keras.Model(pixels, behind, name="image_submodel"), learning_rate)
-
-
-def head(
-    input_shape: Sequence[int],
-    classes: int,
-    *,
-    units: int = 64,
-    dropout: float = 0.3,
-    learning_rate: float = 1e-3,
-) -> Any:
-    """Return the paper's second model, compiled: pooling, flatten, dense ReLU, softmax.
-
-    Args:
-        input_shape: (h, w, features), a backbone's maps, or (features,), its embeddings, which
-            are pooled already.
-        classes: how many states.
-        units: of the dense layer.
-        dropout: share of them dropped while training.
-        learning_rate: of RMSProp, which the paper names for its audio models.
-
-    Raises:
-        InputError: another shape, or no share for `dropout`.
-    """
-    shape = tuple(input_shape)
-    if len(shape) not in (1, 3):
-        raise InputError(f"input_shape={shape}: give (h, w, features) or (features,).")
-    keras = _keras()
-    inputs = keras.Input(shape, name="features")
-    outputs = _behind(inputs, classes, units, dropout)
-    return _compiled(keras.Model(inputs, outputs, name="second_model"), learning_rate)
-
-
-def joined(backbone: Backbone, head: Any) -> Any:
-    """Return the Keras model from pixels to the answers of `head`, which was trained on embeddings.
-
-    `head` takes (features,) or (h, w, features): a Keras model such as `head` or `dense` give.
-    """
-    pooling = "avg" if len(head.input_shape) == 2 else None
-    front = backbones.head_input(backbone, pooling=pooling)
-    return _keras().Model(front.input, head(front.output), name="frozen_and_head")
-
-
-def _hold(layer: Any, still: bool) -> None:
-    # Layer by layer, since in Keras 3.15 a clone of a frozen model doesn't pass its own flag on.
-    # Batch normalisation only heeds its flag: `training=False` is overruled by the outer model.
-    layer.trainable = not still and not isinstance(layer, _keras().layers.BatchNormalization)
-    for inner in getattr(layer, "layers", ()):
-        _hold(inner, still)
-
-
-def _behind(h: Any, classes: int, units: int, dropout: float) -> Any:
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
-    layers = _keras().layers
-    if len(h.shape) == 4:
-        h = layers.GlobalAveragePooling2D(name="pooling")(h)
-    h = layers.Flatten(name="flatten")(h)
-    h = layers.Dense(units, activation="relu", name="dense")(h)
-    h = layers.Dropout(dropout, name="dropout")(h)
-    return layers.Dense(classes, activation="softmax", name="states")(h)
-
-
-def _compiled(model: Any, learning_rate: float) -> Any:
-    model.compile(
-        optimizer=_keras().optimizers.RMSprop(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],
-        jit_compile=False,  # compiling takes longer than so few steps
-    )
-    return model

@@ -12,7 +12,7 @@ from graphs import without_graphs
 
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.models import backbones, backend
+from cryutils.models import backbones, backend, second_model
 from cryutils.models.backbones import Backbone
 from cryutils.models.examples import Examples
 from cryutils.models.training import Settings
@@ -133,11 +133,11 @@ def test_a_head_trained_on_embeddings_answers_the_same_end_to_end(
     examples, labels, _ = data
     y = np.array([STATES.index(label) for label in labels])[examples.clip]
     (features,) = backbones.embeddings([("", examples.x)], tiny, pooling=pooling)
-    head = finetuning.head(features.shape[1:], 3, units=8)
+    head = second_model.head(features.shape[1:], 3, units=8)
     head.fit(np.asarray(features), y, epochs=5, verbose=0)
     answers = np.asarray(head(features))
     assert answers.std(axis=0).min() > 1e-3  # frames differ, so the comparison can fail
-    whole = finetuning.joined(tiny, head)
+    whole = second_model.joined(tiny, head)
     np.testing.assert_allclose(np.asarray(whole(examples.x)), answers, atol=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_a_head_put_into_the_frozen_network_answers_the_same(
 ) -> None:
     pixels = data[0].x
     (features,) = backbones.embeddings([("", pixels)], tiny)
-    head, whole = finetuning.head((8,), 3, units=8), finetuning.network(tiny, 3, units=8)
+    head, whole = second_model.head((8,), 3, units=8), second_model.network(tiny, 3, units=8)
     for name in ("dense", "states"):
         whole.get_layer(name).set_weights(head.get_layer(name).get_weights())
     answers = whole.predict_on_batch(pixels)
@@ -154,7 +154,7 @@ def test_a_head_put_into_the_frozen_network_answers_the_same(
 
 
 def test_the_second_model_is_the_papers() -> None:
-    kinds = [type(layer).__name__ for layer in finetuning.head((4, 4, 8), 3).layers]
+    kinds = [type(layer).__name__ for layer in second_model.head((4, 4, 8), 3).layers]
     assert kinds == [
         "InputLayer", "GlobalAveragePooling2D", "Flatten", "Dense", "Dropout", "Dense",
     ]  # fmt: skip
@@ -178,8 +178,8 @@ def test_frames_are_spread_over_each_clip(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: finetuning.head((4, 8), 3), "input_shape=(4, 8)"),
-        (lambda: finetuning.head((8,), 3, dropout=1.0), "dropout=1.0"),
+        (lambda: second_model.head((4, 8), 3), "input_shape=(4, 8)"),
+        (lambda: second_model.head((8,), 3, dropout=1.0), "dropout=1.0"),
         (lambda: finetuning.frames([], FrameInput(), limit=0), "limit=0"),
     ],
 )
