@@ -56,7 +56,7 @@ def main(frames: int = FRAMES, rounds: int = ROUNDS) -> dict[str, float]:
         except InputError as error:
             print(f"  {name} is left out: {error}")
             continue
-        ways[name], words[name] = engine.run, engine.setting.words
+        ways[name], words[name] = engine.run, engine.runtime.words
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     made = {name: np.asarray(run(pixels)) for name, run in ways.items()}  # and compiled
     for _ in range(rounds):

@@ -53,7 +53,7 @@ def main(
     for name in FORMATS:
         try:
             if name == "openvino":
-                runtimes.setting("openvino-int8")
+                runtimes.runtime_of("openvino-int8")
         except InputError as error:
             print(f"{name} is left out: {error}")
             continue

@@ -11,7 +11,7 @@ from cryutils.models import runtimes
 def engine_or_skip(name: str) -> str:
     """Return the name of an engine; skip the test where it isn't installed."""
     try:
-        runtimes.setting(name)
+        runtimes.runtime_of(name)
     except InputError as error:
         pytest.skip(f"{error}")
     return name

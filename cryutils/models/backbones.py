@@ -262,7 +262,7 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
 def _folder(
     backbone: Backbone, engine: str, pooling: str | None, calibration: Frames | None
 ) -> Path:
-    runtime = runtimes.setting(engine)
+    runtime = runtimes.runtime_of(engine)
     quantised = engine == "openvino-int8" and calibration is not None
     identity = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(runtime)]
     key = json.dumps([*identity, _content(calibration) if quantised else ""])

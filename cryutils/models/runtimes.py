@@ -28,7 +28,7 @@ from cryutils.models.backend import keras, quiet_stderr
 
 __all__ = [
     "ENGINES", "Agreement", "Engine", "agreement", "converted", "openvino", "quantised", "ready",
-    "save", "setting",
+    "runtime_of", "save",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -40,7 +40,7 @@ _MEND = "install the extra with `pip install -e '.[openvino]'`, or take engine='
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Runtime:
     """What an engine is on this machine: with a network's digest, the key of what it computes."""
 
     engine: str
@@ -53,7 +53,7 @@ class Setting:
 class Engine:
     """A network made ready: `run` takes uint8 (n, height, width, 3), gives float32 (n, ...)."""
 
-    setting: Setting
+    runtime: Runtime
     run: Callable[[Frames], Array]
 
 
@@ -71,7 +71,7 @@ class Agreement:
     equal: float
 
 
-def setting(engine: str) -> Setting:
+def runtime_of(engine: str) -> Runtime:
     """Return what `engine` is on this machine.
 
     Raises InputError for an unknown name, or where the extra it needs is not installed.
@@ -79,16 +79,16 @@ def setting(engine: str) -> Setting:
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}.{near_miss(engine, ENGINES)}")
     if engine == "keras":
-        return _keras_setting()
+        return _keras_runtime()
     version = openvino().__version__
     if engine == "openvino-int8":
-        return Setting(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
+        return Runtime(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
     # OpenVINO asks the processor alone, and dies of bfloat16 where this variable forbids it.
     allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
     if allowed and "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return Setting(engine, "bfloat16", version, "OpenVINO bfloat16")
+        return Runtime(engine, "bfloat16", version, "OpenVINO bfloat16")
     words = "OpenVINO float32 (this processor has no bfloat16)"
-    return Setting(engine, "float32", version, words)
+    return Runtime(engine, "float32", version, words)
 
 
 def ready(
@@ -103,9 +103,9 @@ def ready(
     `batch_size` frames are worked on at a time. For "openvino-int8", `calibration` is uint8
     (n, height, width, 3): frames of training clips, a hundred or so, from which the range of
     each layer's values is taken (post-training quantisation, NNCF); the quantised network is
-    kept in the cache. Raises InputError as `setting` does, and where calibration is lacking.
+    kept in the cache. Raises InputError as `runtime_of` does, and where calibration is lacking.
     """
-    runtime = setting(engine)
+    runtime = runtime_of(engine)
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: give at least 1.")
     if engine == "keras":
@@ -146,17 +146,17 @@ def agreement(
     return Agreement(float(cosines.mean()), float(cosines.min()), equal)
 
 
-def _keras_setting() -> Setting:
+def _keras_runtime() -> Runtime:
     name = keras().__version__  # first, since it imports TensorFlow quietly
     import tensorflow as tf
 
     version = f"{name} tensorflow {tf.__version__}"
     if not tf.config.list_physical_devices("GPU"):
-        return Setting("keras", "float32", version, "Keras float32")
+        return Runtime("keras", "float32", version, "Keras float32")
     if tf.config.experimental.tensor_float_32_execution_enabled():
         # TensorFlow's default: NVIDIA's tensor cores keep 10 of 23 bits of what they multiply.
-        return Setting("keras", "tf32", version, "Keras float32 (TF32 where the GPU has it)")
-    return Setting("keras", "float32 gpu", version, "Keras float32 on a GPU")
+        return Runtime("keras", "tf32", version, "Keras float32 (TF32 where the GPU has it)")
+    return Runtime("keras", "float32 gpu", version, "Keras float32 on a GPU")
 
 
 def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
@@ -250,7 +250,7 @@ def save(network: Any, path: Path, *, float16: bool = False) -> None:
         part.write_bytes(described)
 
 
-def _cached(model: Any, calibration: Frames, runtime: Setting) -> Any:
+def _cached(model: Any, calibration: Frames, runtime: Runtime) -> Any:
     """Return the network in int8, from the cache where the same was quantised before."""
     stem = cache_dir() / "engines" / _digest(model, calibration, runtime)
     described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
@@ -280,7 +280,7 @@ def _no_bars() -> Iterator[None]:
         console._is_jupyter = in_notebook
 
 
-def _digest(model: Any, calibration: Frames, runtime: Setting) -> str:
+def _digest(model: Any, calibration: Frames, runtime: Runtime) -> str:
     identity = f"{runtime} {model.input_shape} {model.output_shape} {calibration.shape}"
     digest = hashlib.blake2b(identity.encode(), digest_size=16)
     # The answer to one frame tells models apart that have the same weights in other layers.
@@ -291,7 +291,7 @@ def _digest(model: Any, calibration: Frames, runtime: Setting) -> str:
 
 
 def _openvino_run(
-    network: Any, runtime: Setting, shape: Sequence[int | None], batch_size: int
+    network: Any, runtime: Runtime, shape: Sequence[int | None], batch_size: int
 ) -> Callable[[Frames], Array]:
     vino = openvino()
     pixels = vino.preprocess.PrePostProcessor(network)

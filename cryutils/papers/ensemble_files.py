@@ -53,9 +53,9 @@ def deploy(
     `.tflite`. hearing, seeing and backbone say how a recording is prepared; `scored` what such
     an ensemble is worth on infants that it has not met. rolling: N of the rolling average
     (None: all frames). engine: what made the embeddings that `streams` holds; the files run the
-    backbone in float32. Raises InputError as `runtimes.setting` does.
+    backbone in float32. Raises InputError as `runtimes.runtime_of` does.
     """
-    runtime = runtimes.setting(engine) if IMAGE in streams.names else None
+    runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
     fold = whole(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
     plan = Plan(streams, {Split.INFANT: [fold]}, settings, pairs=False)
     proposed, (job,) = fit_proposed(plan).proposed, plan.places

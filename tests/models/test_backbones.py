@@ -227,7 +227,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             calls.append(len(frames))
             return engine.run(frames)
 
-        return runtimes.Engine(engine.setting, run)
+        return runtimes.Engine(engine.runtime, run)
 
     monkeypatch.setattr(runtimes, "ready", counting)
     return calls
@@ -325,7 +325,7 @@ def test_other_weights_and_settings_are_kept_apart(
 
 def test_openvino_embeddings_are_near_and_kept_apart(pixels: np.ndarray) -> None:
     try:
-        runtimes.setting("openvino-bf16")
+        runtimes.runtime_of("openvino-bf16")
     except InputError as error:
         pytest.skip(str(error))
     small = backbones.base("MobileNetV2", input_shape=SHAPE, weights="random")

@@ -66,7 +66,7 @@ def test_openvino_is_as_near_as_its_precision(
     got = engine.run(frames)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, wanted, atol=np.abs(wanted).max() / steps)
-    if engine.setting.precision != "float32":
+    if engine.runtime.precision != "float32":
         assert not np.allclose(got, wanted, atol=1e-7)  # so it is not Keras under another name
 
 
@@ -135,12 +135,12 @@ def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, 
         engine_or_skip("openvino-bf16")
     monkeypatch.setitem(sys.modules, absent, None)  # what a missing package looks like
     with pytest.raises(InputError, match=r"not installed; install the extra with .*\[openvino\]"):
-        runtimes.setting(name)
+        runtimes.runtime_of(name)
 
 
 def test_settings_tell_engines_apart() -> None:
     names = [engine_or_skip(name) for name in runtimes.ENGINES]
-    assert len({runtimes.setting(name) for name in names}) == len(names)
+    assert len({runtimes.runtime_of(name) for name in names}) == len(names)
 
 
 def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +151,8 @@ def test_a_processor_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch) -
             return ["FP32", "INT8"]
 
     monkeypatch.setattr(openvino, "Core", Plain)
-    assert runtimes.setting("openvino-bf16").precision == "float32"
-    assert "no bfloat16" in runtimes.setting("openvino-bf16").words
+    assert runtimes.runtime_of("openvino-bf16").precision == "float32"
+    assert "no bfloat16" in runtimes.runtime_of("openvino-bf16").words
 
 
 @large
@@ -179,7 +179,7 @@ def test_importing_the_engine_sends_nothing_to_its_makers() -> None:
 
     engine_or_skip("openvino-bf16")
     script = (
-        "import sys; from cryutils.models import runtimes; runtimes.setting('openvino-bf16');"
+        "import sys; from cryutils.models import runtimes; runtimes.runtime_of('openvino-bf16');"
         "from openvino.tools.ovc import telemetry_utils as t; print(t.tm.__name__)"
     )
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -24,7 +24,7 @@ from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.backbones import Backbone
 from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
-from cryutils.models.runtimes import Setting
+from cryutils.models.runtimes import Runtime
 from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
@@ -43,7 +43,7 @@ HEARING = {
                      scaling="recording")
     for kind in ("mfcc", "stft")
 }  # fmt: skip
-INT8 = Setting("openvino-int8", "int8", "1", "OpenVINO int8")
+INT8 = Runtime("openvino-int8", "int8", "1", "OpenVINO int8")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -192,7 +192,7 @@ def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        ensemble_files.runtimes, "setting", lambda engine: asked.append(engine) or INT8
+        ensemble_files.runtimes, "runtime_of", lambda engine: asked.append(engine) or INT8
     )
     deploy(streams(), engine="openvino-int8")
     assert asked == ["openvino-int8"]

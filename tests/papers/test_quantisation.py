@@ -139,7 +139,7 @@ def test_a_mistyped_format_is_refused(honest: tuple[CrossFit, Examples]) -> None
 
 def test_openvino_is_assessed_alike(honest: tuple[CrossFit, Examples]) -> None:
     try:
-        runtimes.setting("openvino-int8")
+        runtimes.runtime_of("openvino-int8")
     except InputError as error:
         pytest.skip(f"{error}")
     table = quantisation.assess({"cry2": honest}, CORPUS, format="openvino", calls=2)
