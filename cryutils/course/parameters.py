@@ -238,6 +238,9 @@ DECLARED: Mapping[str, Parameter] = {
     "n_inner": Parameter("whole", "folds within a fold", "[2, 100]"),
     "repeats": Parameter("whole", "repeats of cross-validation, networks trained anew", "[1, 100]"),
     "permutations": Parameter("whole", "permutations of labels for a p-value", "[1, 100000]"),
+    "permuted_repeats": Parameter(
+        "whole", "divisions over which p-values of refitted models are of the mean", "[1, 100]"
+    ),
     "recipe_draws": Parameter("whole", "single hold-outs of each recipe of Table 2", "[1, 10000]"),
     "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under every recipe"),
     "simulations": Parameter("whole", "corpora simulated for each point", "[1, 10000]"),
