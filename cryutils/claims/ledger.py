@@ -359,7 +359,7 @@ def _in_print(claim: Mapping[str, Any]) -> Judgement:
 def _equal(
     claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
 ) -> Judgement:
-    """Return whether one number, or the least, largest or sum of several, is the printed one."""
+    """Return whether a number, or the least, largest, sum or count of zeros of several, is right."""
     *aggregate, where = claim["rule"].removesuffix(" == value").split()
     if where == "count" and protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
@@ -369,8 +369,11 @@ def _equal(
     results = [result for key in keys if (result := measured.get(key, data, where))]
     if not results:
         return Judgement(Verdict.CANNOT_BE_TESTED, "no run here has measured it")
+    values = [result.value for result in results]
     if aggregate == ["sum"]:
-        result = replace(results[0], value=sum(result.value for result in results))
+        result = replace(results[0], value=sum(values))
+    elif aggregate == ["zeros"]:
+        result = replace(results[0], value=float(values.count(0)))
     else:
         choose = max if aggregate == ["max"] else min
         result = choose(results, key=lambda result: result.value)

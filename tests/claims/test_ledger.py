@@ -70,7 +70,7 @@ def test_the_ledger_holds_table_3_of_paper_a() -> None:
 
 # The table itself
 
-EQUAL = re.compile(r"(?:(?:min|max|sum) )?(?:count|paper|leak_free) == value")
+EQUAL = re.compile(r"(?:(?:min|max|sum|zeros) )?(?:count|paper|leak_free) == value")
 # Keys that no run in `outputs/reference` holds: those of 05 to 07, since DonateACry has no faces,
 # and of 13.
 SYNTHETIC_ALONE = (
@@ -353,10 +353,13 @@ def test_a_range_is_held_against_the_least_and_the_largest(book, rule, value, ve
     assert judged(*rows) == [verdict]
 
 
-def test_a_sum_is_that_of_all_keys(book) -> None:
-    book({"kind": "number", "key": "c.*.n", "value": 5, "rule": "sum count == value", "margin": 0,
+@pytest.mark.parametrize(
+    ("rule", "value"), [("sum count == value", 5), ("zeros count == value", 2)]
+)
+def test_sums_and_zeros_are_of_all_keys(book, rule, value) -> None:
+    book({"kind": "number", "key": "c.*.n", "value": value, "rule": rule, "margin": 0,
           "data_required": "mine"})  # fmt: skip
-    rows = [result(f"c.{k}.n", k, protocol=None) for k in (2, 3)]
+    rows = [result(f"c.{k}.n", k % 4, protocol=None) for k in (2, 3, 4, 8)]
     assert judged(*rows)[0][0] == "reproduced"
 
 
