@@ -33,8 +33,10 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
-# As many processes as cores, so one thread each: more would wait for each other.
+# One thread a process, and a process more than cores, 4 at most: a test often waits for a page, a
+# kernel or a child. Each takes up to 2 GiB.
 test test-anywhere: export OMP_NUM_THREADS = 1
+test: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
