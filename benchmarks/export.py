@@ -27,7 +27,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Protocol, class_indices
 from cryutils.evaluation.splits import Fold
 from cryutils.models import autoencoders, cry2, image, runtimes
-from cryutils.models.crossfit import CrossFit, cross_fit, validation_clips
+from cryutils.models.crossfit import CrossFit, cross_fit, validation_split
 from cryutils.models.examples import Examples
 from cryutils.models.export import FORMATS
 from cryutils.models.inputs import FaceInput, SoundInput
@@ -107,7 +107,7 @@ def submodel(
     answers, fits, stopping = [], [], []
     for repeat in folds:
         divisions = [
-            (*validation_clips(train, corpus.labels, corpus.infants, protocol="leak_free"), test)
+            (*validation_split(train, corpus.labels, corpus.infants, protocol="leak_free"), test)
             for train, test in repeat
         ]
         parts = autoencoders.cross_fit(

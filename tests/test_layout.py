@@ -27,13 +27,14 @@ MODULES = {
 
 def imported(path: Path) -> set[str]:
     """Return the modules of the library that one imports, anywhere in its text."""
-    named = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cryutils":
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                named.add(name if name in MODULES else str(node.module))
-    return named
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else str(node.module) for name in parts}
+    return {name for name in names if name.startswith("cryutils.")}
 
 
 def packages(path: Path) -> set[str]:

@@ -59,7 +59,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:
-    """A grey picture of a sound: `pixels` uint8 (rows, columns), row 0 at 0 Hz, last at `top_hz`.
+    """A spectrogram in grey: `pixels` uint8 (rows, columns), row 0 at 0 Hz, last at `top_hz`.
 
     0 is `FLOOR_DB` below the clip's loudest point or quieter, 255 is that point.
     """
@@ -103,7 +103,7 @@ def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np
 
 
 def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) -> Spectrogram:
-    """Return the STFT's level in dB as a picture at most about `columns` wide.
+    """Return the STFT's level in dB as pixels, at most about `columns` wide.
 
     Windows of about 32 ms resolve the harmonics of a cry, and the axis is linear in Hz, so
     that they stand equally far apart. Digital silence is all zeros.
@@ -122,7 +122,7 @@ def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) ->
 def still_html(
     sound: Sound, *, caption: str, source: str, frame: NDArray[np.uint8] | None = None
 ) -> str:
-    """Return a picture of `sound` and an audio element as HTML that needs no kernel or network.
+    """Return HTML that shows and plays `sound` without kernel or network.
 
     A `frame` of its video, uint8 (height, width, 3) RGB, stands above. The sound is brought to
     8 kHz and cut after 8 s, so that a saved notebook stays small; the text says so where it was.
@@ -133,12 +133,12 @@ def still_html(
     excerpt = samples[: int(STILL_S * sr)]
     cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
     audio = base64.b64encode(wav_bytes(excerpt, sr)).decode()
-    picture = base64.b64encode(_still_png(Sound(sound.name, sound.label, excerpt, sr))).decode()
+    image = base64.b64encode(_still_png(Sound(sound.name, sound.label, excerpt, sr))).decode()
     text = html.escape(caption)
     above = "" if frame is None else _frame_html(frame, text)
     return (
         f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
-        f'src="data:image/png;base64,{picture}" width="720"/><br/>'
+        f'src="data:image/png;base64,{image}" width="720"/><br/>'
         f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
@@ -179,14 +179,14 @@ def _still_png(sound: Sound) -> bytes:
         draw.line([(x, middle - high * scale), (x, middle - low * scale)], fill="#1f6f9f")
 
     top = 6 + wave_h + gap
-    picture = spectrogram(sound.samples, sound.sr, columns=width)
+    grey = spectrogram(sound.samples, sound.sr, columns=width)
     stops = np.linspace(0, 255, len(_INK))
     table = np.stack([np.interp(np.arange(256), stops, _INK[:, c]) for c in range(3)], axis=1)
-    coloured = Image.fromarray(table[picture.pixels[::-1]].astype(np.uint8))
+    coloured = Image.fromarray(table[grey.pixels[::-1]].astype(np.uint8))
     image.paste(coloured.resize((width, spec_h), Image.Resampling.BILINEAR), (left, top))
     draw.rectangle([left, top, left + width, top + spec_h], outline=faint)
 
-    khz = picture.top_hz / 1000
+    khz = grey.top_hz / 1000
     for tick in np.arange(0, khz + 1e-6, 1 if khz <= 5 else 2):
         y = top + spec_h * (1 - tick / khz)
         draw.text((left - 6, y), f"{tick:g}", fill=ink, font=font, anchor="rm")

@@ -31,7 +31,7 @@ from cryutils.evaluation.calibration import at_temperature
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
 from cryutils.models.fusion import RollingAverage, late_fusion
-from cryutils.models.gate import WINDOW_S, CryGate, Gate
+from cryutils.models.gate import WINDOW_S, Gate
 from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_problem
 from cryutils.papers.predict import Part, open_parts
 from cryutils.video import faces, tracks
@@ -67,15 +67,15 @@ class Monitor:
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
 
-    def __init__(self, run: str | Path | None = None, *, gate: CryGate | None = None) -> None:
+    def __init__(self, run: str | Path | None = None) -> None:
         """Open the models of `run`, a name or an absolute `Path`; None: as `cryutils predict` does.
 
-        Makes do with one of "cry2" and "image" where a run has but one. gate: None is the shipped
-        one. Raises InputError, in one line, where no run has either, or its files are damaged.
+        Makes do with one of "cry2" and "image" where a run has but one. Raises InputError, in
+        one line, where no run has either, or its files are damaged.
         """
         self.run, self._parts = open_parts("full", run)
         self.classes = next(iter(self._parts.values())).classes
-        self.gate = gate or Gate.load()
+        self.gate = Gate.load()
         seeing = self._parts["image"].input if "image" in self._parts else None
         self._eye = faces.detector(seeing.detector) if isinstance(seeing, FaceInput) else None
         self.restart()

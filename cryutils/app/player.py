@@ -165,10 +165,6 @@ class CryPlayer(anywidget.AnyWidget):
             )
         self.selection = [float(start_s), float(stop_s)]
 
-    def clear_selection(self) -> None:
-        """Let Play keep to the whole clip again."""
-        self.selection = []
-
     @property
     def sound(self) -> Sound:
         """Return the clip that is shown, with its samples."""
@@ -220,7 +216,7 @@ class CryPlayer(anywidget.AnyWidget):
     def _page_clip(self) -> dict[str, Any]:
         sound = self._sound
         members = self._members()
-        picture = spectrogram(sound.samples, sound.sr)
+        grey = spectrogram(sound.samples, sound.sr)
         bounds = envelope(sound.samples)
         row = [] if self._probabilities is None else self._probabilities[self.index].tolist()
         video, mime, video_note = _video(self._clips[self.index])
@@ -233,10 +229,10 @@ class CryPlayer(anywidget.AnyWidget):
             "duration_s": sound.duration_s,
             "wav": wav_bytes(sound.samples, sound.sr),
             "envelope": bounds.astype("<f4").tobytes(),
-            "spectrogram": picture.pixels.tobytes(),
-            "rows": picture.pixels.shape[0],
-            "columns": picture.pixels.shape[1],
-            "top_hz": picture.top_hz,
+            "spectrogram": grey.pixels.tobytes(),
+            "rows": grey.pixels.shape[0],
+            "columns": grey.pixels.shape[1],
+            "top_hz": grey.top_hz,
             "probabilities": list(zip(self._names, row, strict=False)),
             "tracks": [
                 [row if np.isfinite(row).all() else None for row in track[self.index].tolist()]

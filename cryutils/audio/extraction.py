@@ -63,9 +63,18 @@ def signals(
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[Array]:
-    """Return the sound of each clip, a list of float32 (samples,), at `sr` Hz (None: their own).
+    """Return the sound of each clip, a list of float32 (samples,), kept in the cache.
 
-    Decoded on `jobs` threads (None: all cores) and kept in the cache.
+    Parameters
+    ----------
+    corpus : iterable of clips
+        Each with a `path`.
+    sr : int, optional
+        In Hz; None: each clip's own.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+    jobs : int, optional
+        Threads; None: all cores.
     """
     check_settings(sr=sr)
     return _signals(_identities(corpus), sr=sr, progress=progress, jobs=jobs)
@@ -86,11 +95,28 @@ def features(
 ) -> list[Array]:
     """Return the features of each clip, a list of float32 (frames, coefficients), in dB.
 
-    `kind` is "stft", "mel" or "mfcc" (see `spectral`). `sr` in Hz (None: the clips' own,
-    which must be one and the same). `scaler` scales the signals first (Paper A §3.2); fit it
-    on training clips only; a `RecordingScaler` needs none. Computed on `jobs` threads (None: all
-    cores), kept in the cache, and found there again as long as files, settings and
-    `scaler.low, scaler.high` are the same. `progress` shows a bar on a terminal or in a notebook.
+    Kept in the cache, and found there again as long as files, settings and `scaler.low,
+    scaler.high` are the same.
+
+    Parameters
+    ----------
+    corpus : iterable of clips
+        Each with a `path`.
+    kind : {"stft", "mel", "mfcc"}
+        See `spectral`.
+    sr : int, optional
+        In Hz; None: the clips' own, which must be one and the same.
+    scaler : SignalScaler or RecordingScaler, optional
+        Scales the signals first (Paper A §3.2). Fit the former on training clips only; the latter
+        needs no fit.
+    n_fft, hop_length : int
+        Samples of a frame, and from one frame to the next.
+    n_mfcc, n_mels : int
+        Coefficients and mel bands.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+    jobs : int, optional
+        Threads; None: all cores.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")

@@ -46,11 +46,23 @@ _AGAIN = "copy it again from the recorder, or convert it to WAV if it was cut on
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
-    The first sound track of any container FFmpeg knows; channels are averaged; `sr=None`
-    keeps the file's own rate (`native_rate`). A 16-bit sample k becomes exactly k / 32768.
-    A file cut short gives the samples that are left, but for FLAC, which states how many there
-    are. Raises InputError for a file that is missing, empty, damaged, or holds no sound.
+    Channels are averaged. A 16-bit sample k becomes exactly k / 32768. A file cut short gives the
+    samples that are left, but for FLAC, which states how many there are.
 
+    Parameters
+    ----------
+    path : path
+        Any container that FFmpeg knows; its first sound track is taken.
+    sr : int, optional
+        In Hz; None keeps the file's own rate (`native_rate`).
+
+    Raises
+    ------
+    InputError
+        A file that is missing, empty, damaged, or holds no sound.
+
+    Examples
+    --------
     >>> read("cry.3gp", sr=16000)                               # doctest: +SKIP
     array([...], dtype=float32)
     """

@@ -109,8 +109,15 @@ def standardise_then_min_max(
 ) -> npt.NDArray[np.float64]:
     """Return Paper A §3.2 to the letter: standard scaler, then min-max of its result, float64.
 
-    `mean`, `std`, `low` and `high` are those of the training values; the min-max scaler
-    meets standardised values, so its limits are the standardised `low` and `high`.
+    The min-max scaler meets standardised values, so its limits are the standardised `low` and
+    `high`.
+
+    Parameters
+    ----------
+    x : array
+        Of any shape.
+    mean, std, low, high : float
+        Of the training values.
     """
     z, z_low, z_high = ((np.asarray(v, np.float64) - mean) / std for v in (x, low, high))
     return (z - z_low) / (z_high - z_low)

@@ -1,4 +1,4 @@
-"""From a signal to a picture of it: conditioning, STFT, mel-spectrogram and MFCC.
+"""From a signal to its spectrogram: conditioning, STFT, mel-spectrogram and MFCC.
 
 Walked by notebook 02_audio_features. Paper B's preprocessing (resample, amplitude-normalise,
 pre-emphasise, frame, window) and the features of both papers (Paper A §3.2), one short
@@ -107,6 +107,15 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
     """Return `x`, recorded at `sr` Hz, at `to` Hz: float32 (ceil(samples * to / sr),).
 
     Band-limited (soxr, high quality), so nothing above the lower half rate folds back.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    sr : int
+        Its rate in Hz.
+    to : int
+        The wanted rate in Hz.
     """
     if sr == to:
         return x
@@ -120,7 +129,15 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
 
 @guarded
 def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
-    """Return `peak * x / max|x|`, float32 (samples,); silence stays silence."""
+    """Return `peak * x / max|x|`, float32 (samples,); silence stays silence.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    peak : float
+        The largest magnitude that comes out.
+    """
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
 
@@ -130,8 +147,15 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
     """Return `y[n] = x[n] - coefficient * x[n - 1]`, float32 (samples,): treble lifted.
 
     Before the first sample there is silence, `x[-1] = 0`, so `y[0] = x[0]`: librosa's
-    `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes
-    the first sample and no other.)
+    `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes the first
+    sample and no other.)
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    coefficient : float
+        0 leaves the sound as it is.
     """
     y = x.astype(np.float32)
     y[1:] -= np.float32(coefficient) * x[:-1]
@@ -143,6 +167,18 @@ def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
     """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
 
     A read-only view, no copy; a remainder shorter than a frame is left out.
+
+    Parameters
+    ----------
+    x : ndarray
+        (samples,).
+    frame_length, hop_length : int
+        Samples of a frame, and from one frame to the next.
+
+    Raises
+    ------
+    InputError
+        `x` is shorter than a frame.
     """
     if len(x) < frame_length:
         raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
@@ -169,8 +205,23 @@ def condition(
 ) -> Array:
     """Return `x` as Paper B prepares it: resampled, amplitude-normalised, pre-emphasised.
 
-    Framing and windowing follow inside `stft`. `to` is the wanted rate in Hz (None: `sr`);
-    the result is float32 (samples,).
+    Framing and windowing follow inside `stft`.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    sr : int
+        Its rate in Hz.
+    to : int, optional
+        The wanted rate in Hz; None: `sr`.
+    peak, coefficient : float
+        As in `normalise_amplitude` and `pre_emphasis`.
+
+    Returns
+    -------
+    ndarray
+        float32 (samples,).
     """
     x = resample(x, sr=sr, to=to or sr)
     return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
@@ -182,12 +233,19 @@ def stft(
 ) -> npt.NDArray[np.complex64]:
     """Return the short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
 
-    `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann
-    windowed frames centred on each hop, zeros beyond the ends, bins = 1 + n_fft // 2. The
-    same as `librosa.stft(x, n_fft=, hop_length=).T`.
+    `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann windowed
+    frames centred on each hop, zeros beyond the ends, bins = 1 + n_fft // 2. The same as
+    `librosa.stft(x, n_fft=, hop_length=).T`.
 
-    The transform is taken in double precision: single precision leaves an error of about
-    1e-7 of the loudest bin, which is 0.01 dB and more in the quietest cells that count.
+    The transform is taken in double precision: single precision leaves an error of about 1e-7 of
+    the loudest bin, which is 0.01 dB and more in the quietest cells that count.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    n_fft, hop_length : int
+        Samples of a frame, and from one frame to the next.
     """
     return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
 
@@ -221,7 +279,19 @@ def istft(
 def power_to_db(
     power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
 ) -> Array:
-    """Return `10 log10(max(power, amin) / ref)`, float32, no more than `top_db` below its peak."""
+    """Return `10 log10(max(power, amin) / ref)`, float32, no more than `top_db` below its peak.
+
+    Parameters
+    ----------
+    power : ndarray of float32
+        0 or more.
+    ref : float
+        The power that is 0 dB.
+    amin : float
+        Powers below count as this one.
+    top_db : float, optional
+        In dB; None keeps the whole range.
+    """
     db = np.log10(np.maximum(power, np.float32(amin)))
     db *= np.float32(10.0)
     db -= np.float32(10.0 * np.log10(max(amin, ref)))
@@ -234,8 +304,15 @@ def power_to_db(
 def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
     """Return the STFT's level in dB re 1, float32 (frames, 1 + n_fft // 2).
 
-    The 80 dB below the clip's loudest cell are kept, what is quieter is lifted to that
-    floor: `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
+    The 80 dB below the clip's loudest cell are kept, what is quieter is lifted to that floor:
+    `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    n_fft, hop_length : int
+        Samples of a frame, and from one frame to the next.
     """
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
 
@@ -252,6 +329,17 @@ def mel_db(
     """Return the mel-spectrogram in dB re 1, float32 (frames, n_mels), 80 dB of range.
 
     `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    sr : int
+        In Hz.
+    n_fft, hop_length : int
+        Samples of a frame, and from one frame to the next.
+    n_mels : int
+        Mel bands.
     """
     filters = mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length) @ filters.T)
@@ -271,6 +359,19 @@ def mfcc(
 
     The cosine transform of each frame of `mel_db`, first `n_mfcc` coefficients:
     `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    sr : int
+        In Hz.
+    n_fft, hop_length : int
+        Samples of a frame, and from one frame to the next.
+    n_mfcc : int
+        Coefficients, `n_mels` at most.
+    n_mels : int
+        Mel bands.
     """
     log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
     return cepstrum(log_mel, n_mfcc=n_mfcc)

@@ -26,6 +26,7 @@ __all__ = ["Codec", "add_noise", "clip_peaks", "low_pass", "reverberate", "trans
 
 Array = npt.NDArray[np.float32]
 
+_SLOPE_DB = -3.0  # of noise, an octave: pink, which is nearer to a household's than white
 _ORDER = 8  # of the Butterworth filter: 48 dB an octave, and twice that, forwards and backwards
 
 
@@ -41,28 +42,36 @@ _ENCODERS = {Codec.OPUS: ("libopus", "ogg", None), Codec.AMR: ("libopencore_amrn
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 
 
-def add_noise(
-    x: Array, *, snr_db: float, rng: np.random.Generator, slope_db: float = -3.0
-) -> Array:
-    """Return `x` with coloured noise added, float32 (samples,), at `snr_db` of signal to noise.
+def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
+    """Return `x` with pink noise added, float32 (samples,), at `snr_db` of signal to noise.
 
-    The ratio is that of mean powers over the whole recording. `slope_db` is the noise's slope
-    in dB an octave: 0 is white, -3 pink, which is nearer to a household's. Silence comes back
-    as it is: no noise has a ratio to it.
+    The ratio is that of mean powers over the whole recording. Silence comes back as it is: no noise
+    has a ratio to it.
 
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    snr_db : float
+        In dB.
+    rng : numpy.random.Generator
+        Draws the noise.
+
+    Examples
+    --------
     >>> x = np.sin(np.arange(8000) / 5, dtype=np.float32)
     >>> noise = add_noise(x, snr_db=10, rng=np.random.default_rng(0)) - x
     >>> round(float(10 * np.log10(np.mean(x**2) / np.mean(noise**2))), 2)
     10.0
     """
-    check_settings(snr_db=snr_db, slope_db=slope_db)
+    check_settings(snr_db=snr_db)
     check_finite(x)
     power = float(np.mean(np.square(x, dtype=np.float64))) if len(x) else 0.0
     if power == 0:
         return x.copy()
     spectrum = np.fft.rfft(rng.standard_normal(len(x)))
     octaves = np.log2(np.maximum(np.arange(len(spectrum)), 1))
-    spectrum *= 10 ** (slope_db * octaves / 20)
+    spectrum *= 10 ** (_SLOPE_DB * octaves / 20)
     spectrum[0] = 0
     noise = np.fft.irfft(spectrum, len(x))
     noise *= np.sqrt(power / np.mean(noise**2) / 10 ** (snr_db / 10))
@@ -110,6 +119,20 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
 
     Butterworth's filter of order 8, forwards and backwards: 6 dB less at the cut, 96 dB less an
     octave above it. Half the sampling rate or more changes nothing.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    sr : int
+        In Hz.
+    cut_hz : float
+        In Hz, above 0.
+
+    Raises
+    ------
+    InputError
+        `cut_hz` is 0 or less.
     """
     if cut_hz <= 0:
         raise InputError(f"cut_hz={cut_hz}: give a frequency above 0 Hz.")
@@ -127,6 +150,18 @@ def clip_peaks(x: Array, *, share: float) -> Array:
     """Return `x` recorded so loud that a `share` of its samples is cut off at the largest level.
 
     The level stays that of `x`: its peaks are cut where the recorder's range would end.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    share : float
+        0 to below 1.
+
+    Raises
+    ------
+    InputError
+        `share` is no share.
     """
     if not 0 <= share < 1:
         raise InputError(f"share={share} is no share of samples; use one from 0 to below 1.")

@@ -359,7 +359,7 @@ def _in_print(claim: Mapping[str, Any]) -> Judgement:
 def _equal(
     claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
 ) -> Judgement:
-    """Return whether a number, or the least, largest, sum or count of zeros of several, is right."""
+    """Return whether a number, or the least, largest, sum or zeros of several, is as printed."""
     *aggregate, where = claim["rule"].removesuffix(" == value").split()
     if where == "count" and protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")

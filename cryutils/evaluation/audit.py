@@ -488,9 +488,10 @@ def join(
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
 
-    parts = [rows, validation, test]
+    # Rows to learn from are the most by far, so they are asked about only where they judge.
+    parts = [validation, test, *[rows] * (Rung.STACKING in wrong)]
     x = np.concatenate([part.x for part in parts])
-    ends = np.cumsum([len(rows.y), len(validation.y)])
+    ends = np.cumsum([len(part.y) for part in parts[:-1]])
     network = MLPClassifier(
         (HIDDEN,), batch_size=min(BATCH, len(rows.y)), learning_rate_init=LEARNING_RATE,
         random_state=np.random.RandomState(seed),
@@ -499,18 +500,18 @@ def join(
     for _ in range(EPOCHS):
         network.partial_fit(rows.x, rows.y, classes=np.arange(classes))
         epochs.append(np.split(network.predict_proba(x), ends))
-    judge = 2 if Rung.EPOCHS in wrong else 1
+    judge = 1 if Rung.EPOCHS in wrong else 0
     sure = max(epochs, key=lambda answers: _score(parts[judge].y, answers[judge]))
 
     neighbours = KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(rows.x, rows.y)
     near = np.zeros((len(x), classes))
     near[:, neighbours.classes_] = neighbours.predict_proba(x)
     alike = np.split(near, ends)
-    judge = 0 if Rung.STACKING in wrong else 1
+    judge = 2 if Rung.STACKING in wrong else 0
     truth = (np.arange(len(parts[judge].y)), parts[judge].y)
     a, b = sure[judge][truth], alike[judge][truth]
     weight = max(WEIGHTS, key=lambda w: np.log(np.maximum(w * a + (1 - w) * b, _EPSILON)).sum())
-    return np.asarray(weight * sure[2] + (1 - weight) * alike[2], dtype=np.float64)
+    return np.asarray(weight * sure[1] + (1 - weight) * alike[1], dtype=np.float64)
 
 
 def _score(y: Indices, probabilities: Array) -> float:

@@ -167,14 +167,23 @@ def control(
 ) -> Answer:
     """Return what a control scores.
 
-    Args:
-        name: which one.
-        corpus: the clips.
-        sounds: one a clip, float32 (samples,) at `sr` Hz, as `audio.signals` gives them.
-        n_folds, repeats, seed: as in `evaluation.folds`; `infant` is tested in two halves.
+    Parameters
+    ----------
+    name : Control or str
+        Which one.
+    corpus : Corpus
+        The clips.
+    sounds : sequence of ndarray
+        One a clip, float32 (samples,), as `audio.signals` gives them.
+    sr : int
+        Their rate in Hz.
+    n_folds, repeats, seed : int
+        As in `evaluation.folds`; `infant` is tested in two halves.
 
-    Raises:
-        InputError: the clips do not tell what is asked for, such as a device.
+    Raises
+    ------
+    InputError
+        The clips do not tell what is asked for, such as a device.
     """
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)

@@ -22,9 +22,7 @@ from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_in
 __all__ = [
     "Features",
     "HoldOut",
-    "Resampled",
     "balanced_accuracy",
-    "corrected_resampled_t",
     "fit_and_predict",
     "holdout_scores",
     "majority_baseline",
@@ -47,18 +45,6 @@ class HoldOut:
     n_test: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """A corrected resampled t-test: mean difference, its interval, t, degrees of freedom, p."""
-
-    difference: float
-    low: float
-    high: float
-    t: float
-    df: int
-    p_value: float
-
-
 def out_of_fold(
     model: Any,
     X: Features,
@@ -70,22 +56,33 @@ def out_of_fold(
 ) -> NDArray[np.int64]:
     """Return what was predicted for each clip by a model that had not seen it, for each repeat.
 
-    Args:
-        model: a scikit-learn classifier, cloned for each fold (give it a `random_state`), or an
-            object with `predict_folds(X, y, folds)` that returns each fold's class indices
-            `(test,)`, such as `cryutils.models.forest.Forest`; it gets all repeats' folds at once.
-        X: features `(clips, features)`, or a function that takes a training part's indices and
-            returns all clips' features, prepared with what that part alone may teach.
-        labels: one a clip.
-        repeated_folds: from `folds`; each repeat must test every clip exactly once.
-        classes: their order in the result; by default the labels found, sorted.
-        jobs: worker processes; None takes all cores where the first fold shows that it pays.
+    Parameters
+    ----------
+    model : classifier
+        Of scikit-learn, cloned for each fold (give it a `random_state`), or an object with
+        `predict_folds(X, y, folds)` that returns each fold's class indices (test,), such as
+        `cryutils.models.forest.Forest`; it gets all repeats' folds at once.
+    X : array or function
+        Features (clips, features), or a function that takes a training part's indices and returns
+        all clips' features, prepared with what that part alone may teach.
+    labels : sequence of str
+        One a clip.
+    repeated_folds : list of lists of (train, test)
+        From `folds`; each repeat must test every clip exactly once.
+    classes : sequence of str, optional
+        Their order in the result; by default the labels found, sorted.
+    jobs : int, optional
+        Worker processes; None takes all cores where the first fold shows that it pays.
 
-    Returns:
-        int64 `(repeats, clips)` of class indices.
+    Returns
+    -------
+    ndarray
+        Class indices, int64 (repeats, clips).
 
-    Raises:
-        InputError: a repeat leaves a clip out or tests it twice, or a label is no class.
+    Raises
+    ------
+    InputError
+        A repeat leaves a clip out or tests it twice, or a label is no class.
     """
     return scored_out_of_fold(
         model, X, labels, repeated_folds, classes=classes, scores=False, jobs=jobs
@@ -104,9 +101,25 @@ def scored_out_of_fold(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return what `out_of_fold` does, and how strongly each class was answered.
 
-    The second is float64 `(repeats, clips, classes)`: `predict_proba` (`predict_proba_folds`), or
-    `decision_function` where a classifier has no probabilities; nothing without `scores`.
-    Arguments as there.
+    Parameters
+    ----------
+    model, X, labels, repeated_folds, classes : as in `out_of_fold`
+    scores : bool
+        Without them the second array is empty, (repeats, clips, 0).
+    jobs : int, optional
+        As in `out_of_fold`.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Class indices, int64 (repeats, clips); scores, float64 (repeats, clips, classes), of
+        `predict_proba` (`predict_proba_folds`), or of `decision_function` where a classifier has no
+        probabilities.
+
+    Raises
+    ------
+    InputError
+        As `out_of_fold` does; or a classifier gives no scores.
     """
     y, names = class_indices(labels, classes)
     for number, repeat in enumerate(repeated_folds):
@@ -134,9 +147,23 @@ def majority_baseline(
     *,
     classes: Sequence[str] | None = None,
 ) -> NDArray[np.int64]:
-    """Return int64 `(repeats, clips)`: each fold's most frequent training class, for all its clips.
+    """Return each fold's most frequent training class, for all its test clips.
 
     The bar that every model must clear; learnt from the training part only, like any model.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        One a clip.
+    repeated_folds : list of lists of (train, test)
+        As in `out_of_fold`.
+    classes : sequence of str, optional
+        Their order in the result; by default the labels found, sorted.
+
+    Returns
+    -------
+    ndarray
+        Class indices, int64 (repeats, clips).
     """
     from sklearn.dummy import DummyClassifier
 
@@ -157,14 +184,23 @@ def holdout_scores(
 ) -> HoldOut:
     """Return a model's scores on `splits` hold-out splits, where the papers report one.
 
-    Args:
-        model: as in `out_of_fold`.
-        X: as in `out_of_fold`.
-        corpus: has `labels` and `infants`.
-        protocol: "paper" or "leak_free".
-        test_size: share of clips to test.
-        splits: how many splits are drawn, each from a seed of its own.
-        seed: the same seed gives the same splits.
+    Parameters
+    ----------
+    model, X : as in `out_of_fold`
+    corpus : Corpus
+        Or anything with `labels` and `infants`, one a clip.
+    protocol : {"paper", "leak_free"}
+    test_size : float
+        Share of clips to test, 0 to 1.
+    splits : int
+        How many are drawn, each from a seed of its own.
+    seed : int
+        The same seed gives the same splits.
+
+    Returns
+    -------
+    HoldOut
+        Accuracy and balanced accuracy, float64 (splits,), and the clips tested.
     """
     y, _ = class_indices(corpus.labels)
     chosen = Protocol(protocol)
@@ -181,47 +217,18 @@ def holdout_scores(
     )
 
 
-def corrected_resampled_t(
-    differences: Sequence[float] | NDArray[np.floating[Any]],
-    *,
-    test_fraction: float,
-    level: float = 0.95,
-) -> Resampled:
-    """Return the corrected resampled t-test of score differences, one a split or fold.
-
-    Overlapping training parts make the differences correlated; Nadeau & Bengio (2003, Machine
-    Learning 52, 239-281) replace 1/J in the variance by 1/J + n_test/n_train.
-
-    Args:
-        differences: score of A minus score of B on each of J splits.
-        test_fraction: share of clips tested in a split: 0.3 for 70/30, 1/k for k folds.
-        level: confidence of the interval.
-
-    Raises:
-        InputError: fewer than two differences, or a fraction outside (0, 1).
-    """
-    from scipy import stats
-
-    d = np.asarray(differences, dtype=float)
-    if d.ndim != 1 or len(d) < 2:
-        raise InputError(f"{d.size} differences are too few to compare; use two splits or more")
-    if not 0 < test_fraction < 1:
-        raise InputError(f"test_fraction={test_fraction} is no share of the clips; use e.g. 0.3")
-    spread = np.sqrt((1 / len(d) + test_fraction / (1 - test_fraction)) * d.var(ddof=1))
-    mean, df = float(d.mean()), len(d) - 1
-    half = float(stats.t.ppf((1 + level) / 2, df) * spread)
-    if spread > 0:
-        t = float(mean / spread)
-    else:
-        t = 0.0 if mean == 0 else float(np.copysign(np.inf, mean))
-    return Resampled(mean, mean - half, mean + half, t, df, float(2 * stats.t.sf(abs(t), df)))
-
-
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
     """Return the mean over the classes in `y` of the share of their clips predicted right.
 
-    The same number as scikit-learn's `balanced_accuracy_score`, without its checks,
-    which add up over a permutation test.
+    The same number as scikit-learn's `balanced_accuracy_score`, without its checks, which add up
+    over a permutation test.
+
+    Parameters
+    ----------
+    y : ndarray of int
+        True class indices (clips,).
+    predicted : ndarray of int
+        Class indices (clips,); -1, or a class not in `y`, is wrong.
     """
     counts = np.bincount(y)
     right = np.bincount(y[y == predicted], minlength=len(counts))
@@ -247,7 +254,18 @@ def fit_and_predict(
     *,
     jobs: int | None = None,
 ) -> list[NDArray[np.int64]]:
-    """Return for each fold the class indices `(test,)` of its test clips."""
+    """Return for each fold the class indices `(test,)` of its test clips.
+
+    Parameters
+    ----------
+    model, X : as in `out_of_fold`
+    y : ndarray of int64
+        Class indices (clips,).
+    folds : sequence of (train, test)
+        Indices of clips.
+    jobs : int, optional
+        As in `out_of_fold`.
+    """
     return [predicted for predicted, _ in _answers(model, X, y, folds, scores=False, jobs=jobs)]
 
 

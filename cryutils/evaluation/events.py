@@ -38,8 +38,17 @@ class Agreement:
 def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> list[Event]:
     """Return the cries in readings: those that follow each other within one hop are one.
 
-    times_s: when each reading's hop ends, ascending. is_cry: bool.
+    Parameters
+    ----------
+    times_s : array of float
+        When each reading's hop ends, in s, ascending (readings,).
+    is_cry : array of bool
+        (readings,).
+    hop_s : float
+        Length of a hop in s.
 
+    Examples
+    --------
     >>> joined([0.5, 1.0, 1.5, 2.0], [True, True, False, True], hop_s=0.5)
     [(0.0, 1.0), (1.5, 2.0)]
     """
@@ -65,6 +74,18 @@ def read(path: str | os.PathLike[str]) -> list[Event]:
 def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
     """Return how far the `detected` cries are the `annotated` ones; overlapping ones count once.
 
+    Parameters
+    ----------
+    detected, annotated : sequence of (onset, offset)
+        In s.
+
+    Returns
+    -------
+    Agreement
+        Shares, 0 to 1.
+
+    Examples
+    --------
     >>> compare([(0.0, 2.0)], [(1.0, 2.0), (3.0, 4.0)])
     Agreement(recall=0.5, precision=0.5, met=0.5)
     """

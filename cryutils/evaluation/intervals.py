@@ -231,17 +231,30 @@ def interval(
     quantiles of its clips and of its degrees of freedom, as Korn & Graubard do; these are its
     infants less one, or Satterthwaite's of the mean over classes where that is more.
 
-    Args:
-        predicted: class indices, integer `(repeats, clips)` or `(clips,)`; -1 where there is
-            no prediction, which is wrong.
-        y: true labels, or their class indices, `(clips,)`.
-        infants: one a clip.
-        metric: "balanced_accuracy" (mean of the classes' recalls), "accuracy" or "macro_f1".
-        protocol: how the predictions came about; it only changes the estimand's words.
-        level: confidence, between 0 and 1.
+    Parameters
+    ----------
+    predicted : ndarray of int
+        Class indices (repeats, clips) or (clips,); -1 where there is no prediction, which is wrong.
+    y : sequence
+        True labels, or their class indices (clips,).
+    infants : sequence of str
+        One a clip.
+    metric : {"balanced_accuracy", "accuracy", "macro_f1"}
+        The first is the mean of the classes' recalls.
+    protocol : {"leak_free", "paper"}
+        How the predictions came about; it only changes the estimand's words.
+    level : float
+        Confidence, between 0 and 1.
 
-    Raises:
-        InputError: lengths differ, or no such metric.
+    Returns
+    -------
+    Interval
+        Score and ends are shares, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Lengths differ, or no such metric.
     """
     sample = _sample(predicted, y, infants)
     words = (
@@ -263,8 +276,23 @@ def paired_interval(
 ) -> Interval:
     """Return how much better A scores than B on the same clips, with its interval over infants.
 
-    A's parts and B's make one score, so what they share counts by their correlation. Arguments
-    as in `interval`; A and B may differ in their repeats.
+    A's parts and B's make one score, so what they share counts by their correlation.
+
+    Parameters
+    ----------
+    predicted_a, predicted_b : ndarray of int
+        As `predicted` in `interval`; they may differ in their repeats.
+    y, infants, metric, protocol, level : as in `interval`
+
+    Returns
+    -------
+    Interval
+        A's score less B's, -1 to 1.
+
+    Raises
+    ------
+    InputError
+        Lengths differ, or no such metric.
     """
     a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
     words = f"model A's less model B's {_in_words(metric, protocol)}"
@@ -420,15 +448,27 @@ def mean_interval(
     error times a t quantile. How far repeats differ is part of it. Clips with NaN are left out, and
     `n` counts what remains.
 
-    Args:
-        values: float `(clips,)` or `(repeats, clips)`.
-        infants: one a clip.
-        level: confidence, between 0 and 1.
-        limits: lowest and highest that a value can be, which the interval does not leave; (0, 1)
-            for shares, (0, np.inf) for rates, None for what may be anything.
+    Parameters
+    ----------
+    values : ndarray of float
+        (clips,) or (repeats, clips), NaN where one is missing.
+    infants : sequence of str
+        One a clip.
+    level : float
+        Confidence, between 0 and 1.
+    limits : (float, float), optional
+        Lowest and highest that a value can be, which the interval does not leave; (0, 1) for
+        shares, (0, np.inf) for rates, None for what may be anything.
 
-    Raises:
-        InputError: lengths differ, no value remains, or one lies outside the limits.
+    Returns
+    -------
+    Interval
+        In the unit of the values.
+
+    Raises
+    ------
+    InputError
+        Lengths differ, no value remains, or one lies outside the limits.
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != len(infants):
@@ -490,23 +530,33 @@ def measured_coverage(
 
     Simulated infants have the clips of the real ones. What is predicted for a clip is drawn with
     the shares that the result has in its class, plus one clip's worth spread evenly, so that
-    nothing is certain; an infant's shares vary around these (Dirichlet-multinomial). With a
-    rival both answers to a clip are drawn together. There are as many repeats as the result has:
-    they agree on a clip about as often as its own do, and their shares in a class lie as far
-    apart. That models are trained on one another's infants is left out.
+    nothing is certain; an infant's shares vary around these (Dirichlet-multinomial). With a rival
+    both answers to a clip are drawn together. There are as many repeats as the result has: they
+    agree on a clip about as often as its own do, and their shares in a class lie as far apart. That
+    models are trained on one another's infants is left out.
 
-    Args:
-        predicted, y, infants, metric, level: as in `interval`.
-        rival: predictions of model B where the result is a difference.
-        icc: correlation of two clips of one infant, above 0 and below 1.
-        simulations: draws; 1000 give a standard error of 0.7 % at 95 %.
-        seed: the same seed gives the same figure.
+    Parameters
+    ----------
+    predicted, y, infants : as in `interval`
+    rival : ndarray of int, optional
+        Predictions of model B where the result is a difference.
+    metric, level : as in `interval`
+    icc : float
+        Correlation of two clips of one infant, above 0 and below 1.
+    simulations : int
+        Draws; 1000 give a standard error of 0.7 % at 95 %.
+    seed : int
+        The same seed gives the same figure.
 
-    Returns:
-        A share between 0 and 1; nan where there is no interval (a class with one infant).
+    Returns
+    -------
+    float
+        A share between 0 and 1; NaN where there is no interval (a class with one infant).
 
-    Raises:
-        InputError: lengths differ, no such metric, or an `icc` that is no share.
+    Raises
+    ------
+    InputError
+        Lengths differ, no such metric, or an `icc` that is no share.
     """
     _check_icc(icc)
     _in_words(metric, Protocol.LEAK_FREE)

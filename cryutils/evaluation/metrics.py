@@ -52,16 +52,22 @@ def scores(
 ) -> Scores:
     """Return the scores of predicted against true class indices, by scikit-learn.
 
-    A class that is never predicted has precision and F1 0 (`zero_division=0`), not nan.
-    Repeats are pooled: with predictions `(repeats, clips)`, every repeat counts each clip once.
+    A class that is never predicted has precision and F1 0 (`zero_division=0`), not nan. Repeats are
+    pooled: with predictions `(repeats, clips)`, every repeat counts each clip once.
 
-    Args:
-        y_true: class indices, integer `(clips,)`.
-        y_pred: class indices, integer `(clips,)` or `(repeats, clips)`.
-        classes: names, in the order that the indices count.
+    Parameters
+    ----------
+    y_true : ndarray of int
+        Class indices (clips,).
+    y_pred : ndarray of int
+        Class indices (clips,) or (repeats, clips).
+    classes : sequence of str
+        Names, in the order that the indices count.
 
-    Raises:
-        InputError: no clips, or shapes that do not belong together.
+    Raises
+    ------
+    InputError
+        No clips, or shapes that do not belong together.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

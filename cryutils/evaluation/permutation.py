@@ -121,13 +121,15 @@ def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.in
 def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
     """Return the labels with whole vectors exchanged between infants with equal clip counts.
 
-    Each vector is then shuffled within its infant. The classes' counts of clips and of infants
-    stay as they are, so folds that the labels allow are allowed by every permutation of them.
+    Each vector is then shuffled within its infant. The classes' counts of clips and of infants stay
+    as they are, so folds that the labels allow are allowed by every permutation of them.
 
-    Args:
-        labels: one a clip.
-        infants: one a clip.
-        rng: the only source of chance.
+    Parameters
+    ----------
+    labels, infants : sequence of str
+        One a clip.
+    rng : numpy.random.Generator
+        The only source of chance.
     """
     return np.asarray(labels)[permutation_order(infants, rng)]
 
@@ -147,24 +149,34 @@ def permutation_test(
     """Return the test of a family of models, each refitted on folds built from permuted labels.
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
-    `repeats` k-fold divisions, the observed one computed just so. A division depends on labels
-    and infants alone, and a permutation carries equal infants onto each other; so the divisions
-    that the permuted labels would have been given are the first ones, carried along with the
-    labels: as stratified, as leak-free, and drawn from the same distribution, which makes the test
-    exact.
+    `repeats` k-fold divisions, the observed one computed just so. A division depends on labels and
+    infants alone, and a permutation carries equal infants onto each other; so the divisions that
+    the permuted labels would have been given are the first ones, carried along with the labels: as
+    stratified, as leak-free, and drawn from the same distribution, which makes the test exact.
 
-    Args:
-        cells: name -> (model, features), as in `out_of_fold`; give models a `random_state`.
-        corpus: has `labels` and `infants`.
-        protocol: "paper" or "leak_free": how folds are divided. Labels are permuted alike.
-        permutations: B; the smallest p-value is 1 / (B + 1).
-        n_splits, repeats: folds of a division, and divisions.
-        seed: of folds and permutations; the result does not depend on `jobs`.
-        jobs: processes; None for all cores.
-        progress: count the permutations on a terminal or in a notebook.
+    Parameters
+    ----------
+    cells : mapping
+        By name, (model, features) as in `out_of_fold`; give models a `random_state`.
+    corpus : Corpus
+        Or anything with `labels` and `infants`, one a clip.
+    protocol : {"paper", "leak_free"}
+        How folds are divided. Labels are permuted alike.
+    permutations : int
+        B; the smallest p-value is 1 / (B + 1).
+    n_splits, repeats : int
+        Folds of a division, and divisions.
+    seed : int
+        Of folds and permutations; the result does not depend on `jobs`.
+    jobs : int, optional
+        Processes; None for all cores.
+    progress : bool
+        Count the permutations on a terminal or in a notebook.
 
-    Raises:
-        InputError: no cells, or folds that these labels do not allow.
+    Raises
+    ------
+    InputError
+        No cells, or folds that these labels do not allow.
     """
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
@@ -198,23 +210,31 @@ def fixed_prediction_test(
 
     For networks, which are too slow to refit. It asks whether predictions and labels go together
     more than blocks exchanged at random would. That is a different question from a refitted
-    model's: the network was trained on the true labels, so under the paper's protocol what it
-    knows of an infant's other clips counts as if it were knowledge of states. A small p-value
-    there says that something was learnt, be it only who is crying.
-    Leak-free it holds nearly, not exactly, since answers for one fold hang on the labels of the
-    others: where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py`
-    finds 7 % so, and 93 % under the paper's protocol (refitted: 5 and 4 %).
+    model's: the network was trained on the true labels, so under the paper's protocol what it knows
+    of an infant's other clips counts as if it were knowledge of states. A small p-value there says
+    that something was learnt, be it only who is crying. Leak-free it holds nearly, not exactly,
+    since answers for one fold hang on the labels of the others: where a true null should be
+    rejected in 5 % of corpora, `benchmarks/intervals.py` finds 7 % so, and 93 % under the paper's
+    protocol (refitted: 5 and 4 %).
 
-    Args:
-        predictions: name -> class indices, integer `(repeats, clips)`; the statistic is the
-            balanced accuracy averaged over repeats.
-        corpus: has `labels` and `infants`.
-        classes: what the indices count in; by default the labels found, sorted.
-        permutations: B; the same seed gives the same permutations as in `permutation_test`.
-        seed: of the permutations.
+    Parameters
+    ----------
+    predictions : mapping
+        By name, class indices, int (repeats, clips); the statistic is the balanced accuracy
+        averaged over repeats.
+    corpus : Corpus
+        Or anything with `labels` and `infants`, one a clip.
+    classes : sequence of str, optional
+        What the indices count in; by default the labels found, sorted.
+    permutations : int
+        B; the same seed gives the same permutations as in `permutation_test`.
+    seed : int
+        Of the permutations.
 
-    Raises:
-        InputError: predictions of another number of clips.
+    Raises
+    ------
+    InputError
+        Predictions of another number of clips.
     """
     y, names = class_indices(corpus.labels, classes)
     infants = np.asarray(corpus.infants)

@@ -118,6 +118,19 @@ def trial(
 
     The model is the nearest class mean, which for such features is the best there is; labels are
     permuted in blocks and each permutation is refitted.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its labels and infants; its recordings aren't asked for.
+    signal : float
+        As in `features`.
+    n_folds : int
+        Of the cross-validation, infants kept whole.
+    permutations : int
+        Of the labels.
+    seed : int or sequence of int
+        Of features, folds and permutations.
     """
     rng = np.random.default_rng(seed)
     x = features(corpus, signal, rng)
@@ -131,7 +144,15 @@ def trial(
 def curve(trials: pd.DataFrame) -> pd.DataFrame:
     """Return for each signal the corpora tried, the power, and the mean balanced accuracy.
 
-    `trials` has a row a corpus: `signal`, `balanced_accuracy`, `rejected`.
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        A row a corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `signal`, `corpora`, `power` (0 to 1), `balanced_accuracy`.
     """
     groups = trials.groupby("signal")
     return groups.agg(
@@ -145,7 +166,19 @@ def at_power(points: pd.DataFrame, power: float = ENOUGH) -> tuple[float, float]
     """Return the signal, and the balanced accuracy there, at which a `curve` reaches `power`.
 
     Power is made to rise with the signal (isotonic regression, since simulation shakes it), and
-    both are interpolated linearly; None where the largest signal tried has less.
+    both are interpolated linearly.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        From `curve`.
+    power : float
+        Share of corpora in which the test rejects.
+
+    Returns
+    -------
+    (float, float) or None
+        Signal and balanced accuracy; None where the largest signal tried has less power.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -5,7 +5,7 @@ Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols s
 as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
 keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
 folds; `Split` says what is divided where that may be frames. (Which training infants stop a
-network, `models.crossfit.validation_clips` decides.)
+network, `models.crossfit.validation_split` decides.)
 """
 
 from __future__ import annotations
@@ -108,12 +108,17 @@ class Split(Choice):
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 `(clips,)`, and the classes that it counts in.
 
-    Args:
-        labels: one a clip.
-        classes: their order; by default the labels found, sorted.
+    Parameters
+    ----------
+    labels : sequence of str
+        One a clip.
+    classes : sequence of str, optional
+        Their order; by default the labels found, sorted.
 
-    Raises:
-        InputError: a label is not among `classes`.
+    Raises
+    ------
+    InputError
+        A label is not among `classes`.
     """
     names = sorted({str(label) for label in labels}) if classes is None else list(classes)
     position = {name: index for index, name in enumerate(names)}
@@ -126,17 +131,23 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
 def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64: clips at random, stratified by class.
 
-    Clips of one infant land on both sides, so a classifier may recognise the infant and be
-    credited for the state. Paper A (section 3.3) says 70/30 and no more; that clips are split,
-    and stratified by class, is how it is read here.
+    Clips of one infant land on both sides, so a classifier may recognise the infant and be credited
+    for the state. Paper A (section 3.3) says 70/30 and no more; that clips are split, and
+    stratified by class, is how it is read here.
 
-    Args:
-        corpus: has `labels`.
-        test_size: share of clips to test, between 0 and 1.
-        seed: the same seed gives the same split.
+    Parameters
+    ----------
+    corpus : Corpus
+        Or anything with `labels`, one a clip.
+    test_size : float
+        Share of clips to test, between 0 and 1.
+    seed : int
+        The same seed gives the same split.
 
-    Raises:
-        InputError: `test_size` is no share, or leaves a class out of one side.
+    Raises
+    ------
+    InputError
+        `test_size` is no share, or leaves a class out of one side.
     """
     from sklearn.model_selection import StratifiedShuffleSplit
 
@@ -164,17 +175,23 @@ def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> 
     """Return (train, test) indices, int64, with no infant on both sides and every class on each.
 
     Infants are put in random order and the first of them tested, as many as come nearest to
-    `test_size` of the clips; the first order is taken whose test share of every class lies
-    within 0.2 of `test_size` (more only where one infant holds much of the class). Where no
-    order is that even, the one nearest in size that has every class on both sides is taken.
+    `test_size` of the clips; the first order is taken whose test share of every class lies within
+    0.2 of `test_size` (more only where one infant holds much of the class). Where no order is that
+    even, the one nearest in size that has every class on both sides is taken.
 
-    Args:
-        corpus: has `labels` and `infants`.
-        test_size: share of clips to test, between 0 and 1; met as nearly as whole infants allow.
-        seed: the same seed gives the same split.
+    Parameters
+    ----------
+    corpus : Corpus
+        Or anything with `labels` and `infants`, one a clip.
+    test_size : float
+        Share of clips to test, between 0 and 1; met as nearly as whole infants allow.
+    seed : int
+        The same seed gives the same split.
 
-    Raises:
-        InputError: a class has fewer than two infants, or no split has every class on both sides.
+    Raises
+    ------
+    InputError
+        A class has fewer than two infants, or no split has every class on both sides.
     """
     y, names = class_indices(corpus.labels)
     _check_share(test_size)
@@ -206,16 +223,29 @@ def folds(
 ) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
-    Args:
-        labels: one a clip; every class is in every training part.
-        groups: infants, one a clip, kept whole (leak-free); None divides clips (the paper's).
-        n_splits: folds a repeat.
-        repeats: how often the division is drawn anew.
-        seed: the same seed gives the same folds.
+    Parameters
+    ----------
+    labels : sequence of str
+        One a clip; every class is in every training part.
+    groups : sequence of str or None
+        Infants, one a clip, kept whole (leak-free); None divides clips (the paper's).
+    n_splits : int
+        Folds a repeat.
+    repeats : int
+        How often the division is drawn anew.
+    seed : int
+        The same seed gives the same folds.
 
-    Raises:
-        InputError: fewer clips in a class (or infants in all) than folds, or a class with one
-            infant only, which a fold would have to test without having trained on it.
+    Returns
+    -------
+    list of lists of (train, test)
+        Indices of clips, int64.
+
+    Raises
+    ------
+    InputError
+        Fewer clips in a class (or infants in all) than folds, or a class with one infant only,
+        which a fold would have to test without having trained on it.
     """
     y, names = class_indices(labels)
     if n_splits < 2:

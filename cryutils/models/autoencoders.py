@@ -61,8 +61,19 @@ def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
 def patches(windows: Array, patch: int) -> Array:
     """Return each window cut into consecutive patches, float32 (windows, patches, n).
 
-    Windows are (windows, frames, coefficients), n = patch * coefficients; frames behind the
-    last whole patch are left out. Raises InputError where a patch doesn't fit into a window.
+    n = patch * coefficients; frames behind the last whole patch are left out.
+
+    Parameters
+    ----------
+    windows : ndarray of float32
+        (windows, frames, coefficients).
+    patch : int
+        Frames of a patch.
+
+    Raises
+    ------
+    InputError
+        A patch doesn't fit into a window.
     """
     rows, frames, coefficients = windows.shape
     if not 1 <= patch <= frames:
@@ -85,19 +96,29 @@ def fit(
 ) -> Stack:
     """Return an autoencoder of patches for each task, trained side by side.
 
-    Args:
-        windows: float32 (windows, frames, coefficients).
-        tasks: their rows are rows of `windows`.
-        patch: frames of a patch.
-        per_window: so many patches are drawn of each window; neighbouring windows overlap and
-            patches of one cry are alike, so that few do.
-        settings: three hidden layers, the middle one linear; see `sized`.
-        clean: the windows to reconstruct where `windows` are noisy ones of the same sounds (a
-            denoising autoencoder); None: `windows` themselves.
-        progress: as in `stacked.fit`.
+    Parameters
+    ----------
+    windows : ndarray of float32
+        (windows, frames, coefficients).
+    tasks : sequence of Task
+        Their rows are rows of `windows`.
+    patch : int
+        Frames of a patch.
+    per_window : int
+        So many patches are drawn of each window; neighbouring windows overlap and patches of one
+        cry are alike, so that few do.
+    settings : DenseSettings
+        Three hidden layers, the middle one linear; see `sized`.
+    clean : ndarray of float32, optional
+        The windows to reconstruct where `windows` are noisy ones of the same sounds (a denoising
+        autoencoder); None: `windows` themselves.
+    progress : bool
+        As in `stacked.fit`.
 
-    Raises:
-        InputError: settings of another form, or what `stacked.fit` raises.
+    Raises
+    ------
+    InputError
+        Settings of another form, or what `stacked.fit` raises.
     """
     if len(settings.units) != 3 or settings.linear != (BOTTLENECK,):
         raise InputError(
@@ -125,6 +146,15 @@ def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
     """Return what the encoder makes of each window, float32 (windows, 2 * p).
 
     The mean of its patches' codes, then their standard deviation.
+
+    Parameters
+    ----------
+    autoencoder : Stack
+        From `fit`.
+    task : int
+        Which of its networks.
+    windows : ndarray of float32
+        (windows, frames, coefficients).
     """
     parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
     for start in range(0, len(windows), _WINDOWS):
@@ -139,6 +169,15 @@ def reconstruction(autoencoder: Stack, task: int, windows: Array) -> Array:
     """Return B(A(x)) of each window's patches, put together again.
 
     float32 (windows, frames in whole patches, coefficients), in the features' own unit.
+
+    Parameters
+    ----------
+    autoencoder : Stack
+        From `fit`.
+    task : int
+        Which of its networks.
+    windows : ndarray of float32
+        (windows, frames, coefficients).
     """
     cut = patches(windows, _patch(autoencoder, windows))
     back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
@@ -176,15 +215,23 @@ def cross_fit(
 
     The encoder is frozen: the DNN is trained on its codes, and doesn't change it.
 
-    Args:
-        examples: windows of all clips, x float32 (windows, frames, coefficients).
-        y: class index of each clip, int (clips,).
-        divisions: (train, stop, test), numbers of clips. Both trainings stop by `stop`, which
-            is the test part itself where a paper chose its epochs by that.
-        classes: how many there are.
-        patch, per_window: as in `fit`.
-        autoencoder, dnn: settings of both trainings.
-        progress: as in `stacked.fit`.
+    Parameters
+    ----------
+    examples : Examples
+        Windows of all clips, x float32 (windows, frames, coefficients).
+    y : ndarray of int
+        Class index of each clip (clips,).
+    divisions : sequence of (train, stop, test)
+        Numbers of clips. Both trainings stop by `stop`, which is the test part itself where a paper
+        chose its epochs by that.
+    classes : int
+        How many there are.
+    patch, per_window : int
+        As in `fit`.
+    autoencoder, dnn : DenseSettings
+        Of the two trainings.
+    progress : bool
+        As in `stacked.fit`.
     """
     tasks = [
         Task(train=examples.rows(train), validation=examples.rows(stop))
@@ -209,7 +256,17 @@ def cross_fit(
 def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
     """Return Paper A's autoencoder of a patch, not compiled (§3.4.1, eq. (1)).
 
-    float32 (n, size) in, the reconstruction out; layer "bottleneck" gives the code.
+    Parameters
+    ----------
+    size : int
+        Numbers in a patch: frames times coefficients.
+    settings : DenseSettings
+        Its units and which of its layers are linear.
+
+    Returns
+    -------
+    keras.Model
+        float32 (n, size) in, the reconstruction out; layer "bottleneck" gives the code.
     """
     keras = _keras()
     patch = keras.Input((size,), name="patch")
@@ -221,7 +278,19 @@ def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
 def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
     """Return the DNN behind the front part, not compiled (§3.5).
 
-    float32 (n, width) in, mean and deviation of a window's codes; probabilities (n, classes) out.
+    Parameters
+    ----------
+    width : int
+        Numbers in a window's codes: mean and deviation, twice the bottleneck.
+    classes : int
+        How many states.
+    settings : DenseSettings
+        Its units and dropout.
+
+    Returns
+    -------
+    keras.Model
+        float32 (n, width) in, probabilities (n, classes) out.
     """
     keras = _keras()
     codes = keras.Input((width,), name="codes")
@@ -273,7 +342,21 @@ def keras_classifier(
     dnn_task: int,
     window_shape: Sequence[int],
 ) -> Any:
-    """Return `build_submodel` with the weights of a trained encoder and DNN, to keep and export."""
+    """Return `build_submodel` with the weights of a trained encoder and DNN, to keep and export.
+
+    Parameters
+    ----------
+    autoencoder : Stack
+        From `fit`.
+    autoencoder_task : int
+        Which of its networks.
+    dnn : Stack
+        Trained on its `codes`.
+    dnn_task : int
+        Which of its networks.
+    window_shape : sequence of int
+        (frames, coefficients).
+    """
     front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
     behind = dnn.keras(dnn_task).get_weights()
     model = build_submodel(

@@ -39,7 +39,6 @@ Frames = npt.NDArray[np.uint8]
 Source = Frames | Callable[[], Frames | Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
-_POOLINGS = ("avg", "max", None)
 _WEIGHTS = ("auto", "imagenet", "random")
 
 
@@ -84,16 +83,32 @@ def base(
 ) -> Backbone:
     """Return the backbone `name`: an application of Keras without its classifier, frozen.
 
-    The model takes RGB of `input_shape` (height, width, 3), uint8 or float32 (n, height, width,
-    3) from 0 to 255, and gives float32 (n, h, w, features). It is not trainable and its batch
-    normalisation keeps to its stored statistics. `name` is one of `weights.APPLICATIONS`.
+    The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and gives float32 (n,
+    h, w, features). It is not trainable and its batch normalisation keeps to its stored statistics.
 
-    `weights`: "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras
-    publishes (`..._notop.h5`), or "auto": ImageNet's where they can be had, else random ones,
-    which `Backbone.weights` says. `progress` shows a download on a terminal. Raises InputError
-    for an unknown name, a shape the application refuses, a file that is damaged or belongs to
-    another model, and for "imagenet" where those weights can't be had.
+    Parameters
+    ----------
+    name : str
+        One of `weights.APPLICATIONS`.
+    input_shape : sequence of int
+        (height, width, 3).
+    weights : str or path
+        "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras publishes
+        (`..._notop.h5`), or "auto": ImageNet's where they can be had, else random ones, which
+        `Backbone.weights` says.
+    seed : int
+        Of random weights.
+    progress : bool
+        Show a download on a terminal.
 
+    Raises
+    ------
+    InputError
+        An unknown name, a shape the application refuses, a file that is damaged or belongs to
+        another model, and "imagenet" where those weights can't be had.
+
+    Examples
+    --------
     >>> base("ResNet50", weights="random").weights              # doctest: +SKIP
     'random weights (seed 0)'
     """
@@ -157,19 +172,13 @@ def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def head_input(backbone: Backbone, *, pooling: str | None = "avg") -> Any:
-    """Return the Keras model from pixels to what `embeddings` keeps, pooled or feature maps.
+def head_input(backbone: Backbone) -> Any:
+    """Return the Keras model from pixels to what `embeddings` keeps: the mean over each map.
 
-    A head that was trained on embeddings stands behind it unchanged, end to end. `pooling` is
-    "avg" or "max" over the whole map, giving (n, features), or None, giving (n, h, w, features).
+    A head that was trained on embeddings, (n, features), stands behind it unchanged, end to end.
     """
-    if pooling not in _POOLINGS:
-        raise InputError(f'pooling={pooling!r}: give "avg", "max" or None for feature maps.')
-    if pooling is None:
-        return backbone.model
-    layers = keras().layers
-    layer = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}[pooling]
-    return keras().Model(backbone.model.input, layer()(backbone.model.output))
+    pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
+    return keras().Model(backbone.model.input, pooled)
 
 
 def embeddings(
@@ -177,7 +186,6 @@ def embeddings(
     backbone: Backbone,
     *,
     engine: str = "keras",
-    pooling: str | None = "avg",
     batch_size: int = 32,
     calibration: Frames | None = None,
     progress: bool = False,
@@ -190,10 +198,10 @@ def embeddings(
     (`file_key`); "" stands for the content of frames that are given as an array.
 
     The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
-    its key, backbone, weights, preprocessing, pooling, engine and precision, so a killed run
+    its key, backbone, weights, preprocessing, engine and precision, so a killed run
     goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
     `engine`, `batch_size` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a
-    terminal or in a notebook. `pooling=None` keeps feature maps, which are some 50 times larger.
+    terminal or in a notebook.
 
     Raises InputError for frames of another size or type, and as `runtimes.ready` does.
 
@@ -206,7 +214,7 @@ def embeddings(
         if not made:  # converting takes seconds, so not where the cache has everything
             made.append(
                 runtimes.ready(
-                    head_input(backbone, pooling=pooling),
+                    head_input(backbone),
                     engine=engine,
                     batch_size=batch_size,
                     calibration=calibration,
@@ -215,7 +223,7 @@ def embeddings(
         return made[0].run(frames)
 
     shape = backbone.model.input_shape[1:]
-    folder = _folder(backbone, engine, pooling, calibration)
+    folder = _folder(backbone, engine, calibration)
     nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
     total = len(clips) if isinstance(clips, Sized) else None
     what = f"{backbone.name} embeddings"
@@ -234,14 +242,13 @@ def cached(
     backbone: Backbone,
     *,
     engine: str = "keras",
-    pooling: str | None = "avg",
     calibration: Frames | None = None,
 ) -> list[bool]:
     """Return for each key whether `embeddings` are in the cache under it, settings being the same.
 
     Nothing is read, so a damaged one counts.
     """
-    folder = _folder(backbone, engine, pooling, calibration)
+    folder = _folder(backbone, engine, calibration)
     return [(folder / f"{_digest(key.encode())}.json").is_file() for key in keys]
 
 
@@ -259,12 +266,10 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
     return json.dumps([content, settings], sort_keys=True, default=str)
 
 
-def _folder(
-    backbone: Backbone, engine: str, pooling: str | None, calibration: Frames | None
-) -> Path:
+def _folder(backbone: Backbone, engine: str, calibration: Frames | None) -> Path:
     runtime = runtimes.runtime_of(engine)
     quantised = engine == "openvino-int8" and calibration is not None
-    identity = [EMBEDDING_VERSION, backbone.digest, pooling, astuple(runtime)]
+    identity = [EMBEDDING_VERSION, backbone.digest, "avg", astuple(runtime)]
     key = json.dumps([*identity, _content(calibration) if quantised else ""])
     return cache_dir() / "embeddings" / f"{backbone.name}-{_digest(key.encode())}"
 

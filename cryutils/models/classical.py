@@ -45,9 +45,16 @@ Features = np.ndarray | Callable[[np.ndarray], np.ndarray]
 def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, Any]:
     """Return the six classifiers of Table 2 by their short names (the keys of CLASSIFIERS).
 
-    With `scaling="features"` each sees features that were standardised and then brought to
-    [0, 1], both fitted on training data alone; with "signal" the recording was scaled
-    before (`audio.SignalScaler`) and the features enter as they are.
+    With `scaling="features"` each sees features that were standardised and then brought to [0, 1],
+    both fitted on training data alone; with "signal" the recording was scaled before
+    (`audio.SignalScaler`) and the features enter as they are.
+
+    Parameters
+    ----------
+    scaling : {"signal", "features"}
+        What is fitted on data and scaled: each recording before its features, or these.
+    seed : int
+        Of the forests and the network.
     """
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neighbors import KNeighborsClassifier

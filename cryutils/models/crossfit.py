@@ -3,7 +3,7 @@
 Notebooks 04_cry2 and 05_image walk this module, 06_full asks its networks again under noise
 (Paper B §3, performance evaluation and validation: identical test splits for all models). The
 part that stops a training, its validation infants, comes from inside its training clips
-(`validation_clips` draws it), so no test clip is ever looked at; examples of one clip are never
+(`validation_split` draws it), so no test clip is ever looked at; examples of one clip are never
 divided.
 """
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "CrossFit", "cross_fit", "fit_clips", "fold_seed", "training_seeds", "validation_clips",
+    "CrossFit", "cross_fit", "fit_clips", "fold_seed", "training_seeds", "validation_split",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
+_HELD_BACK = 0.2  # share of the training clips whose loss says stop
 _ORDERS = 32  # orders of infants tried for a validation part
 
 
@@ -109,26 +110,34 @@ def cross_fit(
     classes: Sequence[str] | None = None,
     protocol: Protocol | str,
     settings: Settings | None = None,
-    validation_share: float = 0.2,
     progress: bool = False,
 ) -> CrossFit:
     """Return a network fitted once a fold, and its answers to the fold's test clips.
 
-    Args:
-        build: as in `training.fit`.
-        examples: rows of all clips.
-        labels: one a clip.
-        infants: one a clip.
-        repeated_folds: from `Protocol.k_folds`, or one list of folds, or one hold-out in a list.
-        classes: their order in the result; by default the labels found, sorted.
-        protocol: how `validation_clips` takes the part that stops each training.
-        settings: of each fit; its seed is derived from `settings.seed`, repeat and fold.
-        validation_share: of the training clips.
-        progress: count the networks on a terminal, one line elsewhere.
+    Parameters
+    ----------
+    build : function
+        As in `training.fit`.
+    examples : Examples
+        Rows of all clips.
+    labels, infants : sequence of str
+        One a clip.
+    repeated_folds : list of lists of (train, test)
+        From `Protocol.k_folds`, or one list of folds, or one hold-out in a list.
+    classes : sequence of str, optional
+        Their order in the result; by default the labels found, sorted.
+    protocol : {"paper", "leak_free"}
+        How `validation_split` takes the part that stops each training.
+    settings : Settings, optional
+        Of each fit; its seed is derived from `settings.seed`, repeat and fold.
+    progress : bool
+        Count the networks on a terminal, one line elsewhere.
 
-    Raises:
-        InputError: a fold has an infant on both sides under "leak_free", no clip has rows,
-            or what `training.fit` and `validation_clips` raise.
+    Raises
+    ------
+    InputError
+        A fold has an infant on both sides under "leak_free", no clip has rows, or what
+        `training.fit` and `validation_split` raise.
     """
     y, names = class_indices(labels, classes)
     repeats = _repeated(repeated_folds)
@@ -144,10 +153,9 @@ def cross_fit(
             if protocol is Protocol.LEAK_FREE:
                 _check_apart(infants, train, test, r, k)
             seed = fold_seed(settings.seed, r, k)
-            fitting, stopping = validation_clips(
-                train[usable[train]], labels, infants, protocol=protocol,
-                share=validation_share, seed=seed,
-            )  # fmt: skip
+            fitting, stopping = validation_split(
+                train[usable[train]], labels, infants, protocol=protocol, seed=seed
+            )
             fold_settings = replace(settings, seed=seed)
             fits.append(fit_clips(build, examples, y, fitting, stopping, fold_settings))
             held.append(stopping)
@@ -195,35 +203,41 @@ def fit_clips(
     )
 
 
-def validation_clips(
+def validation_split(
     train: Indices,
     labels: Sequence[str],
     infants: Sequence[str],
     *,
     protocol: Protocol | str,
-    share: float = 0.2,
     seed: int = 0,
 ) -> tuple[Indices, Indices]:
     """Return the training clips in two parts: those to fit on, and those whose loss says stop.
 
-    Under "paper" clips are drawn by class; under "leak_free" infants are kept whole, as near to
-    `share` of the clips of each class as whole infants allow. Every class stays in the first
-    part: an infant whose class nobody else has is never held back, so a class with few infants
-    may be missing in the second.
+    Under "paper" clips are drawn by class; under "leak_free" infants are kept whole, as near to a
+    fifth of the clips of each class as whole infants allow. Every class stays in the first part: an
+    infant whose class nobody else has is never held back, so a class with few infants may be
+    missing in the second.
 
-    Args:
-        train: clip numbers.
-        labels: one a clip of the corpus.
-        infants: one a clip of the corpus.
-        protocol: "paper" or "leak_free".
-        share: of `train` to hold back, between 0 and 1.
-        seed: the same seed gives the same parts.
+    Parameters
+    ----------
+    train : ndarray of int
+        Clip numbers.
+    labels, infants : sequence of str
+        One a clip of the corpus.
+    protocol : {"paper", "leak_free"}
+    seed : int
+        The same seed gives the same parts.
 
-    Raises:
-        InputError: `share` is no share, or nothing can be held back.
+    Returns
+    -------
+    (ndarray, ndarray)
+        Clip numbers, int64: (train, validation).
+
+    Raises
+    ------
+    InputError
+        Nothing can be held back.
     """
-    if not 0 < share < 1:
-        raise InputError(f"share={share} of the training clips: use one between 0 and 1.")
     train = np.sort(np.asarray(train, dtype=np.int64))
     y, names = class_indices([labels[i] for i in train])
     rng = np.random.default_rng(seed)
@@ -231,13 +245,13 @@ def validation_clips(
         held = np.zeros(len(train), dtype=bool)
         for k in range(len(names)):
             clips = np.flatnonzero(y == k)
-            count = min(len(clips) - 1, max(1, round(share * len(clips))))
+            count = min(len(clips) - 1, max(1, round(_HELD_BACK * len(clips))))
             held[rng.permutation(clips)[:count]] = True
     else:
         group = np.unique([infants[i] for i in train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)
-        held = _held_infants(counts, share, rng)[group]
+        held = _held_infants(counts, rng)[group]
     if not held.any():
         raise InputError(
             f"none of {len(train)} training clips can be held back: every infant is the only one"
@@ -282,14 +296,14 @@ def _answers(
 
 
 def _held_infants(
-    counts: npt.NDArray[np.float64], share: float, rng: np.random.Generator
+    counts: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
     """Return which infants to hold back, the most even of some random orders; maybe none.
 
     `counts` is clips by infant and class.
     """
     whole, size = counts.sum(axis=0), counts.sum(axis=1)
-    wanted = share * whole.sum()
+    wanted = _HELD_BACK * whole.sum()
     chosen, least = np.zeros(len(counts), dtype=bool), np.inf
     for _ in range(_ORDERS):
         held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
@@ -300,7 +314,7 @@ def _held_infants(
                 held[infant], left, taken = True, left - counts[infant], taken + size[infant]
             if taken >= wanted:
                 break
-        uneven = np.abs(counts[held].sum(axis=0) / whole - share).sum()
+        uneven = np.abs(counts[held].sum(axis=0) / whole - _HELD_BACK).sum()
         if held.any() and uneven < least:
             chosen, least = held, uneven
     return chosen

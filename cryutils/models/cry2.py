@@ -39,16 +39,29 @@ def build(
     After the blocks the mean is taken over time, since when in its window a cry is heard says
     nothing; over the coefficients nothing is averaged, since a pitch is a place on that axis.
 
-    Args:
-        input_shape: (frames, coefficients) or (frames, coefficients, 1); input float32.
-        classes: how many states.
-        filters: of each block, which halves both axes; the first convolution strides by 2 as
-            well, which takes a quarter of the work.
-        dropout: share of features dropped before the last layer, while training.
-        learning_rate: of Adam.
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (frames, coefficients) or (frames, coefficients, 1).
+    classes : int
+        How many states.
+    filters : sequence of int
+        Of each block, which halves both axes; the first convolution strides by 2 as well, which
+        takes a quarter of the work.
+    dropout : float
+        Share of features dropped before the last layer while training, 0 to below 1.
+    learning_rate : float
+        Of Adam.
 
-    Raises:
-        InputError: a window too small for that many blocks, or no share for `dropout`.
+    Returns
+    -------
+    keras.Model
+        float32 windows (n, frames, coefficients) in, probabilities (n, classes) out.
+
+    Raises
+    ------
+    InputError
+        A window too small for that many blocks, or no share for `dropout`.
     """
     shape = tuple(input_shape)
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,)):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
-    "Picture",
+    "Spectrogram",
     "apply_gain",
     "autoencoder",
     "gains_db",
@@ -39,10 +39,11 @@ Array = npt.NDArray[np.float32]
 
 # Chosen on synthetic infants other than the notebooks'; tighter bottlenecks lose the harmonics.
 SETTINGS = autoencoders.sized(64, hidden=256)
+_QUIET = 0.2  # share of the frames, the quietest, that stand for the noise
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Spectrogram:
     """How a sound becomes patches of its STFT's level, and a gain becomes a sound again.
 
     n_fft, hop_length: samples; frames must overlap by half or more. patch: frames of one patch.
@@ -105,18 +106,29 @@ class Picture:
         return list(range(0, max(1, frames - self.patch + step), step))
 
 
-def apply_gain(x: Array, gain: npt.NDArray[np.floating], picture: Picture) -> Array:
-    """Return `x` with each cell of its STFT multiplied by `gain` (frames, bins), phase kept.
+def apply_gain(x: Array, gain: npt.NDArray[np.floating], spectrogram: Spectrogram) -> Array:
+    """Return `x` with each cell of its STFT multiplied by `gain`, phase kept, float32 (samples,).
 
-    float32 (samples,). With a gain of 1 everywhere the sound comes back.
+    With a gain of 1 everywhere the sound comes back.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    gain : ndarray of float
+        (frames, bins).
+    spectrogram : Spectrogram
+        Its n_fft and hop_length are used.
     """
-    spectrum = stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length) * gain
-    return istft(spectrum, n_fft=picture.n_fft, hop_length=picture.hop_length, length=len(x))
+    spectrum = stft(x, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length) * gain
+    return istft(
+        spectrum, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length, length=len(x)
+    )
 
 
 def pairs(
     sounds: Sequence[Array],
-    picture: Picture,
+    spectrogram: Spectrogram,
     *,
     snr_db: tuple[float, float],
     rng: np.random.Generator,
@@ -124,83 +136,108 @@ def pairs(
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
     """Return patches of noisy sounds, the same patches clean, and which sound each is of.
 
-    Each sound gets noise (`audio.stress.add_noise`) of a ratio drawn from `snr_db` (least, most, in
-    dB); `per_sound` of its patches are drawn. Levels count from the noisy sound's loudest cell,
-    in both, for at work that is all there is to count from.
+    Each sound gets noise (`audio.stress.add_noise`) of a ratio that is drawn. Levels count from the
+    noisy sound's loudest cell, in both, for at work that is all there is to count from.
+
+    Parameters
+    ----------
+    sounds : sequence of ndarray
+        Clean ones, float32 (samples,).
+    spectrogram : Spectrogram
+        Cuts the patches.
+    snr_db : (float, float)
+        Least and most of the ratios, in dB.
+    rng : numpy.random.Generator
+        Draws ratios, noise and patches.
+    per_sound : int
+        Patches drawn of each sound, or all where it has fewer.
+
+    Returns
+    -------
+    (ndarray, ndarray, ndarray)
+        Noisy and clean patches, float32 (patches, patch * bins) in dB; the sound of each, int64
+        (patches,).
     """
     noisy, clean, of = [], [], []
     for k, x in enumerate(sounds):
         loud = add_noise(x, snr_db=rng.uniform(*snr_db), rng=rng)
-        ref = picture.loudest_db(loud)
-        rows = picture.patches(picture.level(loud, ref_db=ref))
+        ref = spectrogram.loudest_db(loud)
+        rows = spectrogram.patches(spectrogram.level(loud, ref_db=ref))
         chosen = np.sort(rng.permutation(len(rows))[:per_sound])
         noisy.append(rows[chosen])
-        clean.append(picture.patches(picture.level(x, ref_db=ref))[chosen])
+        clean.append(spectrogram.patches(spectrogram.level(x, ref_db=ref))[chosen])
         of.append(np.full(len(chosen), k))
     return np.concatenate(noisy), np.concatenate(clean), np.concatenate(of)
 
 
 def autoencoder(
-    x: Array, dense: Stack, task: int, picture: Picture, *, lift_db: float = 9.0
+    x: Array, dense: Stack, task: int, spectrogram: Spectrogram, *, lift_db: float = 9.0
 ) -> Array:
     """Return `x` as a denoising autoencoder leaves it, float32 (samples,).
 
-    The autoencoder says what level each cell would have without noise; the ratio of that to
-    the level that it has, between 0 and 1, is the cell's gain.
+    The autoencoder says what level each cell would have without noise; the ratio of that to the
+    level that it has, between 0 and 1, is the cell's gain.
 
-    What it says is lifted first. Trained by squared error in dB, it gives a mean of levels where
-    it is unsure, and a mean of dB lies far below the level of the mean power.
+    What it says is lifted first. Trained by squared error in dB, it gives a mean of levels where it
+    is unsure, and a mean of dB lies far below the level of the mean power.
 
-    Args:
-        x: float32 (samples,).
-        dense: trained by `stacked.fit` on `pairs`, noisy in, clean out.
-        task: which of its networks.
-        picture: as in `pairs`.
-        lift_db: by how much; choose it on training clips, as the rival's `threshold_db`.
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    dense : Stack
+        Trained by `stacked.fit` on `pairs`, noisy in, clean out.
+    task : int
+        Which of its networks.
+    spectrogram : Spectrogram
+        As in `pairs`.
+    lift_db : float
+        By how many dB; choose it on training clips, as the rival's `threshold_db`.
     """
-    level = picture.level(x, ref_db=picture.loudest_db(x))
-    denoised = picture.joined(dense.predict(task, picture.patches(level)), len(level))
-    return apply_gain(x, 10 ** (np.minimum(denoised + lift_db - level, 0) / 20), picture)
+    level = spectrogram.level(x, ref_db=spectrogram.loudest_db(x))
+    denoised = spectrogram.joined(dense.predict(task, spectrogram.patches(level)), len(level))
+    return apply_gain(x, 10 ** (np.minimum(denoised + lift_db - level, 0) / 20), spectrogram)
 
 
 def spectral_gate(
     x: Array,
-    picture: Picture,
+    spectrogram: Spectrogram,
     *,
     threshold_db: float = 6.0,
-    quiet: float = 0.2,
     smooth: tuple[int, int] = (5, 3),
 ) -> Array:
     """Return `x` with its quiet cells shut, float32 (samples,): plain spectral gating.
 
     What noise there is in each frequency bin is read off the quietest frames; a cell stays open
-    where it lies above that by `threshold_db`; the mask is smoothed, so that single cells
-    don't twinkle. (The stationary form of Sainburg, Thielk & Gentner 2020, doi
-    10.1371/journal.pcbi.1008228, package `noisereduce`; it takes its threshold in deviations of
-    the noise.)
+    where it lies above that by `threshold_db`; the mask is smoothed, so that single cells don't
+    twinkle.
 
-    Args:
-        x: float32 (samples,).
-        picture: its n_fft and hop_length are used.
-        threshold_db: how far above the noise a cell must lie.
-        quiet: share of the frames, the quietest, that stand for the noise.
-        smooth: frames and bins over which the mask is averaged.
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,).
+    spectrogram : Spectrogram
+        Its n_fft and hop_length are used.
+    threshold_db : float
+        How many dB above the noise a cell must lie.
+    smooth : (int, int)
+        Frames and bins over which the mask is averaged.
 
-    Raises:
-        InputError: `quiet` is no share.
+    References
+    ----------
+    The stationary form of Sainburg, Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228,
+    package `noisereduce`, which takes its threshold in deviations of the noise.
     """
     from scipy.ndimage import uniform_filter
 
-    if not 0 < quiet <= 1:
-        raise InputError(f"quiet={quiet} is no share of the frames; use one above 0, up to 1.")
-    power = np.square(np.abs(stft(x, n_fft=picture.n_fft, hop_length=picture.hop_length)))
+    power = np.square(np.abs(stft(x, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length)))
     # Ranked by mean dB: by power, the bins where noise is strongest would choose the frames where
     # they happen to be weak, and be taken for weaker than they are.
     order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
-    quietest = order[: max(1, round(quiet * len(power)))]
+    quietest = order[: max(1, round(_QUIET * len(power)))]
     noise = power[quietest].mean(axis=0)
     is_open = power > noise * 10 ** (threshold_db / 10)
-    return apply_gain(x, uniform_filter(is_open.astype(np.float32), smooth), picture)
+    return apply_gain(x, uniform_filter(is_open.astype(np.float32), smooth), spectrogram)
 
 
 def snr_db(clean: Array, estimate: Array) -> float:
@@ -210,8 +247,20 @@ def snr_db(clean: Array, estimate: Array) -> float:
     noise, a wrong loudness too (so it isn't the scale-invariant ratio). A method's gain is this
     ratio after it less the ratio before it. Infinite where nothing differs.
 
-    >>> snr_db(np.ones(4, np.float32), np.full(4, 1.1, np.float32))  # doctest: +ELLIPSIS
-    20.0...
+    Parameters
+    ----------
+    clean, estimate : ndarray of float32
+        (samples,).
+
+    Raises
+    ------
+    InputError
+        The clean sound is silence.
+
+    Examples
+    --------
+    >>> round(snr_db(np.ones(4, np.float32), np.full(4, 1.1, np.float32)), 3)
+    20.0
     """
     signal = np.sum(np.square(clean, dtype=np.float64))
     rest = np.sum(np.square(np.subtract(estimate, clean, dtype=np.float64)))
@@ -226,6 +275,13 @@ def gains_db(
     """Return by how many dB `remove` betters each noisy sound's ratio, float64 (sounds,).
 
     Negative where it takes more of the cry than of the noise.
+
+    Parameters
+    ----------
+    clean, noisy : sequence of ndarray
+        The same sounds without and with noise, float32 (samples,).
+    remove : function
+        Takes a noisy sound, and returns what it makes of it.
     """
     from threadpoolctl import threadpool_limits
 

@@ -50,15 +50,23 @@ class Examples:
 def windows(features: Array, *, frames: int, hop: int) -> Array:
     """Return the windows of one clip's features, float32 (windows, frames, coefficients).
 
-    One starts every `hop` frames; a last one ends with the clip where half a hop or more would
-    else be left out. A clip shorter than one
-    window is filled up behind with the least value of each coefficient, as quiet as it gets;
-    one without a frame has none.
+    One starts every `hop` frames; a last one ends with the clip where half a hop or more would else
+    be left out. A clip shorter than one window is filled up behind with the least value of each
+    coefficient, as quiet as it gets; one without a frame has none.
 
-    Args:
-        features: float32 (frames, coefficients).
-        frames: length of a window.
-        hop: frames from one start to the next.
+    Parameters
+    ----------
+    features : ndarray of float32
+        (frames, coefficients).
+    frames : int
+        Length of a window.
+    hop : int
+        Frames from one start to the next.
+
+    Raises
+    ------
+    InputError
+        `frames` or `hop` is below 1.
     """
     if frames < 1 or hop < 1:
         raise InputError(f"frames={frames}, hop={hop}: give 1 or more of both.")
@@ -76,9 +84,18 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 
 
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
-    """Return the mean over each clip's rows of `values` (rows, d), float32 (n_clips, d).
+    """Return the mean over each clip's rows of `values`, float32 (n_clips, d).
 
     NaN for a clip without rows.
+
+    Parameters
+    ----------
+    values : ndarray
+        (rows, d).
+    clip : ndarray of int
+        Number of the clip that each row is of (rows,).
+    n_clips : int
+        How many clips there are.
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)

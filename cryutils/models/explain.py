@@ -87,6 +87,13 @@ def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[A
 
     For `model.set_weights`. Sizes and spreads of all layers stay, and what they learned is gone;
     what no training changes (a normalisation fitted to the data, running means) stays in place.
+
+    Parameters
+    ----------
+    model : keras.Model
+        It stays as it is.
+    rng : numpy.random.Generator
+        Draws the orders.
     """
     trained = {id(weight) for weight in model.trainable_weights}
     return [
@@ -98,8 +105,18 @@ def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[A
 def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return Spearman's correlation of each pair of maps, float64 (rows,).
 
-    1: the same order of places; near 0: one says nothing of the other. NaN where a map is of
-    one value throughout. Raises InputError where shapes differ.
+    1: the same order of places; near 0: one says nothing of the other. NaN where a map is of one
+    value throughout.
+
+    Parameters
+    ----------
+    a, b : array
+        Maps (rows, height, width), both alike.
+
+    Raises
+    ------
+    InputError
+        Shapes differ.
     """
     from scipy.stats import rankdata
 
@@ -118,9 +135,19 @@ def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float
 def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Return what share of each map lies where `mask` is true, float64 (rows,).
 
-    maps: 0 or more, (rows, height, width). mask: bool (height, width), or one a row. A map that
-    knows nothing has about `mask.mean()`; one of zeros has NaN. Raises InputError where shapes
-    differ.
+    A map that knows nothing has about `mask.mean()`; one of zeros has NaN.
+
+    Parameters
+    ----------
+    maps : array
+        0 or more, (rows, height, width).
+    mask : ndarray of bool
+        (height, width), or one a row.
+
+    Raises
+    ------
+    InputError
+        Shapes differ.
     """
     evidence = np.asarray(maps, np.float64)
     if evidence.ndim != 3 or mask.shape not in (evidence.shape, evidence.shape[1:]):

@@ -53,14 +53,21 @@ class Fused:
 def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     """Return the mean of two models' probabilities, row by row (Paper B §3, fusion strategy).
 
-    Args:
-        audio: (n, classes) probabilities of the sound model, a row of NaN where it has none.
-        image: (n, classes) of the picture model, for the same clips and classes.
+    Parameters
+    ----------
+    audio : array
+        Probabilities of the sound model (n, classes), a row of NaN where it has none.
+    image : array
+        Those of the picture model, for the same clips and classes.
 
-    Raises:
-        InputError: the shapes differ, a row holds NaN beside numbers, or is no distribution.
+    Raises
+    ------
+    InputError
+        The shapes differ, a row holds NaN beside numbers, or is no distribution.
 
-    >>> late_fusion([[0.8, 0.2], [np.nan, np.nan]], [[0.6, 0.4], [0.3, 0.7]]).probabilities
+    Examples
+    --------
+    >>> late_fusion([[0.8, 0.2], [np.nan] * 2], [[0.6, 0.4], [0.3, 0.7]]).probabilities.round(2)
     array([[0.7, 0.3],
            [0.3, 0.7]], dtype=float32)
     """
@@ -119,10 +126,22 @@ class RollingAverage:
 def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     """Return what `RollingAverage(n)` says at each frame, float32 (frames, classes).
 
-    probabilities: (frames, classes) of one recording, a row of NaN where a frame had no face.
-    With n=1 nothing changes but those rows, which repeat what was said before them. Raises
-    InputError as `RollingAverage` does.
+    With n=1 nothing changes but those rows, which repeat what was said before them.
 
+    Parameters
+    ----------
+    probabilities : array
+        Of one recording (frames, classes), a row of NaN where a frame had no face.
+    n : int
+        Frames.
+
+    Raises
+    ------
+    InputError
+        As `RollingAverage` does.
+
+    Examples
+    --------
     >>> rolling_average([[1, 0], [0, 1], [0, 1]], 2).tolist()
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
@@ -181,7 +200,19 @@ def _checked(name: str, values: npt.ArrayLike | Sequence[Any]) -> Probabilities:
 def drop_modality(n: int, *, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` of them.
 
-    Raises InputError where `share` is no share.
+    Parameters
+    ----------
+    n : int
+        Clips.
+    share : float
+        0 to 1.
+    rng : numpy.random.Generator
+        Draws which.
+
+    Raises
+    ------
+    InputError
+        `share` is no share.
     """
     if not 0 <= share <= 1:
         raise InputError(f"share={share} is no share; use a number from 0 to 1.")

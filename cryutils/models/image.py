@@ -36,25 +36,41 @@ def build(
 ) -> Any:
     """Return the compiled network: one RGB crop in, softmax out.
 
-    A crop has the eyes above and the mouth below, so its own blocks end flat: what is seen
-    keeps its place. They get the crop in grey, with its own mean taken away and divided by its
-    own deviation: skin, light and background tell the infant, not the state. (On synthetic
-    infants other than the notebooks', that and `l2` took balanced accuracy on new infants from
-    0.4-0.5 to 0.8-0.9 at `signal=1`.) With a `backbone` the blocks give way to frozen features
-    of a network from `keras.applications` and their mean over the picture (transfer learning).
+    A crop has the eyes above and the mouth below, so its own blocks end flat: what is seen keeps
+    its place. They get the crop in grey, with its own mean taken away and divided by its own
+    deviation: skin, light and background tell the infant, not the state. (On synthetic infants
+    other than the notebooks', that and `l2` took balanced accuracy on new infants from 0.4-0.5 to
+    0.8-0.9 at `signal=1`.) With a `backbone` the blocks give way to frozen features of a network
+    from `keras.applications` and their mean over the picture (transfer learning).
 
-    Args:
-        input_shape: (height, width, 3); input uint8.
-        classes: how many states.
-        filters: as in `cry2.build`; not used with a backbone.
-        dropout: share of features dropped before the last layer, while training.
-        learning_rate: of Adam.
-        augment: turn, mirror and zoom the crops, while training only; see `augmentation`.
-        l2: weight of the squared kernels in the loss; not used with a backbone.
-        backbone: what `backbones.base` returned for this shape.
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (height, width, 3).
+    classes : int
+        How many states.
+    filters : sequence of int
+        As in `cry2.build`; not used with a backbone.
+    dropout : float
+        Share of features dropped before the last layer while training, 0 to below 1.
+    learning_rate : float
+        Of Adam.
+    augment : bool
+        Turn, mirror and zoom the crops, while training only; see `augmentation`.
+    l2 : float
+        Weight of the squared kernels in the loss; not used with a backbone.
+    backbone : Backbone, optional
+        What `backbones.base` returned for this shape.
 
-    Raises:
-        InputError: a crop too small for that many blocks, or no share for `dropout`.
+    Returns
+    -------
+    keras.Model
+        uint8 (n, height, width, 3) in, probabilities (n, classes) out.
+
+    Raises
+    ------
+    InputError
+        A crop too small for that many blocks, or no share for `dropout`.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:
@@ -79,29 +95,30 @@ def build(
     return classifier(inputs, h, classes, dropout, learning_rate, name="image")
 
 
-def augmentation(
-    seed: int | None = None, *, turn: float = 15.0, zoom: float = 0.1, mirror: bool = True
-) -> Any:
+def augmentation(seed: int | None = None) -> Any:
     """Return the layers that vary a picture while training: rotation, flip, scaling (Paper B §3).
 
-    A Keras model, uint8 or float (n, height, width, 3) in, float32 out; called with
-    `training=False` it changes nothing. What leaves the picture is filled with its edge.
+    Up to 15 degrees either way, up to a tenth larger or smaller, mirrored half of the time. What
+    leaves the picture is filled with its edge. Called with `training=False` it changes nothing.
 
-    Args:
-        seed: of the draws; None: from Keras' own seed, as `training.fit` sets it.
-        turn: up to so many degrees, either way.
-        zoom: up to this share, in or out.
-        mirror: left and right, half of the time.
+    Parameters
+    ----------
+    seed : int, optional
+        Of the draws; None: from Keras' own seed, as `training.fit` sets it.
+
+    Returns
+    -------
+    keras.Model
+        uint8 or float (n, height, width, 3) in, float32 out.
     """
     keras = _keras()
     layers = keras.layers
     seeds = [None] * 3 if seed is None else [seed, seed + 1, seed + 2]
     steps = [
-        layers.RandomRotation(turn / 360, fill_mode="nearest", seed=seeds[0], name="rotate"),
-        layers.RandomZoom(zoom, fill_mode="nearest", seed=seeds[1], name="zoom"),
+        layers.RandomRotation(15 / 360, fill_mode="nearest", seed=seeds[0], name="rotate"),
+        layers.RandomZoom(0.1, fill_mode="nearest", seed=seeds[1], name="zoom"),
+        layers.RandomFlip("horizontal", seed=seeds[2], name="mirror"),
     ]
-    if mirror:
-        steps.append(layers.RandomFlip("horizontal", seed=seeds[2], name="mirror"))
     return keras.Sequential(steps, name="augmentation")
 
 

@@ -111,7 +111,7 @@ class SoundInput:
         y = SignalScaler.fit([x]).transform(x)
         return y - y.mean(dtype=np.float64).astype(np.float32)
 
-    def picture(self, x: Array) -> Array:
+    def features(self, x: Array) -> Array:
         """Return the features of a sound `x` at `sr` Hz, float32 (frames, coefficients)."""
         y = self.scaled(x)
         if self.kind == "stft":
@@ -130,7 +130,7 @@ class SoundInput:
         """
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
-        return windows(self.picture(x), frames=self.frames, hop=self.hop)
+        return windows(self.features(x), frames=self.frames, hop=self.hop)
 
     def summary(self, sounds: Sequence[Array]) -> Array:
         """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
@@ -140,7 +140,7 @@ class SoundInput:
         rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
         for k, x in enumerate(sounds):
             if not sound_problem(x, self.sr):
-                rows[k] = summarise([self.picture(x)])[0]
+                rows[k] = summarise([self.features(x)])[0]
         return rows
 
     def examples(self, sounds: Sequence[Array]) -> Examples:

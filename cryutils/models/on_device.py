@@ -68,8 +68,8 @@ def features(x: np.ndarray, **card: Any) -> np.ndarray:
     cosines = np.sqrt(2 / n_mels) * np.cos(np.pi * k * (2 * n + 1) / (2 * n_mels))
     cosines[0] /= np.sqrt(2)
     kinds = {"stft": _decibels(power), "mel": mel, "mfcc": mel @ cosines.T}
-    picture = np.concatenate([kinds[kind] for kind in card["kind"].split("+")], axis=1)
-    return _windows(picture.astype(np.float32), **card)
+    coefficients = np.concatenate([kinds[kind] for kind in card["kind"].split("+")], axis=1)
+    return _windows(coefficients.astype(np.float32), **card)
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
@@ -89,17 +89,17 @@ def _triangles(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (right - left)
 
 
-def _windows(picture: np.ndarray, **card: Any) -> np.ndarray:
+def _windows(coefficients: np.ndarray, **card: Any) -> np.ndarray:
     """Cut windows; the last ends with the sound, and a short sound is filled up with quiet."""
     frames = 1 + round(card["window_s"] * card["sr"]) // card["hop_length"]
     hop = max(1, round(card["step_s"] * card["sr"] / card["hop_length"]))
-    short = max(0, frames - len(picture))
-    picture = np.concatenate([picture, np.tile(picture.min(axis=0), (short, 1))])
-    last = len(picture) - frames
+    short = max(0, frames - len(coefficients))
+    coefficients = np.concatenate([coefficients, np.tile(coefficients.min(axis=0), (short, 1))])
+    last = len(coefficients) - frames
     starts = list(range(0, last + 1, hop))
     if 2 * (last - starts[-1]) >= hop:
         starts.append(last)
-    return np.stack([picture[start : start + frames] for start in starts]).astype(np.float32)
+    return np.stack([coefficients[start : start + frames] for start in starts]).astype(np.float32)
 
 
 def answer(model: Path, windows: np.ndarray) -> np.ndarray:

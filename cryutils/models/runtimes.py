@@ -100,10 +100,23 @@ def ready(
 ) -> Engine:
     """Return the Keras `model`, pixels in and float32 out, made ready to run on `engine`.
 
-    `batch_size` frames are worked on at a time. For "openvino-int8", `calibration` is uint8
-    (n, height, width, 3): frames of training clips, a hundred or so, from which the range of
-    each layer's values is taken (post-training quantisation, NNCF); the quantised network is
-    kept in the cache. Raises InputError as `runtime_of` does, and where calibration is lacking.
+    Parameters
+    ----------
+    model : keras.Model
+        RGB pixels in, float32 out.
+    engine : str
+        One of those that `runtime_of` knows.
+    batch_size : int
+        Frames that are worked on at a time.
+    calibration : ndarray of uint8, optional
+        For "openvino-int8", (n, height, width, 3): frames of training clips, a hundred or so, from
+        which the range of each layer's values is taken (post-training quantisation, NNCF); the
+        quantised network is kept in the cache.
+
+    Raises
+    ------
+    InputError
+        As `runtime_of` does, and where calibration is lacking.
     """
     runtime = runtime_of(engine)
     if batch_size < 1:
@@ -125,11 +138,22 @@ def ready(
 def agreement(
     reference: Array, other: Array, *, head: Callable[[Array], npt.NDArray[Any]] | None = None
 ) -> Agreement:
-    """Return how near `other` is to `reference`, both (frames, ...), of the same frames.
+    """Return how near `other` is to `reference`.
 
-    Embeddings share a large mean, beside which any two look alike, so the reference's is taken
-    away first. `head` gives (frames, classes) for embeddings; its largest class counts.
-    Raises InputError where the shapes differ or there are no frames.
+    Embeddings share a large mean, beside which any two look alike, so the reference's is taken away
+    first.
+
+    Parameters
+    ----------
+    reference, other : ndarray of float32
+        (frames, ...), of the same frames.
+    head : function, optional
+        Gives (frames, classes) for embeddings; the largest class counts.
+
+    Raises
+    ------
+    InputError
+        The shapes differ, or there are no frames.
     """
     if reference.shape != other.shape or not len(reference):
         raise InputError(f"{reference.shape} and {other.shape}: give embeddings of equal frames.")

@@ -57,16 +57,29 @@ def head(
 ) -> Any:
     """Return the paper's second model, compiled: pooling, flatten, dense ReLU, softmax.
 
-    Args:
-        input_shape: (h, w, features), a backbone's maps, or (features,), its embeddings, which
-            are pooled already.
-        classes: how many states.
-        units: of the dense layer.
-        dropout: share of them dropped while training.
-        learning_rate: of RMSProp, which the paper names for its audio models.
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (h, w, features), a backbone's maps, or (features,), its embeddings, which are pooled
+        already.
+    classes : int
+        How many states.
+    units : int
+        Of the dense layer.
+    dropout : float
+        Share of them dropped while training, 0 to below 1.
+    learning_rate : float
+        Of RMSProp, which the paper names for its audio models.
 
-    Raises:
-        InputError: another shape, or no share for `dropout`.
+    Returns
+    -------
+    keras.Model
+        float32 features in, probabilities (n, classes) out.
+
+    Raises
+    ------
+    InputError
+        Another shape, or no share for `dropout`.
     """
     shape = tuple(input_shape)
     if len(shape) not in (1, 3):
@@ -80,10 +93,14 @@ def head(
 def joined(backbone: Backbone, head: Any) -> Any:
     """Return the Keras model from pixels to the answers of `head`, which was trained on embeddings.
 
-    `head` takes (features,) or (h, w, features): a Keras model such as `head` or `dense` give.
+    Parameters
+    ----------
+    backbone : Backbone
+        The one that `head` was trained behind.
+    head : keras.Model
+        Takes (n, features) or (n, h, w, features), such as `head` or `Stack.keras` give.
     """
-    pooling = "avg" if len(head.input_shape) == 2 else None
-    front = backbones.head_input(backbone, pooling=pooling)
+    front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
     return _keras().Model(front.input, head(front.output), name="frozen_and_head")
 
 

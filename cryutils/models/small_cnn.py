@@ -61,9 +61,25 @@ def choose(
     """Return the backbone `name`; for "auto" ResNet-50, or `small` where its weights can't be had.
 
     With random weights ResNet-50 carries almost nothing of a face, so `small` takes its place;
-    `Backbone.words` says which it is, and `cause` why. name: "auto", "small", or an application
-    of Keras. size: pixels of a side (None: 224, of `small` 64). weights: as in `backbones.base`;
-    `small` has its own. Raises InputError as `backbones.base` and `small` do.
+    `Backbone.words` says which it is, and `cause` why.
+
+    Parameters
+    ----------
+    name : str
+        "auto", "small", or an application of Keras.
+    size : int, optional
+        Pixels of a side; None: 224, of `small` 64.
+    weights : str or path
+        As in `backbones.base`; `small` has its own.
+    seed : int
+        Of random weights.
+    progress : bool
+        Show a download on a terminal.
+
+    Raises
+    ------
+    InputError
+        As `backbones.base` and `small` do.
     """
     if name == "small":
         if weights != "auto":

@@ -33,7 +33,7 @@ from cryutils.models.training import MEASURES, machine, note
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DenseSettings", "Stack", "Task", "fit", "network"]
+__all__ = ["AT_ONCE", "COMPILED", "DenseSettings", "Stack", "Task", "fit", "network"]
 
 Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]]
@@ -41,9 +41,9 @@ Layer = tuple[Array, Array]
 Monitor = Literal["loss", "accuracy"]
 
 STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
-_AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
+AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 _BLOCK = 4096  # rows whose moments are taken at once
-_COMPILED = 2**31  # weights updated in a training from which XLA's some seconds of compiling pay
+COMPILED = 2**31  # weights updated in a training from which XLA's some seconds of compiling pay
 BARRED = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
 
 
@@ -240,22 +240,30 @@ def fit(
     """Return a network for each task, trained on its rows until its validation rows say stop.
 
     Each standardises its inputs by its own training rows. Those with fewer rows than the largest
-    make as many steps an epoch, with smaller batches. Finished networks are kept in the
-    cache by everything that shaped them, some tasks in a file, so a killed fit goes on behind
-    the last file.
+    make as many steps an epoch, with smaller batches. Finished networks are kept in the cache by
+    everything that shaped them, some tasks in a file, so a killed fit goes on behind the last file.
 
-    Args:
-        x: float32 (rows, d), or (groups, rows, d) where tasks see the rows differently.
-        y: class indices, int (rows,), or (groups, rows) where groups are of other rows; or
-            float32 like x, what is to be reconstructed, then the loss is the mean squared
-            error in standardised units (eq. 1).
-        tasks: at least one.
-        classes: how many there are, for class indices.
-        settings: see `DenseSettings`.
-        progress: count the networks.
+    Parameters
+    ----------
+    x : ndarray of float32
+        (rows, d), or (groups, rows, d) where tasks see the rows differently.
+    y : ndarray
+        Class indices, int (rows,), or (groups, rows) where groups are of other rows; or float32
+        like x, what is to be reconstructed, then the loss is the mean squared error in standardised
+        units (eq. 1).
+    tasks : sequence of Task
+        At least one.
+    classes : int
+        How many there are, for class indices.
+    settings : DenseSettings, optional
+        Of all networks.
+    progress : bool
+        Count the networks.
 
-    Raises:
-        InputError: rows that don't exist or are on both sides, or classes that don't fit.
+    Raises
+    ------
+    InputError
+        Rows that don't exist or are on both sides, or classes that don't fit.
     """
     import pandas as pd
 
@@ -337,7 +345,7 @@ class _Job:
         best = model.get_weights()
         rows: list[tuple[Any, ...]] = []
         widest = max(self.x.shape[2], *settings.units, 1)
-        steps = -(-max(1, *map(len, held)) * count * widest // _AT_ONCE)
+        steps = -(-max(1, *map(len, held)) * count * widest // AT_ONCE)
         validation = _padded(held, self._class_weights(held), steps)
         for epoch in range(1, settings.epochs + 1):
             alive = epoch - best_epoch <= settings.patience
@@ -406,7 +414,7 @@ class _Job:
         # With few rows a step, RMSprop's passes over all weights take longest; XLA makes them one.
         updates = model.count_params() * self.steps * self.settings.epochs
         # Autograph would take half a second to read these functions, once in each process.
-        function = partial(tf.function, autograph=False, jit_compile=updates > _COMPILED)
+        function = partial(tf.function, autograph=False, jit_compile=updates > COMPILED)
         return function(partial(run, training=True)), function(partial(run, training=False))
 
     def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
@@ -510,7 +518,7 @@ def _stacks(
     """Yield the numbers of tasks to be trained at once, few enough to fit in memory."""
     sizes = [d, *settings.units, outputs]
     kernels = sum(a * b for a, b in itertools.pairwise(sizes))
-    most = max(1, _AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
+    most = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
     for start in range(0, len(tasks), most):
         yield list(range(start, min(start + most, len(tasks))))
 

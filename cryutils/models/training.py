@@ -8,6 +8,7 @@ was killed is repeated and ends the same. Finished ones are kept by all that sha
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -40,8 +41,8 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
 _BATCH = 256  # rows answered at once
-# By the function that built it, with its architecture; forgotten with that function.
-_NETWORKS: WeakKeyDictionary[Callable[..., Any], tuple[Any, Any]] = WeakKeyDictionary()
+# By the function that built it and its architecture; forgotten with that function.
+_NETWORKS: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = WeakKeyDictionary()
 _NAMING = {"name", "keras_history", "input_layers", "output_layers"}  # where Keras names layers
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -229,12 +230,15 @@ def _train(
 
 
 def _shared(build: Build, fresh: Any, architecture: Any) -> Any:
-    """Return the network of the former fits of `build`, or `fresh` where it is another's."""
-    before, network = _NETWORKS.get(build, (None, None))
-    if before != architecture:
-        network = fresh
-        _NETWORKS[build] = architecture, fresh
-    return network
+    """Return the network of former fits of `build` with this architecture, or else `fresh`.
+
+    A learning rate that is a number may differ: it is a variable of the optimiser.
+    """
+    alike = copy.deepcopy(architecture)
+    optimiser = alike["compile_config"]["optimizer"]["config"]
+    if isinstance(optimiser.get("learning_rate"), float):
+        del optimiser["learning_rate"]
+    return _NETWORKS.setdefault(build, {}).setdefault(json.dumps(alike), fresh)
 
 
 def _restart(network: Any, fresh: Any) -> None:

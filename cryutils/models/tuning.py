@@ -42,25 +42,35 @@ def search(
 ) -> pd.DataFrame:
     """Return validation scores of every combination of `grid`, within the training clips only.
 
-    The clips of `train` are divided into folds under `protocol`; each combination is fitted on
-    the rest of each fold and scored on the fold. That part also chooses the epoch, so scores
-    are a little too good, alike for all combinations: they compare, and are no result.
+    The clips of `train` are divided into folds under `protocol`; each combination is fitted on the
+    rest of each fold and scored on the fold. That part also chooses the epoch, so scores are a
+    little too good, alike for all combinations: they compare, and are no result.
 
-    Args:
-        build, examples, labels, infants: as in `cross_fit`.
-        train: clip numbers; no others are looked at.
-        grid: values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
-        protocol: "paper" or "leak_free".
-        settings: what the grid doesn't name.
-        n_splits: folds.
-        progress: as in `cross_fit`.
+    Parameters
+    ----------
+    build, examples, labels, infants : as in `cross_fit`
+    train : ndarray of int
+        Clip numbers; no others are looked at.
+    grid : mapping
+        Values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
+    protocol : {"paper", "leak_free"}
+    settings : Settings, optional
+        What the grid doesn't name.
+    n_splits : int
+        Folds.
+    progress : bool
+        As in `cross_fit`.
 
-    Returns:
-        A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy`
-        of clips (means over folds), `val_loss_sd`, and the mean `best_epoch`.
+    Returns
+    -------
+    pandas.DataFrame
+        A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy` of
+        clips (means over folds), `val_loss_sd`, and the mean `best_epoch`.
 
-    Raises:
-        InputError: a name that is no setting, or what `splits.folds` raises.
+    Raises
+    ------
+    InputError
+        A name that is no setting, or what `splits.folds` raises.
     """
     import pandas as pd
 

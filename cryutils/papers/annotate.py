@@ -44,9 +44,23 @@ def annotate(
 ) -> Path:
     """Write the file of `prediction` into `folder` with the answer drawn in; return its path.
 
-    A video becomes an MP4 at 25 frames a second with its sound, a picture a PNG. `note` says
-    what the models were trained on, `name` the file without its suffix (None: the recording's).
-    Raises InputError for a sound, which has no picture, and for the recording's own folder.
+    A video becomes an MP4 at 25 frames a second with its sound, a picture a PNG.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of a video or a picture.
+    folder : Path
+        Where to.
+    note : str
+        What the models were trained on.
+    name : str, optional
+        The file's, without its suffix; None: the recording's.
+
+    Raises
+    ------
+    InputError
+        A sound, which has no picture, or the recording's own folder.
     """
     source = prediction.file
     if not prediction.info.has_video:

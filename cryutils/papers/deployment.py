@@ -49,21 +49,30 @@ def export(
 ) -> list[Path]:
     """Write the networks of `model` as files with their cards, and return the networks' paths.
 
-    They are `<network>_<precision>.tflite` or `.xml` (and `.bin`), and `<file>.json`. A file of
-    the same name is replaced.
+    They are `<network>_<precision>.tflite` or `.xml` (and `.bin`), and `<file>.json`. A file of the
+    same name is replaced.
 
-    Args:
-        model: "cry2", "image", "full" (both) or "ensemble" (its submodels, too).
-        run: a name, or an absolute `Path`; None: as `predict.find_run` chooses.
-        format: "litert", or "openvino", which needs the extra of that name.
-        precision: see `models.export.litert`; for "int8" the recordings that the model learned
-            from are loaded again.
-        folder: where to; None: `export` in the run's folder.
-        progress: count the recordings on a terminal.
+    Parameters
+    ----------
+    model : str
+        "cry2", "image", "full" (both) or "ensemble" (its submodels, too).
+    run : str or Path, optional
+        A name, or an absolute `Path`; None: as `predict.find_run` chooses.
+    format : str
+        "litert", or "openvino", which needs the extra of that name.
+    precision : str
+        See `models.export.litert`; for "int8" the recordings that the model learned from are loaded
+        again.
+    folder : Path, optional
+        Where to; None: `export` in the run's folder.
+    progress : bool
+        Count the recordings on a terminal.
 
-    Raises:
-        InputError: no such model, run, format or precision, files that are damaged, recordings
-            that can't be had, or a folder that can't be written to.
+    Raises
+    ------
+    InputError
+        No such model, run, format or precision, files that are damaged, recordings that can't be
+        had, or a folder that can't be written to.
     """
     if format == "onnx":
         raise InputError(

@@ -171,13 +171,26 @@ def embed(
     """Return what the frozen backbone makes of each clip's frames, float32 (frames, features).
 
     One array a clip, memory-mapped; (0, features) for one without pictures. Through
-    `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at
-    the clip where it was. The next frames are decoded while the network works. `engine` as in
-    `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
-    `progress` shows a bar on a terminal or in a notebook.
+    `backbones.embeddings`, so each frame passes the backbone once, and a killed run goes on at the
+    clip where it was. The next frames are decoded while the network works.
 
-    Raises InputError for a `frame_input.size` that isn't the backbone's, a disk without room for
-    what is missing (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
+    Parameters
+    ----------
+    corpus : sequence of Clip
+    backbone : Backbone
+        Its side is that of `frame_input`.
+    frame_input : FrameInput
+        How frames are taken and cut out.
+    engine : str
+        As in `runtimes.ready`; int8 takes its ranges from `calibration`, which no clip is part of.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+
+    Raises
+    ------
+    InputError
+        A `frame_input.size` that isn't the backbone's, a disk without room for what is missing
+        (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
     """
     clips = list(corpus)
     wanted = backbone.model.input_shape[1:]
@@ -295,12 +308,18 @@ def disk_need(
 ) -> int:
     """Return the bytes that so many clips, their sound and embeddings take in the cache, about.
 
-    Args:
-        clips: how many.
-        duration_s: of each.
-        fps: frames taken a second.
-        features: an embedding's width, for each backbone (2048 is ResNet-50's).
-        side: pixels of a synthetic video's side; None where the videos are there already.
+    Parameters
+    ----------
+    clips : int
+        How many.
+    duration_s : float
+        Of each, in s.
+    fps : float
+        Frames taken a second.
+    features : sequence of int
+        An embedding's width, for each backbone (2048 is ResNet-50's).
+    side : int, optional
+        Pixels of a synthetic video's side; None where the videos are there already.
     """
     seconds = clips * duration_s
     made = 0 if side is None else seconds * (_VIDEO_BYTES + _VIDEO_SIDE_BYTES * side)
@@ -311,9 +330,18 @@ def disk_need(
 def check_disk(needed: int, *, resuming: bool = False) -> str:
     """Return in words that the cache's disk has room for `needed` bytes more.
 
-    resuming: videos, sound and embeddings that are there count as room, since a run that was
-    stopped goes on with them; whose they are, `embed` looks at. Raises InputError, in one line,
-    where there isn't room.
+    Parameters
+    ----------
+    needed : int
+        Bytes.
+    resuming : bool
+        Videos, sound and embeddings that are there count as room, since a run that was stopped goes
+        on with them; whose they are, `embed` looks at.
+
+    Raises
+    ------
+    InputError
+        There isn't room.
     """
     folder = cache_dir()
     at = next(place for place in (folder, *folder.parents) if place.exists())

@@ -464,6 +464,17 @@ def fit(
     """Return the ensemble with all its parts, trained under each of `splits`.
 
     What was trained before is taken from the cache.
+
+    Parameters
+    ----------
+    streams : Streams
+        Windows of sound and, where there are any, pictures.
+    settings : Settings
+        Of folds and networks.
+    splits : sequence of Split
+        What is divided: frames, clips, infants.
+    progress : bool
+        Show how far it is.
     """
     sizes = {"n_folds": settings.n_folds, "n_inner": settings.n_inner, "seed": settings.seed}
     folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
@@ -499,6 +510,15 @@ def images_alone(streams: Streams, plan: Plan, *, progress: bool = False) -> Mod
     """Return the submodel of other pictures, such as another backbone's, on the folds of `plan`.
 
     Only all states are told apart, and there are no inner folds, since nothing is joined.
+
+    Parameters
+    ----------
+    streams : Streams
+        With the other embeddings.
+    plan : Plan
+        Of an ensemble of the same windows.
+    progress : bool
+        Show how far it is.
     """
     folds = {split: [replace(f, inner=()) for f in outer] for split, outer in plan.folds.items()}
     return _image(replace(plan, streams=streams, folds=folds, pairs=False), progress)

@@ -49,11 +49,33 @@ def deploy(
 ) -> tuple[Path, ...]:
     """Train the ensemble on all infants and return its files in `folder`.
 
-    They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and
-    `.tflite`. hearing, seeing and backbone say how a recording is prepared; `scored` what such
-    an ensemble is worth on infants that it has not met. rolling: N of the rolling average
-    (None: all frames). engine: what made the embeddings that `streams` holds; the files run the
-    backbone in float32. Raises InputError as `runtimes.runtime_of` does.
+    They are `ensemble.keras`, `.json` and `.tflite`, and `ensemble_<stream>.keras` and `.tflite`.
+
+    Parameters
+    ----------
+    streams : Streams
+        Windows of all recordings.
+    scored : Table3
+        What such an ensemble is worth on infants that it has not met.
+    settings : Settings
+        Of the ensemble.
+    hearing : mapping of SoundInput
+        By stream, how sound is prepared.
+    folder : Path
+        Where the files go.
+    seeing : FrameInput, optional
+        How frames are prepared.
+    backbone : Backbone, optional
+        Embeds the frames.
+    rolling : int, optional
+        N of the rolling average; None: all frames.
+    engine : str
+        What made the embeddings that `streams` holds; the files run the backbone in float32.
+
+    Raises
+    ------
+    InputError
+        As `runtimes.runtime_of` does.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
     fold = whole(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)

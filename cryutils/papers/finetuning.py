@@ -42,30 +42,37 @@ def frozen_and_finetuned(
     *,
     protocol: Protocol | str,
     settings: Settings | None = None,
-    small_rate: float = SMALL_RATE,
     units: int = 64,
     progress: bool = False,
 ) -> dict[str, CrossFit]:
     """Return "frozen" and "finetuned", each a network fitted once a fold, on the same folds.
 
-    Args:
-        backbone: from `backbones.base` or `small_cnn.small`; it stays as it is.
-        frames: uint8 (rows, height, width, 3) in its size, from `frames`.
-        labels: one a clip.
-        infants: one a clip.
-        repeated_folds: as in `crossfit.cross_fit`.
-        protocol: "paper" or "leak_free".
-        settings: of both; `learning_rate` is the frozen one's.
-        small_rate: learning rate where everything is trained.
-        units: of the dense layer.
-        progress: count the networks on a terminal.
+    Parameters
+    ----------
+    backbone : Backbone
+        From `backbones.base` or `small_cnn.small`; it stays as it is.
+    frames : Examples
+        uint8 (rows, height, width, 3) in its size, from `frames`.
+    labels, infants : sequence of str
+        One a clip.
+    repeated_folds : list of (train, test), or of such lists
+        As in `crossfit.cross_fit`.
+    protocol : {"paper", "leak_free"}
+    settings : Settings, optional
+        Of both; `learning_rate` is the frozen one's, the other's `SMALL_RATE`.
+    units : int
+        Of the dense layer.
+    progress : bool
+        Count the networks on a terminal.
 
-    Raises:
-        InputError: as `crossfit.cross_fit` does.
+    Raises
+    ------
+    InputError
+        As `crossfit.cross_fit` does.
     """
     settings = settings or Settings()
     classes = len(set(labels))
-    ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=small_rate)}
+    ways = {"frozen": settings, "finetuned": replace(settings, learning_rate=SMALL_RATE)}
 
     def build(fold_settings: Settings, trainable: bool) -> Any:
         return network(
@@ -87,6 +94,19 @@ def frames(clips: Iterable[Clip], frame_input: FrameInput, *, limit: int | None 
     """Return at most `limit` frames of each clip, evenly spread over it (None: all), as pixels.
 
     `x` is uint8 (rows, size, size, 3). All are held in memory, unlike in `embeddings.embed`.
+
+    Parameters
+    ----------
+    clips : iterable of Clip
+    frame_input : FrameInput
+        How frames are taken and cut out.
+    limit : int, optional
+        Of each clip.
+
+    Raises
+    ------
+    InputError
+        `limit` is below 1.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: give at least one frame a clip, or None for all.")

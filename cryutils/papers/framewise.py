@@ -91,15 +91,24 @@ def fit(
     Under the paper's protocol the best epoch is chosen by the accuracy on the test part (§4);
     leak-free by the loss on a part of the training infants.
 
-    Args:
-        embeddings: of each clip of `corpus`, float32 (frames, features).
-        corpus: whose labels and infants count.
-        split: what is divided.
-        every: 1 takes all frames.
-        settings: of the networks; its `monitor` follows from the split.
-        n_folds: 5 test 20 % each.
-        seed: of the folds.
-        progress: count on a terminal.
+    Parameters
+    ----------
+    embeddings : sequence of ndarray
+        Of each clip of `corpus`, float32 (frames, features).
+    corpus : Corpus
+        Whose labels and infants count.
+    split : Split
+        What is divided.
+    every : int
+        1 takes all frames.
+    settings : DenseSettings, optional
+        Of the networks; its `monitor` follows from the split.
+    n_folds : int
+        5 test 20 % each.
+    seed : int
+        Of the folds.
+    progress : bool
+        Count on a terminal.
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = taken(embeddings, every=every)
@@ -133,11 +142,29 @@ def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indice
 def alike(
     embeddings: Sequence[Array], corpus: Corpus, *, fps: float, pairs: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Return how far apart two frames' embeddings lie: a row a pair, `pair` and `distance`.
+    """Return how far apart two frames' embeddings lie.
 
-    `pair` is of `PAIRS`: frames in a row; of one clip, a second or more apart; of two clips of
-    one infant; of two infants. `distance` is Euclid's after each feature was scaled to unit
-    deviation, over the median between infants: 1 is what strangers have.
+    Frames in a row; of one clip, a second or more apart; of two clips of one infant; of two
+    infants.
+
+    Parameters
+    ----------
+    embeddings : sequence of ndarray
+        Of each clip of `corpus`, float32 (frames, features).
+    corpus : Corpus
+        Whose infants count.
+    fps : float
+        Frames a second.
+    pairs : int
+        Drawn of each kind.
+    seed : int
+        Draws them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a pair: `pair`, of `PAIRS`, and `distance`: Euclid's after each feature was scaled to
+        unit deviation, over the median between infants, so 1 is what strangers have.
     """
     import pandas as pd
 
@@ -183,6 +210,19 @@ def nearest(
 
     "same clip", "same infant" (another clip of it) and "another infant", over at most 500 test
     frames of the first fold. Distances as in `alike`.
+
+    Parameters
+    ----------
+    embeddings : sequence of ndarray
+        Of each clip of `corpus`, float32 (frames, features).
+    corpus : Corpus
+        Whose infants count.
+    fitted : Framewise
+        On the same embeddings and `every`.
+    every : int
+        As in `fit`.
+    seed : int
+        Draws the test frames.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -208,7 +248,12 @@ def key(name: str, split: Split) -> str:
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean of their frames.
 
-    trainings: of one split, each with a seed and divisions of its own; scores are their means.
+    Parameters
+    ----------
+    trainings : sequence of Framewise
+        Of one split, each with a seed and divisions of its own; scores are their means.
+    corpus : Corpus
+        That they were fitted on.
     """
     return {unit: _scored(trainings, corpus, unit) for unit in ("frames", "clips")}
 
@@ -236,7 +281,15 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
 def comparison(
     fits: Mapping[str, Mapping[Split, Sequence[Framewise]]], corpus: Corpus
 ) -> pd.DataFrame:
-    """Return a row a name for `plots.split_scores`: balanced accuracies by name and split."""
+    """Return a row a name for `plots.split_scores`: balanced accuracies by name and split.
+
+    Parameters
+    ----------
+    fits : mapping
+        By name and split, the trainings.
+    corpus : Corpus
+        That they were fitted on.
+    """
     import pandas as pd
 
     rows: dict[str, dict[str, float]] = {name: {} for name in fits}

@@ -177,6 +177,14 @@ def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
 
     Those of `gate` for recordings of one's own. The shipped gate learnt from DonateACry and from
     synthetic voices, so where such are among `windows`, `out_of_fold` answers in its place.
+
+    Parameters
+    ----------
+    gate : CryGate
+        It need not be the shipped one.
+    windows : Windows
+    seed : int
+        Of the folds of `out_of_fold`.
     """
     met = np.isin(windows.source, LEARNT_FROM).any()
     return out_of_fold(windows, seed=seed) if met else scored_by(gate, windows)
@@ -186,9 +194,16 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
     """Return `gate.<recall|false_alarm>.<source>` as rows for `claims.record_table`.
 
     The share of a source's windows that pass, with its interval over infants (or voices, tunes and
-    machines: `n_infants` counts those). scores: of gates that never met a window's maker, since
-    the rows say "leak_free". threshold: one for all, or each window's, (n,). Windows
-    whose score is NaN are left out.
+    machines: `n_infants` counts those).
+
+    Parameters
+    ----------
+    windows : Windows
+    scores : ndarray of float64
+        (n,), of gates that never met a window's maker, since the rows say "leak_free"; NaN leaves a
+        window out.
+    threshold : float or ndarray
+        One for all, or each window's, (n,).
     """
     passing = np.where(np.isnan(scores), np.nan, scores >= threshold)
     rows = []

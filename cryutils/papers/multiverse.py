@@ -111,9 +111,19 @@ def table2(
 def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
     """Return how often a single hold-out reaches the published accuracy, by cell and protocol.
 
-    `published` has a figure for "<feature>.<classifier>". Columns: `feature`, `classifier`,
-    `protocol`, `published`, `share` (of all recipes and draws, 0-1), `recipes` (share of the
-    recipes of which at least one draw in twenty does), `lowest` and `highest` (of all draws).
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `table2`.
+    published : mapping
+        Accuracy (0 to 1) by "<feature>.<classifier>".
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `feature`, `classifier`, `protocol`, `published`, `share` (of all recipes and draws,
+        0-1), `recipes` (share of the recipes of which at least one draw in twenty does), `lowest`
+        and `highest` (of all draws).
     """
     rows = []
     for (feature, name, protocol), cell in table.groupby(

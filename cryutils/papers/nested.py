@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Protocol, Split, folds
-from cryutils.models.crossfit import validation_clips
+from cryutils.models.crossfit import validation_split
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
@@ -76,17 +76,25 @@ def divide(
 ) -> list[Nested]:
     """Return the outer folds of `units`, each with its inner ones; every unit is tested once.
 
-    Args:
-        units: of the same split.
-        split: frames and clips are divided at random by class, infants are kept whole.
-        n_folds: outer folds; 5 test 20 % each, as the paper does.
-        n_inner: inner ones; fewer where there are too few infants for so many, and clips are
-            divided on this level where a class has one infant left to train on. That only
-            concerns what the ensemble learns from: no tested infant takes part.
-        seed: the same seed gives the same folds.
+    Parameters
+    ----------
+    units : Units
+        Of the same split.
+    split : Split
+        Frames and clips are divided at random by class, infants are kept whole.
+    n_folds : int
+        Outer folds; 5 test 20 % each, as the paper does.
+    n_inner : int
+        Inner ones; fewer where there are too few infants for so many, and clips are divided on this
+        level where a class has one infant left to train on. That only concerns what the ensemble
+        learns from: no tested infant takes part.
+    seed : int
+        The same seed gives the same folds.
 
-    Raises:
-        InputError: too few clips or infants of a class, as `splits.folds` says.
+    Raises
+    ------
+    InputError
+        Too few clips or infants of a class, as `splits.folds` says.
     """
     honest = split is Split.INFANT
     labels, infants = units.labels.tolist(), units.infants.tolist()
@@ -95,7 +103,7 @@ def divide(
     for k, (train, test) in enumerate(outer):
         fit, stop = train, test
         if honest:
-            fit, stop = validation_clips(
+            fit, stop = validation_split(
                 train, labels, infants, protocol=split.protocol, seed=seed + k
             )
         nested.append(Nested(fit, stop, test, _inner(units, fit, honest, n_inner, seed)))
@@ -105,7 +113,7 @@ def divide(
 def whole(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
     """Return all units as one fold that tests none: for a model that is used, not scored."""
     labels, infants = units.labels.tolist(), units.infants.tolist()
-    fit, stop = validation_clips(
+    fit, stop = validation_split(
         np.arange(len(labels)), labels, infants, protocol=Protocol.LEAK_FREE, seed=seed
     )
     return Nested(fit, stop, fit[:0], _inner(units, fit, True, n_inner, seed))

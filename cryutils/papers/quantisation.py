@@ -54,19 +54,27 @@ def assess(
     Columns: `model`, `precision`, `format`; `size_kb`; `latency_ms` and `latency_p95_ms` on one
     thread, `latency_2_ms` and `latency_2_p95_ms` on two; `memory_mb`; `macro_f1` with `low` and
     `high`; `change` from "float" with `change_low` and `change_high`, 95 % intervals over infants;
-    `same`, the share of clips answered as "float" answers them; `n`, `n_infants`, `trainings`.
-    (An interval has a width where all answers are the same, too: few infants rule out little.)
-    Files of the first fold are measured (see `footprint`), since all have one architecture.
+    `same`, the share of clips answered as "float" answers them; `n`, `n_infants`, `trainings`. (An
+    interval has a width where all answers are the same, too: few infants rule out little.) Files of
+    the first fold are measured (see `footprint`), since all have one architecture.
 
-    Args:
-        fitted: by model, leak-free networks and the examples that they were fitted on.
-        corpus: whose clips the examples are of.
-        format: of `models.export.FORMATS`.
-        calls: that each latency is taken over.
-        progress: count the exported networks on a terminal.
+    Parameters
+    ----------
+    fitted : mapping
+        By model, leak-free networks and the examples that they were fitted on.
+    corpus : Corpus
+        Whose clips the examples are of.
+    format : str
+        Of `models.export.FORMATS`.
+    calls : int
+        That each latency is taken over.
+    progress : bool
+        Count the exported networks on a terminal.
 
-    Raises:
-        InputError: an infant on both sides of a fold, or what the exporter raises.
+    Raises
+    ------
+    InputError
+        An infant on both sides of a fold, or what the exporter raises.
     """
     if format not in FORMATS:
         raise InputError(f"no format {format!r}.{near_miss(format, FORMATS)}")

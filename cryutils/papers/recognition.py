@@ -21,7 +21,7 @@ from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
 from cryutils.evaluation.splits import Indices, fold_numbers
 from cryutils.models import checkpoints, export, novelty, training
-from cryutils.models.crossfit import fit_clips, validation_clips
+from cryutils.models.crossfit import fit_clips, validation_split
 from cryutils.models.examples import Examples, by_clip
 from cryutils.models.fusion import NO_PREDICTION, decide, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
@@ -274,14 +274,32 @@ def deploy(
     """Train `name` on all clips but a validation part, and return the files that it is kept in.
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The second also holds
-    the temperature at which the answers to single windows or crops of the validation part fit
-    their truth best, for the live analysis; never below 1, since that part is a few infants, and
-    has already chosen the epoch: it may teach a network to be less sure, not more.
-    `model_input` says how a recording is prepared for it, `scored` what such a network is worth
-    on infants that it has not met; the kept network itself is never scored.
+    the temperature at which the answers to single windows or crops of the validation part fit their
+    truth best, for the live analysis; never below 1, since that part is a few infants, and has
+    already chosen the epoch: it may teach a network to be less sure, not more.
+
+    Parameters
+    ----------
+    name : str
+        Of the files.
+    build : function
+        As in `training.fit`.
+    examples : Examples
+        Rows of all clips.
+    corpus : Corpus
+        The clips.
+    settings : Settings
+        Of the training.
+    model_input : SoundInput or FaceInput
+        How a recording is prepared for it.
+    scored : Scored
+        What such a network is worth on infants that it has not met; the kept network itself is
+        never scored.
+    folder : Path
+        Where the files go.
     """
     clips = np.unique(examples.clip)
-    fitting, stopping = validation_clips(
+    fitting, stopping = validation_split(
         clips,
         corpus.labels.tolist(),
         corpus.infants.tolist(),
@@ -328,10 +346,22 @@ def windows(
 ) -> dict[str, list[Array]]:
     """Return what each model says over time, "audio", "image" and "fused": (windows, classes).
 
-    One array a clip. The windows are those of sound; the picture's answer to one is the mean of
-    the crops within it, or the last one before it, NaN before the first. sound_rows, face_rows:
-    the answers to each of `sounds` and `faces`, (rows, classes), by networks that have not seen
-    the clip: one repeat of `CrossFit.rows`.
+    One array a clip. The windows are those of sound; the picture's answer to one is the mean of the
+    crops within it, or the last one before it, NaN before the first.
+
+    Parameters
+    ----------
+    sound_rows, face_rows : ndarray of float32
+        Answers to each of `sounds` and `faces`, (rows, classes), by networks that have not seen the
+        clip: one repeat of `CrossFit.rows`.
+    hearing : SoundInput
+        How the windows were cut.
+    sounds : Examples
+        Windows of sound.
+    tracks : sequence of FaceTrack
+        One a clip.
+    faces : Examples
+        Their usable crops.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
     for k, track in enumerate(tracks):
@@ -354,8 +384,14 @@ def windows(
 def flicker(over_time: Sequence[Array], *, step_s: float) -> npt.NDArray[np.float64]:
     """Return how often the most probable class changes, per minute, float64 (clips,).
 
-    `over_time` holds (windows, classes) of each clip, `step_s` apart. Windows without an answer
-    are passed over. NaN for a clip with fewer than two answers.
+    Windows without an answer are passed over. NaN for a clip with fewer than two answers.
+
+    Parameters
+    ----------
+    over_time : sequence of ndarray
+        Of each clip, probabilities (windows, classes).
+    step_s : float
+        From one window to the next, in s.
     """
     changes = np.full(len(over_time), np.nan)
     for k, p in enumerate(over_time):

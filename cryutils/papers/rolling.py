@@ -56,8 +56,18 @@ def over_windows(
 ) -> list[Rolled]:
     """Return what a rolling average over each number of frames in `windows` does.
 
-    trainings: of each one, float32 (frames, classes) by clip, `fps` a second, answered by networks
-    that have not seen it. A clip without a frame has no label, which is wrong.
+    A clip without a frame has no label, which is wrong.
+
+    Parameters
+    ----------
+    trainings : sequence of sequences of ndarray
+        Of each one, float32 (frames, classes) by clip, answered by networks that have not seen it.
+    corpus : Corpus
+        Whose clips they are.
+    windows : sequence of int
+        Frames.
+    fps : float
+        Frames a second.
     """
     truth, _ = class_indices(corpus.labels)
     infants = corpus.infants.tolist()

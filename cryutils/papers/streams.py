@@ -102,15 +102,23 @@ def gather(
 ) -> Streams:
     """Return the windows of all recordings that have every stream.
 
-    Args:
-        corpus: clips with sound.
-        hearing: how each sound stream is computed; their windows must start together.
-        embeddings: of each clip, float32 (frames, features), None for sound alone.
-        fps: frames a second of the embeddings.
-        head_fps: frames a second that are taken of them, evenly spread (None: all).
+    Parameters
+    ----------
+    corpus : Corpus
+        Clips with sound.
+    hearing : mapping of SoundInput
+        How each sound stream is computed; their windows must start together.
+    embeddings : sequence of ndarray, optional
+        Of each clip, float32 (frames, features); None for sound alone.
+    fps : float
+        Frames a second of the embeddings.
+    head_fps : float, optional
+        Frames a second that are taken of them, evenly spread; None: all.
 
-    Raises:
-        InputError: windows that don't start together, or no recording with every stream.
+    Raises
+    ------
+    InputError
+        Windows that don't start together, or no recording with every stream.
     """
     timing, *others = hearing.values()
     if any(grid(other) != grid(timing) for other in others):
@@ -155,9 +163,14 @@ def grid(sound: SoundInput) -> tuple[float, ...]:
 def with_pictures(
     streams: Streams, embeddings: Sequence[Array], *, fps: float, head_fps: float | None = None
 ) -> Streams:
-    """Return the same windows with these pictures: embeddings of each clip of `streams.corpus`.
+    """Return the same windows with these pictures.
 
-    fps and head_fps as in `gather`.
+    Parameters
+    ----------
+    streams : Streams
+    embeddings : sequence of ndarray
+        Of each clip of `streams.corpus`, float32 (frames, features).
+    fps, head_fps : as in `gather`
     """
     windows, frames, first = [], [], 0
     every = max(1, round(fps / (head_fps or fps)))

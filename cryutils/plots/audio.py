@@ -1,4 +1,4 @@
-"""Pictures of sound: waveform, spectrogram, cepstrum and the steps that lead from one to the next.
+"""Figures of sound: waveform, spectrogram, cepstrum and the steps that lead from one to the next.
 
 Walked by notebook 02_audio_features, whose Figure 1 is Paper A's; imported through `plots`,
 which holds the course's other figures and the style. Features come as the library has them,

@@ -32,12 +32,12 @@ def reconstruction(
     is the length of all three.
     """
     low, high = np.percentile(original, [1, 99])
-    pictures = (
+    panels = (
         (original, "coefficient", "magma", (low, high), "dB"),
         (code, "number in the code", "RdBu_r", (-np.abs(code).max(), np.abs(code).max()), "value"),
         (back, "coefficient", "magma", (low, high), "dB"),
     )
-    for ax, (values, ylabel, cmap, limits, label) in zip(axes, pictures, strict=True):
+    for ax, (values, ylabel, cmap, limits, label) in zip(axes, panels, strict=True):
         image = ax.imshow(
             values.T, origin="lower", aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1],
             extent=(0.0, seconds, 0.0, values.shape[1]), interpolation="nearest",

@@ -1,4 +1,4 @@
-"""Pictures of a corpus: clips, infants, ages, and whose clip lies nearest to whose.
+"""Figures of a corpus: clips, infants, ages, and whose clip lies nearest to whose.
 
 Walked by notebook 01_data_and_playback; imported through `plots`, which holds the course's
 other figures and the style.

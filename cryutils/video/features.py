@@ -24,11 +24,15 @@ def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     A crop is brought to 64 x 64 pixels first, so its size does not change what is counted.
     `crossfit.by_clip` averages over the crops of a clip.
 
-    Args:
-        crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey.
+    Parameters
+    ----------
+    crops : ndarray of uint8
+        (n, height, width, 3) RGB, or (n, height, width) grey.
 
-    Raises:
-        InputError: other shapes or types.
+    Raises
+    ------
+    InputError
+        Other shapes or types.
     """
     import cv2
 

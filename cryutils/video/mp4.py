@@ -43,14 +43,32 @@ def write(
 ) -> int:
     """Return how many frames were written to the MP4 file `path`, which appears whole or not.
 
-    frames: uint8 (height, width, 3) RGB of one size, taken one at a time and never held; frame
-    i is shown at i / fps s. An odd height or width gets its last row or column twice, since
-    4:2:0 chroma knows only even ones. fps: frames a second. sound: float32 (samples,) in
-    [-1, 1] at `sr` Hz, a rate of `SOUND_RATES`; it is written whole, so give it
-    `round(frames / fps * sr)` samples where both should end together. crf: x264's constant
-    rate factor, 0 (lossless) to 51. preset: x264's, a name in `PRESETS`.
-    Raises InputError for anything else, and where there is no frame at all.
+    Parameters
+    ----------
+    path : path
+        Of the MP4 file.
+    frames : iterable of ndarray
+        uint8 (height, width, 3) RGB of one size, taken one at a time and never held. An odd height
+        or width gets its last row or column twice, since 4:2:0 chroma knows only even ones.
+    fps : float or Fraction
+        Frames a second: frame i is shown at i / fps s.
+    sound : ndarray of float32, optional
+        (samples,) in [-1, 1]. It is written whole, so give it `round(frames / fps * sr)` samples
+        where both should end together.
+    sr : int, optional
+        Rate of the sound in Hz, of `SOUND_RATES`.
+    crf : int
+        x264's constant rate factor, 0 (lossless) to 51.
+    preset : str
+        x264's, a name in `PRESETS`.
 
+    Raises
+    ------
+    InputError
+        Anything else, and no frame at all.
+
+    Examples
+    --------
     >>> write("grey.mp4", [np.full((32, 32, 3), 99, np.uint8)] * 5, fps=25)  # doctest: +SKIP
     5
     """

@@ -89,6 +89,22 @@ def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> P
     """Return the frame with a `share` of the face's box covered by cloth, from `place` inwards.
 
     What of the box lies outside the frame can't be covered.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8
+        (height, width, 3) RGB.
+    box : array of float
+        Left, top, width and height of the face, in pixels.
+    place : str
+        Of `Place`.
+    share : float
+        Of the box, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Another place or share, or what isn't a frame.
     """
     _check(frame, share=share)
     if not 0 <= share <= 1:

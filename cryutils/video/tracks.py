@@ -189,15 +189,33 @@ class FaceTrack:
 
 
 def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
-    """Return the pictures of a file one after the other, uint8 (height, width, 3) RGB.
+    """Return the pictures of a file one after the other.
 
-    A stream: memory doesn't grow with the length. fps: pictures a second (None: each one that
-    the file has). Picture k is what is shown k / fps s after the first one appeared: the last
-    frame at or before that time, repeated where the file has fewer. So a variable or odd frame
-    rate keeps its times. Upright by rotation flag or EXIF, transparency on white; a still is
-    one picture. A file cut short gives what is left. Raises InputError for another `fps`, and
-    while it runs for a file that is missing, empty, damaged, or holds no pictures.
+    A stream: memory doesn't grow with the length. Picture k is what is shown k / fps s after the
+    first one appeared: the last frame at or before that time, repeated where the file has fewer. So
+    a variable or odd frame rate keeps its times. Upright by rotation flag or EXIF, transparency on
+    white; a still is one picture. A file cut short gives what is left.
 
+    Parameters
+    ----------
+    path : path
+        A video or a still.
+    fps : float, optional
+        Pictures a second; None: each one that the file has.
+
+    Returns
+    -------
+    iterator of ndarray
+        uint8 (height, width, 3) RGB.
+
+    Raises
+    ------
+    InputError
+        Another `fps`; and while it runs, a file that is missing, empty, damaged, or holds no
+        pictures.
+
+    Examples
+    --------
     >>> next(frames("cry.mp4", fps=5)).shape                    # doctest: +SKIP
     (224, 224, 3)
     """
@@ -208,7 +226,17 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
     """Return the picture shown `time_s` seconds after the first, uint8 (height, width, 3) RGB.
 
-    The last one where the recording is shorter. Raises InputError as `frames` does.
+    Parameters
+    ----------
+    path : path
+        As in `frames`.
+    time_s : float
+        In s; the last picture where the recording is shorter.
+
+    Raises
+    ------
+    InputError
+        As `frames` does.
     """
     shown = None
     for start_s, shot in _timed(Path(path), None):
@@ -231,13 +259,29 @@ def track(
 ) -> FaceTrack:
     """Return the face of one video or still, followed over time.
 
-    fps: as in `frames`. size: of the crops' sides in pixels. detector: of `faces.DETECTORS`;
-    it looks four times a second, and the box goes straight in between. margin: share of the
-    box added on every side. limit: at most so many frames, evenly spread over the length
-    (None: all). The file is decoded twice, so that the whole recording decides which face is
-    followed while no frame but the current one is held. Of a long one, the time left is shown:
-    a bar on a terminal or in a notebook. Raises InputError as `frames` does, and for more crops
-    than 1 GB holds: 24 hours at the default settings.
+    The file is decoded twice, so that the whole recording decides which face is followed while no
+    frame but the current one is held. Of a long one, the time left is shown: a bar on a terminal or
+    in a notebook.
+
+    Parameters
+    ----------
+    path : path
+        A video or a still.
+    fps : float, optional
+        As in `frames`.
+    size : int
+        Of the crops' sides in pixels.
+    detector : str
+        Of `faces.DETECTORS`; it looks four times a second, and the box goes straight in between.
+    margin : float
+        Share of the box added on every side.
+    limit : int, optional
+        At most so many frames, evenly spread over the length; None: all.
+
+    Raises
+    ------
+    InputError
+        As `frames` does, and for more crops than 1 GB holds: 24 hours at the default settings.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     return _tracked(Path(path), settings, progress=True)
@@ -256,9 +300,22 @@ def crops(
 ) -> list[FaceTrack]:
     """Return the `track` of each clip, in the order of `corpus`; an empty one without pictures.
 
-    Computed on `jobs` threads (None: all cores), kept in the cache, and found there again as
-    long as files and settings are the same. `progress` shows a bar on a terminal or in a
-    notebook. Raises InputError for the first file that `track` refuses.
+    Kept in the cache, and found there again as long as files and settings are the same.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Or other clips with a path, a still, or both.
+    fps, size, detector, margin, limit : as in `track`
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+    jobs : int, optional
+        Threads; None: all cores.
+
+    Raises
+    ------
+    InputError
+        No clip, or the first file that `track` refuses.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), margin, limit)
     files = [_file(clip) for clip in corpus]
@@ -279,9 +336,19 @@ def report(
 ) -> pd.DataFrame:
     """Return how often a face was found: one row for each of `groups`, and one for all.
 
-    groups: the label (or infant) of each clip, str (clips,). Columns: clips; without_pictures;
-    without_face (clips with pictures, but a face in none of their frames: the crops show the
-    centre); frames; blank (frames); with_face (share of the frames, NaN without frames).
+    Parameters
+    ----------
+    tracks : sequence of FaceTrack or None
+        One a clip, None without pictures.
+    groups : sequence of str, optional
+        The label (or infant) of each clip.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `clips`; `without_pictures`; `without_face` (clips with pictures, but a face in none
+        of their frames: the crops show the centre); `frames`; `blank` (frames); `with_face` (share
+        of the frames, NaN without frames).
     """
     import pandas as pd
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
-from cryutils.claims import article, coverage, report, scoreboard, store, tables
+from cryutils.claims import article, coverage, report, scoreboard, tables
 from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 
@@ -26,7 +26,6 @@ def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run, in which a notebook has begun."""
     folder = apart / "outputs" / "quick"
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(folder))
-    monkeypatch.setattr(store, "_current", None)
     claims.begin("04_cry2", seed=0)
     return folder
 

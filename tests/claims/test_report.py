@@ -20,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryutils import claims
-from cryutils.claims import ledger, report, store, tables
+from cryutils.claims import ledger, report, tables
 from cryutils.claims.store import Result
 from cryutils.errors import InputError
 from cryutils.models.classical import CLASSIFIERS
@@ -242,7 +242,6 @@ def test_awkward_labels_and_names_are_recorded_and_shown(
 ) -> None:
     run = apart / "outputs" / "caf\udce9 [x]-quick"  # no UTF-8
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(run))
-    monkeypatch.setattr(store, "_current", None)
     claims.begin("03_feature_validation")
     for label in AWKWARD:
         for what in ("count", "test_count"):

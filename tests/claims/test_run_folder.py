@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import nbformat
 import pytest
 
 from cryutils import claims
-from cryutils.claims import run_folder, store
+from cryutils.claims import run_folder
 from cryutils.claims.report import damages
 from cryutils.claims.report import write as write_page
 from cryutils.course import cli
@@ -29,14 +28,13 @@ NOTEBOOKS = ("01_first", "02_second")
 
 
 @pytest.fixture
-def folder(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Without the runs in outputs/reference, which every report would read, too.
     for name in ("data", "docs", "notebooks"):
         (apart / "project" / name).parent.mkdir(exist_ok=True)
         (apart / "project" / name).symlink_to(ROOT / name)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
-    yield apart / "outputs" / "quick"
-    store._current = None  # the results of this process's own notebook
+    return apart / "outputs" / "quick"
 
 
 def write(path: Path, text: str) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from cryutils import claims
-from cryutils.claims import store
 from cryutils.evaluation import intervals
 
 Command = Callable[..., tuple[int, str, str]]
@@ -22,7 +21,6 @@ def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run with two intervals, of which one has the answers behind it."""
     folder = apart / "outputs" / "quick"
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(folder))
-    monkeypatch.setattr(store, "_current", None)
     claims.begin("04_cry2")
     truth, infants = np.repeat(["hungry", "tired"], 12), [f"i{k // 2}" for k in range(24)]
     predicted = np.where(np.arange(24) % 3 == 0, "tired", truth)

@@ -23,7 +23,7 @@ import cryutils
 from cryutils import load
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.datasets.donateacry import exclusions
-from cryutils.datasets.loading import SESSION_GAP_S, _number_sessions
+from cryutils.datasets.loading import SESSION_GAP_S
 from cryutils.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("apart")
@@ -40,35 +40,41 @@ def counts(corpus: Corpus) -> dict[str, int]:
 # Sessions, by hand.
 
 
-def sessions(*times: float | None, infants: str | None = None) -> list[str]:
-    clips = [
-        Clip(str(i), Path(f"{i}.wav"), "tired", infant, "", time, 6.0, True, False)
-        for i, (time, infant) in enumerate(zip(times, infants or "a" * len(times), strict=True))
-    ]
-    numbered = _number_sessions(clips)
-    assert [clip.id for clip in numbered] == [clip.id for clip in clips]
-    return [clip.session for clip in numbered]
+Sessions = Callable[..., list[str]]
 
 
-def test_a_gap_at_the_limit_is_one_session_and_beyond_it_two() -> None:
-    start = 1430742197.0
-    assert sessions(start, start + SESSION_GAP_S) == ["a/1", "a/1"]
-    assert sessions(start, start + SESSION_GAP_S + 1) == ["a/1", "a/2"]
+@pytest.fixture
+def sessions(sound: Writer, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
+    """`sessions(0.0, None)` writes files of such times in s, and gives the session of each."""
+
+    def load_sessions(*times: float | None, infants: str | None = None) -> list[str]:
+        root = tmp_path_factory.mktemp("sessions")
+        for i, (time, infant) in enumerate(zip(times, infants or "a" * len(times), strict=True)):
+            stamp = "" if time is None else f"{IOS[8:]}-{1430742197 + time}-1.0-m-04-ti"
+            sound(root / "tired" / infant / f"{i:08}{stamp}.wav", seed=i)
+        return [clip.session for clip in sorted(load(root), key=lambda clip: clip.path.name)]
+
+    return load_sessions
 
 
-def test_a_session_may_be_longer_than_the_gap() -> None:
+def test_a_gap_at_the_limit_is_one_session_and_beyond_it_two(sessions: Sessions) -> None:
+    assert sessions(0.0, SESSION_GAP_S) == ["a/1", "a/1"]
+    assert sessions(0.0, SESSION_GAP_S + 1) == ["a/1", "a/2"]
+
+
+def test_a_session_may_be_longer_than_the_gap(sessions: Sessions) -> None:
     assert sessions(0.0, 500.0, 1000.0, 1601.0) == ["a/1", "a/1", "a/1", "a/2"]
 
 
-def test_sessions_follow_time_not_order() -> None:
+def test_sessions_follow_time_not_order(sessions: Sessions) -> None:
     assert sessions(9000.0, 0.0, 9100.0) == ["a/2", "a/1", "a/2"]
 
 
-def test_each_infant_has_its_own_sessions() -> None:
+def test_each_infant_has_its_own_sessions(sessions: Sessions) -> None:
     assert sessions(0.0, 1.0, 2.0, infants="aba") == ["a/1", "b/1", "a/1"]
 
 
-def test_unknown_times_share_a_session_of_their_own() -> None:
+def test_unknown_times_share_a_session_of_their_own(sessions: Sessions) -> None:
     assert sessions(None, None) == ["a/1", "a/1"]
     assert sessions(None, 0.0, None, 10.0) == ["a/2", "a/1", "a/2", "a/1"]
 

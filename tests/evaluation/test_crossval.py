@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import joblib
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score
@@ -17,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import (
     balanced_accuracy,
-    corrected_resampled_t,
     holdout_scores,
     majority_baseline,
     out_of_fold,
@@ -197,27 +195,3 @@ def test_balanced_accuracy_is_scikit_learns() -> None:
         assert balanced_accuracy(y, only_known) == pytest.approx(
             balanced_accuracy_score(y, only_known)
         )
-
-
-def test_the_corrected_t_follows_nadeau_and_bengio() -> None:
-    d = np.array([0.02, 0.05, -0.01, 0.04])
-    result = corrected_resampled_t(d, test_fraction=0.3)
-    spread = np.sqrt((1 / 4 + 3 / 7) * np.var(d, ddof=1))
-    assert result.df == 3
-    assert result.t == pytest.approx(0.025 / spread)
-    assert result.p_value == pytest.approx(2 * stats.t.sf(0.025 / spread, 3))
-    assert result.high == pytest.approx(0.025 + 3.1824463 * spread, rel=1e-6)
-    plain = stats.ttest_1samp(d, 0)
-    assert result.p_value > plain.pvalue
-
-
-def test_the_corrected_t_of_equal_models_is_no_evidence() -> None:
-    result = corrected_resampled_t(np.zeros(10), test_fraction=0.2)
-    assert (result.t, result.p_value, result.low, result.high) == (0, 1, 0, 0)
-
-
-def test_the_corrected_t_needs_two_differences_and_a_share() -> None:
-    with pytest.raises(InputError, match="two splits"):
-        corrected_resampled_t([0.1], test_fraction=0.3)
-    with pytest.raises(InputError, match="test_fraction=30"):
-        corrected_resampled_t([0.1, 0.2], test_fraction=30)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Protocol
 from cryutils.models import crossfit, cry2
-from cryutils.models.crossfit import cross_fit, validation_clips
+from cryutils.models.crossfit import cross_fit, validation_split
 from cryutils.models.examples import (
     Examples,
     by_clip,
@@ -266,7 +266,7 @@ def test_real_networks_end_to_end(apart: Path) -> None:
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     train = np.arange(4, N)
-    fitting, stopping = validation_clips(train, CRIES.labels, CRIES.infants, protocol="leak_free")
+    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, protocol="leak_free")
     np.testing.assert_array_equal(np.sort(np.concatenate([fitting, stopping])), train)
     assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
     assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
@@ -275,9 +275,7 @@ def test_held_back_infants_are_whole_and_every_class_stays() -> None:
 
 def test_clips_are_held_back_by_class_under_the_papers_protocol() -> None:
     labels = ["a"] * 20 + ["b"] * 10 + ["c"]
-    fitting, stopping = validation_clips(
-        np.arange(31), labels, ["one"] * 31, protocol="paper", share=0.2
-    )
+    fitting, stopping = validation_split(np.arange(31), labels, ["one"] * 31, protocol="paper")
     assert [labels[i] for i in stopping] == ["a"] * 4 + ["b"] * 2  # the only c stays
     assert len(fitting) == 25
 
@@ -298,7 +296,7 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     alone = set().union(*(members for members in owners.values() if len(members) == 1))
     train = np.arange(len(names))
     try:
-        fitting, stopping = validation_clips(train, labels, names, protocol="leak_free", seed=seed)
+        fitting, stopping = validation_split(train, labels, names, protocol="leak_free", seed=seed)
     except InputError:
         assert alone == set(names)
         return
@@ -309,7 +307,7 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
 
 def test_the_same_seed_holds_back_the_same_and_another_does_not() -> None:
     parts = [
-        validation_clips(
+        validation_split(
             np.arange(N), CRIES.labels, CRIES.infants, protocol="leak_free", seed=seed
         )[1].tolist()
         for seed in (1, 1, *range(2, 8))
@@ -319,9 +317,7 @@ def test_the_same_seed_holds_back_the_same_and_another_does_not() -> None:
 
 def test_nothing_to_hold_back_is_said() -> None:
     with pytest.raises(InputError, match="the only one of a class"):
-        validation_clips(np.arange(2), ["a", "b"], ["x", "y"], protocol="leak_free")
-    with pytest.raises(InputError, match="share=1"):
-        validation_clips(np.arange(2), ["a", "b"], ["x", "y"], protocol="paper", share=1)
+        validation_split(np.arange(2), ["a", "b"], ["x", "y"], protocol="leak_free")
 
 
 # Examples

@@ -34,7 +34,7 @@ def track(faces: list[int], blank: list[int], size: int = 8) -> FaceTrack:
     )  # fmt: skip
 
 
-# Sound: pictures and windows
+# Sound: features and windows
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,16 @@ def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
     settings = {"sr": SR, "n_fft": 512, "hop_length": 256, "n_mels": 40}
     expected = (mel_db(condition(x, sr=SR), **settings),
                 mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
-    picture = SoundInput(kind="mel+mfcc").picture(x)
-    np.testing.assert_array_equal(picture, np.concatenate(expected, axis=1))
+    spectrogram = SoundInput(kind="mel+mfcc").features(x)
+    np.testing.assert_array_equal(spectrogram, np.concatenate(expected, axis=1))
 
 
 def test_the_stft_is_the_librarys_own() -> None:
     x = noise(3)
-    picture = SoundInput(kind="stft", n_fft=256, hop_length=128).picture(x)
-    np.testing.assert_array_equal(picture, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128))
+    spectrogram = SoundInput(kind="stft", n_fft=256, hop_length=128).features(x)
+    np.testing.assert_array_equal(
+        spectrogram, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128)
+    )
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.3])
@@ -81,7 +83,7 @@ def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
     x[SR // 2] = 0.5  # one click, as when a microphone is touched
     asked = SoundInput(kind="stft", scaling="recording")
     bin_of = round(3000 * 512 / SR)
-    centred = asked.picture(x)
+    centred = asked.features(x)
     offset = stft_db(asked.scaled(x) + np.float32(0.5), n_fft=512, hop_length=256)
     frame = 20  # of loud and quiet alone, far from both the click and the ends
     assert centred[frame, bin_of] > centred.min() + 3
@@ -97,12 +99,12 @@ def test_settings_of_older_models_still_say_the_same() -> None:
 def test_windows_start_a_step_apart_and_the_last_ends_with_the_sound() -> None:
     asked = SoundInput(kind="mel", window_s=1.024, step_s=0.512)  # 33 and 16 frames
     x = noise(3)
-    picture, cut = asked.picture(x), asked.windows(x)
+    spectrogram, cut = asked.features(x), asked.windows(x)
     starts = np.round(asked.starts_s(len(cut), len(x)) * SR / 256).astype(int)
     assert starts[:-1].tolist() == [16 * k for k in range(len(starts) - 1)]
-    assert starts[-1] == len(picture) - 33
+    assert starts[-1] == len(spectrogram) - 33
     for window, start in zip(cut, starts, strict=True):
-        np.testing.assert_array_equal(window, picture[start : start + 33])
+        np.testing.assert_array_equal(window, spectrogram[start : start + 33])
 
 
 @given(st.floats(0.25, 8), st.floats(0.25, 3), st.floats(0.05, 4))
@@ -122,10 +124,10 @@ def test_starts_are_where_the_windows_were_cut(
 def test_a_short_recording_is_one_window_filled_up_with_quiet() -> None:
     asked, x = SoundInput(kind="mel"), noise(0.5)
     (window,) = asked.windows(x)
-    picture = asked.picture(x)
-    np.testing.assert_array_equal(window[: len(picture)], picture)
-    filled = np.broadcast_to(picture.min(axis=0), (63 - len(picture), 40))
-    np.testing.assert_array_equal(window[len(picture) :], filled)
+    spectrogram = asked.features(x)
+    np.testing.assert_array_equal(window[: len(spectrogram)], spectrogram)
+    filled = np.broadcast_to(spectrogram.min(axis=0), (63 - len(spectrogram), 40))
+    np.testing.assert_array_equal(window[len(spectrogram) :], filled)
     assert asked.starts_s(1, len(x)).tolist() == [0]
 
 
@@ -230,8 +232,8 @@ def test_a_summary_is_mean_and_deviation_and_nan_where_nothing_can_be_heard() ->
     hearing = SoundInput(kind="mel+mfcc")
     x = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
     rows = hearing.summary([x, np.zeros(16000, np.float32), x[:0]])
-    picture = hearing.picture(x)
-    expected = np.concatenate([picture.mean(axis=0), picture.std(axis=0)])
+    spectrogram = hearing.features(x)
+    expected = np.concatenate([spectrogram.mean(axis=0), spectrogram.std(axis=0)])
     np.testing.assert_allclose(rows[0], expected, rtol=1e-4, atol=1e-4)
     assert np.isnan(rows[1:]).all()
     assert rows.shape == (3, 2 * hearing.shape[1])

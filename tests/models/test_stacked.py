@@ -288,7 +288,7 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_pa
     tasks = [Task(train[k:], validation) for k in range(5)]
     settings = DenseSettings(epochs=2)
     whole = stacked.fit(x, y, tasks, classes=3, settings=settings)
-    monkeypatch.setattr(stacked, "_AT_ONCE", 2 * 64 * 32)
+    monkeypatch.setattr(stacked, "AT_ONCE", 2 * 64 * 32)
     divided = stacked.fit(x, y, tasks, classes=3, settings=settings)
     assert sorted(divided.history.task.unique()) == [0, 1, 2, 3, 4]
     for k in range(5):
@@ -306,7 +306,7 @@ def test_networks_large_enough_to_be_compiled_train_as_the_others(monkeypatch, t
     tasks = [Task(*parts(len(x))), Task(*parts(len(x), every=3))]
     settings = DenseSettings(units=(16, 8), epochs=5, dropout=0.0)
     plain = stacked.fit(x, y, tasks, classes=3, settings=settings)
-    monkeypatch.setattr(stacked, "_COMPILED", 0)
+    monkeypatch.setattr(stacked, "COMPILED", 0)
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "compiled"))
     compiled = stacked.fit(x, y, tasks, classes=3, settings=settings)
     for k in range(2):

@@ -249,14 +249,12 @@ def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
         module, "panel", lambda shares, *, heading, lines: panels.append([heading, *lines]) or
         np.zeros((HEIGHT, PANEL, 3), np.uint8),
     )  # fmt: skip
-    module._panel.cache_clear()
     nothing = Prediction(
         file=still, info=media.probe(still), state=None, probabilities={}, used="none",
         sound=None, face=None,
         why=("sound: no sound", "picture: no face in 1 frames"),
     )  # fmt: skip
     annotate(nothing, tmp_path, note="Trained on synthetic voices.")
-    module._panel.cache_clear()
     assert panels == [
         [
             "picture", "Whole recording: no prediction",

@@ -17,6 +17,7 @@ from published_weights import write_notop
 
 from cryutils import video
 from cryutils.datasets.corpus import Clip, Corpus
+from cryutils.datasets.synthetic import face, voice
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend, small_cnn
 from cryutils.models.backbones import Backbone
@@ -147,8 +148,6 @@ def test_without_a_face_the_centre_stands_there(bare: Path) -> None:
 
 
 def test_the_default_share_holds_the_crop_that_the_small_backbone_has_learned() -> None:
-    from cryutils.datasets.synthetic import face, voice
-
     sides = []
     for infant in range(20):
         cry = voice.plan("hungry", infant=infant, seed=infant, duration_s=1.0)
@@ -374,21 +373,20 @@ def test_int8_is_calibrated_on_faces_of_nobodys_clip(
     frames = asked[0]["calibration"]
     assert (frames.dtype, frames.shape) == (np.uint8, (96, SIZE, SIZE, 3))
     assert len(np.unique(frames, axis=0)) == 96  # an infant each
-    monkeypatch.setattr(embeddings, "_other", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(face, "frames", lambda *_, **__: pytest.fail("drawn again"))
     np.testing.assert_array_equal(embeddings.calibration(INPUT), frames)
     with pytest.raises(pytest.fail.Exception, match="drawn again"):
         embeddings.calibration(replace(INPUT, crop="centre"))
 
 
 def test_calibration_is_cut_out_as_the_frames_are() -> None:
-    whole, middle, face = (
-        embeddings._other(3, FrameInput(size=224, crop=crop, share=0.5))
+    whole, middle, followed = (
+        embeddings.calibration(FrameInput(size=224, crop=crop, share=0.5))[3]
         for crop in embeddings.CROPS
     )
-    np.testing.assert_array_equal(embeddings._other(3, FrameInput(size=224)), whole)
     shrunk = faces.crop(whole, np.array([56, 56, 112, 112], np.float32), size=224)
     np.testing.assert_array_equal(middle, shrunk)
-    assert not np.array_equal(face, whole)
+    assert not np.array_equal(followed, whole)
 
 
 def test_weights_as_keras_publishes_them_reach_the_embeddings(

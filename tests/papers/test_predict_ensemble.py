@@ -279,16 +279,17 @@ def test_a_face_that_is_followed_is_judged_and_drawn_where_it_is(
     assert (none.used, none.why) == ("audio", ("picture: no face in 8 frames",))
 
 
-def test_frames_pass_in_parts_and_come_out_the_same(
-    three: Made, recordings: Path, monkeypatch: pytest.MonkeyPatch
+def test_more_frames_than_are_judged_at_once_are_judged_to_the_last(
+    three: Made, recordings: Path
 ) -> None:
-    from cryutils.papers import predict_ensemble
-
-    whole = EnsemblePredictor()(recordings / "cry.mp4")
-    monkeypatch.setattr(predict_ensemble, "_FRAMES", 3)
-    parts = EnsemblePredictor()(recordings / "cry.mp4")
-    assert whole.face is not None and parts.face is not None
-    np.testing.assert_allclose(parts.face.probabilities, whole.face.probabilities, atol=1e-6)
+    seeing = FrameInput(fps=25, size=32)
+    changed(three, **part(three, "image", input=asdict(seeing)), rolling=1)
+    prediction = EnsemblePredictor()(recordings / "mute.mp4")
+    rows = np.stack(list(seeing.frames(recordings / "mute.mp4")))
+    frames = shares(three.models["image"].predict(rows, verbose=0), "image")
+    assert len(frames) == 50 and prediction.face is not None
+    np.testing.assert_allclose(prediction.face.probabilities, frames, atol=1e-4)
+    np.testing.assert_allclose(prediction.face.times_s, np.arange(50) / 25)
 
 
 def test_the_stream_that_finds_a_sound_strangest_says_how_strange(

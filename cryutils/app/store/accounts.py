@@ -170,10 +170,6 @@ class Logins:
         """Let a ticket be nobody's from now on."""
         self._database.remove("logins", token=_digest(ticket))
 
-    def end_all(self, user: str) -> None:
-        """End all logins of a user."""
-        self._database.remove("logins", user=_folded(user))
-
 
 def clean_name(name: str) -> str:
     """Return a name without spaces around it. Raises InputError for an empty, long or odd one."""

@@ -249,12 +249,6 @@ def test_a_ticket_names_its_user_until_it_is_ended(store: Store) -> None:
     assert [store.logins.user(ticket) for ticket in tickets] == [None, "demo", "granny"]
 
 
-def test_all_tickets_of_a_user_end_together(store: Store) -> None:
-    tickets = [store.logins.begin(user) for user in ("demo", "demo", "granny")]
-    store.logins.end_all("demo")
-    assert [store.logins.user(ticket) for ticket in tickets] == [None, None, "granny"]
-
-
 def test_a_ticket_expires(store: Store, clock: Clock) -> None:
     ticket = store.logins.begin("demo")
     clock.now += accounts.LIFETIME_S - 1

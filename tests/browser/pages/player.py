@@ -64,7 +64,7 @@ def start_over(_) -> None:
     player.rate = 1.0
     player.choose_class("")
     player.index = 0
-    player.clear_selection()
+    player.selection = []
     player.position_s = 0.0
     heard.clear()
     starts.append(None)
