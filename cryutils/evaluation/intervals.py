@@ -315,16 +315,25 @@ def auc_interval(
     which are ranked right, and has the bounds of one; it counts no more independent clips than
     make Mann & Whitney's variance of guesses.
 
-    Args:
-        probabilities: or any scores, float `(repeats, clips, classes)` or `(clips, classes)`,
-            classes in alphabetical order; a clip of NaN is neither above nor below another.
-        y: true labels, or their class indices, `(clips,)`.
-        infants, protocol, level: as in `interval`.
-        folds: of each repeat, as `evaluation.folds` gives them. Only clips that one fold tests
-            are compared then, since each fold's model has a scale of its own.
+    Parameters
+    ----------
+    probabilities : ndarray of float
+        Or any scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
+        order; a clip of NaN is neither above nor below another.
+    y, infants, protocol, level : as in `interval`
+    folds : list of lists of (train, test), optional
+        Of each repeat, as `evaluation.folds` gives them. Only clips that one fold tests are
+        compared then, since each fold's model has a scale of its own.
 
-    Raises:
-        InputError: lengths differ, or columns aren't the classes.
+    Returns
+    -------
+    Interval
+        The area and its ends are shares, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Lengths differ, or columns aren't the classes.
     """
     _check_level(level)
     rows = np.asarray(probabilities, dtype=np.float64)
@@ -373,28 +382,55 @@ def _ranked(
     each alone. Ties count half, and so does a class of which no fold tests clips beside others.
     """
     inside = sample.truth == label
-    mine, theirs = scores[:, inside, None], scores[:, None, ~inside]
-    right = np.where(mine == theirs, 0.5, mine > theirs)
-    right = np.where(np.isnan(mine) | np.isnan(theirs), 0.5, right)
-    together = fold[:, inside, None] == fold[:, None, ~inside]
     whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
-    rows, columns = whose[inside], whose[~inside]
-    both = np.nonzero(rows[:, None] == columns)  # pairs of one infant's clips
     infants = whose.max() + 1
-    ranked, pairs = ((right * together), together.astype(float))
-    rest, size = (
-        table.sum()
-        - np.bincount(rows, table.sum(axis=1), infants)
-        - np.bincount(columns, table.sum(axis=0), infants)
-        + np.bincount(rows[both[0]], table[both], infants)
-        for table in (ranked.sum(axis=0), pairs.sum(axis=0))
-    )
-    without = np.divide(rest, size, out=np.full(infants, np.nan), where=size > 0.5)
-    share, *alone = (
-        part.sum() / of.sum() if of.any() else 0.5
-        for part, of in zip([ranked, *ranked], [pairs, *pairs], strict=True)
-    )
-    return np.asarray(share, dtype=np.float64), without, np.asarray(alone, dtype=np.float64)
+    alone, lost = [], []  # (right, pairs) of each repeat, and those of each infant's clips
+    for row, of_fold in zip(scores, fold, strict=True):
+        clips = _outranked(row, inside, of_fold)
+        own = _outranked(row, inside, of_fold * infants + whose)  # pairs of one infant's clips
+        alone.append(clips[:, inside].sum(axis=1))
+        lost.append([
+            np.bincount(whose, all_its, infants) - np.bincount(whose[inside], twice, infants)
+            for all_its, twice in zip(clips, own[:, inside], strict=True)
+        ])  # fmt: skip
+    total = np.sum(alone, axis=0)
+    right, pairs = total[:, None] - np.sum(lost, axis=0)
+    without = np.divide(right, pairs, out=np.full(infants, np.nan), where=pairs > 0.5)
+    share, *each = (float(r / n) if n else 0.5 for r, n in [total, *alone])
+    return np.asarray(share), without, np.asarray(each)
+
+
+def _outranked(
+    scores: Array, inside: NDArray[np.bool_], group: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return of each clip's pairs with the other side in its group how many are ranked right.
+
+    Float64 (2, clips): those, and all pairs. A pair is ranked right where the clip `inside`
+    has the higher score; a tie counts half, and so does a pair without a score. A clip's rank among
+    all less its rank on its own side is how many it outranks (Sun & Xu 2014, doi
+    10.1109/LSP.2014.2337313), so no pair is looked at by itself.
+    """
+    from scipy.stats import rankdata
+
+    group, clips = np.unique(group, return_inverse=True)[1], np.arange(len(scores))
+    scored = ~np.isnan(scores)
+    place = np.zeros(len(scores), np.int64)
+    place[scored] = rankdata(scores[scored], method="dense")
+    place += group * (len(scores) + 1)  # no clip outranks one of another group, but for these
+    right, pairs = np.zeros(len(scores)), np.zeros(len(scores))
+    among_all = np.zeros(len(scores))
+    among_all[scored] = rankdata(place[scored])
+    for side in (inside, ~inside):
+        others = np.bincount(group[~side], minlength=group.max() + 1)
+        with_score = np.bincount(group[~side & scored], minlength=group.max() + 1)
+        before = np.cumsum(with_score) - with_score  # of the other side, in groups further down
+        mine, here = clips[side & scored], group[side & scored]
+        outranked = among_all[mine] - rankdata(place[mine]) - before[here]
+        pairs[side] = others[group[side]]
+        right[side] = pairs[side] / 2
+        right[mine] = outranked + (others - with_score)[here] / 2
+    right[~inside] = pairs[~inside] - right[~inside]
+    return np.stack([right, pairs])
 
 
 def widened(
@@ -411,13 +447,19 @@ def widened(
     Welch and Satterthwaite's degrees of freedom: two repeats that differ little count for
     little.
 
-    Args:
-        bounds: over infants alone.
-        repeats: the scores of each repeat alone, float64 (..., repeats), for every model whose
-            repeats are of their own; a single repeat tells nothing.
-        df: degrees of freedom of the variance over infants, the fewest of the parts'.
-        level: confidence, between 0 and 1.
-        limits: which the ends do not leave.
+    Parameters
+    ----------
+    bounds : Bounds
+        Over infants alone.
+    repeats : sequence of ndarray
+        The scores of each repeat alone, float64 (..., repeats), for every model whose repeats are
+        of their own; a single repeat tells nothing.
+    df : float
+        Degrees of freedom of the variance over infants, the fewest of the parts'.
+    level : float
+        Confidence, between 0 and 1.
+    limits : (float, float)
+        Which the ends do not leave.
     """
     telling = [a for a in repeats if a.shape[-1] > 1]
     among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in telling]
@@ -687,7 +729,20 @@ def auc_coverage(
     of a class share `icc` of the variance; repeats are correlated as the result's ranks are. A clip
     without an answer has one here. That trainings differ in their areas is left out.
 
-    Arguments, return value and errors as in `auc_interval` and `measured_coverage`.
+    Parameters
+    ----------
+    probabilities, y, infants, folds, level : as in `auc_interval`
+    icc, simulations, seed : as in `measured_coverage`
+
+    Returns
+    -------
+    float
+        As of `measured_coverage`.
+
+    Raises
+    ------
+    InputError
+        As `auc_interval` does, or an `icc` that is no share.
     """
     from scipy.stats import norm, rankdata
 

@@ -462,6 +462,31 @@ def test_clips_of_different_folds_are_not_compared() -> None:
     assert auc_interval(twice, truth, infants, [halves, halves]).value == pytest.approx(0.5)
 
 
+def test_a_clip_without_an_answer_ties_with_each_of_its_fold() -> None:
+    scores, truth, infants = ranked(1)
+    scores = scores.round(1)
+    scores[[0, 7, 20]] = np.nan
+    fold = np.random.default_rng(1).integers(0, 3, len(truth))
+    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3)]
+
+    def area(part: np.ndarray) -> float:
+        shares = []
+        for k in range(3):
+            pairs = [
+                (scores[i, k] > scores[j, k]) + 0.5 * (scores[i, k] == scores[j, k])
+                if not np.isnan(scores[[i, j], k]).any() else 0.5
+                for i in np.flatnonzero(part & (truth == k))
+                for j in np.flatnonzero(part & (truth != k) & (fold == fold[i]))
+            ]  # fmt: skip
+            shares.append(np.mean(pairs))
+        return float(np.mean(shares))
+
+    result = auc_interval(scores, truth, infants.astype(str), [folds])
+    without = np.array([area(infants != infant) for infant in range(12)])
+    assert result.value == pytest.approx(area(infants >= 0))
+    assert result.se == pytest.approx(np.sqrt(11 * without.var()))
+
+
 def test_an_area_of_a_perfect_ranking_is_not_certain_and_clips_without_an_answer_are_ties() -> None:
     _, truth, infants = ranked(0)
     perfect = auc_interval(np.eye(3)[truth], truth, infants.astype(str))
