@@ -32,7 +32,21 @@ STILL_S = 8.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """A named sound that is no file: `samples` float32 (n,) in [-1, 1] at `sr` Hz."""
+    """A named sound that is no file.
+
+    Parameters
+    ----------
+    name, label : str
+    samples : ndarray of float32
+        (n,) in [-1, 1].
+    sr : int
+        Their rate in Hz.
+
+    Raises
+    ------
+    InputError
+        Another shape, no samples, NaN or infinity, or no rate.
+    """
 
     name: str
     label: str
@@ -69,7 +83,15 @@ class Spectrogram:
 
 
 def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
-    """Return a mono 16-bit WAV file that holds `samples` float32 (n,), clipped to [-1, 1]."""
+    """Return a mono 16-bit WAV file that holds a sound.
+
+    Parameters
+    ----------
+    samples : ndarray of float32
+        (n,), clipped to [-1, 1].
+    sr : int
+        Their rate in Hz.
+    """
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -81,9 +103,16 @@ def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
-    """Return a notebook's audio element of `samples` float32 (n,), its loudest at full scale.
+    """Return a notebook's audio element of a sound, its loudest sample at full scale.
 
     IPython's own scaling divides by the loudest sample, and warns in red where that is 0.
+
+    Parameters
+    ----------
+    samples : ndarray of float32
+        (n,).
+    sr : int
+        Their rate in Hz.
     """
     from IPython.display import Audio
 

@@ -63,10 +63,19 @@ STYLE = f"""<style>
 class Dashboard(ipywidgets.VBox):
     """What the log of one infant says. `look` reads it anew.
 
-    log: see `store`, of one infant and for one user. states: that the models tell apart. zone: in
-    which days begin, such as "Europe/Vienna". keep: is called with start, stop and label of each
-    stretch that was corrected, and returns whether its sound is kept. clock: the time in s since
-    1970.
+    Parameters
+    ----------
+    log : Log
+        See `store`, of one infant and for one user.
+    states : sequence of str
+        That the models tell apart.
+    zone : str
+        In which days begin, such as "Europe/Vienna".
+    keep : function, optional
+        Is called with start, stop (s since 1970) and label of each stretch that was corrected, and
+        returns whether its sound is kept.
+    clock : function
+        The time in s since 1970.
     """
 
     def __init__(

@@ -25,11 +25,18 @@ PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # a box would stret
 
 
 def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
-    """Return `controls`, widgets with a `value`, above the picture of `draw(**values)`.
+    """Return `controls` above the picture that `draw` makes of their values.
 
-    Whenever a control changes, `draw` is called again with every control's value by name, and
-    the figure that it returns is shown and closed. While that takes its time the last picture
-    stays, and of changes made meanwhile only the newest values are drawn.
+    Whenever a control changes, `draw` is called again, and the figure that it returns is shown and
+    closed. While that takes its time the last picture stays, and of changes made meanwhile only the
+    newest values are drawn.
+
+    Parameters
+    ----------
+    draw : function
+        Returns a figure, of every control's value by name.
+    **controls : ipywidgets.Widget
+        Each with a `value`.
     """
     import ipywidgets
 

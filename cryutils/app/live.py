@@ -57,13 +57,19 @@ class Listener(Protocol):
 class LiveAnalysis(anywidget.AnyWidget):
     """Microphone and camera of the page it is shown in, and what a monitor makes of them.
 
-    monitor: a `cryutils.app.monitor.Monitor`.
-    log: is called with each list of new readings, such as a store's append. What it raises as an
+    Parameters
+    ----------
+    monitor : Monitor
+    log : function, optional
+        Is called with each list of new readings, such as a store's append. What it raises as an
         InputError is shown, and the readings are tried again with the next.
-    heard: is called with each block of sound, float32 (samples,), its rate in Hz and when its first
+    heard : function, optional
+        Is called with each block of sound, float32 (samples,), its rate in Hz and when its first
         sample was heard, such as `Clips.push`; not with a file's.
-    source: which models answer, and on what they were trained: always visible.
-    clock: the time in s since 1970, UTC.
+    source : str
+        Which models answer, and on what they were trained: always visible.
+    clock : function
+        The time in s since 1970, UTC.
     """
 
     _esm = script("live.js")

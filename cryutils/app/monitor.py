@@ -88,12 +88,20 @@ class Monitor:
         return "; ".join([*notes, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None:
-        """Take a block of sound, float (samples,) in [-1, 1] at `sr` Hz, mono.
+        """Take a block of sound.
 
-        time: when its first sample was heard, in s since 1970. None: it follows the block before,
-        or ends now. A block may come late or before its turn, if it is longer than 0.1 s. Samples
-        that are no numbers count as not heard. What can't be used is left out, and the next
-        reading says so.
+        A block may come late or before its turn, if it is longer than 0.1 s. Samples that are no
+        numbers count as not heard. What can't be used is left out, and the next reading says so.
+
+        Parameters
+        ----------
+        samples : array of float
+            Mono (samples,) in [-1, 1].
+        sr : int
+            Their rate in Hz.
+        time : float, optional
+            When the first sample was heard, in s since 1970. None: it follows the block before, or
+            ends now.
         """
         x = np.asarray(samples)
         if x.ndim != 1 or x.dtype.kind != "f":
@@ -114,10 +122,17 @@ class Monitor:
         self._ring.write(start, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
 
     def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None:
-        """Take a picture, uint8 (height, width, 3) RGB, seen at `time` s since 1970 (None: now).
+        """Take a picture.
 
         About five a second are kept, and of several hundred pixels. What can't be used is left
         out, and the next reading says so.
+
+        Parameters
+        ----------
+        rgb : array of uint8
+            (height, width, 3).
+        time : float, optional
+            When it was seen, in s since 1970 (None: now).
         """
         frame = np.asarray(rgb)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
@@ -134,9 +149,13 @@ class Monitor:
         """Yield the readings that are due, in order of time, each judged when it is asked for.
 
         One is due at each hop once its sound has come, or `PATIENCE_S` after its time without it.
-        now: s since 1970, of the clock that inputs are stamped by; None: when what has come ends,
-        so that without input there's no reading.
         What lies more than `KEPT_S` back is no longer judged: one gap stands for it.
+
+        Parameters
+        ----------
+        now : float, optional
+            s since 1970, of the clock that inputs are stamped by; None: when what has come ends, so
+            that without input there's no reading.
         """
         if self._origin is None:
             if now is None:

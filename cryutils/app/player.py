@@ -35,20 +35,36 @@ class CryPlayer(anywidget.AnyWidget):
 
     Only the clip that is shown is read and sent to the page.
 
-    clips: a `Corpus`, or a sequence of `Sound` or of (name, label, samples float32 (n,), sr).
-    index: which of `clips` is shown first.
-    sr: rate in Hz at which files are read; None keeps each file's own.
-    probabilities: float (clips, classes), each row summing to 1, shown as bars; or None.
-    over_time: by a model's name, what it says moment by moment: one array a clip, float
-        (moments, classes), drawn below the spectrogram; a row of NaN is no answer. Or None.
-    step_s: from the start of one moment to that of the next, in s.
-    classes: names of the columns of both; by default the clips' classes, sorted.
-    title: what is played, as a heading.
-    data: where the sound comes from, always visible; by default the corpus's note and licence.
+    Parameters
+    ----------
+    clips : Corpus, or sequence of Sound or of (name, label, samples, sr)
+        Samples float32 (n,), at `sr` Hz.
+    index : int
+        Which of `clips` is shown first.
+    sr : int, optional
+        Rate in Hz at which files are read; None keeps each file's own.
+    probabilities : array, optional
+        Float (clips, classes), each row summing to 1, shown as bars.
+    over_time : mapping, optional
+        By a model's name, what it says moment by moment: one array a clip, float (moments,
+        classes), drawn below the spectrogram; a row of NaN is no answer.
+    step_s : float
+        From the start of one moment to that of the next, in s.
+    classes : sequence of str, optional
+        Names of the columns of both; by default the clips' classes, sorted.
+    title : str
+        What is played, as a heading.
+    data : str
+        Where the sound comes from, always visible; by default the corpus's note and licence.
 
-    Raises InputError for no clips, an index beyond them, probabilities that don't fit them, or a
-    `step_s` that is no length.
+    Raises
+    ------
+    InputError
+        No clips, an index beyond them, probabilities that don't fit them, or a `step_s` that is no
+        length.
 
+    Examples
+    --------
     >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
     >>> CryPlayer([("tone", "hungry", tone, 8000)], data="a sine, not an infant")
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)

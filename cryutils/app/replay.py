@@ -43,8 +43,20 @@ def replay(
 ) -> Iterator[Replayed]:
     """Yield the readings of a recorded clip, with or without video, pushed block by block.
 
-    Times are the recording's: the first sample is heard at 0 s. Raises InputError, in one line,
-    where the file can't be read.
+    Times are the recording's: the first sample is heard at 0 s.
+
+    Parameters
+    ----------
+    path : path
+    monitor : Monitor
+        Is restarted first.
+    realtime : bool
+        At the recording's own pace, else without waiting.
+
+    Raises
+    ------
+    InputError
+        The file can't be read.
     """
     path = resolve(path)
     monitor.restart()

@@ -34,9 +34,15 @@ Sounds = npt.NDArray[np.float32]
 def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
     """Return an upload button above the picture and the sound of what is uploaded.
 
-    `draw(name, x)` returns the figure of a recording, x float32 (samples,) at `sr` Hz. It is
-    called by the upload itself, so no cell has to run again, and under Voilà none could. A file
-    that can't be heard is answered in one line. Nothing is kept on disk.
+    A file that can't be heard is answered in one line. Nothing is kept on disk.
+
+    Parameters
+    ----------
+    draw : function
+        `draw(name, x)` returns the figure of a recording, x float32 (samples,). It is called by the
+        upload itself, so no cell has to run again, and under Voilà none could.
+    sr : int
+        Rate of x in Hz.
     """
     import ipywidgets
 

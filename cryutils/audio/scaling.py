@@ -47,6 +47,11 @@ class SignalScaler:
     But the zeros beyond the ends, which centred frames reach into, make the constant a step,
     and a step spreads over all bins of the first and last frames; and the loudest
     cell is now bin 0, so the 80 dB kept in `stft_db` are counted down from the constant.
+
+    Attributes
+    ----------
+    low, high, mean, std : float
+        Of the training signals.
     """
 
     low: float

@@ -404,7 +404,21 @@ def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
     """Return overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area.
 
-    float32 (n_mels, 1 + n_fft // 2), read-only, the same as `librosa.filters.mel`.
+    The same as `librosa.filters.mel`.
+
+    Parameters
+    ----------
+    sr : int
+        Hz.
+    n_fft : int
+        Samples of a frame.
+    n_mels : int
+        Mel bands.
+
+    Returns
+    -------
+    ndarray
+        float32 (n_mels, 1 + n_fft // 2), read-only.
     """
     check_settings(sr=sr, n_fft=n_fft, n_mels=n_mels)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sr)
@@ -422,6 +436,13 @@ def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.
     """Return the orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
 
     `D[k, n] = sqrt(2 / n_mels) cos(pi k (2 n + 1) / (2 n_mels))`, row 0 over sqrt(2).
+
+    Parameters
+    ----------
+    n_mfcc : int
+        Coefficients, `n_mels` at most.
+    n_mels : int
+        Mel bands.
     """
     if not 1 <= n_mfcc <= n_mels:
         raise InputError(f"n_mfcc={n_mfcc} must lie between 1 and n_mels={n_mels}.")

@@ -44,8 +44,18 @@ def correct(
 ) -> int | None:
     """Return the k whose k/n is printed as `percent`, or None where no k is.
 
-    `percent` lies between 0 and 100 and is printed with at most `decimals` decimals, rounded or
-    cut off: papers do both (65.51 is 76/116 cut off). Where several k fit, the nearest.
+    Where several k fit, the nearest.
+
+    Parameters
+    ----------
+    percent : float
+        0 to 100.
+    n : int
+        Size of the test set.
+    decimals : int
+        That are printed at most.
+    printing : Printing
+        Rounded, cut off, or either: papers do both (65.51 is 76/116 cut off).
     """
     k, fits = _correct(percent, np.array([n], np.int64), decimals, printing)
     return int(k[0]) if fits[0] else None
@@ -56,6 +66,14 @@ def sizes(
 ) -> list[int]:
     """Return every size of a test set, up to `most`, of which `percent` can be a share.
 
+    Parameters
+    ----------
+    percent, decimals, printing : as in `correct`
+    most : int
+        Clips.
+
+    Examples
+    --------
     >>> sizes(97.41, most=200)
     [116, 155, 193]
     >>> sizes(97.41, most=200, printing=Printing.ROUNDED)
@@ -87,7 +105,15 @@ def _correct(
 
 
 def common(percents: Iterable[float], *, most: int = 1000) -> list[int]:
-    """Return every size, up to `most`, of one test set that all `percents` can be shares of."""
+    """Return every size, up to `most`, of one test set that all `percents` can be shares of.
+
+    Parameters
+    ----------
+    percents : iterable of float
+        Percentages.
+    most : int
+        Clips.
+    """
     possible = [set(sizes(percent, most=most)) for percent in percents]
     return sorted(set.intersection(*possible)) if possible else []
 
@@ -107,8 +133,18 @@ def largest_agreement(percents: Sequence[float], *, most: int = 1000) -> int:
 def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataFrame:
     """Return which of the test sets named in `tests` each percentage can come from.
 
-    One row a figure: `percent`, `smallest` (the fraction of fewest clips that is printed so) and
-    for each name in `tests` the fraction "k/n", or "none".
+    Parameters
+    ----------
+    percents : mapping
+        Percentages by name.
+    tests : mapping
+        Clips of a test set by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a figure: `percent`, `smallest` (the fraction of fewest clips that is printed so) and
+        for each name in `tests` the fraction "k/n", or "none".
     """
     rows = {}
     for name, percent in percents.items():
@@ -125,8 +161,20 @@ def fitting(percents: Mapping[str, float], tests: Mapping[str, int]) -> pd.DataF
 def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame:
     """Return for each percentage the smallest test set that gives it, by way of printing.
 
-    Columns `rounded` and `cut off`: fewest clips, missing where no size up to `most` serves. A
-    table in which one figure can only be rounded and another only cut off was printed in two ways.
+    A table in which one figure can only be rounded and another only cut off was printed in two
+    ways.
+
+    Parameters
+    ----------
+    percents : mapping
+        Percentages by name.
+    most : int
+        Clips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `rounded` and `cut off`: fewest clips, missing where no size up to `most` serves.
     """
     rows = {
         name: {
@@ -141,8 +189,18 @@ def printings(percents: Mapping[str, float], *, most: int = 160) -> pd.DataFrame
 def shared(rows: Mapping[str, Iterable[float]], *, most: int = 160) -> pd.DataFrame:
     """Return for each row of a table the one test set that all its figures can come from.
 
-    Columns: `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
-    `most` serves) and `sizes` (how many sizes up to `most` do).
+    Parameters
+    ----------
+    rows : mapping
+        Percentages by the row's name.
+    most : int
+        Clips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `figures` (the percentages), `smallest` (fewest clips, missing where no size up to
+        `most` serves) and `sizes` (how many sizes up to `most` do).
     """
     denominators = {}
     for name, figures in rows.items():
@@ -164,6 +222,13 @@ def chance_of_fit(n: int, *, decimals: int = 2) -> float:
 
     So likely is a figure that was made up at random to fit a test set of `n` clips. Every k is
     tried, rounded (a half up or down) and cut off.
+
+    Parameters
+    ----------
+    n : int
+        Size of the test set.
+    decimals : int
+        That are printed.
     """
     whole = 100 * 10**decimals
     shares = whole * np.arange(n + 1)  # n times what is printed
@@ -176,6 +241,15 @@ def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> floa
 
     The chance that they share any is no larger than this, so it is small where a shared size
     means something.
+
+    Parameters
+    ----------
+    figures : int
+        How many.
+    most : int
+        Clips.
+    decimals : int
+        That are printed.
     """
     chances = [chance_of_fit(n, decimals=decimals) for n in range(1, most + 1)]
     return float(np.sum(np.power(chances, figures)))
@@ -184,8 +258,19 @@ def expected_common(figures: int, *, most: int = 160, decimals: int = 2) -> floa
 def gains(percent: float, rivals: Mapping[str, float], *, decimals: int = 2) -> pd.DataFrame:
     """Return what `percent` is above each of `rivals`, in points and relative to the rival.
 
-    Columns: `points` (the difference of the printed figures), `least` and `most` (what it can be
-    before printing, each figure rounded or cut off), `relative` (in percent of the rival).
+    Parameters
+    ----------
+    percent : float
+    rivals : mapping
+        Percentages by name.
+    decimals : int
+        That are printed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `points` (the difference of the printed figures), `least` and `most` (what it can be
+        before printing, each figure rounded or cut off), `relative` (in percent of the rival).
     """
     digit = 10.0**-decimals
     rows = {
@@ -215,9 +300,17 @@ def compared(better: float, worse: float, *, most: int = 10_000) -> Comparison:
     The p-value is Fisher's exact one, two-sided, for two tests of so many clips; models that were
     tested on the same clips would allow a sharper test if their answers were known.
 
+    Parameters
+    ----------
+    better, worse : float
+        Percentages.
+    most : int
+        Clips.
+
     Raises
     ------
-    InputError: percentages that share no test set of up to `most` clips.
+    InputError
+        Percentages that share no test set of up to `most` clips.
     """
     from scipy import stats
 
@@ -235,14 +328,25 @@ def class_sizes(
 ) -> pd.DataFrame:
     """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
 
-    pairs: by two classes, the percentages that were printed of a test on these two alone; every
-    class is in one at least, and the pairs of three classes are all there. totals: percentages of
-    all `n` clips. One row a way, one column a class (clips, at least one); none where `totals` do
-    not fit `n`.
+    Parameters
+    ----------
+    pairs : mapping
+        By two classes, the percentages that were printed of a test on these two alone; every class
+        is in one at least, and the pairs of three classes are all there.
+    n : int
+        Clips.
+    totals : iterable of float
+        Percentages of all `n` clips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a way, one column a class (clips, at least one); none where `totals` do not fit `n`.
 
     Raises
     ------
-    InputError: pairs that are not those of three classes.
+    InputError
+        Pairs that are not those of three classes.
     """
     names = sorted({name for pair in pairs for name in pair})
     if {frozenset(pair) for pair in pairs} != {frozenset(pair) for pair in combinations(names, 2)}:
@@ -267,9 +371,21 @@ def pair_errors(total: float, pair: float, *, n: int) -> pd.DataFrame:
     """Return what each size of a pair's test set makes of `pair`, a percentage, in wrong answers.
 
     A model of three states that is right `total` percent of `n` times is wrong so often at most
-    when it is asked about two of them alone, on the clips of these two. Columns: `size` (every
-    one up to `n` that `pair` fits), `errors` (in the pair), `allowed` (in all `n` clips, rounded
-    up where `total` doesn't fit `n`) and `within` (no more errors than allowed).
+    when it is asked about two of them alone, on the clips of these two.
+
+    Parameters
+    ----------
+    total, pair : float
+        Percentages.
+    n : int
+        Clips of all three.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `size` (every one up to `n` that `pair` fits), `errors` (in the pair), `allowed` (in
+        all `n` clips, rounded up where `total` doesn't fit `n`) and `within` (no more errors than
+        allowed).
     """
     k = correct(total, n)
     allowed = n - k if k is not None else int(np.ceil(n * (1 - total / 100)))
@@ -284,6 +400,13 @@ def largest_pair_share(total: float, pair: float) -> float:
     With more, `pair` percent right of the two states alone would be more wrong answers than
     `total` percent right of all three leaves, wherever the wrong ones lie.
 
+    Parameters
+    ----------
+    total, pair : float
+        Percentages.
+
+    Examples
+    --------
     >>> round(largest_pair_share(97.41, 86.67), 3)
     0.194
     """
@@ -317,7 +440,8 @@ def evaluate(rule: str, values: Mapping[str, float]) -> float:
 
     Raises
     ------
-    InputError: a key that `values` lacks, or another form.
+    InputError
+        A key that `values` lacks, or another form.
     """
     try:
         return float(_evaluated(ast.parse(rule, mode="eval").body, values))

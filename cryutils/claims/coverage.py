@@ -257,17 +257,29 @@ def measure(folder: Path, *, simulations: int = 1000, progress: bool = False) ->
     """Return every interval in a run's results with its simulated coverage, or why it has none.
 
     What `coverage.json` in `folder` has of the same answers isn't simulated again; each figure is
-    kept there as soon as it is measured. Columns: key, protocol, data, value, low, high, coverage
-    (float64, 0-1, NaN where there is none) and reason ("" where there is one).
+    kept there as soon as it is measured.
 
-    Args:
-        folder: of a run, with `results.json`.
-        simulations: corpora drawn for each interval.
-        progress: show a bar on a terminal.
+    Parameters
+    ----------
+    folder : Path
+        Of a run, with `results.json`.
+    simulations : int
+        Corpora drawn for each interval.
+    progress : bool
+        Show a bar on a terminal.
 
-    Raises:
-        InputError: there are no results, or damaged ones.
-        OSError: `folder` can't be written to.
+    Returns
+    -------
+    pandas.DataFrame
+        Columns key, protocol, data, value, low, high, coverage (float64, 0-1, NaN where there is
+        none) and reason ("" where there is one).
+
+    Raises
+    ------
+    InputError
+        There are no results, or damaged ones.
+    OSError
+        `folder` can't be written to.
     """
     cases = plan(folder)
     digests = [case.digest(simulations) for case in cases]

@@ -585,7 +585,7 @@ def _together(parts: Sequence[Judgement]) -> Judgement:
 
 
 def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
-    """Return what leak-free `results` say of the claims of `paper` ("A" or "B"), one row each.
+    """Return what leak-free `results` say of a paper's claims, one row each.
 
     The rule and margin of a claim stand in `data/claims.csv`: "low > margin" asks that the whole
     interval lies above, "high < margin" that it lies below. A claim *holds* where it does, is
@@ -593,8 +593,18 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     with synthetic data each of these is said of the simulation only. That one model beats another
     holds only where it is itself shown to be better than chance. What stands on fewer than
     `TRAININGS` trainings of a network is *not judged*, and the reference run's verdict is named.
-    Columns: claim, value, low, high, data, verdict (with its reason), against (see `Judgement`),
-    and the key as index.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        Columns as in `Result`.
+    paper : {"A", "B"}
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns claim, value, low, high, data, verdict (with its reason), against (see `Judgement`),
+        and the key as index.
     """
     table = judge(results)
     table = table[table.rule.isin([Rule.ABOVE, Rule.BELOW]) & (table.paper == paper)]
@@ -673,7 +683,8 @@ def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
 
     Raises
     ------
-    InputError: a value that no row has, with the near miss.
+    InputError
+        A value that no row has, with the near miss.
     """
     for name, value in chosen.items():
         if value is None:

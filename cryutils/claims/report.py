@@ -86,7 +86,15 @@ def _read(folder: Path) -> pd.DataFrame:
 
 
 def run_path(name: str, home: Path | None = None) -> Path:
-    """Return the folder of a run that `every_run` names, of those in `home` or of the reference."""
+    """Return the folder of a run that `every_run` names.
+
+    Parameters
+    ----------
+    name : str
+        "reference/<run>" for one that git keeps.
+    home : Path, optional
+        The folder of the others; default: the outputs folder.
+    """
     if name.startswith("reference/"):
         return project_dir() / "outputs" / name
     return (home or outputs_dir()) / name

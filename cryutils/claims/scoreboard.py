@@ -129,8 +129,18 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
 def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return one metric of a `board` to be read: in percent with intervals, a row a model.
 
-    Columns: as many of published, those of `SPLITS`, commonest, p and B (of how many permutations
-    p is) as were measured.
+    Parameters
+    ----------
+    shown : pandas.DataFrame
+        Of `board`.
+    metric : str
+        As in its column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As many of published, those of `SPLITS`, commonest, p and B (of how many permutations p is)
+        as were measured.
     """
     rows = shown[shown.metric == metric]
     rows = rows.set_index(["table", "group", "model"])
@@ -157,7 +167,16 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
 def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Return those of `runs` that are named, "reference" for all that git keeps; all for no name.
 
-    Raises InputError for a name that no run has.
+    Parameters
+    ----------
+    runs : mapping
+        Results by the run's name.
+    names : sequence of str
+
+    Raises
+    ------
+    InputError
+        A name that no run has.
     """
     options = dict.fromkeys([*runs, *(name.partition("/")[0] for name in runs if "/" in name)])
     for name in names:
@@ -173,8 +192,14 @@ def selection(runs: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[st
 def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
     """Return what may be concluded from a `board` and from the ledger that the same runs judged.
 
-    judged: columns as `ledger.of_runs` gives. Every number is counted from these two; what can't be
-    said of them is left out.
+    Every number is counted from these two; what can't be said of them is left out.
+
+    Parameters
+    ----------
+    shown : pandas.DataFrame
+        Of `board`.
+    judged : pandas.DataFrame
+        Columns as `ledger.of_runs` gives.
     """
     papers = judged[judged.paper != "R"]
     sentences = []

@@ -108,12 +108,26 @@ def record(
     trainings: int | None = None,
     permutations: int | None = None,
 ) -> Result:
-    """Store one measured number under a dotted `key` and return it.
+    """Store one measured number and return it.
 
-    `low` and `high` bound its interval, `protocol` is "paper", "leak_free" or None where
-    no split is involved, `data` names the corpus, `trainings` and `permutations` are as in
-    `Result`. Raises InputError for another protocol, a number that isn't finite, or a call before
-    `begin`.
+    Parameters
+    ----------
+    key : str
+        Dotted.
+    value : float
+    low, high : float, optional
+        The ends of its interval.
+    n, n_infants, trainings, permutations : int, optional
+        As in `Result`.
+    protocol : {"paper", "leak_free"}, optional
+        None where no split is involved.
+    data : str
+        Names the corpus.
+
+    Raises
+    ------
+    InputError
+        Another protocol, a number that isn't finite, or a call before `begin`.
     """
     if _current is None:
         raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
@@ -150,7 +164,14 @@ def record_interval(
     data: str,
     trainings: int | None = None,
 ) -> Result:
-    """Store an interval as `record` does."""
+    """Store an interval as `record` does.
+
+    Parameters
+    ----------
+    interval : Interval
+        Its value, ends, `n` and `n_infants` are stored.
+    key, protocol, data, trainings : as in `record`
+    """
     return record(**interval.row(key, protocol=protocol, data=data), trainings=trainings)
 
 
@@ -183,16 +204,30 @@ def record_predictions(table: pd.DataFrame) -> None:
 def record_scores(key: str, scored: Scored, *names: str) -> None:
     """Store a model's scores as `<key>.<score>`, and the answers that they were computed from.
 
-    `names` are those of `scored.results`: without any, it is all of them.
+    Parameters
+    ----------
+    key : str
+    scored : Scored
+    *names : str
+        Those of `scored.results`: without any, it is all of them.
     """
     record_table(scored.results(key, *names))
     record_predictions(scored.predictions(key))
 
 
 def record_test(key: str, test: PermutationTest, cell: Hashable, scored: Scored) -> str:
-    """Store as `<key>.p_value` how often chance scores as high as a cell of `test` does.
+    """Store as `<key>.p_value` how often chance scores as high as a cell, and return it in words.
 
-    It is adjusted for the whole family, and `scored` are that cell's scores. Returns it in words.
+    It is adjusted for the whole family.
+
+    Parameters
+    ----------
+    key : str
+    test : PermutationTest
+    cell : hashable
+        One of the test's.
+    scored : Scored
+        That cell's scores.
     """
     row = scored.results(key, "balanced_accuracy").assign(
         key=f"{key}.p_value", value=test.adjusted[cell], low=None, high=None,
@@ -203,9 +238,19 @@ def record_test(key: str, test: PermutationTest, cell: Hashable, scored: Scored)
 
 
 def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
-    """Return what `record_predictions` kept of a score in a run (as in `load_results`).
+    """Return what `record_predictions` kept of a score in a run.
 
-    Raises InputError where nothing was kept.
+    Parameters
+    ----------
+    key : str
+        That of the score, without its metric.
+    run : str or Path, optional
+        As in `load_results`.
+
+    Raises
+    ------
+    InputError
+        Nothing was kept.
     """
     import pandas as pd
 
@@ -247,8 +292,15 @@ def figure_path(key: str) -> Path:
 def load_results(run: str | Path | None = None) -> pd.DataFrame:
     """Return every result of a run, one row each (columns as in `Result`).
 
-    `run` is a folder, or a run's name under the outputs folder; default: this run. Raises
-    InputError where there is none.
+    Parameters
+    ----------
+    run : str or Path, optional
+        A folder, or a run's name under the outputs folder; default: this run.
+
+    Raises
+    ------
+    InputError
+        There is none.
     """
     import pandas as pd
 

@@ -112,6 +112,7 @@ def execute(
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
+    from traitlets.config import Config
 
     news = staging.path.parent / "news"
     _prepare_kernel(staging, start, news)
@@ -138,6 +139,8 @@ def execute(
             start_timeout=600,  # s; a slow machine under load needs more than one minute
             progress_bar=False,
             log_output=False,
+            # s; half to leave by itself, which a kernel with TensorFlow doesn't, and then SIGTERM.
+            config=Config({"KernelManager": {"shutdown_wait_time": 1.0}}),
         )
     except (PapermillException, DeadKernelError) as failure:
         error = _one_line(failure)

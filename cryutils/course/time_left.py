@@ -40,15 +40,21 @@ def time_left(
 ) -> float | None:
     """Return how many seconds the notebooks `standings` still take, None where nothing tells.
 
-    Args:
-        standings: every notebook of the run that isn't finished before, in its order.
-        before: what earlier executions took, seconds from the start to the end of each cell.
-        now_s: the present, on the clock of `standings`.
-        processes: how many notebooks run side by side.
-        after: notebooks that wait for others.
-
     An earlier execution is scaled by the pace of this one. A notebook that never ran before is
     taken to go on as it began, once a fifth of its cells is done.
+
+    Parameters
+    ----------
+    standings : mapping
+        Every notebook of the run that isn't finished before, in its order.
+    before : mapping
+        What earlier executions took, seconds from the start to the end of each cell.
+    now_s : float
+        The present, on the clock of `standings`.
+    processes : int
+        How many notebooks run side by side.
+    after : mapping
+        Notebooks that wait for others.
     """
     pace = _pace(standings, before, now_s)
     running, waiting = {}, {}

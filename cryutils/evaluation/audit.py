@@ -229,6 +229,14 @@ def lopsided(corpus: Corpus, commonest: str, *, every: int = 2) -> Corpus:
 
     Real corpora hold mostly one label, DonateACry to 84 % hungry; the synthetic one is even, and
     would leave nothing to oversample, and no majority.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    commonest : str
+        The label whose infants all stay.
+    every : int
+        Of the others' infants, by their main label.
     """
     table = corpus.frame()
     main = table.groupby("infant").label.agg(lambda labels: labels.mode()[0])
@@ -253,18 +261,28 @@ def windows_of(
     A window's vector is the mean and deviation over time of 40 mel bands in dB and 20 MFCC,
     which are 120 numbers; frames last 32 ms, one every 16 ms.
 
-    Args:
-        sounds: one a clip, float32 (samples,), as `audio.signals` gives them, or changed.
-        corpus: the clips that they are of, in the same order.
-        sr: their rate in Hz.
-        window_s: seconds of a window; what remains at a clip's end is left out, and a
-            shorter clip is one window.
-        snr_db: signal to noise of the noisy copies (pink noise), in dB.
-        seed: of the noise.
-        progress: show a bar on a terminal or in a notebook.
+    Parameters
+    ----------
+    sounds : sequence of ndarray
+        One a clip, float32 (samples,), as `audio.signals` gives them, or changed.
+    corpus : sequence of Clip
+        The clips that they are of, in the same order.
+    sr : int
+        Their rate in Hz.
+    window_s : float
+        Seconds of a window; what remains at a clip's end is left out, and a shorter clip is one
+        window.
+    snr_db : float
+        Signal to noise of the noisy copies (pink noise), in dB.
+    seed : int
+        Of the noise.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
 
-    Raises:
-        InputError: another number of sounds than of clips, or windows shorter than a frame.
+    Raises
+    ------
+    InputError
+        Another number of sounds than of clips, or windows shorter than a frame.
     """
     if len(sounds) != len(corpus):
         raise InputError(f"{len(sounds)} sounds of {len(corpus)} clips; give one a clip")
@@ -339,8 +357,17 @@ def divide(
 
     What is not tested is divided once more, in the same way, for choosing an epoch and weights.
 
-    Raises:
-        InputError: the labels allow no such division, as in `evaluation.folds`.
+    Parameters
+    ----------
+    windows : Windows
+    unit : Unit
+    n_folds, repeats, seed : int
+        As in `evaluation.folds`.
+
+    Raises
+    ------
+    InputError
+        The labels allow no such division, as in `evaluation.folds`.
     """
     seeds = np.random.SeedSequence(seed).generate_state(repeats * n_folds)
     divisions = [
@@ -386,6 +413,13 @@ def training_sizes(divisions: Mapping[Unit, Sequence[Sequence[Division]]], y: In
 
     Divisions by infant leave fewer to fit on than divisions by window, and unevenly; whoever
     takes all that is there compares sizes along with mistakes.
+
+    Parameters
+    ----------
+    divisions : mapping
+        By unit, as `divide` gives them.
+    y : ndarray of int
+        Class of each window (windows,).
     """
     counts = [
         np.bincount(y[division.fit], minlength=int(y.max()) + 1)
@@ -411,6 +445,18 @@ def training_rows(
     (augmentation). Repeats and copies come from windows to fit on. With `Rung.OVERSAMPLE` or
     `Rung.AUGMENT` in `wrong` they come from all windows, as if they had been made before the
     division, so that repeats or copies of tested windows are among them.
+
+    Parameters
+    ----------
+    windows : Windows
+    fit : ndarray of int
+        Numbers of the windows to fit on.
+    sizes : ndarray of int
+        Of `training_sizes` (classes,).
+    wrong : frozenset of Rung
+        As `mistakes` gives it.
+    seed : int or sequence of int
+        Of all that is drawn.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -442,9 +488,17 @@ def _drawn(
 def represent(
     rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
 ) -> list[Array]:
-    """Return `rows`, `test` and `others` scaled, selected and compressed, float (rows, numbers).
+    """Return `rows`, `test` and `others` scaled, selected and compressed, float64 (rows, numbers).
 
     Each step is fitted on `rows`; one that is in `wrong` on rows and test together.
+
+    Parameters
+    ----------
+    rows, test : Rows
+    others : sequence of ndarray
+        Float (rows, features).
+    wrong : frozenset of Rung
+        As `mistakes` gives it.
     """
     from sklearn.decomposition import PCA
     from sklearn.feature_selection import SelectKBest
@@ -531,13 +585,19 @@ def out_of_fold(
     A clip's answer is the class with the highest mean probability over its windows, each judged
     by a model that it was not fitted on.
 
-    Args:
-        windows: whose clips are judged.
-        rung: what is done wrong.
-        n_folds, repeats, seed: of the divisions; equal ones make rungs comparable.
+    Parameters
+    ----------
+    windows : Windows
+        Whose clips are judged.
+    rung : Rung or str
+        What is done wrong.
+    n_folds, repeats, seed : int
+        Of the divisions; equal ones make rungs comparable.
 
-    Raises:
-        InputError: no such rung, or labels that no division by infant allows.
+    Raises
+    ------
+    InputError
+        No such rung, or labels that no division by infant allows.
     """
     return audit(windows, [rung], n_folds=n_folds, repeats=repeats, seed=seed).answers[Rung(rung)]
 
@@ -550,12 +610,23 @@ class Audit:
     windows: Windows
 
     def score(self, rung: Rung, metric: str) -> Interval:
-        """Return the score of a rung with its interval over infants."""
+        """Return the score of a rung with its interval over infants.
+
+        Parameters
+        ----------
+        rung : Rung
+        metric : {"balanced_accuracy", "accuracy", "macro_f1"}
+        """
         windows = self.windows
         return interval(self.answers[rung], windows.labels, windows.infants, metric=metric)  # type: ignore[arg-type]
 
     def added(self, rung: Rung, metric: str) -> Interval:
-        """Return what a rung's score has more than the honest one's, paired over infants."""
+        """Return what a rung's score has more than the honest one's, paired over infants.
+
+        Parameters
+        ----------
+        rung, metric : as in `score`
+        """
         answers, windows = self.answers, self.windows
         return paired_interval(
             answers[rung],
@@ -590,14 +661,21 @@ def audit(
 ) -> Audit:
     """Return the answers of every rung, on divisions and draws that are alike where they can be.
 
-    Args:
-        windows: whose clips are judged.
-        rungs: which ones; `honest` always comes along.
-        n_folds, repeats, seed: of the divisions.
-        progress: count the rungs on a terminal or in a notebook.
+    Parameters
+    ----------
+    windows : Windows
+        Whose clips are judged.
+    rungs : sequence of Rung or str
+        Which ones; `honest` always comes along.
+    n_folds, repeats, seed : int
+        Of the divisions.
+    progress : bool
+        Count the rungs on a terminal or in a notebook.
 
-    Raises:
-        InputError: no such rung, or labels that no division by infant allows.
+    Raises
+    ------
+    InputError
+        No such rung, or labels that no division by infant allows.
     """
     from sklearn import config_context
 
@@ -648,7 +726,14 @@ def answer(
     *,
     seed: int | Sequence[int] = 0,
 ) -> Array:
-    """Return how likely each class is in each tested window of a division, (test, classes)."""
+    """Return how likely each class is in each tested window of a division, float64 (test, classes).
+
+    Parameters
+    ----------
+    windows : Windows
+    division : Division
+    sizes, wrong, seed : as in `training_rows`
+    """
     rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
     test, validation = (
         Rows(windows.x[part], windows.y[part]) for part in (division.test, division.validation)
@@ -686,6 +771,16 @@ def null_test(
     Whole label vectors are exchanged between infants with as many clips (`permute_labels`), and
     everything is done anew with them: sizes, divisions, every fit. The statistic is the
     balanced accuracy of `out_of_fold` itself, over the same repeats.
+
+    Parameters
+    ----------
+    windows : Windows
+    n_folds, repeats, seed : int
+        Of the divisions, as in `out_of_fold`.
+    permutations : int
+        How many corpora with other labels.
+    progress : bool
+        Count them on a terminal or in a notebook.
     """
     rng = np.random.default_rng([seed, 1])
     scores = []
@@ -704,7 +799,15 @@ def null_test(
 
 
 def effect(added: Interval, margin: float = MARGIN) -> Effect:
-    """Return what a paired interval shows: above 0, within the margin, or neither."""
+    """Return what a paired interval shows: above 0, within the margin, or neither.
+
+    Parameters
+    ----------
+    added : Interval
+        Of a difference of shares, such as `Audit.added`.
+    margin : float
+        A share; what lies within it either way is harmless.
+    """
     if added.low is None or added.high is None:
         return Effect.OPEN
     if added.low > 0:

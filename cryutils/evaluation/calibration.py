@@ -65,6 +65,20 @@ def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     defines it. (For two classes that is twice scikit-learn's default.) Always saying the shares
     of K equal classes costs `1 - 1 / K`.
 
+    Parameters
+    ----------
+    probabilities : array
+        Float (clips, classes), a row of NaN where there is no answer.
+    truth : ndarray of int
+        Class of each clip (clips,).
+
+    Raises
+    ------
+    InputError
+        Lengths differ, rows are no distributions, or a class has no column.
+
+    Examples
+    --------
     >>> brier([[0.8, 0.2], [0.8, 0.2]], np.array([0, 1])).round(2)
     array([0.08, 1.28])
     """
@@ -77,6 +91,15 @@ def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
 
     Its mean is how much more often the model believes to be right than it is. Unlike the expected
     calibration error it is a mean over clips, so it has an interval.
+
+    Parameters
+    ----------
+    probabilities, truth : as in `brier`
+
+    Raises
+    ------
+    InputError
+        As `brier` does.
     """
     p, y = _paired(probabilities, truth)
     return confidence(p) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == y)
@@ -89,18 +112,18 @@ def reliability(
 
     Parameters
     ----------
-    probabilities, truth
-        As in this module's text.
-    infants
+    probabilities, truth : as in `brier`
+    infants : sequence of str
         Whose clip it is, one a clip.
-    bins
+    bins : int
         How many equal parts 0 to 1 is cut into; each includes its upper end.
 
     Returns
     -------
-    Columns low and high (the bin's ends), clips, infants (counts), confidence (mean), accuracy
-    (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over infants:
-    NaN where all of a bin's clips are of one infant.
+    pandas.DataFrame
+        Columns low and high (the bin's ends), clips, infants (counts), confidence (mean), accuracy
+        (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over
+        infants: NaN where all of a bin's clips are of one infant.
 
     Raises
     ------
@@ -130,12 +153,23 @@ def reliability(
 def expected_calibration_error(
     probabilities: npt.ArrayLike, truth: Classes, *, bins: int = BINS
 ) -> float:
-    """Return the expected calibration error of the answers (Guo et al. 2017, equation 3).
+    """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of how far its bin's share of right answers lies from the bin's mean
     confidence. It is a sum of absolute values, so chance alone keeps it above 0:
-    `chance_errors` says by how much. Raises InputError as `reliability` does.
+    `chance_errors` says by how much.
 
+    Parameters
+    ----------
+    probabilities, truth, bins : as in `reliability`
+
+    Raises
+    ------
+    InputError
+        As `reliability` does.
+
+    Examples
+    --------
     >>> p = np.array([[0.9, 0.1], [0.9, 0.1], [0.65, 0.35], [0.65, 0.35]])
     >>> round(expected_calibration_error(p, np.array([0, 0, 0, 1])), 3)
     0.125
@@ -156,10 +190,29 @@ def calibrated_errors(
 ) -> Array:
     """Return the calibration errors of a model that is calibrated and as sure as this one.
 
-    The truth of each clip is drawn from its own probabilities, `draws` times (consistency
-    resampling, Bröcker & Smith 2007), clips independently: where infants have several clips that
-    are right or wrong together these errors are too low, and `chance_errors` is the one to compare
-    with. Float64 (draws,). Raises InputError as `reliability` does.
+    The truth of each clip is drawn from its own probabilities (consistency resampling, Bröcker &
+    Smith 2007), clips independently: where infants have several clips that are right or wrong
+    together these errors are too low, and `chance_errors` is the one to compare with.
+
+    Parameters
+    ----------
+    probabilities : as in `brier`
+    rng : numpy.random.Generator
+        Draws the truths.
+    bins : int
+        As in `reliability`.
+    draws : int
+        How many errors to draw.
+
+    Returns
+    -------
+    ndarray
+        float64 (draws,).
+
+    Raises
+    ------
+    InputError
+        As `reliability` does.
     """
     p = _answered(probabilities)
     edges = np.cumsum(p, axis=1)[:, None, :-1]
@@ -187,20 +240,16 @@ def chance_errors(
 
     Parameters
     ----------
-    probabilities, truth
-        As in this module's text.
-    infants
-        Whose clip it is, one a clip.
-    rng
+    probabilities, truth, infants, bins : as in `reliability`
+    rng : numpy.random.Generator
         Tosses the coins, one an infant and draw.
-    bins
-        As in `reliability`.
-    draws
+    draws : int
         How many errors to draw.
 
     Returns
     -------
-    Float64 (draws,).
+    ndarray
+        float64 (draws,).
 
     Raises
     ------
@@ -264,9 +313,21 @@ def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np
 def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     """Return what answering only when sure enough costs and brings, a row a threshold.
 
-    Columns threshold (of confidence), coverage (share of all clips with at least that) and risk
-    (share of those that are answered wrongly), from the surest clip to all of them; clips of
-    equal confidence come in together. Raises InputError as `reliability` does.
+    Parameters
+    ----------
+    probabilities, truth : as in `brier`
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns threshold (of confidence), coverage (share of all clips with at least that) and
+        risk (share of those that are answered wrongly), from the surest clip to all of them; clips
+        of equal confidence come in together.
+
+    Raises
+    ------
+    InputError
+        As `reliability` does.
     """
     import pandas as pd
 
@@ -298,6 +359,19 @@ def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> fl
 def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
     """Return the probabilities with a row of NaN, "unsure", where confidence is below `threshold`.
 
+    Parameters
+    ----------
+    probabilities : as in `brier`
+    threshold : float
+        0 to 1.
+
+    Returns
+    -------
+    ndarray
+        float32 (clips, classes).
+
+    Examples
+    --------
     >>> unless_unsure([[0.9, 0.1], [0.55, 0.45]], 0.8)
     array([[0.9, 0.1],
            [nan, nan]], dtype=float32)

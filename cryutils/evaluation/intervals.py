@@ -387,11 +387,11 @@ def _ranked(
     alone, lost = [], []  # (right, pairs) of each repeat, and those of each infant's clips
     for row, of_fold in zip(scores, fold, strict=True):
         clips = _outranked(row, inside, of_fold)
-        own = _outranked(row, inside, of_fold * infants + whose)  # pairs of one infant's clips
+        within = _outranked(row, inside, of_fold * infants + whose)  # pairs of an infant's clips
         alone.append(clips[:, inside].sum(axis=1))
         lost.append([
             np.bincount(whose, all_its, infants) - np.bincount(whose[inside], twice, infants)
-            for all_its, twice in zip(clips, own[:, inside], strict=True)
+            for all_its, twice in zip(clips, within[:, inside], strict=True)
         ])  # fmt: skip
     total = np.sum(alone, axis=0)
     right, pairs = total[:, None] - np.sum(lost, axis=0)

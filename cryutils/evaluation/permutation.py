@@ -80,8 +80,10 @@ class PermutationTest:
     def joined(self, other: PermutationTest) -> PermutationTest:
         """Return both families as one, for max-T over refitted and fixed models together.
 
-        Raises:
-            InputError: the tests did not use the same permutations (seed and their number).
+        Raises
+        ------
+        InputError
+            The tests did not use the same permutations (seed and their number).
         """
         if self.seed != other.seed or len(self.null) != len(other.null):
             raise InputError(

@@ -34,19 +34,28 @@ def save(
     The second holds the digests of the first and of the networks `exported` beside it, so
     damage and files of another training are noticed (see `model_card`).
 
-    Args:
-        model: a Keras model, such as `Fitted.model`.
-        folder: made where there is none.
-        name: "cry2" or "image".
-        about: JSON types; at least "classes", in the order of the model's output.
-        exported: files of the same training, in the same folder.
+    Parameters
+    ----------
+    model : keras.Model
+        Such as `Fitted.model`.
+    folder : path
+        Made where there is none.
+    name : str
+        "cry2" or "image".
+    about : mapping
+        JSON types; at least "classes", in the order of the model's output.
+    exported : sequence of Path
+        Files of the same training, in the same folder.
 
-    Returns:
-        Both paths.
+    Returns
+    -------
+    (Path, Path)
+        Of both files.
 
-    Raises:
-        InputError: `about` has no classes, or not as many as the model, or the folder can't
-            be written to.
+    Raises
+    ------
+    InputError
+        `about` has no classes, or not as many as the model, or the folder can't be written to.
     """
     classes = about.get("classes")
     if classes is None or len(classes) != model.output_shape[-1]:

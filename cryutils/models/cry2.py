@@ -88,9 +88,12 @@ def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
     `training.fit` calls it, with training rows only. Networks without that layer, such as
     `image`, stay as they are. A coefficient that never changes is only centred.
 
-    Args:
-        model: a network of `build`, or any other.
-        rows: (rows, frames, coefficients) or (rows, frames, coefficients, 1).
+    Parameters
+    ----------
+    model : keras.Model
+        A network of `build`, or any other.
+    rows : ndarray of float32
+        (rows, frames, coefficients) or (rows, frames, coefficients, 1).
     """
     if not any(layer.name == _NORMALISER for layer in model.layers):
         return

@@ -46,17 +46,24 @@ def litert(
     The file takes (n, ...) in the model's own type and gives float32, whatever lies between; the
     number of examples stays open.
 
-    Args:
-        model: with one input and one output.
-        path: ends in .tflite.
-        precision: "float" keeps the weights; "float16" rounds them, and still computes in
-            float32; "int8" computes in whole numbers of 8 bits wherever LiteRT's operators
-            can. Its probabilities are multiples of 1/256, so their sum is 1 only about.
-        calibration: for "int8", (n, ...): a hundred examples or so of training infants, from
-            which the range of each layer's values is taken.
+    Parameters
+    ----------
+    model : keras.Model
+        With one input and one output.
+    path : path
+        Ends in .tflite.
+    precision : {"float", "float16", "int8"}
+        "float" keeps the weights; "float16" rounds them, and still computes in float32; "int8"
+        computes in whole numbers of 8 bits wherever LiteRT's operators can. Its probabilities are
+        multiples of 1/256, so their sum is 1 only about.
+    calibration : ndarray, optional
+        For "int8", (n, ...): a hundred examples or so of training infants, from which the range of
+        each layer's values is taken.
 
-    Raises:
-        InputError: another suffix or precision, or nothing to calibrate with.
+    Raises
+    ------
+    InputError
+        Another suffix or precision, or nothing to calibrate with.
     """
     target = _checked(path, ".tflite", "a LiteRT", precision, calibration)
     content = _converted(model, precision, calibration)

@@ -32,12 +32,19 @@ _SMALL_NODE = 5
 class Forest:
     """A forest of `n_estimators` trees; one tree on all features is a plain decision tree.
 
-    Args:
-        n_estimators: trees, each grown until its leaves are pure.
-        max_features: features tried at each node: "sqrt" (of their number) or None for all.
-        bootstrap: each tree sees clips drawn with replacement, or every clip once.
-        seed: of the bootstrap and of the features tried; every fold has a stream of its own.
+    Parameters
+    ----------
+    n_estimators : int
+        Trees, each grown until its leaves are pure.
+    max_features : {"sqrt"}, optional
+        Features tried at each node: the root of their number, or None for all.
+    bootstrap : bool
+        Each tree sees clips drawn with replacement, or every clip once.
+    seed : int
+        Of the bootstrap and of the features tried; every fold has a stream of its own.
 
+    Examples
+    --------
     >>> Forest(n_estimators=1, max_features=None, bootstrap=False)  # a decision tree
     Forest(n_estimators=1, max_features=None, bootstrap=False, seed=0)
     """
@@ -53,13 +60,17 @@ class Forest:
         y: NDArray[np.integer[Any]],
         folds: Sequence[Fold],
     ) -> list[NDArray[np.float64]]:
-        """Return for each fold the class probabilities `(test, classes)` of its test clips.
+        """Return for each fold the class probabilities (test, classes) of its test clips.
 
-        Args:
-            X: features, `(clips, features)`, or a function of the training part that returns
-                them; compared as float32, as scikit-learn's trees do.
-            y: class indices, `(clips,)`.
-            folds: pairs of integer indices (train, test); one that is there twice counts twice.
+        Parameters
+        ----------
+        X : ndarray or function
+            Features (clips, features), or a function of the training part that returns them;
+            compared as float32, as scikit-learn's trees do.
+        y : ndarray of int
+            Class indices (clips,).
+        folds : sequence of (train, test)
+            Integer indices; one that is there twice counts twice.
         """
         y = np.ascontiguousarray(y, np.int64)
         prepared: dict[int, tuple[NDArray[Any], NDArray[np.float32], NDArray[np.int32]]] = {}

@@ -40,10 +40,25 @@ _EDGE_S = 0.01  # in which resampling makes a constant offset ring: 6 ms at 8 kH
 class SoundInput:
     """How a sound becomes windows of its spectrogram.
 
-    sr: Hz. kind: "mel" (levels in dB), "mfcc", "mel+mfcc" (side by side), or "stft" (levels of
-    all 1 + n_fft // 2 bins). n_fft, hop_length: samples of a frame and between frames.
-    window_s, step_s: seconds of one window and from one to the next. scaling: "conditioned"
-    is Paper B's (`spectral.condition`), "recording" Paper A's; see `scaled`.
+    Parameters
+    ----------
+    sr : int
+        Hz.
+    kind : {"mel", "mfcc", "mel+mfcc", "stft"}
+        Levels in dB, coefficients, both side by side, or levels of all 1 + n_fft // 2 bins.
+    n_fft, hop_length : int
+        Samples of a frame and between frames.
+    n_mels, n_mfcc : int
+        Mel bands, and coefficients.
+    window_s, step_s : float
+        Seconds of one window and from one to the next.
+    scaling : {"conditioned", "recording"}
+        Paper B's (`spectral.condition`) or Paper A's; see `scaled`.
+
+    Raises
+    ------
+    InputError
+        A setting that is out of range.
     """
 
     sr: int = 8000
@@ -152,8 +167,16 @@ class SoundInput:
 class FaceInput:
     """How pictures become face crops.
 
-    fps: frames taken a second. size: pixels of a crop's side. limit: at most so many frames
-    of a recording, spread over its length (None: all). detector: see `faces`.
+    Parameters
+    ----------
+    fps : float
+        Frames taken a second.
+    size : int
+        Pixels of a crop's side.
+    limit : int, optional
+        At most so many frames of a recording, spread over its length (None: all).
+    detector : str
+        See `faces`.
     """
 
     fps: float = 2.0
@@ -183,6 +206,13 @@ def sound_problem(x: Array, sr: int) -> str | None:
     """Return why a sound can't be judged: missing, too short or silent; None where it can.
 
     A constant offset is no sound, so the peak is taken about the mean.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        (samples,) in [-1, 1].
+    sr : int
+        Its rate in Hz.
     """
     if not len(x):
         return "no sound"

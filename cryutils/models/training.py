@@ -51,11 +51,28 @@ MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 class Settings:
     """How a network is trained.
 
-    patience: epochs without a better validation loss after which it stops. warm_up: epochs
-    before the first that counts, since batch normalisation's averages must settle first.
-    class_weights: each class weighs the same in both losses, however many examples it has. (In
-    the training loss alone, a common class would still weigh most in what says stop.)
-    learning_rate and dropout are for `Build` to use.
+    Parameters
+    ----------
+    epochs : int
+        At most so many.
+    batch_size : int
+        Rows a batch.
+    learning_rate, dropout : float
+        For `Build` to use.
+    patience : int
+        Epochs without a better validation loss after which it stops.
+    warm_up : int
+        Epochs before the first that counts, since batch normalisation's averages must settle first.
+    class_weights : bool
+        Each class weighs the same in both losses, however many examples it has. (In the training
+        loss alone, a common class would still weigh most in what says stop.)
+    seed : int
+        Of everything random in it.
+
+    Raises
+    ------
+    InputError
+        A setting that is out of range.
     """
 
     epochs: int = 30
@@ -86,10 +103,18 @@ Build = Callable[[Settings], Any]
 class Fitted:
     """A trained network: its weights at the best epoch, and how it came to them.
 
-    weights: as Keras' `get_weights` gives them. history: a row an epoch, with epoch (from 1),
-    loss, accuracy, val_loss, val_accuracy; the first two are measured during the epoch, with
-    dropout and augmentation at work, and each class weighs the same as the settings say. network:
-    the Keras model, which other fits may share.
+    Attributes
+    ----------
+    weights : list of ndarray
+        As Keras' `get_weights` gives them.
+    history : pandas.DataFrame
+        A row an epoch, with epoch (from 1), loss, accuracy, val_loss, val_accuracy; the first two
+        are measured during the epoch, with dropout and augmentation at work, and each class weighs
+        the same as the settings say.
+    best_epoch : int
+        From 1.
+    network : keras.Model
+        Which other fits may share.
     """
 
     weights: list[Array] = field(repr=False)
@@ -125,17 +150,25 @@ def fit(
     clips. So fits of one `build` share its network: each starts from fresh weights, optimiser and
     random states, and ends as a new network would.
 
-    Args:
-        build: returns the compiled network for given settings.
-        x: examples, (rows, ...), in the dtype that the network takes.
-        y: class of each row, int (rows,).
-        train: rows to train on; `cry2.adapt` sees these alone, too.
-        validation: rows whose loss stops the training and chooses the epoch; never trained on.
-        settings: see `Settings`.
+    Parameters
+    ----------
+    build : function
+        Returns the compiled network for given settings.
+    x : ndarray
+        Examples (rows, ...), in the dtype that the network takes.
+    y : ndarray of int
+        Class of each row (rows,).
+    train : ndarray of int
+        Rows to train on; `cry2.adapt` sees these alone, too.
+    validation : ndarray of int
+        Rows whose loss stops the training and chooses the epoch; never trained on.
+    settings : Settings, optional
 
-    Raises:
-        InputError: rows that don't exist or are on both sides, a class that the network lacks,
-            a network that isn't compiled, or a cache that can't be written to.
+    Raises
+    ------
+    InputError
+        Rows that don't exist or are on both sides, a class that the network lacks, a network that
+        isn't compiled, or a cache that can't be written to.
     """
     import pandas as pd
 
@@ -178,12 +211,16 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     Keras' own shuffling draws the same order in every epoch once a seed is set (seen with Keras
     3.15 on TensorFlow 2.21): the same rows would meet in a batch each time.
 
-    Args:
-        arrays: inputs, targets and, where there are any, sample weights: (rows, ...) each, the
-            inputs of a network with several of them as a tuple.
-        batch_size: rows a batch; fewer where else the last batch would be less than half as
-            large, since one of a few rows would sway the normalisation.
-        seed: of the orders.
+    Parameters
+    ----------
+    *arrays : ndarray
+        Inputs, targets and, where there are any, sample weights: (rows, ...) each, the inputs of a
+        network with several of them as a tuple.
+    batch_size : int
+        Rows a batch; fewer where else the last batch would be less than half as large, since one of
+        a few rows would sway the normalisation.
+    seed : int
+        Of the orders.
     """
     import tensorflow as tf
 

@@ -42,7 +42,16 @@ _WITH_INTERVAL: tuple[evaluation.Metric, ...] = ("accuracy", "balanced_accuracy"
 def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
     """Return the clips of Paper B's four states; `stand_in` is pain where a corpus has no pain.
 
-    Raises InputError where fewer than two of the four states occur.
+    Parameters
+    ----------
+    corpus : Corpus
+    stand_in : str
+        A label.
+
+    Raises
+    ------
+    InputError
+        Fewer than two of the four states occur.
     """
     if "pain" not in corpus.classes and stand_in in corpus.classes:
         corpus = corpus.relabel({stand_in: "pain"})
@@ -52,10 +61,26 @@ def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
 class Scored:
     """One model's scores under one protocol, from out-of-fold answers.
 
-    `predicted` is int64 (repeats, clips), -1 where there was no answer, which counts as wrong;
-    `scores` are `evaluation.scores`, `intervals` those of accuracy, balanced accuracy and macro
-    F1 over infants, and of the area under the ROC curve where it is known how strongly each
-    class was answered in which fold. `trainings` is as in `claims.Result`: a network's repeats.
+    Parameters
+    ----------
+    predicted : ndarray of int64
+        (repeats, clips) or (clips,); -1 where there was no answer, which counts as wrong.
+    corpus : Corpus
+    protocol : {"paper", "leak_free"}
+    strengths : ndarray of float, optional
+        Probabilities or the like, (repeats, clips, classes).
+    folds : list of lists of (train, test), optional
+        Of each repeat, as `evaluation.folds` gives them.
+    trainings : int, optional
+        As in `claims.Result`: a network's repeats.
+
+    Attributes
+    ----------
+    scores : Scores
+        Of `evaluation.scores`.
+    intervals : dict of str to Interval
+        Over infants: of accuracy, balanced accuracy and macro F1, and of the area under the ROC
+        curve ("roc_auc") where it is known how strongly each class was answered in which fold.
     """
 
     def __init__(
@@ -68,10 +93,7 @@ class Scored:
         folds: Folds | None = None,
         trainings: int | None = None,
     ) -> None:
-        """Score the answers.
-
-        `strengths` are probabilities or the like, (repeats, clips, classes).
-        """
+        """Score the answers."""
         self.corpus, self.protocol, self.trainings = corpus, protocol, trainings
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
@@ -102,14 +124,23 @@ class Scored:
     ) -> Scored:
         """Return the scores of networks' probabilities, one training a repeat.
 
-        (clips, classes) or (repeats, clips, classes). A row of NaN is no answer.
+        Parameters
+        ----------
+        probabilities : ndarray of float
+            (clips, classes) or (repeats, clips, classes); a row of NaN is no answer.
+        corpus, folds, protocol : as in `Scored`
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
         return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds, trainings=len(p))
 
     @classmethod
     def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:
-        """Return the scores of always saying the training part's commonest class."""
+        """Return the scores of always saying the training part's commonest class.
+
+        Parameters
+        ----------
+        corpus, folds, protocol : as in `Scored`
+        """
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         equal = np.zeros((*predicted.shape, len(corpus.classes)))
         scored = cls(predicted, corpus, protocol=protocol, strengths=equal, folds=folds)
@@ -128,8 +159,14 @@ class Scored:
     ) -> Scored:
         """Return the scores of a classical model on the same folds.
 
-        A clip whose row of `features` (clips, n) holds NaN trains nothing and gets no answer,
-        which counts as wrong, as it does for a network.
+        Parameters
+        ----------
+        model : estimator
+            Of scikit-learn's kind.
+        features : ndarray of float
+            (clips, n). A clip whose row holds NaN trains nothing and gets no answer, which counts
+            as wrong, as it does for a network.
+        corpus, folds, protocol : as in `Scored`
         """
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         place = np.full(len(corpus), -1)
@@ -163,8 +200,17 @@ class Scored:
     ) -> Scored:
         """Return the scores of a classical model that is fitted on examples, as a network is.
 
-        features, clip: a row an example, (rows, n), and of which clip it is, int (rows,). A clip is
-        answered by the mean of its rows' strengths; one without rows gets no answer.
+        A clip is answered by the mean of its rows' strengths; one without rows gets no answer.
+
+        Parameters
+        ----------
+        model : estimator
+            Of scikit-learn's kind.
+        features : ndarray of float
+            A row an example (rows, n).
+        clip : ndarray of int
+            Of which clip each is (rows,).
+        corpus, folds, protocol : as in `Scored`
         """
         rows = [
             [
@@ -203,8 +249,12 @@ class Scored:
     def results(self, key: str, *names: str) -> pd.DataFrame:
         """Return the scores as rows for `claims.record_table`, each as `<key>.<score>`.
 
-        names: summary scores, with their intervals where they have one; none: all of them, and
-        precision, recall and F1 of each class.
+        Parameters
+        ----------
+        key : str
+        *names : str
+            Summary scores, with their intervals where they have one; none: all of them, and
+            precision, recall and F1 of each class.
         """
         values = {name: interval.value for name, interval in self.intervals.items()}
         values |= {name: getattr(self.scores, name) for name in _SUMMARY}
@@ -249,7 +299,14 @@ def comparison(
 ) -> pd.DataFrame:
     """Return a row a model for `plots.model_scores`: `<protocol>` with `_low` and `_high`.
 
-    `scores` is by (model, protocol), `names` gives the rows and their order.
+    Parameters
+    ----------
+    scores : mapping
+        `Scored` by (model, protocol).
+    names : mapping
+        The row's name by model, in the order of the rows.
+    metric : str
+        One that the scores have an interval of.
     """
     rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
     for (model, protocol), scored in scores.items():

@@ -146,9 +146,16 @@ STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
 class View:
     """The frames that a clip's face crops were cut from: what there is to disturb.
 
-    frames: uint8 (n, height, width, 3); boxes: float32 (n, 4), the face in each, as `video.crops`
-    found it; times_s: float64 (n,). in_sight: bool (n,), whether the detector sees that face in
-    the frame alone, without its neighbours.
+    Parameters
+    ----------
+    frames : list of ndarray
+        uint8 (height, width, 3) each.
+    boxes : ndarray of float32
+        The face in each (n, 4), as `video.crops` found it.
+    times_s : ndarray of float64
+        (n,).
+    in_sight : ndarray of bool
+        Whether the detector sees that face in the frame alone, without its neighbours (n,).
     """
 
     frames: list[Pixels] = field(repr=False)
@@ -160,6 +167,13 @@ class View:
         """Return the crops of the frames after `change`, uint8 (rows, size, size, 3).
 
         A frame in which the detector saw the face and now doesn't has none, nor has a blank one.
+
+        Parameters
+        ----------
+        change : function
+            Returns another frame, of a frame and its box.
+        face_input : FaceInput
+            How crops are cut.
         """
         rows = []
         for frame, box, before in zip(self.frames, self.boxes, self.in_sight, strict=True):
@@ -175,7 +189,19 @@ class View:
 def face_view(clip: Clip, track: FaceTrack, *, fps: float, detector: str) -> View:
     """Return the frames of a clip in which `track` has a usable face.
 
-    fps: that of the track. Raises InputError as `video.frames` does.
+    Parameters
+    ----------
+    clip : Clip
+    track : FaceTrack
+    fps : float
+        That of the track.
+    detector : str
+        See `faces`.
+
+    Raises
+    ------
+    InputError
+        As `video.frames` does.
     """
     wanted = {round(time * fps) for time in track.times_s[track.usable]}
     source = clip.path if clip.still is None else clip.still
@@ -198,8 +224,16 @@ def _sees(frame: Pixels, box: Boxes, detector: str) -> bool:
 def fused(answers: Mapping[str, Array]) -> Answers:
     """Return the answers with "fused" beside "audio" and "image", where both are there.
 
-    float32 (clips, classes), or (trainings, clips, classes): each training's networks are fused
-    with one another.
+    Parameters
+    ----------
+    answers : mapping
+        float32 (clips, classes), or (trainings, clips, classes): each training's networks are fused
+        with one another.
+
+    Raises
+    ------
+    InputError
+        The shapes differ.
     """
     if not {"audio", "image"} <= answers.keys():
         return {**answers}
@@ -214,9 +248,20 @@ def fused(answers: Mapping[str, Array]) -> Answers:
 class Bench:
     """Fold networks of sound and perhaps of faces, which answer clips of infants they never met.
 
-    fits: `CrossFit` by modality, "audio" and "image", each of as many repeats; a repeat is one
-    training. sounds: float32 (samples,) by clip. views: by clip, empty without a face network.
-    seed: of what the disturbances draw; each clip has draws of its own, the same at every level.
+    Parameters
+    ----------
+    corpus : Corpus
+    fits : mapping
+        `CrossFit` by modality, "audio" and "image", each of as many repeats; a repeat is one
+        training.
+    hearing : SoundInput
+    sounds : sequence of ndarray
+        float32 (samples,) by clip.
+    seeing : FaceInput, optional
+    views : sequence of View
+        By clip, empty without a face network.
+    seed : int
+        Of what the disturbances draw; each clip has draws of its own, the same at every level.
     """
 
     corpus: Corpus
@@ -235,9 +280,23 @@ class Bench:
     def answers(self, stress: Stress, level: float) -> Answers:
         """Return the probabilities when one modality suffers.
 
-        float32 (trainings, clips, classes) each; a row of NaN is no answer. Clips are disturbed
-        once, and every training's networks answer the same disturbed clips. Raises InputError
-        where the stress is of pictures, and there is no face network.
+        Clips are disturbed once, and every training's networks answer the same disturbed clips.
+
+        Parameters
+        ----------
+        stress : Stress
+        level : float
+            In the unit of the stress.
+
+        Returns
+        -------
+        dict of str to ndarray
+            float32 (trainings, clips, classes) by modality; a row of NaN is no answer.
+
+        Raises
+        ------
+        InputError
+            The stress is of pictures, and there is no face network.
         """
         if stress.modality not in self.fits:
             raise InputError(f"{stress.key}: there is no network of {stress.modality} to disturb.")
@@ -283,7 +342,14 @@ class Bench:
     def every(
         self, stresses: Sequence[Stress], *, progress: bool = False
     ) -> Iterator[tuple[Stress, float, Answers]]:
-        """Yield each stress and level with the answers under it; those of a missing network not."""
+        """Yield each stress and level with the answers under it; those of a missing network not.
+
+        Parameters
+        ----------
+        stresses : sequence of Stress
+        progress : bool
+            Count the levels on a terminal or in a notebook.
+        """
         pairs = [(s, level) for s in stresses if s.modality in self.fits for level in s.levels]
         with counting("Disturbing", "levels", shown=progress) as report:
             for done, (stress, level) in enumerate(pairs, start=1):
@@ -294,8 +360,15 @@ class Bench:
 def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
     """Return 1 for each clip whose answer is another one, or gone, else 0.
 
-    before, after: float32 (clips, classes), or (trainings, clips, classes). float64 (clips,), or
-    (trainings, clips).
+    Parameters
+    ----------
+    before, after : ndarray of float32
+        (clips, classes), or (trainings, clips, classes).
+
+    Returns
+    -------
+    ndarray
+        float64 (clips,), or (trainings, clips).
     """
     return (decide(before) != decide(after)).astype(np.float64)
 
@@ -307,9 +380,14 @@ def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
 class Calibrated:
     """One model's probabilities, before and after temperature scaling, and when it is unsure.
 
-    before, after, sure: float32 (clips, classes); `sure` is `after` with a row of NaN where the
-    confidence is below its fold's threshold. temperatures, thresholds: float64 (folds,), each
-    chosen on clips that stopped the training of the fold's network, never on test clips.
+    Attributes
+    ----------
+    before, after, sure : ndarray of float32
+        (clips, classes); `sure` is `after` with a row of NaN where the confidence is below its
+        fold's threshold.
+    temperatures, thresholds : ndarray of float64
+        (folds,), each chosen on clips that stopped the training of the fold's network, never on
+        test clips.
     """
 
     before: Array = field(repr=False)
@@ -322,7 +400,17 @@ class Calibrated:
 def validation_answers(fits: Mapping[str, CrossFit], examples: Mapping[str, Examples]) -> Answers:
     """Return what each training's networks say of their validation clips, and fused.
 
-    float32 (trainings, folds, clips, classes), a row of NaN for any other clip.
+    Parameters
+    ----------
+    fits : mapping
+        `CrossFit` by modality.
+    examples : mapping
+        What each was fitted on, `Examples` by modality.
+
+    Returns
+    -------
+    dict of str to ndarray
+        float32 (trainings, folds, clips, classes), a row of NaN for any other clip.
     """
     single = {name: fit.validation(examples[name]) for name, fit in fits.items()}
     by_fit = [
@@ -345,15 +433,15 @@ def calibrated(
 
     Parameters
     ----------
-    probabilities
-        Out of fold, float32 (clips, classes).
-    validation
-        Of the same folds' validation clips, as `validation_answers` gives them.
-    truth
-        Class of each clip, int (clips,).
-    folds
-        (train, test) of each fold.
-    coverage
+    probabilities : ndarray of float32
+        Out of fold (clips, classes).
+    validation : ndarray of float32
+        Of the same folds' validation clips (folds, clips, classes): of one model and training in
+        `validation_answers`.
+    truth : ndarray of int
+        Class of each clip (clips,).
+    folds : sequence of (train, test)
+    coverage : float
         Share of validation clips that are to be answered: it sets the threshold.
     """
     temperatures, thresholds = np.ones((2, len(folds)))
@@ -376,7 +464,18 @@ def at_fold_temperatures(
 ) -> Array:
     """Return out-of-fold probabilities, each fold's test clips at its own temperature.
 
-    float32 (clips, classes), as `probabilities`: of the clips as recorded, or disturbed.
+    Parameters
+    ----------
+    probabilities : ndarray of float32
+        (clips, classes), of the clips as recorded, or disturbed.
+    temperatures : ndarray of float64
+        (folds,).
+    folds : sequence of (train, test)
+
+    Returns
+    -------
+    ndarray
+        float32 (clips, classes).
     """
     after = np.full_like(probabilities, np.nan)
     for value, (_, test) in zip(temperatures, folds, strict=True):

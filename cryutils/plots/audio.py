@@ -49,7 +49,18 @@ def waveform(x: Array, ax: Axes, *, sr: int) -> Axes:
 
 
 def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float = 0.0) -> Axes:
-    """Draw a short stretch of several signals over each other, the later ones dashed."""
+    """Draw a short stretch of several signals over each other, the later ones dashed.
+
+    Parameters
+    ----------
+    named : mapping
+        Float (samples,) by name.
+    ax : Axes
+    sr : int
+        Their rate in Hz.
+    start_s : float
+        When they begin, in s.
+    """
     for number, (name, x) in enumerate(named.items()):
         time_ms = 1000 * (start_s + np.arange(len(x)) / sr)
         solid = number == 0
@@ -65,7 +76,18 @@ def waveforms(named: Mapping[str, Array], ax: Axes, *, sr: int, start_s: float =
 def spectrogram(
     level: Array, ax: Axes, *, sr: int, hop_length: int, floor_db: float = FLOOR_DB
 ) -> Axes:
-    """Draw an STFT's level in dB, float (frames, bins), with the loudest cell at 0 dB."""
+    """Draw an STFT's level in dB, with the loudest cell at 0 dB.
+
+    Parameters
+    ----------
+    level : ndarray of float
+        (frames, bins).
+    ax : Axes
+    sr, hop_length : int
+        Hz, and samples from one frame to the next.
+    floor_db : float
+        How far below the loudest cell colours reach, in dB.
+    """
     image = _picture(
         level - level.max(), ax, seconds=len(level) * hop_length / sr, top=sr / 2000,
         limits=(-floor_db, 0.0), cmap="magma",
@@ -76,7 +98,14 @@ def spectrogram(
 
 
 def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw mel bands' level in dB, float (frames, bands), the axis marked in Hz."""
+    """Draw mel bands' level in dB, the axis marked in Hz.
+
+    Parameters
+    ----------
+    level : ndarray of float
+        (frames, bands).
+    ax, sr, hop_length : as in `spectrogram`
+    """
     top_mel = float(hz_to_mel(sr / 2))
     image = _picture(
         level - level.max(), ax, seconds=len(level) * hop_length / sr, top=top_mel,
@@ -92,9 +121,15 @@ def mel_spectrogram(level: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes
 def cepstrogram(
     coefficients: Array, ax: Axes, *, sr: int, hop_length: int, limit: float | None = None
 ) -> Axes:
-    """Draw MFCC, float (frames, coefficients); 0, the level, would drown the rest and is left out.
+    """Draw MFCC but for 0, the level, which would drown the rest.
 
-    Colours reach from -limit to limit (None: the 99th percentile of what is drawn).
+    Parameters
+    ----------
+    coefficients : ndarray of float
+        (frames, coefficients).
+    ax, sr, hop_length : as in `spectrogram`
+    limit : float, optional
+        Colours reach from -limit to limit (None: the 99th percentile of what is drawn).
     """
     shown = coefficients[:, 1:] if coefficients.shape[1] > 1 else coefficients
     first = coefficients.shape[1] - shown.shape[1]
@@ -110,7 +145,14 @@ def cepstrogram(
 
 
 def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
-    """Draw by how many dB each cell of an STFT changed, float (frames, bins)."""
+    """Draw by how many dB each cell of an STFT changed.
+
+    Parameters
+    ----------
+    change : ndarray of float
+        (frames, bins).
+    ax, sr, hop_length : as in `spectrogram`
+    """
     image = _picture(
         change, ax, seconds=len(change) * hop_length / sr, top=sr / 2000,
         limits=(-60.0, 60.0), cmap="RdBu_r",
@@ -121,7 +163,16 @@ def level_change(change: Array, ax: Axes, *, sr: int, hop_length: int) -> Axes:
 
 
 def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
-    """Draw spectra in dB, float (bins,) from 0 to sr / 2, over frequency."""
+    """Draw spectra in dB over frequency.
+
+    Parameters
+    ----------
+    named : mapping
+        By name, float (bins,) from 0 to sr / 2.
+    ax : Axes
+    sr : int
+        Hz.
+    """
     for number, (name, level) in enumerate(named.items()):
         khz = np.linspace(0, sr / 2000, len(level))
         ax.plot(khz, level, color=INK[number % len(INK)], lw=1.3, label=name)
@@ -131,7 +182,14 @@ def spectra(named: Mapping[str, Array], ax: Axes, *, sr: int) -> Axes:
 
 
 def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
-    """Draw the level in dB of the lowest STFT bins, float (bins,), as points side by side."""
+    """Draw the level in dB of the lowest STFT bins as points side by side.
+
+    Parameters
+    ----------
+    named : mapping
+        By name, float (bins,).
+    ax : Axes
+    """
     for number, (name, level) in enumerate(named.items()):
         offset = 0.12 * (2 * number - len(named) + 1)
         at = np.arange(len(level)) + offset
@@ -145,7 +203,20 @@ def bin_levels(named: Mapping[str, Array], ax: Axes) -> Axes:
 def framing(
     x: Array, ax: Axes, *, sr: int, frame_length: int, hop_length: int, frames: int = 4
 ) -> Axes:
-    """Draw the first `frames` frames of a signal, each with the Hann window that weighs it."""
+    """Draw the first `frames` frames of a signal, each with the Hann window that weighs it.
+
+    Parameters
+    ----------
+    x : ndarray of float
+        (samples,).
+    ax : Axes
+    sr : int
+        Hz.
+    frame_length, hop_length : int
+        Samples of a frame, and from one frame to the next.
+    frames : int
+        How many.
+    """
     pieces = frame(x, frame_length=frame_length, hop_length=hop_length)[:frames]
     used = x[: (len(pieces) - 1) * hop_length + frame_length]
     scale = float(np.abs(used).max()) or 1.0
@@ -162,7 +233,17 @@ def framing(
 
 
 def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axes:
-    """Draw every `every`-th triangle of a mel filter bank, float (bands, bins)."""
+    """Draw every `every`-th triangle of a mel filter bank.
+
+    Parameters
+    ----------
+    filters : ndarray of float
+        (bands, bins), as `audio.mel_filters` gives them.
+    ax : Axes
+    sr : int
+        Hz.
+    every : int
+    """
     hz = np.linspace(0, sr / 2, filters.shape[1])
     for number, triangle in enumerate(filters[::every]):
         ax.plot(hz / 1000, 1000 * triangle, color=INK[number % 2], lw=1.2)
@@ -171,7 +252,17 @@ def mel_filter_bank(filters: Array, ax: Axes, *, sr: int, every: int = 1) -> Axe
 
 
 def mel_lines(named: Mapping[str, Array], ax: Axes, *, sr: int, ylabel: str) -> Axes:
-    """Draw lines over the mel bands from 0 to sr / 2, float (bands,), marked with their centres."""
+    """Draw lines over the mel bands from 0 to sr / 2, marked with their centres.
+
+    Parameters
+    ----------
+    named : mapping
+        By name, float (bands,).
+    ax : Axes
+    sr : int
+        Hz.
+    ylabel : str
+    """
     for number, (name, line) in enumerate(named.items()):
         ax.plot(np.arange(len(line)), line, color=INK[number % len(INK)], lw=1.6, label=name)
     bands = len(next(iter(named.values())))

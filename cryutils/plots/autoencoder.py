@@ -28,8 +28,15 @@ def reconstruction(
 ) -> Sequence[Axes]:
     """Draw a window, its code and what comes back on three axes, the outer two in one colouring.
 
-    original, back: float (frames, coefficients) in dB; code: float (patches, p). `seconds`
-    is the length of all three.
+    Parameters
+    ----------
+    original, back : ndarray of float
+        (frames, coefficients) in dB.
+    code : ndarray of float
+        (patches, p).
+    axes : sequence of Axes
+    seconds : float
+        The length of all three.
     """
     low, high = np.percentile(original, [1, 99])
     panels = (
@@ -51,7 +58,13 @@ def reconstruction(
 def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axes:
     """Draw the error on unseen patches against the size of the code, one line a method.
 
-    `table` has columns `method`, `size` (numbers in the code) and `error` (root mean square).
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `method`, `size` (numbers in the code) and `error` (root mean square).
+    ax : Axes
+    unit : str
+        Of the errors.
     """
     for method, part in table.groupby("method", sort=False):
         curve = part.sort_values("size")
@@ -68,8 +81,12 @@ def bottleneck_errors(table: pd.DataFrame, ax: Axes, *, unit: str = "dB") -> Axe
 def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how many dB each method gains against the ratio of the noise, with intervals.
 
-    `table` has columns `method`, `level` (ratio before, in dB), `value`, `low` and `high`
-    (NaN where there is no interval).
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `method`, `level` (ratio before, in dB), `value`, `low` and `high` (NaN where there
+        is no interval).
+    ax : Axes
     """
     methods = list(dict.fromkeys(table.method))
     for number, method in enumerate(methods):
@@ -92,7 +109,18 @@ def noise_gains(table: pd.DataFrame, ax: Axes) -> Axes:
 def code_map(
     points: Array, names: Sequence[str], ax: Axes, *, most: int = 8, legend: bool = True
 ) -> Axes:
-    """Draw points (n, 2) coloured by name; beyond the `most` frequent names they stay grey."""
+    """Draw points coloured by name; beyond the `most` frequent names they stay grey.
+
+    Parameters
+    ----------
+    points : ndarray of float
+        (n, 2).
+    names : sequence of str
+        One a point.
+    ax : Axes
+    most : int
+    legend : bool
+    """
     labels = pd.Series(list(names))
     shown = sorted(labels.value_counts().index[:most])
     rest = ~labels.isin(shown).to_numpy()

@@ -24,7 +24,11 @@ LABELS = ("#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#99
 def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw clips, infants and effective infants of each class on a logarithmic axis.
 
-    `table` is `Corpus.describe()` without its total.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `Corpus.describe()` without its total.
+    ax : Axes
     """
     rows = np.arange(len(table))[::-1]
     shown = {"clips": "#999999", "infants": "#56B4E9", "effective_infants": "#0072B2"}
@@ -44,7 +48,11 @@ def class_sizes(table: pd.DataFrame, ax: Axes) -> Axes:
 def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw each infant's clips as a bar, most first, coloured by label.
 
-    `table` has one row a clip: `infant` and `label`.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a clip: `infant` and `label`.
+    ax : Axes
     """
     counts = pd.crosstab(table.infant, table.label)
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
@@ -67,8 +75,13 @@ def clips_per_infant(table: pd.DataFrame, ax: Axes) -> Axes:
 def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
     """Draw the clips of each age band, girls and boys side by side.
 
-    `table` has one row a clip: `age` and `sex` ("f", "m" or missing). `order` sorts the bands;
-    what isn't known is a band of its own.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a clip: `age` and `sex` ("f", "m" or missing).
+    ax : Axes
+    order : sequence of str
+        Sorts the bands; what isn't known is a band of its own.
     """
     bands = [
         *(a for a in order if (table.age == a).any()),
@@ -95,7 +108,11 @@ def ages(table: pd.DataFrame, ax: Axes, *, order: Sequence[str]) -> Axes:
 def neighbours(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how often a clip's nearest neighbour shares something with it, beside chance.
 
-    `table` has an index of what is shared and columns `measured` and `chance`, shares 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index of what is shared, and columns `measured` and `chance`, shares 0-1.
+    ax : Axes
     """
     rows = np.arange(len(table))[::-1]
     for offset, column, colour in ((0.17, "measured", "#0072B2"), (-0.17, "chance", "#BBBBBB")):

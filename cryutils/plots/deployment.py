@@ -25,8 +25,14 @@ _MARKERS = {"float": "o", "float16": "s", "int8": "^"}
 def quantisation(table: pd.DataFrame, axes: Sequence[Axes]) -> Sequence[Axes]:
     """Draw latency against size, and the change of macro F1 from "float" with its interval.
 
-    `table` is `papers.quantisation.assess`'s, of one format; two axes. A change whose interval
-    holds 0 is drawn open.
+    A change whose interval holds 0 is drawn open.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `papers.quantisation.assess`'s, of one format.
+    axes : sequence of Axes
+        Two.
     """
     cost, worth = axes
     for name, part in table.groupby("model", sort=False):

@@ -43,16 +43,24 @@ def proposed_model(
 ) -> Axes:
     """Draw the proposed model, input to state: what the paper's Figure 2 shows.
 
-    Args:
-        ax: wide, say 12 x 5 inches.
-        encoder: units of the encoder's layers, the bottleneck's last.
-        dnn: units of the dense layers behind it.
-        image: units of the image submodel's dense layer.
-        hidden: units of the ensemble's dense layer.
-        classes: the states.
-        backbone: its name, and `weights` whose they are.
-        rolling: how many frames the rolling average takes; None where the deque holds all.
-        ensemble_input: "features" or "probabilities", whichever are concatenated.
+    Parameters
+    ----------
+    ax : Axes
+        Wide, say 12 x 5 inches.
+    encoder : sequence of int
+        Units of the encoder's layers, the bottleneck's last.
+    dnn : sequence of int
+        Units of the dense layers behind it.
+    image, hidden : int
+        Units of the image submodel's dense layer, and of the ensemble's.
+    classes : sequence of str
+        The states.
+    backbone, weights : str
+        Its name, and whose its weights are.
+    rolling : int, optional
+        How many frames the rolling average takes; None where the deque holds all.
+    ensemble_input : {"features", "probabilities"}
+        Whichever are concatenated.
     """
     *front, bottleneck = encoder
     code = [
@@ -146,12 +154,17 @@ def table3(
 ) -> Axes:
     """Draw Table 3: the paper's figure and ours under three splits, a row a pair and model.
 
-    Args:
-        table: columns `pair` and `model` (keys as in the results), `protocol` ("frame",
-            "paper", "leak_free"), `value`, `low` and `high` (NaN for none); shares 0-1.
-        ax: say 9 x 8 inches.
-        published: the paper's share by (pair, model), drawn as a hollow mark.
-        majority: the share of each pair's commonest class, drawn as a tick.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `pair` and `model` (keys as in the results), `protocol` ("frame", "paper",
+        "leak_free"), `value`, `low` and `high` (NaN for none); shares 0-1.
+    ax : Axes
+        Say 9 x 8 inches.
+    published : mapping
+        The paper's share by (pair, model), drawn as a hollow mark.
+    majority : mapping
+        The share of each pair's commonest class, drawn as a tick.
     """
     pairs = [pair for pair in PAIRS if pair in set(table.pair)]
     models = [model for model in ENSEMBLES if model in set(table.model)]
@@ -196,8 +209,14 @@ def ablation(
 ) -> Axes:
     """Draw the ensemble's score with each subset of the inputs under both protocols.
 
-    `table` has columns `subset` ("mfcc", ..., "mfcc+stft+image"), `protocol` ("paper",
-    "leak_free"), `value`, `low` and `high`; shares 0-1. Few inputs stand above many.
+    Few inputs stand above many.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `subset` ("mfcc", ..., "mfcc+stft+image"), `protocol` ("paper", "leak_free"),
+        `value`, `low` and `high`; shares 0-1.
+    ax, chance, xlabel : as in `model_scores`
     """
     order = sorted(dict.fromkeys(table.subset), key=lambda subset: subset.count("+"))
     wide = pd.DataFrame(index=pd.Index(order))
@@ -220,8 +239,16 @@ def submodel_curves(
 ) -> Sequence[Axes]:  # fmt: skip
     """Draw the paper's Figure 3: `what` over epochs, a panel a submodel, named after its input.
 
-    `histories` and `what` as `learning_curves` takes them, or with `task` for `fold` as
-    `stacked.fit` gives them; `published` gives the epoch at which the paper stopped.
+    Parameters
+    ----------
+    histories : mapping
+        By input, as `learning_curves` takes them, or with `task` for `fold` as `stacked.fit` gives
+        them.
+    axes : sequence of Axes
+    what : str
+        As in `learning_curves`.
+    published : mapping, optional
+        By input, the epoch at which the paper stopped.
     """
     for (name, history), ax in zip(histories.items(), axes, strict=True):
         _curves(history, ax, what=what, stop=(published or {}).get(name))
@@ -234,7 +261,13 @@ def ensemble_curves(
 ) -> Sequence[Axes]:
     """Draw the paper's Figure 4, two panels: loss and accuracy of the final model over epochs.
 
-    `history` and `published` as in `submodel_curves`.
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        As one of `submodel_curves`.
+    axes : sequence of Axes
+    published : int, optional
+        The epoch at which the paper stopped.
     """
     for what, ax in zip(("loss", "accuracy"), axes, strict=True):
         _curves(history, ax, what=what, stop=published)

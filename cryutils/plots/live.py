@@ -32,8 +32,17 @@ __all__ = ["gate_curve", "readings"]
 def gate_curve(table: pd.DataFrame, ax: Axes, *, cries: str, threshold: float) -> Axes:
     """Draw recall of `cries` against the false alarms of each other sound, over all thresholds.
 
-    table: of `gating.curve`. cries: the source whose recall is shown. A point marks `threshold`;
-    dashed lines what is asked of the gate: 95 % and 5 %.
+    Dashed lines are what is asked of the gate: 95 % and 5 %.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `gating.curve`.
+    ax : Axes
+    cries : str
+        The source whose recall is shown.
+    threshold : float
+        Marked by a point.
     """
     by_threshold = table.pivot(index="threshold", columns="source", values="passing")
     at = int(np.abs(by_threshold.index.to_numpy(float) - threshold).argmin())
@@ -58,7 +67,15 @@ def readings(
 ) -> Sequence[Axes]:
     """Draw the gate's score over time, and below it each state's probability and the verdicts.
 
-    answers: readings in order of time, counted from 0 s. threshold: the gate's. Two axes.
+    Parameters
+    ----------
+    answers : sequence of Reading
+        In order of time, counted from 0 s.
+    classes : sequence of str
+    axes : sequence of Axes
+        Two.
+    threshold : float
+        The gate's.
     """
     gate, states = axes
     times = [answer.time for answer in answers]

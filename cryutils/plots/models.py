@@ -45,7 +45,11 @@ _KINDS = {
 def architecture(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw a network as a row of blocks, input to output.
 
-    `table` is `blocks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `blocks.describe`'s: `kind`, `output` (shape as text), `parameters` (int).
+    ax : Axes
     """
     for k, row in enumerate(table.to_dict("records")):
         kind = str(row["kind"])
@@ -73,9 +77,17 @@ def learning_curves(
 ) -> Axes:
     """Draw `what` and `val_<what>` over epochs, one thin line a fold, and their mean.
 
-    `history` has columns `fold`, `epoch`, `<what>` and `val_<what>`, and may have `repeat`;
-    `best` marks the epochs whose weights were kept. The mean ends with the first fold that does:
-    the mean of those that go on would jump.
+    The mean ends with the first fold that does: the mean of those that go on would jump.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Columns `fold`, `epoch`, `<what>` and `val_<what>`, and perhaps `repeat`.
+    ax : Axes
+    what : str
+        Such as "loss" or "accuracy".
+    best : sequence of int
+        The epochs whose weights were kept, to be marked.
     """
     one_fit = [name for name in ("repeat", "fold") if name in history]
     fits = history.groupby(one_fit)
@@ -100,8 +112,14 @@ def learning_curves(
 def per_class(table: pd.DataFrame, ax: Axes, *, chance: float | None = None) -> Axes:
     """Draw precision, recall and F1 of each class, and their macro means, as grouped points.
 
-    `table` has an index of classes (the last may be "macro mean") and columns `precision`,
-    `recall`, `f1`, shares 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index of classes (the last may be "macro mean") and columns `precision`, `recall`, `f1`,
+        shares 0-1.
+    ax : Axes
+    chance : float, optional
+        A share, drawn as a line.
     """
     rows = np.arange(len(table))[::-1]
     marks = {"precision": "<", "recall": ">", "f1": "o"}
@@ -126,8 +144,15 @@ def model_scores(
 ) -> Axes:
     """Draw each model's score under both protocols with its interval, one row a model.
 
-    `table` has an index of names and, for `paper` and `leak_free`, `<protocol>`,
-    `<protocol>_low` and `<protocol>_high`; shares 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index of names and, for `paper` and `leak_free`, `<protocol>`, `<protocol>_low` and
+        `<protocol>_high`; shares 0-1.
+    ax : Axes
+    chance : float
+        A share, drawn as a line.
+    xlabel : str
     """
     by_protocol(table, ax)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
@@ -152,8 +177,14 @@ def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
 def gains(table: pd.DataFrame, ax: Axes, *, xlabel: str) -> Axes:
     """Draw differences between two models with their paired intervals, one row a comparison.
 
-    `table` has an index of names and columns `value`, `low`, `high`. An interval that holds 0
-    shows no difference, and is drawn open; so is a value without one (None or NaN).
+    An interval that holds 0 shows no difference, and is drawn open; so is a value without one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index of names and columns `value`, `low`, `high` (None or NaN for none).
+    ax : Axes
+    xlabel : str
     """
     rows = np.arange(len(table))[::-1]
     for row, item in zip(rows, table.astype(float).to_dict("records"), strict=True):
@@ -173,8 +204,17 @@ def stress(
 ) -> Axes:
     """Draw macro F1 against the level of a disturbance, one line a modality.
 
-    `table` has columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`; levels
-    are drawn evenly spaced, the mildest first (`falling`: the largest is the mildest).
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `level`, `modality` ("audio", "image", "fused") and `macro_f1`, shares 0-1; levels
+        are drawn evenly spaced, the mildest first.
+    ax : Axes
+    xlabel : str
+    chance : float
+        A share, drawn as a line.
+    falling : bool
+        The largest level is the mildest.
     """
     levels = sorted(table.level.unique(), reverse=falling)
     for name, colour in MODALITIES.items():
@@ -193,9 +233,16 @@ def decisions(
 ) -> Axes:  # fmt: skip
     """Draw what each model would have said at every moment of a recording, one strip a model.
 
-    timelines: by name, float32 (windows, classes) of probabilities `step_s` seconds apart. A
-    strip's colour is the most probable state, pale where it is unsure; a row of NaN, no answer,
-    leaves a gap.
+    A strip's colour is the most probable state, pale where it is unsure.
+
+    Parameters
+    ----------
+    timelines : mapping
+        By name, float32 (windows, classes) of probabilities; a row of NaN, no answer, leaves a gap.
+    classes : sequence of str
+    ax : Axes
+    step_s : float
+        From one window to the next, in s.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Patch
@@ -232,9 +279,16 @@ def probabilities(
     *,
     truth: int | None = None,
 ) -> Axes:
-    """Draw the probabilities (classes,) of several models for one clip as grouped bars.
+    """Draw the probabilities of several models for one clip as grouped bars.
 
-    `truth` is the label's index; its name is set in bold.
+    Parameters
+    ----------
+    answers : mapping
+        By model, float32 (classes,).
+    classes : sequence of str
+    ax : Axes
+    truth : int, optional
+        The label's index; its name is set in bold.
     """
     width = 0.8 / len(answers)
     for k, (name, p) in enumerate(answers.items()):
@@ -256,7 +310,13 @@ def face_track(
 ) -> npt.NDArray[np.object_]:
     """Draw each frame of a `track` with the face's box on it, and below it what is cut out.
 
-    frames: uint8 (height, width, 3) RGB, as many as the track has. axes: (2, frames).
+    Parameters
+    ----------
+    frames : sequence of ndarray
+        uint8 (height, width, 3) RGB, as many as the track has.
+    track : FaceTrack
+    axes : ndarray of Axes
+        (2, frames).
     """
     from matplotlib.patches import Rectangle
 
@@ -272,7 +332,15 @@ def face_track(
 def pictures(
     images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw RGB pictures, uint8 (height, width, 3), one an ax, each with its title."""
+    """Draw pictures, one an ax, each with its title.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+        uint8 (height, width, 3) RGB.
+    titles : sequence of str
+    axes : sequence of Axes
+    """
     for ax in axes:
         ax.axis("off")
     for image, title, ax in zip(images, titles, axes, strict=False):

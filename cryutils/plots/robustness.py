@@ -25,9 +25,16 @@ _ASIDE = {"audio": -0.08, "image": 0.0, "fused": 0.08}  # so that intervals don'
 def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
     """Draw macro F1 against the level of each disturbance, a panel each, a line a modality.
 
-    `table` has columns `name` and `unit` (of the disturbance), `level` (NaN where there is none of
-    it; then in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN for none).
     Panels without a disturbance are left blank.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `name` and `unit` (of the disturbance), `level` (NaN where there is none of it; then
+        in the order of the rows), `modality`, `macro_f1`, `low` and `high` (NaN for none).
+    axes : sequence of Axes
+    chance : float
+        A share, drawn as a line.
     """
     for ax in axes:
         ax.axis("off")
@@ -53,8 +60,13 @@ def stress_panels(table: pd.DataFrame, axes: Sequence[Axes], *, chance: float) -
 def reliability(tables: Mapping[str, pd.DataFrame], ax: Axes) -> Axes:
     """Draw the share of right answers against confidence, a series each, with 95 % intervals.
 
-    tables: by name, of `calibration.reliability`. A point's area grows with its clips; on the
-    diagonal confidence is what it says.
+    A point's area grows with its clips; on the diagonal confidence is what it says.
+
+    Parameters
+    ----------
+    tables : mapping
+        By name, of `calibration.reliability`.
+    ax : Axes
     """
     ax.plot([0, 1], [0, 1], color=COLOURS["chance"], ls="--", lw=1)
     for k, (name, table) in enumerate(tables.items()):
@@ -71,8 +83,13 @@ def risk_coverage(
 ) -> Axes:
     """Draw the share of wrong answers against the share of clips answered, a line a modality.
 
-    curves: by modality, of `calibration.risk_coverage`. chosen: by modality, coverage and risk at
-    the thresholds that validation clips chose.
+    Parameters
+    ----------
+    curves : mapping
+        By modality, of `calibration.risk_coverage`.
+    ax : Axes
+    chosen : mapping
+        By modality, coverage and risk at the thresholds that validation clips chose.
     """
     for name, table in curves.items():
         ax.plot(table.coverage, table.risk, color=MODALITIES[name], lw=1.6, label=name)
@@ -88,9 +105,16 @@ def evidence(
     titles: Sequence[str],
     axes: Sequence[Axes],
 ) -> Sequence[Axes]:
-    """Draw pictures, uint8 (height, width, 3), with what a network saw in them laid over.
+    """Draw pictures with what a network saw in them laid over.
 
-    maps: float32 (n, height, width), each coloured from its own 0 to its own largest value.
+    Parameters
+    ----------
+    pictures : sequence of ndarray
+        uint8 (height, width, 3) RGB.
+    maps : ndarray of float32
+        (n, height, width), each coloured from its own 0 to its own largest value.
+    titles : sequence of str
+    axes : sequence of Axes
     """
     for ax in axes:
         ax.axis("off")

@@ -84,11 +84,18 @@ def source(figure: Figure, note: str) -> Figure:
 
 
 def save(figure: Figure, key: str, caption: str) -> None:
-    """Write `figure` to the run's `figures/<key>.png`; `caption` is a sentence on what it shows.
+    """Write `figure` to the run's `figures/<key>.png`.
 
     The picture carries its caption, its data (as `source` wrote it) and its notebook, which the
     report shows beside it. Nothing is returned, for a notebook would show the figure a second
     time.
+
+    Parameters
+    ----------
+    figure : Figure
+    key : str
+    caption : str
+        A sentence on what it shows.
     """
     data = " ".join(text.get_text() for text in figure.texts if text.get_gid() == "source")
     with writing(figure_path(key)) as part:
@@ -115,9 +122,15 @@ def protocol_scores(
 ) -> Axes:
     """Draw published figure, paper's protocol and leak-free score, one row a classifier.
 
-    `table` has an index of row names, column `published` (NaN where none) and, for each
-    protocol, `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
-    `chance` is the accuracy of always saying the commonest class, of all rows or of each.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        An index of row names, column `published` (NaN where none) and, for each protocol,
+        `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
+    ax : Axes
+    chance : float or pandas.Series
+        The accuracy of always saying the commonest class, of all rows or of each.
+    xlabel : str
     """
     rows = by_protocol(table, ax)
     ax.plot(
@@ -166,10 +179,18 @@ def rungs(
 ) -> Axes:
     """Draw the score of each rung of the audit with its interval, `honest` on top.
 
-    `table` has one row a rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1)
-    and `added_low`, above 0 where a mistake is shown to inflate; those are drawn in the colour of
-    the paper's protocol, the honest one in that of leak-free scores, all others in grey.
-    `reference` is the score of a model that knows nothing, `reference_name` which one.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a rung, in order from the top: `rung`, `value`, `low`, `high` (shares 0-1) and
+        `added_low`, above 0 where a mistake is shown to inflate; those are drawn in the colour of
+        the paper's protocol, the honest one in that of leak-free scores, all others in grey.
+    ax : Axes
+    reference : float
+        The score of a model that knows nothing.
+    reference_name : str
+        Which one.
+    xlabel : str
     """
     names = table.rung.astype(str).tolist()
     for row, (name, part) in enumerate(zip(names, table.to_dict("records"), strict=True)):
@@ -190,7 +211,13 @@ def rungs(
 def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw the accuracy of every single hold-out split, and the paper's one figure on top.
 
-    `table` has one row a split: `classifier`, `protocol`, `accuracy`, and `published`.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a split: `classifier`, `protocol`, `accuracy` and `published`, shares 0-1.
+    ax : Axes
+    chance : float
+        The share of the commonest class, drawn as a line.
     """
     import seaborn
 
@@ -214,8 +241,18 @@ def specification_curve(
 ) -> Axes:
     """Draw single hold-outs by recipe, in the order of their medians, and the published figure.
 
-    `table` has one row a hold-out of one cell: `protocol`, `accuracy`, `majority` (0-1), and the
-    columns `choices`, which together name a recipe. Lines are medians, bands the middle 90 %.
+    Lines are medians, bands the middle 90 %.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a hold-out of one cell: `protocol`, `accuracy`, `majority` (0-1), and the columns
+        `choices`.
+    ax : Axes
+    choices : sequence of str
+        Which together name a recipe.
+    published : float
+        A share, 0-1.
     """
     levels = (
         table.groupby(["protocol", *choices])
@@ -240,7 +277,13 @@ def specification_curve(
 def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw the accuracy of many random splits, one point each, and their mean, by protocol.
 
-    `table` has one row a split: `protocol` ("paper" or "leak_free") and `accuracy`, 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a split: `protocol` ("paper" or "leak_free") and `accuracy`, 0-1.
+    ax : Axes
+    chance : float
+        The share of the commonest class, drawn as a line.
     """
     rng = np.random.default_rng(0)  # scatters points that would hide each other
     for row, protocol in enumerate(("leak_free", "paper")):
@@ -279,7 +322,13 @@ def donors(corpus: Corpus, ax: Axes) -> Axes:
 def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw each cell's balanced accuracy with (filled) and without (open) a donor.
 
-    `table` has columns `cell`, `protocol`, `with` and `without`; scores are shares, 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `cell`, `protocol`, `with` and `without`; scores are shares, 0-1.
+    ax : Axes
+    chance : float
+        A share, drawn as a line.
     """
     cells = list(dict.fromkeys(table.cell))[::-1]
     for protocol, offset in (("paper", 0.16), ("leak_free", -0.16)):
@@ -297,7 +346,15 @@ def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
-    """Draw a confusion matrix, int (classes, classes), as shares of each true class."""
+    """Draw a confusion matrix as shares of each true class.
+
+    Parameters
+    ----------
+    matrix : ndarray of int
+        (classes, classes), a row a true class.
+    classes : sequence of str
+    ax : Axes
+    """
     import seaborn
 
     totals = matrix.sum(axis=1, keepdims=True)
@@ -316,7 +373,13 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
 def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw scores against the dial `signal`, one line a protocol, with intervals.
 
-    `table` has columns `signal`, `protocol`, `score`, `low` and `high`, all 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `signal`, `protocol`, `score`, `low` and `high`; numbers 0-1.
+    ax : Axes
+    chance : float
+        A share, drawn as a line.
     """
     for protocol, part in table.groupby("protocol"):
         colour = COLOURS[str(protocol)]

@@ -55,9 +55,14 @@ def residual_block(ax: Axes, *, layers: Sequence[str] = ("3 × 3", "3 × 3")) ->
 def residual_maps(
     maps: Mapping[str, npt.NDArray[np.floating]], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw feature maps by name, each (height, width), in one scale about 0: red above, blue below.
+    """Draw feature maps by name in one scale about 0: red above, blue below.
 
-    `maps` in order, for example x, F(x) and F(x) + x of one channel of a block.
+    Parameters
+    ----------
+    maps : mapping
+        By name, in order, (height, width): for example x, F(x) and F(x) + x of one channel of a
+        block.
+    axes : sequence of Axes
     """
     largest = max(float(np.abs(values).max()) for values in maps.values()) or 1.0
     for (name, values), ax in zip(maps.items(), axes, strict=True):
@@ -70,8 +75,13 @@ def residual_maps(
 def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how far apart two frames lie, one row a kind of pair; 1 is what strangers have.
 
-    `table` is `framewise.alike`'s: `pair` and `distance`. Half of the pairs lie in the thick
-    bar, 90 % on the thin one; the point is the median.
+    Half of the pairs lie in the thick bar, 90 % on the thin one; the point is the median.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `framewise.alike`'s: `pair` and `distance`.
+    ax : Axes
     """
     names = list(dict.fromkeys(table.pair))[::-1]
     colour = MODALITIES["image"]
@@ -93,8 +103,14 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
 def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     """Draw each model's score under three splits with its interval, one row a model.
 
-    `table` is `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips
-    divided) and `leak_free`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips divided) and
+        `leak_free`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
+    ax : Axes
+    chance : float
+        A share, drawn as a line.
     """
     rows = np.arange(len(table))[::-1]
     for offset, (split, (colour, words)) in zip((0.22, 0.0, -0.22), SPLITS.items(), strict=True):
@@ -113,8 +129,17 @@ def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 def rolling(rolled: Sequence[Rolled], axes: Sequence[Axes], *, chance: float) -> Sequence[Axes]:
     """Draw what a rolling average does, two panels: label changes a minute, and what is right.
 
-    `rolled` is `rolling.over_windows`'. The right panel has the frames' labels and the last
-    label of each video, with intervals over infants.
+    The right panel has the frames' labels and the last label of each video, with intervals over
+    infants.
+
+    Parameters
+    ----------
+    rolled : sequence of Rolled
+        Of `rolling.over_windows`.
+    axes : sequence of Axes
+        Two.
+    chance : float
+        A share, drawn as a line.
     """
     places = np.arange(len(rolled))
     words = [str(score.n) for score in rolled]

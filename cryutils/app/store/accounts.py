@@ -52,7 +52,17 @@ class Users:
         self._database, self._clock = database, clock
 
     def add(self, name: str, password: str) -> str:
-        """Add a user and return the name as it is kept. Raises InputError for a name in use."""
+        """Add a user and return the name as it is kept.
+
+        Parameters
+        ----------
+        name, password : str
+
+        Raises
+        ------
+        InputError
+            A name in use.
+        """
         user = _folded(clean_name(name))
         if not self._database.add("users", [{"name": user, "hash": _hashed(password)}]):
             raise InputError(f"{user}: a user of this name is there already; choose another.")

@@ -25,7 +25,17 @@ class Infants:
         self._database, self._users, self._clock = database, users, clock
 
     def add(self, name: str, *, user: str) -> Log:
-        """Add an infant that `user` cares for. Raises InputError where the user has the name."""
+        """Add an infant that `user` cares for.
+
+        Parameters
+        ----------
+        name, user : str
+
+        Raises
+        ------
+        InputError
+            The user has the name.
+        """
         name, user = clean_name(name), self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
             raise InputError(f"{name}: an infant of this name is there already; choose another.")

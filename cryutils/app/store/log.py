@@ -61,8 +61,18 @@ class Log:
         """Log readings of a session; return how many were new. When it returns, they are durable.
 
         A reading of the same session and time is the same reading: whoever got no answer repeats
-        the call. Late and out-of-order readings are welcome. Raises InputError for a session of
-        another infant or user, and for numbers that are none.
+        the call. Late and out-of-order readings are welcome.
+
+        Parameters
+        ----------
+        session : int
+            Of `begin`.
+        readings : sequence of Reading
+
+        Raises
+        ------
+        InputError
+            A session of another infant or user, or numbers that are none.
         """
         infant = self._reached()
         whose = {} if self._user is None else {"user": self._user}
@@ -82,7 +92,13 @@ class Log:
             return database.add("readings", rows)
 
     def readings(self, since: float | None = None, until: float | None = None) -> Iterator[Reading]:
-        """Yield the readings from `since` on and before `until`, in s since 1970, by time."""
+        """Yield the readings by time.
+
+        Parameters
+        ----------
+        since, until : float, optional
+            From the first on and before the second, in s since 1970.
+        """
         for row in self._database.readings(self._reached(), Span(since, until)):
             parts = {name: json.loads(row[name] or "null") for name in _PARTS}
             plain = {name: row[name] for name in ("time", "verdict", "cry", "note")}
@@ -103,11 +119,21 @@ class Log:
             yield row | {"infant": self.name, "source": source, "corrected": changed}
 
     def correct(self, start: float, stop: float, verdict: str) -> None:
-        """Say what the readings from `start` to `stop` (s since 1970) should have said.
+        """Say what the readings from `start` to `stop` should have said.
 
         "It was right" is a correction to the verdict itself. Where several speak of a reading, the
-        newest holds, for readings that come late, too; of a gap none does. Raises InputError for
-        times that are none, or lie more than a day apart, and for an empty verdict.
+        newest holds, for readings that come late, too; of a gap none does.
+
+        Parameters
+        ----------
+        start, stop : float
+            s since 1970.
+        verdict : str
+
+        Raises
+        ------
+        InputError
+            Times that are none, or lie more than a day apart, or an empty verdict.
         """
         if not 0 <= start <= stop <= min(start + _DAY_S, _LATEST):
             raise InputError(f"{start:g} to {stop:g}: a correction is of a day at most.")
@@ -137,9 +163,25 @@ class Log:
     ) -> pd.DataFrame:  # fmt: skip
         """Return how many readings said what, corrections heeded, a row a period of zone `tz`.
 
-        Rows are all periods from the first reading to the last that touch `since` to `until` (s
-        since 1970), by when they begin there; columns the verdicts. Days have 23 to 25 hours.
-        Raises InputError for an unknown zone or period.
+        Parameters
+        ----------
+        by : {"hour", "day", "week"}
+            Days have 23 to 25 hours.
+        tz : str
+            Such as "Europe/Vienna".
+        since, until : float, optional
+            In s since 1970.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows are all periods from the first reading to the last that touch `since` to `until`,
+            by when they begin there; columns the verdicts.
+
+        Raises
+        ------
+        InputError
+            An unknown zone or period.
         """
         import pandas as pd
 

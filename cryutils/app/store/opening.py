@@ -83,9 +83,19 @@ class Store:
 def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
     """Return the store at `url`, made or brought up to this version where that is needed.
 
-    None: CRYUTILS_STORE, else a file in the user's data folder. Relative files are resolved against
-    the folder where the command was started. Raises InputError, in one line without a password,
-    where there is no such place, it can't be reached or written, or a newer version made it.
+    Parameters
+    ----------
+    url : str, optional
+        None: CRYUTILS_STORE, else a file in the user's data folder. Relative files are resolved
+        against the folder where the command was started.
+    clock : function
+        The time in s since 1970.
+
+    Raises
+    ------
+    InputError
+        In one line without a password: there is no such place, it can't be reached or written, or a
+        newer version made it.
     """
     database = _database(url or os.environ.get("CRYUTILS_STORE") or _default())
     with ExitStack() as stack:
