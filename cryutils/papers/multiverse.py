@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io import cache
-from cryutils._io.parallel import identities
+from cryutils._io.parallel import Identity, identities
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
@@ -81,6 +81,7 @@ def table2(
         A class has too few clips or infants to be divided.
     """
     y, _ = class_indices(corpus.labels)
+    files = identities(clip.path for clip in corpus)
     holdouts = {
         (clips, protocol): _holdouts(corpus, counts, protocol, draws, test_size, seed)
         for clips, counts in sizes.items()
@@ -88,13 +89,13 @@ def table2(
     }
     recipes = list(product(settings, SCALINGS, SUMMARIES))
     tables = []
-    with counting("Table 2's recipes", "recipes") as report:
+    with counting("Table 2's recipes", "recipes") as report, one_thread():
         for number, (kind, scaling, summary) in enumerate(recipes):
             report(number, len(recipes))
             X = FoldFeatures(corpus, kind, sr, scaling, dict(settings[kind]), summary)
             for (clips, protocol), folds in holdouts.items():
                 accuracies = {
-                    name: _accuracies(name, X, y, folds, seed)
+                    name: _accuracies(name, X, y, folds, files, seed)
                     for name in ("majority", *classifiers)
                 }
                 table = pd.DataFrame(accuracies).rename_axis("draw").reset_index()
@@ -177,7 +178,12 @@ def _drawn(clips: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray
 
 
 def _accuracies(
-    name: str, X: FoldFeatures, y: NDArray[np.int64], folds: list[Fold], seed: int
+    name: str,
+    X: FoldFeatures,
+    y: NDArray[np.int64],
+    folds: list[Fold],
+    files: tuple[Identity, ...],
+    seed: int,
 ) -> NDArray[np.float64]:
     """Return a classifier's accuracy on each fold, float64 (folds,); the majority's, too."""
 
@@ -188,12 +194,10 @@ def _accuracies(
             ]
         else:
             model = table2_classifiers(scaling=X.scaling, seed=seed)[name]
-            with one_thread():
-                predicted = fit_and_predict(model, X, y, folds)
+            predicted = fit_and_predict(model, X, y, folds)
         right = [np.mean(p == y[test]) for p, (_, test) in zip(predicted, folds, strict=True)]
         return {"accuracy": np.array(right)}
 
-    files = identities(clip.path for clip in X.corpus)
     recipe = [VERSION, name, files, X.kind, X.sr, X.scaling, X.settings, X.summary, seed]
     key = cache.key(recipe, y, *(part for fold in folds for part in fold))
     return cache.arrays(cache_dir() / "multiverse" / f"{key}.npz", compute)["accuracy"]
