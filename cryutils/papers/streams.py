@@ -172,16 +172,21 @@ def with_pictures(
         Of each clip of `streams.corpus`, float32 (frames, features).
     fps, head_fps : as in `gather`
     """
-    windows, frames, first = [], [], 0
+    chosen, windows, first = [], [], 0
     every = max(1, round(fps / (head_fps or fps)))
     for k, embedded in enumerate(embeddings):
         middles = streams.middle_s[streams.clip == k]
         frame, window = pairs(np.arange(0, len(embedded), every) / fps, middles)
+        chosen.append(frame * every)
         windows.append(first + window)
-        frames.append(np.asarray(embedded[frame * every]))
-        cache.let_go(embedded)
         first += len(middles)
-    return replace(streams, frames=np.concatenate(frames), frame_window=np.concatenate(windows))
+    # Not concatenated, which would hold half a gigabyte twice at the paper's size.
+    frames = np.empty((sum(map(len, chosen)), embeddings[0].shape[1]), np.float32)
+    parts = np.split(frames, np.cumsum([len(rows) for rows in chosen])[:-1])
+    for part, rows, embedded in zip(parts, chosen, embeddings, strict=True):
+        part[:] = embedded[rows]
+        cache.let_go(embedded)
+    return replace(streams, frames=frames, frame_window=np.concatenate(windows))
 
 
 def pairs(
