@@ -27,6 +27,8 @@ from cryutils.errors import InputError
 
 __all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
 
+_STARTS = 3  # of a kernel, before its notebook has failed
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -110,7 +112,6 @@ def execute(
     Within a long cell `report(text)` tells what `progress.counting` counts there.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
@@ -142,7 +143,7 @@ def execute(
             # s; half to leave by itself, which a kernel with TensorFlow doesn't, and then SIGTERM.
             config=Config({"KernelManager": {"shutdown_wait_time": 1.0}}),
         )
-    except (PapermillException, DeadKernelError) as failure:
+    except (PapermillException, RuntimeError) as failure:  # a DeadKernelError is such
         error = _one_line(failure)
     seconds = time.monotonic() - started
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
@@ -205,11 +206,24 @@ def _announce(report: Callable[[float], None]) -> None:
             nb_man.save = lambda **_: None
             report(0.0)
             try:
-                return super().execute_managed_notebook(nb_man, *args, **options)
+                return _with_kernel(super().execute_managed_notebook, nb_man, *args, **options)
             finally:
                 nb_man.save = save
 
     papermill_engines.register("cryutils", Engine)
+
+
+def _with_kernel(run: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what `run` does, tried again where its kernel never began.
+
+    Jupyter chooses a kernel's ports before the kernel takes them, so another program may be faster.
+    """
+    for attempt in range(1, _STARTS + 1):
+        try:
+            return run(*args, **options)
+        except RuntimeError as error:
+            if "before replying" not in str(error) or attempt == _STARTS:
+                raise
 
 
 def _one_line(error: Exception) -> str:

@@ -593,6 +593,36 @@ def test_a_name_that_would_leave_its_folder_is_refused(
     assert not (apart / "outputs").exists()
 
 
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_kernel_whose_ports_were_taken_is_started_again(
+    failures: int,
+    project: Path,
+    apart: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A kernel that takes its own first port before it begins, as another program may.
+    home = apart / "jupyter" / "kernels" / "python3"
+    home.mkdir(parents=True)
+    launch = f"""
+import json, runpy, socket, sys
+from pathlib import Path
+starts = Path({str(apart / "starts")!r})
+starts.open("a").write("x")
+if len(starts.read_text()) <= {failures}:
+    taken = socket.create_server(("127.0.0.1", json.load(open(sys.argv[2]))["shell_port"]))
+runpy.run_module("ipykernel_launcher", run_name="__main__")
+"""
+    spec = {"argv": [sys.executable, "-c", launch, "-f", "{connection_file}"],
+            "display_name": "Python 3", "language": "python"}  # fmt: skip
+    (home / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(apart / "jupyter"))
+    assert command("run", "01_first") == (failures > 2)
+    assert len((apart / "starts").read_text()) == 3
+    if failures > 2:
+        assert "01_first: RuntimeError: Kernel died before replying" in capsys.readouterr().err
+
+
 def test_a_damaged_run_is_mended_by_the_next_call(
     finished: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
