@@ -45,7 +45,12 @@ class Outcome:
 
 
 def work(
-    sender: Connection, source: Path, staging: Staging, values: dict[str, Any], start: str
+    sender: Connection,
+    source: Path,
+    staging: Staging,
+    values: dict[str, Any],
+    start: str,
+    cores: int,
 ) -> None:
     """Do what `execute` does, as a process: send its news, then the Outcome."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -56,7 +61,7 @@ def work(
             sender.send(news)
 
     try:
-        outcome = execute(source, staging, values, start, send)
+        outcome = execute(source, staging, values, start, cores, send)
     except OSError as error:  # a full disk
         outcome = Outcome(_one_line(error))
     send(outcome)
@@ -105,18 +110,19 @@ def execute(
     staging: Staging,
     values: dict[str, Any],
     start: str,
+    cores: int,
     report: Callable[[float | str], None],
 ) -> Outcome:
     """Execute the notebook `source` into `staging`; `report(share)` after each cell.
 
-    Within a long cell `report(text)` tells what `progress.counting` counts there.
+    The kernel starts no more than `cores` processes of its own. Within a long cell `report(text)` tells what `progress.counting` counts there.
     """
     import papermill
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
     news = staging.path.parent / "news"
-    _prepare_kernel(staging, start, news)
+    _prepare_kernel(staging, start, cores, news)
     threading.Thread(target=_relay, args=(news, report), daemon=True).start()
     started = time.monotonic()
     cells: list[float] = []
@@ -149,8 +155,12 @@ def execute(
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
 
 
-def _prepare_kernel(staging: Staging, start: str, news: Path) -> None:
+def _prepare_kernel(staging: Staging, start: str, cores: int, news: Path) -> None:
     """Set what the kernel inherits from this process, its environment and stderr."""
+    # Notebooks run side by side, so a second thread or process of one takes a core from another;
+    # and as with TensorFlow's threads, no number depends on how many cores there are.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's processes
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(staging.path),
         "CRYUTILS_OUTPUTS_DIR": str(staging.folder.parent),

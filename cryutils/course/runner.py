@@ -289,6 +289,7 @@ def _execute(
 ) -> dict[str, str]:
     failed: dict[str, str] = {}
     running: dict[Connection, _Running] = {}
+    cores = max(1, (os.cpu_count() or 1) // min(processes, len(waiting) or 1))
     try:
         while waiting or running:
             while len(running) < processes:
@@ -297,7 +298,7 @@ def _execute(
                 if not ready:
                     break
                 waiting.remove(ready[0])
-                receiver, execution = _start(ready[0])
+                receiver, execution = _start(ready[0], cores)
                 running[receiver] = execution
             ends = wait(list(running), timeout=_TICK_S)
             if not ends:
@@ -335,14 +336,15 @@ class _Running:
     share: float = 0.0
 
 
-def _start(job: Job) -> tuple[Connection, _Running]:
+def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
     # Spawned, since a forked process inherits threads' locks but not the threads.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
     staging = run_folder.stage(job.folder, job.name)
     process = context.Process(
-        target=execute.work, args=(sender, job.source, staging, dict(job.parameters), start)
+        target=execute.work,
+        args=(sender, job.source, staging, dict(job.parameters), start, cores),
     )
     process.start()
     # The worker holds the only other end now, so its death can be heard.
