@@ -115,7 +115,8 @@ def execute(
 ) -> Outcome:
     """Execute the notebook `source` into `staging`; `report(share)` after each cell.
 
-    The kernel starts no more than `cores` processes of its own. Within a long cell `report(text)` tells what `progress.counting` counts there.
+    The kernel starts no more than `cores` processes of its own. Within a long cell `report(text)`
+    tells what `progress.counting` counts there.
     """
     import papermill
     from papermill.exceptions import PapermillException
