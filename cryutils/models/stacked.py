@@ -42,7 +42,7 @@ Monitor = Literal["loss", "accuracy"]
 
 STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
 AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
-_BLOCK = 4096  # rows whose moments are taken at once
+_BLOCK = 4096  # rows that are copied, or whose moments are taken, at once
 COMPILED = 2**31  # weights updated in a training from which XLA's some seconds of compiling pay
 BARRED = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
 
@@ -379,7 +379,7 @@ class _Job:
         first = tf.constant([task.group * length for task in self.tasks], tf.int32)
         mean, deviation = (tf.constant(a, tf.float32) for a in self._moments)
         with tf.device("cpu"):
-            x = tf.constant(self.x.reshape(groups * length, d), tf.float32)
+            x = _variable(self.x.reshape(groups * length, d))
             flat = self.y.reshape(groups * length, *self.y.shape[2:])
             y = x if self.y is self.x else tf.constant(flat)
 
@@ -464,6 +464,20 @@ class _Job:
             arrays[-2] = arrays[-2] * deviation[:, None]
             arrays[-1] = arrays[-1] * deviation + mean
         yield from (array.astype(np.float32) for array in arrays)
+
+
+def _variable(rows: Array) -> Any:
+    """Return `rows` (n, d) as a variable of TensorFlow, float32, copied block by block.
+
+    A tensor made of a large array takes its size twice: half a gigabyte for the paper's frames.
+    """
+    import tensorflow as tf
+
+    variable = tf.Variable(lambda: tf.zeros(rows.shape), trainable=False)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        variable.scatter_nd_update(np.arange(start, start + len(block))[:, None], block)
+    return variable
 
 
 def _padded(
