@@ -5,8 +5,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 COLAB := .venv-colab
 STAMP := .venv/.installed
-# A process more than cores: a notebook or a test often waits, for a kernel, a page or a child.
-ONE_MORE = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 .PHONY: help run article test test-anywhere test-colab lint notebooks figures clean
 
@@ -26,19 +24,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
-	$(BIN)/cryutils run --profile quick --jobs $(ONE_MORE)
+	$(BIN)/cryutils run --profile quick
 	@if $(BIN)/cryutils data fetch donateacry; then \
-	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real --jobs $(ONE_MORE); \
+	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
 	else echo "The real profile is skipped: DonateACry can't be had here (see the line above)."; fi
 	$(BIN)/cryutils report
 
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
-# One thread a process, 4 processes at most, each of up to 2 GiB; none starts others of its own.
+# One thread a process, and a process more than cores, 4 at most: a test often waits for a page, a
+# kernel or a child. Each takes up to 2 GiB, and none starts processes of its own unless told to.
 test test-anywhere: export OMP_NUM_THREADS = 1
 test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
-test: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(ONE_MORE)
+test: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests

@@ -83,17 +83,20 @@ def thread_map(
     progress: bool = False,
     jobs: int | None = None,
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by `jobs` threads (None: all cores), a few ahead.
+    """Yield function(clip) in order, computed by `jobs` threads, a few ahead.
 
-    Threads, because decoding and transforms leave Python's lock alone, and a process would pay
+    None: a thread for each core, where notebooks run side by side of this one's share. Threads,
+    because decoding and transforms leave Python's lock alone, and a process would pay
     for its own imports and for sending every array back. Each matrix product keeps to its
     thread: BLAS's own threads under ours took ten times as long. `what` names the work where
     `progress` is shown. Raises InputError for less than one thread.
     """
-    threads = os.cpu_count() or 1 if jobs is None else jobs
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_limits
+
+    threads = cpu_count() if jobs is None else jobs
     if threads < 1:
         raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
-    from threadpoolctl import threadpool_limits
 
     results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
     shown = counting(what, "clips", shown=progress)

@@ -743,6 +743,24 @@ def test_what_a_long_cell_counts_is_reported_while_it_runs(project: Path, apart:
     assert not list((jobs[0].folder / "logs").glob("*.progress"))
 
 
+def test_notebooks_side_by_side_share_the_cores(
+    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"
+    for variable in names:
+        monkeypatch.delenv(variable, raising=False)
+    for name in ("01_first", "02_second"):
+        cell = f"import os\nfrom pathlib import Path\nPath({str(apart / name)!r}).write_text("
+        cell += f"' '.join(os.environ[name] for name in {names}))"
+        notebook(project / "notebooks" / f"{name}.ipynb", cell)
+    monkeypatch.setattr(os, "cpu_count", lambda: 9)
+    assert not course.run(list(planned().values()), processes=2)
+    assert [(apart / name).read_text() for name in ("01_first", "02_second")] == ["1 4"] * 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert not course.run(list(planned(only=["01_first"]).values()), fresh=True)
+    assert (apart / "01_first").read_text() == "3 9"
+
+
 def test_progress_is_reported_as_cells_are_done(project: Path) -> None:
     notebook(project / "notebooks" / "01_first.ipynb", "1", "2")
     reports: list[tuple[str, str, float]] = []
