@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from cryutils._io import cache as content
@@ -297,7 +297,7 @@ def measure(folder: Path, *, simulations: int = 1000, progress: bool = False) ->
         return [case.row(measured.get(digest), digest) for case, digest in done]
 
     _write(folder, rows())
-    threads = os.cpu_count() or 1
+    threads = cpu_count()
     coverages = ordered_map(
         ThreadPoolExecutor(threads), lambda case: case.coverage(simulations), missing.values(),
         ahead=threads,

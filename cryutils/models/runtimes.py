@@ -184,10 +184,11 @@ def _keras_runtime() -> Runtime:
 
 
 def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
+    from joblib import cpu_count
     from tensorflow import config
 
     # A batch has a single thread, so batches go side by side; each needs its memory.
-    streams = 1 if config.list_physical_devices("GPU") else min(os.cpu_count() or 1, _STREAMS)
+    streams = 1 if config.list_physical_devices("GPU") else min(cpu_count(), _STREAMS)
 
     def part(frames: Frames) -> Array:
         return np.asarray(model.predict_on_batch(frames), np.float32)

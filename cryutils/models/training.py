@@ -228,19 +228,14 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     sizes = range(1, min(batch_size, rows) + 1)
     size = max(n for n in sizes if rows % n == 0 or 2 * (rows % n) >= n)
     with tf.device("cpu"):
-        tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-        return (
-            tf.data.Dataset.range(rows)
-            .shuffle(rows, seed=seed)
-            .batch(size)
-            .map(lambda which: tf.nest.map_structure(lambda x: tf.gather(x, which), tensors))
-        )
+        return tf.data.Dataset.from_tensor_slices(arrays).shuffle(rows, seed=seed).batch(size)
 
 
 def _train(
     network: Any, x: Array, y: Indices, train: Indices, validation: Indices, settings: Settings
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Train `network` to its best epoch; return `MEASURES` of each epoch, and the best, from 1."""
+    import tensorflow as tf
     from sklearn.utils.class_weight import compute_sample_weight
 
     stopping = _keras().callbacks.EarlyStopping(
@@ -254,12 +249,13 @@ def _train(
     learned, held = (
         (x[rows], y[rows], compute_sample_weight(weights, y[rows])) for rows in (train, validation)
     )
+    with tf.device("cpu"):  # given arrays, Keras would build their pipeline anew, twice an epoch
+        validated = tf.data.Dataset.from_tensor_slices(held).batch(_BATCH)
     history = network.fit(
         batches(*learned, batch_size=settings.batch_size, seed=settings.seed),
         shuffle=False,  # the batches are
         epochs=settings.epochs,
-        validation_data=held,
-        validation_batch_size=_BATCH,
+        validation_data=validated,
         callbacks=[stopping],
         verbose=0,
     ).history

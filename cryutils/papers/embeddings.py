@@ -231,11 +231,13 @@ def decoded(
     a few hundred frames in memory; or, with `whole`, some files side by side, each to its end.
     What `decode` raises is raised where its frames would come.
     """
+    from joblib import cpu_count
+
     chunks = partial(_chunks, decode)
     if not whole:
         yield from prefetch(chain.from_iterable(map(chunks, files.items())), ahead=_AHEAD)
         return
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(cpu_count())
     whole_files = ordered_map(pool, lambda file: [*chunks(file)], files.items(), ahead=_AHEAD)
     yield from chain.from_iterable(whole_files)
 

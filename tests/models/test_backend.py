@@ -30,6 +30,20 @@ sys.stderr.write("x")
     assert (done.stdout, done.stderr) == ("False\nTrue\n", "x")
 
 
+@pytest.mark.parametrize("before", ["gc.enable()", "gc.disable()"])
+def test_the_garbage_collector_goes_on_after_the_import_where_it_did_before(before: str) -> None:
+    done = run(f"""
+import gc
+from cryutils.models import backend
+{before}
+print(gc.isenabled())
+backend.keras()
+print(gc.isenabled(), gc.get_freeze_count() > 0)
+""")
+    collecting = str(before == "gc.enable()")
+    assert done.stdout.split() == [collecting, collecting, "True"]
+
+
 def test_what_is_written_while_quiet_is_dropped_and_an_error_passes(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
