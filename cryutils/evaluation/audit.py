@@ -224,8 +224,8 @@ class Windows:
         return self.clip if unit is Unit.CLIP else np.arange(len(self.clip))
 
 
-def lopsided(corpus: Corpus, commonest: str, *, every: int = 2) -> Corpus:
-    """Return the corpus with one in `every` of the infants that mostly cry for something else.
+def lopsided(corpus: Corpus, commonest: str) -> Corpus:
+    """Return the corpus with every second of the infants that mostly cry for something else.
 
     Real corpora hold mostly one label, DonateACry to 84 % hungry; the synthetic one is even, and
     would leave nothing to oversample, and no majority.
@@ -234,15 +234,13 @@ def lopsided(corpus: Corpus, commonest: str, *, every: int = 2) -> Corpus:
     ----------
     corpus : Corpus
     commonest : str
-        The label whose infants all stay.
-    every : int
-        Of the others' infants, by their main label.
+        The label whose infants all stay; of the others', every second of each main label does.
     """
     table = corpus.frame()
     main = table.groupby("infant").label.agg(lambda labels: labels.mode()[0])
     others = main[main != commonest]
     place = others.groupby(others).cumcount()
-    left = {*main.index[main == commonest], *others.index[place % every == 0]}
+    left = {*main.index[main == commonest], *others.index[place % 2 == 0]}
     return corpus.where(lambda clip: clip.infant in left)
 
 
@@ -798,18 +796,16 @@ def null_test(
     return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
-def effect(added: Interval, margin: float = MARGIN) -> Effect:
-    """Return what a paired interval shows: above 0, within the margin, or neither.
+def effect(added: Interval) -> Effect:
+    """Return what a paired interval shows: above 0, within `MARGIN` of it (harmless), or neither.
 
     Parameters
     ----------
     added : Interval
         Of a difference of shares, such as `Audit.added`.
-    margin : float
-        A share; what lies within it either way is harmless.
     """
     if added.low is None or added.high is None:
         return Effect.OPEN
     if added.low > 0:
         return Effect.UP
-    return Effect.NONE if -margin <= added.low and added.high <= margin else Effect.OPEN
+    return Effect.NONE if added.low >= -MARGIN and added.high <= MARGIN else Effect.OPEN

@@ -162,8 +162,8 @@ def curve(trials: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def at_power(points: pd.DataFrame, power: float = ENOUGH) -> tuple[float, float] | None:
-    """Return the signal, and the balanced accuracy there, at which a `curve` reaches `power`.
+def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the signal, and the balanced accuracy there, at which a `curve` reaches `ENOUGH`.
 
     Power is made to rise with the signal (isotonic regression, since simulation shakes it), and
     both are interpolated linearly.
@@ -172,8 +172,6 @@ def at_power(points: pd.DataFrame, power: float = ENOUGH) -> tuple[float, float]
     ----------
     points : pandas.DataFrame
         From `curve`.
-    power : float
-        Share of corpora in which the test rejects.
 
     Returns
     -------
@@ -184,13 +182,13 @@ def at_power(points: pd.DataFrame, power: float = ENOUGH) -> tuple[float, float]
 
     signal = points.signal.to_numpy(float)
     rising = IsotonicRegression().fit_transform(signal, points.power, sample_weight=points.corpora)
-    if rising[-1] < power:
+    if rising[-1] < ENOUGH:
         return None
-    first = int(np.argmax(rising >= power))
+    first = int(np.argmax(rising >= ENOUGH))
     if first == 0:
         return float(signal[0]), float(points.balanced_accuracy.iloc[0])
     low, high = rising[first - 1], rising[first]
-    share = (power - low) / (high - low)
+    share = (ENOUGH - low) / (high - low)
 
     def between(values: NDArray[Any]) -> float:
         return float(values[first - 1] + share * (values[first] - values[first - 1]))

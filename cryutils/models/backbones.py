@@ -40,6 +40,7 @@ Source = Frames | Callable[[], Frames | Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
 _WEIGHTS = ("auto", "imagenet", "random")
+_AT_ONCE = 128  # frames decoded before an engine is given them
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,6 @@ def embeddings(
     backbone: Backbone,
     *,
     engine: str = "keras",
-    batch_size: int = 32,
     calibration: Frames | None = None,
     progress: bool = False,
 ) -> list[Array]:
@@ -200,8 +200,8 @@ def embeddings(
     The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
     its key, backbone, weights, preprocessing, engine and precision, so a killed run
     goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
-    `engine`, `batch_size` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a
-    terminal or in a notebook.
+    `engine` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a terminal or in a
+    notebook.
 
     Raises InputError for frames of another size or type, and as `runtimes.ready` does.
 
@@ -212,14 +212,8 @@ def embeddings(
 
     def run(frames: Frames) -> Array:
         if not made:  # converting takes seconds, so not where the cache has everything
-            made.append(
-                runtimes.ready(
-                    head_input(backbone),
-                    engine=engine,
-                    batch_size=batch_size,
-                    calibration=calibration,
-                )
-            )
+            network = head_input(backbone)
+            made.append(runtimes.ready(network, engine=engine, calibration=calibration))
         return made[0].run(frames)
 
     shape = backbone.model.input_shape[1:]
@@ -231,7 +225,7 @@ def embeddings(
     with counting(what, "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
-            chunks = _chunks(source, shape, 4 * batch_size)
+            chunks = _chunks(source, shape)
             maps += cache.ragged(stem, partial(_whole, run, chunks, nothing))
             report(done, total or done)
     return maps
@@ -291,13 +285,13 @@ def _whole(
     yield np.concatenate(parts) if parts else run(nothing)
 
 
-def _chunks(source: Source, shape: Sequence[int | None], size: int) -> Iterator[Frames]:
-    """Yield all frames in arrays of at least `size`, but for the last, however they come."""
+def _chunks(source: Source, shape: Sequence[int | None]) -> Iterator[Frames]:
+    """Yield all frames in arrays of at least `_AT_ONCE`, but for the last, however they come."""
     frames = source() if callable(source) else source
     waiting: list[Frames] = []
     for some in [frames] if isinstance(frames, np.ndarray) else frames:
         waiting.append(_checked(some if some.ndim == 4 else some[None], shape))
-        if sum(map(len, waiting)) >= size:
+        if sum(map(len, waiting)) >= _AT_ONCE:
             yield np.concatenate(waiting)
             waiting = []
     if waiting:

@@ -25,13 +25,13 @@ __all__ = ["frame_distances", "residual_block", "residual_maps", "rolling", "spl
 _INPUT, _LEARNED, _PLAIN = "#EFEFEF", "#F0C9B8", "#FFFFFF"
 
 
-def residual_block(ax: Axes, *, layers: Sequence[str] = ("3 × 3", "3 × 3")) -> Axes:
-    """Draw a residual block: `layers` compute F(x), and x goes round them to the sum (eq. 2)."""
+def residual_block(ax: Axes) -> Axes:
+    """Draw a residual block: two layers compute F(x), and x goes round them to the sum (eq. 2)."""
     _box(ax, 0, "x", _INPUT, 0.5)
     last = 0.25
-    for k, words in enumerate(layers):
+    for k in range(2):
         x = 1.25 + 1.5 * k
-        _box(ax, x, f"convolution\n{words}", _LEARNED, 1.15)
+        _box(ax, x, "convolution\n3 × 3", _LEARNED, 1.15)
         _arrow(ax, (last, 0), (x - 0.575, 0))
         if k:
             ax.text((last + x - 0.575) / 2, 0.08, "ReLU", ha="center", va="bottom", fontsize=8)
