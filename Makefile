@@ -6,7 +6,7 @@ BIN := .venv/bin
 COLAB := .venv-colab
 STAMP := .venv/.installed
 
-.PHONY: help run article test test-anywhere test-colab lint notebooks figures clean
+.PHONY: help run article test suite test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,9 +39,12 @@ test test-anywhere: export OMP_NUM_THREADS = 1
 test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
 test: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
-test: $(STAMP) lint  ## Run every test: library, command, notebooks (once each), browser
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
+test: $(STAMP)  ## Run every test: library, command, notebooks (once each), browser; and lint
+	@$(MAKE) --no-print-directory --jobs 2 lint suite
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
+
+suite: $(STAMP)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
 
 test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
 	$(BIN)/python tools/anywhere.py

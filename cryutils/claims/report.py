@@ -314,18 +314,20 @@ def _has_page(notebook: Path) -> bool:
 
 def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
+    from joblib import Parallel, cpu_count, delayed
+
     notebooks = _notebooks(folder, names)
-    pages = {}
-    with counting("Notebooks as pages", "notebooks") as report:
-        for number, path in enumerate(notebooks):
-            report(number, len(notebooks))
-            if _has_page(path) or _as_html(path):
-                pages[path.stem] = f"notebooks/{path.stem}.html"
-    return pages
+    missing = [path for path in notebooks if not _has_page(path)]
+    workers = Parallel(n_jobs=min(cpu_count(), max(1, len(missing))), return_as="generator")
+    with counting("Notebooks as pages", "notebooks", shown=bool(missing)) as report:
+        report(0, len(missing))
+        for done, _ in enumerate(workers(delayed(_as_html)(path) for path in missing), start=1):
+            report(done, len(missing))
+    return {p.stem: f"notebooks/{p.stem}.html" for p in notebooks if _has_page(p)}
 
 
-def _as_html(notebook: Path) -> bool:
-    """Write `notebook` as HTML beside it; return whether it could be read."""
+def _as_html(notebook: Path) -> None:
+    """Write `notebook` as HTML beside it, unless it can't be read."""
     import nbformat
 
     try:
@@ -333,7 +335,7 @@ def _as_html(notebook: Path) -> bool:
         nbformat.validate(executed)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
             nbformat.ValidationError):  # fmt: skip
-        return False
+        return
     for cell in executed.cells:  # a widget's other forms need no script
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(_WIDGET, None)
@@ -345,7 +347,6 @@ def _as_html(notebook: Path) -> bool:
     with writing(notebook.with_suffix(".html")) as part:
         part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
         shutil.copystat(notebook, part)  # whatever the clock said when the notebook ended
-    return True
 
 
 @cache

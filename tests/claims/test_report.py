@@ -362,6 +362,18 @@ def test_links_lead_to_the_executed_notebooks_as_pages(run: Path) -> None:
     assert "Changed" in html.read_text()
 
 
+def test_pages_of_several_notebooks_are_made_side_by_side(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    notebooks = [executed(run, name, f"Of {name}") for name in ("03_x", "04_y", "05_z")]
+    notebooks[1].write_text("damaged")
+    report.write(made(run, TWO))
+    pages = [path.with_suffix(".html") for path in notebooks]
+    assert [page.is_file() for page in pages] == [True, False, True]
+    assert all(f"Of {page.stem}" in page.read_text() for page in (pages[0], pages[2]))
+
+
 MATHJAX = (
     "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/latest.js?config=TeX-AMS_CHTML-full,Safe"
 )
