@@ -202,7 +202,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose networks know the clips of `trained` by heart, so that states differ."""
     from cryutils import audio, video
     from cryutils.evaluation.splits import class_indices
-    from cryutils.models import checkpoints, cry2, export, image
+    from cryutils.models import checkpoints, cry2, export, image, training
     from cryutils.models.backend import seeded
 
     run = tmp_path_factory.mktemp("taught") / "run"
@@ -222,7 +222,8 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             if module is cry2:
                 cry2.adapt(model, examples.x)
-            model.fit(examples.x, truth[examples.clip], epochs=40, batch_size=8, verbose=0)
+            rows = training.batches(examples.x, truth[examples.clip], batch_size=8, seed=0)
+            model.fit(rows, epochs=40, verbose=0)
         about = {
             "classes": classes, "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "temperature": 1.0,
