@@ -209,7 +209,7 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     """Return training rows as a `tf.data.Dataset` of batches, shuffled anew for each epoch.
 
     Keras' own shuffling draws the same order in every epoch once a seed is set (seen with Keras
-    3.15 on TensorFlow 2.21): the same rows would meet in a batch each time.
+    3.15 on TensorFlow 2.21): the same rows would meet in a batch each time. They are held twice.
 
     Parameters
     ----------
