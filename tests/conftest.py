@@ -223,7 +223,7 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
             if module is cry2:
                 cry2.adapt(model, examples.x)
             rows = training.batches(examples.x, truth[examples.clip], batch_size=8, seed=0)
-            model.fit(rows, epochs=40, verbose=0)
+            model.fit(rows, shuffle=False, epochs=40, verbose=0)
         about = {
             "classes": classes, "input": asdict(model_input), "data": corpus.name,
             "note": corpus.note, "temperature": 1.0,
