@@ -32,6 +32,8 @@ def keras() -> Any:
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        # oneDNN's own pool never gives back what the largest network took.
+        os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
         with quiet_stderr(), _uncollected():
             importlib.import_module("tensorflow")
             importlib.import_module("keras")

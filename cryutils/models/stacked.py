@@ -12,6 +12,7 @@ for another draw, and each keeps the weights of its own best epoch.
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -293,6 +294,7 @@ def fit(
             arrays = cache.arrays(path, job.train)
             if not cached:
                 note(path, len(some))
+                gc.collect()  # graph, rows and weights, a gigabyte at the paper's size: a cycle
             parts.append(arrays)
             table = pd.DataFrame(arrays["history"], columns=["task", "epoch", *MEASURES])
             histories.append(table.assign(task=table.task + some[0]))
@@ -402,15 +404,18 @@ class _Job:
                     # A mean for each network, summed: none sees the others in its gradient.
                     total = tf.reduce_sum(loss / tf.maximum(rows_weighed, 1))
                 if training:
-                    gradients = tape.gradient(total, model.trainable_variables)
-                    model.optimizer.apply(gradients, model.trainable_variables)
+                    gradients = tape.gradient(total, learned)
+                    # Not `apply`: TensorFlow keeps what that traces, weights and all, for good.
+                    for gradient, weights in zip(gradients, learned, strict=True):
+                        optimizer.update_step(gradient, weights, optimizer.learning_rate)
                 return k + 1, sums + tf.reduce_sum(tf.stack([loss, right]), axis=1)
 
             start = tf.constant(0), tf.zeros((2, len(self.tasks)))
             _, sums = tf.while_loop(lambda k, _: k < tf.shape(rows)[0], step, start)
             return sums / tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=(0, 1))
 
-        model.optimizer.build(model.trainable_variables)
+        learned, optimizer = model.trainable_variables, model.optimizer
+        optimizer.build(learned)
         # With few rows a step, RMSprop's passes over all weights take longest; XLA makes them one.
         updates = model.count_params() * self.steps * self.settings.epochs
         # Autograph would take half a second to read these functions, once in each process.

@@ -126,7 +126,8 @@ def gather(
     usable: list[int] = []
     left_out: list[str] = []
     clip, middle_s = [], []
-    windows: dict[str, list[Array]] = {name: [] for name in hearing}
+    # They grow in place: as a list, what a corpus took would be held twice, or left in pieces.
+    windows = {name: bytearray() for name in hearing}
     for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
         problem = sound_problem(x, timing.sr)
         if problem is None and embeddings is not None and not len(embeddings[k]):
@@ -135,8 +136,9 @@ def gather(
             left_out.append(f"{corpus[k].id}: {problem}")
             continue
         for name, sound in hearing.items():
-            windows[name].append(sound.windows(x))
-        count = len(windows[name][-1])
+            cut = sound.windows(x)
+            windows[name] += cut.tobytes()
+        count = len(cut)
         middle_s.append(timing.starts_s(count, len(x)) + timing.window_s / 2)
         clip.append(np.full(count, len(usable)))
         usable.append(k)
@@ -146,7 +148,10 @@ def gather(
     sounds = Streams(
         corpus.take(usable),
         np.concatenate(clip),
-        {name: np.concatenate(rows) for name, rows in windows.items()},
+        {
+            name: np.frombuffer(windows[name], np.float32).reshape(-1, *sound.shape)
+            for name, sound in hearing.items()
+        },
         np.concatenate(middle_s),
         left_out=tuple(left_out),
     )

@@ -1,5 +1,6 @@
 """Networks trained side by side: each as Keras trains it alone, and as alone as in company."""
 
+import gc
 import itertools
 from dataclasses import replace
 
@@ -60,6 +61,19 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     best = int(np.argmin(losses)) + 1
     assert stack.best_epoch[0] == best == 3  # still learning, so Keras' weights are the best ones
     assert stack.predict(0, x) == pytest.approx(model.predict(standard, verbose=0), abs=1e-5)
+
+
+def test_a_training_leaves_no_network_in_memory() -> None:
+    x, y = blobs()
+    tasks = [Task(*parts(len(x)))]
+
+    def variables_after(seed):
+        settings = DenseSettings(units=(8,), epochs=1, seed=seed)
+        stacked.fit(x, y, tasks, classes=3, settings=settings)
+        handles = [o for o in gc.get_objects() if type(o).__name__ == "EagerTensor"]
+        return sum(handle.dtype.name == "resource" for handle in handles)
+
+    assert variables_after(seed=1) == variables_after(seed=0)
 
 
 @without_graphs()
