@@ -141,6 +141,7 @@ def test_exported_networks_are_printed_a_row_a_precision(
     assert (sizes.int8 < sizes.float).all()
 
 
+@large
 def test_an_exported_submodel_answers_as_its_encoder_and_dnn_do(apart: Path) -> None:
     bench = script("export")
     corpus = cryutils.load("synthetic", infants=12, clips_per_infant=2, duration_s=2.0)

@@ -405,7 +405,8 @@ class _Job:
                     total = tf.reduce_sum(loss / tf.maximum(rows_weighed, 1))
                 if training:
                     gradients = tape.gradient(total, learned)
-                    # Not `apply`: TensorFlow keeps what that traces, weights and all, for good.
+                    # Not `apply`, whose trace TensorFlow keeps for good, weights and all (its issue
+                    # 97697: the gradient of a sum over replicas).
                     for gradient, weights in zip(gradients, learned, strict=True):
                         optimizer.update_step(gradient, weights, optimizer.learning_rate)
                 return k + 1, sums + tf.reduce_sum(tf.stack([loss, right]), axis=1)

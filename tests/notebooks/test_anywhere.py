@@ -14,6 +14,7 @@ from types import ModuleType
 
 import psutil
 import pytest
+from sizes import large
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "anywhere.py"
@@ -57,6 +58,7 @@ def test_cores_priority_and_order_are_those_of_the_command(
     assert command(backwards=True) == [*usual[: -len(names)], *names[::-1]]
 
 
+@large
 @pytest.mark.parametrize(
     ("variables", "niceness", "missed"),
     [({"SHADE": "dark"}, 1, []), ({}, 0, ["variables", "niceness"])],
@@ -103,6 +105,7 @@ def test_shade():
 """
 
 
+@large
 def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_failed_pass_does_not_stop_the_next_and_fails_the_whole(
     assert "a light one" in capfd.readouterr().out
 
 
+@large
 @pytest.mark.parametrize(
     "end", ["pass", "raise KeyError", f"os.kill(os.getpid(), {signal.SIGKILL})"]
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from sizes import large
 
 from cryutils import course
 from cryutils.course import execute
@@ -230,6 +231,7 @@ print("noted")""",
 ]
 
 
+@large
 def test_what_is_compared_is_the_same_whether_or_not_progress_is_told(tmp_path: Path) -> None:
     printed = ["patched", "16 clips", "16 sounds", "16 tables", "noted"]
     cells = [(source, text, []) for source, text in zip(LONG_WORK, printed, strict=True)]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from graphs import without_graphs
+from sizes import large
 from sklearn.metrics import f1_score
 
 from cryutils import claims
@@ -137,6 +138,7 @@ def test_a_mistyped_format_is_refused(honest: tuple[CrossFit, Examples]) -> None
         quantisation.assess({"cry2": honest}, CORPUS, format="openvin")
 
 
+@large
 def test_openvino_is_assessed_alike(honest: tuple[CrossFit, Examples]) -> None:
     try:
         runtimes.runtime_of("openvino-int8")
