@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -1039,6 +1040,7 @@ def test_whatever_stops_a_run_stops_its_workers(
     project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody but this process is told, and no more notebook begins."""
+    resource_tracker.ensure_running()  # else it would begin with the mark, and outlive the run
     mark = uuid.uuid4().hex
     monkeypatch.setenv("CRYUTILS_TEST_MARK", mark)
     notebook(project / "notebooks" / "01_first.ipynb", "1", WAIT)
