@@ -337,7 +337,8 @@ class _Running:
 
 
 def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
-    # Spawned, since a forked process inherits threads' locks but not the threads.
+    # Spawned, since a forked process inherits threads' locks but not the threads; and no
+    # ProcessPoolExecutor, since one worker killed, as by too little memory, breaks all of a pool.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
