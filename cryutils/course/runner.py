@@ -32,6 +32,7 @@ from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
+    "AFTER",
     "ALWAYS",
     "Job",
     "Profile",

@@ -1,5 +1,7 @@
 """A pytest plugin beside nbval: kernels with a home of their own, and a count of what is compared.
 
+Notebooks begin in the order of a run, since one beside those it follows trains their networks, too.
+
 A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
 each must have at least five cells with text that is compared, and half of those with text.
 A figure alone doesn't count: nbval does not compare pictures.
@@ -16,6 +18,8 @@ import pytest
 
 # Lists the fonts of a new machine, which a slow one would say in the cell that draws first.
 from matplotlib import font_manager  # noqa: F401
+
+from cryutils.course import runner
 
 LEAST_CELLS = 5
 LEAST_SHARE = 0.5
@@ -54,6 +58,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Wait for a cell's output as long as for the cell; nbval gives up after five seconds."""
     if hasattr(item, "output_timeout"):
         item.output_timeout = HANG_S
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the notebooks whose networks others take up, and end with those others."""
+    leave = {name for follower in runner.AFTER if follower not in runner.ALWAYS
+             for name in runner.AFTER[follower]}  # fmt: skip
+    items.sort(key=lambda item: (item.path.stem in runner.AFTER) - (item.path.stem in leave))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
