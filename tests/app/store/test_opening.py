@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import platformdirs
@@ -67,6 +68,15 @@ def test_sqlite_lets_readers_read_while_one_writes(apart: Path) -> None:
     stores.open("sqlite:///a.sqlite").close()
     with closing(sqlite3.connect(apart / "a.sqlite")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_file_that_another_writes_to_is_waited_for(apart: Path) -> None:
+    with closing(sqlite3.connect("a.sqlite", isolation_level=None, check_same_thread=False)) as new:
+        new.execute("BEGIN IMMEDIATE")
+        end = Timer(0.2, new.execute, ["COMMIT"])
+        end.start()
+        stores.open("sqlite:///a.sqlite").close()
+        end.join()
 
 
 @pytest.mark.parametrize(
