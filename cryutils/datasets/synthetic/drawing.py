@@ -17,6 +17,7 @@ import colorsys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy.typing as npt
 
 from cryutils.datasets.synthetic.face_states import Face
 
-__all__ = ["GRAINS", "HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
+__all__ = ["HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
 
 Plane = npt.NDArray[np.floating[Any]]
 
@@ -447,14 +448,18 @@ def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Frame:
     return (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def grains(face: Face, *, size: int, rng: np.random.Generator) -> list[tuple[Frame, Frame]]:
-    """Return `GRAINS` pairs of uint8 (size, size, 3): noise to add, and to take away."""
+def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple[Frame, Frame]]:
+    """Yield pairs of uint8 (size, size, 3), `GRAINS` in turn: noise to add, and to take away."""
+    import cv2
+
+    def drawn() -> Iterator[tuple[Frame, Frame]]:
+        for _ in range(GRAINS):
+            noise = level * rng.standard_normal((size, size, 3), dtype=np.float32)
+            more, less = np.maximum(noise, 0), np.minimum(noise, 0)
+            yield cv2.convertScaleAbs(more), cv2.convertScaleAbs(less)
+
     level = np.float32(2.0**face.grain)
-    noise = level * rng.standard_normal((GRAINS, size, size, 3), dtype=np.float32)
-    rounded = np.clip(np.rint(noise), -255, 255).astype(np.int16)
-    return [
-        (np.maximum(n, 0).astype(np.uint8), np.maximum(-n, 0).astype(np.uint8)) for n in rounded
-    ]
+    return cycle(drawn())
 
 
 def _clouds(knots: int, size: int, rng: np.random.Generator) -> Plane:

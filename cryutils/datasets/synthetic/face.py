@@ -19,7 +19,6 @@ import numpy.typing as npt
 from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.drawing import (
     EYE_Y,
-    GRAINS,
     HEAD,
     MIDDLE,
     MOUTH_Y,
@@ -160,7 +159,7 @@ def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
     behind = backdrop(plan.face, size=size, rng=rng)
     noise = grains(plan.face, size=size, rng=rng)
     heads = Sprites(plan.face, size=size)
-    for i in range(len(plan)):
+    for i, (more, less) in zip(range(len(plan)), noise, strict=False):
         sprite = heads.head(
             opening=float(plan.opening[i]), effort=float(plan.effort[i]), blink=plan.blink[i] > 0
         )
@@ -168,7 +167,6 @@ def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
         head = cv2.warpAffine(sprite, _placed(plan, i, size), (size, size))
         through = cv2.bitwise_not(cv2.extractChannel(head, 3))
         around = cv2.multiply(behind, cv2.cvtColor(through, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        more, less = noise[i % GRAINS]
         clean = cv2.add(around, cv2.cvtColor(head, cv2.COLOR_RGBA2RGB))
         yield np.asarray(cv2.subtract(cv2.add(clean, more), less), np.uint8)
 
