@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,6 +120,8 @@ def test_a_text_file_is_answered_in_one_line_in_place_of_the_last_sound(
 def test_silence_is_called_silence_and_nothing_warns(
     offset: float, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    gc.collect()  # else it could happen below and warn of a connection that another test left open
+    recwarn.clear()
     silence = np.full(8000, offset, np.float32)
     box = sound_upload(draw, sr=8000)
     give(box, "silence.wav", wav_bytes(silence, 8000))
