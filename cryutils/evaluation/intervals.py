@@ -419,11 +419,10 @@ def _outranked(
         with_score = np.bincount(group[~side & scored], minlength=group.max() + 1)
         before = np.cumsum(with_score) - with_score  # of the other side, in groups further down
         mine, here = side & scored, group[side & scored]
-        below = np.searchsorted(others, place[mine]) - before[here]
-        tied = np.searchsorted(others, place[mine], side="right") - before[here] - below
+        below, not_above = (np.searchsorted(others, place[mine], end) for end in ("left", "right"))
         pairs[side] = all_its[group[side]]
         right[side] = pairs[side] / 2
-        right[mine] = below + (tied + (all_its - with_score)[here]) / 2
+        right[mine] = (below + not_above + (all_its - with_score)[here]) / 2 - before[here]
     right[~inside] = pairs[~inside] - right[~inside]
     return np.stack([right, pairs])
 

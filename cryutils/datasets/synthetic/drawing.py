@@ -452,14 +452,12 @@ def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple
     """Yield pairs of uint8 (size, size, 3), `GRAINS` in turn: noise to add, and to take away."""
     import cv2
 
-    def drawn() -> Iterator[tuple[Frame, Frame]]:
-        for _ in range(GRAINS):
-            noise = level * rng.standard_normal((size, size, 3), dtype=np.float32)
-            more, less = np.maximum(noise, 0), np.minimum(noise, 0)
-            yield cv2.convertScaleAbs(more), cv2.convertScaleAbs(less)
-
     level = np.float32(2.0**face.grain)
-    return cycle(drawn())
+    noises = (level * rng.standard_normal((size, size, 3), dtype=np.float32) for _ in range(GRAINS))
+    return cycle(
+        (cv2.convertScaleAbs(np.maximum(n, 0)), cv2.convertScaleAbs(np.minimum(n, 0)))
+        for n in noises
+    )
 
 
 def _clouds(knots: int, size: int, rng: np.random.Generator) -> Plane:

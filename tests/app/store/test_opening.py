@@ -77,6 +77,7 @@ def test_a_new_file_that_another_writes_to_is_waited_for(apart: Path) -> None:
         end.start()
         stores.open("sqlite:///a.sqlite").close()
         end.join()
+        assert new.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize(
