@@ -25,9 +25,10 @@ from playwright.sync_api import Page, Playwright, expect
 from sizes import LARGE
 
 FRONTENDS = os.environ.get("CRYUTILS_TEST_FRONTENDS", "lab,voila").split(",")
-# Widgets that the player's tests don't already show in each frontend are tried in the first.
-in_first = pytest.mark.parametrize(
-    "server", FRONTENDS if LARGE else FRONTENDS[:1], indirect=True, scope="session"
+# What is used in notebooks is tried where students open them, the live page where it is served.
+in_first, in_last = (
+    pytest.mark.parametrize("server", FRONTENDS if LARGE else usual, indirect=True, scope="session")
+    for usual in (FRONTENDS[:1], FRONTENDS[-1:])
 )
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from frontends import ARGUMENTS, HANG_S, find_chromium
 from playwright.sync_api import Browser, Page, Playwright, expect
+from sizes import large
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import PASSWORD, Served, served, until
@@ -95,7 +96,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(scope="module", params=[direct, proxied], ids=["certfile", "nginx"])
+@pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
 def site(
     request: pytest.FixtureRequest, certificates: Path, home: Served,
     tmp_path_factory: pytest.TempPathFactory,

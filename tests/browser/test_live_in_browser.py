@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frontends import ARGUMENTS, FRONTENDS, Notebook, Server, find_chromium, run_all, watch
+from frontends import ARGUMENTS, FRONTENDS, Notebook, Server, find_chromium, in_last, run_all, watch
 from playwright.sync_api import Browser, Playwright, expect
 
 SR = 48_000
@@ -144,6 +144,7 @@ def gaps(state: dict[str, Any]) -> list[str]:
     return [reason for reason in state["gaps"] if reason != SLOW]
 
 
+@in_last
 def test_microphone_and_camera_are_heard_and_seen(live: Notebook) -> None:
     start(live)
 

@@ -1,6 +1,6 @@
 """The cry player in a real browser: what a person does reaches Python, and the other way round.
 
-Each test runs in every frontend that `CRYUTILS_TEST_FRONTENDS` names, on one opened notebook.
+Each test runs on one opened notebook, in `make test-anywhere` of every frontend.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from frontends import PAGES, Notebook, close, notebook_from, show
+from frontends import PAGES, Notebook, close, in_first, notebook_from, show
 from playwright.sync_api import Locator, expect
+
+pytestmark = in_first
 
 FALLING_S = 1.5
 RISING_S = 2.0

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from sizes import large
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -285,6 +286,7 @@ def test_the_null_test_permutes_whole_infants_and_tests_the_score_that_is_printe
     np.testing.assert_array_equal(again.null, test.null[:2])
 
 
+@large
 def test_where_labels_mean_nothing_the_honest_recipe_is_rejected_as_often_as_chance_does() -> None:
     """`cryutils bench audit` asks it of 200 corpora; what it printed is kept beside the results."""
     seeds = 8

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sizes import large
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -212,6 +213,7 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
     assert freely / tried > 0.3
 
 
+@large
 def test_leak_free_null_p_values_spread_over_all_values() -> None:
     rng = np.random.default_rng(7)
     p = []
@@ -277,6 +279,7 @@ def test_fixed_predictions_against_a_plain_loop() -> None:
         assert result.null[b, 0] == pytest.approx(expected)
 
 
+@large
 def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_known_ones() -> None:
     """At no signal, 10 % should be rejected; who remembers known infants is always right."""
     rng = np.random.default_rng(21)

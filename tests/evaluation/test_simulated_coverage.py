@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from sizes import large
 
 from cryutils.errors import InputError
 from cryutils.evaluation.intervals import auc_coverage, auc_interval, interval, measured_coverage
@@ -71,7 +72,7 @@ def test_a_rival_may_have_fewer_repeats() -> None:
     assert measured_coverage(predicted, truth, infants, **options) > 0.9  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("shift", [0.0, 1.0])
+@pytest.mark.parametrize("shift", [0.0, pytest.param(1.0, marks=large)])
 def test_coverage_of_an_area_agrees_with_one_that_is_known(shift: float) -> None:
     truth, infants = equal(2, 60, 1)
     # Quantiles of two normal distributions, of which the area is known up to the clips' number.

@@ -1,6 +1,7 @@
 """A pytest plugin beside nbval: kernels with a home of their own, and a count of what is compared.
 
-Notebooks begin in the order of a run, since one beside those it follows trains their networks, too.
+Notebooks of a folder begin in the order of a run, since one beside those it follows trains their
+networks, too.
 
 A notebook whose cells are all tagged `nbval-ignore-output` would pass whatever it prints, so
 each must have at least five cells with text that is compared, and half of those with text.
@@ -60,11 +61,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.output_timeout = HANG_S
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the notebooks whose networks others take up, and end with those others."""
-    leave = {name for follower in runner.AFTER if follower not in runner.ALWAYS
-             for name in runner.AFTER[follower]}  # fmt: skip
-    items.sort(key=lambda item: (item.path.stem in runner.AFTER) - (item.path.stem in leave))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the notebooks whose networks others take up, and end with those others.
+
+    Two that are taken up together make the same corpus: the second finds it when the first of
+    each pair has begun before.
+    """
+    if any(argument.endswith(".ipynb") for argument in config.args):
+        return  # whoever names the notebooks has an order in mind
+    followers = [names for name, names in runner.AFTER.items() if name not in runner.ALWAYS]
+    place = {name: k for names in followers for k, name in enumerate(names)}
+    items.sort(key=lambda item: (item.path.stem in runner.AFTER, place.get(item.path.stem, 9)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -58,6 +58,21 @@ def test_cores_priority_and_order_are_those_of_the_command(
     assert command(backwards=True) == [*usual[: -len(names)], *names[::-1]]
 
 
+def test_notebooks_run_in_the_order_that_they_are_named_in(
+    tool: ModuleType, tmp_path: Path
+) -> None:
+    backwards = tool.Pass("one", "of a kind", backwards=True)
+    tool.notebook_of_what_is_seen(tmp_path / "seen.ipynb", dict.fromkeys(tool.SEEN, 0), [])
+    done = subprocess.run(
+        [*tool.command(backwards, tmp_path, 0), "-n", "0", "--collect-only", "-q"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    collected = dict.fromkeys(re.findall(r"^(.*)::Cell", done.stdout, re.MULTILINE))
+    names = sorted((path.name for path in (ROOT / "notebooks").glob("*.ipynb")), reverse=True)
+    # A notebook outside the project has no name there; it finds no cache that others have filled.
+    assert list(collected) == ["", *(f"notebooks/{name}" for name in names)], done.stderr
+
+
 @large
 @pytest.mark.parametrize(
     ("variables", "niceness", "missed"),
