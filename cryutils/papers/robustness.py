@@ -178,8 +178,7 @@ class View:
         rows = []
         for frame, box, before in zip(self.frames, self.boxes, self.in_sight, strict=True):
             after = change(frame, box)
-            # A frame that comes back as it was is answered already: the detector saw it before.
-            if before and after is not frame and not _sees(after, box, face_input.detector):
+            if before and not _sees(after, box, face_input.detector):
                 continue
             crop = faces.crop(after, box, size=face_input.size, margin=MARGIN)
             if not faces.is_blank(crop):
