@@ -76,6 +76,14 @@ def both_modalities(corpus: Corpus, tracks: list[video.FaceTrack]) -> Bench:
     return Bench(corpus, fits, HEARING, sounds, SEEING, views)
 
 
+def test_a_frame_that_was_made_worse_before_is_looked_at_too() -> None:
+    worse = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    box, time_s = np.array([[24, 24, 48, 48]], np.float32), np.zeros(1)
+    for seen_before, rows in ((True, 0), (False, 1)):  # a face that was there is lost in noise
+        view = robustness.View([worse], box, time_s, np.array([seen_before]))
+        assert len(view.disturbed(lambda same, _: same, SEEING)) == rows
+
+
 def test_undisturbed_frames_give_the_very_crops(bench: Bench, tracks) -> None:
     assert sum(len(view.frames) for view in bench.views) >= 4
     for view, track in zip(bench.views, tracks, strict=True):
