@@ -6,22 +6,26 @@ BIN := .venv/bin
 COLAB := .venv-colab
 STAMP := .venv/.installed
 
-.PHONY: help run article test suite test-anywhere test-colab lint notebooks figures clean
+.PHONY: help run article test suite cells test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Compiled once here: else, where Python writes no bytecode, each of the many processes compiles
-# TensorFlow and the rest anew, some seven seconds each.
+# Python writes what it has compiled even where the environment tells it not to: else each of the
+# many processes compiles TensorFlow and the rest anew, some seven seconds each.
+export PYTHONDONTWRITEBYTECODE =
+
+# What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
-	@$(BIN)/python -m compileall -q cryutils
-	@touch $(STAMP)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
+	@$(BIN)/python -c 'from cryutils.models.backend import keras; keras()' & \
+	  $(BIN)/python -c 'import ipywidgets, librosa, numpy, papermill, seaborn; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
+	@touch $@
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
 	$(BIN)/cryutils run --profile quick
@@ -33,19 +37,21 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
-# One thread a process, 4 processes at most: for notebooks as many as cores, for the suite one more,
-# since a test often waits for a page, a kernel or a child. Each takes up to 2 GiB, and none starts
-# processes of its own unless told to.
+# Side by side, so that one computes while another waits. One thread a process, 4 processes at most:
+# for notebooks as many as cores, for the suite one more, since a test often waits for a page, a
+# kernel or a child. Each takes up to 2 GiB, and none starts processes of its own unless told to.
 test test-anywhere: export OMP_NUM_THREADS = 1
 test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
 suite: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(STAMP)  ## Run every test: library, command, notebooks (once each), browser; and lint
-	@$(MAKE) --no-print-directory --jobs 2 lint suite
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
+	@$(MAKE) --no-print-directory --jobs 3 lint suite cells
 
 suite: $(STAMP)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
+
+cells: $(STAMP)
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
 
 test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
 	$(BIN)/python tools/anywhere.py
