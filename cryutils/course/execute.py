@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -51,8 +51,14 @@ def work(
     values: dict[str, Any],
     start: str,
     cores: int,
+    environment: Mapping[str, str],
 ) -> None:
-    """Do what `execute` does, as a process: send its news, then the Outcome."""
+    """Do what `execute` does, as a process: send its news, then the Outcome.
+
+    `environment` is the run's; the server that forks this process may have an earlier one's.
+    """
+    os.environ.clear()
+    os.environ |= environment
     threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = threading.Lock()  # news come from two threads
 

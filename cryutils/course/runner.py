@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -333,20 +333,22 @@ class _Running:
 
     job: Job
     staging: Staging
-    process: SpawnProcess
+    process: ForkServerProcess
     share: float = 0.0
 
 
 def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
-    # Spawned, since a forked process inherits threads' locks but not the threads; and no
-    # ProcessPoolExecutor, since one worker killed, as by too little memory, breaks all of a pool.
-    context = multiprocessing.get_context("spawn")
+    # By a server that has imported papermill once and has no threads, since a process forked from
+    # this one would inherit locks but not the threads that hold them; and no ProcessPoolExecutor,
+    # since one worker killed, as by too little memory, breaks all of a pool.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cryutils.course.execute", "papermill"])
     receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
     staging = run_folder.stage(job.folder, job.name)
     process = context.Process(
         target=execute.work,
-        args=(sender, job.source, staging, dict(job.parameters), start, cores),
+        args=(sender, job.source, staging, dict(job.parameters), start, cores, dict(os.environ)),
     )
     process.start()
     # The worker holds the only other end now, so its death can be heard.
