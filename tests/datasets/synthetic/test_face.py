@@ -92,12 +92,12 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def cascade_finds(signal: float, size: int) -> Iterator[bool]:
-    """For frames of 40 infants in all states: does OpenCV see one face, where it is?"""
+    """For frames of 24 infants in all states: does OpenCV see one face, where it is?"""
     import cv2
 
     detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     least = round(0.375 * size)
-    for i in range(40):
+    for i in range(24):
         plan = planned(STATES[i % 8], infant=50 + i, seed=80 + i, signal=signal, seconds=3, fps=1)
         for frame, box in zip(face.frames(plan, size=size), plan.boxes(size=size), strict=True):
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
@@ -108,7 +108,7 @@ def cascade_finds(signal: float, size: int) -> Iterator[bool]:
 @pytest.mark.parametrize(("signal", "size"), [(0.0, 224), (1.0, 128)])
 def test_a_cascade_finds_one_face_in_the_right_place(signal: float, size: int) -> None:
     hits = list(cascade_finds(signal, size))
-    assert len(hits) == 120
+    assert len(hits) == 72
     assert np.mean(hits) >= 0.95
 
 
