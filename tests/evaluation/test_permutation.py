@@ -192,7 +192,7 @@ def test_a_signal_is_found_under_both_protocols() -> None:
 def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_often() -> None:
     """At no signal and full identity, blocks keep 10 %; labels shuffled clip by clip do not."""
     rng = np.random.default_rng(20)
-    tried, by_blocks, freely = 100, 0, 0
+    tried, enough, by_blocks, freely = 100, 30, 0, 0
     for trial in range(tried):
         corpus, X = voices(rng, signal=0)
         cells = {"m": (Remembers(), X)}
@@ -202,6 +202,8 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
             ).p_values["m"]
             <= 0.1
         )
+        if trial >= enough:  # what happens so often is seen sooner
+            continue
         loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
         freely += (
             permutation_test(
@@ -210,7 +212,7 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
             <= 0.1
         )
     assert by_blocks / tried < 0.1 + 3 * np.sqrt(0.09 / tried)
-    assert freely / tried > 0.3
+    assert freely / enough > 0.3
 
 
 @large

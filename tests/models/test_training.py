@@ -56,7 +56,7 @@ def bands() -> tuple[np.ndarray, np.ndarray]:
 
 def graph_network(settings: Settings) -> Any:
     return image.build(
-        (16, 16, 3), 3, filters=(4, 8), dropout=settings.dropout,
+        (16, 16, 3), 3, filters=(4,), dropout=settings.dropout,
         learning_rate=settings.learning_rate,
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def picture_network(settings: Settings) -> Any:
 
 def sound_network(settings: Settings) -> Any:
     model = cry2.build(
-        (16, 16), 2, filters=(4, 8), dropout=settings.dropout,
+        (16, 16), 2, filters=(4,), dropout=settings.dropout,
         learning_rate=settings.learning_rate,
     )  # fmt: skip
     model.run_eagerly = True
@@ -145,7 +145,7 @@ def by_hand(settings: Settings) -> tuple[Any, Any]:
 def test_a_fit_is_keras_own_and_one_that_takes_up_anothers_network_is_the_same(
     cache: Path,
 ) -> None:
-    settings = replace(SHORT, epochs=8, warm_up=2)
+    settings = replace(SHORT, epochs=5, warm_up=2)
     model, history = by_hand(settings)
     first = trained(settings, graph_network)
     between = trained(replace(settings, seed=9, learning_rate=0.02), graph_network)
@@ -195,7 +195,7 @@ def test_rows_come_in_another_order_each_epoch_and_in_the_same_by_the_same_seed(
 
 def test_a_network_learns_what_is_separable_normalised_by_its_training_rows_alone() -> None:
     x, y = bands()
-    settings = Settings(epochs=12, batch_size=8, learning_rate=1e-2, patience=12)
+    settings = Settings(epochs=8, batch_size=8, learning_rate=1e-2, patience=8)
     fitted = fit(sound_network, x, y, train=TRAIN, validation=VALIDATION, settings=settings)
     p = fitted.predict(x)
     assert p.dtype == np.float32

@@ -66,7 +66,7 @@ def data() -> tuple[Examples, list[str], list[str]]:
     return Examples.of(clips), labels, [f"i{n // 3}" for n in range(18)]
 
 
-SETTINGS = Settings(epochs=6, batch_size=8, learning_rate=1e-2, dropout=0.0)
+SETTINGS = Settings(epochs=3, batch_size=8, learning_rate=1e-2, dropout=0.0)
 FOLDS = [
     (np.arange(6, 18), np.arange(6)), (np.r_[0:6, 12:18], np.arange(6, 12)),
 ]  # fmt: skip
