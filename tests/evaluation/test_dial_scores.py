@@ -52,8 +52,9 @@ def test_a_score_is_the_discriminants_on_folds_of_clips_and_of_infants() -> None
 
 def test_the_same_again_and_a_row_a_setting_and_protocol() -> None:
     settings = [Dials(signal=0.0), Dials(session=1.0)]
-    first, again = (dials.scores(settings, classes=CLASSES, seed=1) for _ in range(2))
-    pd.testing.assert_frame_equal(first, again)
+    first = dials.scores(settings, classes=CLASSES, seed=1)
+    again = dials.scores(settings[1:], classes=CLASSES, seed=1)
+    pd.testing.assert_frame_equal(first[2:].reset_index(drop=True), again)
     assert list(zip(first.session, first.protocol, strict=True)) == [
         (0.0, "paper"), (0.0, "leak_free"), (1.0, "paper"), (1.0, "leak_free"),
     ]  # fmt: skip

@@ -98,8 +98,9 @@ def test_areas_cover_over_folds_and_repeats_and_where_every_clip_is_ranked_right
     assert auc_coverage(scores, truth, infants, folds, simulations=200) >= 0.93
     perfect = np.eye(3)[truth]
     assert auc_interval(perfect, truth, infants).value == 1
-    share = auc_coverage(perfect, truth, infants, simulations=200)
-    assert share >= 0.93 and share == auc_coverage(perfect, truth, infants, simulations=200)
+    assert auc_coverage(perfect, truth, infants, simulations=200) >= 0.93
+    first, again = (auc_coverage(scores[0], truth, infants, simulations=20) for _ in range(2))
+    assert first == again
 
 
 def test_an_area_without_an_interval_has_no_coverage() -> None:

@@ -235,7 +235,7 @@ def probabilities(
 def test_at_full_signal_a_submodel_knows_the_state_of_new_infants(apart: Path) -> None:
     corpus = cryutils.load(
         "synthetic", classes=STATES, signal=1.0, identity=1.0, infants=18, clips_per_infant=5,
-        duration_s=4.0, sr=8000, seed=1,
+        duration_s=2.5, sr=8000, seed=1,
     )  # fmt: skip
     y, answers = probabilities(corpus, "mfcc", "leak_free", 3)
     score = evaluation.interval(fusion.decide(answers), y, corpus.infants)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from engines import need
+from sizes import large
 from trained_run import Trained
 
 from cryutils import audio
 from cryutils._io.paths import file_digest
 from cryutils.errors import InputError
 from cryutils.models import checkpoints
-from cryutils.models.export import FORMATS, PRECISIONS
+from cryutils.models.export import FORMATS
 from cryutils.models.inputs import SoundInput
 from cryutils.models.model_card import ModelCard
 from cryutils.papers import deployment
@@ -49,8 +50,11 @@ def copied(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return outputs / "quick"
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    # `test_export` writes each precision in each format.
+    ("form", "precision"),
+    [("litert", "float"), ("openvino", "float16"), ("openvino", "int8")],
+)
 def test_each_network_of_paper_b_is_written_with_its_card(
     form: str, precision: str, copied: Path, trained: Trained
 ) -> None:
@@ -210,7 +214,10 @@ def three(copied: Path, trained: Trained) -> dict[str, Any]:
     return models
 
 
-@pytest.mark.parametrize(("form", "precision"), [("litert", "int8"), ("openvino", "float16")])
+@pytest.mark.parametrize(
+    ("form", "precision"),
+    [("litert", "int8"), pytest.param("openvino", "float16", marks=large)],
+)
 def test_the_ensemble_is_written_with_its_submodels(
     form: str, precision: str, copied: Path, three: dict[str, Any], trained: Trained
 ) -> None:

@@ -35,8 +35,9 @@ from cryutils.papers.table3 import Classical, Table3
 INFANTS, CLIPS, WINDOWS, FRAMES = 15, 2, 2, 2
 SMALL = DenseSettings(units=(6,), epochs=2, batch_size=64, learning_rate=1e-2)
 SETTINGS = Settings(
-    encoder=replace(AUTOENCODER, units=(8, 3, 8), epochs=1), patch=4, audio=SMALL, image=SMALL,
-    joint=SMALL, final=replace(SMALL, units=(5,)), n_folds=3, n_inner=2, kind="features",
+    encoder=replace(AUTOENCODER, units=(8, 3, 8), epochs=1, batch_size=128), patch=4,
+    audio=SMALL, image=SMALL, joint=SMALL, final=replace(SMALL, units=(5,)),
+    n_folds=3, n_inner=2, kind="features",
 )  # fmt: skip
 
 

@@ -35,8 +35,8 @@ from cryutils.papers.table3 import Table3
 
 SMALL = DenseSettings(units=(4,), epochs=1)
 SETTINGS = Settings(
-    encoder=replace(AUTOENCODER, units=(6, 3, 6), epochs=1), patch=4, audio=SMALL, image=SMALL,
-    joint=SMALL, final=SMALL, n_inner=2, seed=1,
+    encoder=replace(AUTOENCODER, units=(6, 3, 6), epochs=1, batch_size=128), patch=4,
+    audio=SMALL, image=SMALL, joint=SMALL, final=SMALL, n_inner=2, seed=1,
 )  # fmt: skip
 HEARING = {
     kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sizes import large
 
 from cryutils.datasets.synthetic import corpus, drawing, face, face_states, states, voice
 from cryutils.datasets.synthetic.dials import Dials
@@ -221,6 +222,7 @@ def test_without_signal_only_a_leak_beats_chance() -> None:
     assert leaky > honest + 0.2
 
 
+@large  # `test_without_identity_the_infant_shapes_nothing` sees the pictures themselves
 def test_without_identity_there_is_nothing_to_leak() -> None:
     leaky, honest = described(signal=0.0, identity=0.0)
     assert leaky < 0.37 and honest < 0.37
