@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sizes import large
 
 from cryutils import claims
 from cryutils.claims import article, coverage, report, scoreboard, tables
@@ -346,6 +347,7 @@ def test_without_a_coverage_the_ledger_stays_as_it_is() -> None:
     assert (of_runs.leak_free_coverage.notna() == same).all() and same.sum() > 1
 
 
+@large
 def test_every_interval_of_the_reference_can_be_simulated_or_says_why_not() -> None:
     cases = coverage.plan(JUDGED)
     rows = claims.read_results(JUDGED / "results.json")
