@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import stat
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +18,7 @@ from postgres import programs
 from trained_run import Trained
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
-from served import PASSWORD, Page, Served, served, until
+from served import PASSWORD, Page, Served, Visitor, served, until
 
 SR, BLOCK_S = 16000, 0.25
 
@@ -80,22 +82,31 @@ def add_ann(server: Served) -> None:
         store.infants.add("Mia", user="ann")
 
 
-def test_what_was_answered_outlives_a_killed_server(
+def test_what_was_answered_outlives_a_killed_server_with_the_first_password_and_its_login(
     tmp_path: Path, trained: Trained, blocks: list[tuple[bytes, bytes]]
 ) -> None:
     models = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
     with served(tmp_path, **models) as server:
+        password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
+        assert password
+        secret = tmp_path / "data" / "cryutils" / "cookie-secret"
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+        caregiver = Visitor(server)
+        assert caregiver.log_in("caregiver", password[1]).status_code == 302
         add_ann(server)
         with Session(Page.opened(server, "ann"), blocks) as session:
             until(lambda: len(session.times) >= 3, "three readings")
             server.process.kill()
             server.process.wait()
     with served(tmp_path, "--port", str(urlsplit(server.url).port), **models) as server:
+        assert "Password" not in server.log
+        assert "caregiver" in caregiver.get("/logout").text, "still logged in"
         before = logged(server)
         assert before >= set(session.times)
         with Session(Page.opened(server, "ann"), blocks) as later:
             until(lambda: later.times, "it goes on")
         assert logged(server) >= before | set(later.times)
+    assert server.process.returncode == 0
 
 
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL (initdb, pg_ctl) is not installed")

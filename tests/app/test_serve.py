@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import sqlite3
-import stat
 import subprocess
 import sys
 import time
@@ -42,7 +41,6 @@ from served import (
 from cryutils import app
 from cryutils.app import serve, store
 from cryutils.app.kernels import MESSAGES, PAGES
-from cryutils.app.readings import Reading
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NOWHERE = "00000000-0000-0000-0000-000000000000"
@@ -341,13 +339,27 @@ def test_a_page_shows_its_caregiver_s_infants_alone(ann: Visitor, ben: Visitor) 
         assert other not in text
 
 
-def test_who_is_in_a_kernel_is_not_for_the_client_to_say(server: Served, ben: Visitor) -> None:
+@pytest.fixture(scope="module")
+def pretender(server: Served, ben: Visitor) -> Visitor:
+    """Ann with a page, for which she named herself Ben: `pretender.page` is the answer."""
     ann = Visitor(server)
     ann.log_in("ann")
     names = ("X-Forwarded-User", "X-Remote-User", "Remote-User", "User", "CRYUTILS_TICKET")
     ann.headers.update(dict.fromkeys(names, "ben") | {"Authorization": "token token"})
+    ann.hooks["response"] = [lambda answer, **_: setattr(ann, "page", answer)]
     ann.kernel = ann.open_page("/?user=ben&CRYUTILS_TICKET=ben&template=reveal&theme=../x")
-    assert "Logged in as ann." in shown(ann)
+    return ann
+
+
+def test_who_is_in_a_kernel_is_not_for_the_client_to_say(pretender: Visitor) -> None:
+    assert "Logged in as ann." in shown(pretender)
+
+
+def test_pages_may_ask_no_other_site_and_stand_in_none(pretender: Visitor) -> None:
+    policy = pretender.page.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy
 
 
 @UNIX
@@ -360,14 +372,17 @@ def test_a_kernel_knows_its_ticket_and_none_of_the_server_s_secrets(
     assert not {name for name in environment if name.startswith(("JUPYTER", "QUERY", "HTTP"))}
 
 
-def test_a_caregiver_s_pages_end_one_too_many_one_left_and_the_rest_at_logout(
+def test_a_caregiver_s_pages_end_one_too_many_one_left_and_the_rest_with_their_login(
     server: Served,
 ) -> None:
-    somebody = Visitor(server)
     server.store.users.add("cleo", PASSWORD)
+    somebody, later = Visitor(server), Visitor(server)
     somebody.log_in("cleo")
-    opened = [somebody.open_page() for _ in range(PAGES + 1)]
-    codes = [somebody.get(f"/api/kernels/{kernel}").status_code for kernel in opened]
+    later.log_in("cleo")
+    logins = [*[somebody] * (PAGES - 1), later, later]
+    opened = [login.open_page() for login in logins]
+    asked = zip(logins, opened, strict=True)
+    codes = [login.get(f"/api/kernels/{kernel}").status_code for login, kernel in asked]
     assert codes == [403] + [200] * PAGES
     until(lambda: opened[0] not in server.kernels(), "the oldest gives way")
     assert set(opened[1:]) <= set(server.kernels())
@@ -380,7 +395,13 @@ def test_a_caregiver_s_pages_end_one_too_many_one_left_and_the_rest_at_logout(
 
     cookies, connection = somebody.cookies.copy(), somebody.socket(opened[2])
     assert somebody.submit("/logout").headers["Location"] == "/login"
-    over(server, somebody, cookies, connection, opened[2:])
+    over(server, somebody, cookies, connection, opened[2:3])
+    assert set(opened[3:]) <= set(server.kernels())
+
+    cookies, connection = later.cookies.copy(), later.socket(opened[3])
+    with sqlite3.connect(server.folder / "store.db") as database:
+        database.execute("UPDATE logins SET expires = 0 WHERE user = 'cleo'")
+    over(server, later, cookies, connection, opened[3:])
 
 
 def over(
@@ -397,24 +418,12 @@ def over(
         somebody.socket(pages[0])
 
 
-def remove(server: Served) -> None:
-    server.store.users.remove("dora")
-
-
-def expire(server: Served) -> None:
-    with sqlite3.connect(server.folder / "store.db") as database:
-        database.execute("UPDATE logins SET expires = 0 WHERE user = 'dora'")
-
-
-@pytest.mark.parametrize("end", [expire, remove])
-def test_with_a_login_cookie_websocket_and_kernel_end(
-    server: Served, end: Callable[[Served], None]
-) -> None:
-    if "dora" not in server.store.users.names():
-        server.store.users.add("dora", PASSWORD)
+@large
+def test_with_a_removed_user_cookie_websocket_and_kernel_end(server: Served) -> None:
+    server.store.users.add("dora", PASSWORD)
     dora = visitor(server, "dora")
     cookies, connection = dora.cookies.copy(), dora.socket(dora.kernel)
-    end(server)
+    server.store.users.remove("dora")
     over(server, dora, cookies, connection, [dora.kernel])
 
 
@@ -454,13 +463,6 @@ def test_a_cookie_is_for_this_site_s_pages_alone(server: Served, scheme: str) ->
     assert ("; Secure" in cookie) == (scheme == "https")
 
 
-def test_pages_may_ask_no_other_site_and_stand_in_none(ann: Visitor) -> None:
-    policy = ann.get("/").headers["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "http" not in policy
-
-
 # Start and end
 
 
@@ -476,30 +478,6 @@ def test_a_store_that_fails_is_said_so_and_used_again_when_it_can_be(
     assert answer.status_code == 503
     assert "The log can't be reached just now." in answer.text
     assert ann.get(f"/api/kernels/{ann.kernel}").status_code == 200
-
-
-def test_the_first_start_prints_a_password_that_outlives_a_killed_server_with_all_else(
-    tmp_path: Path,
-) -> None:
-    with served(tmp_path) as server:
-        password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
-        assert password
-        secret = tmp_path / "data" / "cryutils" / "cookie-secret"
-        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-        caregiver, start = Visitor(server), time.time() - 100
-        assert caregiver.log_in("caregiver", password[1]).status_code == 302
-        log = server.store.infants.add("Mia", user="caregiver")
-        readings = [Reading(start + i, "tired", {"tired": 1.0}) for i in range(100)]
-        log.append(log.begin("test"), readings)
-        server.process.kill()
-        server.process.wait()
-    with served(tmp_path, "--port", str(urlsplit(server.url).port)) as server:
-        assert "Password" not in server.log
-        caregiver.kernel = caregiver.open_page()
-        assert "Mia" in shown(caregiver)
-        (log,) = server.store.infants.all(user="caregiver")
-        assert [reading.time for reading in log.readings()] == [r.time for r in readings]
-    assert server.process.returncode == 0
 
 
 @large
