@@ -54,7 +54,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def direct(certificates: Path, folder: Path, home: Served) -> Iterator[Served]:
+def direct(certificates: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
     """The application with a certificate of its own."""
     files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
     with served(folder, "--certfile", *files) as server:
@@ -63,10 +63,11 @@ def direct(certificates: Path, folder: Path, home: Served) -> Iterator[Served]:
 
 
 @contextmanager
-def proxied(certificates: Path, folder: Path, home: Served) -> Iterator[Served]:
+def proxied(certificates: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
     """The application behind nginx, with docs/nginx.conf but for the ports."""
     if NGINX is None:
         pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
+    home: Served = request.getfixturevalue("home")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     text = (DOCS / "nginx.conf").read_text()
@@ -98,11 +99,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
 def site(
-    request: pytest.FixtureRequest, certificates: Path, home: Served,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Served]:  # fmt: skip
+    request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """The application over HTTPS."""
-    with request.param(certificates, tmp_path_factory.mktemp("site"), home) as server:
+    with request.param(certificates, tmp_path_factory.mktemp("site"), request) as server:
         yield server
 
 
@@ -176,11 +176,12 @@ def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is
     context.close()
 
 
-def test_a_page_says_that_its_server_is_gone_and_opens_again(
-    chromium: Browser, tmp_path: Path
+def test_a_page_says_that_its_server_or_its_login_is_gone_and_opens_again(
+    trusting: Browser, tmp_path: Path
 ) -> None:
-    context = chromium.new_context()
-    page = context.new_page()
+    context = trusting.new_context()
+    page, other = context.new_page(), context.new_page()
+    other.set_default_timeout(1000 * HANG_S)
     with served(tmp_path) as server:
         add_ann(server)
         log_in(page, server.url)
@@ -190,18 +191,12 @@ def test_a_page_says_that_its_server_is_gone_and_opens_again(
     with served(tmp_path, "--port", str(urlsplit(server.url).port)):
         page.get_by_role("link", name="Open the page again").click()
         page.get_by_text("Logged in as ann.").wait_for()
+        expect(page.locator("#lost")).to_be_hidden()
+
+        other.goto(server.url + "/logout")  # in another tab
+        other.get_by_role("button", name="Log out").click()
+        other.get_by_role("heading", name="Log in").wait_for()
+        expect(page.locator("#lost")).to_contain_text("nothing is listening now")
+        page.get_by_role("link", name="Open the page again").click()
+        page.get_by_role("heading", name="Log in").wait_for()
         context.close()
-
-
-def test_logging_out_in_one_tab_ends_the_page_in_the_other(chromium: Browser, home: Served) -> None:
-    context = chromium.new_context()
-    page, other = context.new_page(), context.new_page()
-    other.set_default_timeout(1000 * HANG_S)
-    log_in(page, home.url)
-    other.goto(home.url + "/logout")
-    other.get_by_role("button", name="Log out").click()
-    other.get_by_role("heading", name="Log in").wait_for()
-    expect(page.locator("#lost")).to_contain_text("nothing is listening now")
-    page.get_by_role("link", name="Open the page again").click()
-    page.get_by_role("heading", name="Log in").wait_for()
-    context.close()
