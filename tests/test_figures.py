@@ -41,7 +41,7 @@ def measured(project: Path, key: str, protocol: str, value: float) -> None:
 def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_more(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert figures.main(["--check"]) == 0
+    assert figures.main(["--check"]) == 0, "run tools/figures.py"
     measured(project, "feature_validation.stft.svm.accuracy", "paper", 0.399)
     assert figures.main(["--check"]) == 1
     out = capsys.readouterr().out

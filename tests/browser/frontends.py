@@ -227,7 +227,7 @@ class Notebook:
         while not true(state := self.state()):
             if time.monotonic() > deadline:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
-            self.page.wait_for_timeout(40)
+            self.page.wait_for_timeout(100)
         return state
 
 

@@ -109,7 +109,7 @@ def stop(live: Notebook) -> None:
 
 def start(live: Notebook) -> None:
     live.page.get_by_role("button", name="Start", exact=True).click()
-    live.until(lambda s: s["blocks"] > 4 and s["frames"] > 2, "sound and pictures arrive")
+    live.until(lambda s: s["blocks"] > 1 and s["frames"] > 1, "sound and pictures arrive")
 
 
 def _fresh(live: Notebook) -> Iterator[Notebook]:
@@ -174,7 +174,7 @@ def test_without_its_camera_it_goes_on_with_sound_and_another_is_chosen(live: No
     live.page.evaluate("track('video').stop()")
     expect(live.page.locator(".live-remark")).to_contain_text("No picture arrives.")
     blocks = live.state()["blocks"]
-    state = live.until(lambda s: s["blocks"] > blocks + 8, "sound goes on")
+    state = live.until(lambda s: s["blocks"] > blocks + 4, "sound goes on")
     verdict(live, "hungry")
     assert gaps(state) == []
 
