@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -25,10 +26,11 @@ MODULES = {
 }
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(module: str) -> set[str]:
     """Return the modules of the library that one imports, anywhere in its text."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -45,17 +47,14 @@ def packages(path: Path) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
-IMPORTED = {name: imported(path) for name, path in MODULES.items()}
-
-
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "cryutils"])
 def test_imports_point_up_the_list(name: str) -> None:
     place = ORDER.index(name.split(".")[1])
-    assert not {other for other in IMPORTED[name] if place < ORDER.index(other.split(".")[1])}
+    assert not {other for other in imported(name) if place < ORDER.index(other.split(".")[1])}
 
 
 def test_no_modules_import_one_another() -> None:
-    TopologicalSorter({name: others - {name} for name, others in IMPORTED.items()}).prepare()
+    TopologicalSorter({name: imported(name) - {name} for name in MODULES}).prepare()
 
 
 # The pages are of widgets alone, so that another server could show them.
@@ -65,7 +64,7 @@ SERVING = {f"cryutils.app.{name}" for name in ("kernels", "login", "serve")}
 
 def test_nothing_but_what_serves_the_application_imports_its_server() -> None:
     assert {name for name, path in MODULES.items() if SERVER & packages(path)} == SERVING
-    assert {name for name in MODULES if SERVING & IMPORTED[name]} - SERVING == {
+    assert {name for name in MODULES if SERVING & imported(name)} - SERVING == {
         "cryutils.course.cli_serve"
     }
 

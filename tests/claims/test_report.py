@@ -18,6 +18,7 @@ import pytest
 from html_page import Page, words
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sizes import LARGE
 
 from cryutils import claims
 from cryutils.claims import ledger, report, tables
@@ -225,7 +226,7 @@ AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "a.clip_split", "it's \"so
            "100 % {{x}}", "<b>", "a\\b", "[red]x[/red]", "a\N{DIVISION SLASH}b"]  # fmt: skip
 
 
-@settings(max_examples=20)
+@settings(max_examples=20 if LARGE else 5)
 @given(labels=st.lists(st.text(min_size=1), unique=True, min_size=1))
 @example(labels=AWKWARD)
 def test_table_1_takes_any_label(labels: list[str]) -> None:

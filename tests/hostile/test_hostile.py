@@ -44,8 +44,8 @@ def seed_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_every_damaged_file_is_read_or_refused_in_one_line(
     seed_folder: Path, trained: Trained, tmp_path: Path
 ) -> None:
-    # Of the small list one process makes every fourth case.
-    size, parts = ("large", os.cpu_count() or 1) if LARGE else ("small", 4)
+    # Of the small list one process makes every fifth case.
+    size, parts = ("large", os.cpu_count() or 1) if LARGE else ("small", 5)
     environment = {**os.environ, "CRYUTILS_CACHE_DIR": str(tmp_path / "cache")}
     environment["MALLOC_PERTURB_"] = "165"  # so that memory which nobody wrote isn't zero by chance
     outputs = [tmp_path / f"{part}.jsonl" for part in range(parts if LARGE else 1)]
@@ -137,7 +137,7 @@ def test_a_foreign_error_a_crash_and_too_much_memory_count(
 
 
 def test_the_memory_of_a_child_is_none_of_its_parents() -> None:
-    held = np.ones(1 << 26)  # 512 MiB
+    held = np.ones(1 << 25)  # 256 MiB
     command = [sys.executable, "-c", "import child; print(child.peak_mib())"]
     peak = subprocess.check_output(command, cwd=CHILD.parent)
     assert 20 < int(peak) < held.nbytes >> 20

@@ -10,6 +10,7 @@ import pytest
 from clock import Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sizes import LARGE
 
 from cryutils.app.readings import GAP, NO_CRY, Reading
 from cryutils.app.store import Log, Store
@@ -295,7 +296,9 @@ def expected(
     return pd.crosstab(keys.to_numpy(), np.array(verdicts)).stack().loc[lambda n: n > 0].to_dict()
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12 if LARGE else 5, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.one_of(APPEND, APPEND, CORRECT, PURGE), min_size=1, max_size=8))
 def test_a_summary_is_what_pandas_makes_of_the_readings(
     store: Store, clock: Clock, steps: list[Any]
