@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sizes import LARGE
 from trained_run import Trained
 
 from cryutils import audio, video
@@ -77,7 +78,7 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     # first of which have heard half a second: a probability may differ by a fifth, no state may.
     monitor, predictor = Monitor(taught), Predictor(run=taught)
     differences, states = [], set()
-    for clip in trained.corpus:
+    for clip in trained.corpus[::2]:
         expected = predictor(clip.path)
         last = list(replay(clip.path, monitor))[-1].reading
         assert last.verdict == expected.state == clip.label
@@ -243,7 +244,7 @@ def test_one_block_whose_time_is_far_off_is_left_out_and_named(
 
 @pytest.mark.parametrize("sr", [8000, 44100])
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6 if LARGE else 3, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.floats(0.001, 3.0), max_size=8), st.booleans())
 def test_readings_do_not_depend_on_how_the_sound_was_cut(
@@ -336,7 +337,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(STEPS, max_size=12))
 def test_nothing_that_comes_breaks_it(shared: Monitor, steps: list[tuple[Any, ...]]) -> None:
     shared.restart()

@@ -208,12 +208,16 @@ def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator
 
 @dataclass
 class Notebook:
-    """A notebook in a page, its cells run, with what went wrong in the page."""
+    """A notebook in a page, its cells run, with what went wrong in the page.
+
+    look_ms: how long `until` waits before it looks again.
+    """
 
     page: Page
     server: Server
     errors: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
+    look_ms: int = 40
 
     def state(self) -> dict[str, Any]:
         """Return what Python holds, as the mirror cell shows it."""
@@ -227,7 +231,7 @@ class Notebook:
         while not true(state := self.state()):
             if time.monotonic() > deadline:
                 pytest.fail(f"never came true in Python: {what}; it holds {state}")
-            self.page.wait_for_timeout(100)
+            self.page.wait_for_timeout(self.look_ms)
         return state
 
 

@@ -83,7 +83,7 @@ def _opened(server: Server, equipped: Browser, *, ticks: bool = True) -> Iterato
     # High enough for JupyterLab to keep the mirror below in the page.
     context = equipped.new_context(viewport={"width": 1024, "height": 1800})
     context.add_init_script(HANDLES)
-    notebook = Notebook(context.new_page(), server)
+    notebook = Notebook(context.new_page(), server, look_ms=100)
     watch(notebook)
     run_all(notebook, "live")
     if not ticks:
