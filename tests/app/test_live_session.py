@@ -15,6 +15,7 @@ import pytest
 import websocket
 from postgres import Server as Postgres
 from postgres import programs
+from sizes import large
 from trained_run import Trained
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
@@ -109,6 +110,7 @@ def test_what_was_answered_outlives_a_killed_server_with_the_first_password_and_
     assert server.process.returncode == 0
 
 
+@large
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL (initdb, pg_ctl) is not installed")
 def test_a_killed_database_is_said_and_loses_no_reading(
     tmp_path: Path, trained: Trained, blocks: list[tuple[bytes, bytes]]
