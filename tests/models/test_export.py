@@ -30,12 +30,12 @@ def examples(name: str, n: int, seed: int = 0) -> np.ndarray:
 def fitted(request: pytest.FixtureRequest) -> tuple[str, Any]:
     """A network as the notebooks build it, with averages that training has moved."""
     name = request.param
-    rows = examples(name, 32, seed=1)
+    rows = examples(name, 64, seed=1)
     model = {"cry2": cry2, "image": image}[name].build(rows.shape[1:], 4)
     if name == "cry2":
         cry2.adapt(model, rows)
     model.run_eagerly = True  # a graph for two steps would take longer than they do
-    model.fit(rows, np.arange(32) % 4, batch_size=16, epochs=1, verbose=0)
+    model.fit(rows, np.arange(64) % 4, batch_size=32, epochs=1, verbose=0)
     model.run_eagerly = False
     return name, model
 
@@ -58,7 +58,7 @@ def networks(fitted: tuple[str, Any], tmp_path_factory) -> dict[tuple[str, str],
             for precision in PRECISIONS:
                 path = kind.write(
                     model, folder / f"{name}_{precision}{kind.suffix}", precision=precision,
-                    calibration=examples(name, 32, seed=1),
+                    calibration=examples(name, 64, seed=1),
                 )  # fmt: skip
                 opened[form, precision] = kind.open(path)
         except InputError:  # `need` says so
