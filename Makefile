@@ -37,12 +37,11 @@ run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreb
 article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
-# Side by side, so that one computes while another waits. One thread a process, 4 processes at most:
-# for notebooks as many as cores, for the suite one more, since a test often waits for a page, a
-# kernel or a child. Each takes up to 2 GiB, and none starts processes of its own unless told to.
+# Side by side, since a test often waits for a page, a kernel or a child, and with as many processes
+# each as there are cores, 4 at most: more take time from each other. One thread a process; each takes
+# up to 2 GiB, and none starts processes of its own unless told to.
 test test-anywhere: export OMP_NUM_THREADS = 1
 test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
-suite: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 test: $(STAMP)  ## Run every test: library, command, notebooks (once each), browser; and lint
 	@$(MAKE) --no-print-directory --jobs 3 lint suite cells
