@@ -8,9 +8,9 @@ taken out and cut into windows, all networks trained, Table 3 scored. Fewer fram
 the paper's 30, the small backbone, and fewer epochs than the paper's, none of them stopped early,
 so that it ends within minutes; all are the same for every number. Importing libraries
 and loading the backbone come before, once, whatever the number. Time of the processor is
-fitted, which other programs change little: time = constant * clips ** exponent. Of fewer clips,
-whose stages take a second or less, it is the median of three. Ends in 1 where an exponent, of
-time or of memory, is larger than promised.
+fitted, which other programs change little: time = constant * clips ** exponent. But a machine's own
+pace may change by a third within minutes, so all numbers take turns, twice, and the least time of
+each stage counts. Ends in 1 where an exponent, of time or of memory, is larger than promised.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-SIZES = {25: 3, 50: 3, 100: 1, 200: 1}  # clips, and how often each number is measured
+SIZES = (25, 50, 100, 200)  # clips
+ROUNDS = 2
 DURATION_S, FPS = 15.0, 2.0
 MOST = 1.05  # the exponent that is allowed
 
@@ -114,44 +115,43 @@ def cost(clips: int) -> dict[str, Any]:
 
 def exponent(values: list[float]) -> float:
     """Return the slope of log(values) on log(clips)."""
-    return float(np.polyfit(np.log(list(SIZES)), np.log(values), 1)[0])
+    return float(np.polyfit(np.log(SIZES), np.log(values), 1)[0])
 
 
-def typical(clips: int, rounds: int) -> dict[str, Any]:
-    """Return the medians of `rounds` costs, each measured in a new process."""
+def cost_apart(clips: int) -> dict[str, Any]:
+    """Return `cost(clips)`, measured in a new process."""
     command = [sys.executable, __file__, "--clips", str(clips)]
-    costs = []
-    for _ in range(rounds):
-        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        costs.append(json.loads(answer.splitlines()[-1]))
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    measured: dict[str, Any] = json.loads(answer.splitlines()[-1])
+    return measured
+
+
+def least(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the least of each part of some costs of one number of clips."""
     stages = {
-        name: np.median([cost["stages"][name] for cost in costs], axis=0).tolist()
+        name: np.min([cost["stages"][name] for cost in costs], axis=0).tolist()
         for name in costs[0]["stages"]
     }
-    setup, peak_mib = np.median([(cost["setup"], cost["peak_mib"]) for cost in costs], axis=0)
+    setup, peak_mib = np.min([(cost["setup"], cost["peak_mib"]) for cost in costs], axis=0)
     return {"setup": setup, "stages": stages, "peak_mib": peak_mib}
 
 
 def main() -> int:
     """Print one line a number of clips, and the exponents; return the exit code."""
-    rows = []
-    for clips, rounds in SIZES.items():
-        rows.append(typical(clips, rounds))
-        largest = rows[-1]
-        spent = {
-            name: times_by_stage
-            for name, (_, times_by_stage) in largest["stages"].items()
-            if times_by_stage > 0.01
-        }
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        rounds.append([cost_apart(clips) for clips in SIZES])
+        print(f"round {number} of {ROUNDS} is done", flush=True)
+    rows = [least(costs) for costs in zip(*rounds, strict=True)]
+    for clips, row in zip(SIZES, rows, strict=True):
         parts = ", ".join(
-            f"{name} {times_by_stage:.1f} s" for name, times_by_stage in spent.items()
+            f"{name} {spent:.1f} s" for name, (_, spent) in row["stages"].items() if spent > 0.01
         )
-        wall = sum(wall for wall, _ in largest["stages"].values())
+        wall = sum(wall for wall, _ in row["stages"].values())
         print(
             f"{clips} clips of {DURATION_S:g} s, {FPS:g} frames a second: {parts} of the "
             f"processor, {wall:.1f} s by the clock on {os.cpu_count()} cores; peak "
-            f"{largest['peak_mib']:.0f} MiB (before: {largest['setup']:.1f} s)",
-            flush=True,
+            f"{row['peak_mib']:.0f} MiB (before: {row['setup']:.1f} s)"
         )
     names = [name for name in rows[0]["stages"] if rows[-1]["stages"][name][1] > 0.1]
     times_by_stage = {name: [row["stages"][name][1] for row in rows] for name in names}
