@@ -74,6 +74,17 @@ def command(apart: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tup
 
 
 @pytest.fixture
+def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that cost little; how much the real ones cost is argon2's concern."""
+    from argon2 import PasswordHasher
+
+    from cryutils.app.store import accounts
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(accounts, "HASHER", hasher)
+
+
+@pytest.fixture
 def in_ascii(apart: Path) -> Callable[..., tuple[int, str, str]]:
     """As `command`, in a process of its own whose terminal shows ASCII alone."""
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

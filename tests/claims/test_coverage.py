@@ -321,7 +321,7 @@ def shown(run: Path, capsys: pytest.CaptureFixture[str]) -> Sequence[str]:
     return [" ".join(text.replace("</span>", "").split()) for text in texts]
 
 
-@pytest.mark.parametrize(("covers", "spoken"), [(0.89, True), (None, False)])
+@pytest.mark.parametrize(("covers", "spoken"), [(0.89, True), (0.95, False), (None, False)])
 def test_whoever_shows_the_interval_says_what_it_covers(
     covers: float | None, spoken: bool, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -434,8 +434,9 @@ def test_damaged_results_of_a_run_are_put_together_again(damage: str, folder: Pa
     assert "made.01_first" in (folder / "report.html").read_text()
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    code: int, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = folder.with_name("real")
     for run in (folder, real):
@@ -445,14 +446,14 @@ def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
     def fail(self: Path, text: str, **more: Any) -> int:
         if folder in self.parents:
             write_text(self, text[: len(text) // 2], **more)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(code, os.strerror(code))
         return write_text(self, text, **more)
 
     monkeypatch.setattr(Path, "write_text", fail)
     before = contents(folder)
     assert report(capsys)[::2] == (
         1,
-        f"{folder}: its report can't be made ({os.strerror(errno.ENOSPC)}).\n",
+        f"{folder}: its report can't be made ({os.strerror(code)}).\n",
     )
     assert contents(folder) == before
     assert (real / "report.html").is_file()

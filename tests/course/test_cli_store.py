@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from argon2 import PasswordHasher
 from trained_run import Trained
 
 from cryutils.app import store
 from cryutils.app.readings import GAP, Reading
-from cryutils.app.store import accounts
 
 Outcome = tuple[int, str, str]
 Call = Callable[..., Outcome]
@@ -27,12 +25,12 @@ NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
 
 
 @pytest.fixture
-def call(command: Call, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def call(
+    command: Call, apart: Path, fast_hashes: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
     """`call("users", "list", typed="")`: exit code, out, err; with a store of the test's own."""
     monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///store.sqlite")
     monkeypatch.setenv("TZ", "UTC")
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "HASHER", cheap)
 
     def run(*arguments: str, typed: str = "") -> Outcome:
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))

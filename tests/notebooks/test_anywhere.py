@@ -65,8 +65,7 @@ def test_notebooks_run_in_the_order_that_they_are_named_in(
     tool.notebook_of_what_is_seen(tmp_path / "seen.ipynb", dict.fromkeys(tool.SEEN, 0), [])
     done = subprocess.run(
         [*tool.command(backwards, tmp_path, 0), "-n", "0", "--collect-only", "-q"],
-        cwd=ROOT, env=os.environ | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"},  # half a second
-        capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     collected = dict.fromkeys(re.findall(r"^(.*)::Cell", done.stdout, re.MULTILINE))
     names = sorted((path.name for path in (ROOT / "notebooks").glob("*.ipynb")), reverse=True)
