@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
-	@$(BIN)/python -c 'from cryutils.models.backend import keras; keras()' & \
-	  $(BIN)/python -c 'import ipywidgets, librosa, numpy, papermill, seaborn; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
+	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \
+	  $(BIN)/python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
 	@touch $@
 
 run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report

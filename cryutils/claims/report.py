@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import rich.table
 
 __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
-           "scored", "worded", "write", "write_scoreboard"]  # fmt: skip
+           "scored", "worded", "write", "write_page", "write_scoreboard"]  # fmt: skip
 
 # nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
 _FOLD_SOLUTIONS = """<script>
@@ -321,13 +321,13 @@ def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     workers = Parallel(n_jobs=min(cpu_count(), max(1, len(missing))), return_as="generator")
     with counting("Notebooks as pages", "notebooks", shown=bool(missing)) as report:
         report(0, len(missing))
-        for done, _ in enumerate(workers(delayed(_as_html)(path) for path in missing), start=1):
+        for done, _ in enumerate(workers(delayed(write_page)(path) for path in missing), start=1):
             report(done, len(missing))
     return {p.stem: f"notebooks/{p.stem}.html" for p in notebooks if _has_page(p)}
 
 
-def _as_html(notebook: Path) -> None:
-    """Write `notebook` as HTML beside it, unless it can't be read."""
+def write_page(notebook: Path) -> None:
+    """Write the executed `notebook` as HTML beside it, unless it can't be read."""
     import nbformat
 
     try:

@@ -240,7 +240,7 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
     for path in sorted(staging.path.rglob("*")):
         relative = path.relative_to(staging.path)
         hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and relative != _page(staging.name):
             name = relative.as_posix()
             if staging.borrowed.get(name) != _stamp(path):
                 files[name] = file_digest(path)
@@ -262,14 +262,22 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
         in_use = {relative for other in (state, *by_name.values()) for relative in other["files"]}
         for relative in set(before["files"]) - in_use:
             (folder / relative).unlink(missing_ok=True)
-        # The page is of the notebook before, however new it looks.
-        for left in (*_failed(folder, name), folder / "notebooks" / f"{name}.html"):
+        # A page that is there is of the notebook before, however new it looks.
+        page = _page(name)
+        for left in (*_failed(folder, name), folder / page):
             left.unlink(missing_ok=True)
+        if (path / page).is_file():
+            (path / page).replace(folder / page)
         set_aside(store.merge(folder, {name, *by_name} & set(among)))
         networks_file(folder, name).unlink(missing_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
     shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _page(name: str) -> Path:
+    """Return where an executed notebook stands as HTML; in no state, for any report makes it."""
+    return Path("notebooks", f"{name}.html")
 
 
 def give_up(staging: Staging) -> tuple[Path, Path]:

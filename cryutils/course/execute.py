@@ -128,6 +128,8 @@ def execute(
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
+    from cryutils.claims.report import write_page
+
     news = staging.path.parent / "news"
     _prepare_kernel(staging, start, cores, news)
     threading.Thread(target=_relay, args=(news, report), daemon=True).start()
@@ -159,6 +161,8 @@ def execute(
     except (PapermillException, RuntimeError) as failure:  # a DeadKernelError is such
         error = _one_line(failure)
     seconds = time.monotonic() - started
+    if error is None:
+        write_page(staging.notebook)
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
 
 

@@ -111,7 +111,8 @@ def png(figure: Figure, **texts: str) -> bytes:
     for name, text in texts.items():
         chunks.add_itxt(name, text)
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, bbox_inches="tight")
+    # Not compressed before its colours are fewer.
+    figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
     with Image.open(drawn) as picture:
         few_colours(picture).save(small, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
     return small.getvalue()

@@ -29,7 +29,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sizes import LARGE, large
 
 from cryutils import course
-from cryutils.claims import run_folder
+from cryutils.claims import report, run_folder
 from cryutils.course import cli, execute, fingerprint, runner
 from cryutils.errors import InputError
 
@@ -507,6 +507,19 @@ def test_a_run_executes_keeps_and_repeats_what_changed(
         assert tally(apart) == {"01_first": 1, "02_second": executions}
         assert results(folder.with_name("quick-test_size-0.2")) == {"made.02_second": 0.2}
     assert results(folder) == {"made.01_first": 0.3, "made.02_second": 0.3}
+
+
+def test_a_notebook_leaves_its_page_which_no_run_depends_on(finished: Path, project: Path) -> None:
+    page = finished / "notebooks" / "01_first.html"
+    made_by_the_run = page.stat().st_ino
+    report.write(finished)
+    assert page.stat().st_ino == made_by_the_run, "the report has nothing left to make"
+    page.unlink()
+    assert planned()["01_first"].is_done()
+    page.write_text("of before")
+    again = planned(only=["01_first"], overrides={"seed": 417}, run_name="quick")
+    assert course.run(list(again.values())) == {}
+    assert "417" in page.read_text()
 
 
 def test_a_results_file_damaged_meanwhile_fails_no_other_notebook(
