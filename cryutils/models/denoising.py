@@ -70,11 +70,19 @@ class Spectrogram:
 
         No lower than `-floor_db`.
         """
-        return np.maximum(self._db(x) - np.float32(ref_db), np.float32(-self.floor_db))
+        return self._above(ref_db, _db(self.stft(x)))
 
     def loudest_db(self, x: Array) -> float:
         """Return the level of a sound's loudest cell in dB re 1."""
-        return float(self._db(x).max())
+        return float(_db(self.stft(x)).max())
+
+    def stft(self, x: Array) -> npt.NDArray[np.complex64]:
+        """Return the STFT of a sound, complex64 (frames, bins)."""
+        return stft(x, n_fft=self.n_fft, hop_length=self.hop_length)
+
+    def sound(self, spectrum: npt.NDArray[np.complexfloating], length: int) -> Array:
+        """Return the sound of an STFT, float32 (length,)."""
+        return istft(spectrum, n_fft=self.n_fft, hop_length=self.hop_length, length=length)
 
     def patches(self, level: Array) -> Array:
         """Return consecutive patches, half a patch apart, float32 (patches, patch * bins).
@@ -97,13 +105,16 @@ class Spectrogram:
             count[start : start + self.patch] += 1
         return (total / count)[:frames].astype(np.float32)
 
-    def _db(self, x: Array) -> Array:
-        power = np.square(np.abs(stft(x, n_fft=self.n_fft, hop_length=self.hop_length)))
-        return power_to_db(power, amin=1e-12, top_db=None)
+    def _above(self, ref_db: float, db: Array) -> Array:
+        return np.maximum(db - np.float32(ref_db), np.float32(-self.floor_db))
 
     def _starts(self, frames: int) -> list[int]:
         step = max(1, self.patch // 2)
         return list(range(0, max(1, frames - self.patch + step), step))
+
+
+def _db(spectrum: npt.NDArray[np.complex64]) -> Array:
+    return power_to_db(np.square(np.abs(spectrum)), amin=1e-12, top_db=None)
 
 
 def apply_gain(x: Array, gain: npt.NDArray[np.floating], spectrogram: Spectrogram) -> Array:
@@ -120,10 +131,7 @@ def apply_gain(x: Array, gain: npt.NDArray[np.floating], spectrogram: Spectrogra
     spectrogram : Spectrogram
         Its n_fft and hop_length are used.
     """
-    spectrum = stft(x, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length) * gain
-    return istft(
-        spectrum, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length, length=len(x)
-    )
+    return spectrogram.sound(spectrogram.stft(x) * gain, len(x))
 
 
 def pairs(
@@ -194,9 +202,12 @@ def autoencoder(
     lift_db : float
         By how many dB; choose it on training clips, as the rival's `threshold_db`.
     """
-    level = spectrogram.level(x, ref_db=spectrogram.loudest_db(x))
+    spectrum = spectrogram.stft(x)
+    db = _db(spectrum)
+    level = spectrogram._above(float(db.max()), db)
     denoised = spectrogram.joined(dense.predict(task, spectrogram.patches(level)), len(level))
-    return apply_gain(x, 10 ** (np.minimum(denoised + lift_db - level, 0) / 20), spectrogram)
+    gain = 10 ** (np.minimum(denoised + lift_db - level, 0) / 20)
+    return spectrogram.sound(spectrum * gain, len(x))
 
 
 def spectral_gate(
@@ -230,14 +241,16 @@ def spectral_gate(
     """
     from scipy.ndimage import uniform_filter
 
-    power = np.square(np.abs(stft(x, n_fft=spectrogram.n_fft, hop_length=spectrogram.hop_length)))
+    spectrum = spectrogram.stft(x)
+    power = np.square(np.abs(spectrum))
     # Ranked by mean dB: by power, the bins where noise is strongest would choose the frames where
     # they happen to be weak, and be taken for weaker than they are.
     order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
     quietest = order[: max(1, round(_QUIET * len(power)))]
     noise = power[quietest].mean(axis=0)
     is_open = power > noise * 10 ** (threshold_db / 10)
-    return apply_gain(x, uniform_filter(is_open.astype(np.float32), smooth), spectrogram)
+    gain = uniform_filter(is_open.astype(np.float32), smooth)
+    return spectrogram.sound(spectrum * gain, len(x))
 
 
 def snr_db(clean: Array, estimate: Array) -> float:
