@@ -22,3 +22,4 @@ from .runner import plan as plan
 from .runner import profiles as profiles
 from .runner import remarks as remarks
 from .runner import run as run
+from .runner import warm_up as warm_up

@@ -138,6 +138,8 @@ def run(
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
+    if not listing:
+        course.warm_up()
     values = _parameters(assignments)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils.claims.run_folder import Staging, networks_file
+from cryutils.course import kernel
 from cryutils.course.fingerprint import versions
 from cryutils.errors import InputError
 
@@ -59,7 +60,6 @@ def work(
     """
     os.environ.clear()
     os.environ |= environment
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     lock = threading.Lock()  # news come from two threads
 
     def send(news: float | str | Outcome) -> None:
@@ -67,7 +67,11 @@ def work(
             sender.send(news)
 
     try:
-        outcome = execute(source, staging, values, start, cores, send)
+        news = _prepare_kernel(staging, start, cores)
+        if sys.platform == "linux":  # elsewhere system libraries may have threads
+            kernel.prepare(leave=sender.close)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        outcome = execute(source, staging, values, news, send)
     except OSError as error:  # a full disk
         outcome = Outcome(_one_line(error))
     send(outcome)
@@ -115,14 +119,12 @@ def execute(
     source: Path,
     staging: Staging,
     values: dict[str, Any],
-    start: str,
-    cores: int,
+    news: Path,
     report: Callable[[float | str], None],
 ) -> Outcome:
     """Execute the notebook `source` into `staging`; `report(share)` after each cell.
 
-    The kernel starts no more than `cores` processes of its own. Within a long cell `report(text)`
-    tells what `progress.counting` counts there.
+    Within a long cell `report(text)` tells what `progress.counting` counts there, left at `news`.
     """
     import papermill
     from papermill.exceptions import PapermillException
@@ -130,8 +132,6 @@ def execute(
 
     from cryutils.claims.report import write_page
 
-    news = staging.path.parent / "news"
-    _prepare_kernel(staging, start, cores, news)
     threading.Thread(target=_relay, args=(news, report), daemon=True).start()
     started = time.monotonic()
     cells: list[float] = []
@@ -166,11 +166,15 @@ def execute(
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
 
 
-def _prepare_kernel(staging: Staging, start: str, cores: int, news: Path) -> None:
-    """Set what the kernel inherits from this process, its environment and stderr."""
+def _prepare_kernel(staging: Staging, start: str, cores: int) -> Path:
+    """Set what the kernel inherits from this process, its environment and stderr.
+
+    It starts no more than `cores` processes of its own. Returns where it leaves its news.
+    """
     # Notebooks run side by side, so a second thread or process of one takes a core from another;
     # and as with TensorFlow's threads, no number depends on how many cores there are.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    news = staging.path.parent / "news"
     os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's processes
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(staging.path),
@@ -186,6 +190,7 @@ def _prepare_kernel(staging: Staging, start: str, cores: int, news: Path) -> Non
     # Libraries write to stderr what no reader can act on.
     with staging.log.open("w") as noise:
         os.dup2(noise.fileno(), 2)
+    return news
 
 
 def _relay(path: Path, report: Callable[[float | str], None]) -> None:

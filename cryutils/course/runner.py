@@ -13,10 +13,12 @@ import math
 import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -43,6 +45,7 @@ __all__ = [
     "profiles",
     "remarks",
     "run",
+    "warm_up",
 ]
 
 Report = Callable[[str, str, float], None]
@@ -337,12 +340,24 @@ class _Running:
     share: float = 0.0
 
 
-def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
-    # By a server that has imported papermill once and has no threads, since a process forked from
-    # this one would inherit locks but not the threads that hold them; and no ProcessPoolExecutor,
-    # since one worker killed, as by too little memory, breaks all of a pool.
+def warm_up() -> None:
+    """Start what `run` needs, which takes two seconds, while its caller does something else."""
+    _server()
+    forkserver.ensure_running()
+
+
+def _server() -> ForkServerContext:
+    # Processes come from a server that has imported much once, not from this one, whose forks would
+    # inherit locks but not the threads that hold them.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cryutils.course.execute", "papermill"])
+    shared = ["cryutils.course.preload"] if sys.platform == "linux" else ["papermill"]
+    context.set_forkserver_preload(shared)
+    return context
+
+
+def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
+    # No ProcessPoolExecutor: one worker killed, as by too little memory, breaks all of a pool.
+    context = _server()
     receiver, sender = context.Pipe(duplex=False)
     start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
     staging = run_folder.stage(job.folder, job.name)

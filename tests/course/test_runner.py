@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
-from multiprocessing import active_children, forkserver
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -916,6 +916,13 @@ def marked(mark: str) -> list[psutil.Process]:
     return processes
 
 
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0) -> None:
     """Wait for something that will come about; the patience ends a hang."""
     end = time.monotonic() + patience_s
@@ -1049,24 +1056,23 @@ def test_a_run_stopped_by_ctrl_c_says_so_in_a_line_and_leaves_no_process(started
     check_all_parse(folder)
 
 
-def test_whatever_stops_a_run_stops_its_workers(
-    project: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_stops_a_run_stops_its_workers(project: Path, apart: Path) -> None:
     """Nobody but this process is told, and no more notebook begins."""
-    forkserver.ensure_running()  # else it would begin with the mark, and outlive the run
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("CRYUTILS_TEST_MARK", mark)
     notebook(project / "notebooks" / "01_first.ipynb", "1", WAIT)
+    begun: list[psutil.Process] = []
 
     def stop(name: str, what: str, share: float) -> None:
         assert name in ("", "01_first")
         if share > 0.5:
-            assert marked(mark) and active_children(), "a kernel and a worker"
+            (worker,) = active_children()
+            begun.append(psutil.Process(worker.pid))
+            begun.extend(begun[0].children(recursive=True))
+            assert len(begun) > 1, "a worker and a kernel"
             raise KeyboardInterrupt
 
     try:
         with pytest.raises(KeyboardInterrupt):
             course.run(list(planned().values()), processes=1, report=stop)
-        until(lambda: not marked(mark) + active_children(), "the end of kernel and worker")
+        until(lambda: not any(map(alive, begun)), "the end of kernel and worker")
     finally:
         (apart / "gate").touch()  # else what is left would wait for ever
