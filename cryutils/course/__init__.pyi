@@ -9,6 +9,7 @@ from . import cli_store as cli_store
 from . import doctor as doctor
 from . import execute as execute
 from . import fingerprint as fingerprint
+from . import kernel as kernel
 from . import parameters as parameters
 from . import runner as runner
 from . import time_left as time_left

@@ -1,6 +1,6 @@
 """A kernel forked from the process that executes its notebook, for `course.execute`.
 
-It needn't import what that process has imported already (`course.preload`). No notebook walks this
+It needn't import what that process has imported already (`course._preload`). No notebook walks this
 module.
 """
 
@@ -10,7 +10,8 @@ import atexit
 import os
 import pickle
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,7 +38,8 @@ class _Kernel(psutil.Process):
 def prepare(leave: Callable[[], None]) -> None:
     """Fork a process in which this one's first kernel will run, if it is an ordinary one.
 
-    Call it before any thread is started. `leave()` is called in the new process.
+    Call it before any thread is started. `leave()` is called in the new process, to close what
+    nobody but this one should hold.
     """
     from jupyter_client.provisioning import local_provisioner
 
@@ -54,12 +56,12 @@ def prepare(leave: Callable[[], None]) -> None:
 
     def launch(command: list[str], **options: Any) -> Any:
         starter.launch_kernel = launch_anew
-        with os.fdopen(writer, "wb") as order:
+        with os.fdopen(writer, "wb") as pipe:
             if command[:3] == _LAUNCHER:
-                # It ends with this process, which IPython looks up in the environment too early.
+                # With whom it ends; IPython has looked that up when it was imported.
                 arguments = [*command[3:], f"--IPKernelApp.parent_handle={os.getpid()}"]
-                folder = options.get("cwd") or Path.cwd()
-                pickle.dump((arguments, options["env"], folder), order)
+                folder = str(options.get("cwd") or Path.cwd())
+                pipe.write(pickle.dumps((arguments, options["env"], folder)))
                 return _Kernel(number)
         return launch_anew(command, **options)  # a kernel of the user's own
 
@@ -70,22 +72,24 @@ def _run(reader: int) -> NoReturn:
     """Wait to be told what to run, and be that kernel until it ends."""
     code = 1
     try:
-        with os.fdopen(reader, "rb") as order:
-            arguments, environment, folder = pickle.load(order)
-        os.environ.clear()
-        os.environ |= environment
-        os.chdir(folder)
-        code = _serve(arguments)
-    except EOFError:  # another kernel runs
-        code = 0
+        with os.fdopen(reader, "rb") as pipe:
+            order = pipe.read()
+        code = _serve(*pickle.loads(order)) if order else 0  # nothing: another kernel runs
+    except Exception:
+        traceback.print_exc()
     finally:
         atexit._run_exitfuncs()  # which `os._exit` leaves out, such as the end of temporary files
         os._exit(code)
 
 
-def _serve(arguments: list[str]) -> int:
+def _serve(arguments: list[str], environment: Mapping[str, str], folder: str) -> int:
+    import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
+    os.environ.clear()
+    os.environ |= environment
+    os.chdir(folder)
+    np.random.seed()  # Python's own numbers begin anew in a fork, these don't
     sys.argv = ["ipykernel_launcher", *arguments]
     try:
         launch_new_instance(arguments)

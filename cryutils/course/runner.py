@@ -350,7 +350,8 @@ def _server() -> ForkServerContext:
     # Processes come from a server that has imported much once, not from this one, whose forks would
     # inherit locks but not the threads that hold them.
     context = multiprocessing.get_context("forkserver")
-    shared = ["cryutils.course.preload"] if sys.platform == "linux" else ["papermill"]
+    on_linux = sys.platform == "linux"  # where kernels are forked, too
+    shared = ["cryutils.course._preload"] if on_linux else ["cryutils.course.execute", "papermill"]
     context.set_forkserver_preload(shared)
     return context
 

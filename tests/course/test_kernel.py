@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are for
 # Starts two kernels one after the other, asks each about itself, and ends it.
 TWO_KERNELS = """
 import json, os
-import cryutils.course.preload
+import cryutils.course._preload
 from cryutils.course import kernel
 
 left = []
