@@ -138,8 +138,6 @@ def run(
 
     home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
-    if not listing:
-        course.warm_up()
     values = _parameters(assignments)
     if data and "data" in values:
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
@@ -151,6 +149,7 @@ def run(
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
+        course.warm_up()
         too_few = _look_for_recordings(todo, all_of_them=bool(notebooks))
         todo, skipped = [job for job in todo if job.name not in too_few], skipped | too_few
     for name, why in skipped.items():

@@ -68,7 +68,7 @@ def work(
 
     try:
         news = _prepare_kernel(staging, start, cores)
-        if sys.platform == "linux":  # elsewhere system libraries may have threads
+        if kernel.FORKED:
             kernel.prepare(leave=sender.close)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         outcome = execute(source, staging, values, news, send)
@@ -171,10 +171,10 @@ def _prepare_kernel(staging: Staging, start: str, cores: int) -> Path:
 
     It starts no more than `cores` processes of its own. Returns where it leaves its news.
     """
+    news = staging.path.parent / "news"
     # Notebooks run side by side, so a second thread or process of one takes a core from another;
     # and as with TensorFlow's threads, no number depends on how many cores there are.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    news = staging.path.parent / "news"
     os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's processes
     os.environ |= {
         "CRYUTILS_RUN_DIR": str(staging.path),

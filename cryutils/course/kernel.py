@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 
 import psutil
 
-__all__ = ["prepare"]
+__all__ = ["FORKED", "prepare"]
 
+FORKED = sys.platform == "linux"  # elsewhere system libraries may have threads
 _LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]
 
 
@@ -38,8 +39,8 @@ class _Kernel(psutil.Process):
 def prepare(leave: Callable[[], None]) -> None:
     """Fork a process in which this one's first kernel will run, if it is an ordinary one.
 
-    Call it before any thread is started. `leave()` is called in the new process, to close what
-    nobody but this one should hold.
+    Call it where `FORKED`, and before any thread is started. `leave()` is called in the new
+    process, to close what nobody but this one should hold.
     """
     from jupyter_client.provisioning import local_provisioner
 
@@ -75,7 +76,7 @@ def _run(reader: int) -> NoReturn:
         with os.fdopen(reader, "rb") as pipe:
             order = pipe.read()
         code = _serve(*pickle.loads(order)) if order else 0  # nothing: another kernel runs
-    except Exception:
+    except Exception:  # nobody is left to hear it: Jupyter sees the code, the log says why
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()  # which `os._exit` leaves out, such as the end of temporary files

@@ -13,7 +13,6 @@ import math
 import multiprocessing
 import os
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -29,7 +28,7 @@ from cryutils import claims
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
 from cryutils.claims.run_folder import Staging
-from cryutils.course import execute, fingerprint, parameters
+from cryutils.course import execute, fingerprint, kernel, parameters
 from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
@@ -350,9 +349,8 @@ def _server() -> ForkServerContext:
     # Processes come from a server that has imported much once, not from this one, whose forks would
     # inherit locks but not the threads that hold them.
     context = multiprocessing.get_context("forkserver")
-    on_linux = sys.platform == "linux"  # where kernels are forked, too
-    shared = ["cryutils.course._preload"] if on_linux else ["cryutils.course.execute", "papermill"]
-    context.set_forkserver_preload(shared)
+    alone = ["cryutils.course.execute", "papermill"]  # without what kernels need
+    context.set_forkserver_preload(["cryutils.course._preload"] if kernel.FORKED else alone)
     return context
 
 

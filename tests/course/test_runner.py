@@ -916,13 +916,6 @@ def marked(mark: str) -> list[psutil.Process]:
     return processes
 
 
-def alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0) -> None:
     """Wait for something that will come about; the patience ends a hang."""
     end = time.monotonic() + patience_s
@@ -1073,6 +1066,6 @@ def test_whatever_stops_a_run_stops_its_workers(project: Path, apart: Path) -> N
     try:
         with pytest.raises(KeyboardInterrupt):
             course.run(list(planned().values()), processes=1, report=stop)
-        until(lambda: not any(map(alive, begun)), "the end of kernel and worker")
+        assert psutil.wait_procs(begun, timeout=600)[1] == []
     finally:
         (apart / "gate").touch()  # else what is left would wait for ever
