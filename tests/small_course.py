@@ -26,11 +26,11 @@ claims.record("{name}.seed", seed, data="synthetic")
 """
 # The smallest values with which every notebook runs.
 TINY: dict[str, Any] = {
-    "infants": 12, "clips": 30, "clips_per_infant": 2, "duration_s": 2.0, "fps": 4.0, "size": 64,
+    "infants": 20, "clips": 30, "clips_per_infant": 2, "duration_s": 2.0, "fps": 4.0, "size": 64,
     "splits": 3, "n_folds": 2, "n_inner": 2, "repeats": 1, "permutations": 3,
     "permuted_repeats": 1, "recipe_draws": 1, "recipe_networks": False, "simulations": 2,
     "window_s": 1.0, "step_s": 1.0, "filters": [4], "epochs": 1, "patience": 1,
-    "face_size": 32, "frame_size": 32, "frame_fps": 2.0, "head_fps": 2.0, "engine": "keras",
+    "face_size": 32, "frame_size": 48, "frame_fps": 2.0, "head_fps": 2.0, "engine": "keras",
     "resnet_row": False, "image_epochs": 1, "ensemble_epochs": 1, "autoencoder_epochs": 1,
     "dnn_epochs": 1, "denoise_epochs": 1, "noisy_patches": 1, "hidden": 8, "bottleneck": 4,
     "sizes": [2], "seeds": 1, "listen_s": 2.0, "pause_s": 2.0, "each": 5, "calls": 10,
