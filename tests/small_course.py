@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cryutils.course import execute
+from cryutils.datasets.donateacry import parse_name
 
 __all__ = ["donateacry", "outlined", "shrunk"]
 
@@ -24,7 +25,8 @@ from cryutils import claims
 claims.begin("{name}", seed=seed)
 claims.record("{name}.seed", seed, data="synthetic")
 """
-# The smallest values with which every notebook runs.
+DONORS, CLIPS = 8, 2  # of each label
+# Small values with which every notebook runs; a key may name one notebook.
 TINY: dict[str, Any] = {
     "infants": 20, "clips": 30, "clips_per_infant": 2, "duration_s": 2.0, "fps": 4.0, "size": 64,
     "splits": 3, "n_folds": 2, "n_inner": 2, "repeats": 1, "permutations": 3,
@@ -35,6 +37,7 @@ TINY: dict[str, Any] = {
     "dnn_epochs": 1, "denoise_epochs": 1, "noisy_patches": 1, "hidden": 8, "bottleneck": 4,
     "sizes": [2], "seeds": 1, "listen_s": 2.0, "pause_s": 2.0, "each": 5, "calls": 10,
     "known_signals": [1.0], "noise_levels": [0.0], "snr_db": [0], "windows": [1, 2], "rolling": 2,
+    "10_leakage_audit.infants": 40, "10_leakage_audit.clips_per_infant": 4,
 }  # fmt: skip
 
 
@@ -52,18 +55,22 @@ def shrunk(folder: Path) -> Path:
     """Write the course with `TINY` values, in its notebooks and in its profiles."""
     for name, notebook in _copied(folder):
         path = folder / "notebooks" / f"{name}.ipynb"
-        values = execute.parameters(path)
-        values |= {key: TINY[key] for key in values.keys() & TINY.keys()}
+        values = _small(name, execute.parameters(path))
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = "\n".join(f"{key} = {value!r}" for key, value in values.items())
         nbformat.write(notebook, path)
     for path in (folder / "data" / "profiles").glob("*.yml"):
         profile = yaml.safe_load(path.read_text())
-        for values in profile["parameters"].values():
-            values |= {key: TINY[key] for key in values.keys() & TINY.keys()}
+        for name, values in profile["parameters"].items():
+            profile["parameters"][name] = _small(name, values)
         path.write_text(yaml.safe_dump(profile))
     return folder
+
+
+def _small(notebook: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of a notebook, those in `TINY` with their value there."""
+    return {k: TINY.get(f"{notebook}.{k}", TINY.get(k, v)) for k, v in values.items()}
 
 
 def _copied(folder: Path) -> list[tuple[str, nbformat.NotebookNode]]:
@@ -75,17 +82,24 @@ def _copied(folder: Path) -> list[tuple[str, nbformat.NotebookNode]]:
 
 
 def donateacry(home: Path, course: Path, sound: Callable[..., Path]) -> None:
-    """Write recordings named as DonateACry's into `home`, and their registry into `course`."""
-    rows, number = [], 0
-    codes = {"hungry": "hu", "belly_pain": "bp", "discomfort": "dc", "tired": "ti", "burping": "bu"}
-    for label, code in codes.items():
-        for _ in range(6 if label == "hungry" else 3):
-            number += 1
-            for clip in range(2):
-                name = f"{UUID(int=number)}-{1430000000 + 9 * clip}-1.0-m-04-{code}.wav"
-                file = f"donateacry/{label}/{name}"
-                path = sound(home / file, seconds=2.0, sr=8000, seed=number)
-                content = path.read_bytes()
-                rows.append((file, hashlib.sha256(content).hexdigest(), len(content)))
+    """Write sounds under names of DonateACry into `home`, and their registry into `course`."""
+    named = execute.source_text(ROOT / "notebooks" / "00_start_here.ipynb")
+    with (ROOT / "data" / "registry.csv").open(newline="") as table:
+        files = [row["file"] for row in csv.DictReader(table)]
+    donors: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for file in files:
+        _, label, name = file.split("/")
+        donors[label][parse_name(name).infant].append(file)
+    some = {
+        file
+        for label in donors.values()
+        for clips in list(label.values())[:DONORS]
+        for file in clips[:CLIPS]
+    }
+    some |= {file for file in files if file.removeprefix("donateacry/") in named}
+    rows = []
+    for number, file in enumerate(sorted(some)):
+        content = sound(home / file, seconds=2.0, sr=8000, seed=number).read_bytes()
+        rows.append((file, hashlib.sha256(content).hexdigest(), len(content)))
     with (course / "data" / "registry.csv").open("w", newline="") as table:
         csv.writer(table).writerows([("file", "sha256", "size"), *rows])

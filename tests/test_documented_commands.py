@@ -39,7 +39,7 @@ RULES = {
     "papermill": r"papermill notebooks/",
     "store": r"(?:export )?CRYUTILS_STORE=",
     "recording": r"(?:[\w-]+/){3}[\w-]+\.\w+$",
-    # These install or download, so what they name is compared with the repository instead.
+    # These install or download. The files, targets and extras that they name must exist.
     "make": r"make\b",
     "pip": r"pip install\b",
     "environment": r"conda (?:env create|activate)\b|source \.venv/bin/activate$",
@@ -49,7 +49,7 @@ RULES = {
     "certificate": r"openssl \w+|printf .*> baby\.ext$|nginx -p FOLDER -c nginx\.conf$",
 }
 ALL = lines()
-# Each is the real benchmark, with less to measure.
+# The documented benchmarks, with less to measure.
 BENCHES = {
     "features": "features.main(rounds=1)",
     "power": "sys.argv += ['--corpora', '2', '--infants', '40']; power.main()",
@@ -231,19 +231,17 @@ def test_a_run_executes_its_notebooks(
 
 @of_kind("papermill")
 def test_papermill_runs_a_notebook_with_a_parameter(
-    line: str, place: Path, shell: Callable[[str], subprocess.CompletedProcess[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    line: str, place: Path, shell: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
     (place / "notebooks").symlink_to(Path(os.environ["CRYUTILS_PROJECT_DIR"]) / "notebooks")
     done = shell(line)
     assert done.returncode == 0, done.stderr
-    assert (place / "outputs" / "manual" / "results.json").is_file() or list(
-        (place / "outputs" / "manual").glob("results/*.json")
-    )
+    assert list((place / "outputs" / "manual").glob("**/*.json"))
 
 
 @of_kind("serve")
-def test_the_application_starts(line: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_application_starts(line: str, place: Path) -> None:
     """At any free port, since another test may have taken the usual one."""
     pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
     import requests
@@ -362,8 +360,7 @@ def test_an_environment_is_the_one_that_the_repository_makes(line: str) -> None:
 
 @of_kind("clone")
 def test_a_clone_is_entered_by_the_name_that_it_gets(line: str) -> None:
-    folder = line.split()[-1]
-    assert {f"cd {folder}"} <= set(ALL)
+    assert any(f"cd {line.split()[-1]}" in other for other in ALL)
 
 
 @of_kind("jupyter")
