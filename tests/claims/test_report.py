@@ -900,7 +900,7 @@ def test_the_ledger_is_printed_80_columns_wide(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     text = words(out)
-    assert "Paper A: on donateacry" in text and "this README: measured on nothing" in text
+    assert "Paper A: on donateacry" in text and "Paper B: measured on nothing" in text
     assert "on synthetic no evidence about real infants" in text
     assert "45.83 %" in text and "nan" not in text
     assert text.index("Paper A: on donateacry") < text.index("Paper A: on synthetic")
