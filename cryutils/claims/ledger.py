@@ -30,7 +30,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "judge", "ledger", "of_runs",
-    "published", "selected", "summary", "together", "unstated", "verdicts",
+    "published", "reached", "selected", "summary", "together", "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
@@ -422,12 +422,12 @@ def _score(
         verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
         words = "inside" if inside else "outside"
         band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
-        reason = f"{words} the middle 90 % of hold-outs, {band}"
-        # What a reader may want to know, too; the rule is of one recipe, and older.
+        reason = f"{words} the middle 90 % of hold-outs of one recipe, {band}"
+        # The verdict depends on one recipe alone. Other hold-outs are named for information.
         key = re.sub(r"^feature_validation\.(.*)\.accuracy$", r"multiverse.table2.\1", claim["key"])
         every = measured.get(f"{key}.share_above_published", data, protocol)
         if every is not None:
-            reason += f"; over all readings of the text {100 * every.value:.1f} % reach the figure"
+            reason += f"; {reached(every.value)}"
         return replace(result, verdict=verdict, reason=reason)
     if math.isnan(result.low):
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
@@ -444,6 +444,12 @@ def _score(
         outside = "the interval lies outside the margin"
         return replace(result, verdict=Verdict.NOT_REPRODUCED, reason=outside)
     return replace(result, reason="the interval reaches beyond the margin")
+
+
+def reached(share: float) -> str:
+    """Return in words which share of the hold-outs of `papers.multiverse` reaches a figure."""
+    others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
+    return f"reached by {tables.portion(share)} of {others}"
 
 
 def _one_sided(

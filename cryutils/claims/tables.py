@@ -21,7 +21,7 @@ from cryutils.papers.robustness import STRESSES
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
     "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
-    "in_percent", "stand_in", "table1",
+    "in_percent", "portion", "stand_in", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -308,6 +308,13 @@ def in_percent(value: float, low: float = nan, high: float = nan, covers: float 
     ends = f" [{100 * low:.0f}, {100 * high:.0f}]{coverage.words(covers)}"
     interval = "" if pd.isna(low) else ends
     return f"{100 * value:.0f}{interval}"
+
+
+def portion(share: float) -> str:
+    """Return a share that may be tiny in words: "none", "fewer than 0.1 %", else "1.8 %"."""
+    if share == 0:
+        return "none"
+    return "fewer than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
 
 
 def stand_in(measured: pd.DataFrame) -> str | None:
