@@ -380,6 +380,8 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
                     )
                 elif metric == table.metrics[0]:
                     console.print("no p: this run tested none of these rows")
+                if metric == table.metrics[0] and table.layout.note:
+                    console.print(table.layout.note)
                 if metric == "accuracy" and not table.comparable:
                     console.print("no published figures: the paper has other classes")
                 if table.layout == TABLE3 and table.data in image:
