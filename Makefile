@@ -64,7 +64,7 @@ lint: $(STAMP)  ## Check format, style and types
 notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
 
-figures: $(STAMP)  ## Draw the README's figures and numbers anew from outputs/reference
+figures: $(STAMP)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions

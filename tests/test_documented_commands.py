@@ -144,11 +144,11 @@ def shell(place: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    environment = os.environ | {"PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {line}"], cwd=place, env=environment,
+            ["bash", "-c", f"set -o pipefail; {line}"], cwd=place,
+            env=os.environ | {"PATH": f"{place / 'bin'}:{os.environ['PATH']}"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -259,11 +259,17 @@ def test_the_application_starts(line: str, place: Path) -> None:
         assert requests.get(f"{url}/login", verify=False, timeout=60).status_code == 200
 
 
+def benchmark(line: str) -> str:
+    """Return the name of the benchmark that a line runs."""
+    ((named, script),) = re.findall(r"bench (\w+)|benchmarks/(\w+)\.py", line)
+    return named or script
+
+
 @of_kind("bench")
 def test_a_benchmark_has_the_options_that_are_named(line: str) -> None:
-    name = re.findall(r"bench (\w+)|benchmarks/(\w+)\.py", line)[0]
-    script = ROOT / "benchmarks" / f"{''.join(name)}.py"
-    assert script.is_file()
+    name = benchmark(line)
+    script = ROOT / "benchmarks" / f"{name}.py"
+    assert script.is_file() and name in BENCHES
     if line.startswith("python"):
         options = set(re.findall(r" (--\w+)", line))
         shown = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
@@ -276,14 +282,13 @@ def test_a_benchmark_runs(
     line: str, place: Path, shell: Callable[[str], subprocess.CompletedProcess[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    ((named, script),) = re.findall(r"bench (\w+)|benchmarks/(\w+)\.py", line)
-    name = named or script
+    name = benchmark(line)
     (place / "benchmarks").mkdir()
     (place / "benchmarks" / f"{name}.py").write_text(
         f"import sys\nsys.path[:0] = {[str(ROOT / 'benchmarks'), str(ROOT / 'tools')]}\n"
         f"del sys.argv[1:]\nimport {name}\n{BENCHES[name]}\n"
     )
-    shutil.copytree(os.environ["CRYUTILS_PROJECT_DIR"] + "/data", place / "data")
+    shutil.copytree(Path(os.environ["CRYUTILS_PROJECT_DIR"], "data"), place / "data")
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(place))
     done = shell(line)
     assert done.returncode == 0, done.stdout + done.stderr
