@@ -18,7 +18,9 @@ help:  ## Say what each target does
 export PYTHONDONTWRITEBYTECODE =
 
 $(COURSE): EXTRAS = lab
+$(COURSE): SIZE = 3.4 GB
 $(EVERYTHING): EXTRAS = app,lab,openvino,test
+$(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE)
 
 # What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
@@ -26,7 +28,7 @@ $(COURSE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing the course and its extras $(EXTRAS) into .venv ..."
+	@echo "Installing the course and its extras $(EXTRAS) into .venv (about $(SIZE)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'
 	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \

@@ -54,18 +54,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel unpacked as pip does, and next to it what refuses the extras' packages."""
+    """The wheel unpacked as pip does."""
     site = tmp_path_factory.mktemp("site")
     with ZipFile(wheel) as archive:
         archive.extractall(site)
-    (site / "sitecustomize.py").write_text(REFUSING)
     return site
 
 
 @pytest.fixture
-def installed(site: Path, apart: Path) -> Cryutils:
+def installed(site: Path, apart: Path, tmp_path_factory: pytest.TempPathFactory) -> Cryutils:
     """`installed("doctor")` runs the command of the wheel in the test's empty folder."""
-    environment = os.environ | {"PYTHONPATH": str(site), "CRYUTILS_OFFLINE": "1"}
+    refusing = tmp_path_factory.mktemp("refusing")
+    (refusing / "sitecustomize.py").write_text(REFUSING)
+    path = os.pathsep.join(map(str, (refusing, site)))
+    environment = os.environ | {"PYTHONPATH": path, "CRYUTILS_OFFLINE": "1"}
     for name in ("CRYUTILS_OUTPUTS_DIR", "CRYUTILS_START_DIR"):
         del environment[name]
 
@@ -128,17 +130,18 @@ def test_a_changed_copy_of_a_notebook_runs_and_its_outputs_are_in_the_current_fo
     copies = sorted((apart / "course").iterdir())
     assert [path.read_bytes() for path in copies] == [p.read_bytes() for p in NOTEBOOKS.values()]
 
-    changed = apart / "course" / "02_audio_features.ipynb"
+    changed = apart / "course" / "14_scoreboard.ipynb"
     notebook = json.loads(changed.read_text())
     notebook["cells"][-1] |= {"cell_type": "code", "source": "print('my' + ' own cell')"}
     notebook["cells"][-1] |= {"outputs": [], "execution_count": None}
     changed.write_text(json.dumps(notebook))
-    done = installed("run", "course/02_audio_features.ipynb")
+    done = installed("run", "course/14_scoreboard.ipynb")
     assert done.returncode == 0, done.stderr
     assert "Report: outputs/quick/report.html" in done.stdout
     run = apart / "outputs" / "quick"
     assert "my own cell" in (run / "notebooks" / changed.name).read_text()
-    assert json.loads((run / "results" / "02_audio_features.json").read_text())
+    assert (run / "state" / "14_scoreboard.json").is_file()
+    assert list((run / "figures").glob("*.png"))
 
 
 @pytest.mark.parametrize("variable", ["", "CRYUTILS_START_DIR"])
@@ -167,7 +170,6 @@ def test_doctor_is_content_and_names_each_missing_extra(installed: Cryutils, apa
         (["run", "--list", "--profile", "paper", "13_live_and_deployment"], "13_live"),
         (["claims", "--paper", "B", "--run", "reference/judged"], "leak-free"),
         (["data", "list"], "donateacry"),
-        (["bench", "imports"], "import cryutils"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -204,6 +206,23 @@ def test_a_missing_extra_is_one_sentence(
 ) -> None:
     done = installed(*arguments, CRYUTILS_STORE=store or f"sqlite:///{apart / 'store.sqlite'}")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"cryutils: {expected}")
+
+
+def test_the_benchmarks_are_known(installed: Cryutils) -> None:
+    done = installed("bench", "nothing")
+    scripts = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+    expected = f"cryutils: no benchmark 'nothing'. Known: {', '.join(scripts)}.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+@pytest.mark.parametrize("name", ["pages", "store"])
+def test_a_benchmark_finds_the_tools_that_it_uses(site: Path, tmp_path: Path, name: str) -> None:
+    script = site / "cryutils" / "_course" / "benchmarks" / f"{name}.py"
+    done = subprocess.run(
+        [sys.executable, script, "--help"], env=os.environ | {"PYTHONPATH": str(site)},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_store_in_a_file_needs_no_extra(installed: Cryutils, apart: Path) -> None:
