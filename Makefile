@@ -72,7 +72,7 @@ lint: $(EVERYTHING)  ## Check format, style and types
 notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
 
-figures: $(EVERYTHING)  ## Draw the README's figures and numbers anew from outputs/reference
+figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions

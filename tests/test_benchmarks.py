@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,8 @@ from scipy import stats
 from sizes import large
 
 import cryutils
-from cryutils.evaluation import Protocol
+from cryutils import claims
+from cryutils.evaluation import Protocol, Split
 from cryutils.models.export import PRECISIONS
 from cryutils.models.training import Settings
 
@@ -176,3 +179,39 @@ def test_the_store_promises_three_figures_and_says_what_was_not_measured(
     monkeypatch.setattr(bench, "programs", lambda: None)
     assert bench.main(days=1) == (not holds)
     assert "PostgreSQL was not measured: initdb" in capsys.readouterr().out
+
+
+def test_overlapping_windows_raise_the_score_where_labels_mean_nothing() -> None:
+    bench = script("overlap")
+    corpus = cryutils.load(
+        "synthetic", classes=["sleepy", "hungry"], signal=0.0, identity=1.0, infants=10,
+        clips_per_infant=2, duration_s=6.0, progress=False,
+    )  # fmt: skip
+    windows = {step_s: bench.gathered(corpus, step_s) for step_s in bench.STEPS_S}
+    assert [len(each) for each in windows.values()] == [20 * 5, 20 * 3]
+    scores = {
+        step_s: np.mean(bench.balanced_accuracies(each, Split.FRAME, repeats=2))
+        for step_s, each in windows.items()
+    }
+    assert scores[1.0] > scores[2.0] + 0.05
+    (again,) = bench.balanced_accuracies(windows[2.0], Split.INFANT, repeats=1)
+    assert again < scores[2.0]
+
+
+def test_the_kept_scores_with_and_without_overlap_agree_with_run_and_notebook() -> None:
+    rows = re.findall(
+        r"^(\d) s +\d+ +([\d.]+) .*?\) +([\d.]+) ", claims.benchmark_output("overlap"), re.M
+    )
+    by_step = {step: scores for step, *scores in rows}
+    path = BENCHMARKS.parent / "outputs" / "reference" / "judged" / "results.json"
+    stored = {(row["key"], row["protocol"]): row["value"] for row in json.loads(path.read_text())}
+    key = "table3.sleepy_hungry.svm"
+    judged = [
+        stored[f"{key}.frame_split.balanced_accuracy", "paper"],
+        stored[f"{key}.balanced_accuracy", "paper"],
+    ]
+    assert by_step["1"] == [f"{100 * value:.1f}" for value in judged], "the profile judged overlaps"
+    text = (BENCHMARKS.parent / "notebooks" / "09_ensemble.ipynb").read_text(encoding="utf-8")
+    with_overlap, without = zip(*(by_step[step] for step in "12"), strict=True)
+    for first, second in (with_overlap, without):
+        assert re.search(rf"{first} % (where windows overlap by half )?and {second} %", text)

@@ -1,4 +1,4 @@
-"""The tool that writes the README's figures and numbers from the reference runs' results."""
+"""The tool that draws the figures and fills the tables from the results of the reference runs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,63 @@ from typing import Any
 
 import figures
 import matplotlib.pyplot as plt
-import pandas as pd
 import pytest
 from PIL import Image
 
+from cryutils import claims
+
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {"README.md": "networks", "docs/results.md": "scores"}
+T2, T3, B = "Paper A, Table 2", "Paper A, Table 3", "Paper B"
+CLASSIFIERS = {
+    "SVM": "svm", "Naïve Bayes": "nb", "Random Forest": "rf", "Decision Tree": "dt", "K-NN": "knn",
+    "DNN": "dnn",
+}  # fmt: skip
+BASELINES = {
+    "Logistic regression": "logistic", "SVM": "svm", "Random forest": "forest",
+    "Gradient boosting": "boosting",
+}  # fmt: skip
+ENSEMBLES = {
+    "SVM": "svm", "SVM, fit+stop": "svm_stop", "AE+DNN": "ae_dnn",
+    "AE+DNN, patches": "ae_dnn_patches", "ensemble": "proposed",
+}  # fmt: skip
+ALWAYS = "always the commonest class"
+KEYS = {  # by table and model as printed, the key of the results without the metric
+    **{
+        (f"{T2}{words}", f"{feature.upper()}: {name}"): f"{study}.{feature}.{model}"
+        for words, study in (
+            ("", "feature_validation"),
+            (", features standardised", "table2_scaled"),
+        )
+        for feature in ("stft", "mfcc")
+        for name, model in CLASSIFIERS.items()
+    },
+    (T2, ALWAYS): "feature_validation.majority",
+    **{(T3, f"sleepy & hungry: {n}"): f"table3.sleepy_hungry.{m}" for n, m in ENSEMBLES.items()},
+    (T3, f"sleepy & hungry: {ALWAYS}"): "table3.sleepy_hungry.majority",
+    (B, "sound: cry2"): "cry2",
+    **{(B, f"sound: {n}"): f"baseline.audio.{m}" for n, m in BASELINES.items()},
+    **{(B, f"sound: {n}, on windows"): f"baseline.audio.{m}_windows" for n, m in BASELINES.items()},
+    (B, f"sound: {ALWAYS}"): "baseline.audio.majority",
+}
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of all that the tool reads and writes."""
-    for name in ("README.md", "docs/table2.png", "data/claims.csv", "outputs/reference"):
+    for name in (*PAGES, "docs/table2.png", "data", "outputs/reference"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(tmp_path))
     return tmp_path
+
+
+def results() -> dict[tuple[str, str | None], dict[str, Any]]:
+    """The results on DonateACry by key and protocol, as they are stored."""
+    path = ROOT / "outputs" / "reference" / "judged" / "results.json"
+    rows = [row for row in json.loads(path.read_text()) if row["data"] == "donateacry"]
+    return {(row["key"], row["protocol"]): row for row in rows}
 
 
 def measured(project: Path, key: str, protocol: str, value: float) -> None:
@@ -38,121 +78,108 @@ def measured(project: Path, key: str, protocol: str, value: float) -> None:
     path.write_text(json.dumps(rows))
 
 
+def block(page: str) -> list[list[str]]:
+    """The rows of the generated table in a page, cell by cell, without its heading."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (table,) = re.findall(rf"<!-- table: {PAGES[page]} -->\n(.+?)\n<!-- end -->", text, re.DOTALL)
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def printed(key: str, protocol: str) -> str:
+    """A stored score as the tables print it."""
+    row = results().get((key, protocol))
+    if row is None:
+        return "–"
+    value = f"{100 * row['value']:.0f}"
+    return (
+        value
+        if row["low"] is None
+        else value + f" [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    )
+
+
+def published(key: str) -> str:
+    """A figure of the papers as the tables print it."""
+    value = claims.published().set_index("key").value.get(f"{key}.accuracy")
+    return "–" if value is None else f"{100 * value:.0f}"
+
+
+def test_every_number_of_the_table_of_networks_is_in_the_results() -> None:
+    rows = block("README.md")
+    assert len(rows) == 6
+    for name, counts, paper, split, free, balanced in rows:
+        table, model = re.match(r"(Paper A, Table 3|Paper B), (.+)", name).groups()
+        key = KEYS[table, model]
+        assert [split, free] == [printed(f"{key}.accuracy", p) for p in claims.PROTOCOLS], name
+        assert balanced == printed(f"{key}.balanced_accuracy", "leak_free"), name
+        row = results()[f"{key}.accuracy", "leak_free"]
+        assert (paper, counts) == (published(key), f"{row['n']}, {row['n_infants']}"), name
+
+
+def test_every_number_of_the_table_of_scores_is_in_the_results() -> None:
+    for table, model, paper, *scores, p_value in block("docs/results.md"):
+        key = KEYS[table, model]
+        metrics = [f"{key}.accuracy", f"{key}.balanced_accuracy"]
+        assert scores == [printed(metric, p) for metric in metrics for p in claims.PROTOCOLS], key
+        assert paper == published(key)
+        row = results().get((f"{key}.p_value", "leak_free"))
+        assert p_value == ("–" if row is None else f"{row['value']:.3f}"), key
+
+
+def test_the_table_of_scores_has_every_model_measured_on_real_recordings() -> None:
+    tables = re.compile(r"(feature_validation|table2_scaled|table3\.sleepy_hungry|cry2|baseline)\b")
+    scores = re.compile(r"(.+)\.(accuracy|balanced_accuracy)")
+    gains = re.compile(r".*\.(gain|holdout|frame_split)\b.*")
+    stored = {
+        match[1]
+        for key, protocol in results()
+        if protocol
+        and tables.match(key)
+        and not gains.match(key)
+        and (match := scores.fullmatch(key))
+    }
+    assert {KEYS[table, model] for table, model, *_ in block("docs/results.md")} == stored
+
+
 def test_a_number_that_has_moved_is_named_then_written_and_nothing_differs_any_more(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = {page: (project / page).read_text(encoding="utf-8") for page in PAGES}
     assert figures.main(["--check"]) == 0, "run tools/figures.py"
     measured(project, "feature_validation.stft.svm.accuracy", "paper", 0.399)
+    measured(project, "cry2.accuracy", "leak_free", 0.4567)
+    capsys.readouterr()
     assert figures.main(["--check"]) == 1
-    out = capsys.readouterr().out
-    assert "README.md: differs" in out and "docs/table2.png: differs" in out
-    assert (project / "README.md").read_text(encoding="utf-8") == README
+    lines = capsys.readouterr().out.splitlines()
+    names = [*PAGES, "docs/table2.png"]
+    assert lines == [f"{name}: differs from outputs/reference" for name in names]
+    assert {page: (project / page).read_text(encoding="utf-8") for page in PAGES} == before
     assert figures.main([]) == 0
-    assert "40 % with the paper's protocol" in (project / "README.md").read_text().replace(
-        "\n", " "
-    )
-    rows = pd.read_csv(project / "data" / "claims.csv").set_index("id")
-    assert rows.value["R-T2-paper-high"] == 0.40
+    assert "| 46 [27, 48] |" in (project / "README.md").read_text(encoding="utf-8")
+    assert "| 40 [15, 40] |" in (project / "docs" / "results.md").read_text(encoding="utf-8")
     with Image.open(project / "docs" / "table2.png") as picture:
         assert picture.info["Description"].startswith("Paper A's Table 2")
         assert min(picture.size) > 500
-    assert figures.main(["--check"]) == 0
+    after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert figures.main([]) == figures.main(["--check"]) == 0
+    assert {path: path.read_bytes() for path in after} == after, "a second run changes nothing"
 
 
-def test_the_whole_row_of_table_3_is_printed(project: Path) -> None:
-    reference = figures.Reference(project / "outputs" / "reference")
-    real = reference.results("judged")
-    n = real.n[real.key == f"{figures.ROW}.proposed.accuracy"].max()
-    scored = real[
-        (real.protocol == "leak_free") & (real.n == n) & real.key.str.endswith(".accuracy")
-    ]
-    keys = {key.removesuffix(".accuracy") for key in scored.key}
-    of_row = {key for key in keys if key.startswith((f"{figures.ROW}.", "submodel."))}
-    assert len(of_row) >= 4 and of_row <= set(figures.CLASSIFIERS)
-    lines = list(figures.row_table3(reference))
-    assert [line.count("|") for line in lines] == [lines[0].count("|")] * len(lines)
-    names = [line.split("|")[1].strip() for line in lines[2:]]
-    assert {figures.CLASSIFIERS[key] for key in of_row} <= set(names)
-    row = real[
-        (real.key == f"{figures.ROW}.svm.balanced_accuracy") & (real.protocol == "leak_free")
-    ]
-    value, low, high = (round(100 * row[name].iloc[0]) for name in ("value", "low", "high"))
-    assert f"{value} % [{low}, {high}]" in next(line for line in lines if "| SVM |" in line)
-    assert set(lines) <= set(README.splitlines())
-
-
-def test_an_area_under_the_curve_is_printed_where_it_is_stored(project: Path) -> None:
-    reference = figures.Reference(project / "outputs" / "reference")
-    real = reference.results("judged")
-    auc = real[real.key == f"{figures.ROW}.svm.accuracy"].assign(
-        key=f"{figures.ROW}.svm.roc_auc", value=0.611, low=0.5, high=0.7
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_block_that_is_missing_or_doubled_is_one_line_and_nothing_is_written(
+    project: Path, times: int
+) -> None:
+    page = project / "docs" / "results.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text * times, encoding="utf-8")
+    measured(project, "cry2.accuracy", "leak_free", 0.4567)
+    before = (project / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit) as refused:
+        figures.main([])
+    assert refused.value.code == (
+        f"docs/results.md: the block scores occurs {times} times; it must occur once."
     )
-    reference.__dict__["real"] = figures.by_key(pd.concat([real, auc], ignore_index=True))
-    head, _, svm, *_ = figures.row_table3(reference)
-    assert "area under the ROC curve, leak-free" in head
-    assert svm.endswith("| 61 % [50, 70] |")
-
-
-def table2(shares: dict[str, float], scaled: tuple[float, ...] = ()) -> str:
-    """The words on Table 2 by a run of three cells, each far below its figure but k-NN on MFCC.
-
-    shares: by cell how many splits of all readings reach its figure.
-    """
-    cells = ("stft.svm", "mfcc.knn", "mfcc.dnn")
-    counts = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
-    rows = [(f"table1.{label}.test_count", None, n, None, None) for label, n in counts.items()]
-    for cell in cells:
-        high = 0.55 if cell == "mfcc.knn" else 0.4
-        for protocol in ("paper", "leak_free"):
-            rows.append((f"feature_validation.{cell}.accuracy", protocol, 0.3, 0.2, 0.4))
-        rows.append((f"feature_validation.{cell}.holdout_accuracy", "paper", 0.3, 0.2, high))
-    for cell, share in shares.items():
-        key = f"multiverse.table2.{cell}.share_above_published"
-        rows += [(key, "paper", share, None, None), (key, "leak_free", 0.0, None, None)]
-    for cell, value in zip(cells, scaled, strict=False):
-        key = f"table2_scaled.{cell}.accuracy"
-        rows += [(key, "paper", value, None, None), (key, "leak_free", value / 2, None, None)]
-    rows.append(("feature_validation.majority.accuracy", "leak_free", 0.26, None, None))
-    columns = ["key", "protocol", "value", "low", "high"]
-    results = pd.DataFrame(rows, columns=columns).assign(
-        n=76, n_infants=46, data="donateacry", notebook="03_feature_validation", seed=0,
-        trainings=5,
-    )  # fmt: skip
-    reference = figures.Reference(ROOT)
-    reference.__dict__["runs"] = {"reference/judged": results}
-    reference.__dict__["real"] = figures.by_key(results)
-    return " ".join(figures.words_table2(reference))
-
-
-def test_table_2_says_what_all_readings_of_the_text_reach() -> None:
-    text = table2({"stft.svm": 0.0, "mfcc.knn": 0.0167}, scaled=(0.5, 0.4))
-    assert "76 clips of 46 donors (*hungry* stands in for *pain*)" in text
-    assert "and one is matched by single splits (K-NN on MFCC, with 50 % in print" in text
-    assert (
-        "(without the DNN), one of the two figures is reached by no single split, one by 1.7 % of"
-        " them (K-NN on MFCC by 1.7 %). So neither this kind of leak nor these readings explain the"
-        " one;" in text
-    )
-    assert (
-        "SVM, Naïve Bayes and K-NN lie between 40 % and 50 % with the paper's protocol and" in text
-    )
-    assert "between 20 % and 25 % leak-free" in text
-
-
-def test_table_2_explains_nothing_away_where_readings_reach_every_figure() -> None:
-    text = table2({"stft.svm": 0.2, "mfcc.knn": 0.5, "mfcc.dnn": 0.0004})
-    assert "without the" not in text and "standardised" not in text
-    assert (
-        "none of the three figures is reached by no single split, three by 0.04 to 50 % of them"
-        in text
-    )
-    assert "explain" not in text
-
-
-def test_table_2_of_a_run_without_other_readings_speaks_of_its_one_recipe() -> None:
-    text = table2({})
-    assert "readings" not in text
-    assert text.endswith("alone doesn't explain the others; the paper leaves open what does.")
+    assert (project / "README.md").read_text(encoding="utf-8") == before
 
 
 def test_a_digest_is_of_what_is_drawn_and_not_of_how() -> None:
@@ -166,20 +193,3 @@ def test_a_digest_is_of_what_is_drawn_and_not_of_how() -> None:
 
     assert digest(0.5) == digest(0.5, dpi=50, colour="blue") == digest(0.5 + 1e-7)
     assert len({digest(0.5), digest(0.6), digest(0.5, "two")}) == 3
-
-
-def test_a_block_that_is_missing_or_twice_there_is_an_error(project: Path) -> None:
-    reference = figures.Reference(project / "outputs" / "reference")
-    without = re.sub(r"<!-- figures: cry2 -->.*?<!-- end -->", "", README, flags=re.DOTALL)
-    for text in (without, README + README):
-        with pytest.raises(SystemExit, match="times, not once"):
-            figures.readme(text, reference)
-
-
-def test_counts_read_as_english() -> None:
-    assert figures.of(0, "the twelve") == "none of the twelve is"
-    assert figures.of(1, "the twelve") == "one of the twelve is"
-    assert figures.of(3, "the twelve") == "three of the twelve are"
-    assert figures.percent(0.256) == "26 %"
-    assert figures.percent(0.256, 0.12, 0.4) == "26 % [12, 40]"
-    assert figures.percent(float("nan")) == "–"

@@ -284,7 +284,7 @@ def test_readme_names_what_is_planned_and_not_there_yet() -> None:
 
 
 def test_readme_has_no_placeholder_left() -> None:
-    others = re.sub(r"<!-- figures: \w+ -->\n.+?\n<!-- end -->", "", README, flags=re.DOTALL)
+    others = re.sub(r"<!-- table: \w+ -->\n.+?\n<!-- end -->", "", README, flags=re.DOTALL)
     assert not re.findall(r"<!--.*?-->", others)
 
 

@@ -1,24 +1,21 @@
-"""Draw the README's figures, and write its numbers, anew from the results in `outputs/reference`.
+"""Draw two figures and fill two tables from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name what differs, and exit with 1 then
 
-Figures: `docs/table2.png` and `outputs/reference/paper/table3.png`. Numbers: README.md between
-`<!-- figures: NAME -->` and `<!-- end -->`, and the README's own scores in `data/claims.csv`. A
-picture's bytes change with matplotlib, so it carries a digest of what is drawn, which is compared.
+The figures are `docs/table2.png` and `outputs/reference/paper/table3.png`. The bytes of a picture
+change with the version of matplotlib, so each picture stores a digest of what is drawn, and the
+digests are compared. A table is the text between `<!-- table: NAME -->` and `<!-- end -->`:
+`networks` in README.md and `scores` in docs/results.md. Both show real recordings, in percent.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,80 +32,40 @@ from PIL import Image
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import ledger, scoreboard, tables
+from cryutils.claims import coverage, scoreboard, tables
 from cryutils.claims.tables import COMMONEST
-from cryutils.models.classical import BASELINES
 
-WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-         "eleven", "twelve")  # fmt: skip
-ROW = "table3.sleepy_hungry"
-CLASSIFIERS = {  # every classifier of that row, and what its ensemble was compared with
-    **{f"{ROW}.{model}": name for model, name in tables.ENSEMBLES.items()},
-    "ensemble.features": "ensemble of hidden layers",
-    "ensemble.in_sample": "ensemble of in-sample answers",
-    "submodel.mfcc": "submodel, MFCC",
-    "submodel.stft": "submodel, STFT",
-    "submodel.image": "submodel, faces",
-    "submodel.image_random_resnet50": "ResNet-50 with random weights",
-    f"{ROW}.majority": "always *hungry*",
-}
+ROW = "table3.sleepy_hungry"  # the row of Table 3 that real recordings allow
+NETWORKS = (
+    "cry2", "baseline.audio.majority",
+    *(f"{ROW}.{model}" for model in ("svm", "ae_dnn", "proposed", "majority")),
+)  # fmt: skip
+METRICS = ("accuracy", "balanced_accuracy")
+SPLITS = {"paper": "clips split at random", "leak_free": "leak-free"}
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The runs that git keeps: DonateACry's, judged, and the simulation at the paper's size."""
-
-    home: Path
-
-    def results(self, run: str) -> pd.DataFrame:
-        """Return a run's results."""
-        return pd.DataFrame(claims.read_results(self.home / run / "results.json"))
-
-    def parameters(self, run: str, notebook: str) -> dict[str, Any]:
-        """Return with which parameters a notebook of a run was executed."""
-        state = json.loads((self.home / run / "state" / f"{notebook}.json").read_text())
-        return state["parameters"]
-
-    @cached_property
-    def runs(self) -> dict[str, pd.DataFrame]:
-        """The results of both, by name."""
-        return {f"reference/{run}": self.results(run) for run in ("judged", "paper")}
-
-    @cached_property
-    def board(self) -> pd.DataFrame:
-        """Their scoreboard."""
-        return scoreboard.board(scoreboard.entries(self.runs))
-
-    @cached_property
-    def judged(self) -> pd.DataFrame:
-        """The ledger by both."""
-        return ledger.of_runs(self.runs)
-
-    @cached_property
-    def real(self) -> dict[tuple[str, str | None], Any]:
-        """The results on DonateACry by key and protocol."""
-        return by_key(self.results("judged"))
-
-    def scores(self, layout: tables.Layout, data: str, metric: str) -> pd.DataFrame:
-        """Return the board's rows of one table, corpus and metric."""
-        board = self.board
-        return board[
-            (board.table == layout.title) & (board.data == data) & (board.metric == metric)
-        ]
-
-
-def by_key(results: pd.DataFrame) -> dict[tuple[str, str | None], Any]:
-    """Return results by key and protocol."""
-    rows = results.astype(object).where(results.notna(), None).itertuples()
-    return {(row.key, row.protocol): row for row in rows}
+def reference(home: Path) -> pd.DataFrame:
+    """Return the scoreboard of the runs on DonateACry and at the paper's size."""
+    runs = {}
+    for folder in (home / "judged", home / "paper"):
+        results = pd.DataFrame(claims.read_results(folder / "results.json"))
+        runs[f"reference/{folder.name}"] = coverage.beside(results, folder)
+    return scoreboard.board(scoreboard.entries(runs))
 
 
 # Figures
 
 
-def table2(reference: Reference) -> tuple[Figure, str]:
-    """Return Table 2's figure, and what it shows."""
-    rows = reference.scores(tables.TABLE2, "donateacry", "accuracy")
+def accuracies(board: pd.DataFrame, layout: tables.Layout, data: str) -> pd.DataFrame:
+    """Return the board's accuracies in one table on one corpus."""
+    return board[
+        (board.table == layout.title) & (board.data == data) & (board.metric == "accuracy")
+    ]
+
+
+def table2(board: pd.DataFrame) -> tuple[Figure, str]:
+    """Return the figure of Table 2 on DonateACry, and its caption."""
+    rows = accuracies(board, tables.TABLE2, "donateacry")
     rows = rows[rows.model != COMMONEST]
     fig, ax = plt.subplots(figsize=(8.4, 5.4))
     plots.protocol_scores(
@@ -125,9 +82,9 @@ def table2(reference: Reference) -> tuple[Figure, str]:
     )
 
 
-def table3(reference: Reference) -> tuple[Figure, str]:
-    """Return the figure of Table 3 in the simulation, and what it shows."""
-    rows = reference.scores(tables.TABLE3, "synthetic", "accuracy")
+def table3(board: pd.DataFrame) -> tuple[Figure, str]:
+    """Return the figure of Table 3 in the simulation, and its caption."""
+    rows = accuracies(board, tables.TABLE3, "synthetic")
     rows = rows.assign(pair=rows.key.str.split(".").str[1], name=rows.key.str.split(".").str[2])
     models = rows[rows.model != COMMONEST]
     tidy = pd.concat(
@@ -151,7 +108,7 @@ def table3(reference: Reference) -> tuple[Figure, str]:
     return fig, "Paper A's Table 3 in the simulation, at the paper's size, under three splits."
 
 
-FIGURES: dict[str, Callable[[Reference], tuple[Figure, str]]] = {
+FIGURES: dict[str, Callable[[pd.DataFrame], tuple[Figure, str]]] = {
     "docs/table2.png": table2,
     "outputs/reference/paper/table3.png": table3,
 }
@@ -175,346 +132,94 @@ def rounded(places: Any) -> list[Any]:
     return (np.round(np.asarray(places, float), 4) + 0.0).tolist()
 
 
-# Numbers
+# Tables
 
 
-def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Return a share as "26 % [12, 40]", "–" for none."""
-    share, _, interval = tables.in_percent(value, low, high).partition(" ")
-    return share if share == "–" else f"{share} % {interval}".rstrip()
-
-
-def score(row: Any) -> str:
-    """Return a result with its interval, "–" where there is none."""
-    if row is None:
-        return "–"
-    return percent(row.value) if row.low is None else percent(row.value, row.low, row.high)
-
-
-def count(number: int) -> str:
-    """Return a small number as a word."""
-    return WORDS[number] if number < len(WORDS) else str(number)
-
-
-def of(number: int, among: str) -> str:
-    """Return how many of something do, with the verb: "none of the twelve is"."""
-    return f"{count(number)} of {among} {'is' if number in (0, 1) else 'are'}"
-
-
-def span(values: pd.Series[float]) -> str:
-    """Return the ends of shares in words."""
-    return f"between {percent(values.min())} and {percent(values.max())}"
-
-
-def hundredths(shares: pd.Series[float]) -> str:
-    """Return the ends of shares that may be small, to two digits: "1.7 to 4.7 %"."""
-    ends = (f"{float(f'{100 * share:.2g}'):g}" for share in (shares.min(), shares.max()))
-    return f"{' to '.join(dict.fromkeys(ends))} %"
-
-
-def words_table2(reference: Reference) -> Iterator[str]:
-    """Yield the paragraph on Table 2."""
-    rows = reference.scores(tables.TABLE2, "donateacry", "accuracy")
-    rows = rows[rows.model != COMMONEST]
-    cells = count(len(rows))
-    substitute, _, original = rows.stand_in.iloc[0].partition(" for ")
-    yield (
-        f"Published accuracies lie {span(rows.published)}; measured here, on {rows.n.max():.0f}"
-        f" clips of {rows.n_infants.max():.0f} donors"
-        f"{f' (*{substitute}* stands in for *{original}*)' if original else ''},"
-        f" they lie {span(rows.paper)} with the paper's"
-        f" protocol and {span(rows.leak_free)} leak-free, where always saying the commonest class"
-        f" scores {percent(rows.commonest.iloc[0])}. Leak-free,"
-        f" {of(int((rows.p_value <= ledger.ALPHA).sum()), f'the {cells}')} shown to do better than"
-        f" chance (balanced accuracy, smallest adjusted p {rows.p_value.min():.2f})."
-    )
-    yield from words_splits(reference, rows)
-
-
-def words_splits(reference: Reference, rows: pd.DataFrame) -> Iterator[str]:
-    """Yield how near Table 2's figures, accuracies on the board, come with clips split."""
-    average = int((rows.paper >= rows.published).sum())
-    judged = reference.judged
-    judged = judged[(judged["where"] == "Table 2") & (judged.kind == ledger.Kind.NUMBER)]
-    reached = judged[judged.paper_verdict == ledger.Verdict.REPRODUCED]
-    named = "; ".join(
-        f"{row.claim.removesuffix(': accuracy')}, with {percent(row.value)} in print,"
-        f" {row.paper_reason.partition('; over all')[0]}"
-        for row in reached.itertuples()
-    )
-    yield (
-        f"Even with infants on both sides {of(average, 'the published figures')} reached on"
-        f" average, and {count(len(reached))} {'are' if len(reached) > 1 else 'is'} matched by"
-        f" single splits{f' ({named})' if named else ''}, by a rule that is younger than the first"
-        " results."
-    )
-    by_key = rows.set_index("key")
-    tried = by_key[by_key.share_above.notna()]
-    if tried.empty:
-        if len(reached) < len(rows):
-            yield (
-                "So this kind of leak alone doesn't explain the others; the paper leaves open what"
-                " does."
-            )
-        return
-    yield from words_scaled(reference)
-    yield from words_readings(tried, rows[rows.share_above.isna()], reached.key)
-
-
-def words_readings(
-    tried: pd.DataFrame, untried: pd.DataFrame, matched: pd.Series[str]
-) -> Iterator[str]:
-    """Yield how many splits reach the figures of the board over all readings of the text.
-
-    tried: rows that were measured over all readings, by key; untried: the others; matched: keys of
-    the figures that are matched by the ledger's rule.
-    """
-    never, often = tried[tried.share_above == 0], tried[tried.share_above > 0]
-    without = " and ".join(dict.fromkeys(untried.model))
-    rest = f", {count(len(often))} by {hundredths(often.share_above)} of them" if len(often) else ""
-    by_rule = "; ".join(
-        f"{row.model} on {row.group} by {hundredths(pd.Series([row.share_above]))}"
-        for row in tried[tried.index.isin(matched)].itertuples()
-    )
-    yield (
-        "Over all readings of the text that [03](notebooks/03_feature_validation.ipynb) tries"
-        f"{f' (without the {without})' if without else ''},"
-        f" {of(len(never), f'the {count(len(tried))} figures')} reached by no single split{rest}"
-        f"{f' ({by_rule})' if by_rule else ''}."
-    )
-    if len(never):
-        yield (
-            f"So neither this kind of leak nor these readings explain the {count(len(never))}; the"
-            " paper leaves open what does"
-            f"{', and the stand-in may have a part in it' if never.stand_in.any() else ''}."
-        )
-
-
-def words_scaled(reference: Reference) -> Iterator[str]:
-    """Yield what Table 2's scale-bound classifiers score once each feature is standardised."""
-    keys = [f"{key}.accuracy" for key, *_ in tables.TABLE2_SCALED.rows]
-    scores = {
-        protocol: pd.Series([reference.real[at].value for key in keys
-                             if (at := (key, protocol)) in reference.real], dtype=float)
-        for protocol in claims.PROTOCOLS
-    }  # fmt: skip
-    if all(map(len, scores.values())):
-        *names, last = dict.fromkeys(model for _, _, model in tables.TABLE2_SCALED.rows)
-        yield (
-            f"With each feature standardised, {', '.join(names)} and {last} lie"
-            f" {span(scores['paper'])} with the paper's protocol and {span(scores['leak_free'])}"
-            " leak-free."
-        )
-
-
-def words_cry2(reference: Reference) -> Iterator[str]:
-    """Yield the paragraph on Paper B's network for sound."""
-    real = reference.real
-    paper, free = (real["cry2.balanced_accuracy", protocol] for protocol in claims.PROTOCOLS)
-    accuracy = real["cry2.accuracy", "leak_free"]
-    majority = real["baseline.audio.majority.accuracy", "leak_free"]
-    guessing = real["baseline.audio.majority.balanced_accuracy", "leak_free"]
-    yield (
-        f"Paper B prints no score at all. Its sound network `cry2`, rebuilt and trained on"
-        f" {free.n:.0f} of DonateACry's clips, has a balanced accuracy of {score(paper)} with the"
-        f" paper's protocol and of {score(free)} leak-free, where guessing has"
-        f" {percent(guessing.value)}; its leak-free accuracy is {percent(accuracy.value)}, and"
-        " always saying *hungry* has"
-        f" {percent(majority.value)} (belly pain stands for pain)."
-    )
-    rows = reference.scores(tables.PAPER_B, "donateacry", "balanced_accuracy")
-    rivals = rows[~rows.model.isin(["cry2", COMMONEST])]
-    if len(rivals):
-        whole = rivals[rivals.model.isin(BASELINES.values())]
-        twice = ", each on whole clips and on its own windows," if len(rivals) > len(whole) else ""
-        yield (
-            f"Its {count(len(whole))} classical rivals{twice} lie {span(rivals.paper)} and,"
-            f" leak-free, {span(rivals.leak_free)} in balanced accuracy."
-        )
-
-
-def words_table3(reference: Reference) -> Iterator[str]:
-    """Yield what there is to know of the row of Table 3, whole."""
-    real = reference.real
-    n = real[f"{ROW}.proposed.accuracy", "leak_free"].n
-    tired = real.get(("data.tired.clips", None))
-    yield (
-        "Of Paper A's Table 3 these recordings allow one row, *sleepy & hungry*, from sound alone"
-        f" ({n:.0f} clips{'' if tired is None else f', {tired.value:.0f} of them *tired*'}, which"
-        " stands for sleepy). All of it, with 95 % intervals over infants. *SVM, fit+stop* learns"
-        " from the clips that stop the networks, too, *AE+DNN, patches* from the ensemble's own"
-        " patches, and not from means:"
-    )
-    yield "\n".join(row_table3(reference))
-    windows = [
-        f"{name} {score(real[at])} ({score(real[balanced])})"
-        for key, name in CLASSIFIERS.items()
-        for at, balanced in [
-            ((f"{key}.frame_split.{metric}", "paper") for metric in ("accuracy",
-                                                                    "balanced_accuracy"))
-        ]
-        if at in real and not key.endswith(".majority")
+def networks(board: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the table of both papers' networks and of always answering the commonest class."""
+    yield [
+        "model", "clips, infants", "published accuracy (%)",
+        *(f"accuracy, {words} (%)" for words in SPLITS.values()),
+        f"balanced accuracy, {SPLITS['leak_free']} (%)",
     ]  # fmt: skip
-    if windows:
-        yield (
-            "Where windows of sound are divided in place of clips, the other way to read the"
-            f" paper's 80 %, accuracies (balanced) are: {'; '.join(windows)}."
-        )
-    rows = [real[at] for at in real if at[0].rpartition(".")[0] in CLASSIFIERS and real[at].n == n]
-    rows = [row for row in rows if not row.key.startswith(f"{ROW}.majority.")]
-    accuracies = [row.value for row in rows if row.key.endswith(".accuracy")]
-    commonest = real[f"{ROW}.majority.accuracy", "leak_free"].value
-    better = [row for row in rows if row.key.endswith(".balanced_accuracy") and row.low is not None]
-    guessing = real[f"{ROW}.majority.balanced_accuracy", "leak_free"].value
-    yield (
-        f"In the table {of(sum(value > commonest for value in accuracies), 'the accuracies')} above"
-        " that of always saying *hungry*, and"
-        f" {of(sum(row.low > guessing for row in better), 'the balanced accuracies')} shown to be"
-        f" above the {percent(guessing)} of guessing."
-    )
+    for model in NETWORKS:
+        about, accuracy, balanced = scores(board, model)
+        yield [
+            f"{about.table}, {named(about)}", f"{about.n:.0f}, {about.n_infants:.0f}",
+            tables.in_percent(accuracy.published),
+            *(score(accuracy, split) for split in SPLITS), score(balanced, "leak_free"),
+        ]  # fmt: skip
 
 
-def row_table3(reference: Reference) -> Iterator[str]:
-    """Yield the row of Table 3 as a table in Markdown: a line a classifier, all that is stored."""
-    real = reference.real
-    n = real[f"{ROW}.proposed.accuracy", "leak_free"].n
-    published = claims.published().set_index("key").value.astype(float)
-    metrics = {
-        metric: words
-        for metric, words in {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy",
-                              "roc_auc": "area under the ROC curve"}.items()
-        if any((f"{key}.{metric}", "leak_free") in real for key in CLASSIFIERS)
-    }  # fmt: skip
-    heads = [
-        f"{words}, {split}" for words in metrics.values() for split in ("clips split", "leak-free")
-    ]
-    yield "| | published | " + " | ".join(heads) + " |"
-    yield "|---|" + "---|" * (1 + len(heads))
-    for key, name in CLASSIFIERS.items():
-        row = real.get((f"{key}.accuracy", "leak_free"))
-        if row is None or row.n != n:  # of other states than this row's
-            continue
-        cells = [
-            score(real.get((f"{key}.{metric}", protocol)))
-            for metric in metrics
-            for protocol in claims.PROTOCOLS
-        ]
-        printed = percent(published.get(f"{key}.accuracy", np.nan))
-        yield f"| {name} | {printed} | " + " | ".join(cells) + " |"
+def every_score(board: pd.DataFrame) -> Iterator[list[str]]:
+    """Yield the table of every model that was measured on real recordings."""
+    scored = [f"{tables.METRICS[m]}, {words} (%)" for m in METRICS for words in SPLITS.values()]
+    yield ["table", "model", "published accuracy (%)", *scored, "p, leak-free"]
+    for model in board.key.str.rpartition(".")[0].unique():
+        about, accuracy, balanced = scores(board, model)
+        yield [
+            about.table, named(about), tables.in_percent(accuracy.published),
+            *(score(row, split) for row in (accuracy, balanced) for split in SPLITS),
+            "–" if pd.isna(about.p_value) else f"{about.p_value:.3f}",
+        ]  # fmt: skip
 
 
-def words_simulation(reference: Reference) -> Iterator[str]:
-    """Yield the paragraph on Table 3 at the paper's size, on synthetic infants."""
-    results = by_key(reference.results("paper"))
-    values = reference.parameters("paper", "09_ensemble")
-    total, random = "table3.total.proposed", "submodel.image_random_resnet50.accuracy"
-    every = values["fps"] / values["head_fps"]
-    shares = {
-        name: percent(results[at].value)
-        for name, at in {
-            "windows": (f"{total}.frame_split.accuracy", "paper"),
-            "clips": (f"{total}.accuracy", "paper"),
-            "free": (f"{total}.accuracy", "leak_free"),
-            "random": (random, "paper"),
-            "random free": (random, "leak_free"),
-        }.items()
-        if at in results
-    }
-    yield (
-        f"At the paper's size, {values['clips']} videos of {values['duration_s']:.0f} s at"
-        f" {values['fps']:.0f} frames a second, the method runs on synthetic voices and faces, with"
-        " a small network in place of ResNet-50 with ImageNet's weights, and its second model"
-        f" learning from one frame in {count(round(every))}. They are no evidence about infants,"
-        f" but show what a split can do, with fewer training clips where infants are kept apart:"
-        f" over all three states the ensemble has {shares['windows']}"
-        f" where windows of 2 s are divided, {shares['clips']} where clips are, and"
-        f" {shares['free']} leak-free"
-        + (
-            f"; a ResNet-50 with random weights under a trained head has {shares['random']} where"
-            f" clips are divided and {shares['random free']} leak-free."
-            if "random" in shares
-            else "."
-        )
-    )
+def scores(board: pd.DataFrame, model: str) -> tuple[Any, Any, Any]:
+    """Return a row about a model, then its accuracy and balanced accuracy, NaN if not measured."""
+    rows = board[board.key.str.rpartition(".")[0] == model].set_index("metric")
+    accuracy, balanced = (rows.reindex(METRICS).loc[metric] for metric in METRICS)
+    return rows.iloc[0], accuracy, balanced
 
 
-BLOCKS: dict[str, Callable[[Reference], Iterator[str]]] = {
-    "table2": words_table2,
-    "cry2": words_cry2,
-    "table3": words_table3,
-    "simulation": words_simulation,
+def named(row: Any) -> str:
+    """Return a model's name in words, after its group if it has one."""
+    answer = f"always the {COMMONEST}" if row.model == COMMONEST else row.model
+    return f"{row.group}: {answer}" if row.group else answer
+
+
+def score(row: Any, split: str) -> str:
+    """Return a score under a split with its interval, in percent."""
+    return tables.in_percent(*(row[f"{split}{end}"] for end in ("", "_low", "_high", "_coverage")))
+
+
+TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {
+    "README.md": ("networks", networks),
+    "docs/results.md": ("scores", every_score),
 }
 
 
-def readme(text: str, reference: Reference) -> str:
-    """Return README.md's text with each marked block made anew."""
-    for name, words in BLOCKS.items():
-        block = "\n\n".join(map(wrapped, paragraphs(words(reference))))
-        marked = f"<!-- figures: {name} -->\n{block}\n<!-- end -->"
-        pattern = rf"<!-- figures: {name} -->.*?<!-- end -->"
-        text, times = re.subn(pattern, marked.replace("\\", r"\\"), text, flags=re.DOTALL)
-        if times != 1:
-            raise SystemExit(f"README.md: the block {name} stands there {times} times, not once.")
+def filled(text: str, path: str, board: pd.DataFrame) -> str:
+    """Return the text of a page with its table made from the board."""
+    name, table = TABLES[path]
+    head, *rows = (" | ".join(cells) for cells in table(board[board.data == "donateacry"]))
+    rule = "|---" * (head.count("|") + 1) + "|"
+    lines = [f"| {head} |", rule, *(f"| {row} |" for row in rows)]
+    block = "\n".join([f"<!-- table: {name} -->", *lines, "<!-- end -->"])
+    pattern = rf"<!-- table: {name} -->(?:(?!<!--).)*<!-- end -->"
+    text, times = re.subn(pattern, lambda _: block, text, flags=re.DOTALL)
+    if times != 1:
+        raise SystemExit(f"{path}: the block {name} occurs {times} times; it must occur once.")
     return text
 
 
-def paragraphs(texts: Iterator[str]) -> Iterator[str]:
-    """Yield prose that belongs together as one paragraph, and tables by themselves."""
-    prose: list[str] = []
-    for text in texts:
-        if text.startswith("|"):
-            yield " ".join(prose)
-            yield text
-            prose = []
-        else:
-            prose.append(text)
-    if prose:
-        yield " ".join(prose)
-
-
-def wrapped(text: str) -> str:
-    """Return prose in lines of 100 characters at most; a table stays."""
-    import textwrap
-
-    if text.startswith("|"):
-        return text
-    return "\n".join(textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False))
-
-
-def own_claims(text: str, reference: Reference) -> str:
-    """Return `claims.csv` with the README's own scores as the reference runs have them."""
-    header, *rows = csv.reader(io.StringIO(text))
-    at = {name: header.index(name) for name in ("id", "paper", "unit", "value", "rule")}
-    judged = reference.judged.set_index("id")
-    measured = judged.paper_value.fillna(judged.leak_free_value)
-    for row in rows:
-        scored = row[at["unit"]] in ("share", "p") and row[at["rule"]].endswith(" == value")
-        if row[at["paper"]] == "R" and scored:
-            value = float(f"{measured[row[at['id']]]:.2f}")  # as it is printed
-            if value != float(row[at["value"]]) and pd.notna(value):
-                row[at["value"]] = f"{value:.2f}"
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows([header, *rows])
-    return written.getvalue()
-
-
 def main(arguments: list[str]) -> int:
-    """Write what differs, or with `--check` name it; see the module's text."""
+    """Write what differs, or name it with `--check`; see the text of the module."""
     if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
     root, differing = project_dir(), []
-    reference = Reference(root / "outputs" / "reference")
-    for name, renewed in {"data/claims.csv": own_claims, "README.md": readme}.items():
-        before = (root / name).read_text(encoding="utf-8")
-        if (text := renewed(before, reference)) != before:
+    board = reference(root / "outputs" / "reference")
+    before = {name: (root / name).read_text(encoding="utf-8") for name in TABLES}
+    after = {name: filled(text, name, board) for name, text in before.items()}
+    for name, text in after.items():
+        if text != before[name]:
             differing.append(name)
             if not arguments:
                 with writing(root / name) as part:
                     part.write_text(text, encoding="utf-8")
     plots.style()
     for name, draw in FIGURES.items():
-        figure, caption = draw(reference)
+        figure, caption = draw(board)
         with Image.open(root / name) as picture:
             same = picture.info.get("Digest") == digest(figure)
         if not same:

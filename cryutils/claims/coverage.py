@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -375,20 +374,20 @@ def of_verdicts(judged: pd.DataFrame, runs: Mapping[str, pd.DataFrame]) -> pd.Da
     Where no run has measured any, it stays as it is. judged: as of `ledger.of_runs`, or of
     `ledger.judge` with the run's name "". runs: results by name, as `beside` returns them.
     """
-    measured: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
+    measured: dict[tuple[Any, ...], float] = {}
     for run, results in runs.items():
-        for row in results.reindex(columns=_FIELDS).dropna(subset="coverage").itertuples():
-            place = run, row.data, row.value, row.low, row.high
-            measured.setdefault(place, []).append((str(row.key), float(row.coverage)))  # type: ignore[arg-type]
+        rows: Any = results.reindex(columns=_FIELDS).dropna(subset="coverage").itertuples()
+        for row in rows:
+            place = run, row.key, row.data, row.value, row.low, row.high
+            measured[place] = min(row.coverage, measured.get(place, 1.0))
     if not measured:
         return judged
 
     def of(row: Mapping[str, Any], protocol: str) -> float:
         ends = (row[f"{protocol}_{name}"] for name in ("value", "low", "high"))
-        same = measured.get((row.get("run", ""), row["data"], *ends), [])
-        return min((c for key, c in same if fnmatchcase(key, row["key"])), default=math.nan)
+        return measured.get((row.get("run", ""), row["key"], row["data"], *ends), math.nan)
 
-    rows: Any = judged.to_dict("records")
+    rows = judged.to_dict("records")
     columns = {f"{p}_coverage": [of(row, p) for row in rows] for p in PROTOCOLS}
     return judged.assign(**columns)
 

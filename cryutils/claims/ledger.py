@@ -1,4 +1,4 @@
-"""The ledger: every number and checkable claim of both papers and of the README, and its verdicts.
+"""The ledger: every number and checkable claim of both papers, and its verdicts.
 
 `data/claims.csv` holds the claims, each with a rule and a margin by which it is judged;
 `data/README.md` explains its columns. Results are joined with it by `key`. There are two verdicts
@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,12 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "judge", "ledger", "of_runs",
-    "published", "selected", "summary", "together", "unstated", "verdicts",
+    "published", "reached", "selected", "summary", "together", "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
 ALPHA = 0.05  # a model whose p-value is above is not shown to be better than chance
-PAPERS = {"A": "Paper A", "B": "Paper B", "R": "this README"}
+PAPERS = {"A": "Paper A", "B": "Paper B"}
 _LAST_DIGIT = 0.5e-4  # shares are printed in hundredths of a percent
 
 
@@ -52,11 +51,12 @@ class Kind(StrEnum):
 
 
 class Rule(StrEnum):
-    """How a row is judged, beside `<protocol> == value` and the rules of figures in print."""
+    """How a row is judged; arithmetic, figures and citations have rules of their own form."""
 
     PUBLISHED = "published"  # a score: by single hold-outs, else by its interval
     ABOVE = "low > margin"
     BELOW = "high < margin"
+    EQUAL = "count == value"  # a number without a split, such as the clips of a class
     MORE = "count > margin"  # a number without a split, such as the speed of the machine at hand
     LESS = "count < margin"
     EVERY = "every"  # holds where each row that is `part_of` it does
@@ -155,7 +155,7 @@ def published() -> pd.DataFrame:
 @lru_cache(maxsize=1)  # a report asks twenty times
 def _published(path: Path, mtime_ns: int) -> pd.DataFrame:
     table = _read(path, mtime_ns)
-    table = table[table.paper.isin(["A", "B"]) & (table.key != "")].drop_duplicates("key")
+    table = table[table.key != ""].drop_duplicates("key")
     return table.replace("", math.nan).reset_index(drop=True)
 
 
@@ -186,13 +186,6 @@ class _Measurements:
         self.table1 = {
             str(data): tables.stand_in(rows) is not None for data, rows in results.groupby("data")
         }
-
-    def matching(self, pattern: str) -> Iterator[tuple[str, str]]:
-        """Yield the keys and corpora that `pattern` stands for; `*` in it for anything."""
-        any_key = "*" in pattern
-        keys = [key for key in self.corpora if fnmatchcase(key, pattern)] if any_key else [pattern]
-        for key in keys:
-            yield from ((key, data) for data in self.corpora.get(key, []))
 
     def get(self, key: str, data: str, protocol: str) -> Judgement | None:
         """Return the measurement, not judged yet; a count serves under either protocol."""
@@ -264,10 +257,7 @@ def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
     for claim in book_rows:
         if claim["rule"] == Rule.EVERY:
             continue
-        corpora = {data for _, data in measured.matching(claim["key"])}
-        if claim["paper"] == "R":  # it says of what it speaks
-            corpora &= {claim["data_required"]}
-        for data in sorted(corpora) or [""]:
+        for data in sorted(measured.corpora.get(claim["key"], [])) or [""]:
             both = {
                 protocol: _judged(claim, protocol, data, measured, figures)
                 for protocol in ("paper", "leak_free")
@@ -287,13 +277,12 @@ def _figures() -> dict[str, float]:
 def _origin(claim: Mapping[str, Any], data: str, measured: _Measurements) -> dict[str, Any]:
     """Return the corpus, and of the claim's leak-free result how many clips and infants."""
     origin: dict[str, Any] = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
-    for key, corpus in measured.matching(claim["key"]):
-        if corpus == data:
-            protocols = measured.rows[key, data]
-            row = protocols.get("leak_free") or next(iter(protocols.values()))
-            counts = {name: row[name] for name in ("n", "n_infants") if row[name] is not None}
-            return {**origin, **counts, "notebook": row["notebook"]}
-    return origin
+    protocols = measured.rows.get((claim["key"], data))
+    if protocols is None:
+        return origin
+    row = protocols.get("leak_free") or next(iter(protocols.values()))
+    counts = {name: row[name] for name in ("n", "n_infants") if row[name] is not None}
+    return {**origin, **counts, "notebook": row["notebook"]}
 
 
 def _columns(both: Mapping[str, Judgement]) -> dict[str, Any]:
@@ -318,7 +307,7 @@ def _judged(
         return _in_print(claim)
     if not data:
         return Judgement(Verdict.CANNOT_BE_TESTED, _what_is_missing(claim, measured))
-    if " == value" in claim["rule"]:
+    if claim["rule"] == Rule.EQUAL:
         return _equal(claim, protocol, data, measured)
     if claim["rule"] in (Rule.MORE, Rule.LESS):
         return _limit(claim, protocol, data, measured)
@@ -359,33 +348,20 @@ def _in_print(claim: Mapping[str, Any]) -> Judgement:
 def _equal(
     claim: Mapping[str, Any], protocol: str, data: str, measured: _Measurements
 ) -> Judgement:
-    """Return whether a number, or the least, largest, sum or zeros of several, is as printed."""
-    *aggregate, where = claim["rule"].removesuffix(" == value").split()
-    if where == "count" and protocol == "leak_free":
+    """Return whether a number that involves no split equals the figure in print."""
+    if protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
-    if where not in ("count", protocol):
-        return Judgement(Verdict.NOTHING_CLAIMED, f"the figure is of {_SPLITS[where]}")
-    keys = [key for key, corpus in measured.matching(claim["key"]) if corpus == data]
-    results = [result for key in keys if (result := measured.get(key, data, where))]
-    if not results:
-        return Judgement(Verdict.CANNOT_BE_TESTED, "no run here has measured it")
-    values = [result.value for result in results]
-    if aggregate == ["sum"]:
-        result = replace(results[0], value=sum(values))
-    elif aggregate == ["zeros"]:
-        result = replace(results[0], value=float(values.count(0)))
-    else:
-        choose = max if aggregate == ["max"] else min
-        result = choose(results, key=lambda result: result.value)
+    result = measured.get(claim["key"], data, "count")
+    if result is None:
+        return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
     if _is_synthetic(data):
         return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
     if (other := _other_data(claim, data)) is not None:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
-    agrees = abs(result.value - claim["value"]) <= claim["margin"] + 1e-9
-    verdict = Verdict.HOLDS if agrees else Verdict.CONTRADICTED
-    near = f"within {claim['margin']:g} of" if claim["margin"] else "equal to"
-    reason = f"{'' if agrees else 'not '}{near} the figure in print"
-    return replace(result, verdict=_said_of(protocol, verdict), reason=reason)
+    agrees = result.value == claim["value"]
+    verdict = Verdict.REPRODUCED if agrees else Verdict.NOT_REPRODUCED
+    reason = f"{'' if agrees else 'not '}equal to the figure in print"
+    return replace(result, verdict=verdict, reason=reason)
 
 
 def _limit(
@@ -446,12 +422,12 @@ def _score(
         verdict = Verdict.REPRODUCED if inside else Verdict.NOT_REPRODUCED
         words = "inside" if inside else "outside"
         band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
-        reason = f"{words} the middle 90 % of hold-outs, {band}"
-        # What a reader may want to know, too; the rule is of one recipe, and older.
+        reason = f"{words} the middle 90 % of hold-outs of one recipe, {band}"
+        # The verdict depends on one recipe alone. Other hold-outs are named for information.
         key = re.sub(r"^feature_validation\.(.*)\.accuracy$", r"multiverse.table2.\1", claim["key"])
         every = measured.get(f"{key}.share_above_published", data, protocol)
         if every is not None:
-            reason += f"; over all readings of the text {100 * every.value:.1f} % reach the figure"
+            reason += f"; {reached(every.value)}"
         return replace(result, verdict=verdict, reason=reason)
     if math.isnan(result.low):
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="no interval")
@@ -468,6 +444,12 @@ def _score(
         outside = "the interval lies outside the margin"
         return replace(result, verdict=Verdict.NOT_REPRODUCED, reason=outside)
     return replace(result, reason="the interval reaches beyond the margin")
+
+
+def reached(share: float) -> str:
+    """Return in words which share of the hold-outs of `papers.multiverse` reaches a figure."""
+    others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
+    return f"reached by {tables.portion(share)} of {others}"
 
 
 def _one_sided(

@@ -150,7 +150,7 @@ def write(folder: Path) -> Path:
     results = _read(folder)
     tables = every(results)
     judged = ledger.judge(results)
-    judged = judged[judged.paper.isin(judged.paper[judged.data != ""]) & (judged.paper != "R")]
+    judged = judged[judged.paper.isin(judged.paper[judged.data != ""])]
     states, figures = _states(folder), _figures(folder)
     page = rendered(
         "report.html",
@@ -195,7 +195,7 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
             about: [sentence.text for sentence in concluded if sentence.about == about]
             for about in scoreboard.About
         },
-        "summary": ledger.summary(judged[judged.paper != "R"]),
+        "summary": ledger.summary(judged),
         "judged": worded(coverage.of_verdicts(judged, runs)),
     }
 
@@ -380,6 +380,8 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
                     )
                 elif metric == table.metrics[0]:
                     console.print("no p: this run tested none of these rows")
+                if metric == table.metrics[0] and table.layout.note:
+                    console.print(table.layout.note)
                 if metric == "accuracy" and not table.comparable:
                     console.print("no published figures: the paper has other classes")
                 if table.layout == TABLE3 and table.data in image:

@@ -3,7 +3,7 @@
 Real and synthetic infants never share a table or a sentence. `board` has published figure, the
 paper's protocol, leak-free score and commonest class side by side; `conclusions` puts into words
 what the results hold, each number counted from them. Notebook 14 walks it; `report` and `article`
-show it, `tools/figures.py` draws the README's figure from it.
+show it, and `tools/figures.py` draws figures and fills tables from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 import pandas as pd
 
 from cryutils.claims import tables
-from cryutils.claims.ledger import ALPHA, PAPERS, Kind, Rule, Verdict
+from cryutils.claims.ledger import ALPHA, PAPERS, Kind, Rule, Verdict, reached
 from cryutils.claims.tables import COMMONEST, Table, in_percent
 from cryutils.errors import InputError, near_miss
 
@@ -201,16 +201,16 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
     judged : pandas.DataFrame
         Columns as `ledger.of_runs` gives.
     """
-    papers = judged[judged.paper != "R"]
     sentences = []
-    corpora = dict.fromkeys([*shown.data, *papers.data[papers.data != ""]])
+    corpora = dict.fromkeys([*shown.data, *judged.data[judged.data != ""]])
     for data in sorted(corpora, key=lambda data: (is_synthetic(data), data)):
         about = About.SIMULATION if is_synthetic(data) else About.REAL
-        part, claimed = shown[shown.data == data], papers[papers.data == data]
+        part, claimed = shown[shown.data == data], judged[judged.data == data]
         name = corpus_name(data)
         for text in (*_of_scores(name, part), *_of_claims(name, claimed, part)):
             sentences.append(Conclusion(about, text))
-    sentences += [Conclusion(About.PRINT, text) for text in _of_print(papers)]
+    texts = [*_of_print(judged), *_of_evidence(judged)]
+    sentences += [Conclusion(About.PRINT, text) for text in texts]
     order = list(About)
     return sorted(sentences, key=lambda sentence: order.index(sentence.about))
 
@@ -273,8 +273,7 @@ def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
     names = [
         str(row.claim)
         if pd.isna(share := shares.get(row.key))
-        else f"{row.claim}, which {100 * share:.1f} % of single splits reach over all readings of"
-        " the text"
+        else f"{row.claim}, {reached(share)}"
         for row in settled[under == Verdict.REPRODUCED].itertuples()
     ]
     which = f" ({'; '.join(names)})" if 0 < len(names) <= 3 else ""
@@ -296,10 +295,10 @@ def _of_figures(data: str, settled: pd.DataFrame, shown: pd.DataFrame) -> str:
     )
 
 
-def _of_print(papers: pd.DataFrame) -> Iterator[str]:
-    """Yield what the papers' own figures say of one another, and how much nobody could test."""
-    stated = papers.drop_duplicates("id")
-    stated = stated[stated.paper_verdict.isin([Verdict.CONSISTENT, Verdict.INCONSISTENT])]
+def _of_print(judged: pd.DataFrame) -> Iterator[str]:
+    """Yield how many of the papers' sums, captions and references are inconsistent."""
+    stated = judged.drop_duplicates("id")
+    stated = stated[stated.paper_verdict.isin(_PRINTED)]
     for paper, rows in stated.groupby("paper"):
         odd = rows[rows.paper_verdict == Verdict.INCONSISTENT]
         titles = odd.note.str.startswith(_BY_TITLE).sum()
@@ -313,14 +312,29 @@ def _of_print(papers: pd.DataFrame) -> Iterator[str]:
             "Some of these rest on an outside source, such as the years of references, and not on"
             " a paper's own text. All are questions to the authors, and no finding about infants."
         )
-    claimed = papers[papers.kind != Kind.SETTING]  # how something was done, which is no claim
-    verdicts = claimed[["paper_verdict", "leak_free_verdict"]]
-    untested = (verdicts == Verdict.CANNOT_BE_TESTED).all(axis=1).groupby(claimed.id).all()
-    if len(untested):
+
+
+def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
+    """Yield from what kind of evidence each number and claim has a verdict, if it has one."""
+    claimed = judged[judged.kind != Kind.SETTING]  # a setting is no claim
+
+    def having(verdicts: set[Verdict]) -> set[str]:
+        both = claimed[["paper_verdict", "leak_free_verdict"]]
+        return set(claimed.id[both.isin(verdicts).any(axis=1)])
+
+    real = having(_JUDGED)  # only real recordings get these verdicts
+    printed = having(_PRINTED) - real
+    simulated = having(_SIMULATED) - real - printed
+    without = set(claimed.id) - real - printed - simulated
+    measured = without & having(_MEASURED)
+    if len(claimed):
         yield (
-            f"{untested.sum()} of the {len(untested)} numbers and claims of both papers can't be"
-            " tested with what was at hand, under either protocol. That a claim isn't shown, or"
-            " can't be tested, doesn't show the opposite."
+            f"The {claimed.id.nunique()} numbers and claims of both papers, by evidence:"
+            f" {len(real)} with a verdict from real recordings, {len(printed)} with a verdict from"
+            f" the papers' text alone, {len(simulated)} with a verdict in simulation alone and"
+            f" {len(without)} without a verdict ({len(measured)} of these were measured, but in"
+            " simulation, where a published score can't be judged, or with too few trainings)."
+            " That a claim isn't shown, or has no verdict, doesn't show the opposite."
         )
 
 
@@ -333,6 +347,8 @@ _CORPORA = {
 }
 _JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
            Verdict.NOT_SHOWN}  # fmt: skip
+_PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}
+_MEASURED = {Verdict.IN_SIMULATION, Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
 _SIMULATED = {Verdict.HOLDS_IN_SIMULATION, Verdict.CONTRADICTED_IN_SIMULATION,
               Verdict.NOT_SHOWN_IN_SIMULATION}  # fmt: skip
 

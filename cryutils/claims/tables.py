@@ -21,7 +21,7 @@ from cryutils.papers.robustness import STRESSES
 __all__ = [
     "AUDIT", "COMMONEST", "ENSEMBLES", "FEATURES", "METRICS", "PAIRS", "PAPER_B", "STRESSED",
     "TABLE2", "TABLE2_SCALED", "TABLE3", "Layout", "Table", "build", "every",
-    "in_percent", "stand_in", "table1",
+    "in_percent", "portion", "stand_in", "table1",
 ]  # fmt: skip
 
 FEATURES = ("stft", "mfcc")
@@ -55,7 +55,7 @@ class Layout:
     A model named `COMMONEST` always gives the answer that most clips of its group have, or of
     all groups where its own is "". `splits` are the columns with their words, `metrics` those
     shown, in order. `of_table1`: the paper's figures are of the classes in its Table 1, and
-    stand beside no others.
+    stand beside no others. `note`: a sentence that pages show with the table.
     """
 
     title: str
@@ -63,6 +63,7 @@ class Layout:
     splits: Mapping[str, str]
     metrics: Sequence[str] = ("balanced_accuracy", "accuracy")
     of_table1: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,9 @@ TABLE3 = Layout(  # named after the paper's states, so that each row stands for 
         for model, name in {**ENSEMBLES, "majority": COMMONEST}.items()
     ],
     {"frame": "windows split", "paper": "clips split", "leak_free": "leak-free"},
+    note="Windows split: windows of one recording are in training and in test. Unless a run sets"
+    " step_s to window_s (the profile real does, judged doesn't), neighbouring windows overlap by"
+    " half, so the same second of sound may be on both sides.",
 )
 
 
@@ -308,6 +312,13 @@ def in_percent(value: float, low: float = nan, high: float = nan, covers: float 
     ends = f" [{100 * low:.0f}, {100 * high:.0f}]{coverage.words(covers)}"
     interval = "" if pd.isna(low) else ends
     return f"{100 * value:.0f}{interval}"
+
+
+def portion(share: float) -> str:
+    """Return a share that may be tiny in words: "none", "fewer than 0.1 %", else "1.8 %"."""
+    if share == 0:
+        return "none"
+    return "fewer than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
 
 
 def stand_in(measured: pd.DataFrame) -> str | None:

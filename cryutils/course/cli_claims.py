@@ -1,6 +1,6 @@
 """`cryutils claims`: every number and claim of both papers, with both verdicts. See `cli`.
 
-With `--coverage` it is about the intervals behind them: how often each one holds the truth.
+With `--coverage` it simulates how often each of their intervals covers the true score.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["claims"]
 
 
 @click.command()
-@click.option("--paper", metavar="A|B|R", help="Paper A, Paper B, or this project's README.")
+@click.option("--paper", metavar="A|B", help="Paper A or Paper B.")
 @click.option(
     "--kind", metavar="KIND", help="number, claim, arithmetic, figure, citation, setting."
 )
@@ -44,12 +44,12 @@ def claims(
     as_json: bool,
     coverage: bool,
 ) -> None:
-    """Print what both papers and the README claim, beside what was measured, with two verdicts.
+    """Print what both papers claim, what was measured, and two verdicts.
 
-    One verdict is by the paper's own protocol, one leak-free. The results are those of all runs and
-    of the reference run that comes with the code; where several measured the same on the same
-    recordings, the one that tested most clips counts. On synthetic infants every verdict is one
-    about the simulation.
+    The first verdict is under the paper's own protocol, the second leak-free. The results are those
+    of all runs and of the reference runs that come with the code. Where several runs measured the
+    same claim on the same recordings, the run that tested most clips counts. A verdict from
+    synthetic infants is about the simulation alone.
 
     \b
     Examples:

@@ -242,7 +242,7 @@ DECLARED: Mapping[str, Parameter] = {
         "whole", "divisions over which p-values of refitted models are of the mean", "[1, 100]"
     ),
     "recipe_draws": Parameter("whole", "single hold-outs of each recipe of Table 2", "[1, 10000]"),
-    "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under every recipe"),
+    "recipe_networks": Parameter("flag", "whether Table 2's DNN is tried under each recipe"),
     "simulations": Parameter("whole", "corpora simulated for each point", "[1, 10000]"),
     "split_unit": Parameter("text", "what Paper A's split divides", choices=("frame", "clip")),
     "drop_shares": Parameter(

@@ -1,10 +1,12 @@
-"""Paper A's Table 2 under every recipe that its text leaves open: a multiverse.
+"""Paper A's Table 2 under several recipes that fit its text: a multiverse.
 
 §3.3 prints one accuracy a cell, of 30 % of the clips. It doesn't say what §3.2's scalers were
 fitted on, how a clip became one vector, nor which clips were drawn, and its Table 1 counts 76 where
-the printed figures suit 80. So each cell is measured under all these recipes, each over many draws
-of clips and split, and a published figure is held against the whole of it (Steegen, Tuerlinckx,
-Gelman & Vanpaemel 2016, Perspectives on Psychological Science 11, 702-712).
+the printed figures suit 80. So each cell is measured under every combination of five scalings,
+three summaries over time and the given selections of clips, each over many draws of clips and
+split, and a published figure is compared with all of them (Steegen, Tuerlinckx, Gelman & Vanpaemel
+2016, Perspectives on Psychological Science 11, 702-712). The text allows recipes that are not tried
+here, for example oversampling before the split.
 Notebook 03_feature_validation walks this module.
 """
 

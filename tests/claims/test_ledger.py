@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,6 @@ def test_the_ledger_holds_table_3_of_paper_a() -> None:
 
 # The table itself
 
-EQUAL = re.compile(r"(?:(?:min|max|sum|zeros) )?(?:count|paper|leak_free) == value")
 # Keys that no run in `outputs/reference` holds: those of 05 to 07, since DonateACry has no faces,
 # and of 13.
 SYNTHETIC_ALONE = (
@@ -110,10 +108,10 @@ def test_every_row_has_a_rule_or_says_what_it_lacks() -> None:
             case Kind.FIGURE | Kind.CITATION:
                 assert row.rule.count(" = ") == 1
             case Kind.NUMBER:
-                assert row.rule == Rule.PUBLISHED or EQUAL.fullmatch(row.rule)
+                assert row.rule in {Rule.PUBLISHED, Rule.EQUAL}
                 assert row.data_required and not math.isnan(row.margin)
             case _:
-                assert row.rule in set(Rule) - {Rule.PUBLISHED}
+                assert row.rule in set(Rule) - {Rule.PUBLISHED, Rule.EQUAL}
                 assert (row.rule == Rule.EVERY) == math.isnan(row.margin)
 
 
@@ -133,11 +131,10 @@ def test_a_claim_of_several_comparisons_has_them_in_the_ledger() -> None:
 
 def test_every_key_is_recorded_by_a_notebook() -> None:
     book = ledger.ledger()
-    measured = book[book.rule.isin(set(Rule) - {Rule.EVERY}) | book.rule.str.fullmatch(EQUAL)]
+    measured = book[book.rule.isin(set(Rule) - {Rule.EVERY})]
     keys = set(reference("judged").key) | set(reference("paper").key)
     for key in measured.key:
-        in_reference = any(fnmatchcase(result, key) for result in keys)
-        assert in_reference or any(re.fullmatch(p, key) for p in SYNTHETIC_ALONE), key
+        assert key in keys or any(re.fullmatch(p, key) for p in SYNTHETIC_ALONE), key
     for pattern in SYNTHETIC_ALONE:
         assert any(re.fullmatch(pattern, key) for key in measured.key), pattern
 
@@ -260,20 +257,31 @@ def test_where_single_hold_outs_were_drawn_they_judge_the_published_one(
     assert judged(*rows) == [(verdict, "contradicted")]
 
 
-def test_beside_the_verdict_stands_how_many_hold_outs_of_all_readings_reach_the_figure(
-    book,
+@pytest.mark.parametrize(
+    ("high", "verdict", "share", "words"),
+    [
+        (0.7, "not reproduced", 0.0166, "1.7 %"),
+        (0.7, "not reproduced", 0.0, "none"),
+        (0.9, "reproduced", 0.0, "none"),
+        (0.9, "reproduced", 0.0003, "fewer than 0.1 %"),
+    ],
+)
+def test_the_reason_names_two_kinds_of_hold_outs_and_never_says_0_percent(
+    book, high, verdict, share, words
 ) -> None:
     key = "feature_validation.mfcc.knn"
     book({**PUBLISHED, "key": f"{key}.accuracy"})
     rows = [
-        result(f"{key}.holdout_accuracy", 0.5, 0.2, 0.7, protocol="paper"),
+        result(f"{key}.holdout_accuracy", 0.5, 0.2, high, protocol="paper"),
         result(f"{key}.accuracy", 0.4, 0.3, 0.5, protocol="paper"),
-        result("multiverse.table2.mfcc.knn.share_above_published", 0.0166, protocol="paper"),
+        result("multiverse.table2.mfcc.knn.share_above_published", share, protocol="paper"),
     ]
     table = ledger.judge(pd.DataFrame(rows, columns=list(claims.Result.__slots__)))
-    assert table.paper_verdict[0] == "not reproduced", "the rule is of one reading"
-    assert table.paper_reason[0].endswith(
-        "20 to 70 %; over all readings of the text 1.7 % reach the figure"
+    assert table.paper_verdict[0] == verdict, "the verdict depends on one recipe"
+    place = "inside" if verdict == "reproduced" else "outside"
+    assert table.paper_reason[0] == (
+        f"{place} the middle 90 % of hold-outs of one recipe, 20 to {100 * high:.0f} %; reached by"
+        f" {words} of the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
     )
 
 
@@ -328,39 +336,6 @@ def test_what_no_split_is_behind_is_held_against_the_margin_itself(
     assert real.leak_free_verdict == synthetic.leak_free_verdict == Verdict.NOTHING_CLAIMED
     assert synthetic.paper_verdict.endswith(" in simulation")
     assert judged({**row, "protocol": "paper"}) == [("cannot be tested", "nothing claimed")]
-
-
-@pytest.mark.parametrize(
-    ("rule", "value", "verdict"),
-    [
-        ("min paper == value", 0.1, ("reproduced", "nothing claimed")),
-        ("max paper == value", 0.3, ("reproduced", "nothing claimed")),
-        ("max paper == value", 0.36, ("not reproduced", "nothing claimed")),
-        ("max leak_free == value", 0.25, ("nothing claimed", "holds")),  # just inside
-        ("min leak_free == value", 0.26, ("nothing claimed", "contradicted")),
-    ],
-)
-def test_a_range_is_held_against_the_least_and_the_largest(book, rule, value, verdict) -> None:
-    book({"paper": "R", "id": "R-1", "kind": "number", "key": "t.*.accuracy", "value": value,
-          "rule": rule, "margin": 0.05, "data_required": "mine"})  # fmt: skip
-    rows = [
-        result(f"t.{name}.accuracy", score, protocol=protocol)
-        for name, score, protocol in (
-            ("a", 0.1, "paper"), ("b", 0.3, "paper"), ("a", 0.2, "leak_free"),
-        )
-    ]  # fmt: skip
-    rows.append(result("t.a.accuracy", 0.9, protocol="paper", data="synthetic"))
-    assert judged(*rows) == [verdict]
-
-
-@pytest.mark.parametrize(
-    ("rule", "value"), [("sum count == value", 5), ("zeros count == value", 2)]
-)
-def test_sums_and_zeros_are_of_all_keys(book, rule, value) -> None:
-    book({"kind": "number", "key": "c.*.n", "value": value, "rule": rule, "margin": 0,
-          "data_required": "mine"})  # fmt: skip
-    rows = [result(f"c.{k}.n", k % 4, protocol=None) for k in (2, 3, 4, 8)]
-    assert judged(*rows)[0][0] == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -606,7 +581,7 @@ def test_rows_are_selected_by_name_with_the_near_miss(book) -> None:
         ledger.selected(table, verdict="hold")
     with pytest.raises(InputError, match=r"no data 'mien'\. Did you mean mine\?"):
         ledger.selected(table, data="mien")
-    with pytest.raises(InputError, match=r"no paper 'C'\. Known: A, B, R\."):
+    with pytest.raises(InputError, match=r"no paper 'C'\. Known: A, B\."):
         ledger.selected(table, paper="C")
 
 
@@ -626,22 +601,6 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
     # The one published figure that single hold-outs reach (README).
     reached = table[(table["where"] == "Table 2") & (table.paper_verdict == Verdict.REPRODUCED)]
     assert reached.id.tolist() == ["A-T2-mfcc-knn"]
-
-
-def test_the_readme_holds_against_the_reference_runs() -> None:
-    table = ledger.of_runs({name: reference(name) for name in ("judged", "paper")})
-    table = table[(table.paper == "R") & (table.rule != "")]
-    good = {Verdict.REPRODUCED, Verdict.HOLDS, Verdict.CONSISTENT, Verdict.NOTHING_CLAIMED,
-            Verdict.IN_SIMULATION}  # fmt: skip
-    assert {*table.paper_verdict, *table.leak_free_verdict} <= good
-    # The page prints whole percents of these very runs, whatever other runs may be allowed.
-    printed = table[(table.data != "") & table.unit.isin(["share", "p"])]
-    measured = printed.paper_value.fillna(printed.leak_free_value)
-    assert measured.map("{:.2f}".format).tolist() == printed.value.map("{:.2f}".format).tolist()
-    text = (CLONE / "README.md").read_text(encoding="utf-8")
-    for row in table[table.unit.isin(["share", "clips"])].itertuples():
-        shown = f"{100 * row.value:.0f} %" if row.unit == "share" else f"{row.value:g}"
-        assert shown in text, f"{row.id}: {shown} isn't in the README"
 
 
 def test_a_judgement_reads_as_a_line() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils.claims import ledger, scoreboard
+from cryutils.claims import ledger, report, scoreboard
 from cryutils.claims.scoreboard import About
 from cryutils.claims.store import Result
 from cryutils.errors import InputError
@@ -144,14 +145,52 @@ def test_a_class_that_stands_in_is_named_and_only_where_one_does() -> None:
     assert set(board({"quick": results(SYNTHETIC, "synthetic")}).stand_in) == {""}
 
 
-def test_beside_what_is_reproduced_stands_how_often_all_readings_reach_it() -> None:
+def test_what_is_reproduced_names_the_share_of_separate_hold_outs_that_reach_it() -> None:
     share = "multiverse.table2.mfcc.knn.share_above_published"
     rows = [*REAL, (share, "paper", 0.0167), (share, "leak_free", 0.9)]
     shown = board({"real": results(rows)}).set_index("key").share_above
     assert shown[f"{T2}.mfcc.knn.accuracy"] == 0.0167
     assert shown.drop(f"{T2}.mfcc.knn.accuracy").isna().all()
     text = concluded({"real": results(rows)})[About.REAL]
-    assert "(K-NN on MFCC: accuracy, which 1.7 % of single splits reach over all" in text
+    assert "(K-NN on MFCC: accuracy, reached by 1.7 % of the separate hold-outs with all" in text
+    tiny = [*REAL, (share, "paper", 0.0002)]
+    text = concluded({"real": results(tiny)})[About.REAL]
+    assert "reached by fewer than 0.1 % of the separate" in text and " 0.0 %" not in text
+
+
+def test_each_claim_is_counted_once_by_its_best_evidence() -> None:
+    rows = [  # id, kind, corpus, both verdicts
+        ("real", "claim", "donateacry", "not shown", "nothing claimed"),
+        ("real", "claim", "synthetic", "holds in simulation", "holds in simulation"),
+        ("count", "number", "donateacry", "reproduced", "nothing claimed"),
+        ("sum", "arithmetic", "", "internally inconsistent", "internally inconsistent"),
+        ("simulated", "claim", "synthetic", "not shown in simulation", "cannot be tested"),
+        ("score", "number", "synthetic", "in simulation", "in simulation"),
+        ("seldom", "claim", "donateacry", "not judged", "not judged"),
+        ("nothing", "number", "", "cannot be tested", "cannot be tested"),
+        ("setting", "setting", "", "cannot be tested", "cannot be tested"),
+    ]
+    columns = ["id", "kind", "data", "paper_verdict", "leak_free_verdict"]
+    judged = pd.DataFrame(rows, columns=columns).assign(paper="A", note="")
+    judged = judged.reindex(columns=ledger.of_runs({}).columns)
+    texts = [sentence.text for sentence in scoreboard.conclusions(board({}), judged)]
+    (text,) = [text for text in texts if "by evidence" in text]
+    assert text.startswith(
+        "The 7 numbers and claims of both papers, by evidence: 2 with a verdict from real"
+        " recordings, 1 with a verdict from the papers' text alone, 1 with a verdict in simulation"
+        " alone and 3 without a verdict (2 of these were measured,"
+    )
+
+
+def test_the_evidence_of_all_claims_adds_up() -> None:
+    book = ledger.ledger()
+    total = (book.kind != ledger.Kind.SETTING).sum()
+    runs = scoreboard.selection(report.every_run(), ["reference"])
+    text = concluded(runs)[About.PRINT]
+    stated, *parts = map(int, re.search(
+        r"The (\d+) numbers.*?: (\d+) with.*?, (\d+) with.*?, (\d+) with.*? and (\d+) without", text
+    ).groups())  # fmt: skip
+    assert stated == total == sum(parts) and min(parts) > 0
 
 
 def test_guessing_in_balanced_accuracy_is_by_the_classes_in_use() -> None:

@@ -483,7 +483,7 @@ def test_claims_are_filtered(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--paper", "C"], "no paper 'C'. Known: A, B, R."),
+        (["--paper", "C"], "no paper 'C'. Known: A, B."),
         (["--kind", "citatoin"], "no kind 'citatoin'. Did you mean citation?"),
         (["--verdict", "reproducd"], "no verdict 'reproducd'. Did you mean reproduced?"),
         (["--data", "donatecry"], "no data 'donatecry'. Did you mean donateacry?"),

@@ -1,0 +1,150 @@
+"""Numbers that are typed into README.md, docs/results.md and docs/statistics.md match the results.
+
+The tables in these pages are generated and tested in `test_figures.py`. These sentences are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cryutils import claims
+from cryutils.models.classical import CLASSIFIERS
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "outputs" / "reference"
+
+
+def page(name: str) -> str:
+    """Return a page in one line."""
+    return " ".join((ROOT / name).read_text(encoding="utf-8").split())
+
+
+@pytest.fixture(scope="module", name="judged")
+def read_judged() -> pd.DataFrame:
+    """Results on DonateACry, by key and protocol; the protocol of a count is ""."""
+    return results("judged")
+
+
+def results(run: str) -> pd.DataFrame:
+    table = pd.DataFrame(claims.read_results(REFERENCE / run / "results.json"))
+    return table.assign(protocol=table.protocol.fillna("")).set_index(["key", "protocol"])
+
+
+def table2(judged: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
+    """Return the twelve results of Table 2's classifiers under one protocol."""
+    keys = [f"feature_validation.{f}.{c}.{metric}" for f in ("stft", "mfcc") for c in CLASSIFIERS]
+    assert len(keys) == 12
+    return judged.loc[[(key, protocol) for key in keys]]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def span(values: pd.Series) -> str:
+    return f"{percent(values.min())} to {percent(values.max())} %"
+
+
+def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
+    published = claims.published().set_index("key").value.astype(float)
+    printed = published[published.index.str.match(r"feature_validation\.\w+\.\w+\.accuracy$")]
+    split = table2(judged, "accuracy", "paper")
+    leak_free = table2(judged, "accuracy", "leak_free")
+    commonest = judged.loc["feature_validation.majority.accuracy", "leak_free"].value
+    p_values = table2(judged, "p_value", "leak_free").value
+    text = page("README.md")
+    assert f"Paper A reports accuracies of {span(printed)}." in text
+    assert f"with clips split at random, they are {span(split.value)} on average" in text
+    assert f"the twelve accuracies are {span(leak_free.value)}" in text
+    assert f"always answering the commonest class gives {percent(commonest)} %" in text
+    assert f"(smallest adjusted p-value {p_values.min():.2f})" in text
+    assert p_values.min() > 0.05
+    assert f"{split.n.max():.0f} clips of {split.n_infants.max():.0f} infants" in text
+
+
+def test_one_published_figure_is_within_single_splits(judged: pd.DataFrame) -> None:
+    published = claims.published().set_index("key").value.astype(float)
+    splits = table2(judged, "holdout_accuracy", "paper").reset_index("protocol")
+    keys = splits.index.str.replace("holdout_", "", regex=False)
+    figures = published[keys].set_axis(splits.index)
+    inside = figures[(splits.low <= figures) & (figures <= splits.high)]
+    assert list(inside.index) == ["feature_validation.mfcc.knn.holdout_accuracy"]
+    band = splits.loc[inside.index[0]]
+    words = f"published {percent(inside.iloc[0])} %, splits {percent(band.low)} to"
+    assert f"K-NN on MFCC, {words} {percent(band.high)} %" in page("docs/results.md")
+    assert f"(K-NN on MFCC, {percent(inside.iloc[0])} %)" in page("README.md")
+
+
+def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
+    split, leak_free = (
+        judged.loc["cry2.balanced_accuracy", protocol] for protocol in ("paper", "leak_free")
+    )
+    guessing = judged.loc["baseline.audio.majority.balanced_accuracy", "leak_free"].value
+    first, second = (
+        f"{percent(row.value)} % [{percent(row.low)}, {percent(row.high)}]"
+        for row in (split, leak_free)
+    )
+    text = page("README.md")
+    assert f"balanced accuracy of {first} with clips split at random" in text
+    assert f"and of {second} leak-free, where guessing gives {percent(guessing)} %" in text
+
+
+def test_how_many_readings_reach_a_figure(judged: pd.DataFrame) -> None:
+    shares = judged[
+        judged.index.get_level_values("key").str.startswith("multiverse.table2.")
+    ].xs("paper", level="protocol").value  # fmt: skip
+    assert len(shares) == 12 and (shares == 0).sum() == 9
+    names = {"stft.svm": "SVM on STFT", "mfcc.knn": "K-NN on MFCC", "stft.knn": "K-NN on STFT"}
+    words = [
+        f"{name} by {100 * shares[f'multiverse.table2.{key}.share_above_published']:.2g} %"
+        for key, name in names.items()
+    ]
+    assert f"Three are reached by a few: {', '.join(words)}." in page("docs/results.md")
+
+
+def test_scores_of_split_windows_are_measured(judged: pd.DataFrame) -> None:
+    accuracy, balanced = (
+        percent(judged.loc[f"table3.sleepy_hungry.svm.frame_split.{metric}", "paper"].value)
+        for metric in ("accuracy", "balanced_accuracy")
+    )
+    words = f"accuracy of {accuracy} % and a balanced accuracy of {balanced} %"
+    assert words in page("docs/results.md")
+
+
+def test_scores_of_the_simulation_are_measured() -> None:
+    paper = results("paper")
+    ensemble = [
+        percent(paper.loc[f"table3.total.proposed{unit}.accuracy", protocol].value)
+        for unit, protocol in ((".frame_split", "paper"), ("", "paper"), ("", "leak_free"))
+    ]
+    windows, clips, infants = ensemble
+    text = page("docs/results.md")
+    assert f"reaches {windows} % when windows of 2 s are split, {clips} % when clips" in text
+    assert f"are split, and {infants} % leak-free" in text
+    backbone = "submodel.image_random_resnet50.accuracy"
+    split, leak_free = (percent(paper.loc[backbone, p].value) for p in ("paper", "leak_free"))
+    assert f"has {split} % with clips split and {leak_free} % leak-free" in text
+
+
+def test_how_many_stored_intervals_cover_often_enough() -> None:
+    rows = json.loads((REFERENCE / "judged" / "coverage.json").read_text())
+    simulated = [row["coverage"] for row in rows if row["coverage"] is not None]
+    text = page("docs/statistics.md")
+    assert f"for {len(simulated)} of the {len(rows)} intervals of `outputs/reference" in text
+    assert sum(share < 0.93 for share in simulated) == 1
+    assert "One of them covers the true score in fewer than 93 % of simulations" in text
+
+
+def test_what_a_corpus_of_this_size_can_show() -> None:
+    first = claims.benchmark_output("power").split("\n\n")[0]
+    assert first.startswith("220 DonateACry's own donors, 200 simulated corpora a point")
+    (enough,) = re.findall(r"signal detected in 80% of corpora: .+ score ([\d.]+)$", first)
+    ((power, score),) = re.findall(r"^ +0\.500 +200 +([\d.]+) +([\d.]+)$", first, re.MULTILINE)
+    text = page("docs/statistics.md")
+    assert f"scores {float(enough):.2f} leak-free is detected in 80 % of corpora" in text
+    assert f"scores {float(score):.2f} is detected in {100 * float(power):.0f} %" in text
