@@ -1,13 +1,15 @@
-"""What a run with both of Paper B's networks holds; the fixture `trained` makes one."""
+"""A run with untrained networks of Paper B (the fixture `trained`), and Paper A's ensemble."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.models.inputs import FaceInput, SoundInput
+
+FEATURES = {"mfcc": 4, "stft": 3, "image": 5}  # outputs of each submodel before its probabilities
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,57 @@ class Trained:
     hearing: SoundInput
     seeing: FaceInput
     models: dict[str, Any]
+
+
+def add_ensemble(folder: Path, corpus: Corpus) -> dict[str, Any]:
+    """Write an untrained ensemble with its submodels into `folder`; return the Keras networks."""
+    import keras
+
+    from cryutils.models import checkpoints
+    from cryutils.models.export import FORMATS
+    from cryutils.papers.embeddings import STATES, FrameInput
+
+    keras.utils.set_random_seed(0)
+    hearing = {
+        kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
+                         scaling="recording")
+        for kind in ("mfcc", "stft")
+    }  # fmt: skip
+    prepared = {**hearing, "image": FrameInput(fps=4.0, size=32)}
+    models = {
+        f"ensemble_{name}": _submodel(part.shape, FEATURES[name], len(STATES))
+        for name, part in prepared.items()
+    }
+    last = keras.layers.Dense(len(STATES), activation="softmax")
+    models["ensemble"] = keras.Sequential([keras.Input((sum(FEATURES.values()),)), last])
+    files = []
+    for name, model in models.items():
+        files.append(FORMATS["litert"].write(model, folder / f"{name}.tflite"))
+        if name != "ensemble":
+            model.save(folder / f"{name}.keras")
+            files.append(folder / f"{name}.keras")
+    content = {
+        "classes": list(STATES), "data": "synthetic", "note": "nothing", "rolling": 3,
+        "engine": None, "source": corpus.source,
+        "learned_from": sorted(set(corpus.infants.tolist()))[:2],
+        "parts": {
+            name: {"input": asdict(part), "features": FEATURES[name]}
+            for name, part in prepared.items()
+        },
+    }  # fmt: skip
+    checkpoints.save(models["ensemble"], folder, "ensemble", content, exported=files)
+    return models
+
+
+def _submodel(shape: tuple[int, ...], features: int, states: int) -> Any:
+    """Return an untrained submodel, [features | probabilities]."""
+    import keras
+
+    x = inputs = keras.Input(shape)
+    if len(shape) == 3:
+        x = keras.layers.AveragePooling2D(8)(keras.layers.Rescaling(1 / 64, -1.0)(x))
+    else:
+        x = keras.layers.AveragePooling1D(4)(keras.layers.Rescaling(1 / 40)(x))
+    hidden = keras.layers.Dense(features, activation="relu")(keras.layers.Flatten()(x))
+    shares = keras.layers.Dense(states, activation="softmax")(hidden)
+    return keras.Model(inputs, keras.layers.Concatenate()([hidden, shares]))

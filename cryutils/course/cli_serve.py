@@ -43,7 +43,7 @@ def serve(
     """Serve the caregiver application: a page behind a login. Ctrl+C stops it.
 
     It listens on this machine alone. Telephones allow a page camera and microphone over HTTPS only,
-    so there it takes a certificate, or a proxy that has one: docs/serving.md.
+    so there it takes a certificate, or a proxy that has one: docs/application.md.
 
     \b
     Examples:

@@ -33,8 +33,8 @@ PHONE = {"width": 390, "height": 844}
 
 
 def family(folder: Path) -> Path:
-    """Make this machine a certificate by the commands of docs/serving.md; return its folder."""
-    text = (DOCS / "serving.md").read_text()
+    """Make this machine a certificate by the commands of docs/application.md; return its folder."""
+    text = (DOCS / "application.md").read_text()
     for name in ("authority", "certificate"):
         commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
         commands = commands.replace("baby.local", "localhost").replace("192.168.1.20", "127.0.0.1")
@@ -146,7 +146,7 @@ def test_the_family_s_telephones_can_check_the_certificate(
 
 def test_the_family_s_authority_can_vouch_for_no_other_site(certificates: Path) -> None:
     commands = re.findall(
-        r"<!-- certificate -->\n```\n(.+?)```", (DOCS / "serving.md").read_text(), re.DOTALL
+        r"<!-- certificate -->\n```\n(.+?)```", (DOCS / "application.md").read_text(), re.DOTALL
     )[0]
     commands = commands.replace("baby.local", "bank.example").replace("baby.", "bank.")
     subprocess.run(["bash", "-ec", commands], cwd=certificates, check=True, capture_output=True)

@@ -12,20 +12,15 @@ import numpy as np
 import pytest
 from engines import need
 from sizes import large
-from trained_run import Trained
+from trained_run import FEATURES, Trained, add_ensemble
 
 from cryutils import audio
 from cryutils._io.paths import file_digest
 from cryutils.errors import InputError
-from cryutils.models import checkpoints
 from cryutils.models.export import FORMATS
-from cryutils.models.inputs import SoundInput
 from cryutils.models.model_card import ModelCard
 from cryutils.papers import deployment
-from cryutils.papers.embeddings import STATES, FrameInput
 from cryutils.papers.predict_ensemble import EnsemblePredictor
-
-FEATURES = {"mfcc": 4, "stft": 3, "image": 5}
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -166,52 +161,10 @@ def test_a_file_that_a_kill_left_has_no_card(
 # Paper A's ensemble
 
 
-def submodel(shape: tuple[int, ...], features: int) -> Any:
-    """Return an untrained submodel, [features | probabilities]."""
-    import keras
-
-    x = inputs = keras.Input(shape)
-    if len(shape) == 3:
-        x = keras.layers.AveragePooling2D(8)(keras.layers.Rescaling(1 / 64, -1.0)(x))
-    else:
-        x = keras.layers.AveragePooling1D(4)(keras.layers.Rescaling(1 / 40)(x))
-    hidden = keras.layers.Dense(features, activation="relu")(keras.layers.Flatten()(x))
-    shares = keras.layers.Dense(len(STATES), activation="softmax")(hidden)
-    return keras.Model(inputs, keras.layers.Concatenate()([hidden, shares]))
-
-
 @pytest.fixture
 def three(copied: Path, trained: Trained) -> dict[str, Any]:
-    """The run with an ensemble of three parts beside its other models; the Keras networks."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    hearing = {
-        kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
-                         scaling="recording")
-        for kind in ("mfcc", "stft")
-    }  # fmt: skip
-    prepared = {**hearing, "image": FrameInput(fps=4.0, size=32)}
-    models = {f"ensemble_{n}": submodel(p.shape, FEATURES[n]) for n, p in prepared.items()}
-    last = keras.layers.Dense(len(STATES), activation="softmax")
-    models["ensemble"] = keras.Sequential([keras.Input((sum(FEATURES.values()),)), last])
-    folder, files = copied / "models", []
-    for name, model in models.items():
-        files.append(FORMATS["litert"].write(model, folder / f"{name}.tflite"))
-        if name != "ensemble":
-            model.save(folder / f"{name}.keras")
-            files.append(folder / f"{name}.keras")
-    content = {
-        "classes": list(STATES), "data": "synthetic", "note": "nothing", "rolling": 3,
-        "engine": None, "source": trained.corpus.source,
-        "learned_from": sorted(set(trained.corpus.infants.tolist()))[:2],
-        "parts": {
-            name: {"input": asdict(part), "features": FEATURES[name]}
-            for name, part in prepared.items()
-        },
-    }  # fmt: skip
-    checkpoints.save(models["ensemble"], folder, "ensemble", content, exported=files)
-    return models
+    """The run with an ensemble of three parts next to its other models; the Keras networks."""
+    return add_ensemble(copied / "models", trained.corpus)
 
 
 @pytest.mark.parametrize(
