@@ -8,7 +8,7 @@ COLAB := .venv-colab
 COURSE := .venv/.installed-course
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help run article test suite cells test-anywhere test-colab lint notebooks figures clean
+.PHONY: help lab run article test suite cells test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ $(COURSE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \
 	  $(BIN)/python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
 	@touch $@ $(INCLUDED)
+
+lab: $(COURSE)  ## Open the course in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
 	$(BIN)/cryutils run --profile quick
