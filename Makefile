@@ -4,9 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 COLAB := .venv-colab
-STAMP := .venv/.installed
+# `make run` installs what the course needs; tests and tools need every extra.
+COURSE := .venv/.installed-course
+EVERYTHING := .venv/.installed-everything
 
-.PHONY: help run article test suite cells test-anywhere test-colab lint notebooks figures clean
+.PHONY: help lab run article test suite cells test-anywhere test-colab lint notebooks figures clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,26 +17,35 @@ help:  ## Say what each target does
 # many processes compiles TensorFlow and the rest anew, some seven seconds each.
 export PYTHONDONTWRITEBYTECODE =
 
+$(COURSE): EXTRAS = lab
+$(COURSE): SIZE = 3.4 GB
+$(EVERYTHING): EXTRAS = app,lab,openvino,test
+$(EVERYTHING): SIZE = 3.9 GB
+$(EVERYTHING): INCLUDED = $(COURSE)
+
 # What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
-$(STAMP): pyproject.toml constraints.txt
+$(COURSE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; try: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing what the course needs into .venv (about 3.5 GB) ..."
+	@echo "Installing the course and its extras $(EXTRAS) into .venv (about $(SIZE)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[lab,voila,openvino,test]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'
 	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \
 	  $(BIN)/python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
-	@touch $@
+	@touch $@ $(INCLUDED)
 
-run: $(STAMP)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
+lab: $(COURSE)  ## Open the course in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+run: $(COURSE)  ## Run the course on synthetic voices, then on DonateACry; scoreboard and report
 	$(BIN)/cryutils run --profile quick
 	@if $(BIN)/cryutils data fetch donateacry; then \
 	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
 	else echo "The real profile is skipped: DonateACry can't be had here (see the line above)."; fi
 	$(BIN)/cryutils report
 
-article: $(STAMP)  ## Write the replication report, number by number, into outputs/article
+article: $(COURSE)  ## Write the replication report, number by number, into outputs/article
 	$(BIN)/cryutils article
 
 # Side by side, since a test often waits for a page, a kernel or a child, and with as many processes
@@ -44,27 +55,27 @@ article: $(STAMP)  ## Write the replication report, number by number, into outpu
 test test-anywhere: export OMP_NUM_THREADS = 1
 test test-anywhere: export LOKY_MAX_CPU_COUNT = 1
 
-test: $(STAMP)  ## Run every test: library, command, notebooks (once each), browser; and lint
+test: $(EVERYTHING)  ## Run every test: library, command, notebooks (once each), browser; and lint
 	@$(MAKE) --no-print-directory --jobs 3 lint suite cells
 
-suite: $(STAMP)
+suite: $(EVERYTHING)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests
 
-cells: $(STAMP)
+cells: $(EVERYTHING)
 	nice -n 10 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.counting -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder notebooks
 
-test-anywhere: $(STAMP)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
+test-anywhere: $(EVERYTHING)  ## Run the tests as on other processors, slow machines, warm caches (an hour)
 	$(BIN)/python tools/anywhere.py
 
-lint: $(STAMP)  ## Check format, style and types
+lint: $(EVERYTHING)  ## Check format, style and types
 	$(BIN)/ruff format --check cryutils tests tools benchmarks
 	$(BIN)/ruff check cryutils tests tools benchmarks
 	$(BIN)/mypy
 
-notebooks: $(STAMP)  ## Execute the committed notebooks in place and store clean outputs
+notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
 
-figures: $(STAMP)  ## Draw the figures and fill the tables of README and docs from outputs/reference
+figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and the player with Colab's versions

@@ -81,7 +81,7 @@ def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     from cryutils.app.store import accounts
 
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "HASHER", hasher)
+    monkeypatch.setattr(accounts, "hasher", lambda: hasher)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from packaging.version import Version
 
 import cryutils
 from cryutils import claims, course
+from cryutils._io import extras
 from cryutils.claims.store import Result
 from cryutils.course import cli, execute
 from cryutils.datasets.donateacry import parse_name
@@ -121,6 +122,17 @@ def test_environment_and_pyproject_ask_for_the_same_python() -> None:
 
 def test_everything_that_was_asked_for_is_a_dependency() -> None:
     assert set(ASKED_FOR) <= set(declared())
+
+
+def test_doctor_says_what_each_extra_is_for() -> None:
+    assert set(extras.PURPOSES) == set(pyproject()["project"]["optional-dependencies"])
+
+
+def test_a_student_needs_no_server_database_driver_or_password_hash() -> None:
+    core = ranges(pyproject()["project"]["dependencies"])
+    app = ranges(pyproject()["project"]["optional-dependencies"]["app"])
+    assert set(app) == {"argon2-cffi", "jupyter-server", "psycopg", "pymongo", "voila"}
+    assert not set(app) & set(core)
 
 
 def test_constraints_hold_names_and_versions_only() -> None:

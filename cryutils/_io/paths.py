@@ -5,7 +5,8 @@ ever read), `CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and
 `CRYUTILS_OUTPUTS_DIR` (what runs write). Relative paths in them are resolved
 against `CRYUTILS_START_DIR`, the folder where the command was started, because
 notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder
-with `notebooks/` and `data/`, such as a lecturer's edition of the course.
+with `notebooks/` and `data/`, such as a lecturer's edition of the course. Otherwise
+both come from the clone, or from the installed package if there is no clone.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
 _PART = ".part-"
 _LEFT_S = 24 * 3600.0
 _swept: set[Path] = set()
+_PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -57,9 +59,14 @@ def resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def project_dir() -> Path:
-    """Return the folder with `notebooks/` and `data/`: the clone, or `CRYUTILS_PROJECT_DIR`."""
+    """Return the folder with `notebooks/` and `data/`.
+
+    It is `CRYUTILS_PROJECT_DIR` if that is set, else the clone, else the copy in the wheel.
+    """
     value = os.environ.get("CRYUTILS_PROJECT_DIR")
-    return resolve(value) if value else Path(__file__).resolve().parents[2]
+    if value:
+        return resolve(value)
+    return _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
 
 
 def data_dir() -> Path | None:
@@ -79,9 +86,16 @@ def cache_dir() -> Path:
 
 
 def outputs_dir() -> Path:
-    """Return the folder under which each run has its own (`CRYUTILS_OUTPUTS_DIR`)."""
+    """Return the folder that contains one folder per run (`CRYUTILS_OUTPUTS_DIR`).
+
+    By default it is `outputs` in the project. With a wheel it is `outputs` in the folder where
+    the command was started, because nothing may be written to the installed package.
+    """
     value = os.environ.get("CRYUTILS_OUTPUTS_DIR")
-    return resolve(value) if value else project_dir() / "outputs"
+    if value:
+        return resolve(value)
+    project = project_dir()
+    return resolve("outputs") if project == _PACKAGED else project / "outputs"
 
 
 def settle() -> None:

@@ -3,6 +3,7 @@ from . import cli_claims as cli_claims
 from . import cli_data as cli_data
 from . import cli_export as cli_export
 from . import cli_group as cli_group
+from . import cli_notebooks as cli_notebooks
 from . import cli_predict as cli_predict
 from . import cli_serve as cli_serve
 from . import cli_store as cli_store

@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cryutils._io import extras
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
 from cryutils.course.cli_export import export
 from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.course.cli_notebooks import chosen_notebooks, copy_notebooks
 from cryutils.course.cli_predict import predict
 from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
@@ -71,6 +73,7 @@ def doctor() -> None:
 
 cryutils.add_command(claims)
 cryutils.add_command(data)
+cryutils.add_command(copy_notebooks)
 cryutils.add_command(export)
 cryutils.add_command(predict)
 cryutils.add_command(users)
@@ -117,6 +120,8 @@ def run(
 ) -> None:
     """Execute notebooks (all of them, or those named) and write results, figures and a report.
 
+    A notebook of the course is given by its name, a copy that you have changed by its path.
+
     A run that was stopped goes on where it was: repeat the command. Results of a notebook that
     has finished stay until a new execution has finished, too.
 
@@ -131,6 +136,7 @@ def run(
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
       cryutils run 03_feature_validation -p repeats=2 --name two-repeats
       cryutils run --list 03_feature_validation
+      cryutils run course/02_audio_features.ipynb
     """
     from cryutils import course
     from cryutils._io.paths import outputs_dir, resolve
@@ -143,12 +149,15 @@ def run(
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, course.profiles())
+    only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
-        chosen, only=notebooks, overrides=values, data=data, outputs=home, run_name=name
-    )
+        chosen, only=only, overrides=values, data=data, outputs=home, sources=sources,
+        run_name=name,
+    )  # fmt: skip
     if listing:
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
+        _require_engines(todo)
         course.warm_up()
         too_few = _look_for_recordings(todo, all_of_them=bool(notebooks))
         todo, skipped = [job for job in todo if job.name not in too_few], skipped | too_few
@@ -161,6 +170,13 @@ def run(
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
     _execute(todo, jobs or os.cpu_count() or 1, fresh)
+
+
+def _require_engines(jobs: Sequence[Job]) -> None:
+    """Raise InputError if a notebook is to use an engine that is not installed."""
+    for engine in {str(job.values.get("engine")) for job in jobs}:
+        if engine.startswith("openvino"):
+            extras.require("openvino", "openvino", f"engine={engine}")
 
 
 def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
@@ -355,8 +371,12 @@ def bench(names: tuple[str, ...], output: Path | None) -> None:
     for name in names:
         if name not in scripts:
             raise InputError(f"no benchmark {name!r}.{near_miss(name, scripts)}")
+    names = names or tuple(scripts)
+    for name in {"pages", "store"}.intersection(names):  # of the application
+        for package in ("jupyter_server", "psycopg"):
+            extras.require(package, "app", f"cryutils bench {name}")
     lines, failed = [], []
-    for name in names or tuple(scripts):
+    for name in names:
         with subprocess.Popen(
             [sys.executable, "-u", str(scripts[name])], stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONIOENCODING": "utf-8"}, encoding="utf-8",

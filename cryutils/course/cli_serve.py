@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from cryutils._io import extras
 from cryutils._io.paths import resolve, writable
 from cryutils.course.cli_group import say
 from cryutils.course.cli_store import opened, users_add
@@ -50,10 +51,9 @@ def serve(
       cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key
       cryutils serve --run quick --clips our-cries
     """
-    try:
-        from cryutils.app import serve as application
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install 'cryutils[voila]'.") from error
+    for package in ("argon2", "voila"):
+        extras.require(package, "app", "the application")
+    from cryutils.app import serve as application
 
     if run is not None:
         os.environ["CRYUTILS_LIVE_RUN"] = _checked(run)

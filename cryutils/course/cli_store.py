@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from cryutils._io import extras
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.errors import InputError, printable
 
@@ -298,7 +299,8 @@ def _chosen(store: Store, infant: str | None) -> list[Log]:
 
 
 def _give_password(change: Callable[[str, str], object], name: str) -> None:
-    """Call `change(name, password)`, asked for or read; want of one makes a new one, printed."""
+    """Call `change(name, password)` with a password that is asked for, read, or made up."""
+    extras.require("argon2", "app", "the application")  # before anybody types a password
     if sys.stdin is not None and sys.stdin.isatty():
         words = "Password (Enter makes one up)"
         password = click.prompt(words, hide_input=True, default="", show_default=False)

@@ -12,6 +12,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from cryutils._io import extras
 from cryutils._io.paths import cache_dir, data_dir, outputs_dir, writable
 
 __all__ = ["Finding", "examine"]
@@ -29,11 +30,12 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what was found about Python, packages, kernel, disk, memory, data and faces."""
+    """Yield what was found about Python, packages, extras, kernel, disk, memory, data and faces."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("ok" if fits else "bad", "Python", f"{version} (3.11 to 3.13 are tested)")
     yield _packages()
+    yield from _extras()
     yield _kernel()
     yield Finding("ok", "processor", f"{os.cpu_count()} cores")
     yield _memory()
@@ -44,18 +46,35 @@ def examine() -> Iterator[Finding]:
 
 
 def _packages() -> Finding:
+    if lacking := _lacking(""):
+        names = " ".join(lacking)
+        return Finding("bad", "packages", f"not installed: {names}; pip install {names}")
+    return Finding("ok", "packages", "all that the notebooks import are installed")
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, purpose in extras.PURPOSES.items():
+        what = f"extra [{extra}]"
+        if lacking := _lacking(extra):
+            how = f"without {', '.join(lacking)}; {extras.command(extra)}"
+            yield Finding("missing", what, f"for {purpose}; {how}")
+        else:
+            yield Finding("ok", what, f"for {purpose}")
+
+
+def _lacking(extra: str) -> list[str]:
+    """Return the packages of `extra` ("": of the course itself) that are not installed."""
     lacking = []
     for line in metadata.requires("cryutils") or []:
         name = re.split(r"[<>=!~;\[ ]", line, maxsplit=1)[0]
-        if "extra ==" in line:
+        wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if (wanted_by[1] if wanted_by else "") != extra:
             continue
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
             lacking.append(name)
-    if lacking:
-        return Finding("bad", "packages", f"not installed: {', '.join(lacking)}; run `make`")
-    return Finding("ok", "packages", "all that the notebooks import are installed")
+    return lacking
 
 
 def _kernel() -> Finding:
@@ -102,7 +121,7 @@ def _face_detector() -> Finding:
 
     what = "face detector"
     if find_spec("cv2") is None:
-        return Finding("bad", what, "OpenCV is not installed; run `make`")
+        return Finding("bad", what, "OpenCV is not installed; pip install opencv-python")
     try:
         faces.cascade_file()
         name = faces.detector().name

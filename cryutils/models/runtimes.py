@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io import extras
 from cryutils._io.paths import cache_dir, room, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, quiet_stderr
@@ -36,7 +37,6 @@ Frames = npt.NDArray[np.uint8]
 
 ENGINES = ("keras", "openvino-bf16", "openvino-int8")
 _STREAMS = 4
-_MEND = "install the extra with `pip install -e '.[openvino]'`, or take engine='keras'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,22 +207,17 @@ def _none(shape: Sequence[int | None]) -> Array:
 
 
 def openvino() -> Any:
-    """Return OpenVINO, which sends no usage statistics then. Raises InputError for want of it."""
+    """Return OpenVINO with its usage statistics off. Raises InputError if it is not installed."""
     if "openvino" not in sys.modules:
         # Importing OpenVINO sends usage statistics to its makers, unless this is not there.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    try:
-        return importlib.import_module("openvino")
-    except ImportError as error:
-        raise InputError(f"OpenVINO is not installed; {_MEND}.") from error
+    extras.require("openvino", "openvino", "OpenVINO")
+    return importlib.import_module("openvino")
 
 
 def _nncf() -> Any:
-    try:
-        import nncf
-    except ImportError as error:
-        raise InputError(f"NNCF, which makes int8 networks, is not installed; {_MEND}.") from error
-    return nncf
+    extras.require("nncf", "openvino", "an OpenVINO network in int8")
+    return importlib.import_module("nncf")
 
 
 def converted(model: Any, dtype: str = "float32") -> Any:

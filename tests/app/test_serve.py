@@ -38,7 +38,6 @@ from served import (
     widgets,
 )
 
-from cryutils import app
 from cryutils.app import serve, store
 from cryutils.app.kernels import MESSAGES, PAGES
 
@@ -639,12 +638,14 @@ def test_help_imports_no_server() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_without_voila_a_line_says_how_to_install_it(
-    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("package", ["voila", "argon2"])
+def test_without_the_extra_a_line_says_how_to_install_it(
+    package: str, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "voila.app", None)
-    monkeypatch.delitem(sys.modules, "cryutils.app.serve", raising=False)
-    monkeypatch.delitem(vars(app), "serve", raising=False)
-    code, _, err = command("serve", "--port", "0")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "pip install 'cryutils[voila]'" in err
+    monkeypatch.setitem(sys.modules, package, None)
+    assert command("serve", "--port", "0") == (
+        2,
+        "",
+        "cryutils: the application needs the extra [app]; "
+        "install it with: pip install 'cryutils[app]'\n",
+    )

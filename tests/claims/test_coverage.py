@@ -363,14 +363,3 @@ def test_every_interval_of_the_reference_can_be_simulated_or_says_why_not() -> N
     assert len(paired) == sum(kinds.values())
     for key in ("cry2.macro_f1", "feature_validation.mfcc.svm.roc_auc"):
         assert all(case.answers for case in cases if case.key == key)
-
-
-def test_readme_says_how_many_stored_intervals_hold_the_truth_often_enough() -> None:
-    rows = coverage.stored(JUDGED)
-    measured = [row["coverage"] for row in rows if row["coverage"] is not None]
-    low = sum(value < coverage.ENOUGH for value in measured)
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert (
-        f"for {len(measured)} of the {len(rows)} intervals of `outputs/reference/judged`" in words
-    )
-    assert f"of which {low} holds it in fewer than 93 of 100 corpora" in words

@@ -47,6 +47,7 @@ def test_the_commands_are_those_of_the_readme() -> None:
         "report", "article", "claims", "predict", "export", "bench", "users", "users add",
         "users list", "users password", "users remove", "infants", "infants add", "infants list",
         "infants share", "log", "log show", "log export", "log purge", "log keep", "serve",
+        "notebooks",
     }  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def mistaken(outcome: Outcome) -> str:
         ("rnu", "no command 'rnu'. Did you mean run?"),
         ("data ftech", "no command 'ftech'. Did you mean fetch?"),
         ("zzz", "no command 'zzz'. Known: article, bench, claims, data, doctor, export, "
-                "infants, log, predict, report, run, serve, users."),
+                "infants, log, notebooks, predict, report, run, serve, users."),
         ("run --profil quick", "--profil"),
         ("run --jobs two", "--jobs two: give a whole number from 1 to 1024."),
         ("run --jobs 0", "--jobs 0: give a whole number"),

@@ -26,7 +26,7 @@ def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
     checks = findings()
     assert set(checks) == {
         "Python", "packages", "kernel", "processor", "memory", "cache", "outputs", "DonateACry",
-        "face detector",
+        "face detector", "extra [app]", "extra [lab]", "extra [openvino]", "extra [test]",
     }  # fmt: skip
     for what in ("Python", "packages", "kernel", "processor", "cache", "outputs"):
         assert checks[what].state == "ok", checks[what]
@@ -113,8 +113,12 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(metadata, "requires", lambda name: asked)
     finding = findings()["packages"]
     assert finding.state == "bad"
-    assert "no-such-package" in finding.detail
-    assert "no-such-extra" not in finding.detail
+    assert finding.detail == "not installed: no-such-package; pip install no-such-package"
+    assert findings()["extra [lab]"] == Finding(
+        "missing",
+        "extra [lab]",
+        "for JupyterLab; without no-such-extra; pip install 'cryutils[lab]'",
+    )
 
 
 @pytest.mark.parametrize(("gib", "state"), [(2.0, "bad"), (3.8, "ok"), (16.0, "ok")])

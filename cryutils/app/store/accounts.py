@@ -13,16 +13,17 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
+from cryutils._io import extras
 from cryutils.app.store.database import Database, Row, Span
 from cryutils.errors import InputError, printable
 
-__all__ = ["HASHER", "LIFETIME_S", "Check", "Logins", "Users", "clean_name"]
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
-HASHER = PasswordHasher()  # argon2id
+__all__ = ["LIFETIME_S", "Check", "Logins", "Users", "clean_name", "hasher"]
+
 LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing what is far longer would be a way to stop us
 _NAME_LENGTH = 64
@@ -34,6 +35,15 @@ _FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
 _REMEMBERED_S = 90 * _DAY_S  # where a user has logged in
+
+
+@cache
+def hasher() -> PasswordHasher:
+    """Return what hashes passwords with argon2id. Raises InputError without the extra [app]."""
+    extras.require("argon2", "app", "the application")
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ class Users:
             self._database.remove("attempts", id=attempt["id"])
             return Check(False, wait_s)
         rows = self._database.rows("users", name=user)
-        right = _matches(rows[0]["hash"] if rows else _nobody(HASHER), password) and bool(rows)
+        right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
         if right:
             self._renew(rows[0], password)
             with self._database.transaction() as database:
@@ -144,8 +154,8 @@ class Users:
 
     def _renew(self, row: Row, password: str) -> None:
         """Hash a right password again where the parameters have changed since."""
-        if HASHER.check_needs_rehash(row["hash"]):
-            renewed = {"hash": HASHER.hash(_normal(password))}
+        if hasher().check_needs_rehash(row["hash"]):
+            renewed = {"hash": hasher().hash(_normal(password))}
             # Not where it was changed in between.
             self._database.change("users", renewed, name=row["name"], hash=row["hash"])
 
@@ -206,18 +216,20 @@ def _hashed(password: str) -> str:
     shortest, longest = PASSWORD_LENGTH
     if not shortest <= len(password) <= longest:
         raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
-    return HASHER.hash(_normal(password))
+    return hasher().hash(_normal(password))
 
 
 @cache
-def _nobody(hasher: PasswordHasher) -> str:
+def _nobody(argon2id: PasswordHasher) -> str:
     """Return a hash that no password has, so that an unknown user costs as much as another."""
-    return hasher.hash(secrets.token_bytes())
+    return argon2id.hash(secrets.token_bytes())
 
 
 def _matches(hashed: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
-        return HASHER.verify(hashed, _normal(password[: PASSWORD_LENGTH[1] + 1]))
+        return hasher().verify(hashed, _normal(password[: PASSWORD_LENGTH[1] + 1]))
     except (VerificationError, InvalidHashError):
         return False
 

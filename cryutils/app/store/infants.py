@@ -24,25 +24,28 @@ class Infants:
         """Keep them in `database`, shared among `users`; `clock()` is in s since 1970."""
         self._database, self._users, self._clock = database, users, clock
 
-    def add(self, name: str, *, user: str) -> Log:
+    def add(self, name: str, *, user: str | None) -> Log:
         """Add an infant that `user` cares for.
 
         Parameters
         ----------
-        name, user : str
+        name : str
+        user : str or None
+            None: no caregiver yet, only the owner of this machine.
 
         Raises
         ------
         InputError
-            The user has the name.
+            The user has an infant of this name already.
         """
-        name, user = clean_name(name), self._users.require(user)
+        name, user = clean_name(name), None if user is None else self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
             raise InputError(f"{name}: an infant of this name is there already; choose another.")
         number = secrets.randbits(48)
         with self._database.transaction() as database:
             database.add("infants", [{"id": number, "name": name}])
-            database.add("shares", [{"infant": number, "user": user}])
+            if user is not None:
+                database.add("shares", [{"infant": number, "user": user}])
         return self._log(number, name, user)
 
     def all(self, *, user: str | None) -> list[Log]:

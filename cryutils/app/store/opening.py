@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from math import inf, nextafter
 
+from cryutils._io import extras
 from cryutils.app.store.accounts import Logins, Users
 from cryutils.app.store.database import VERSION, Database, Span, StoreUnavailable, quarter
 from cryutils.app.store.infants import Infants
@@ -116,11 +117,14 @@ def _default() -> str:
 
 def _database(url: str) -> Database:
     scheme = url.partition("://")[0]
+    if scheme == "postgresql":  # SQLAlchemy imports the driver
+        extras.require("psycopg", "app", "a store in PostgreSQL")
     if scheme in ("sqlite", "postgresql"):
         from cryutils.app.store.sql import SqlDatabase
 
         return SqlDatabase.at(url, _shown(url))
     if scheme in ("mongodb", "mongodb+srv"):
+        extras.require("pymongo", "app", "a store in MongoDB")
         from cryutils.app.store.mongo import MongoDatabase
 
         return MongoDatabase.at(url, _shown(url))

@@ -133,7 +133,8 @@ def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
             work.append(hash.rpartition("$")[0].rpartition("$")[0])  # all but salt and digest
             return super().verify(hash, password)
 
-    monkeypatch.setattr(accounts, "HASHER", Watched(time_cost=1, memory_cost=64, parallelism=1))
+    watched = Watched(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(accounts, "hasher", lambda: watched)
     answers = [store.users.verify(name, "wrong", address=HOME) for name in ("demo", "nobody")]
     assert answers == [accounts.Check(right=False)] * 2
     assert work[0] == work[1] and len(work) == 2
@@ -231,7 +232,7 @@ def test_a_hash_with_older_parameters_is_renewed_at_the_next_login(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = PasswordHasher(time_cost=2, memory_cost=128, parallelism=1)
-    monkeypatch.setattr(accounts, "HASHER", newer)
+    monkeypatch.setattr(accounts, "hasher", lambda: newer)
     assert "t=2" not in stored(url)
     store.users.verify("demo", "wrong", address=HOME)
     assert "t=2" not in stored(url)

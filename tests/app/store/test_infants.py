@@ -22,6 +22,17 @@ def test_an_infant_is_reached_by_who_added_it_and_by_the_owner_of_the_machine(
     assert store.infants.infant(mia.id, user="demo").name == "Mia"
 
 
+def test_an_infant_added_by_the_owner_is_reached_by_a_caregiver_only_when_shared(
+    store: Store, mia: Log
+) -> None:
+    max_ = store.infants.add("Max", user=None)
+    assert max_.append(max_.begin("camera"), [READING]) == 1
+    assert max_.caregivers() == []
+    assert [log.id for log in store.infants.all(user="demo")] == [mia.id]
+    store.infants.share("Max", "granny", user=None)
+    assert list(store.infants.infant("Max", user="granny").readings()) == [READING]
+
+
 def test_a_caregiver_without_the_infant_hears_the_same_whether_it_is_there(
     store: Store, mia: Log
 ) -> None:

@@ -1,0 +1,35 @@
+"""Packages that are installed on request: what each extra is for, and how to install it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.util import find_spec
+
+from cryutils.errors import InputError
+
+__all__ = ["PURPOSES", "command", "is_installed", "require"]
+
+PURPOSES = {
+    "app": "`cryutils serve`, its users, and stores in PostgreSQL or MongoDB",
+    "openvino": "networks in OpenVINO, such as engine=openvino-int8",
+    "lab": "JupyterLab",
+    "test": "the tests",
+}
+
+
+def command(extra: str) -> str:
+    """Return the command that installs `extra`, in a clone as well as next to a wheel."""
+    return f"pip install 'cryutils[{extra}]'"
+
+
+def is_installed(package: str) -> bool:
+    """Return whether `package` can be found. It is not imported."""
+    with suppress(ImportError):
+        return find_spec(package) is not None
+    return False
+
+
+def require(package: str, extra: str, purpose: str) -> None:
+    """Raise InputError if `package` is not installed: `purpose` needs `extra`."""
+    if not is_installed(package):
+        raise InputError(f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}")

@@ -1,0 +1,89 @@
+"""`cryutils notebooks`: a copy of the course's notebooks in a folder of the user's own."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cryutils._io import extras
+from cryutils._io.paths import check_file, resolve, writing
+from cryutils.course.cli_group import say
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["chosen_notebooks", "copy_notebooks"]
+
+
+@click.command("notebooks")
+@click.argument("folder", metavar="DIR")
+@click.option("--force", is_flag=True, help="Overwrite notebooks that you have changed.")
+def copy_notebooks(folder: str, force: bool) -> None:
+    """Copy the course's notebooks to DIR, to open and change them there.
+
+    DIR is made if needed. A notebook in DIR that differs from the course's is not overwritten.
+
+    \b
+    Example:
+      cryutils notebooks course
+    """
+    from cryutils import course
+
+    target = resolve(folder)
+    copies = {source: target / source.name for source in course.notebooks().values()}
+    if not copies:
+        raise InputError("the course has no notebooks; does CRYUTILS_PROJECT_DIR name its folder?")
+    differing = [copy for source, copy in copies.items() if _differs(source, copy)]
+    if differing and not force:
+        raise InputError(
+            f"{differing[0]}: this notebook differs from the course's; choose another folder, "
+            "or give --force to overwrite it."
+        )
+    for source, copy in copies.items():
+        if copy in differing or not copy.exists():
+            _copy(source, copy)
+    say(f"{len(copies)} notebooks: {folder}")
+    say(f"Next: jupyter lab {shlex.quote(str(Path(folder) / next(iter(copies.values())).name))}")
+    if not extras.is_installed("jupyterlab"):
+        say(f"JupyterLab is not installed; install it with: {extras.command('lab')}")
+
+
+def chosen_notebooks(arguments: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
+    """Return the names of the notebooks in `arguments`, names or paths, and every notebook's file.
+
+    Raises InputError for a path without a file, or whose name is not that of a notebook.
+    """
+    from cryutils import course
+
+    names, sources = [], course.notebooks()
+    for name in arguments:
+        path = resolve(name)
+        if path.suffix == ".ipynb":
+            check_file(path)
+            name = path.stem
+            if name not in sources:
+                hint = near_miss(name, sources)
+                raise InputError(f"{path}: a copy must keep its notebook's name.{hint}")
+            if name in names:
+                raise InputError(f"{path}: notebook {name} is given twice; run one at a time.")
+            sources[name] = path
+        names.append(name)
+    return names, sources
+
+
+def _differs(source: Path, copy: Path) -> bool:
+    if copy.is_dir():
+        raise InputError(f"{copy}: a folder has this notebook's name; choose another folder.")
+    return copy.exists() and copy.read_bytes() != source.read_bytes()
+
+
+def _copy(source: Path, copy: Path) -> None:
+    try:
+        with writing(copy) as part:
+            shutil.copyfile(source, part)
+    except OSError as error:
+        raise InputError(
+            f"{copy.parent}: can't be written to ({error.strerror}); choose another folder."
+        ) from error

@@ -1,0 +1,111 @@
+"""`cryutils notebooks` copies the course, and `cryutils run` takes a changed copy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cryutils import course
+
+Command = Callable[..., tuple[int, str, str]]
+
+NOTEBOOKS = course.notebooks()
+
+
+def test_the_notebooks_are_copied_and_the_next_step_is_said(command: Command, apart: Path) -> None:
+    code, out, err = command("notebooks", "my course")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [
+        f"{len(NOTEBOOKS)} notebooks: my course",
+        "Next: jupyter lab 'my course/00_start_here.ipynb'",
+    ]
+    copies = sorted((apart / "my course").iterdir())
+    assert [copy.name for copy in copies] == [path.name for path in NOTEBOOKS.values()]
+    assert [copy.read_bytes() for copy in copies] == [p.read_bytes() for p in NOTEBOOKS.values()]
+
+
+def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart: Path) -> None:
+    changed, lost = (
+        apart / "c" / "02_audio_features.ipynb",
+        apart / "c" / "01_data_and_playback.ipynb",
+    )
+    command("notebooks", "c")
+    changed.write_text("mine")
+    lost.unlink()
+    assert command("notebooks", "c") == (
+        2,
+        "",
+        f"cryutils: {changed}: this notebook differs from the course's; choose another folder, "
+        "or give --force to overwrite it.\n",
+    )
+    assert changed.read_text() == "mine"
+    assert not lost.exists(), "a refusal copies nothing"
+    assert command("notebooks", "c", "--force")[0] == 0
+    assert changed.read_bytes() == NOTEBOOKS["02_audio_features"].read_bytes()
+    assert lost.read_bytes() == NOTEBOOKS["01_data_and_playback"].read_bytes()
+
+
+def test_an_unchanged_copy_is_no_obstacle_and_stays(command: Command, apart: Path) -> None:
+    command("notebooks", "c")
+    before = {path: path.stat().st_mtime_ns for path in (apart / "c").iterdir()}
+    assert command("notebooks", "c")[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in (apart / "c").iterdir()} == before
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "/proc/course"])
+def test_a_folder_that_cannot_be_made_is_one_line(
+    command: Command, apart: Path, folder: str
+) -> None:
+    (apart / "file").write_text("")
+    code, out, err = command("notebooks", folder)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"cryutils: {apart / folder}")
+
+
+def test_a_project_without_notebooks_is_one_line(
+    command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart))
+    code, _, err = command("notebooks", "c")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "CRYUTILS_PROJECT_DIR" in err
+    assert not (apart / "c").exists()
+
+
+# Running a copy
+
+
+def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Path) -> None:
+    command("notebooks", "c")
+    copy = apart / "c" / "02_audio_features.ipynb"
+    copy.write_text(copy.read_text().replace("n_mfcc = 20", "n_mfcc = 21"))
+    assert "n_mfcc = 20" in command("run", "--list", "02_audio_features")[1]
+    listing = command("run", "--list", "c/02_audio_features.ipynb", "01_data_and_playback")[1]
+    assert "n_mfcc = 21" in listing
+    assert "01_data_and_playback" in listing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["c/02_audio_features.ipynb"], "no such file."),
+        (["c"], "no notebook 'c'."),
+        (["c/02_audio_feature.ipynb"], "Did you mean 02_audio_features?"),
+        (["c/14_scoreboard.ipynb", "14_scoreboard.ipynb"], "14_scoreboard is given twice"),
+        (["c/10_leakage_audit.ipynb"], "not a notebook of format 4, or damaged."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_file_that_is_no_copy_is_one_line(
+    command: Command, apart: Path, arguments: list[str], expected: str
+) -> None:
+    (apart / "c").mkdir()
+    for name in ("c/02_audio_feature", "c/14_scoreboard", "14_scoreboard"):
+        (apart / f"{name}.ipynb").write_text(json.dumps({"cells": []}))
+    (apart / "c" / "10_leakage_audit.ipynb").write_text("not a notebook")
+    code, out, err = command("run", "--list", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert expected in err
