@@ -41,6 +41,7 @@ RULES = {
     # These install or download. The files, targets and extras that they name must exist.
     "make": r"make\b",
     "pip": r"pip install\b",
+    "wheel": r"pip wheel\b",
     "environment": r"conda env create\b|source \.venv/bin/activate$",
     "clone": r"git clone \S.* (?:course|cryutils)$|cd (?:course|cryutils)$",
     # tests/browser/test_application_in_browser.py runs these, from the page's marked blocks.
@@ -198,7 +199,8 @@ def test_a_run_takes_what_is_asked_of_it(
     line: str, place: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     """With notebooks that record one number each; the whole course is planned only."""
-    whole_course = not re.search(r" \d\d_\w+", line)
+    _copy_notebooks(line, command)
+    whole_course = not re.search(r"[ /]\d\d_\w+", line)
     code, out, err = command(*shlex.split(line)[1:], *["--list"] * whole_course)
     assert code == 0, err
     assert "Traceback" not in out + err
@@ -220,9 +222,17 @@ def test_a_run_executes_its_notebooks(
 ) -> None:  # fmt: skip
     for name in ("PROJECT", "DATA", "CACHE", "OUTPUTS"):
         monkeypatch.setenv(f"CRYUTILS_{name}_DIR", str(whole / name.lower()))
+    _copy_notebooks(line, command)
     code, out, err = command(*shlex.split(line)[1:])
     assert code == 0, out + err
     assert "Traceback" not in out + err
+
+
+def _copy_notebooks(line: str, command: Callable[..., tuple[int, str, str]]) -> None:
+    """Make the folder of a notebook that is given by its path, as the line before it does."""
+    for folder in re.findall(r" (\w+)/\d\d_\w+\.ipynb", line):
+        assert f"cryutils notebooks {folder}" in ALL
+        assert command("notebooks", folder)[0] == 0
 
 
 @of_kind("papermill")
@@ -346,6 +356,17 @@ def test_pip_is_given_files_and_extras_that_exist(line: str) -> None:
         requirement = Requirement(re.sub(r"^\.", project["name"], word))
         assert requirement.name == project["name"]
         assert requirement.extras <= set(project["optional-dependencies"])
+
+
+@of_kind("wheel")
+def test_pip_builds_the_wheel(line: str, tmp_path: Path) -> None:
+    """With the build backend that is installed, since pip would download another."""
+    words = [sys.executable, "-m", *shlex.split(line.replace(" dist ", f" {tmp_path} "))]
+    done = subprocess.run(
+        [*words, "--no-build-isolation"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("cryutils-*.whl"))
 
 
 @of_kind("environment")
