@@ -4,7 +4,8 @@
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine
     python tools/notebooks.py students DIR        write an edition without the solutions
 
-`refresh` runs each notebook with its embedded parameters, as `nbval` does in the tests.
+NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
+notebook with its embedded parameters, as `nbval` does in the tests.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import oxipng
 from nbclient import NotebookClient
 from PIL import Image
 
+from cryutils import course
 from cryutils._io.pictures import few_colours
+from cryutils.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = {
@@ -108,13 +111,14 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     command, *rest = arguments
-    names = [] if command == "students" else rest
-    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    if unknown := set(names) - {path.stem for path in paths}:
-        print(f"no notebook {', '.join(sorted(unknown))} in notebooks/.", file=sys.stderr)
+    paths = course.notebooks(ROOT / "notebooks")
+    try:
+        names = {course.notebook_name(text, paths) for text in rest if command != "students"}
+    except InputError as error:
+        print(error, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as scratch:
-        for path in [p for p in paths if not names or p.stem in names]:
+        for path in [paths[name] for name in paths if not names or name in names]:
             print(path.stem, flush=True)
             if command == "refresh":
                 refresh(path, scratch)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import shutil
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,29 +42,7 @@ if TYPE_CHECKING:
     import rich.table
 
 __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
-           "scored", "worded", "write", "write_page", "write_scoreboard"]  # fmt: skip
-
-# nbconvert shows whole what JupyterLab folds: a solution waits until it is asked for.
-_FOLD_SOLUTIONS = """<script>
-for (const cell of document.querySelectorAll(".celltag_solution")) {
-  const folded = document.createElement("details");
-  folded.innerHTML = "<summary>Solution</summary>";
-  cell.replaceWith(folded);
-  folded.append(cell);
-}
-</script>
-</body>"""
-
-# nbconvert's pages load scripts from servers elsewhere. Only formulas need one, MathJax.
-_LOCAL = """{% extends "lab/index.html.j2" %}
-{% block html_head_js_requirejs %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block html_head_js_mathjax %}
-{% if "$" in nb.cells | selectattr("cell_type", "equalto", "markdown") | join(attribute="source") %}
-{{ super() }}
-{% endif %}
-{% endblock %}"""
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+           "scored", "worded", "write", "write_scoreboard"]  # fmt: skip
 
 
 def _read(folder: Path) -> pd.DataFrame:
@@ -316,44 +293,18 @@ def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return by name the addresses of the executed notebooks as HTML, seen from the report."""
     from joblib import Parallel, cpu_count, delayed
 
+    from cryutils.claims import notebook_page
+
     notebooks = _notebooks(folder, names)
     missing = [path for path in notebooks if not _has_page(path)]
     workers = Parallel(n_jobs=min(cpu_count(), max(1, len(missing))), return_as="generator")
     with counting("Notebooks as pages", "notebooks", shown=bool(missing)) as report:
         report(0, len(missing))
-        for done, _ in enumerate(workers(delayed(write_page)(path) for path in missing), start=1):
+        for done, _ in enumerate(
+            workers(delayed(notebook_page.write)(path) for path in missing), start=1
+        ):
             report(done, len(missing))
     return {p.stem: f"notebooks/{p.stem}.html" for p in notebooks if _has_page(p)}
-
-
-def write_page(notebook: Path) -> None:
-    """Write the executed `notebook` as HTML beside it, unless it can't be read."""
-    import nbformat
-
-    try:
-        executed = nbformat.read(notebook, as_version=4)
-        nbformat.validate(executed)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError,
-            nbformat.ValidationError):  # fmt: skip
-        return
-    for cell in executed.cells:  # a widget's other forms need no script
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop(_WIDGET, None)
-    executed.metadata.pop("widgets", None)
-    body, _ = _exporter().from_notebook_node(executed, {"metadata": {"name": notebook.stem}})
-    # One notebook's link to the next leads to a page, too.
-    body = re.sub(r'(<a href="[\w.]+)\.ipynb"', r'\1.html"', body)
-    before, _, after = body.rpartition("</body>")
-    with writing(notebook.with_suffix(".html")) as part:
-        part.write_text(before + _FOLD_SOLUTIONS + after, encoding="utf-8")
-        shutil.copystat(notebook, part)  # whatever the clock said when the notebook ended
-
-
-@cache
-def _exporter() -> Any:
-    from nbconvert.exporters import HTMLExporter
-
-    return HTMLExporter(raw_template=_LOCAL)  # its templates are compiled once
 
 
 def print_scoreboard(runs: Sequence[Path]) -> None:

@@ -13,8 +13,8 @@ os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
 
 for _name in (
-    "cryutils.claims.report", "cryutils.course.execute", "ipykernel.kernelapp",
-    "librosa.core.spectrum", "matplotlib.pyplot", "nbconvert.exporters", "pandas", "papermill",
+    "cryutils.claims.notebook_page", "cryutils.claims.report", "cryutils.course.execute",
+    "ipykernel.kernelapp", "librosa.core.spectrum", "matplotlib.pyplot", "pandas", "papermill",
     "scipy.signal", "scipy.stats", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.model_selection", "sklearn.neighbors",
 ):  # fmt: skip

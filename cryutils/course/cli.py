@@ -1,4 +1,4 @@
-"""The `cryutils` command: doctor, run, report, article, bench; the other ones are in `cli_*`.
+"""The `cryutils` command: doctor, run, report, article, bench; other commands are in `cli_*`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the thing and the mend). Heavy libraries are imported by the command
@@ -43,7 +43,7 @@ __all__ = ["main"]
 @click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
-    """Rebuild two infant-cry classifiers and see what they can do.
+    """Rebuild two published infant-cry classifiers and measure what they can do.
 
     \b
     Example:
@@ -53,7 +53,7 @@ def cryutils() -> None:
 
 @cryutils.command()
 def doctor() -> None:
-    """Say whether this machine is ready, and what will be missing.
+    """Check whether this machine is ready, and name what is missing.
 
     \b
     Example:
@@ -96,17 +96,28 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @click.option(
-    "--profile", default="quick", show_default=True, help="quick, real, simulated, judged or paper."
+    "--profile",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    help="Set of parameters: quick, real, simulated, judged or paper.",
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
-              help="Set a parameter of the notebooks that have it; lists as JSON.")  # fmt: skip
-@click.option("--jobs", metavar="N", callback=_processes, help="Processes side by side.")
-@click.option("--data", metavar="FOLDER", help="Your own recordings: <label>/<infant>/<file>.")
-@click.option("--outputs", metavar="DIR", help="Where runs are written (default: outputs).")
-@click.option("--name", metavar="NAME", help="The run's name, a folder in outputs; see above.")
-@click.option("--fresh", is_flag=True, help="Run again what has finished before.")
+              help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip
+@click.option(
+    "--jobs",
+    metavar="N",
+    callback=_processes,
+    help="Number of notebooks to run in parallel (default: one for each core).",
+)
+@click.option("--data", metavar="FOLDER", help="Use your own recordings: <label>/<infant>/<file>.")
+@click.option("--outputs", metavar="DIR", help="Folder for the runs (default: outputs).")
+@click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs; see above.")
+@click.option(
+    "--fresh", is_flag=True, help="Run all notebooks again, also those that have finished."
+)
 @click.option("--list", "listing", is_flag=True,
-              help="Print the notebooks and their parameters, and run nothing.")  # fmt: skip
+              help="List notebooks and their parameters without running them.")  # fmt: skip
 def run(
     notebooks: tuple[str, ...],
     profile: str,
@@ -118,16 +129,17 @@ def run(
     fresh: bool,
     listing: bool,
 ) -> None:
-    """Execute notebooks (all of them, or those named) and write results, figures and a report.
+    """Run notebooks and write their results, figures and a report.
 
-    A notebook of the course is given by its name, a copy that you have changed by its path.
+    Without NOTEBOOK the whole course runs. NOTEBOOK is the name of a notebook, or the beginning of
+    its name if it fits one notebook alone (03), or the path of a copy that you have changed.
 
-    A run that was stopped goes on where it was: repeat the command. Results of a notebook that
-    has finished stay until a new execution has finished, too.
+    To resume a run that was stopped, repeat the command. Results of a notebook are replaced once
+    its new execution has finished.
 
-    A run is named after its profile: quick. With -p it goes into a folder beside that, named
-    after the parameters, too (quick-repeats-2); with --data, after the folder (FOLDER-quick).
-    --name gives it a name of your choice.
+    A run is named after its profile, such as quick. With -p, the parameters are added to the name:
+    quick-repeats-2. With --data, the name begins with that of the folder: FOLDER-quick. To choose
+    another name, use --name.
 
     \b
     Examples:
@@ -135,7 +147,7 @@ def run(
       cryutils run 03_feature_validation --profile real -p test_size=0.2
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
       cryutils run 03_feature_validation -p repeats=2 --name two-repeats
-      cryutils run --list 03_feature_validation
+      cryutils run --list 03
       cryutils run course/02_audio_features.ipynb
     """
     from cryutils import course
@@ -277,7 +289,10 @@ def _make(folder: Path) -> None:
 @cryutils.command("report")
 @click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
 def report_command(outputs: str | None) -> None:
-    """Print the scoreboard of all runs; write it as scoreboard.html, and each run's report.html.
+    """Write the report of each run and the scoreboard of all runs.
+
+    The pages are report.html in each run's folder, and scoreboard.html. The scoreboard is also
+    printed.
 
     \b
     Example:
@@ -319,11 +334,11 @@ def report_command(outputs: str | None) -> None:
 @cryutils.command("article")
 @click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
 def article_command(outputs: str | None) -> None:
-    """Write a replication report of both papers from the results of all runs, one HTML page.
+    """Write a replication report of both papers as one HTML page.
 
-    It is in the style of ReScience: every number as printed, under the paper's protocol and
-    leak-free, with its status. The results are those of your runs and of the reference run that
-    comes with the code.
+    It is in the style of ReScience. Each number of a paper is shown as printed, as measured under
+    the paper's protocol, and leak-free, with its status. The results are those of your runs and of
+    the reference runs that come with the code.
 
     \b
     Example:
@@ -353,10 +368,12 @@ def article_command(outputs: str | None) -> None:
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write what is printed to this file.",
+    help="Write the output to this file as well.",
 )
 def bench(names: tuple[str, ...], output: Path | None) -> None:
-    """Measure this project's speed claims, each against its rival in one run.
+    """Run this project's benchmarks, or the named ones only.
+
+    A benchmark of speed measures this project's code and its rival in the same run.
 
     \b
     Examples:

@@ -22,18 +22,22 @@ __all__ = ["claims"]
 
 
 @click.command()
-@click.option("--paper", metavar="A|B", help="Paper A or Paper B.")
+@click.option("--paper", metavar="A|B", help="Rows of this paper.")
 @click.option(
-    "--kind", metavar="KIND", help="number, claim, arithmetic, figure, citation, setting."
+    "--kind",
+    metavar="KIND",
+    help="Rows of this kind: number, claim, arithmetic, figure, citation or setting.",
 )
-@click.option("--verdict", metavar="WORDS", help="With this verdict under either protocol.")
-@click.option("--data", metavar="NAME", help="Measured on donateacry, synthetic, or your folder.")
-@click.option("--run", metavar="NAME", help="By this run's results alone (default: all runs).")
-@click.option("--outputs", metavar="DIR", help="Where the runs are (default: outputs).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object for each row; null"
-              " where nothing was measured.")  # fmt: skip
+@click.option("--verdict", metavar="WORDS", help="Rows with this verdict under either protocol.")
+@click.option(
+    "--data", metavar="NAME", help="Rows measured on donateacry, synthetic or your folder."
+)
+@click.option("--run", metavar="NAME", help="Use the results of this run only (default: all runs).")
+@click.option("--outputs", metavar="DIR", help="Folder of the runs (default: outputs).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each row, with"
+              " null if nothing was measured.")  # fmt: skip
 @click.option("--coverage", is_flag=True, help="Simulate instead how often the runs' 95 % intervals"
-              " hold the truth; it is kept beside their results, and reports say it.")  # fmt: skip
+              " cover the true score, and store it with the results for the reports.")  # fmt: skip
 def claims(
     paper: str | None,
     kind: str | None,
@@ -44,12 +48,12 @@ def claims(
     as_json: bool,
     coverage: bool,
 ) -> None:
-    """Print what both papers claim, what was measured, and two verdicts.
+    """Compare each claim of both papers with the measurements.
 
-    The first verdict is under the paper's own protocol, the second leak-free. The results are those
-    of all runs and of the reference runs that come with the code. Where several runs measured the
-    same claim on the same recordings, the run that tested most clips counts. A verdict from
-    synthetic infants is about the simulation alone.
+    Each claim has two verdicts. The first verdict is under the paper's own protocol, the second
+    leak-free. The results are those of all runs and of the reference runs that come with the code.
+    Where several runs measured the same claim on the same recordings, the run that tested most
+    clips counts. A verdict from synthetic infants is about the simulation alone.
 
     \b
     Examples:

@@ -31,7 +31,7 @@ def data() -> None:
 
 @data.command("list")
 def data_list() -> None:
-    """List the corpora that can be loaded by name, and where each was found.
+    """List the corpora that can be loaded by name, and their folders.
 
     \b
     Example:
@@ -50,7 +50,9 @@ def data_list() -> None:
 @data.command("fetch")
 @click.argument("name")
 def data_fetch(name: str) -> None:
-    """Download the corpus NAME into the cache, or say where it was found.
+    """Download the corpus NAME, unless it is on this machine.
+
+    A download goes into the cache. The command prints the folder of the corpus.
 
     \b
     Example:
@@ -70,7 +72,7 @@ def data_fetch(name: str) -> None:
 @data.command("check")
 @click.argument("name")
 def data_check(name: str) -> None:
-    """Verify every file of the corpus NAME against its sha256.
+    """Verify the SHA-256 checksum of every file of the corpus NAME.
 
     \b
     Example:
@@ -93,9 +95,11 @@ def data_check(name: str) -> None:
 
 @data.command("describe")
 @click.argument("name")
-@click.option("--problems", is_flag=True, help="List each problem on a line of its own.")
+@click.option("--problems", is_flag=True, help="Also list each problem on its own line.")
 def data_describe(name: str, problems: bool) -> None:
-    """Count clips, infants and sessions of a corpus or FOLDER, and list its problems.
+    """Count the clips, infants, sessions and problems of a corpus.
+
+    NAME is a corpus that `cryutils data list` shows, or a folder of recordings.
 
     \b
     Example:

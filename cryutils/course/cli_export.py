@@ -14,21 +14,26 @@ __all__ = ["export"]
 
 
 @click.command()
-@click.option("--model", required=True, help="cry2, image, full (both) or ensemble.")
+@click.option("--model", required=True, metavar="NAME",
+              help="Model to export: cry2, image, full (both) or ensemble.")  # fmt: skip
 @click.option("--format", "format_", default="litert", show_default=True,
-              help="litert, or openvino (an extra).")  # fmt: skip
-@click.option("--int8", is_flag=True, help="Whole numbers of 8 bits, calibrated with the"
+              metavar="NAME",
+              help="File format: litert, or openvino, which needs an extra.")  # fmt: skip
+@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers, calibrated on"
               " recordings of training infants.")  # fmt: skip
-@click.option("--float16", is_flag=True, help="Weights of 16 bits.")
-@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
-              " infants, else on synthetic ones).")  # fmt: skip
-@click.option("--output", metavar="DIR", help="Where to (default: export in the run's folder).")
+@click.option("--float16", is_flag=True, help="Store weights as 16-bit floats.")
+@click.option("--run", metavar="NAME", help="Run that trained the model (default: the newest on"
+              " real infants, otherwise on synthetic infants).")  # fmt: skip
+@click.option(
+    "--output", metavar="DIR", help="Folder to write to (default: export in the run's folder)."
+)
 def export(
     model: str, format_: str, int8: bool, float16: bool, run: str | None, output: str | None
 ) -> None:
-    """Write trained models for machines without TensorFlow, each with a card of what it takes.
+    """Write trained models for machines without TensorFlow.
 
-    Beside a sound model for LiteRT lies on_device.py, which runs it with LiteRT and NumPy alone.
+    Each model comes with a card that describes its input. A LiteRT model of sound also comes with
+    on_device.py, which runs it with LiteRT and NumPy alone.
 
     \b
     Examples:

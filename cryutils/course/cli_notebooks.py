@@ -21,9 +21,10 @@ __all__ = ["chosen_notebooks", "copy_notebooks"]
 @click.argument("folder", metavar="DIR")
 @click.option("--force", is_flag=True, help="Overwrite notebooks that you have changed.")
 def copy_notebooks(folder: str, force: bool) -> None:
-    """Copy the course's notebooks to DIR, to open and change them there.
+    """Copy the course's notebooks to a folder of your own.
 
-    DIR is made if needed. A notebook in DIR that differs from the course's is not overwritten.
+    There you can open and change them. DIR is created if needed. A notebook in DIR that differs
+    from the course's is not overwritten.
 
     \b
     Example:

@@ -39,13 +39,16 @@ _FOLDED_WIDTH = 20  # characters that each of them needs
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@click.option("--model", default="full", show_default=True, help="cry2, image, full or ensemble.")
-@click.option("--run", metavar="NAME", help="The run that trained it (default: the newest on real"
-              " infants, else on synthetic ones).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. In it,"
+@click.option("--model", default="full", show_default=True, metavar="NAME",
+              help="Model to use: cry2, image, full or ensemble.")  # fmt: skip
+@click.option("--run", metavar="NAME", help="Run that trained the model (default: the newest on"
+              " real infants, otherwise on synthetic infants).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per file. Its field"
               " unlike is the share of training cries that are less unusual, 0 to 1.")  # fmt: skip
-@click.option("--annotate", metavar="DIR", help="Also write videos and pictures, answer drawn in.")
-@click.option("--log", "infant", metavar="INFANT", help="Also log the answers, as this infant's.")
+@click.option(
+    "--annotate", metavar="DIR", help="Also write videos and pictures with the answer drawn in."
+)
+@click.option("--log", "infant", metavar="INFANT", help="Also log the answers for this infant.")
 def predict(
     files: tuple[str, ...],
     model: str,
@@ -54,10 +57,10 @@ def predict(
     annotate: str | None,
     infant: str | None,
 ) -> None:
-    """Say what state the trained models see in sounds, videos or pictures.
+    """Predict the infant's state from sounds, videos or pictures.
 
-    A directory stands for the recordings in it and below. A sound far from all that the models
-    learned from is called unlike them; nothing else checks that a sound is a cry.
+    For a directory, all recordings in it and in its subfolders are used. A sound that is far from
+    all training cries is marked as unlike them. Nothing else checks that a sound is a cry.
 
     \b
     Examples:

@@ -18,17 +18,21 @@ __all__ = ["serve"]
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True,
-              help="Where to listen; 0.0.0.0 is every address of this machine.")  # fmt: skip
+              metavar="ADDRESS",
+              help="Address to listen on; 0.0.0.0 is every address of this machine.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8866, show_default=True,
-              help="0: any that is free.")  # fmt: skip
-@click.option("--certfile", metavar="FILE", help="A certificate (PEM), for HTTPS.")
-@click.option("--keyfile", metavar="FILE", help="Its private key (PEM).")
+              metavar="NUMBER",
+              help="Port to listen on; 0 takes any free port.")  # fmt: skip
+@click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
+@click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
 @click.option("--run", metavar="NAME",
-              help="The run whose models the page asks (default: the newest on real infants, else"
-              " on synthetic ones).")  # fmt: skip
+              help="Run that trained the models (default: the newest on real infants, otherwise on"
+              " synthetic infants).")  # fmt: skip
 @click.option("--clips", metavar="DIR",
-              help="Let caregivers keep the sound of what they correct there.")  # fmt: skip
-@click.option("--store", "url", metavar="URL", help="Default: CRYUTILS_STORE, else your own.")
+              help="Folder for the sound of corrected answers, if caregivers may save it"
+              " (default: they may not).")  # fmt: skip
+@click.option("--store", "url", metavar="URL",
+              help="Database of the log (default: CRYUTILS_STORE, else your own).")  # fmt: skip
 @click.pass_context
 def serve(
     context: click.Context,
@@ -40,10 +44,11 @@ def serve(
     clips: str | None,
     url: str | None,
 ) -> None:
-    """Serve the caregiver application: a page behind a login. Ctrl+C stops it.
+    """Serve the caregiver application: a page with a login.
 
-    It listens on this machine alone. Telephones allow a page camera and microphone over HTTPS only,
-    so there it takes a certificate, or a proxy that has one: docs/application.md.
+    Ctrl+C stops the server. By default, only this machine can open the page. On a phone, a page may
+    use camera and microphone over HTTPS only, which needs a certificate, or a proxy that has one:
+    docs/application.md.
 
     \b
     Examples:

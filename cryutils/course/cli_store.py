@@ -34,9 +34,9 @@ def opened() -> Iterator[Store]:
 
 @click.group(cls=SuggestingGroup)
 def users() -> None:
-    """Add, list and remove those who may log in to the application; set their passwords.
+    """Add, list and remove users of the caregiver application.
 
-    A password is asked for, or read from standard input: one line.
+    A password is typed at a prompt, or read from standard input as one line.
 
     \b
     Example:
@@ -47,7 +47,9 @@ def users() -> None:
 @users.command("add")
 @click.argument("name")
 def users_add(name: str) -> None:
-    """Add a user. Where no password comes, one is made up and printed, once.
+    """Add a user.
+
+    If the password is empty, a new one is generated and printed once.
 
     \b
     Examples:
@@ -61,7 +63,7 @@ def users_add(name: str) -> None:
 
 @users.command("list")
 def users_list() -> None:
-    """List the users, and the infants that each of them reaches.
+    """List the users and the infants that each user has access to.
 
     \b
     Example:
@@ -78,7 +80,7 @@ def users_list() -> None:
 @users.command("password")
 @click.argument("name")
 def users_password(name: str) -> None:
-    """Set a user's password, and log the user out everywhere.
+    """Set a user's password and log the user out everywhere.
 
     \b
     Example:
@@ -92,9 +94,10 @@ def users_password(name: str) -> None:
 @users.command("remove")
 @click.argument("name")
 def users_remove(name: str) -> None:
-    """Remove a user and log the user out everywhere. What the user logged stays.
+    """Remove a user and log the user out everywhere.
 
-    `cryutils log purge --user NAME`, before, removes that, too.
+    The readings that the user logged are kept. To delete them as well, first run
+    `cryutils log purge --user NAME`.
 
     \b
     Example:
@@ -107,7 +110,9 @@ def users_remove(name: str) -> None:
 
 @click.group(cls=SuggestingGroup)
 def infants() -> None:
-    """Add, list and share infants. A caregiver reaches no infant that isn't shared with them.
+    """Add, list and share infants.
+
+    Caregivers have access only to the infants that are shared with them.
 
     \b
     Example:
@@ -117,9 +122,10 @@ def infants() -> None:
 
 @infants.command("add")
 @click.argument("name")
-@click.option("--user", required=True, help="The caregiver who reaches the infant.")
+@click.option("--user", required=True, metavar="NAME",
+              help="Caregiver who gets access to the infant.")  # fmt: skip
 def infants_add(name: str, user: str) -> None:
-    """Add an infant that a user cares for.
+    """Add an infant and give a caregiver access.
 
     \b
     Example:
@@ -146,9 +152,9 @@ def infants_list() -> None:
 @infants.command("share")
 @click.argument("infant")
 @click.argument("user")
-@click.option("--end", is_flag=True, help="Share it no longer.")
+@click.option("--end", is_flag=True, help="End the user's access.")
 def infants_share(infant: str, user: str, end: bool) -> None:
-    """Let a USER reach an INFANT, by name or number.
+    """Give a USER access to an INFANT, by name or number.
 
     \b
     Examples:
@@ -163,7 +169,9 @@ def infants_share(infant: str, user: str, end: bool) -> None:
 
 @click.group(cls=SuggestingGroup)
 def log() -> None:
-    """Show, export and purge what the application and `cryutils predict --log` logged.
+    """Show, export and delete logged readings.
+
+    Readings come from the caregiver application and from `cryutils predict --log`.
 
     \b
     Example:
@@ -172,15 +180,16 @@ def log() -> None:
 
 
 _since = click.option(
-    "--since", metavar="TIME", help="From then on: 2026-11-22, '2026-11-22 18:00'."
+    "--since", metavar="TIME", help="Only from this time on: 2026-11-22 or '2026-11-22 18:00'."
 )
-_until = click.option("--until", metavar="TIME", help="Before then.")
-_zone = click.option("--tz", metavar="ZONE", help="Time zone (default: this machine's).")
+_until = click.option("--until", metavar="TIME", help="Only before this time.")
+_zone = click.option("--tz", metavar="ZONE", help="Time zone (default: that of this machine).")
 
 
 @log.command("show")
 @click.argument("infant")
-@click.option("--by", default="day", show_default=True, help="hour, day or week.")
+@click.option("--by", default="day", show_default=True, metavar="UNIT",
+              help="Unit of time: hour, day or week.")  # fmt: skip
 @_since
 @_until
 @_zone
@@ -191,9 +200,10 @@ def log_show(
     until: str | None,
     tz: str | None,
 ) -> None:
-    """Count an INFANT's readings by hour, day or week, as caregivers corrected them.
+    """Count an INFANT's readings by hour, day or week.
 
-    A row of zeros: nobody listened. A gap: the page did, and could not hear.
+    Corrections by caregivers are applied. The column gap counts readings without sound or picture.
+    A row of zeros means that nothing was monitored.
 
     \b
     Example:
@@ -216,14 +226,18 @@ def log_show(
 
 @log.command("export")
 @click.argument("file")
-@click.option("--infant", metavar="NAME", help="This infant alone (default: all).")
+@click.option(
+    "--infant", metavar="NAME", help="Readings of this infant only (default: all infants)."
+)
 @_since
 @_until
 @_zone
 def log_export(
     file: str, infant: str | None, since: str | None, until: str | None, tz: str | None
 ) -> None:
-    """Write readings to FILE, a row each: CSV or Parquet, by its suffix.
+    """Write readings to a CSV or Parquet FILE, one per row.
+
+    The suffix of FILE sets the format.
 
     \b
     Examples:
@@ -243,12 +257,14 @@ def log_export(
 
 
 @log.command("purge")
-@click.option("--before", metavar="TIME", help="What was logged before then.")
-@click.option("--infant", metavar="NAME", help="Of this infant; without --before, all of it.")
-@click.option("--user", metavar="NAME", help="All that this user logged and corrected.")
+@click.option("--before", metavar="TIME", help="Readings before this time.")
+@click.option(
+    "--infant", metavar="NAME", help="Readings of this infant; without --before, also the infant."
+)
+@click.option("--user", metavar="NAME", help="Everything that this user logged and corrected.")
 @_zone
 def log_purge(before: str | None, infant: str | None, user: str | None, tz: str | None) -> None:
-    """Remove readings for good.
+    """Delete readings for good.
 
     \b
     Examples:
@@ -277,7 +293,10 @@ def log_purge(before: str | None, infant: str | None, user: str | None, tz: str 
 @log.command("keep")
 @click.argument("days")
 def log_keep(days: str) -> None:
-    """Remove what is older than so many DAYS, now and whenever a session begins; or keep "all".
+    """Set how many DAYS readings are kept.
+
+    Older readings are deleted now, and again whenever a session begins. With "all", readings are
+    kept without limit.
 
     \b
     Examples:

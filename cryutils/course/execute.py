@@ -130,7 +130,7 @@ def execute(
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    from cryutils.claims.report import write_page
+    from cryutils.claims import notebook_page
 
     threading.Thread(target=_relay, args=(news, report), daemon=True).start()
     started = time.monotonic()
@@ -162,7 +162,7 @@ def execute(
         error = _one_line(failure)
     seconds = time.monotonic() - started
     if error is None:
-        write_page(staging.notebook)
+        notebook_page.write(staging.notebook)
     return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
 
 

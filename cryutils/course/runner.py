@@ -39,6 +39,7 @@ __all__ = [
     "Profile",
     "history",
     "load_profile",
+    "notebook_name",
     "notebooks",
     "plan",
     "profiles",
@@ -136,6 +137,24 @@ def load_profile(name: str) -> Profile:
     )
 
 
+def notebook_name(text: str, names: Collection[str]) -> str:
+    """Return the notebook that `text` names, in full or by an unambiguous beginning.
+
+    Raises InputError if the names of several notebooks, or of none, begin with `text`.
+
+    >>> notebook_name("03", ["02_audio_features", "03_feature_validation"])
+    '03_feature_validation'
+    """
+    if text in names:
+        return text
+    matches = [name for name in names if text and name.startswith(text)]
+    if not matches:
+        raise InputError(f"no notebook {text!r}.{near_miss(text, names)}")
+    if len(matches) > 1:
+        raise InputError(f"notebook {text!r}: give more of the name; it fits {', '.join(matches)}.")
+    return matches[0]
+
+
 def plan(
     profile: Profile,
     *,
@@ -148,16 +167,14 @@ def plan(
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
 
-    `only` names notebooks (default: all), `overrides` parameters that override the profile's,
-    `data` a folder of the user's own recordings, `run_name` the run (default: after profile,
-    data and `overrides`). Raises InputError for a notebook or parameter that doesn't exist, naming
-    the near miss, or a value that can't be.
+    `only` names notebooks as `notebook_name` reads them (default: all notebooks). `overrides` are
+    parameters that override the profile's. `data` is a folder of the user's own recordings.
+    `run_name` names the run (default: after profile, `data` and `overrides`). Raises InputError for
+    an unknown notebook or parameter, with the near miss, and for a value out of range.
     """
     sources = notebooks() if sources is None else sources
-    for name in only:
-        if name not in sources:
-            raise InputError(f"no notebook {name!r}.{near_miss(name, sources)}")
-    chosen = [name for name in sources if not only or name in only]
+    named = {notebook_name(text, sources) for text in only}
+    chosen = [name for name in sources if not only or name in named]
     defaults = {name: execute.parameters(sources[name]) for name in chosen}
     overrides = dict(overrides or {})
     parameters.check_names(overrides, defaults)

@@ -1,9 +1,10 @@
-"""The report in a real browser: it fits a phone, prints its figures and reads in both themes."""
+"""Report and notebook pages in a real browser: they fit a phone and need no network."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import nbformat
 import pytest
 from frontends import HANG_S
 from matplotlib.figure import Figure
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
-from cryutils import claims, plots
-from cryutils.claims import report
+from cryutils import claims, course, plots
+from cryutils.claims import notebook_page, report
 from cryutils.claims.tables import ENSEMBLES, PAIRS
 from cryutils.models.classical import CLASSIFIERS
 
@@ -52,6 +53,12 @@ CONTRASTS = """() => {
       return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
     });
 }"""
+
+FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$", re.DOTALL)
+# How many elements each entry of the contents leads to.
+TARGETS = """() => [...document.querySelectorAll(".contents li a")].map(
+  a => [...document.querySelectorAll("[id]")].filter(e => "#" + e.id === a.getAttribute("href"))
+    .length)"""
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +185,42 @@ def test_a_notebooks_page_folds_its_solutions(phone: Page) -> None:
     phone.get_by_text("Solution", exact=True).click()
     answer.wait_for(state="visible")
     assert "answer = 42" in answer.inner_text()
+
+
+@pytest.mark.parametrize("name", sorted(course.notebooks()))
+def test_a_notebooks_page_is_complete_without_a_network(
+    name: str, chromium: Browser, tmp_path: Path
+) -> None:
+    notebook = Path(shutil.copy(course.notebooks()[name], tmp_path))
+    notebook_page.write(notebook)
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(1000 * HANG_S)
+    elsewhere: list[str] = []
+
+    def watch(route: Route) -> None:
+        elsewhere.append(route.request.url)
+        route.abort()
+
+    page.route(re.compile("^(?!file:|data:|blob:)"), watch)
+    page.goto(notebook.with_suffix(".html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cells = nbformat.read(notebook, as_version=4).cells
+    formulas = sum(len(FORMULA.findall(c.source)) for c in cells if c.cell_type == "markdown")
+    assert page.locator(".jp-MarkdownCell math:visible").count() == formulas
+    assert not page.locator(".jp-MarkdownCell code", has_text="\\").count(), "LaTeX as source"
+    links = page.locator(".contents li a")
+    assert links.count() >= 4
+    assert page.evaluate(TARGETS) == [1] * links.count()
+    page.get_by_text("Contents", exact=True).click()
+    links.last.click()
+    page.wait_for_function(
+        "Math.abs(document.querySelector(':target').getBoundingClientRect().top) < 800"
+    )
+    assert elsewhere == []
+    page.close()
+
+
+def test_a_notebooks_page_leads_back_to_the_report(phone: Page, written: Path) -> None:
+    phone.get_by_role("link", name=NAME).click()
+    phone.get_by_role("link", name="Report of this run").click()
+    phone.wait_for_url(written.as_uri())

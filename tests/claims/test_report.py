@@ -374,30 +374,6 @@ def test_pages_of_several_notebooks_are_made_side_by_side(
     assert all(f"Of {page.stem}" in page.read_text() for page in (pages[0], pages[2]))
 
 
-MATHJAX = (
-    "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/latest.js?config=TeX-AMS_CHTML-full,Safe"
-)
-
-
-@pytest.mark.parametrize(("text", "outside"), [("Heard", []), ("As $x^2$", [MATHJAX])])
-def test_a_notebooks_page_needs_no_network_but_for_formulas(
-    text: str, outside: list[str], run: Path
-) -> None:
-    path = executed(run, "03_x", text)
-    notebook = nbformat.read(path, as_version=4)
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "Player"}
-    shown = nbformat.v4.new_output("display_data", data=view)
-    notebook.cells.append(nbformat.v4.new_code_cell("player", outputs=[shown]))
-    state = {"version_major": 2, "version_minor": 0, "state": {}}
-    notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": state}
-    nbformat.write(notebook, path)
-    report.write(made(run, TWO))
-    page = path.with_suffix(".html").read_text()
-    addresses = re.findall(r"""["'(](https?://[^"')]+)""", page)
-    assert [address for address in addresses if "www.w3.org" not in address] == outside
-    assert "Player" in page
-
-
 def test_a_damaged_notebook_has_no_link(run: Path) -> None:
     contents = (b"", b"{", b"[]", b"{}", b"3", b"\xff\xfe{", b'{"cells": 1}')
     for k, content in enumerate(contents):

@@ -63,6 +63,29 @@ def test_each_help_has_an_example_of_its_own(
     assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
 
 
+def test_a_listing_takes_the_beginning_of_a_name(command: Command) -> None:
+    for text in ("03", "03_feat"):
+        code, out, err = command("run", "--list", text)
+        assert (code, err) == (0, "")
+        assert out == command("run", "--list", "03_feature_validation")[1]
+        assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("names", [(), ("data",), ("users",), ("infants",), ("log",)])
+def test_a_group_lists_each_command_with_a_whole_sentence(
+    names: tuple[str, ...], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = command(*names, "--help")
+    lines = out.partition("Commands:\n")[2].splitlines()
+    group = cli.cryutils.commands[names[0]] if names else cli.cryutils
+    assert isinstance(group, click.Group)
+    assert [line.split()[0] for line in lines] == sorted(group.commands)
+    for line in lines:
+        assert line.endswith(".") and not line.endswith("..."), line
+        assert len(line) <= 80
+
+
 @pytest.mark.parametrize("names", [(), ("data",)])
 def test_a_group_alone_shows_its_help(names: tuple[str, ...], command: Command) -> None:
     code, out, err = command(*names)
@@ -148,6 +171,9 @@ def mistaken(outcome: Outcome) -> str:
         ("run --data empty -p data=synthetic", "--data empty, -p data=synthetic: give one of them"),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validaton", "Did you mean 03_feature_validation?"),
+        ("run 0", "notebook '0': give more of the name; it fits 00_start_here, 01_data_and_"),
+        ("run --list 0", "notebook '0': give more of the name; it fits 00_start_here, 01_data_"),
+        ("run 15", "no notebook '15'. Known: 00_start_here, 01_data_and_playback"),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
         ("run 03_feature_validation -p test_size=big", "give a number above 0 and below 1."),
         ("run 03_feature_validation -p seed=1 -p seed=2", "-p seed=2: seed has a value already"),

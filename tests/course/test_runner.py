@@ -216,6 +216,17 @@ def test_only_the_named_notebooks_run_in_reading_order(project: Path) -> None:
     assert list(planned(only=["02_second", "01_first"])) == ["01_first", "02_second"]
 
 
+@pytest.mark.parametrize("text", ["02", "02_", "02_sec", "02_second"])
+def test_a_notebook_is_named_by_an_unambiguous_beginning(text: str, project: Path) -> None:
+    assert list(planned(only=[text])) == ["02_second"]
+    assert list(planned(only=[text, "02_second", "01"])) == ["01_first", "02_second"]
+
+
+def test_a_full_name_is_not_ambiguous_where_another_begins_with_it() -> None:
+    names = ["02_second", "02_second_half"]
+    assert course.notebook_name("02_second", names) == "02_second"
+
+
 def test_what_a_profile_skips_is_given_with_the_reason(project: Path) -> None:
     profile(project, "quick", "about: Small.\nskip: {02_second: needs pictures}\n")
     jobs, skipped = course.plan(course.load_profile("quick"))
@@ -231,6 +242,10 @@ def test_what_a_profile_skips_is_given_with_the_reason(project: Path) -> None:
     ("options", "message"),
     [
         ({"only": ["01_frist"]}, r"no notebook '01_frist'. Did you mean 01_first\?"),
+        ({"only": ["02", "0"]},
+         r"notebook '0': give more of the name; it fits 01_first, 02_second\."),
+        ({"only": ["first"]}, r"no notebook 'first'\. "),
+        ({"only": [""]}, r"no notebook ''\. Known: 01_first, 02_second\."),
         ({"overrides": {"tset_size": 0.3}},
          r"tset_size is no parameter of any chosen notebook. Did you mean test_size\?"),
         ({"overrides": {"zzz": 1}, "only": ["01_first"]},

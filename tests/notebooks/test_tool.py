@@ -90,3 +90,27 @@ def test_students_see_what_their_solution_prints(tool: ModuleType, tmp_path: Pat
     tool.students(tmp_path / "00_a.ipynb", tmp_path / "edition")
     (stripped,) = nbformat.read(tmp_path / "edition" / "00_a.ipynb", as_version=4).cells
     assert stripped.metadata == {"tags": ["solution"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("0", "notebook '0': give more of the name; it fits 00_start_here, "),
+     ("15", "no notebook '15'. Known: 00_start_here, ")],
+)  # fmt: skip
+def test_a_wrong_name_is_refused(
+    name: str, message: str, tool: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool.main(["clean", name]) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_a_beginning_names_the_notebook(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    paths = [tmp_path / "notebooks" / f"{name}.ipynb" for name in ("01_first", "02_second")]
+    for path in paths:
+        nbformat.write(nbformat.v4.new_notebook(metadata={"odd": 1}), path)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    assert tool.main(["clean", "02"]) == 0
+    assert ["odd" in nbformat.read(path, as_version=4).metadata for path in paths] == [True, False]
