@@ -12,6 +12,7 @@ from . import execute as execute
 from . import fingerprint as fingerprint
 from . import kernel as kernel
 from . import parameters as parameters
+from . import recordings as recordings
 from . import runner as runner
 from . import time_left as time_left
 from . import watch as watch

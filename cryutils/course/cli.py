@@ -171,8 +171,8 @@ def run(
     else:
         _require_engines(todo)
         course.warm_up()
-        too_few = _look_for_recordings(todo, all_of_them=bool(notebooks))
-        todo, skipped = [job for job in todo if job.name not in too_few], skipped | too_few
+        unable = _look_for_recordings(todo, all_of_them=bool(notebooks))
+        todo, skipped = [job for job in todo if job.name not in unable], skipped | unable
     for name, why in skipped.items():
         say(f"{name}: skipped, {why}")
     if listing:
@@ -237,13 +237,13 @@ def _listing(jobs: Sequence[Job]) -> str:
 def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
     """Fetch or read each corpus before any notebook does, so that what is wrong is said once.
 
-    Returns the notebooks that can't divide theirs, and why. Raises InputError where none can, or
-    one can't and `all_of_them` were asked for.
+    Returns the notebooks that cannot run on theirs, and why. Raises InputError where none can, or
+    where one cannot and `all_of_them` were asked for.
     """
-    from cryutils.course import execute, parameters
+    from cryutils.course import execute, parameters, recordings
 
     corpora: dict[str, Corpus] = {}
-    too_few = {}
+    unable, remarks = {}, {}
     for job in jobs:
         name = job.parameters.get("data")
         # Voices that are made on the spot need no look, nor does what the notebook itself names.
@@ -253,10 +253,10 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
             corpora[name] = _load(name)
         parameters.check_corpus(job.parameters, corpora[name])
         try:
-            parameters.check_folds(job.name, job.values, corpora[name])
+            remarks[job.name] = recordings.check(job.name, job.values, corpora[name])
         except InputError as error:
-            too_few[job.name] = str(error)
-            if all_of_them or len(too_few) == len(jobs):
+            unable[job.name] = str(error)
+            if all_of_them or len(unable) == len(jobs):
                 raise
     for name, corpus in corpora.items():
         say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
@@ -266,7 +266,10 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
         if not is_doubtful.all():
             listing = f"`cryutils data describe {shlex.quote(name)} --problems` lists them"
             say(f"{counted(problems[~is_doubtful])}; {listing}.")
-    return too_few
+    for notebook, remark in remarks.items():
+        if remark:
+            say(f"{notebook}: {remark}")
+    return unable
 
 
 def _load(name: str) -> Corpus:

@@ -1,9 +1,10 @@
 """Every parameter of the notebooks, declared once: `DECLARED`, and checked before anything starts.
 
 A parameter of one name means the same in every notebook. The command checks what it is given by
-this table (`check_names`, `check`), and against the recordings (`check_corpus`, `check_folds`);
-`cryutils run --list` prints it. A notebook that somebody else adds may have parameters that aren't
-here: those take what is of the kind of their default. No notebook walks this module.
+this table (`check_names`, `check`), and against the recordings (`check_corpus`; `recordings` has
+what each notebook needs of them); `cryutils run --list` prints it. A notebook that somebody else
+adds may have parameters that aren't here: those take what is of the kind of their default. No
+notebook walks this module.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from cryutils._io.paths import resolve
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_folds", "check_names",
-           "declaration", "read_value"]  # fmt: skip
+__all__ = ["DECLARED", "Parameter", "check", "check_corpus", "check_names", "declaration",
+           "read_value"]  # fmt: skip
 
 Kind = Literal["flag", "whole", "even", "number", "text"]
 _KINDS: dict[type, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
@@ -342,30 +343,6 @@ def check_corpus(chosen: Mapping[str, Any], corpus: Corpus) -> None:
             f"window_s={chosen['window_s']}: {corpus.name}'s longest recording has {longest:.1f} s;"
             " give no more."
         )
-
-
-def check_folds(notebook: str, values: Mapping[str, Any], corpus: Corpus) -> None:
-    """Raise InputError where `corpus` can't be divided as a notebook on any classes divides it.
-
-    values: all of the notebook's parameters, with defaults.
-    """
-    if not {"classes", "n_folds", "test_size", "seed"} <= values.keys():
-        return
-    from cryutils.evaluation.splits import Protocol
-
-    heard = corpus.where(lambda clip: clip.has_audio)
-    if not len(heard):
-        raise InputError(f"{corpus.name}: no recording has sound ({notebook}).")
-    if not values["classes"] and {"belly_pain", "discomfort", "tired"} <= {*heard.classes}:
-        return  # Table 1's, of which the notebook takes as many as there are
-    clips: Any = heard.select(values["classes"] or heard.classes)
-    try:
-        for protocol in Protocol:
-            protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
-            protocol.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
-    except InputError as error:
-        what = f"{notebook} with n_folds={values['n_folds']}"
-        raise InputError(f"{corpus.name}: {error} ({what}).") from error
 
 
 def _beyond(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[str]:

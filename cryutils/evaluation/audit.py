@@ -353,7 +353,8 @@ def divide(
 ) -> list[list[Division]]:
     """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
 
-    What is not tested is divided once more, in the same way, for choosing an epoch and weights.
+    What is not tested is divided once more, in the same way, for choosing an epoch and weights:
+    divided by infant, a class needs three infants.
 
     Parameters
     ----------
@@ -402,7 +403,10 @@ def _with_validation(
         labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
     )
     split = paper_split if unit is Unit.WINDOW else infant_split
-    fit, validation = split(labelled, test_size=VALIDATION, seed=seed)
+    try:
+        fit, validation = split(labelled, test_size=VALIDATION, seed=seed)
+    except InputError as error:
+        raise InputError(f"a training part cannot be divided again: {error}") from error
     return Division(train[fit], train[validation], test)
 
 

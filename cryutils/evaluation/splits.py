@@ -259,6 +259,9 @@ def folds(
             raise InputError(f"{n_splits} folds of {group.max() + 1} infants; use fewer folds")
         per_class = np.array([len(set(group[y == k])) for k in range(len(names))])
         _check_classes(names, per_class, "infant", 2)
+        most = int(np.bincount(y).max())
+        if most < n_splits:  # StratifiedGroupKFold divides no such labels
+            raise InputError(f"{n_splits} folds of {most} clips in the largest class; use fewer")
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]
 

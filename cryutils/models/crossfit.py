@@ -216,7 +216,9 @@ def validation_split(
     Under "paper" clips are drawn by class; under "leak_free" infants are kept whole, as near to a
     fifth of the clips of each class as whole infants allow. Every class stays in the first part: an
     infant whose class nobody else has is never held back, so a class with few infants may be
-    missing in the second.
+    missing in the second. Where every infant is the only one of a class, clips are drawn under
+    "leak_free" as well: the test infants stay unseen, but the loss that stops training is of
+    infants that are trained on.
 
     Parameters
     ----------
@@ -241,21 +243,21 @@ def validation_split(
     train = np.sort(np.asarray(train, dtype=np.int64))
     y, names = class_indices([labels[i] for i in train])
     rng = np.random.default_rng(seed)
-    if Protocol(protocol) is Protocol.PAPER:
-        held = np.zeros(len(train), dtype=bool)
-        for k in range(len(names)):
-            clips = np.flatnonzero(y == k)
-            count = min(len(clips) - 1, max(1, round(_HELD_BACK * len(clips))))
-            held[rng.permutation(clips)[:count]] = True
-    else:
+    held = np.zeros(len(train), dtype=bool)
+    if Protocol(protocol) is Protocol.LEAK_FREE:
         group = np.unique([infants[i] for i in train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)
         held = _held_infants(counts, rng)[group]
     if not held.any():
+        for k in range(len(names)):
+            clips = np.flatnonzero(y == k)
+            count = min(len(clips) - 1, max(1, round(_HELD_BACK * len(clips))))
+            held[rng.permutation(clips)[:count]] = True
+    if not held.any():
         raise InputError(
-            f"none of {len(train)} training clips can be held back: every infant is the only one"
-            " of a class. Record more infants, or leave the class out."
+            f"none of {len(train)} training clips can be held back: each is the only one of its"
+            " class; record more, or leave the class out"
         )
     return train[~held], train[held]
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROPS",
+    "STAND_INS",
     "STATES",
     "WORDS",
     "FrameInput",
@@ -58,8 +59,9 @@ Pixels = npt.NDArray[np.uint8]
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
 CROPS = ("frame", "centre", "face")
+# Labels of other corpora that mean the same.
+STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 
-_STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _CALIBRATION, _OTHERS, _DRAWN = 96, 2**42, 224  # corpora number their infants from below 2**40
 # Bytes a second. Synthetic videos of 96 to 320 pixels took 26 to 42 for each pixel of a side.
@@ -79,7 +81,7 @@ def three_states(corpus: Corpus) -> Corpus:
     """
     names = {
         other: state
-        for state, others in _STAND_INS.items()
+        for state, others in STAND_INS.items()
         for other in others
         if state not in corpus.classes and other in corpus.classes
     }

@@ -113,7 +113,7 @@ def fit(
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
     x, clip = taken(embeddings, every=every)
     units = Units.of(corpus, clip, split)
-    folds = divide(units, split, n_folds=n_folds, n_inner=2, seed=seed)
+    folds = divide(units, split, n_folds=n_folds, n_inner=0, seed=seed)
     parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
     tasks = [Task(train, stop) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)

@@ -85,9 +85,9 @@ def divide(
     n_folds : int
         Outer folds; 5 test 20 % each, as the paper does.
     n_inner : int
-        Inner ones; fewer where there are too few infants for so many, and clips are divided on this
-        level where a class has one infant left to train on. That only concerns what the ensemble
-        learns from: no tested infant takes part.
+        Inner ones, 0 for none; fewer where there are too few infants for so many, and clips are
+        divided on this level where a class has one infant left to train on. That only concerns what
+        the ensemble learns from: no tested infant takes part.
     seed : int
         The same seed gives the same folds.
 
@@ -122,6 +122,8 @@ def whole(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
 def _inner(
     units: Units, fit: Indices, honest: bool, n_inner: int, seed: int
 ) -> tuple[Indices, ...]:
+    if n_inner == 0:
+        return ()
     if n_inner < 2:
         raise InputError(f"n_inner={n_inner}: use 2 or more inner folds.")
     labels, infants = units.labels[fit].tolist(), units.infants[fit].tolist()
@@ -134,4 +136,4 @@ def _inner(
                 reason = error
                 continue
             return tuple(fit[part] for _, part in drawn)
-    raise reason
+    raise InputError(f"a training part cannot be divided again: {reason}") from reason

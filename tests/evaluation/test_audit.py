@@ -331,6 +331,25 @@ def test_a_corpus_of_synthetic_voices_goes_through_the_whole_audit(apart) -> Non
     assert table[table.rung == Rung.HONEST].added.tolist() == pytest.approx([0.0, 0.0])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_three_infants_of_each_class_can_be_divided_in_three(seed: int) -> None:
+    clips = [
+        ("a", "u", 9),
+        ("a", "v", 1),
+        ("a", "w", 2),
+        ("b", "x", 1),
+        ("b", "y", 1),
+        ("b", "z", 3),
+    ]
+    labels, infants = (np.array([row[k] for row in clips for _ in range(row[2])]) for k in (0, 1))
+    x = np.zeros((len(labels), 1))
+    windows = audit.Windows(x, x, np.arange(len(labels)), labels, infants, infants)
+    for part in audit.divide(windows, Unit.INFANT, n_folds=4, seed=seed)[0]:
+        groups = [set(infants[rows]) for rows in part]
+        assert len(set().union(*groups)) == sum(map(len, groups))
+        assert {*labels[part.fit]} == {*labels[part.validation]} == {"a", "b"}
+
+
 def test_every_mistake_has_its_expectation() -> None:
     assert set(audit.EXPECTATIONS) == set(Rung) - {Rung.HONEST}
 

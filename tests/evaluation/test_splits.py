@@ -227,3 +227,8 @@ def test_the_real_corpus_splits_under_both_protocols() -> None:
 
 def test_a_clip_has_the_number_of_the_fold_that_tests_it() -> None:
     assert fold_numbers([np.array([2, 0]), np.array([3])], 5).tolist() == [0, -1, 0, 1, -1]
+
+
+def test_more_folds_than_clips_of_any_class_are_refused() -> None:
+    with pytest.raises(InputError, match="3 folds of 2 clips in the largest class; use fewer"):
+        folds([*"aabb"], [*"uvwx"], n_splits=3, repeats=1)

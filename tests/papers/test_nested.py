@@ -75,6 +75,15 @@ def test_where_one_infant_of_a_class_is_left_its_clips_are_divided_within_traini
         assert not set(units.infants[fold.fit]) & set(units.infants[fold.test])
 
 
+def test_without_inner_folds_one_training_clip_of_a_class_will_do() -> None:
+    labels = np.array(["a"] * 5 + ["b"] * 5)
+    infants = np.array([*"uuuuvwwwxx"])  # of a, one infant has four clips, and one has one
+    units = nested.Units(labels, infants, np.arange(10))
+    assert len(nested.divide(units, Split.INFANT, n_folds=3, n_inner=0)) == 3
+    with pytest.raises(InputError, match="a training part cannot be divided again: class 'a' has"):
+        nested.divide(units, Split.INFANT, n_folds=3, n_inner=2)
+
+
 def test_one_inner_fold_and_too_few_infants_are_refused() -> None:
     with pytest.raises(InputError, match="n_inner=1"):
         nested.divide(made(), Split.CLIP, n_folds=3, n_inner=1)
