@@ -70,7 +70,7 @@ def chosen_notebooks(arguments: Sequence[str]) -> tuple[list[str], dict[str, Pat
             if name in names:
                 raise InputError(f"{path}: notebook {name} is given twice; run one at a time.")
             sources[name] = path
-        names.append(name)
+        names.append(course.notebook_name(name, sources))
     return names, sources
 
 

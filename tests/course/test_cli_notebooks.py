@@ -95,6 +95,7 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
         (["c"], "no notebook 'c'."),
         (["c/02_audio_feature.ipynb"], "Did you mean 02_audio_features?"),
         (["c/14_scoreboard.ipynb", "14_scoreboard.ipynb"], "14_scoreboard is given twice"),
+        (["14", "14_scoreboard.ipynb"], "14_scoreboard is given twice"),
         (["c/10_leakage_audit.ipynb"], "not a notebook of format 4, or damaged."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
