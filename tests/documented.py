@@ -55,14 +55,14 @@ def help_lines(group: click.Group = cli.cryutils) -> Iterator[str]:
 
 def lines() -> list[str]:
     """Return each command once: of the documents, the help texts and the Makefile."""
-    found: list[str] = []
+    documented: list[str] = []
     for document in DOCUMENTS:
         for language, block in blocks(document.read_text(encoding="utf-8")):
             assert language in SHELL + OTHER, f"{document}: a block of {language}"
-            found += commands(block) if language in SHELL else ()
+            documented += commands(block) if language in SHELL else ()
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    found += [line.strip() for line in re.findall(r"\$\(BIN\)/(cryutils [^;\"\n]+)", makefile)]
-    return list(dict.fromkeys([*found, *help_lines()]))
+    documented += [line.strip() for line in re.findall(r"\$\(BIN\)/(cryutils [^;\"\n]+)", makefile)]
+    return list(dict.fromkeys([*documented, *help_lines()]))
 
 
 def python_blocks() -> list[str]:

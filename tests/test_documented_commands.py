@@ -85,10 +85,10 @@ def home(
     home = tmp_path_factory.mktemp("documented")
     shutil.copytree(trained.outputs, home / "outputs")
     add_ensemble(home / "outputs" / "quick" / "models", trained.corpus)
-    kept = ROOT / "outputs" / "reference" / "judged"
+    judged = ROOT / "outputs" / "reference" / "judged"
     (home / "outputs" / "real" / "predictions").mkdir(parents=True)
     for name in ("results.json", "predictions/cry2.parquet"):
-        shutil.copy(kept / name, home / "outputs" / "real" / name)
+        shutil.copy(judged / name, home / "outputs" / "real" / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(home / "cache"))
         films = cryutils.load("synthetic", classes=LABELS, video=True, mostly=1.0, **FILMS)
