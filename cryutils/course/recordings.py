@@ -18,7 +18,7 @@ import numpy as np
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 
-__all__ = ["check"]
+__all__ = ["NEEDS", "check"]
 
 Values = Mapping[str, Any]
 
