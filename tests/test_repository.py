@@ -120,6 +120,14 @@ def test_environment_and_pyproject_ask_for_the_same_python() -> None:
     assert Requirement(python).specifier == SpecifierSet(pyproject()["project"]["requires-python"])
 
 
+def test_binder_installs_an_extra_that_exists_with_a_python_that_is_tested() -> None:
+    (line,) = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
+    name, extra = re.fullmatch(r"-e (\.)\[(\w+)\]", line).groups()
+    assert name == "." and extra in pyproject()["project"]["optional-dependencies"]
+    version = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert SpecifierSet(pyproject()["project"]["requires-python"]).contains(version)
+
+
 def test_everything_that_was_asked_for_is_a_dependency() -> None:
     assert set(ASKED_FOR) <= set(declared())
 
