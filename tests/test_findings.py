@@ -151,3 +151,15 @@ def test_what_a_corpus_of_this_size_can_show() -> None:
     text = page("docs/statistics.md")
     assert f"scores {float(enough):.2f} leak-free is detected in 80 % of corpora" in text
     assert f"scores {float(score):.2f} is detected in {100 * float(power):.0f} %" in text
+
+
+def test_how_many_caregivers_a_server_can_have_at_once() -> None:
+    output = claims.benchmark_output("pages")
+    alone, together = re.findall(r"ready: ([\d.]+) s .+ log in together ([\d.]+) s", output)[0]
+    (answers,) = re.findall(r"95 % within (\d+) ms", output)
+    (memory,) = re.findall(r"largest kernel: .+, (\d+) MiB at the end", output)
+    assert "8 pages for 60 s: 120 to 120 readings each, 120 expected" in output
+    text = page("docs/application.md")
+    assert f"came within {int(answers) / 1000:.2f} s" in text
+    assert f"ready {float(alone):.1f} s after the login, or {float(together):.1f} s when" in text
+    assert f"needs {memory} MiB of memory" in text
