@@ -187,7 +187,7 @@ def test_the_data_page_counts_clips_and_donors_as_the_registry_does() -> None:
     for row in registry_rows():
         _, label, name = row["file"].split("/")
         clips[label].append(parse_name(name).infant)
-    section = DATA.split("| label | clips | donors |")[1].split("\n\n")[0]
+    section = DATA.split("| label | clips | infants |")[1].split("\n\n")[0]
     table = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \|$", section, flags=re.MULTILINE)
     assert {label: (int(n), int(donors)) for label, n, donors in table} == {
         label: (len(infants), len(set(infants))) for label, infants in clips.items()
