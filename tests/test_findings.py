@@ -59,7 +59,7 @@ def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
     p_values = table2(judged, "p_value", "leak_free").value
     text = page("README.md")
     assert f"They are {span(printed)}. Measured here with a random split" in text
-    assert f"they are {span(split.value)}." in text
+    assert f"they are {span(split.value)} over many splits." in text
     assert f"Leak-free, the accuracies are {span(leak_free.value)}" in text
     assert f"always predicting the commonest class gives {percent(commonest)} %" in text
     assert f"corrected for twelve comparisons: {p_values.min():.2f})" in text
@@ -91,10 +91,29 @@ def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
     )
     text = page("README.md")
     assert f"balanced accuracy of {first} with a random split" in text
-    assert f"and of {second} leak-free; guessing gives {percent(guessing)} %" in text
+    assert f"and of {second} leak-free; chance is {percent(guessing)} %" in text
     for key in ("cry2", "table3.sleepy_hungry.proposed"):
         row = judged.loc[f"{key}.balanced_accuracy", "leak_free"]
         assert f"({row.n:.0f} clips of {row.n_infants:.0f} infants)" in text
+
+
+def test_the_findings_about_table_3_are_measured(judged: pd.DataFrame) -> None:
+    row, text = "table3.sleepy_hungry", page("README.md")
+    for metric in ("accuracy", "balanced_accuracy"):
+        ensemble = judged.value.loc[f"{row}.proposed.{metric}"]
+        assert ensemble["leak_free"] > ensemble["paper"]
+    assert "Paper A's ensemble does not fall." in text
+    published = claims.published().set_index("key").value.astype(float)[f"{row}.svm.accuracy"]
+    always = judged.loc[f"{row}.majority.accuracy", "leak_free"].value
+    models = [f"{row}.{model}.accuracy" for model in ("svm", "ae_dnn", "proposed")]
+    assert (judged.value.loc[models] < always).all()
+    assert (judged.value.loc[f"{row}.svm.accuracy"] > published).all()
+    assert f"The SVM exceeds its published {percent(published)} %, but none" in text
+    free = judged.xs("leak_free", level="protocol").low
+    assert (
+        free[[f"{row}.{m}.balanced_accuracy" for m in ("svm", "ae_dnn", "proposed")]] < 0.5
+    ).all()
+    assert free["cry2.balanced_accuracy"] < 0.25
 
 
 def test_how_many_readings_reach_a_figure(judged: pd.DataFrame) -> None:
@@ -206,7 +225,9 @@ def test_how_often_intervals_cover_and_tests_reject_in_simulations() -> None:
 
 
 def test_what_a_corpus_of_this_size_can_show() -> None:
-    parts = {part.split()[0]: part for part in claims.benchmark_output("power").strip().split("\n\n")}
+    parts = {
+        part.split()[0]: part for part in claims.benchmark_output("power").strip().split("\n\n")
+    }
     assert parts["220"].startswith("220 DonateACry's own donors, 200 simulated corpora a point")
     enough = {n: re.findall(r"80% of corpora: .+ score ([\d.]+)", p) for n, p in parts.items()}
     weak = {
