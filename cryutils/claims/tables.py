@@ -55,7 +55,7 @@ class Layout:
     A model named `COMMONEST` always gives the answer that most clips of its group have, or of
     all groups where its own is "". `splits` are the columns with their words, `metrics` those
     shown, in order. `of_table1`: the paper's figures are of the classes in its Table 1, and
-    stand beside no others. `note`: a sentence that pages show with the table.
+    are compared with no others. `note`: a sentence that pages show with the table.
     """
 
     title: str
