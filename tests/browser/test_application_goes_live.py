@@ -60,8 +60,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Ser
 
 
 @contextmanager
-def visit(playwright: Playwright, home: Served, name: str, devices: list[str]) -> Iterator[Page]:
-    """A caregiver's page, logged in, in a telephone's browser with these devices.
+def visit(
+    playwright: Playwright, home: Served, name: str, devices: list[str],
+    screen: dict[str, int] = PHONE,
+) -> Iterator[Page]:  # fmt: skip
+    """A caregiver's page, logged in, in a touch screen's browser with these devices.
 
     Fails if the page asks another site for anything, or anything goes wrong in it.
     """
@@ -69,7 +72,7 @@ def visit(playwright: Playwright, home: Served, name: str, devices: list[str]) -
     browser = playwright.chromium.launch(
         executable_path=find_chromium(playwright), args=[*ARGUMENTS, *devices]
     )
-    page = browser.new_context(viewport=PHONE).new_page()  # type: ignore[arg-type]
+    page = browser.new_context(viewport=screen, has_touch=True).new_page()  # type: ignore[arg-type]
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -280,3 +283,63 @@ def test_it_fits_a_telephone_and_is_used_by_keyboard_on_light_and_dark(
         page.emulate_media(color_scheme="dark")
         page.reload()
         can_be_read(page, "dark", bar=4.5)
+
+
+SCREENS = ({"width": 390, "height": 664}, {"width": 1280, "height": 600})
+# The lowest thing on the page: whether it is in sight, and nothing else lies over it.
+LAST_IS_IN_SIGHT = """() => {
+  const parts = [...document.querySelectorAll("button, input, select, a, td, p, li")]
+    .filter((part) => part.checkVisibility() && part.getBoundingClientRect().height);
+  const last = parts.reduce((low, part) =>
+    part.getBoundingClientRect().bottom > low.getBoundingClientRect().bottom ? part : low);
+  const { left, right, top, bottom } = last.getBoundingClientRect();
+  if (bottom > innerHeight) return false;
+  const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  return last.contains(seen) || seen.contains(last);
+}"""
+
+
+def scroll(page: Page, how: str) -> None:
+    """Move down by one swipe, by one turn of the wheel, or by one key."""
+    size = page.viewport_size
+    assert size is not None
+    x, low, high = size["width"] / 2, round(0.8 * size["height"]), round(0.3 * size["height"])
+    if how == "keyboard":
+        page.keyboard.press("PageDown")
+    elif how == "wheel":
+        page.mouse.move(x, low)
+        page.mouse.wheel(0, low - high)
+    else:
+        finger = page.context.new_cdp_session(page)
+        for y in range(low, high, -20):
+            kind = "touchStart" if y == low else "touchMove"
+            event = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+            finger.send("Input.dispatchTouchEvent", event)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        finger.detach()
+    page.wait_for_timeout(200)
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: f"{screen['width']} px wide")
+def test_every_tab_scrolls_to_its_end(
+    playwright: Playwright, home: Served, screen: dict[str, int]
+) -> None:
+    with home.store as store:
+        log = store.infants.infant("Mia", user="ann")
+        for days in range(20):
+            start = time.time() - 86_400 * days - 900
+            log.append(log.begin("test"), [Reading(start, "hungry"), Reading(start + 1, "tired")])
+    with visit(playwright, home, "ann", DEVICES, screen) as page:
+        needed = 0
+        for how in ("touch", "wheel", "keyboard"):
+            for title, content in TABS.items():
+                page.get_by_role("tab", name=title).tap()
+                page.locator(content).first.wait_for()
+                swipes = 0
+                while not page.evaluate(LAST_IS_IN_SIGHT):
+                    assert swipes < 20, f"{title} does not scroll to its end by {how}"
+                    scroll(page, how)
+                    swipes += 1
+                needed += swipes
+                page.evaluate("document.getElementById('rendered_cells').scrollTo(0, 0)")
+        assert needed >= 3 * len(TABS) / 2  # else the page fits the screen and nothing is tested
