@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from cryutils._io.paths import writing
 from cryutils.app.store.log import Log
@@ -13,6 +14,8 @@ from cryutils.errors import InputError
 __all__ = ["export"]
 
 _AT_ONCE = 50_000  # readings in memory
+# A spreadsheet runs a cell that begins so. (Tabs and line ends are spelled out in the store.)
+_FORMULA = ("=", "+", "-", "@")
 
 
 def export(
@@ -22,8 +25,9 @@ def export(
 
     A row a reading, times in UTC; `corrected` where a caregiver said otherwise; `probabilities`,
     `sound` and `face` as JSON by state. Its suffix, .csv or .parquet, is the format. Returns how
-    many readings it wrote; the file is there whole or not at all. Raises InputError for another
-    suffix.
+    many readings it wrote. The file is complete or absent, and only its owner may read it. In a CSV,
+    a text that a spreadsheet would run as a formula has an apostrophe in front. Raises InputError
+    for another suffix.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -38,14 +42,24 @@ def export(
         "probabilities": text, "sound": text, "face": text, "note": text,
     })  # fmt: skip
     rows = chain.from_iterable(log.entries(since, until) for log in logs)
+    clean = _without_formulas if path.suffix.lower() == ".csv" else dict
     n = 0
     with writing(path) as part, writers[path.suffix.lower()](part, schema) as writer:
+        part.chmod(0o600)
         while some := list(islice(rows, _AT_ONCE)):
             times = [{"time": round(row["time"] * 1e6)} for row in some]
             table = [
-                {name: (row | time)[name] for name in schema.names}
+                clean({name: (row | time)[name] for name in schema.names})
                 for row, time in zip(some, times, strict=True)
             ]
             writer.write_table(pa.Table.from_pylist(table, schema))
             n += len(some)
     return n
+
+
+def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:
+    """Return `row` with an apostrophe before each text that looks like a formula."""
+    return {
+        name: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+        for name, cell in row.items()
+    }

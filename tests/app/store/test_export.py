@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -44,6 +45,27 @@ def test_every_reading_is_a_row(name: str, logs: list[Log], apart: Path) -> None
     assert json.loads(frame.probabilities[0]) == {"hungry": 0.75}
     assert frame.note.fillna("")[10] == "hidden" and frame.source[11] == "cry.wav"
     assert frame.cry.isna().sum() == 11 and json.loads(frame.face[11]) == {"tired": 1.0}
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_spreadsheet_runs_no_cell_of_a_csv(start: str, store: Store, apart: Path) -> None:
+    text = f"{start}HYPERLINK(1)"
+    shown = ascii(text)[1:-1] if start.isspace() else f"'{text}"
+    log = store.infants.add("Mia's =twin", user="demo")
+    log.append(log.begin(text), [Reading(START, "hungry", {"hungry": 1.0}, note=text)])
+    export([log], apart / "log.csv")
+    with (apart / "log.csv").open(newline="") as lines:
+        (row,) = csv.DictReader(lines)
+    assert row["source"] == row["note"] == shown
+    assert row["infant"] == "Mia's =twin" and row["verdict"] == "hungry"
+    export([log], apart / "log.parquet")
+    assert table(apart / "log.parquet").note[0] == shown.removeprefix("'")
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
+def test_only_its_owner_may_read_an_export(name: str, logs: list[Log], apart: Path) -> None:
+    export(logs, apart / name)
+    assert (apart / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_since_and_until_choose_readings(logs: list[Log], apart: Path) -> None:
