@@ -25,9 +25,9 @@ def export(
 
     A row a reading, times in UTC; `corrected` where a caregiver said otherwise; `probabilities`,
     `sound` and `face` as JSON by state. Its suffix, .csv or .parquet, is the format. Returns how
-    many readings it wrote. The file is complete or absent, and only its owner may read it. In a CSV,
-    a text that a spreadsheet would run as a formula has an apostrophe in front. Raises InputError
-    for another suffix.
+    many readings it wrote. The file is complete or absent, and only its owner may read it. In a
+    CSV, a text that a spreadsheet would run as a formula has an apostrophe in front. Raises
+    InputError for another suffix.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
