@@ -36,7 +36,7 @@ PERIODS: dict[Literal["hour", "day", "week"], float] = {
 }  # fmt: skip
 LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # what is older says nothing about now
-EPISODE_S = 900.0  # how far back a tap reaches
+EPISODE_S = 900.0  # how far back a tap reaches at most, within one session
 THUMB = ipywidgets.Layout(width="auto", height="44px")
 # The states' colours of the live page's script, on light and on dark.
 INKS, GLOWS = (
@@ -112,18 +112,25 @@ class Dashboard(ipywidgets.VBox):
         now, by = self._clock(), self._period.value
         try:
             newest = list(self._log.readings(since=now - EPISODE_S))
+            sessions = self._log.sessions()
             summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
         except (InputError, StoreUnavailable) as error:
             self._now.value = f"<p>{html.escape(sentence(error))}</p>"
             return
         here = datetime.fromtimestamp(now, store.log.zone(self.zone))
         self._now.value = f"{STYLE}{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
-        self._show_taps(newest)
+        self._show_taps(newest, [session["started"] for session in sessions])
         self._history.value = _history(summary, self._states, by)
 
-    def _show_taps(self, newest: Sequence[Reading]) -> None:
-        """Ask about the last thing that was said, if a state was named lately."""
+    def _show_taps(self, newest: Sequence[Reading], starts: Sequence[float]) -> None:
+        """Ask about the last state that was named lately, within its session.
+
+        starts: when each session began, in s since 1970.
+        """
         episode = _episode(newest)
+        if episode:
+            began = max((start for start in starts if start <= episode[-1][-1].time), default=0.0)
+            episode = _episode([reading for reading in newest if reading.time >= began])
         if episode[:1] and self._episode[:1] and episode[0][0] == self._episode[0][0]:
             self._episode = episode  # the same goes on: leave the buttons under the finger
             return
@@ -148,7 +155,8 @@ class Dashboard(ipywidgets.VBox):
             try:
                 for stretch in stretches:
                     self._log.correct(*stretch)
-                words = f"Noted: {html.escape(verdict)}. Another tap changes it."
+                minutes = self._minutes(stretches[0][0], stretches[-1][1])
+                words = f"Noted: {html.escape(verdict)}, {minutes}. Another tap changes it."
                 if self._keep is not None and any([self._keep(*each) for each in stretches]):
                     words += " Its sound is kept."
             except (InputError, StoreUnavailable) as error:
@@ -158,6 +166,12 @@ class Dashboard(ipywidgets.VBox):
 
         button.on_click(note)
         return button
+
+    def _minutes(self, start: float, stop: float) -> str:
+        """Return a time of day, or from when to when: "14:02 to 14:09"."""
+        zone = store.log.zone(self.zone)
+        times = [f"{datetime.fromtimestamp(time, zone):%H:%M}" for time in (start, stop)]
+        return " to ".join(dict.fromkeys(times))
 
 
 def sentence(error: InputError | StoreUnavailable) -> str:

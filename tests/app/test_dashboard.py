@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -146,11 +147,36 @@ def test_one_tap_corrects_what_was_last_said_and_another_changes_it(log: Log, cl
     assert (first["verdict"], first["user"]) == ("tired", "robin")
     corrected = [row["corrected"] for row in log.entries()]
     assert corrected == [None, None, "tired", "tired", None, "tired"]
-    assert "Noted: tired." in shown(dashboard)
+    assert "Noted: tired, " in shown(dashboard)
 
     clock.now += 1
     taps(dashboard)["Yes"].click()
     assert [row["verdict"] for row in log.corrections()] == ["tired", "tired", "hungry", "hungry"]
+
+
+def test_a_tap_stops_at_the_session_and_says_which_minutes_it_covers(
+    log: Log, clock: Clock
+) -> None:
+    clock.now = 1_800_000_000.0  # 08:00 UTC
+    say(log, clock, "hungry", "hungry")
+    clock.now += 120
+    say(log, clock, *["hungry"] * 130)
+    dashboard = Dashboard(log, STATES, clock=clock)
+    taps(dashboard)["No: pain"].click()
+    assert [row["corrected"] for row in log.entries()] == [None, None, *["pain"] * 130]
+    assert "Noted: pain, 08:00 to 08:02. Another tap changes it." in shown(dashboard)
+
+
+def test_a_session_without_a_state_leaves_the_question_about_the_one_before(
+    log: Log, clock: Clock
+) -> None:
+    say(log, clock, "hungry")
+    clock.now += 10
+    say(log, clock, "hungry")
+    clock.now += 10
+    say(log, clock, NO_CRY)
+    taps(Dashboard(log, STATES, clock=clock))["No: pain"].click()
+    assert [row["corrected"] for row in log.entries()] == [None, "pain", None]
 
 
 def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(
@@ -160,7 +186,7 @@ def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(
     stretches: list[tuple[float, float, str]] = []
     dashboard = Dashboard(log, STATES, keep=lambda *each: bool(stretches.append(each)), clock=clock)
     taps(dashboard)["No: pain"].click()
-    assert "Noted: pain. Another tap changes it." in shown(dashboard)
+    assert re.search(r"Noted: pain, [\d:to ]+\. Another tap changes it\.", shown(dashboard))
     assert stretches == [(clock.now - 1.5, clock.now - 1, "pain"), (clock.now, clock.now, "pain")]
 
     dashboard = Dashboard(log, STATES, keep=lambda *_: True, clock=clock)
