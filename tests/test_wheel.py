@@ -1,7 +1,7 @@
 """An installed wheel, without the clone and without the extras, gives the whole course.
 
-The wheel is unpacked and run in processes of its own, from an empty folder. The packages of every
-extra are refused there, as if nobody had installed them.
+The tests unpack the wheel and run it in subprocesses, from an empty folder. Imports of the extras'
+packages are refused there, as if they were not installed.
 """
 
 from __future__ import annotations

@@ -112,25 +112,27 @@ class Dashboard(ipywidgets.VBox):
         now, by = self._clock(), self._period.value
         try:
             newest = list(self._log.readings(since=now - EPISODE_S))
-            sessions = self._log.sessions()
+            episode = self._latest(newest)
             summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
         except (InputError, StoreUnavailable) as error:
             self._now.value = f"<p>{html.escape(sentence(error))}</p>"
             return
         here = datetime.fromtimestamp(now, store.log.zone(self.zone))
         self._now.value = f"{STYLE}{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
-        self._show_taps(newest, [session["started"] for session in sessions])
+        self._show_taps(episode)
         self._history.value = _history(summary, self._states, by)
 
-    def _show_taps(self, newest: Sequence[Reading], starts: Sequence[float]) -> None:
-        """Ask about the last state that was named lately, within its session.
+    def _latest(self, newest: Sequence[Reading]) -> list[list[Reading]]:
+        """Return the runs of the last state that was named lately, within its session."""
+        if not (episode := _episode(newest)):
+            return []
+        last = episode[-1][-1].time
+        starts = [session["started"] for session in self._log.sessions()]
+        began = max((start for start in starts if start <= last), default=0.0)
+        return _episode([reading for reading in newest if reading.time >= began])
 
-        starts: when each session began, in s since 1970.
-        """
-        episode = _episode(newest)
-        if episode:
-            began = max((start for start in starts if start <= episode[-1][-1].time), default=0.0)
-            episode = _episode([reading for reading in newest if reading.time >= began])
+    def _show_taps(self, episode: list[list[Reading]]) -> None:
+        """Ask whether the state of this episode was right."""
         if episode[:1] and self._episode[:1] and episode[0][0] == self._episode[0][0]:
             self._episode = episode  # the same goes on: leave the buttons under the finger
             return

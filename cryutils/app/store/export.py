@@ -33,7 +33,8 @@ def export(
     from pyarrow import csv, parquet
 
     writers = {".csv": csv.CSVWriter, ".parquet": parquet.ParquetWriter}
-    if path.suffix.lower() not in writers:
+    suffix = path.suffix.lower()
+    if suffix not in writers:
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
     text, number = pa.string(), pa.float64()
     schema = pa.schema({
@@ -42,9 +43,9 @@ def export(
         "probabilities": text, "sound": text, "face": text, "note": text,
     })  # fmt: skip
     rows = chain.from_iterable(log.entries(since, until) for log in logs)
-    clean = _without_formulas if path.suffix.lower() == ".csv" else dict
+    clean = _without_formulas if suffix == ".csv" else dict
     n = 0
-    with writing(path) as part, writers[path.suffix.lower()](part, schema) as writer:
+    with writing(path) as part, writers[suffix](part, schema) as writer:
         part.chmod(0o600)
         while some := list(islice(rows, _AT_ONCE)):
             times = [{"time": round(row["time"] * 1e6)} for row in some]
