@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils._io.paths import file_digest
-from cryutils.audio.files import heard_s
+from cryutils.audio.files import check_length, inspect
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.datasets.donateacry import REASONS, FileName, parse_name
 from cryutils.errors import InputError, printable
@@ -144,9 +144,12 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
         # Decoded whole: a header may lie, and damage may show in the last sample alone.
-        duration_s = heard_s(path) if info.has_audio else info.duration_s
+        heard = inspect(path) if info.has_audio else None
+        if heard is not None:
+            check_length(heard, path)
     except InputError as error:
         return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+    duration_s = info.duration_s if heard is None else heard.duration_s
     clip = Clip(
         id=item,
         path=path,
@@ -161,11 +164,15 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         sex=name.sex if name else None,
         age=name.age if name else None,
     )
+    problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
+    if heard is not None:
+        problems += [Problem("changed", item, what) for what in heard.changes]
+        problems += [Problem("doubtful", item, what) for what in heard.doubts]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
-        return [clip, Problem("doubtful", item, what)]
-    return [clip]
+        problems.append(Problem("doubtful", item, what))
+    return [clip, *problems]
 
 
 def _with_stills(clips: Sequence[Clip]) -> list[Clip]:

@@ -26,6 +26,7 @@ from cryutils._io.media import (
     check_times,
     damaged_within,
     decoding,
+    late_s,
     picture_stream,
     whole,
 )
@@ -87,10 +88,11 @@ T = TypeVar("T", bound=_Timed)
 
 
 def shots(path: Path) -> Iterator[Shot]:
-    """Yield the pictures of the file at `path` in the order of their times, the first at 0 s.
+    """Yield the pictures of the file at `path` in the order of their times.
 
-    What a file that was cut short still holds is given. Raises InputError for a file that is
-    missing, empty, damaged before its end, or holds no pictures.
+    Times count from the start of the file: if its pictures start 0.7 s after its sound, a black one
+    comes first. What a file that was cut short still holds is given. Raises InputError for a file
+    that is missing, empty, damaged before its end, or holds no pictures.
     """
     check_file(path)
     if path.suffix.lower() in STILL:
@@ -135,6 +137,9 @@ def _of_video(path: Path) -> Iterator[Shot]:
             if empty:
                 is_safe = stream.codec_context.name not in _NAMED_PROFILES
                 matrix, empty = _display_matrix(frame) if is_safe else None, False
+                if start_s:
+                    first = Shot(path, start_s, length_s, frame, converter, matrix)
+                    yield Shot(path, Fraction(0), start_s, np.zeros_like(first.pixels()))
             yield Shot(path, start_s, length_s, frame, converter, matrix)
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
@@ -145,14 +150,14 @@ def _timed(
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (start in s, length in s, frame); what has no time follows at the stated rate."""
     gap = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-    origin = Fraction(0)
+    late, origin = late_s(container, stream, path), Fraction(0)
     previous: Fraction | None = None
     for count, frame in enumerate(_undamaged(container, stream, path), 1):
         check_size(frame.width, frame.height, path)  # which may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit
         if previous is None:
-            start_s, origin = Fraction(0), stated or Fraction(0)
+            start_s, origin = late, (stated or Fraction(0)) - late
         elif stated is None:
             start_s = previous + gap
         else:
