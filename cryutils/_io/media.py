@@ -27,9 +27,15 @@ __all__ = [
     "late_s", "picture_stream", "probe", "stated_s", "whole",
 ]  # fmt: skip
 
-SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
-VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
-STILL = frozenset({".jpg", ".jpeg", ".png"})
+SOUND = frozenset({
+    ".wav", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".m4b", ".aac", ".aif", ".aiff",
+    ".amr", ".awb", ".au", ".wma", ".3gp", ".3ga", ".caf", ".mka", ".weba", ".webm", ".wv",
+})  # fmt: skip
+VIDEO = frozenset({
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg",
+    ".wmv", ".3g2", ".flv", ".ogv",
+})  # fmt: skip
+STILL = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".avif", ".heic", ".heif"})
 # Of `av.open`: a playlist in disguise must not reach the network, nor a title in bytes of some
 # other encoding hide the recording.
 OPENING: dict[str, Any] = {

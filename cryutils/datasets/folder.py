@@ -19,7 +19,7 @@ from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils._io.paths import file_digest
 from cryutils.audio.files import check_length, inspect
 from cryutils.datasets.corpus import Clip, Problem
-from cryutils.datasets.donateacry import REASONS, FileName, parse_name
+from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["index", "merge_copies", "walk"]
@@ -46,7 +46,8 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     with ThreadPoolExecutor() as pool:
         outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
     problems += [row for row in outcomes if isinstance(row, Problem)]
-    clips = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    clips, copies = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    problems += copies
     if not clips:
         error = InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
@@ -102,8 +103,14 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
         else:
-            problems.append(Problem("left out", item, "not a sound, video or picture"))
+            problems.append(Problem("left out", item, _unknown(path)))
     return files, problems
+
+
+def _unknown(path: Path) -> str:
+    suffix = printable(path.suffix)
+    what = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+    return f"{what}; rename it if it is a sound, video or picture"
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
@@ -175,17 +182,24 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
     return [clip, *problems]
 
 
-def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
-    """Give each sound without pictures the still of its stem, and drop that still's own clip."""
-    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
-    paired = [
-        replace(clip, still=stills[clip.path.with_suffix("")], has_video=True)
-        if not clip.has_video and clip.path.with_suffix("") in stills
-        else clip
-        for clip in clips
-    ]
-    taken = {clip.still for clip in paired}
-    return [clip for clip in paired if clip.path not in taken]
+def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Give each sound without pictures the still of its stem, and drop that still's own clip.
+
+    A still beside a video of its stem is dropped as well: the two are one Live Photo.
+    """
+    stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
+    paired, problems, taken = [], [], set()
+    for clip in clips:
+        still = stills.get(clip.path.with_suffix(""))
+        if still is not None and still is not clip:
+            taken.add(still.id)
+            if clip.has_video:
+                what = f"the same moment as {Path(clip.id).name} beside it, a Live Photo"
+                problems.append(Problem("left out", still.id, what))
+            else:
+                clip = replace(clip, still=still.path, has_video=True)
+        paired.append(clip)
+    return [clip for clip in paired if clip.id not in taken], problems
 
 
 def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
@@ -195,6 +209,9 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
     except InputError as error:
         if len(folders) >= 2:
             return folders[0], folders[1], None
+        infant = app_instance(path.name)
+        if folders and infant and path.suffix.lower() not in _UPLOADS:
+            return folders[0], infant, None
         raise InputError(
             "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
             f" {str(error).removeprefix(f'{path.name}: ')}"
@@ -257,7 +274,7 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
     """Return what is likely to be a mistake: names that look alike."""
     problems: list[Problem] = []
-    for level, field in enumerate(("label", "infant")):
+    for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)
         cases: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
@@ -267,7 +284,7 @@ def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
                 forms[name].add(names[level])
             cases[name.casefold()].add(name)
         problems += [
-            Problem("doubtful", name, f"a {field} in two Unicode forms, taken as one")
+            Problem("doubtful", name, f"{article} {field} in two Unicode forms, taken as one")
             for name, spelled in sorted(forms.items())
             if len(spelled) > 1
         ] + [

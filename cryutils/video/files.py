@@ -46,6 +46,8 @@ Matrix = npt.NDArray[np.int32]
 # Their colour profile has a name, which PyAV (18.1) frees twice once side data is asked for. So a
 # PNG among videos isn't turned; one that is called .png is `pictures`'.
 _NAMED_PROFILES = frozenset({"png", "apng"})
+_MOST_STRETCH = 4  # a larger or smaller aspect of pixels is a damaged header
+_HDR = (16, 18)  # transfer functions PQ and HLG (ITU-T H.273); swscale maps their tones
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
 
 
@@ -59,9 +61,13 @@ class Shot:
     _held: Pixels | VideoFrame
     _converter: VideoReformatter | None = None
     _matrix: Matrix | None = None
+    _aspect: Fraction = Fraction(1)  # width of a pixel over its height
 
     def pixels(self) -> Pixels:
-        """Return the picture, upright, uint8 (height, width, 3) RGB. Raises InputError."""
+        """Return the picture, uint8 (height, width, 3) RGB. Raises InputError.
+
+        Upright, with square pixels, and HDR (PQ, HLG) mapped to sRGB.
+        """
         if isinstance(self._held, np.ndarray):
             return self._held
         has_alpha = any(part.is_alpha for part in self._held.format.components)
@@ -71,10 +77,19 @@ class Shot:
         return np.ascontiguousarray(upright, np.uint8)
 
     def _converted(self, frame: VideoFrame, kind: str) -> npt.NDArray[Any]:
+        from av.video.reformatter import ColorPrimaries, ColorTrc
+
         assert self._converter is not None
+        width, height = frame.width, frame.height
+        if self._aspect > 1:
+            width = round(width * self._aspect)
+        elif self._aspect < 1:
+            height = round(height / self._aspect)
+        srgb = {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
+        colours = srgb if frame.color_trc in _HDR else {}
         with decoding(self.path):
             # One converter for all frames: it takes 0.04 ms a frame of 224 px, a fresh one 2 ms.
-            return self._converter.reformat(frame, format=kind).to_ndarray()
+            return self._converter.reformat(frame, width, height, kind, **colours).to_ndarray()
 
 
 class _Timed(Protocol):
@@ -131,6 +146,7 @@ def _of_video(path: Path) -> Iterator[Shot]:
         check_size(stream.codec_context.width, stream.codec_context.height, path)
         stream.codec_context.thread_count = 1  # clips run in parallel
         converter, matrix, empty = VideoReformatter(), None, True
+        aspect = _pixel_aspect(stream)
         for start_s, length_s, frame in _timed(container, stream, path):
             # Of the first alone: a frame that was asked for its side data is part of a
             # cycle, and waits, pixels and all, until Python looks for such.
@@ -138,11 +154,19 @@ def _of_video(path: Path) -> Iterator[Shot]:
                 is_safe = stream.codec_context.name not in _NAMED_PROFILES
                 matrix, empty = _display_matrix(frame) if is_safe else None, False
                 if start_s:
-                    first = Shot(path, start_s, length_s, frame, converter, matrix)
+                    first = Shot(path, start_s, length_s, frame, converter, matrix, aspect)
                     yield Shot(path, Fraction(0), start_s, np.zeros_like(first.pixels()))
-            yield Shot(path, start_s, length_s, frame, converter, matrix)
+            yield Shot(path, start_s, length_s, frame, converter, matrix, aspect)
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
+
+
+def _pixel_aspect(stream: VideoStream) -> Fraction:
+    """Return the width of a pixel over its height, as a film from tape or DVD states it."""
+    stated = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    if not stated or not Fraction(1, _MOST_STRETCH) <= stated <= _MOST_STRETCH:
+        return Fraction(1)
+    return Fraction(stated)
 
 
 def _timed(
