@@ -16,6 +16,7 @@ from . import scripts as scripts
 from . import serve as serve
 from . import store as store
 from . import upload as upload
+from . import writer as writer
 from .clip_view import Sound as Sound
 from .live import LiveAnalysis as LiveAnalysis
 from .player import CryPlayer as CryPlayer

@@ -10,6 +10,8 @@ from __future__ import annotations
 import html
 import math
 import os
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +58,14 @@ the cause (Lockhart-Bouron et al. 2023).</p>
 """
 
 
+@dataclass(eq=False)
+class _Session:
+    """A session of the live analysis: its infant, and its number once the log has it."""
+
+    infant: int | None
+    number: int | None = None
+
+
 class Page(ipywidgets.VBox):
     """Live analysis, dashboard, infants, and what to expect, for whoever the ticket belongs to.
 
@@ -65,7 +75,7 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self._store, self._ticket = store, ticket
-        self._heard, self._session = None, None  # whom the live analysis is of
+        self._session = _Session(None)  # of the live analysis
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         self._infant = ipywidgets.Dropdown(description="Infant")
@@ -170,27 +180,25 @@ class Page(ipywidgets.VBox):
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
         note = monitor.note.replace("_", " ")  # of labels
         source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
-        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=source)
+        log = partial(self._write, self._session)
+        live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source)
         live.observe(self._on_listening, names="listening")
         return live
 
     def _on_listening(self, change: Any) -> None:
-        waits = change.owner.waiting > 0  # readings of the session before
-        self._infant.disabled = change.new or waits
-        if change.new and not waits:
-            self._heard, self._session = self._infant.value, None
+        self._infant.disabled = change.new
+        if change.new:
+            self._session = _Session(self._infant.value)
+            change.owner.log_to(partial(self._write, self._session))
             self._forget()
 
-    def _write(self, readings: list[Reading]) -> None:
-        if self._heard is None:
+    def _write(self, session: _Session, readings: list[Reading]) -> None:
+        """Log a session's readings, in the thread of the live analysis's `Writer`."""
+        if session.infant is None:
             raise InputError("no infant is there yet: add one under Infants, then start again")
-        try:
-            log = self._store.infants.infant(self._heard, user=self._caregiver())
-            self._session = self._session or log.begin(SOURCE)
-            log.append(self._session, readings)
-        except StoreUnavailable as error:
-            raise InputError("it can't be reached now") from error
-        self._infant.disabled = self._live.listening
+        log = self._store.infants.infant(session.infant, user=self._caregiver())
+        session.number = session.number or log.begin(SOURCE)
+        log.append(session.number, readings)
 
     def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
         if self._clips and self._keeps.value:
@@ -198,9 +206,9 @@ class Page(ipywidgets.VBox):
 
     def _keep(self, start: float, stop: float, label: str) -> bool:
         """Keep the sound of what was corrected, where it is the chosen infant's; return whether."""
-        if self._clips is None or self._heard != self._infant.value:
+        if self._clips is None or self._session.infant != self._infant.value:
             return False
-        return self._clips.keep(label, f"infant-{self._heard}", start, stop) is not None
+        return self._clips.keep(label, f"infant-{self._session.infant}", start, stop) is not None
 
     def _forget(self, _change: Any = None) -> None:
         if self._clips:

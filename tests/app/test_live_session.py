@@ -133,3 +133,5 @@ def test_a_killed_database_is_said_and_loses_no_reading(
                 answered = set(session.times)
                 assert logged(server) >= before
                 until(lambda: logged(server) >= answered, "what waited is written")
+                assert server.log.count("can't be written: its server can't be reached") == 1
+                assert server.log.count("the caregiver log is written again") == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -318,6 +321,37 @@ def test_sound_is_kept_where_both_say_so_and_of_the_infant_that_was_heard(
     press(page, "Yes")
     assert "Noted: hungry" in text(page) and "is kept." not in text(page)
     assert len(list((apart / "ours").rglob("*.wav"))) == 1
+
+
+def test_a_log_that_is_locked_delays_no_answer_and_becomes_no_gap(
+    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    page = Page(home, home.logins.begin("ann"))
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    answers: list[dict[str, Any]] = []
+    live.send = lambda content, *_: answers.append(content)
+    live.listening = True
+    noise = np.random.default_rng(0).normal(0, 0.1, 12_000).astype("<f4").tobytes()
+    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for k in range(16):
+            begun = time.monotonic()
+            content = {"type": "sound", "number": k, "at": (k + 1) / 4, "sr": 48_000}
+            live._handle_custom_msg(content, [memoryview(noise)])
+            assert time.monotonic() - begun < 1
+            time.sleep(0.2)
+        assert "The log can't be written now (it does not answer)" in live.notice
+        live.listening = False
+        assert live.waiting == len([r for answer in answers for r in answer["readings"]]) >= 7
+        other.execute("ROLLBACK")
+    live.listening = True
+    live.listening = False
+    times = [reading["time"] for answer in answers for reading in answer["readings"]]
+    readings = list(home.infants.infant("Mia", user="ann").readings())[1:]
+    assert [reading.time for reading in readings] == times
+    assert GAP not in {reading.verdict for reading in readings}
+    assert (live.waiting, live.notice) == (0, "")
 
 
 def test_what_is_heard_is_in_the_chosen_infant_s_log(

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from cryutils.app.readings import GAP
 
 __all__ = [
-    "KEYS", "QUARTER_S", "VERSION", "Database", "Row", "Span", "StoreUnavailable", "corrected",
-    "quarter",
+    "AWAY", "BROKEN", "FULL", "KEYS", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
+    "StoreUnavailable", "corrected", "quarter",
 ]  # fmt: skip
 
 VERSION = 2  # of the tables; 1 had no `quarters`
@@ -54,6 +54,13 @@ def corrected(reading: Row, corrections: Iterable[Row]) -> str:
     return verdict
 
 
+# Why a store can't be used, for those who only see the page.
+FULL = "its disk is full"
+LOCKED = "another program has locked it"
+AWAY = "its server can't be reached"
+BROKEN = "the database reports an error"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """From `start` on, and before `stop`; None leaves that end open. A condition on a column."""
@@ -65,8 +72,12 @@ class Span:
 class StoreUnavailable(OSError):
     """The database can't be reached, or has no room; what it acknowledged before is in it."""
 
-    def __init__(self, why: object, shown: str) -> None:
-        """Say `why`, the first line of it, of the store that is `shown` without its password."""
+    def __init__(self, why: object, shown: str, reason: str) -> None:
+        """Say `why`, the first line of it, of the store that is `shown` without its password.
+
+        `reason` is the same for caregivers: FULL, LOCKED, AWAY or BROKEN.
+        """
+        self.reason = reason
         line = (str(why).splitlines() or ["no reason"])[0]
         super().__init__(errno.EIO, f"the store can't be used now ({line})", shown)
 
