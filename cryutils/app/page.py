@@ -101,7 +101,7 @@ class Page(ipywidgets.VBox):
     def log(self) -> Log:
         """The chosen infant's log, if it is still this caregiver's."""
         if self._infant.value is None:
-            raise InputError("No infant is there yet: add one under Infants.")
+            raise InputError("No infant is chosen: choose one above, or add one under Infants.")
         return self._store.infants.infant(self._infant.value, user=self._caregiver())
 
     @property
@@ -117,18 +117,37 @@ class Page(ipywidgets.VBox):
             self._infant.value = log.id
 
     def share(self, other: str) -> str:
-        """Share the chosen infant with another caregiver; return what was done."""
+        """Invite another caregiver to the chosen infant; return what was done.
+
+        The words are the same whether there is such a user or not.
+        """
         user = self._caregiver()
         self._store.infants.share(self.log.id, other, user=user)
         self.renew()
-        return f"{self.log.name} is now shared with {', '.join(self.log.caregivers())}."
+        return f"If somebody is called {other.strip()} here, they will be asked."
 
     def unshare(self, other: str) -> str:
         """Share the chosen infant with another caregiver no longer; return what was done."""
         log = self.log
         self._store.infants.unshare(log.id, other, user=self._caregiver())
         self.renew()
-        return f"{log.name} is no longer shared with {other}."
+        return f"{log.name} is not shared with {other.strip()} any more."
+
+    def invitations(self) -> list[tuple[Log, str]]:
+        """The infants that others want to share with this caregiver, and who they are."""
+        return self._store.infants.invitations(user=self._caregiver())
+
+    def accept(self, log: Log) -> str:
+        """Accept an invitation; return what was done."""
+        self._store.infants.accept(log.id, user=self._caregiver())
+        self.renew()
+        return f"{log.name} is in your list now."
+
+    def decline(self, log: Log) -> str:
+        """Decline an invitation; return what was done."""
+        self._store.infants.decline(log.id, user=self._caregiver())
+        self.renew()
+        return f"{log.name} is not shared with you."
 
     def removable(self) -> Log:
         """Return the chosen infant's log, if this caregiver may remove it.
@@ -160,11 +179,25 @@ class Page(ipywidgets.VBox):
         return "Your password is changed. Log in with the new one, here and everywhere else."
 
     def renew(self) -> None:
-        """Show the infants that there are now."""
-        before, logs = self._infant.value, self.infants
-        self._infant.options = [(log.name, log.id) for log in logs]
-        if logs:
-            self._infant.value = before if before in {log.id for log in logs} else logs[0].id
+        """Show the infants that there are now, those from others last and never by themselves."""
+        before, user, logs = self._infant.value, self._caregiver(), self.infants
+        senders = self._store.infants.senders(user=user)
+        others = {log.id: [name for name in log.caregivers() if name != user] for log in logs}
+        shared = [log for log in logs if log.id in senders and others[log.id]]
+        home = [log for log in logs if log not in shared]
+        home.sort(key=lambda log: bool(others[log.id]))  # first those that nobody else reaches
+        options: list[tuple[str, int | None]] = []
+        for log in home:
+            suffix = f" (with {', '.join(others[log.id])})" if others[log.id] else ""
+            options.append((f"{log.name}{suffix}", log.id))
+        if shared and not home:
+            options = [("Choose an infant", None)]
+        # The name at the end: a long one can't push out whose infant it is.
+        options += [(f"from {senders[log.id] or 'somebody'}: {log.name}", log.id) for log in shared]
+        self._infant.options = options
+        if options:
+            ids = [number for _, number in options]
+            self._infant.value = before if before in ids else ids[0]
         self._show()
 
     def _caregiver(self) -> str:
@@ -195,7 +228,7 @@ class Page(ipywidgets.VBox):
     def _write(self, session: _Session, readings: list[Reading]) -> None:
         """Log a session's readings, in the thread of the live analysis's `Writer`."""
         if session.infant is None:
-            raise InputError("no infant is there yet: add one under Infants, then start again")
+            raise InputError("no infant is chosen: choose or add one, then start again")
         log = self._store.infants.infant(session.infant, user=self._caregiver())
         session.number = session.number or log.begin(SOURCE)
         log.append(session.number, readings)
@@ -236,6 +269,7 @@ class _Infants(ipywidgets.VBox):
     def __init__(self, page: Page) -> None:
         self._page = page
         self._list, self._answer = ipywidgets.HTML(), ipywidgets.HTML()
+        self._invitations = ipywidgets.VBox()
         text, hidden = ipywidgets.Text, ipywidgets.Password
         passwords = ("Old password", "New password", "New password again")
         rows = [
@@ -254,16 +288,31 @@ class _Infants(ipywidgets.VBox):
             _heading("No longer here"),
             self._row({}, {"Remove the infant above": self._remove}),
         ]
-        super().__init__([self._list, *rows, self._answer])  # last: no button moves as it comes
+        # The answer is last: no button moves as it comes.
+        super().__init__([self._list, self._invitations, *rows, self._answer])
 
     def look(self) -> None:
-        """List the infants, and who cares for each; what was answered before is out of date."""
+        """List infants, their caregivers and invitations; what was answered is out of date."""
         self._answer.value = ""
         lines = "".join(
             f"<li>{html.escape(log.name)}: {html.escape(', '.join(log.caregivers()))}</li>"
             for log in self._page.infants
         )
         self._list.value = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
+        shown, self._invitations.children = (
+            self._invitations.children,
+            [self._invitation(*invitation) for invitation in self._page.invitations()],
+        )
+        for widget in shown:
+            widget.close()
+
+    def _invitation(self, log: Log, sender: str) -> ipywidgets.VBox:
+        words = f"{html.escape(sender)} wants to share {html.escape(log.name)} with you."
+        answers = {
+            f"Accept {log.name} from {sender}": partial(self._page.accept, log),
+            f"Decline {log.name} from {sender}": partial(self._page.decline, log),
+        }
+        return ipywidgets.VBox([ipywidgets.HTML(f"<p>{words}</p>"), self._row({}, answers)])
 
     def _remove(self) -> str:
         """Remove the chosen infant where that was asked just now; else ask."""

@@ -103,10 +103,69 @@ def test_infants_are_added_and_shared_on_the_page(home: Store) -> None:
     assert choice(page).label == "Zoe <i>"
     assert "Zoe &lt;i&gt;: ann" in text(page)
     press(page, "Share the infant above with", Caregiver="ben")
-    assert "now shared with ann, ben" in text(page)
-    assert [log.name for log in home.infants.all(user="ben")] == ["Tom", "Zoe <i>"]
+    assert "If somebody is called ben here, they will be asked." in text(page)
+    assert [log.name for log in home.infants.all(user="ben")] == ["Tom"]
     press(page, "Add an infant", Name="Mia")
     assert "choose another" in text(page)
+
+
+def test_sharing_with_nobody_says_the_same(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    for button in ("Share the infant above with", "Stop sharing the infant above with"):
+        answers = []
+        for name in ("ben", "grampa"):
+            press(page, button, Caregiver=name)
+            answers.append(text(page).replace(name, "NAME"))
+        assert answers[0] == answers[1]
+
+
+def test_an_infant_from_another_is_accepted_first_and_never_chosen_by_itself(home: Store) -> None:
+    home.users.add("eve", PASSWORD)
+    decoys = [home.infants.add(name, user="eve") for name in ("Mia", "Міа", "MIA", "A", "M<i>")]
+    for log in decoys:
+        home.infants.share(log.id, "ann", user="eve")
+    mia = home.infants.infant("Mia", user="ann")
+    page = Page(home, home.logins.begin("ann"))
+    assert choice(page).options == (("Mia", mia.id),)
+    look_at(page, "Infants")
+    assert "eve wants to share Міа with you." in text(page)
+    assert "eve wants to share M&lt;i&gt; with you." in text(page)
+    press(page, "Decline M<i> from eve")
+    assert "wants to share M&lt;i&gt;" not in text(page) and "is not shared with you." in text(page)
+    for name in ("Mia", "Міа", "MIA", "A"):
+        press(page, f"Accept {name} from eve")
+    assert "wants to share" not in text(page) and "A is in your list now." in text(page)
+    labels = [f"from eve: {name}" for name in ("A", "MIA", "Mia", "Міа")]
+    for again in (page, Page(home, home.logins.begin("ann"))):
+        assert [label for label, _ in choice(again).options] == ["Mia", *labels]
+        assert choice(again).value == mia.id
+    page = Page(home, home.logins.begin("eve"))
+    labels = [label for label, _ in choice(page).options]
+    assert labels[:2] == ["M<i>", "A (with ann)"], "who gave it has it as their own"
+
+
+def test_who_has_infants_from_others_alone_chooses_each_time(
+    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    home.users.add("granny", PASSWORD)
+    mia = home.infants.infant("Mia", user="ann")
+    home.infants.share(mia.id, "granny", user="ann")
+    home.infants.accept(mia.id, user="granny")
+    page = Page(home, home.logins.begin("granny"))
+    assert [*choice(page).options] == [("Choose an infant", None), ("from ann: Mia", mia.id)]
+    assert choice(page).value is None
+    look_at(page, "Days")
+    assert "No infant is chosen: choose one above" in text(page)
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.send = lambda *_: None
+    live.listening = True
+    live._handle_custom_msg({"type": "gap", "number": 0, "at": 1, "reason": "hidden"}, [])
+    live.listening = False
+    assert "no infant is chosen: choose or add one" in live.notice
+    home.infants.unshare(mia.id, "ann", user="ann")
+    page = Page(home, home.logins.begin("granny"))
+    assert choice(page).label == "Mia", "whose infant nobody else reaches"
 
 
 def test_a_share_is_ended_on_the_page(home: Store) -> None:
@@ -115,12 +174,12 @@ def test_a_share_is_ended_on_the_page(home: Store) -> None:
 
     press(page, "Stop sharing the infant above with", Caregiver="ann")
     assert "ann alone cares for this infant" in text(page)
-    press(page, "Share the infant above with", Caregiver="ben")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Stop sharing the infant above with", Caregiver="ben")
-    assert "Mia is no longer shared with ben." in text(page) and "Mia: ann</li>" in text(page)
+    assert "Mia is not shared with ben any more." in text(page) and "Mia: ann</li>" in text(page)
     assert mia.caregivers() == ["ann"]
 
-    home.infants.share(mia.id, "ben", user="ann")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Stop sharing the infant above with", Caregiver="ann")
     assert choice(page).options == (), "whoever ends their own share reaches it no more"
     assert mia.id in {log.id for log in home.infants.all(user="ben")}
@@ -154,7 +213,7 @@ def test_nobody_removes_or_unshares_an_infant_that_is_not_theirs_alone(
     page = Page(home, home.logins.begin("ann"))
     mia, tom = home.infants.infant("Mia", user="ann"), home.infants.infant("Tom", user="ben")
 
-    home.infants.share(mia.id, "ben", user="ann")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Remove the infant above")
     press(page, "Remove the infant above")
     assert "Mia is shared with ben; stop sharing first." in text(page)

@@ -19,7 +19,7 @@ __all__ = [
     "StoreUnavailable", "corrected", "quarter",
 ]  # fmt: skip
 
-VERSION = 2  # of the tables; 1 had no `quarters`
+VERSION = 3  # of the tables; 1 had no `quarters`, 2 no `invitations`
 # Readings are counted by quarters of an hour, of which hours and days consist in every time zone.
 QUARTER_S = 900
 # What a row can't share with another of its table.
@@ -28,6 +28,7 @@ KEYS = {
     "users": ("name",),
     "infants": ("id",),
     "shares": ("infant", "user"),
+    "invitations": ("infant", "user"),
     "sessions": ("id",),
     "readings": ("infant", "time", "session"),
     "corrections": ("id",),
