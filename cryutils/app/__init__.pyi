@@ -1,4 +1,5 @@
 from . import actions as actions
+from . import aside as aside
 from . import clip_view as clip_view
 from . import clips as clips
 from . import dashboard as dashboard
@@ -16,6 +17,7 @@ from . import scripts as scripts
 from . import serve as serve
 from . import store as store
 from . import upload as upload
+from . import writer as writer
 from .clip_view import Sound as Sound
 from .live import LiveAnalysis as LiveAnalysis
 from .player import CryPlayer as CryPlayer

@@ -11,6 +11,7 @@ const HELD_S = 5; // of sound that waits for Python; what is older is a gap
 const QUIET_MS = 1500; // without sound from the microphone, or pictures from the camera
 const WORDLESS_MS = 3000; // without an answer from Python
 const WATCH_MS = 250;
+const LOOK_MS = 2000; // between questions after the end, whether the log has been written
 const SPAN_S = 120; // of the timeline
 const TIMELINE = 46; // px
 
@@ -293,6 +294,9 @@ function makeCapture(model) {
     if (readings.length) paint();
   });
   model.on("change:notice", paint);
+  setInterval(() => {
+    if (state.phase === "off" && model.get("waiting")) model.send({ type: "look", number: next++ });
+  }, LOOK_MS);
   document.addEventListener("visibilitychange", () => {
     if (state.phase !== "on") return;
     if (document.hidden) watch();

@@ -156,6 +156,8 @@ def infants_list() -> None:
 def infants_share(infant: str, user: str, end: bool) -> None:
     """Give a USER access to an INFANT, by name or number.
 
+    The user has access at once. What caregivers share on the page must be accepted first.
+
     \b
     Examples:
       cryutils infants share Mia granny
