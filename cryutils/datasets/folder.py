@@ -12,17 +12,17 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
-from cryutils._io.paths import file_digest
 from cryutils.audio.files import check_length, inspect
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["index", "merge_copies", "walk"]
+__all__ = ["index", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
@@ -30,6 +30,8 @@ _MP4 = frozenset({".m4a", ".mp4", ".mov", ".3gp"})  # they state how long their 
 _PADDING_S = 0.1  # of a codec, by which a stated length may be longer
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
+# Parts of a split. The course draws its own splits, and an infant in two parts must stay one.
+_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
 
 
@@ -42,6 +44,7 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     """
     files, problems = _media_files(root)
     folders = [_folders(path, root) for path in files]
+    _check_parts(files, root)
     problems += _check_order(root, [names for names in folders if len(names) >= 2])
     with ThreadPoolExecutor() as pool:
         outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
@@ -57,41 +60,6 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     problems += _doubts(clips, root)
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
     return clips, problems, uploads
-
-
-def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Make infants that share a byte-equal file one, and return a problem for each set of copies.
-
-    A leak-free split would otherwise train on the very recordings that it tests.
-    """
-    group = {clip.infant: {clip.infant} for clip in clips}
-    problems = []
-    for copies in _copies(clips):
-        infants = sorted({clip.infant for clip in copies.values()})
-        labels = sorted({clip.label for clip in copies.values()})
-        whole = set().union(*(group[infant] for infant in infants))
-        group.update(dict.fromkeys(whole, whole))
-        item, *others = copies
-        what = f"identical files: {', '.join(others)}"
-        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
-        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
-        problems.append(Problem("contradiction", item, what))
-    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
-    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
-
-
-def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
-    """Return each set of byte-equal recordings and stills, by name, with their clips."""
-    by_size: dict[int, dict[Path, Clip]] = defaultdict(dict)
-    for clip in clips:
-        for path in filter(None, (clip.path, clip.still)):
-            by_size[path.stat().st_size][path] = clip
-    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
-    for same_size in by_size.values():
-        for path, clip in same_size.items() if len(same_size) > 1 else ():
-            name = Path(clip.id).with_name(printable(path.name)).as_posix()
-            by_content[file_digest(path)][name] = clip
-    return [copies for copies in by_content.values() if len(copies) > 1]
 
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
@@ -269,6 +237,29 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
         what = printable(f"if {seconds[0]} is a label, {what}")
         return [Problem("doubtful", printable(root.name), what)]
     return []
+
+
+def _check_parts(files: Sequence[Path], root: Path) -> None:
+    """Raise InputError for a part of a split, such as `train`, in place of a label or an infant."""
+    for path in files:
+        folders = _folders(path, root)
+        parts = [name for name in folders[:2] if name.casefold() in _PARTS]
+        if not parts or (len(folders) == 1 and path.suffix.lower() in _UPLOADS):
+            continue
+        names = [name for name in folders if name.casefold() not in _PARTS][:2]
+        if len(names) == 2:
+            move = f"{'/'.join(folders[: len(parts) + 2])} to {'/'.join(names)}"
+        else:
+            label = names[0] if names else "<label>"
+            infant = "<infant>/"
+            with suppress(InputError):  # else its name says which infant it is
+                name = parse_name(path.name)
+                label, infant = names[0] if names else name.reason, ""
+            move = f"the files in {'/'.join(folders)} to {label}/{infant}"
+        raise InputError(
+            f"{root}: {parts[0]} is a part of a split, not a label or an infant; move {move}, and"
+            " so on. The course draws its own splits."
+        )
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:

@@ -208,12 +208,13 @@ def test_infants_that_share_a_file_are_one_infant(
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna + bo + cleo", "dora"]
     assert corpus.describe().infants["all"] == 2
-    assert corpus.note == "folder own; 4 infants counted as 2: some share files"
+    assert corpus.note == "folder own; 4 infants counted as 2: some share recordings"
     assert corpus.problems().values.tolist() == [
         ["contradiction", "hungry/anna/copy.wav",
-         "identical files: tired/bo/2.wav; infants anna, bo count as one; labels hungry, tired"],
+         "identical recordings: tired/bo/2.wav; infants anna, bo count as one;"
+         " labels hungry, tired"],
         ["contradiction", "tired/bo/2.png",
-         "identical files: tired/cleo/3.png; infants bo, cleo count as one"],
+         "identical recordings: tired/cleo/3.png; infants bo, cleo count as one"],
     ]  # fmt: skip
     out = said_by_run(root, command)
     assert f"{corpus.note}; 5 clips of 2 infants\n" in out
@@ -229,7 +230,7 @@ def test_one_content_under_two_labels_of_an_infant_is_listed(root: Path) -> None
         [
             "contradiction",
             "hungry/bo/2.wav",
-            "identical files: tired/bo/2.wav; labels hungry, tired",
+            "identical recordings: tired/bo/2.wav; labels hungry, tired",
         ]
     ]
 
@@ -532,6 +533,52 @@ def test_one_level_too_deep_names_the_folder_to_give(apart: Path, sound: Writer)
     assert load("own/study").classes == ("hungry", "tired")
     sound(apart / "own" / "other" / "tired" / "cleo" / "3.wav", seed=3)
     assert "merge the folders of the first level" in refusal("own")
+
+
+@pytest.mark.parametrize(
+    ("file", "mend"),
+    [
+        ("train/hungry/cleo/x.wav", "move train/hungry/cleo to hungry/cleo, and so on"),
+        ("Validation/grumpy/cleo/x.wav", "move Validation/grumpy/cleo to grumpy/cleo, and so on"),
+        ("hungry/test/cleo/x.wav", "move hungry/test/cleo to hungry/cleo, and so on"),
+        ("hungry/dev/x.wav", "move the files in hungry/dev to hungry/<infant>/, and so on"),
+        ("val/hungry/x.wav", "move the files in val/hungry to hungry/<infant>/, and so on"),
+        ("valid/x.wav", "move the files in valid to <label>/<infant>/, and so on"),
+        (f"train/hungry/{UUID}-1430742197-1.0-m-04-hu.wav",
+         "move the files in train/hungry to hungry/, and so on"),
+        (f"train/{UUID}-1430742197-1.0-m-04-hu.wav",
+         "move the files in train to hungry/, and so on"),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_split_are_no_labels_and_no_infants(
+    file: str, mend: str, root: Path, sound: Writer
+) -> None:
+    """And the move that is named makes the corpus right."""
+    path = sound(root / file, seed=3)
+    with pytest.raises(InputError) as error:
+        load(root)
+    message = str(error.value)
+    assert "\n" not in message
+    assert "is a part of a split, not a label or an infant" in message
+    assert f"; {mend}." in message
+    source, target = re.findall(r"move (?:the files in )?(.+?) to (.+?),", message)[0]
+    target = target.replace("<label>", "hungry").replace("<infant>", "cleo")
+    (root / target).mkdir(parents=True, exist_ok=True)
+    for part in (root / source).iterdir():
+        part.rename(root / target / part.name)
+    assert not path.exists()
+    corpus = load(root)
+    (clip,) = (clip for clip in corpus if clip.infant not in ("anna", "bo"))
+    assert clip.label in ("hungry", "grumpy")
+    assert clip.infant.upper() in ("CLEO", UUID)
+
+
+def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(
+    apart: Path, sound: Writer
+) -> None:
+    sound(apart / "train" / "hungry" / "anna" / "test" / "1.wav", seed=1)
+    sound(apart / "train" / "tired" / "bo" / "2.wav", seed=2)
+    assert set(load(apart / "train").infants) == {"anna", "bo"}
 
 
 def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:
