@@ -24,11 +24,11 @@ __all__ = ["infants", "log", "opened", "users"]
 
 
 @contextmanager
-def opened() -> Iterator[Store]:
-    """Give the store that CRYUTILS_STORE names, or the user's own."""
+def opened(*, to_read: bool = False) -> Iterator[Store]:
+    """Give the store that CRYUTILS_STORE names, or the user's own; `to_read` as in `store.open`."""
     from cryutils.app import store
 
-    with store.open() as opened_store:
+    with store.open(to_read=to_read) as opened_store:
         yield opened_store
 
 
@@ -69,7 +69,7 @@ def users_list() -> None:
     Example:
       cryutils users list
     """
-    with opened() as store:
+    with opened(to_read=True) as store:
         for name in store.users.names():
             reached = ", ".join(log.name for log in store.infants.all(user=name))
             say(f"{name}  {reached}".rstrip())
@@ -144,7 +144,7 @@ def infants_list() -> None:
     Example:
       cryutils infants list
     """
-    with opened() as store:
+    with opened(to_read=True) as store:
         for infant in store.infants.all(user=None):
             say(f"{infant.id}  {infant.name}  {', '.join(infant.caregivers())}".rstrip())
 
@@ -214,7 +214,7 @@ def log_show(
     from cryutils.app.store.log import local_zone
 
     place = tz or local_zone()
-    with opened() as store:
+    with opened(to_read=True) as store:
         chosen = store.infants.infant(infant, user=None)
         table = chosen.summary(by, place, _time(since, place), _time(until, place))
     if table.empty:
@@ -252,7 +252,7 @@ def log_export(
 
     place = tz or local_zone()
     path = resolve(file)
-    with opened() as store:
+    with opened(to_read=True) as store:
         logs = _chosen(store, infant)
         n = export(logs, path, _time(since, place), _time(until, place))
     say(f"{n} readings: {path}")

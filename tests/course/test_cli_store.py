@@ -7,8 +7,10 @@ import os
 import pty
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -198,6 +200,45 @@ def test_a_day_without_midnight_begins_with_its_first_hour(
     place = ("--tz", "America/Sao_Paulo", "--until", "2018-11-05")
     code, out, _ = call("log", "export", "log.csv", "--since", since, *place)
     assert (code, out.split()[0]) == (0, str(count))
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root writes everywhere"
+)
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "open elsewhere"])
+def test_a_store_that_can_only_be_read_is_shown_and_exported(
+    with_mia: Path, apart: Path, is_open: bool
+) -> None:
+    folder = apart / "a disc, 100%"
+    folder.mkdir()
+    path = Path(shutil.copy(with_mia, folder / "store.sqlite"))
+    # Root without this capability obeys the permissions of files.
+    obeying = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+
+    def read_only(*arguments: str) -> Outcome:
+        process = subprocess.run(
+            [*obeying, sys.executable, "-m", "cryutils.course.cli", "log", *arguments],
+            env=os.environ | {"CRYUTILS_STORE": f"sqlite:///{path}", "TZ": "UTC"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return process.returncode, process.stdout, process.stderr
+
+    with ExitStack() as stack:
+        if is_open:
+            other = stack.enter_context(store.open(f"sqlite:///{path}"))
+            log = other.infants.infant("Mia", user=None)
+            log.append(log.begin("test"), [Reading(NOON + 48 * 3600, "hungry")])
+        path.chmod(0o400)
+        folder.chmod(0o500)
+        stack.callback(folder.chmod, 0o700)
+        code, out, err = read_only("show", "Mia", "--by", "week")
+        assert (code, err) == (0, "")
+        assert sum(int(line.split()[-1]) for line in out.splitlines()[2:]) == 48 + is_open
+        code, out, err = read_only("export", "log.csv")
+        assert (code, out.split()[0], err) == (0, str(48 + is_open), "")
+        code, out, err = read_only("keep", "30")
+        assert (code > 0, out) == (True, "")
+        assert re.fullmatch(r"cryutils: .*store\.sqlite: .*\n", err)
 
 
 def test_an_empty_log_is_said(call: Call, mia: None) -> None:

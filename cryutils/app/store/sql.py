@@ -6,6 +6,7 @@ transaction that changes them, so its counts can't differ from what the log hold
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,8 +63,11 @@ class SqlDatabase(Database):
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     @classmethod
-    def at(cls, address: str, shown: str) -> SqlDatabase:
-        """Return the database at a URL. Raises InputError where it is none, or no file can be."""
+    def at(cls, address: str, shown: str, *, to_read: bool = False) -> SqlDatabase:
+        """Return the database at a URL; `to_read` also takes a file that can't be written.
+
+        Raises InputError where it is none, or no file can be.
+        """
         try:
             url = sa.make_url(address)
         except (sa.exc.ArgumentError, ValueError) as error:  # its words may quote a password
@@ -74,8 +78,10 @@ class SqlDatabase(Database):
             return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=chosen), shown)
         if url.database in (None, "", ":memory:"):
             raise InputError(f"{shown}: it would forget everything; name a file.")
-        path = _file(resolve(str(url.database)))
-        url, options = url.set(database=str(path)), {"timeout": _WAIT_S}
+        path = resolve(str(url.database))
+        if to_read and _can_only_be_read(path):
+            return cls(sa.create_engine(_read_only(path)), str(path))
+        url, options = url.set(database=str(_file(path))), {"timeout": _WAIT_S}
         engine = sa.create_engine(url, connect_args=options)
         sa.event.listen(engine, "connect", _settle)
         sa.event.listen(engine, "begin", _begin)
@@ -213,6 +219,18 @@ def _file(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
     return path
+
+
+def _can_only_be_read(path: Path) -> bool:
+    return path.is_file() and not all(os.access(p, os.W_OK) for p in (path, path.parent))
+
+
+def _read_only(path: Path) -> sa.URL:
+    """Return the URL at which SQLite reads a file that it can't write."""
+    # SQLite can't begin a write-ahead log there, and needs none unless another writes to the file.
+    is_open = any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
+    query = {"uri": "true", "mode": "ro"} | ({} if is_open else {"immutable": "1"})
+    return sa.URL.create("sqlite", database=path.as_uri(), query=query)
 
 
 def _settle(connection: Any, _record: Any) -> None:
