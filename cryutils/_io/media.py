@@ -27,21 +27,30 @@ __all__ = [
     "late_s", "picture_stream", "probe", "stated_s", "whole",
 ]  # fmt: skip
 
+# Suffixes of what a folder takes; the content decides how a file is read. What FFmpeg and Pillow
+# read under other names is listed with the advice to rename it, so that no table or text is opened.
 SOUND = frozenset({
-    ".wav", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".m4b", ".aac", ".aif", ".aiff",
-    ".amr", ".awb", ".au", ".wma", ".3gp", ".3ga", ".caf", ".mka", ".weba", ".webm", ".wv",
+    ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au",
+    ".awb", ".caf", ".dss", ".dts", ".eac3", ".f4a", ".flac", ".gsm", ".m4a", ".m4b", ".mka",
+    ".mp1", ".mp2", ".mp3", ".mpa", ".oga", ".ogg", ".opus", ".ra", ".rf64", ".snd", ".spx", ".tta",
+    ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wv",
 })  # fmt: skip
 VIDEO = frozenset({
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg",
-    ".wmv", ".3g2", ".flv", ".ogv",
+    ".3g2", ".apng", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m2t", ".m2ts",
+    ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".qt",
+    ".rm", ".ts", ".vob", ".webm", ".wmv",
 })  # fmt: skip
-STILL = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".avif", ".heic", ".heif"})
+STILL = frozenset({
+    ".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
+    ".tiff", ".webp",
+})  # fmt: skip
 # Of `av.open`: a playlist in disguise must not reach the network, nor a title in bytes of some
 # other encoding hide the recording.
 OPENING: dict[str, Any] = {
     "options": {"protocol_whitelist": "file"}, "metadata_errors": "replace",
 }  # fmt: skip
 
+_TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # formats that FFmpeg shows as a terminal
 # Coders of pictures that never write the zeros of `pictures.BLANKED`; others pad with them.
 _DENSE = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "mjpeg"})
 _LONG_END = 16  # zeros at the end of a picture
@@ -156,7 +165,9 @@ def stated_s(path: Path) -> float:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the first video of a file; the picture on a sound file's sleeve is none."""
+    """Return the first video of a file; a text and the picture on a sound's sleeve are none."""
+    if container.format.name in _TEXT:
+        return None
     return next((s for s in container.streams.video if not _is_cover(s)), None)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io import extras
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
@@ -30,8 +31,11 @@ Pixels = npt.NDArray[np.uint8]
 
 BLANKED = bytes(256)  # no coder writes so many zeros in a row; a disk that lost a sector does
 # Whatever the suffix says; none that starts a program.
-_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "AVIF")
+_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
 _HEIC = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})  # brands
+# What Pillow raises at the content of a file. ValueError: a chunk that is shorter than its kind, or
+# unpacks to far too much. RuntimeError: the decoders of AVIF and HEIC. TypeError: a tag of TIFF.
+_DAMAGE = (OSError, SyntaxError, EOFError, struct.error, ValueError, RuntimeError, TypeError)
 JPEG_END = b"\xff\xd9"
 LONGEST_SIDE = 4096  # pixels; no model looks at more, and larger pictures are halved
 _MOST_PIXELS = 8192 * 8192
@@ -79,12 +83,11 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     except UnidentifiedImageError as error:
         if content[4:8] == b"ftyp" and content[8:12] in _HEIC and not reads_heic():
             raise InputError(
-                f"{path}: this is a HEIC picture, as iPhones take them; install pillow-heif, or"
-                " save it as JPEG."
+                f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
+                f" the extra [heic]: {extras.command('heic')}."
             ) from error
         raise InputError(damaged) from error
-    # ValueError: a chunk that is shorter than its kind, or unpacks to far too much.
-    except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
+    except _DAMAGE as error:
         raise InputError(damaged) from error
 
 

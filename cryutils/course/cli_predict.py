@@ -173,7 +173,7 @@ def _expanded(names: Sequence[str]) -> list[str]:
         readable, others = [], 0
         for path, why in walk(root) if _opens(root) else ():
             shown = str(Path(name, path.relative_to(root)))
-            if why and path.is_dir():
+            if why and (path.is_dir() or not _is_known(path)):
                 say(f"{shown}: {why}.", err=True)
             elif _is_known(path):
                 readable.append(shown)

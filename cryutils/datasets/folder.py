@@ -26,7 +26,9 @@ __all__ = ["index", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
-_MP4 = frozenset({".m4a", ".mp4", ".mov", ".3gp"})  # they state how long their sound lasts
+# Of these kinds, the header states how long the sound lasts; of the others only without a video.
+_MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt"})
+_MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # of a codec, by which a stated length may be longer
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
@@ -143,7 +145,7 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
     if heard is not None:
         problems += [Problem("changed", item, what) for what in heard.changes]
         problems += [Problem("doubtful", item, what) for what in heard.doubts]
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA)
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
         problems.append(Problem("doubtful", item, what))

@@ -251,7 +251,7 @@ def test_links_in_a_directory_are_followed_but_not_in_circles(
     (apart / "links").mkdir()
     (apart / "infant").mkdir()
     shutil.copy(recordings / "cry.wav", apart / "infant")
-    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere")):
+    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere"), ("d", "gone")):
         (apart / "links" / name).symlink_to(target)
     code, out, err = predict(str(apart / "links"), "--json")
     assert code == 1
@@ -259,6 +259,7 @@ def test_links_in_a_directory_are_followed_but_not_in_circles(
     assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
     assert broken["error"].endswith("nowhere: no such file.")
     assert f"{apart / 'links' / 'b'}: a link to a folder that it lies in.\n" in err
+    assert f"{apart / 'links' / 'd'}: a link that leads nowhere.\n" in err
 
 
 def test_a_directory_that_may_not_be_read_is_said_to_be(

@@ -377,6 +377,10 @@ def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Pat
         (".wma", "wmav2", "asf"), (".3ga", "aac", "3gp"), (".mka", "libopus", "matroska"),
         (".mkv", "libopus", "matroska"), (".m4v", "aac", "mp4"), (".mts", "aac", "mpegts"),
         (".mpg", "mp2", "mpeg"), (".wmv", "wmav2", "asf"), (".weba", "libopus", "webm"),
+        (".mp2", "mp2", "mp2"), (".ac3", "ac3", "ac3"), (".aifc", "pcm_s16be", "aiff"),
+        (".w64", "pcm_s16le", "w64"), (".wave", "pcm_s16le", "wav"), (".snd", "pcm_s16be", "au"),
+        (".tta", "tta", "tta"), (".voc", "pcm_s16le", "voc"), (".vob", "mp2", "vob"),
+        (".asf", "wmav2", "asf"), (".qt", "aac", "mov"), (".m2ts", "aac", "mpegts"),
     ],
 )  # fmt: skip
 def test_a_folder_takes_every_kind_that_can_be_read(
@@ -389,7 +393,7 @@ def test_a_folder_takes_every_kind_that_can_be_read(
     assert left_out(corpus) == {}
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".avif", ".heic"])
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tiff", ".jfif", ".avif", ".heic"])
 def test_a_folder_takes_every_picture_that_can_be_read(root: Path, suffix: str) -> None:
     if suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
@@ -409,7 +413,10 @@ def test_a_heic_that_cannot_be_read_is_called_one(
     pictures.reads_heic.cache_clear()
     for name in ("3.heic", "4.jpg"):
         (root / "tired" / "bo" / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
-    what = "this is a HEIC picture, as iPhones take them; install pillow-heif, or save it as JPEG"
+    what = (
+        "this is a HEIC picture, as iPhones take them; save it as JPEG, or install the extra"
+        " [heic]: pip install 'cryutils[heic]'"
+    )
     assert left_out(load(root)) == {"tired/bo/3.heic": what, "tired/bo/4.jpg": what}
     pictures.reads_heic.cache_clear()
 
