@@ -69,18 +69,18 @@ class Login(LoginFormHandler):
         check = await asking(verify, name, password, threads=HASHING)
         if check.wait_s > 0:
             minutes = math.ceil(check.wait_s / 60)
-            self._refuse(429, f"Too many attempts. Wait {minutes} min, then try again.")
+            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
         elif not check.right:
-            self._refuse(401, "Name or password is wrong.")
+            self._refuse(401, name, "Name or password is wrong.")
         else:
             await leave(self)
             ticket = await asking(logins.begin, name)
             self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
             self._redirect_safe(self.get_argument("next", self.base_url))
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _refuse(self, status: int, name: str, why: str) -> None:
         self.set_status(status)
-        self._render({"error": why})
+        self._render({"error": why, "name": name})
 
 
 class Logout(JupyterHandler):
