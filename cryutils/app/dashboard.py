@@ -98,6 +98,8 @@ class Dashboard(ipywidgets.VBox):
         self._episode: list[list[Reading]] = []
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._taps.add_class("cry-question")
+        self._answer.add_class("cry-answer")
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
             value="day",
@@ -109,7 +111,8 @@ class Dashboard(ipywidgets.VBox):
         again.on_click(self.look)
         end = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
         bar = ipywidgets.HBox([self._period, again], layout=end)
-        super().__init__([self._now, self._taps, self._answer, bar, self._history])
+        heading = ipywidgets.HTML("<h2>History</h2>")
+        super().__init__([self._now, self._taps, self._answer, heading, bar, self._history])
         self.look()
 
     def look(self, _change: Any = None) -> None:
@@ -124,10 +127,12 @@ class Dashboard(ipywidgets.VBox):
             episode = self._latest(newest)
             summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
         except (InputError, StoreUnavailable) as error:
-            self._now.value = f"<p>{html.escape(sentence(error))}</p>"
+            self._now.value = f"<h2>Now</h2><p>{html.escape(sentence(error))}</p>"
             return
         here = datetime.fromtimestamp(now, store.log.zone(self.zone))
-        self._now.value = f"{STYLE}{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
+        self._now.value = (
+            f"{STYLE}<h2>Now</h2>{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
+        )
         self._show_taps(episode)
         self._history.value = _history(summary, self._states, by)
 

@@ -87,7 +87,7 @@ class Login(Plain, LoginFormHandler):
         )
         if attempt.wait_s > 0:
             minutes = math.ceil(attempt.wait_s / 60)
-            self._refuse(429, f"Too many attempts. Wait {minutes} min, then try again.")
+            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
             return
         address, is_known = attempt.row["address"], attempt.is_known
         async with TURNS.turn(address, is_known=is_known, gone=self._gone) as has_place:
@@ -95,7 +95,7 @@ class Login(Plain, LoginFormHandler):
                 raise Finish
             right = await asking(users.check, attempt, password, threads=HASHING)
         if not right:
-            self._refuse(401, "Name or password is wrong.")
+            self._refuse(401, name, "Name or password is wrong.")
         else:
             await leave(self)
             ticket = await asking(logins.begin, name)
@@ -108,9 +108,9 @@ class Login(Plain, LoginFormHandler):
         is_plain = re.fullmatch(r"/[!-~]*", url) is not None
         super()._redirect_safe(url if is_plain else self.base_url, default)
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _refuse(self, status: int, name: str, why: str) -> None:
         self.set_status(status)
-        self._render({"error": why})
+        self._render({"error": why, "name": name})
 
 
 class Logout(Plain):

@@ -157,7 +157,7 @@ def test_wrong_password_and_unknown_user_are_answered_alike(server: Served) -> N
         for name in ("ann", "nobody", "' OR 1=1 --", "<b>ann</b>", "an\x00n", "ä" * 10_000, "")
     ]
     assert {answer.status_code for answer in answers} == {401}
-    texts = {re.sub(r'value="[^"]+"', "", answer.text) for answer in answers}
+    texts = {re.sub(r'value="[^"]*"', "", answer.text) for answer in answers}
     assert len(texts) == 1
 
 
