@@ -260,7 +260,7 @@ def test_the_application_starts(line: str, place: Path) -> None:
                         " -subj /CN=localhost -keyout baby.key -out baby.crt"),
             check=True, capture_output=True,
         )  # fmt: skip
-    with served(place, *options) as server:
+    with served(place, *options, BROWSER="true") as server:
         url = server.url.replace("0.0.0.0", "127.0.0.1")
         assert requests.get(f"{url}/login", verify=False, timeout=60).status_code == 200
 

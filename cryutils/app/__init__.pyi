@@ -2,6 +2,7 @@ from . import actions as actions
 from . import clip_view as clip_view
 from . import clips as clips
 from . import dashboard as dashboard
+from . import demo as demo
 from . import kernels as kernels
 from . import knobs as knobs
 from . import live as live

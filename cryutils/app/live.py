@@ -68,6 +68,8 @@ class LiveAnalysis(anywidget.AnyWidget):
         sample was heard, such as `Clips.push`; not with a file's.
     source : str
         Which models answer, and on what they were trained: always visible.
+    film : bytes
+        A video file for a demonstration, instead of microphone and camera.
     clock : function
         The time in s since 1970, UTC.
     """
@@ -78,6 +80,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     listening = traitlets.Bool(False).tag(sync=True)
     from_file = traitlets.Bool(False).tag(sync=True)  # in place of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
+    film = traitlets.Bytes(b"").tag(sync=True)  # is played in a loop in place of both, and logged
     zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
@@ -88,6 +91,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         log: Callable[[list[Reading]], object] | None = None,
         heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
         source: str = "",
+        film: bytes = b"",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
@@ -99,6 +103,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._retry = 0.0  # when to write again what could not be written
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
+            film=film,
             _about={
                 "states": self.states,
                 "hop_s": HOP_S,
@@ -110,7 +115,7 @@ class LiveAnalysis(anywidget.AnyWidget):
                 },
                 "any": ANY,
                 "source": f"{source} {warning}".strip(),
-            }
+            },
         )
         self.on_msg(self._on_message)
 

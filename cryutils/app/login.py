@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hmac
 import math
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -23,10 +26,25 @@ from cryutils.app.kernels import Caregiver
 from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 
-__all__ = ["Identity", "Login", "Logout"]
+__all__ = ["Identity", "Link", "Login", "Logout"]
 
 # Two at a time: a hash takes 64 MiB, and whoever guesses many at once waits for himself alone.
 HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")
+
+
+@dataclass
+class Link:
+    """The address that logs one user in, once: the only way into a demonstration."""
+
+    user: str
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    def take(self, token: str) -> bool:
+        """Return whether `token` is right; from then on none is."""
+        is_right = bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
+        if is_right:
+            self.token = ""
+        return is_right
 
 
 class Identity(IdentityProvider):
@@ -60,9 +78,21 @@ class Login(LoginFormHandler):
     """The form for name and password."""
 
     @allow_unauthenticated
+    async def get(self) -> None:
+        """Show the form. In a demonstration, log in whoever has its link, once."""
+        link = self.settings["link"]
+        if link is None or self.current_user is not None:
+            super().get()
+        elif link.take(self.get_argument("link", "")):
+            _ = self.xsrf_token  # makes the cookie that the form would have made
+            await self._enter(link.user)
+        else:
+            self._refuse(403, "The link of a demonstration logs in once. Start another one.")
+
+    @allow_unauthenticated
     async def post(self) -> None:
         """Log in, or say that name or password are wrong, or how long to wait."""
-        users, logins = self.settings["store"].users, self.settings["store"].logins
+        users = self.settings["store"].users
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
         verify = functools.partial(users.verify, address=self.request.remote_ip)
@@ -74,9 +104,12 @@ class Login(LoginFormHandler):
             self._refuse(401, "Name or password is wrong.")
         else:
             await leave(self)
-            ticket = await asking(logins.begin, name)
-            self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
-            self._redirect_safe(self.get_argument("next", self.base_url))
+            await self._enter(name)
+
+    async def _enter(self, name: str) -> None:
+        ticket = await asking(self.settings["store"].logins.begin, name)
+        self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
+        self._redirect_safe(self.get_argument("next", self.base_url))
 
     def _refuse(self, status: int, why: str) -> None:
         self.set_status(status)

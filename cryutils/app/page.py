@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cryutils._io.paths import project_dir
+from cryutils.app import demo
 from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
@@ -39,6 +40,11 @@ __all__ = ["Page", "show"]
 SOURCE = "camera and microphone"
 KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
+DEMO = """
+<p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
+<strong>Demonstration with synthetic sound and pictures.</strong> A program made the infant that you
+hear and see and the earlier days in the log. Press Start. Everything is deleted at the end.</p>
+"""
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
@@ -74,6 +80,7 @@ class Page(ipywidgets.VBox):
         self._keeps = ipywidgets.Checkbox(False, description=KEEP, indent=False)
         self._keeps.layout.width = "auto"
         self._keeps.observe(self._forget, names="value")
+        self._film = demo.film()
         self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
@@ -84,8 +91,10 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
+        note = [ipywidgets.HTML(DEMO)] if self._film else []
         offered = [self._keeps] if self._clips else []
-        super().__init__([ipywidgets.HTML(head), self._infant, *offered, self._tabs], layout=layout)
+        parts = [*note, ipywidgets.HTML(head), self._infant, *offered, self._tabs]
+        super().__init__(parts, layout=layout)
 
     @property
     def log(self) -> Log:
@@ -170,7 +179,9 @@ class Page(ipywidgets.VBox):
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
         note = monitor.note.replace("_", " ")  # of labels
         source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
-        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=source)
+        live = LiveAnalysis(
+            monitor, log=self._write, heard=self._hear, source=source, film=self._film
+        )
         live.observe(self._on_listening, names="listening")
         return live
 
@@ -186,7 +197,7 @@ class Page(ipywidgets.VBox):
             raise InputError("no infant is there yet: add one under Infants, then start again")
         try:
             log = self._store.infants.infant(self._heard, user=self._caregiver())
-            self._session = self._session or log.begin(SOURCE)
+            self._session = self._session or log.begin(demo.SOURCE if self._film else SOURCE)
             log.append(self._session, readings)
         except StoreUnavailable as error:
             raise InputError("it can't be reached now") from error

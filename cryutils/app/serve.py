@@ -34,7 +34,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from cryutils._io import paths
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
-from cryutils.app.login import Identity
+from cryutils.app.login import Identity, Link
 from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
@@ -86,6 +86,7 @@ class Server(Voila):
     """Voilà with a login: one page, its assets, the websocket of its kernel, and no other route."""
 
     store = traitlets.Any()
+    link = traitlets.Any()
     sockets: Any = traitlets.List()
     tls = traitlets.Any()
 
@@ -101,6 +102,7 @@ class Server(Voila):
             "headers": HEADERS,
             "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
             "log_function": _log_refusals,
+            "link": self.link,
             "store": self.store,
             # A page that answers no ping for the longer of these is gone. Were both the same, the
             # first ping would find nobody who had answered yet.
@@ -155,25 +157,37 @@ class Server(Voila):
             self.stop()
 
 
-def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
-    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
+def run(
+    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, link: Link | None
+) -> None:
+    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in.
+
+    link: of a demonstration.
+    """
     logging.basicConfig(format="%(asctime)s %(message)s")
     for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
         log.setLevel(logging.ERROR)
-    server(store, sockets, tls).start()
+    server(store, sockets, tls, link).start()
 
 
-def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> Server:
+def server(
+    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None = None,
+    link: Link | None = None,
+) -> Server:  # fmt: skip
     """Return the server that `run` starts."""
+    folder = Path(platformdirs.user_data_path("cryutils"))
     config = Config(
         KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
         Kernels={
             "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
             "transport_encryption": "auto",
         },
+        # Nobody signs notebooks here, so no files for that in the user's folder.
+        NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
         Voila={
             "authorizer_class": Access,
-            "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
+            # A demonstration leaves nothing in the user's folder.
+            "cookie_secret": secrets.token_bytes(32) if link else cookie_secret(folder),
             "identity_provider_class": Identity,
             "kernel_websocket_connection_class": WidgetMessages,
             "log_level": "ERROR",
@@ -187,7 +201,9 @@ def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | Non
         },
     )  # fmt: skip
     # No settings from a file in the folder that somebody happens to start it in.
-    voila = Server(config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls)
+    voila = Server(
+        config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls, link=link
+    )
     voila.initialize([])
     return voila
 
