@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -255,11 +256,15 @@ class Page(ipywidgets.VBox):
         if self._clips and self._keeps.value:
             self._clips.push(samples, sr, time)
 
-    def _keep(self, start: float, stop: float, label: str) -> bool:
-        """Keep the sound of what was corrected, where it is the chosen infant's; return whether."""
-        if self._clips is None or self._session.infant != self._infant.value:
-            return False
-        return self._clips.keep(label, f"infant-{self._session.infant}", start, stop) is not None
+    def _keep(self, start: float, stop: float, label: str) -> Callable[[], None] | None:
+        """Keep the sound of what was corrected, and return what undoes that; None: none is kept."""
+        if self._clips is None:
+            return None
+        infant, is_same = f"infant-{self._infant.value}", self._session.infant == self._infant.value
+        before = self._clips.stored(infant, start)
+        if self._clips.keep(label, infant, start, stop, is_in_memory=is_same) is None:
+            return None
+        return partial(self._clips.restore, infant, start, before)
 
     def _forget(self, _change: Any = None) -> None:
         if self._clips:
