@@ -173,6 +173,8 @@ def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | Non
         },
         Voila={
             "authorizer_class": Access,
+            # With the keys of the pages' kernels: it goes at the next start if this one is killed.
+            "connection_dir_root": str(paths.scratch_dir()),
             "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
             "identity_provider_class": Identity,
             "kernel_websocket_connection_class": WidgetMessages,

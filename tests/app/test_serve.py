@@ -649,3 +649,31 @@ def test_without_the_extra_a_line_says_how_to_install_it(
         "cryutils: the application needs the extra [app]; "
         "install it with: pip install 'cryutils[app]'\n",
     )
+
+
+# What is left after a kill
+
+
+def test_keys_of_a_server_that_was_killed_go_at_the_next_start(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
+    def keys() -> set[str]:
+        return {path.name for path in temporary.rglob("kernel-*.json")}
+
+    with served(tmp_path, TMPDIR=str(temporary)) as server:
+        server.store.users.add("ann", PASSWORD)
+        visitor(server, "ann")
+        kernels = list(server.kernels().values())
+        server.process.kill()
+        server.process.wait()
+    before = keys()
+    assert len(before) >= 1
+    for kernel in kernels:  # they end with their server
+        kernel.wait(timeout=HANG_S)
+    time.sleep(1.1)  # a younger folder may be one whose maker is about to lock it
+    with served(tmp_path, TMPDIR=str(temporary)) as server:
+        assert keys() & before == set()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(timeout=HANG_S)
+    assert list(temporary.iterdir()) == []
