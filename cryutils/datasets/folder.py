@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
-from cryutils.audio.files import heard_s
+from cryutils.audio.files import check_length, inspect
 from cryutils.datasets.corpus import Clip, Problem
-from cryutils.datasets.donateacry import REASONS, FileName, parse_name
+from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
 __all__ = ["index", "walk"]
@@ -49,7 +49,8 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     with ThreadPoolExecutor() as pool:
         outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
     problems += [row for row in outcomes if isinstance(row, Problem)]
-    clips = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    clips, copies = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    problems += copies
     if not clips:
         error = InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
@@ -70,8 +71,14 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
         else:
-            problems.append(Problem("left out", item, "not a sound, video or picture"))
+            problems.append(Problem("left out", item, _unknown(path)))
     return files, problems
+
+
+def _unknown(path: Path) -> str:
+    suffix = printable(path.suffix)
+    what = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+    return f"{what}; rename it if it is a sound, video or picture"
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
@@ -112,9 +119,12 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
         # Decoded whole: a header may lie, and damage may show in the last sample alone.
-        duration_s = heard_s(path) if info.has_audio else info.duration_s
+        heard = inspect(path) if info.has_audio else None
+        if heard is not None:
+            check_length(heard, path)
     except InputError as error:
         return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+    duration_s = info.duration_s if heard is None else heard.duration_s
     clip = Clip(
         id=item,
         path=path,
@@ -129,24 +139,35 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         sex=name.sex if name else None,
         age=name.age if name else None,
     )
+    problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
+    if heard is not None:
+        problems += [Problem("changed", item, what) for what in heard.changes]
+        problems += [Problem("doubtful", item, what) for what in heard.doubts]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
-        return [clip, Problem("doubtful", item, what)]
-    return [clip]
+        problems.append(Problem("doubtful", item, what))
+    return [clip, *problems]
 
 
-def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
-    """Give each sound without pictures the still of its stem, and drop that still's own clip."""
-    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
-    paired = [
-        replace(clip, still=stills[clip.path.with_suffix("")], has_video=True)
-        if not clip.has_video and clip.path.with_suffix("") in stills
-        else clip
-        for clip in clips
-    ]
-    taken = {clip.still for clip in paired}
-    return [clip for clip in paired if clip.path not in taken]
+def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Give each sound without pictures the still of its stem, and drop that still's own clip.
+
+    A still beside a video of its stem is dropped as well: the two are one Live Photo.
+    """
+    stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
+    paired, problems, taken = [], [], set()
+    for clip in clips:
+        still = stills.get(clip.path.with_suffix(""))
+        if still is not None and still is not clip:
+            taken.add(still.id)
+            if clip.has_video:
+                what = f"the same moment as {Path(clip.id).name} beside it, a Live Photo"
+                problems.append(Problem("left out", still.id, what))
+            else:
+                clip = replace(clip, still=still.path, has_video=True)
+        paired.append(clip)
+    return [clip for clip in paired if clip.id not in taken], problems
 
 
 def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
@@ -156,6 +177,9 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
     except InputError as error:
         if len(folders) >= 2:
             return folders[0], folders[1], None
+        infant = app_instance(path.name)
+        if folders and infant and path.suffix.lower() not in _UPLOADS:
+            return folders[0], infant, None
         raise InputError(
             "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
             f" {str(error).removeprefix(f'{path.name}: ')}"
@@ -241,7 +265,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
     """Return what is likely to be a mistake: names that look alike."""
     problems: list[Problem] = []
-    for level, field in enumerate(("label", "infant")):
+    for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)
         cases: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
@@ -251,7 +275,7 @@ def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
                 forms[name].add(names[level])
             cases[name.casefold()].add(name)
         problems += [
-            Problem("doubtful", name, f"a {field} in two Unicode forms, taken as one")
+            Problem("doubtful", name, f"{article} {field} in two Unicode forms, taken as one")
             for name, spelled in sorted(forms.items())
             if len(spelled) > 1
         ] + [

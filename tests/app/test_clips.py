@@ -19,8 +19,9 @@ NOON = 1_800_000_000.0
 
 
 def ramp(start: float, stop: float) -> np.ndarray:
-    """A sound that says when it was heard: it rises from 0 to 1 in 100 s."""
-    return ((np.arange(round(start * SR), round(stop * SR)) / SR / 100) % 1).astype(np.float32)
+    """A sound that says when it was heard: it rises from 0 to 1 in 100 s, and changes its sign."""
+    t = np.arange(round(start * SR), round(stop * SR)) / SR
+    return (np.where(np.round(4 * t) % 2, -1, 1) * (t / 100 % 1)).astype(np.float32)
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_an_infant_that_is_no_longer_shared_is_out_of_sight(
     say(log, clock, "hungry")
     dashboard = Dashboard(log, STATES, clock=clock)
     store.users.add("alex", "another password")
-    store.infants.share("Kim", "alex", user="robin")
+    store.infants.share("Kim", "alex", user=None)
     store.infants.unshare("Kim", "robin", user="alex")
     taps(dashboard)["Yes"].click()
     assert "no infant" in shown(dashboard)

@@ -219,7 +219,14 @@ class Log:
         """Remove the infant and all that was logged of it."""
         infant = self._reached()
         with self._database.transaction() as database:
-            for table in ("readings", "quarters", "corrections", "sessions", "shares"):
+            for table in (
+                "readings",
+                "quarters",
+                "corrections",
+                "sessions",
+                "shares",
+                "invitations",
+            ):
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
 

@@ -19,7 +19,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP
-from cryutils.app.store.database import QUARTER_S, Database, Row, Span, StoreUnavailable
+from cryutils.app.store.database import (
+    AWAY,
+    BROKEN,
+    FULL,
+    LOCKED,
+    QUARTER_S,
+    Database,
+    Row,
+    Span,
+    StoreUnavailable,
+)
 from cryutils.app.store.tables import CORRECTIONS, INFANTS, META, QUARTERS, READINGS, TABLES
 from cryutils.errors import InputError
 
@@ -27,7 +37,18 @@ __all__ = ["SqlDatabase"]
 
 _UPGRADE = 0x437279  # the number of a lock that PostgreSQL keeps for whoever makes tables
 _AT_ONCE = 10_000  # readings in memory
-_WAIT_S = 10  # for another's transaction in SQLite, for a server's answer
+_WAIT_S = 10  # for another's transaction, for a server that is connected to
+# A server that is gone without a word is given up after about as long. One that is alive and does
+# not answer is waited for: only a thread that does nothing else may ask it (`Writer`, `Aside`).
+_POSTGRESQL = {
+    "connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s",
+    "keepalives_idle": _WAIT_S // 2, "keepalives_interval": 1, "keepalives_count": _WAIT_S // 2,
+    "tcp_user_timeout": 1000 * _WAIT_S,
+}  # fmt: skip
+_REASONS: dict[object, str] = {
+    sqlite3.SQLITE_FULL: FULL, sqlite3.SQLITE_BUSY: LOCKED, sqlite3.SQLITE_LOCKED: LOCKED,
+    "53100": FULL, "55P03": LOCKED,
+}  # fmt: skip
 
 
 class SqlDatabase(Database):
@@ -48,8 +69,9 @@ class SqlDatabase(Database):
         except (sa.exc.ArgumentError, ValueError) as error:  # its words may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
         if url.drivername == "postgresql":
-            url, options = url.set(drivername="postgresql+psycopg"), {"connect_timeout": _WAIT_S}
-            return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=options), shown)
+            url = url.set(drivername="postgresql+psycopg")
+            chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
+            return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=chosen), shown)
         if url.database in (None, "", ":memory:"):
             raise InputError(f"{shown}: it would forget everything; name a file.")
         path = _file(resolve(str(url.database)))
@@ -170,7 +192,17 @@ class SqlDatabase(Database):
         except sa.exc.IntegrityError as error:
             raise InputError("Somebody else removed this meanwhile; look again.") from error
         except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(getattr(error, "orig", error), self.shown) from error
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a database can't be used: by SQLite's code, or PostgreSQL's."""
+    if isinstance(error, sqlite3.Error):
+        return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, BROKEN)
+    state = getattr(error, "sqlstate", None)
+    # A server that ends says so with a code of class 57P; one that is gone says nothing.
+    return _REASONS.get(state, AWAY if state is None or state.startswith("57P") else BROKEN)
 
 
 def _file(path: Path) -> Path:
