@@ -151,7 +151,6 @@ class Server(Voila):
         """Serve until a signal says stop."""
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
-        self.ioloop = ioloop.IOLoop.current()
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
         look.start()
         signal.signal(signal.SIGINT, self._handle_signal_stop)
@@ -220,6 +219,7 @@ def server(
         site=site,
         link=link,
     )
+    voila.ioloop = ioloop.IOLoop.current()  # which a signal may stop before it starts
     voila.initialize([])
     return voila
 
