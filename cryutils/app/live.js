@@ -196,18 +196,20 @@ function makeCapture(model) {
     Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", readings: [] });
     paint();
     let stream = null;
+    const film = model.get("film"); // of a demonstration
+    const file = choice.file ?? (film.byteLength ? new Blob([film], { type: "video/mp4" }) : null);
     try {
       context = new AudioContext();
       await context.audioWorklet?.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
-      stream = choice.file ? null : await ask(choice);
+      stream = file ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
-      await connect(choice.file);
+      await connect(file, file !== choice.file);
       if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       if (mine !== attempt) return;
-      const what = choice.file ? "file" : choice.sound && choice.picture ? "microphone and camera" : choice.sound ? "microphone" : "camera";
+      const what = file ? "file" : choice.sound && choice.picture ? "microphone and camera" : choice.sound ? "microphone" : "camera";
       stop(wordsFor(error, what));
       return;
     }
@@ -240,13 +242,14 @@ function makeCapture(model) {
     return tap;
   }
 
-  async function connect(file) {
+  async function connect(file, again) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
     node = makeTap();
     if (file) {
       fileUrl = URL.createObjectURL(file);
       video.src = fileUrl;
+      video.loop = again;
       source = context.createMediaElementSource(video);
       source.connect(context.destination); // a file is heard while it is analysed
     } else {
@@ -369,6 +372,7 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const canvas = element("canvas", { className: "live-timeline", role: "img" });
   canvas.style.height = `${TIMELINE}px`;
+  const devices = model.get("film").byteLength ? [] : [soundLabel, microphone, pictureLabel, camera];
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
@@ -381,7 +385,7 @@ function makeView(model, el, capture) {
         element("div", { className: "live-action" }, remark, action),
         ...(about.actions[about.any] ?? []).map(link)),
       preview),
-    element("div", { className: "live-controls" }, soundLabel, microphone, pictureLabel, camera,
+    element("div", { className: "live-controls" }, ...devices,
       element("label", { className: "live-file" }, "or a file: ", file)),
     element("label", { className: "live-level" }, "level ", meter),
     bars,

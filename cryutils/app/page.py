@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cryutils._io.paths import project_dir
+from cryutils.app import demo
 from cryutils.app.aside import Aside
 from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import Dashboard, sentence
@@ -46,6 +47,11 @@ KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
 # The page's script makes it work, in the browser alone.
 SHOW = "<label class='show-passwords'><input type='checkbox'> Show passwords</label>"
+DEMO = """
+<p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
+<strong>Demonstration with synthetic sound and pictures.</strong> A program made the infant that you
+hear and see and the earlier days in the log. Press Start. Everything is deleted at the end.</p>
+"""
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
@@ -92,6 +98,7 @@ class Page(ipywidgets.VBox):
         self._keeps = ipywidgets.Checkbox(False, description=KEEP, indent=False)
         self._keeps.layout.width = "auto"
         self._keeps.observe(self._forget, names="value")
+        self._film = demo.film()
         self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
@@ -102,9 +109,10 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
+        note = [ipywidgets.HTML(DEMO)] if self._film else []
         offered = [self._keeps] if self._clips else []
         bar = ipywidgets.HBox([top, self._infant], layout=WRAP)
-        super().__init__([bar, *offered, self._tabs], layout=layout)
+        super().__init__([*note, bar, *offered, self._tabs], layout=layout)
 
     @property
     def log(self) -> Log:
@@ -223,7 +231,7 @@ class Page(ipywidgets.VBox):
         note = monitor.note.replace("_", " ")  # of labels
         source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
         log = partial(self._write, self._session)
-        live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source)
+        live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
         return live
 
@@ -239,7 +247,8 @@ class Page(ipywidgets.VBox):
         if session.infant is None:
             raise InputError("no infant is chosen: choose or add one, then start again")
         log = self._store.infants.infant(session.infant, user=self._caregiver())
-        session.number = session.number or log.begin(SOURCE)
+        source = demo.SOURCE if self._film else SOURCE
+        session.number = session.number or log.begin(source)
         log.append(session.number, readings)
 
     def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:

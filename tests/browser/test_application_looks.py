@@ -111,9 +111,9 @@ def advice_is_in_sight(page: Page) -> None:
     parts = page.locator(
         ".live-start, .live-verdict, .live-remark:not(:empty), .live-advice :is(p, a)"
     )
-    sights = parts.evaluate_all(IN_SIGHT)
-    assert len(sights) >= 6
-    assert [words for words, is_seen in sights if not is_seen] == []
+    in_sight = parts.evaluate_all(IN_SIGHT)
+    assert len(in_sight) >= 6
+    assert [words for words, is_seen in in_sight if not is_seen] == []
 
 
 def is_answered(page: Page, button: Locator, words: str) -> None:
@@ -121,9 +121,9 @@ def is_answered(page: Page, button: Locator, words: str) -> None:
     button.click()
     answer = page.get_by_role("status").filter(has_text=words)
     expect(answer).to_be_in_viewport(ratio=1)
-    above, below = button.bounding_box(), answer.bounding_box()
-    assert above is not None and below is not None
-    assert 0 <= below["y"] - above["y"] - above["height"] < 120
+    pressed, shown = button.bounding_box(), answer.bounding_box()
+    assert pressed is not None and shown is not None
+    assert 0 <= shown["y"] - pressed["y"] - pressed["height"] < 120
     others = page.locator(".cry-answer:visible").filter(has_text=re.compile(r"\w"))
     expect(others).to_have_count(1)
 
@@ -228,8 +228,8 @@ def test_a_wrong_password_leaves_the_name_and_can_be_shown(
     expect(password).to_have_value("")
     expect(password).to_be_focused()
     expect(password).to_have_attribute("type", "password")
-    alert, button = page.get_by_role("alert"), page.get_by_role("button", name="Log in")
-    distance = button.bounding_box()["y"] - alert.bounding_box()["y"]  # type: ignore[index]
+    shown, button = page.get_by_role("alert"), page.get_by_role("button", name="Log in")
+    distance = button.bounding_box()["y"] - shown.bounding_box()["y"]  # type: ignore[index]
     assert 0 < distance < 120
     assert page.evaluate(FAULTS) == []
     context.close()
