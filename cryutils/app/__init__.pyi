@@ -4,6 +4,7 @@ from . import clip_view as clip_view
 from . import clips as clips
 from . import connections as connections
 from . import dashboard as dashboard
+from . import demo as demo
 from . import kernels as kernels
 from . import knobs as knobs
 from . import live as live

@@ -53,13 +53,14 @@ class UploadButton(anywidget.AnyWidget):
         self._take, self._refuse = take, refuse
         self.on_msg(self._receive)
 
+    def __repr__(self) -> str:
+        return "UploadButton()"
+
     def _receive(self, _widget: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
         name, size, at = message["name"], message["size"], message["at"]
         if size > self.most_bytes:
-            most = f"at most {self.most_bytes / 1e6:.0f} MB"
-            self._refuse(
-                f"{name}: {size / 1e6:.0f} MB; give a file of {most}, such as a part of it."
-            )
+            most, such = f"at most {self.most_bytes / 1e6:.0f} MB", "such as a part of it"
+            self._refuse(f"{name}: {size / 1e6:.0f} MB; give a file of {most}, {such}.")
             return
         if at == 0:
             self._content = bytearray()

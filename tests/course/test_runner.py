@@ -864,26 +864,31 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     assert tally(apart) == {"02_second": 1}
 
 
-def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
-    notebook(
-        project / "notebooks" / "01_first.ipynb",
-        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
-    )
-    failed = course.run(list(planned(only=["01_first"]).values()))
-    what, _, log = failed["01_first"].partition("; ")
-    assert what == "its process was killed, as happens when memory runs out"
-    assert not log or Path(log.removesuffix(" may say why")).is_file()
-
-
-def test_a_log_with_content_is_named_where_a_worker_is_killed(project: Path, apart: Path) -> None:
+def test_a_worker_that_is_killed_is_told_and_its_log_named(project: Path, apart: Path) -> None:
     notebook(
         project / "notebooks" / "01_first.ipynb",
         "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)",
     )
     failed = course.run(list(planned(only=["01_first"]).values()))
     log = apart / "outputs" / "quick" / "logs" / "01_first.failed.log"
-    assert failed["01_first"].endswith(f"; {log} may say why")
+    what = "its process was killed, as happens when memory runs out"
+    assert failed["01_first"] == f"{what}; {log} may say why"
     assert "why" in log.read_text()
+
+
+def test_no_file_is_named_that_a_killed_worker_did_not_write(project: Path, apart: Path) -> None:
+    killing = (
+        "import os, signal\nfrom pathlib import Path\n"
+        "home = Path(os.environ['CRYUTILS_RUN_DIR'])\n"
+        "for path in (*home.glob('logs/*'), *home.glob('notebooks/*')): path.unlink()\n"
+    )
+    for target, what in (("getppid", "its process was killed"), ("getpid", "its kernel was")):
+        cell = f"{killing}os.kill(os.{target}(), signal.SIGKILL)"
+        notebook(project / "notebooks" / "01_first.ipynb", cell)
+        error = course.run(list(planned(only=["01_first"]).values()))["01_first"]
+        assert error.startswith(what)
+        for name in re.findall(r"/\S+?\.(?:log|ipynb)", error):
+            assert Path(name).is_file(), error
 
 
 FULL_NOTEBOOK = """\
@@ -952,7 +957,7 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0
 
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The temporary folder of the commands that a test starts."""
+    """The temporary folder of the commands that a test starts; its path is short, for sockets."""
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
