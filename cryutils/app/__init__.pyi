@@ -1,4 +1,5 @@
 from . import actions as actions
+from . import aside as aside
 from . import clip_view as clip_view
 from . import clips as clips
 from . import dashboard as dashboard

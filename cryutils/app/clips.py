@@ -59,11 +59,12 @@ class Clips:
         None where it is not in memory, or shorter than that second. The same stretch under another
         label moves there. Raises InputError where it can't be written.
         """
-        if self._ring is None:
+        ring = self._ring  # another thread may forget it meanwhile
+        if ring is None:
             return None
-        sr = self._ring.sr
+        sr = ring.sr
         most = round((stop - start + WINDOW_S) * sr)
-        x = self._ring.before(round(stop * sr), most=most)
+        x = ring.before(round(stop * sr), most=most)
         if len(x) < WINDOW_S * sr:
             return None
         name = f"{datetime.fromtimestamp(start, UTC):%Y%m%d-%H%M%S-%f}.wav"

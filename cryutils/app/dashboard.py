@@ -18,6 +18,7 @@ import ipywidgets
 
 from cryutils.app import store
 from cryutils.app.actions import ANY, Action, actions
+from cryutils.app.aside import Aside
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.scripts import script
 from cryutils.app.store import StoreUnavailable
@@ -74,6 +75,8 @@ class Dashboard(ipywidgets.VBox):
     keep : function, optional
         Is called with start, stop (s since 1970) and label of each stretch that was corrected, and
         returns whether its sound is kept.
+    aside : Aside, optional
+        In which the log is asked, where the page's own thread has other things to do.
     clock : function
         The time in s since 1970.
     """
@@ -85,10 +88,12 @@ class Dashboard(ipywidgets.VBox):
         *,
         zone: str = "UTC",
         keep: Callable[[float, float, str], bool] | None = None,
+        aside: Aside | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.zone = zone
         self._log, self._states, self._keep, self._clock = log, list(states), keep, clock
+        self._aside = aside or Aside()
         self._advice = actions()
         self._episode: list[list[Reading]] = []
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
@@ -109,6 +114,10 @@ class Dashboard(ipywidgets.VBox):
 
     def look(self, _change: Any = None) -> None:
         """Read the log anew and show it; what can't be read is said in a sentence."""
+        if words := self._aside(self._look):
+            self._now.value = f"<p>{words}</p>"
+
+    def _look(self) -> None:
         now, by = self._clock(), self._period.value
         try:
             newest = list(self._log.readings(since=now - EPISODE_S))
@@ -152,7 +161,7 @@ class Dashboard(ipywidgets.VBox):
     def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
         button = ipywidgets.Button(description=words, layout=THUMB)
 
-        def note(_button: Any) -> None:
+        def note() -> None:
             stretches = [(run[0].time, run[-1].time, verdict) for run in self._episode]
             try:
                 for stretch in stretches:
@@ -166,7 +175,11 @@ class Dashboard(ipywidgets.VBox):
             self.look()
             self._answer.value = words
 
-        button.on_click(note)
+        def tap(_button: Any) -> None:
+            if words := self._aside(note):
+                self._answer.value = words
+
+        button.on_click(tap)
         return button
 
     def _minutes(self, start: float, stop: float) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from cryutils._io.paths import project_dir
+from cryutils.app.aside import Aside
 from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
@@ -76,6 +77,7 @@ class Page(ipywidgets.VBox):
     def __init__(self, store: Store, ticket: str) -> None:
         self._store, self._ticket = store, ticket
         self._session = _Session(None)  # of the live analysis
+        self.aside = Aside(hurries=lambda: self._infant.disabled)
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         self._infant = ipywidgets.Dropdown(description="Infant")
@@ -249,13 +251,18 @@ class Page(ipywidgets.VBox):
 
     def _show(self, _change: Any = None) -> None:
         """Read the infants anew, and the chosen one's days where they are looked at."""
+        if words := self.aside(self._look):
+            self._days.children = (ipywidgets.HTML(f"<p>{words}</p>"),)
+
+    def _look(self) -> None:
         zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
         shown, self._days.children = self._days.children, ()
         try:
             self._infants.look()
             if self._tabs.selected_index == TITLES.index("Days"):
-                self._days.children = (Dashboard(self.log, states, zone=zone, keep=self._keep),)
+                days = Dashboard(self.log, states, zone=zone, keep=self._keep, aside=self.aside)
+                self._days.children = (days,)
         except (InputError, StoreUnavailable) as error:
             words = f"<p>{html.escape(sentence(error))}</p>"
             self._days.children = (ipywidgets.HTML(words),)
@@ -342,6 +349,10 @@ class _Infants(ipywidgets.VBox):
         return ipywidgets.HBox([*texts, *buttons], layout=row)
 
     def _press(self, act: Any, texts: list[ipywidgets.Text]) -> None:
+        if words := self._page.aside(lambda: self._do(act, texts)):
+            self._answer.value = _alert(words)
+
+    def _do(self, act: Any, texts: list[ipywidgets.Text]) -> None:
         try:
             words = act(*(text.value for text in texts)) or "Done."
             for text in texts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ def widgets(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
 
 def text(page: Page) -> str:
     return "".join(part.value for part in widgets(page) if isinstance(part, ipywidgets.HTML))
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def press(page: Page, words: str, **fields: str) -> None:
@@ -411,6 +418,36 @@ def test_a_log_that_is_locked_delays_no_answer_and_becomes_no_gap(
     assert [reading.time for reading in readings] == times
     assert GAP not in {reading.verdict for reading in readings}
     assert (live.waiting, live.notice) == (0, "")
+
+
+def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(
+    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    page = Page(home, home.logins.begin("ann"))
+    look_at(page, "Days")
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.send = lambda *_: None
+    live.listening = True
+
+    def prompt(act: Callable[[], object]) -> None:
+        begun = time.monotonic()
+        act()
+        assert time.monotonic() - begun < 2, "the page takes 3 s for a lost connection"
+
+    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        prompt(lambda: press(page, "Yes"))
+        assert "The log does not answer yet. This is done as soon as it does." in text(page)
+        prompt(lambda: press(page, "No: hungry"))
+        prompt(lambda: press(page, "Add an infant", Name="Zoe"))
+        assert "<p role='alert'>The log does not answer yet. Nothing was done" in text(page)
+        prompt(lambda: look_at(page, "Infants"))
+        other.execute("ROLLBACK")
+    log = home.infants.infant("Mia", user="ann")
+    until(lambda: [row["verdict"] for row in log.corrections()] == ["hungry <b>"])
+    until(lambda: press(page, "Add an infant", Name="Zoe") or "Zoe: ann" in text(page))
+    live.listening = False
 
 
 def test_what_is_heard_is_in_the_chosen_infant_s_log(

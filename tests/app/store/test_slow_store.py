@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -46,21 +44,6 @@ def locked(file: Path) -> Iterator[None]:
         yield
         assert process.stdin is not None
         process.stdin.close()
-
-
-@contextmanager
-def frozen(server: Server) -> Iterator[None]:
-    """Stop every process of a PostgreSQL server, as a machine that is suspended does."""
-    first = int((server.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    processes = [first, *map(int, children)]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 class Ear:
@@ -118,7 +101,7 @@ def test_a_locked_sqlite_stops_nobody_who_listens(
 def test_a_frozen_postgresql_stops_nobody_who_listens(mia: Log, postgres: Server) -> None:
     ear = Ear(mia)
     ear.hear(0.5)
-    with frozen(postgres):
+    with postgres.frozen():
         ear.hear(4)
     ear.check()
     assert "(it does not answer)" in ear.troubles[-1]
