@@ -25,6 +25,7 @@ from tornado.log import access_log
 from tornado.web import HTTPError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from cryutils.app.connections import Plain
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
@@ -36,7 +37,8 @@ PAGES = 4
 VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
-    "CRYUTILS_CACHE_DIR", "CRYUTILS_CLIPS_DIR", "CRYUTILS_LIVE_RUN", "CRYUTILS_OUTPUTS_DIR",
+    "CRYUTILS_CACHE_DIR", "CRYUTILS_CLIPS_DIR", "CRYUTILS_DEMO_FILM", "CRYUTILS_LIVE_RUN",
+    "CRYUTILS_OUTPUTS_DIR",
     "CRYUTILS_PROJECT_DIR", "CRYUTILS_START_DIR", "CRYUTILS_STORE",
 )  # fmt: skip
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
@@ -133,7 +135,7 @@ class Access(Authorizer):
         )
 
 
-class Socket(VoilaKernelWebsocketHandler):
+class Socket(Plain, VoilaKernelWebsocketHandler):
     """A page's websocket, which is closed with its kernel."""
 
     async def pre_get(self) -> None:

@@ -71,6 +71,8 @@ class LiveAnalysis(anywidget.AnyWidget):
         sample was heard, such as `Clips.push`; not with a file's.
     source : str
         Which models answer, and on what they were trained: always visible.
+    film : bytes
+        A video file for a demonstration, instead of microphone and camera.
     clock : function
         The time in s since 1970, UTC.
     """
@@ -82,6 +84,7 @@ class LiveAnalysis(anywidget.AnyWidget):
     from_file = traitlets.Bool(False).tag(sync=True)  # in place of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
     waiting = traitlets.Int(0).tag(sync=True)  # readings for the log, where something keeps them
+    film = traitlets.Bytes(b"").tag(sync=True)  # is played in a loop in place of both, and logged
     zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
@@ -92,6 +95,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         log: Log | None = None,
         heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
         source: str = "",
+        film: bytes = b"",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
@@ -103,6 +107,7 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._gap = -math.inf  # when the page last reported one
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
+            film=film,
             _about={
                 "states": self.states,
                 "hop_s": HOP_S,
@@ -114,7 +119,7 @@ class LiveAnalysis(anywidget.AnyWidget):
                 },
                 "any": ANY,
                 "source": f"{source} {warning}".strip(),
-            }
+            },
         )
         self.on_msg(self._on_message)
 

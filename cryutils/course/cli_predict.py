@@ -209,11 +209,9 @@ def _is_known(path: Path) -> bool:
 
 
 def _types() -> str:
-    from cryutils._io import media
-
-    kinds = {"sounds": media.SOUND, "videos": media.VIDEO, "pictures": media.STILL}
-    words = [f"{kind} ({', '.join(sorted(s[1:] for s in types))})" for kind, types in kinds.items()]
-    return f"give {', '.join(words[:-1])} or {words[-1]}"
+    return (
+        "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
+    )
 
 
 def _with_types(name: str, message: str) -> str:

@@ -345,7 +345,11 @@ def _time(text: str | None, zone_name: str) -> float | None:
         return None
     try:
         time = pd.Timestamp(text)
-        return (time if time.tzinfo else time.tz_localize(zone(zone_name))).timestamp()
+        if time.tzinfo is None:
+            # When clocks change, a time may be missing, such as midnight, or come twice.
+            place = zone(zone_name)
+            time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
+        return time.timestamp()
     except (ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise

@@ -101,9 +101,8 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
     header, reason = err.splitlines()
     assert header == f"Models: quick, {HEADER}"
     assert reason == (
-        "cryutils: notes.txt: no sound, video or picture that can be read; give sounds (3gp, caf,"
-        " flac, m4a, mp3, ogg, wav, webm), videos (avi, mov, mp4, webm) or pictures (jpeg, jpg,"
-        " png)."
+        "cryutils: notes.txt: no sound, video or picture that can be read; give sounds (such as"
+        " wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)."
     )
 
 

@@ -182,6 +182,24 @@ def test_a_log_is_shown_by_the_period_in_the_zone_that_is_asked_for(call: Call, 
     assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "1"]
 
 
+@pytest.mark.parametrize(
+    ("since", "count"),
+    [("2018-11-04", 2), ("2018-11-04 00:30", 2), ("2018-11-04 01:00", 2), ("2018-11-03 23:00", 3)],
+)
+def test_a_day_without_midnight_begins_with_its_first_hour(
+    call: Call, mia: None, since: str, count: int
+) -> None:
+    """In Sao Paulo 23:59:59 of 3 November 2018 was followed by 01:00 (03:00 UTC)."""
+    first = pd.Timestamp("2018-11-04 03:00", tz="UTC").timestamp()
+    with store.open() as opened:
+        log = opened.infants.infant("Mia", user=None)
+        readings = [Reading(time=first + seconds, verdict="hungry") for seconds in (-1800, 0, 1800)]
+        log.append(log.begin("test"), readings)
+    place = ("--tz", "America/Sao_Paulo", "--until", "2018-11-05")
+    code, out, _ = call("log", "export", "log.csv", "--since", since, *place)
+    assert (code, out.split()[0]) == (0, str(count))
+
+
 def test_an_empty_log_is_said(call: Call, mia: None) -> None:
     code, out, err = call("log", "show", "Mia", "--since", "2030-01-01")
     assert (code, out, err) == (0, "", "Nothing was logged then.\n")
