@@ -355,4 +355,4 @@ def _ink(place: int, name: str) -> str:
 
 
 def _minutes(value: float) -> str:
-    return f"{value:.0f} min" if value >= 1 or value == 0 else "under 1 min"
+    return f"{value:.0f} min" if value >= 1 or value == 0 else f"{max(60 * value, 1):.0f} s"

@@ -473,7 +473,6 @@ export default () => {
     render({ model, el }) {
       if (!capture) {
         model.set("listening", false); // what a page that is gone was doing
-        model.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
         model.save_changes();
       }
       capture ??= makeCapture(model);

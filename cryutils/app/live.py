@@ -85,7 +85,6 @@ class LiveAnalysis(anywidget.AnyWidget):
     notice = traitlets.Unicode("").tag(sync=True)
     waiting = traitlets.Int(0).tag(sync=True)  # readings for the log, where something keeps them
     film = traitlets.Bytes(b"").tag(sync=True)  # is played in a loop in place of both, and logged
-    zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(

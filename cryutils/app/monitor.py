@@ -84,7 +84,8 @@ class Monitor:
     def note(self) -> str:
         """What the models were trained on, and whether their confidence is calibrated."""
         notes = list(dict.fromkeys(part.note for part in self._parts.values()))
-        raw = [name for name, part in self._parts.items() if part.temperature is None]
+        names = {"cry2": "sound model", "image": "face model"}
+        raw = [names[name] for name, part in self._parts.items() if part.temperature is None]
         return "; ".join([*notes, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None:
@@ -312,7 +313,7 @@ class Monitor:
         if not len(x):
             return None, "no sound", []
         if part is None or not isinstance(part.input, SoundInput) or self._ring is None:
-            return None, "no model for sound in this run", []
+            return None, "these models do not listen", []
         y = spectral.resample(x, sr=self._ring.sr, to=part.input.sr)
         if problem := sound_problem(y, part.input.sr):
             return None, problem, []
@@ -327,7 +328,7 @@ class Monitor:
             return None, "no picture", True
         part = self._parts.get("image")
         if part is None or self._eye is None or not isinstance(part.input, FaceInput):
-            return None, "no model for faces in this run", False
+            return None, "these models do not use the camera", False
         at, frame = max(fresh, key=lambda shot: shot[0])
         if at != self._face[0]:
             self._face = (at, *self._looked(at, frame, part, part.input))

@@ -13,10 +13,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+from traitlets.log import get_logger
 
 from cryutils._io.paths import project_dir
 from cryutils.app import demo
@@ -52,6 +52,11 @@ DEMO = """
 <p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
 <strong>Demonstration with synthetic sound and pictures.</strong> A program made the infant that you
 hear and see and the earlier days in the log. Press Start. Everything is deleted at the end.</p>
+"""
+NO_MODELS = """
+<h2>Live analysis</h2>
+<p>Nothing can listen yet, because no models have been trained. Ask the person who runs this server:
+its terminal says what to do.</p>
 """
 LIMITS = """
 <h2>What this can do</h2>
@@ -228,9 +233,13 @@ class Page(ipywidgets.VBox):
         try:
             monitor = Monitor(run)
         except InputError as error:  # no model is trained yet
-            return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
+            get_logger().warning("a page can't listen: %s", error)
+            return ipywidgets.HTML(NO_MODELS)
         note = monitor.note.replace("_", " ")  # of labels
-        source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
+        seeing = monitor.run in runs_with_models("image")
+        source = f"{note}." + (
+            "" if seeing else " The camera is not used: these models only listen."
+        )
         log = partial(self._write, self._session)
         live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
@@ -276,7 +285,7 @@ class Page(ipywidgets.VBox):
             self._days.children = (ipywidgets.HTML(f"<p>{words}</p>"),)
 
     def _look(self) -> None:
-        zone = getattr(self._live, "zone", "") or local_zone()
+        zone = local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
         shown, self._days.children = self._days.children, ()
         try:
@@ -439,15 +448,3 @@ def _evidence() -> str:
                 " (balanced accuracy; guessing comes to 25 %).</p>"
             )
     return ""
-
-
-def _faces_elsewhere(run: Path) -> str:
-    """Return how faces would be judged, as a sentence; "" where they are, or no run has both."""
-    seeing = runs_with_models("image")
-    both = [other.name for other in runs_with_models("cry2") if other in seeing]
-    if run in seeing or not both:
-        return ""
-    return (
-        f" The run {run.name} has no model for faces, so none is judged;"
-        f" “cryutils serve --run {both[0]}” would judge them."
-    )

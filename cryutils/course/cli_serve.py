@@ -121,7 +121,29 @@ def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, Non
                 name = click.prompt("Nobody can log in yet. Name of the first user")
             context.invoke(users_add, name=name)
         say(f"Open {address} (Ctrl+C stops).")
+        if hint := _models_hint():
+            say(hint)
         yield store, None
+
+
+def _models_hint() -> str:
+    """Return what could be done about models that the page lacks; "" if it lacks none."""
+    from cryutils.papers.predict import runs_with_models
+
+    chosen = os.environ.get("CRYUTILS_LIVE_RUN")
+    runs, seeing = runs_with_models("full"), runs_with_models("image")
+    if not runs:
+        return (
+            "No models are trained yet, so the page can't listen: `cryutils run 04_cry2 05_image`"
+            " trains some on synthetic infants."
+        )
+    both = [run.name for run in runs_with_models("cry2") if run in seeing]
+    if chosen or runs[0] in seeing or not both:
+        return ""
+    return (
+        f"The run {runs[0].name} has no model for faces, so the camera is not used;"
+        f" `cryutils serve --run {both[0]}` uses it."
+    )
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def test_it_is_unsure_where_no_state_is_likelier_than_all_the_others(
 
 
 def test_models_without_a_temperature_are_called_not_calibrated(monitor: Monitor) -> None:
-    assert monitor.note.endswith("cry2, image: not calibrated")
+    assert monitor.note.endswith("sound model, face model: not calibrated")
 
 
 # Gaps
@@ -383,8 +383,8 @@ def test_without_a_trained_run_it_says_what_to_start(
 @pytest.mark.parametrize(
     ("part", "note"),
     [
-        ("cry2", "by sound alone: no model for faces in this run"),
-        ("image", "by face alone: no model for sound in this run"),
+        ("cry2", "by sound alone: these models do not use the camera"),
+        ("image", "by face alone: these models do not listen"),
     ],
 )
 def test_a_run_with_one_model_makes_do_with_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import time
@@ -331,19 +332,30 @@ def test_a_page_asks_the_run_that_the_server_names(
 ) -> None:
     ticket = home.logins.begin("ann")
     words = source(Page(home, ticket))
-    assert words.startswith("real infants; ") and "The run real has no model for faces" in words
-    assert "“cryutils serve --run quick” would judge them" in words
+    assert words.startswith("real infants; ")
+    assert ". The camera is not used: these models only listen." in words
 
     monkeypatch.setenv("CRYUTILS_LIVE_RUN", "quick")
     assert source(Page(home, ticket)).startswith(trained.corpus.note)
-    monkeypatch.setenv("CRYUTILS_LIVE_RUN", "real")
-    assert "faces" not in source(Page(home, ticket)), "its owner has chosen"
-    monkeypatch.delenv("CRYUTILS_LIVE_RUN")
-    (two_runs / "quick").rename(two_runs.parent / "quick")
-    assert "faces" not in source(Page(home, ticket)), "no run judges them"
-    (two_runs / "real").rename(two_runs.parent / "real")
-    (two_runs.parent / "quick").rename(two_runs / "quick")
-    assert "no model for faces" not in source(Page(home, ticket)), "they are judged"
+    assert "camera" not in source(Page(home, ticket)), "it is used"
+
+
+BANNED = re.compile(r"/|\brun\b(?!s this server)|\.keras|tflite|sqlite|[a-z]_[a-z]", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("models", [True, False])
+def test_a_page_speaks_of_no_runs_files_and_paths(
+    models: bool, home: Store, two_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not models:
+        monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(two_runs / "none"))
+    page = Page(home, home.logins.begin("ann"))
+    for title in ("Days", "Infants", "Limits", "Live"):
+        look_at(page, title)
+    plain = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text(page))
+    labels = [getattr(part, "description", "") for part in widgets(page)]
+    sources = [source(page)] if models else []
+    assert [words for words in (plain, *labels, *sources) if BANNED.search(words)] == []
 
 
 def switch(page: Page) -> list[ipywidgets.Checkbox]:

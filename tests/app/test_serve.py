@@ -530,7 +530,8 @@ def test_a_folder_for_clips_and_a_run_reach_the_page(elsewhere: Served) -> None:
     (switch,) = [id for id, s in states.items() if "Keep the sound" in s.get("description", "")]
     assert f"IPY_MODEL_{switch}" in str(states), "it is offered on the page"
     assert not (elsewhere.folder / "ours").exists()
-    assert "outputs/quick/models/cry2.json: missing" in str(states)
+    assert "Ask the person who runs this server" in str(states), "its models can't be opened"
+    assert "outputs/quick/models/cry2.json: missing" in elsewhere.log
 
 
 def test_elsewhere_a_start_says_what_takes_https_and_no_client_names_its_address(
@@ -692,3 +693,8 @@ def test_a_server_that_is_stopped_while_it_starts_says_nothing(
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=HANG_S) in (0, 128 + signal.SIGTERM)
         assert "_handle_signal_stop" not in server.log
+
+
+def test_the_terminal_says_which_command_trains_models(tmp_path: Path) -> None:
+    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(tmp_path / "none")) as server:
+        until(lambda: "`cryutils run 04_cry2 05_image` trains some" in server.log, "the hint")
