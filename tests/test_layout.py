@@ -59,7 +59,7 @@ def test_no_modules_import_one_another() -> None:
 
 # The pages are of widgets alone, so that another server could show them.
 SERVER = {"jupyter_server", "jupyterlab_server", "tornado", "voila"}
-SERVING = {f"cryutils.app.{name}" for name in ("kernels", "login", "serve")}
+SERVING = {f"cryutils.app.{name}" for name in ("connections", "kernels", "login", "serve")}
 
 
 def test_nothing_but_what_serves_the_application_imports_its_server() -> None:

@@ -1,6 +1,7 @@
 from . import actions as actions
 from . import clip_view as clip_view
 from . import clips as clips
+from . import connections as connections
 from . import dashboard as dashboard
 from . import kernels as kernels
 from . import knobs as knobs
@@ -15,6 +16,7 @@ from . import ring as ring
 from . import scripts as scripts
 from . import serve as serve
 from . import store as store
+from . import turns as turns
 from . import upload as upload
 from .clip_view import Sound as Sound
 from .live import LiveAnalysis as LiveAnalysis

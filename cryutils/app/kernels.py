@@ -25,6 +25,7 @@ from tornado.log import access_log
 from tornado.web import HTTPError
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from cryutils.app.connections import Plain
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
@@ -133,7 +134,7 @@ class Access(Authorizer):
         )
 
 
-class Socket(VoilaKernelWebsocketHandler):
+class Socket(Plain, VoilaKernelWebsocketHandler):
     """A page's websocket, which is closed with its kernel."""
 
     async def pre_get(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,17 +17,20 @@ from typing import Any
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.auth.login import LoginFormHandler
-from jupyter_server.base.handlers import JupyterHandler
-from tornado.web import HTTPError
+from tornado.web import Finish, HTTPError
 
+from cryutils.app.connections import Plain, trust
 from cryutils.app.kernels import Caregiver
 from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
+from cryutils.app.turns import Turns
 
 __all__ = ["Identity", "Login", "Logout"]
 
-# Two at a time: a hash takes 64 MiB, and whoever guesses many at once waits for himself alone.
-HASHING = ThreadPoolExecutor(2, thread_name_prefix="hashing")
+# Two at a time: a hash takes 64 MiB.
+PLACES = 2
+HASHING = ThreadPoolExecutor(PLACES, thread_name_prefix="hashing")
+TURNS = Turns(PLACES)
 
 
 class Identity(IdentityProvider):
@@ -49,15 +53,27 @@ class Identity(IdentityProvider):
         except HTTPError:
             handler.current_user = None  # the page that says so asks for it
             raise
-        return Caregiver(name, ticket=ticket) if name else None
+        if name is None:
+            return None
+        trust(handler.request)
+        return Caregiver(name, ticket=ticket)
 
     def user_to_cookie(self, user: Any) -> str:
         """Return what the cookie holds."""
         return user.ticket
 
 
-class Login(LoginFormHandler):
+class Login(Plain, LoginFormHandler):
     """The form for name and password."""
+
+    def initialize(self) -> None:
+        """Note when the client goes."""
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_connection_close(self) -> None:
+        """Hash no password for whoever has gone."""
+        if not self._gone.done():
+            self._gone.set_result(None)
 
     @allow_unauthenticated
     async def post(self) -> None:
@@ -65,25 +81,39 @@ class Login(LoginFormHandler):
         users, logins = self.settings["store"].users, self.settings["store"].logins
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
-        verify = functools.partial(users.verify, address=self.request.remote_ip)
-        check = await asking(verify, name, password, threads=HASHING)
-        if check.wait_s > 0:
-            minutes = math.ceil(check.wait_s / 60)
+        target = self.get_argument("next", self.base_url)
+        attempt = await asking(
+            functools.partial(users.attempt, address=self.request.remote_ip), name
+        )
+        if attempt.wait_s > 0:
+            minutes = math.ceil(attempt.wait_s / 60)
             self._refuse(429, f"Too many attempts. Wait {minutes} min, then try again.")
-        elif not check.right:
+            return
+        address, is_known = attempt.row["address"], attempt.is_known
+        async with TURNS.turn(address, is_known=is_known, gone=self._gone) as has_place:
+            if not has_place:
+                raise Finish
+            right = await asking(users.check, attempt, password, threads=HASHING)
+        if not right:
             self._refuse(401, "Name or password is wrong.")
         else:
             await leave(self)
             ticket = await asking(logins.begin, name)
             self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
-            self._redirect_safe(self.get_argument("next", self.base_url))
+            self._redirect_safe(target)
+
+    def _redirect_safe(self, url: str, default: str | None = None) -> None:
+        """Lead to a page of this site, or else to the first."""
+        # Printable ASCII alone, as a browser sends it: a header takes no line's end.
+        is_plain = re.fullmatch(r"/[!-~]*", url) is not None
+        super()._redirect_safe(url if is_plain else self.base_url, default)
 
     def _refuse(self, status: int, why: str) -> None:
         self.set_status(status)
         self._render({"error": why})
 
 
-class Logout(JupyterHandler):
+class Logout(Plain):
     """The way out."""
 
     def get(self) -> None:
@@ -105,7 +135,7 @@ async def leave(handler: Any) -> None:
 
 
 async def asking(
-    question: Callable[..., Any], *about: str, threads: ThreadPoolExecutor | None = None
+    question: Callable[..., Any], *about: Any, threads: ThreadPoolExecutor | None = None
 ) -> Any:
     """Return the store's answer, waiting in a thread; a store out of reach is error 503."""
     try:

@@ -11,21 +11,25 @@ import errno
 import ipaddress
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import platformdirs
 import traitlets
-from jupyter_server.base.handlers import FileFindHandler, JupyterHandler
+from jupyter_server.base.handlers import FileFindHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
+from jupyter_server.utils import url_path_join
 from jupyterlab_server.themes_handler import ThemesHandler
-from tornado import httpserver, ioloop, netutil, web
-from tornado.log import access_log, app_log, gen_log
+from tornado import ioloop, netutil, web
+from tornado.log import app_log, gen_log
 from traitlets.config import Config
 from voila.app import Voila
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
@@ -33,15 +37,18 @@ from voila.static_file_handler import MultiStaticFileHandler, TemplateStaticFile
 from voila.tornado.handler import TornadoVoilaHandler
 
 from cryutils._io import paths
+from cryutils.app.connections import Connections, FewLines, Plain, Site, by_name, log_refusal
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
 from cryutils.app.login import Identity
 from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
-__all__ = ["Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server"]
+__all__ = [
+    "Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server", "site",
+    "subjects",
+]  # fmt: skip
 
 HERE = Path(__file__).parent
-MOST_BYTES = 2**16  # of a request: nobody uploads here but through a page's websocket
 LOST_S = 600  # a page that has not come back by then
 LOOK_S = 5  # how often logins are looked for that ended without a request
 EXTENSIONS = [
@@ -60,7 +67,7 @@ HEADERS = {
 }
 
 
-class _LoginRequired(JupyterHandler):
+class _LoginRequired(Plain):
     """Refuse every method of whoever is not logged in."""
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -86,6 +93,7 @@ class Server(Voila):
     """Voilà with a login: one page, its assets, the websocket of its kernel, and no other route."""
 
     store = traitlets.Any()
+    site: Any = traitlets.Instance(Site)
     sockets: Any = traitlets.List()
     tls = traitlets.Any()
 
@@ -100,20 +108,20 @@ class Server(Voila):
         return super().init_settings() | {
             "headers": HEADERS,
             "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
-            "log_function": _log_refusals,
+            "log_function": log_refusal,
             "store": self.store,
             # A page that answers no ping for the longer of these is gone. Were both the same, the
             # first ping would find nobody who had answered yet.
             "ws_ping_interval": 10_000,
             "ws_ping_timeout": 30_000,
-            "xsrf_cookie_kwargs": {"samesite": "Strict"},
+            "xsrf_cookie_kwargs": {"samesite": "Strict", "path": self.base_url},
         }
 
     def init_handlers(self) -> list[tuple]:
         """Return every route that there is. Whoever is not logged in gets no other than /login."""
         extensions = {"path": self.labextensions_path, "no_cache_paths": ["/"]}
         themes = {
-            "themes_url": "/voila/api/themes",
+            "themes_url": url_path_join(self.base_url, "voila/api/themes"),
             "path": self.themes_dir,
             "labextensions_path": self.labextensions_path,
         }
@@ -124,7 +132,7 @@ class Server(Voila):
             "voila_configuration": self.voila_configuration,
         }
         static = {"paths": self.static_paths}
-        return [
+        routes = [
             *self.identity_provider.get_handlers(),
             (r"/", _behind_login(TornadoVoilaHandler), page),
             (rf"/api/kernels/{KERNEL}", _behind_login(KernelHandler)),
@@ -135,15 +143,11 @@ class Server(Voila):
             (r"/voila/static/(.*)", _behind_login(MultiStaticFileHandler), static),
             (r"/voila/templates/(.*)", _behind_login(TemplateStaticFileHandler)),
         ]
+        return [(url_path_join(self.base_url, path), *rest) for path, *rest in routes]
 
     def listen(self) -> None:
         """Serve until a signal says stop."""
-        # A proxy's word on who asks is taken where this machine alone can connect; elsewhere
-        # anybody could name another address at each guess.
-        server = httpserver.HTTPServer(
-            self.app, ssl_options=self.tls, xheaders=is_local(self.sockets),
-            max_body_size=MOST_BYTES,
-        )  # fmt: skip
+        server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
         self.ioloop = ioloop.IOLoop.current()
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
@@ -155,15 +159,19 @@ class Server(Voila):
             self.stop()
 
 
-def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
+def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site) -> None:
     """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
     logging.basicConfig(format="%(asctime)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(FewLines())
     for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
         log.setLevel(logging.ERROR)
-    server(store, sockets, tls).start()
+    server(store, sockets, tls, site).start()
 
 
-def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> Server:
+def server(
+    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site
+) -> Server:
     """Return the server that `run` starts."""
     config = Config(
         KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
@@ -173,6 +181,7 @@ def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | Non
         },
         Voila={
             "authorizer_class": Access,
+            "base_url": site.base,
             "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
             "identity_provider_class": Identity,
             "kernel_websocket_connection_class": WidgetMessages,
@@ -187,7 +196,9 @@ def server(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | Non
         },
     )  # fmt: skip
     # No settings from a file in the folder that somebody happens to start it in.
-    voila = Server(config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls)
+    voila = Server(
+        config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls, site=site
+    )
     voila.initialize([])
     return voila
 
@@ -210,6 +221,61 @@ def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | N
             "the key without a password."
         ) from error
     return context
+
+
+def subjects(tls: ssl.SSLContext | None, certfile: str | None) -> list[str]:
+    """Return the names and addresses that a certificate is for, as browsers check them.
+
+    A client that trusts the certificate is told them, so here one connects to it in memory.
+    Raises InputError for a certificate that no browser accepts, such as one that has expired.
+    """
+    if tls is None or certfile is None:
+        return []
+    chain = paths.resolve(certfile)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(chain)
+    sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(received, sent), tls.wrap_bio(sent, received, server_side=True)]
+    try:
+        for end in 2 * ends:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        raise InputError(f"{chain}: {error.verify_message}; make a new certificate.") from error
+    names: Any = (ends[0].getpeercert() or {}).get("subjectAltName", ())
+    return [name for kind, name in names if kind in ("DNS", "IP Address")]
+
+
+def site(names: Iterable[str], proxies: Iterable[str], base: str) -> Site:
+    """Return how browsers reach the server. Raises InputError for what is no name or address."""
+    path = base.strip("/")
+    if not re.fullmatch(r"([\w.~-]+/?)*", path, re.ASCII):
+        raise InputError(f"--base-url {printable(base)}: give a path such as /cry/.")
+    return Site(
+        names=frozenset(_address(name) or _name(name) for name in names),
+        proxies=frozenset(_address(proxy) or _no_address(proxy) for proxy in proxies),
+        base=f"/{path}/" if path else "/",
+    )
+
+
+def _address(text: str) -> str:
+    """Return an IP address in its shortest form; "" for anything else."""
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return ""
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"(\*\.)?[\w.-]+", text):
+        raise InputError(f"--name {printable(text)}: give a name alone, such as baby.local.")
+    return text.lower()
+
+
+def _no_address(text: str) -> str:
+    raise InputError(f"--proxy {printable(text)}: give an address such as 127.0.0.1.")
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -243,13 +309,3 @@ def cookie_secret(folder: Path) -> bytes:
             temporary.touch(mode=0o600)
             temporary.write_bytes(secrets.token_bytes(32))
     return path.read_bytes()
-
-
-def _log_refusals(handler: web.RequestHandler) -> None:
-    """Note what was refused or failed, and never a query, which may hold anything."""
-    request = handler.request
-    if handler.get_status() >= 400:
-        access_log.warning(
-            "%d %s %s (%s)", handler.get_status(), request.method, printable(request.path),
-            request.remote_ip,
-        )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -25,6 +26,14 @@ __all__ = ["serve"]
               help="Port to listen on; 0 takes any free port.")  # fmt: skip
 @click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
 @click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
+@click.option("--name", "names", multiple=True, metavar="NAME",
+              help="Name or address by which browsers reach the server, if not localhost, its own"
+              " address or a name of the certificate. Repeat it for several.")  # fmt: skip
+@click.option("--proxy", "proxies", multiple=True, metavar="ADDRESS",
+              help="Address of a proxy that names each client's address in X-Real-IP. Repeat it for"
+              " several.")  # fmt: skip
+@click.option("--base-url", "base", default="/", show_default=True, metavar="PATH",
+              help="Path of the page, such as /cry/ behind a proxy.")  # fmt: skip
 @click.option("--run", metavar="NAME",
               help="Run that trained the models (default: the newest on real infants, otherwise on"
               " synthetic infants).")  # fmt: skip
@@ -36,13 +45,11 @@ __all__ = ["serve"]
 @click.pass_context
 def serve(
     context: click.Context,
-    host: str,
-    port: int,
-    certfile: str | None,
-    keyfile: str | None,
+    *,
     run: str | None,
     clips: str | None,
     url: str | None,
+    **web: Any,
 ) -> None:
     """Serve the caregiver application: a page with a login.
 
@@ -69,8 +76,11 @@ def serve(
         os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
         os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
-    tls = application.certificate(certfile, keyfile)
-    sockets = application.listen(host, port)
+    host, certfile = web["host"], web["certfile"]
+    tls = application.certificate(certfile, web["keyfile"])
+    names = (host, *web["names"], *application.subjects(tls, certfile))
+    site = application.site(names, web["proxies"], web["base"])
+    sockets = application.listen(host, web["port"])
     with opened() as store:
         if not store.users.names():
             name = "caregiver"
@@ -78,11 +88,11 @@ def serve(
                 name = click.prompt("Nobody can log in yet. Name of the first user")
             context.invoke(users_add, name=name)
         scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
-        say(f"Open {scheme}://{place}:{sockets[0].getsockname()[1]}/ (Ctrl+C stops).")
+        say(f"Open {scheme}://{place}:{sockets[0].getsockname()[1]}{site.base} (Ctrl+C stops).")
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
                 "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
-        application.run(store, sockets, tls)
+        application.run(store, sockets, tls, site)
 
 
 def _checked(run: str) -> str:

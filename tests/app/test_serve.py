@@ -39,6 +39,7 @@ from served import (
 )
 
 from cryutils.app import serve, store
+from cryutils.app.connections import Site
 from cryutils.app.kernels import MESSAGES, PAGES
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -52,7 +53,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with two caregivers, each with an infant."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "voila.py").write_text(f"open({str(folder / 'executed')!r}, 'w')\n")
-    with served(folder, DATABASE_PASSWORD=SECRET, JUPYTER_TOKEN="token") as server:
+    with served(
+        folder, "--proxy", "127.0.0.1", DATABASE_PASSWORD=SECRET, JUPYTER_TOKEN="token"
+    ) as server:
         for name, infant in (("ann", "Mia"), ("ben", "Tom")):
             server.store.users.add(name, PASSWORD)
             server.store.infants.add(infant, user=name)
@@ -97,7 +100,7 @@ def application(monkeypatch: pytest.MonkeyPatch, folder: Path) -> serve.Server:
     """The server in this process, which serves nobody."""
     monkeypatch.setenv("XDG_DATA_HOME", str(folder))
     before = signal.getsignal(signal.SIGTERM)
-    made = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [])
+    made = serve.server(store.open(f"sqlite:///{folder / 'store.db'}"), [], None, Site())
     signal.signal(signal.SIGTERM, before)
     return made
 

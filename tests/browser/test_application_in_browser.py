@@ -54,7 +54,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def direct(certificates: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+def direct(certificates: Path, folder: Path) -> Iterator[Served]:
     """The application with a certificate of its own."""
     files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
     with served(folder, "--certfile", *files) as server:
@@ -63,46 +63,53 @@ def direct(certificates: Path, folder: Path, request: pytest.FixtureRequest) -> 
 
 
 @contextmanager
-def proxied(certificates: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
-    """The application behind nginx, with docs/nginx.conf but for the ports."""
+def proxied(certificates: Path, folder: Path, base: str = "/") -> Iterator[Served]:
+    """The application behind nginx, with docs/nginx.conf except for the ports and the path."""
     if NGINX is None:
         pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
-    home: Served = request.getfixturevalue("home")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    text = (DOCS / "nginx.conf").read_text()
-    assert (text.count("listen 8443 "), text.count("127.0.0.1:8866;")) == (1, 1)
-    ports = {"8443": str(port), "8866": str(urlsplit(home.url).port)}
     for name in ("baby.crt", "baby.key"):
         shutil.copy(certificates / name, folder)
-    (folder / "nginx.conf").write_text(re.sub("8443|8866", lambda m: ports[m[0]], text))
-    proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
-    try:
-        deadline = time.monotonic() + HANG_S
-        with closing(socket.socket()) as client:
-            while client.connect_ex(("127.0.0.1", port)):
-                assert proxy.poll() is None
-                assert time.monotonic() < deadline
-        yield replace(home, url=f"https://localhost:{port}")
-    finally:
-        proxy.terminate()
-        proxy.wait()
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The application over plain HTTP, as this machine reaches it."""
-    with served(tmp_path_factory.mktemp("home")) as server:
+    with served(folder, "--proxy", "127.0.0.1", "--base-url", base) as server:
         add_ann(server)
+        text = (DOCS / "nginx.conf").read_text()
+        for name, value in (
+            ("listen 8443 ", f"listen {port} "), (" location / {", f" location {base} {{"),
+            ("127.0.0.1:8866;", f"127.0.0.1:{urlsplit(server.url).port};"),
+        ):  # fmt: skip
+            assert text.count(f"{name}\n") + text.count(f"{name}ssl;") == 1
+            text = text.replace(name, value)
+        (folder / "nginx.conf").write_text(text)
+        proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
+        try:
+            deadline = time.monotonic() + HANG_S
+            with closing(socket.socket()) as client:
+                while client.connect_ex(("127.0.0.1", port)):
+                    assert proxy.poll() is None
+                    assert time.monotonic() < deadline
+            yield replace(server, url=f"https://localhost:{port}{base}".rstrip("/"))
+        finally:
+            proxy.terminate()
+            proxy.wait()
+
+
+@contextmanager
+def under_a_path(certificates: Path, folder: Path) -> Iterator[Served]:
+    """The application behind nginx, at /cry/ of a host that may have other pages."""
+    with proxied(certificates, folder, "/cry/") as server:
         yield server
 
 
-@pytest.fixture(scope="module", params=[direct, pytest.param(proxied, marks=large)])
+@pytest.fixture(
+    scope="module",
+    params=[direct, pytest.param(proxied, marks=large), pytest.param(under_a_path, marks=large)],
+)
 def site(
     request: pytest.FixtureRequest, certificates: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """The application over HTTPS."""
-    with request.param(certificates, tmp_path_factory.mktemp("site"), request) as server:
+    with request.param(certificates, tmp_path_factory.mktemp("site")) as server:
         yield server
 
 
@@ -171,6 +178,7 @@ def test_over_https_a_page_may_ask_for_camera_and_microphone_and_ends_when_it_is
     page.get_by_role("tab", name="Days").click()
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_role("cell", name="hungry")).to_be_visible()
+    assert cookie["path"] == (urlsplit(site.url).path or "") + "/"
     page.goto("about:blank")
     until(lambda: kernel not in site.kernels(), "the page's process has ended")
     context.close()

@@ -22,7 +22,9 @@ from cryutils.errors import InputError, printable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LIFETIME_S", "Check", "Logins", "Users", "clean_name", "hasher"]
+__all__ = [
+    "LIFETIME_S", "Attempt", "Check", "Logins", "Users", "clean_name", "hasher", "network",
+]  # fmt: skip
 
 LIFETIME_S = 7 * 86400.0  # of a login
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing what is far longer would be a way to stop us
@@ -44,6 +46,18 @@ def hasher() -> PasswordHasher:
     from argon2 import PasswordHasher
 
     return PasswordHasher()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A counted attempt to log in: the row of it, how long, in s, it has to wait, and its address.
+
+    `is_known` says whether anybody has logged in from that address before.
+    """
+
+    row: Row
+    wait_s: float
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,28 +128,43 @@ class Users:
     def verify(self, name: str, password: str, *, address: str) -> Check:
         """Return whether `password` is the user's, tried from the client's (no proxy's) `address`.
 
-        It answers alike, after the same work, for a wrong password and for an unknown user. The
-        attempt counts before the password is looked at, or many at once would slip through.
+        It answers alike, after the same work, for a wrong password and for an unknown user.
         """
-        attempt: Row = {
+        attempt = self.attempt(name, address=address)
+        return Check(attempt.wait_s == 0 and self.check(attempt, password), attempt.wait_s)
+
+    def attempt(self, name: str, *, address: str) -> Attempt:
+        """Count an attempt from the client's (no proxy's) `address`, and return it.
+
+        It counts before the password is looked at, or many at once would slip through.
+        """
+        row: Row = {
             "id": secrets.randbits(48), "user": _folded(name)[:_NAME_LENGTH],
-            "address": _network(address), "time": self._clock(), "succeeded": False,
+            "address": network(address), "time": self._clock(), "succeeded": False,
         }  # fmt: skip
-        user, who = attempt["user"], {name: attempt[name] for name in ("user", "address")}
         with self._database.transaction() as database:
-            self._forget(database, attempt["time"])
-            database.add("attempts", [attempt])
-        if (wait_s := self._wait_s(attempt)) > 0:
-            self._database.remove("attempts", id=attempt["id"])
-            return Check(False, wait_s)
+            self._forget(database, row["time"])
+            database.add("attempts", [row])
+        wait_s = max(0.0, self._wait_s(row))
+        if wait_s:
+            self._database.remove("attempts", id=row["id"])
+        logins = self._database.rows("attempts", succeeded=True, address=row["address"])
+        return Attempt(row, wait_s, is_known=bool(logins))
+
+    def check(self, attempt: Attempt, password: str) -> bool:
+        """Return whether `password` is the user's, for an attempt that has not to wait.
+
+        It answers alike, after the same work, for a wrong password and for an unknown user.
+        """
+        user, who = attempt.row["user"], {name: attempt.row[name] for name in ("user", "address")}
         rows = self._database.rows("users", name=user)
         right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
         if right:
             self._renew(rows[0], password)
             with self._database.transaction() as database:
-                database.change("attempts", {"succeeded": True}, id=attempt["id"])
+                database.change("attempts", {"succeeded": True}, id=attempt.row["id"])
                 database.remove("attempts", succeeded=False, **who)
-        return Check(right)
+        return right
 
     def _wait_s(self, attempt: Row) -> float:
         """Return how long, in s, an attempt that has been added would have had to wait."""
@@ -234,7 +263,7 @@ def _matches(hashed: str, password: str) -> bool:
         return False
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """Return whose address this is: of IPv6, the network, in which anybody has 2**64 of them."""
     try:
         host = ipaddress.ip_address(address)

@@ -1,0 +1,438 @@
+"""The application's server against strangers' connections, names, proxies and broken requests."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import re
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import psutil
+import pytest
+import websocket
+from requests.adapters import HTTPAdapter
+from sizes import large
+
+pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
+from served import HANG_S, PASSWORD, PROTOCOL, Served, Visitor, replies, send, served, until
+
+from cryutils.app.connections import COMPLETE_S, MOST_LINES, MOST_OF_ONE, FewLines
+from cryutils.app.turns import Turns
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is this machine's on Linux")
+HOST = b"Host: 127.0.0.1\r\nConnection: close\r\n"
+FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
+NAMES = ("--name", "baby.local", "--name", "*.home.example", "--name", "192.0.2.9")
+
+
+def certified(folder: Path, days: int = 1) -> tuple[str, str, str, str]:
+    """Make a certificate, and return the options that name it."""
+    request = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    sign = ["openssl", "x509", "-req", "-in", "it.csr", "-signkey", "it.key", "-extfile", "it.ext"]
+    (folder / "it.ext").write_text("subjectAltName=DNS:Baby.local,DNS:*.home.example,IP:192.0.2.9")
+    for command in (
+        [*request, "-subj", "/CN=it", "-keyout", "it.key", "-out", "it.csr"],
+        [*sign, "-days", str(days), "-out", "it.crt"],
+    ):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return "--certfile", str(folder / "it.crt"), "--keyfile", str(folder / "it.key")
+
+
+@pytest.fixture(scope="module", params=["http", pytest.param("https", marks=large)])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A server with few files to open at its start; its names are options or the certificate's."""
+    folder = tmp_path_factory.mktemp(request.param)
+    options = NAMES if request.param == "http" else certified(folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(served(folder, *options))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        server.store.users.add("ann", PASSWORD)
+        yield server
+
+
+def visitor(server: Served, address: str = "127.0.0.1") -> Visitor:
+    """Somebody who connects from this address of this machine."""
+
+    class From(HTTPAdapter):
+        def init_poolmanager(self, *args: object, **options: object) -> None:
+            super().init_poolmanager(*args, source_address=(address, 0), **options)  # type: ignore[arg-type]
+
+    somebody = Visitor(server)
+    somebody.verify = somebody.trust_env = False
+    somebody.mount("http", From())
+    return somebody
+
+
+def connected(server: Served) -> socket.socket:
+    """A connection that is encrypted where the server's are."""
+    plain = socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=HANG_S)
+    if server.url.startswith("http:"):
+        return plain
+    context = ssl._create_unverified_context()
+    return context.wrap_socket(plain)
+
+
+# What strangers leave open
+
+
+@LINUX
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_half_open_connections_keep_nobody_out_and_end(server: Served) -> None:
+    ann, process = visitor(server, "127.0.0.2"), psutil.Process(server.process.pid)
+    assert ann.log_in("ann").status_code == 302
+    options = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+    page = ann.socket(ann.open_page(), sslopt=options, source_address=("127.0.0.2", 0))
+    logged, place = server.log, ("127.0.0.1", urlsplit(server.url).port)
+    with ExitStack() as stack:
+        for i in range(1500):  # over HTTPS, handshakes that never begin or end
+            stranger = stack.enter_context(socket.create_connection(place, timeout=HANG_S))
+            stranger.sendall(
+                b"" if i % 2 else b"\x16\x03\x01\x02" if "s:" in server.url else b"GET"
+            )
+        begun = time.monotonic()
+        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.1"):
+            assert visitor(server, address).log_in("ann").status_code == 302
+        assert time.monotonic() - begun < COMPLETE_S / 2
+        assert list(replies(page, send(page, "kernel_info_request")))
+        assert process.num_fds() < 2 * MOST_OF_ONE
+        assert ann.get("/logout").status_code == 200
+        until(lambda: process.num_fds() < MOST_OF_ONE, "connections without a request have ended")
+        assert time.monotonic() - begun < 2 * COMPLETE_S + 10
+    assert list(replies(page, send(page, "kernel_info_request"))), "a page stays"
+    lines = server.log.removeprefix(logged).splitlines()
+    assert {line.split(" ", 2)[2] for line in lines} == {"too many connections from 127.0.0.1"}
+    assert len(lines) <= 3  # one a minute
+
+
+@LINUX
+def test_the_server_asks_for_as_many_files_as_it_may_open(server: Served) -> None:
+    soft, hard = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft == 4096 or soft == hard < 4096
+
+
+def test_the_log_has_a_line_once_a_minute_and_no_more_than_its_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, now, written = FewLines(), [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for now[0] in (0.0, 59.0, 61.0):
+        for i in [0, 0, *range(2 * MOST_LINES)]:
+            record = logging.makeLogRecord({"msg": "line %d", "args": (i,)})
+            if few.filter(record):
+                written.append(record.getMessage())
+    once = [*(f"line {i}" for i in range(MOST_LINES)), "more lines in this minute left out"]
+    assert written == 2 * once
+
+
+# Names and proxies
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200), ("localhost", 200), ("LocalHost:8866", 200), ("[::1]:8866", 200),
+        ("baby.local", 200), ("BABY.local:80", 200), ("a.home.example", 200), ("192.0.2.9", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421),
+        ("home.example", 421), ("a.b.home.example", 421), ("192.0.2.10", 421), ("x" * 9999, 421),
+        ("*.home.example", 421), ("[::2]", 421), ("0.0.0.0", 421),
+    ],
+)  # fmt: skip
+def test_a_browser_must_call_the_server_by_a_name_of_its_own(
+    server: Served, host: str, status: int
+) -> None:
+    for path in ("/login", "/voila/static/voila.js", "/nowhere"):
+        answer = visitor(server).get(path, headers={"Host": host})
+        assert (answer.status_code == 421) == (status == 421)
+        if status == 421:
+            assert answer.text.count("\n") == 1
+            assert "cryutils serve --name" in answer.text
+            assert answer.headers["Content-Type"].startswith("text/plain")
+
+
+def test_a_websocket_is_for_pages_of_the_name_that_it_calls(tmp_path: Path) -> None:
+    with served(tmp_path, *NAMES) as server:
+        server.store.users.add("ann", PASSWORD)
+        ann = Visitor(server)
+        ann.headers["Host"] = "baby.local"
+        ann.log_in("ann")
+        kernel = ann.open_page()
+        ann.socket(kernel, host="baby.local", origin="http://baby.local").close()
+        for host, origin, status in (
+            ("evil.example", "http://evil.example", 421),
+            ("baby.local", "http://evil.example", 403),
+            ("baby.local", "http://localhost", 403),
+        ):
+            with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+                ann.socket(kernel, host=host, origin=origin)
+            assert refused.value.status_code == status
+
+
+def test_at_every_address_the_one_that_was_called_is_a_name(tmp_path: Path) -> None:
+    with served(tmp_path, "--host", "0.0.0.0") as server:
+        port = urlsplit(server.url).port
+        for address in ("127.0.0.1", *({"127.0.0.5"} if sys.platform == "linux" else ())):
+            server.url = f"http://{address}:{port}"
+            assert Visitor(server).get("/login").status_code == 200
+        assert Visitor(server).get("/login", headers={"Host": "127.0.0.6"}).status_code == 421
+
+
+def test_a_stranger_s_word_on_addresses_and_https_is_not_believed(tmp_path: Path) -> None:
+    with served(tmp_path, "--proxy", "203.0.113.1") as server:
+        server.store.users.add("ann", PASSWORD)
+        answers = []
+        for i in range(6):
+            stranger = Visitor(server)
+            forged = dict.fromkeys(("X-Real-IP", "X-Forwarded-For"), f"192.0.2.{i}")
+            stranger.headers.update(forged | {"X-Forwarded-Proto": "https", "X-Scheme": "https"})
+            answers.append(stranger.log_in("ben", "wrong"))
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+        assert "192.0.2." not in server.log
+        cookie = stranger.get("/login").headers.get("Set-Cookie", "")
+        assert "Secure" not in cookie + stranger.log_in("ann").headers.get("Set-Cookie", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--name", "http://baby.local/"), "--name http://baby.local/: give a name alone"),
+        (("--name", ""), "--name : give a name alone"),
+        (("--proxy", "nginx"), "--proxy nginx: give an address such as 127.0.0.1."),
+        (("--base-url", "/a b/"), "--base-url /a b/: give a path such as /cry/."),
+        (("--base-url", "//evil.example/<"), "give a path such as /cry/."),
+    ],
+)
+def test_an_option_that_is_no_name_address_or_path_is_named(
+    command: Callable[..., tuple[int, str, str]], options: tuple[str, str], words: str
+) -> None:
+    code, out, err = command("serve", "--port", "0", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert words in err
+
+
+def test_a_certificate_that_has_expired_is_named(
+    command: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    options = certified(tmp_path, days=0)
+    time.sleep(1.1)
+    code, _, err = command("serve", "--port", "0", *options)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "it.crt: certificate has expired; make a new certificate." in err
+
+
+# Under a path
+
+
+def test_under_a_path_everything_works_there_and_nothing_is_elsewhere(tmp_path: Path) -> None:
+    with served(tmp_path, "--base-url", "cry/baby") as server:
+        assert server.url.endswith("/cry/baby")
+        server.store.users.add("ann", PASSWORD)
+        ann = Visitor(server)
+        assert ann.get("/").headers["Location"].startswith("/cry/baby/login?next=%2Fcry%2Fbaby%2F")
+        answer = ann.log_in("ann")
+        assert answer.headers["Location"] == "/cry/baby/"
+        assert {cookie.path for cookie in ann.cookies} == {"/cry/baby/"}
+        text = ann.get("/").text
+        kernel = re.findall(r'"kernelId": "([\w-]+)"', text)[0]
+        links = re.findall(r'(?:href|src)="(/[^"]+)"', text)
+        assert links and all(link.startswith("/cry/baby/") for link in links)
+        for link in links:
+            path = link.removeprefix("/cry/baby")
+            assert ann.get(path).status_code == (302 if path == "/login" else 200)
+        page = ann.socket(kernel)
+        assert list(replies(page, send(page, "kernel_info_request")))
+        assert ann.submit("/logout").headers["Location"] == "/cry/baby/login"
+        assert ann.get("/").status_code == 302
+        server.url = server.url.removesuffix("/cry/baby")
+        assert {Visitor(server).get(path).status_code for path in ("/", "/login", "/cry")} == {404}
+
+
+# Guesses by the crowd
+
+
+def test_a_crowd_of_guesses_from_everywhere_does_not_hold_up_a_right_password(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, "--proxy", "127.0.0.1") as server:
+        server.store.users.add("ann", PASSWORD)
+
+        def attempt(i: int, password: str = "a guess") -> tuple[int, float]:
+            somebody = Visitor(server)
+            somebody.headers["X-Real-IP"] = f"192.0.2.{i}"
+            return somebody.log_in("ann", password).status_code, time.monotonic()
+
+        assert attempt(200, PASSWORD)[0] == 302
+        with ThreadPoolExecutor(40) as threads:
+            guesses = [threads.submit(attempt, i) for i in range(40)]
+            until(lambda: any(guess.done() for guess in guesses), "guesses are being checked")
+            # Where somebody has logged in before, and where nobody has.
+            rights = [attempt(i, PASSWORD) for i in (200, 201)]
+        assert [status for status, _ in rights] == [302, 302]
+        assert sum(guess.result()[1] > rights[-1][1] for guess in guesses) > 10
+
+
+def test_a_guess_whose_client_is_gone_is_not_hashed(tmp_path: Path) -> None:
+    with served(tmp_path, "--proxy", "127.0.0.1") as server:
+        server.store.users.add("ann", PASSWORD)
+        stranger, process = Visitor(server), psutil.Process(server.process.pid)
+        token = re.findall(r'name="_xsrf" value="([^"]+)"', stranger.get("/login").text)[0]
+        form = {"name": "ann", "password": "a guess", "_xsrf": token}
+        spent = [process.cpu_times().user]
+        for guesses in (5, 45):
+            for i in range(guesses):
+                address = b"X-Real-IP: 192.0.2.%d\r\n" % (guesses + i)
+                with connected(server) as connection:
+                    connection.sendall(posted(form, stranger).replace(HOST, HOST + address))
+                    if guesses == 5:
+                        connection.recv(1)
+            assert Visitor(server).log_in("ann").status_code == 302
+            spent.append(process.cpu_times().user)
+        assert spent[2] - spent[1] < 3 * (spent[1] - spent[0])
+
+
+def test_known_addresses_come_first_then_all_in_turn_then_the_newest() -> None:
+    async def serve() -> list[str]:
+        turns, served, loop = Turns(1), list[str](), asyncio.get_running_loop()
+        gone = {name: loop.create_future() for name in ("a1", "a2", "b1", "c1", "left", "home")}
+
+        async def ask(name: str) -> None:
+            turn = turns.turn(name[0], is_known=name == "home", gone=gone[name])
+            async with turn as has_place:
+                if has_place:
+                    served.append(name)
+                    await asyncio.sleep(0)
+
+        async with turns.turn("x", is_known=False, gone=loop.create_future()):
+            asked = [loop.create_task(ask(name)) for name in gone]
+            await asyncio.sleep(0)
+            gone["left"].set_result(None)
+            await asyncio.sleep(0)
+        await asyncio.gather(*asked)
+        return served
+
+    assert asyncio.run(serve()) == ["home", "c1", "b1", "a1", "a2"]
+
+
+# Broken requests
+
+
+def posted(form: dict[str, str], somebody: Visitor, query: str = "") -> bytes:
+    """The bytes of a login form that somebody sends."""
+    body = urlencode(form).encode()
+    cookies = "; ".join(f"{name}={value}" for name, value in somebody.cookies.items()).encode()
+    length = b"Content-Length: %d\r\n" % len(body)
+    start = f"POST /login{query} HTTP/1.1\r\n".encode()
+    return start + HOST + b"Cookie: " + cookies + b"\r\n" + FORM + length + b"\r\n" + body
+
+
+def lines_after(server: Served, data: bytes, *, wait: bool = True) -> list[str]:
+    """Send bytes, read the answer or close at once; return what the server has written since."""
+    logged = server.log
+    with connected(server) as connection:
+        connection.sendall(data)
+        if wait:
+            connection.settimeout(0.5)
+            try:
+                while connection.recv(65536):
+                    pass
+            except (TimeoutError, ConnectionError):
+                pass
+    time.sleep(0.05 if wait else 1.0)
+    return server.log.removeprefix(logged).splitlines()
+
+
+METHODS = (b"FROB", b"get", b"TRACE", b"CONNECT", b"PROPFIND", b"__init__", b"G\xc3\x84T", b"")
+BODIES = (
+    *(b"Content-Length: %s\r\n\r\n" % length for length in (b"-1", b"99999999", b"x")),
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    b"Content-Type: multipart/form-data\r\nContent-Length: 2\r\n\r\nab",
+    FORM + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
+    FORM + b"Content-Length: 8\r\n\r\nname=%ff",
+)  # fmt: skip
+CHANNELS = b"/api/kernels/00000000-0000-0000-0000-000000000000/channels?hush"
+BROKEN = [
+    *(b"%s %s?q=hush HTTP/1.1\r\n%s\r\n" % (method, path, HOST)
+      for method in METHODS for path in (b"/", b"/login", b"/nowhere", CHANNELS[:-5])),
+    *(b"POST /login?q=hush HTTP/1.1\r\n" + HOST + body for body in BODIES),
+    *(b"GET %s HTTP/1.1\r\n%s\r\n" % (target, HOST) for target in (
+        b"/login?next=%ff%00%0d%0a", b"/login?next=hush%ff", b"/%ff?hush", b"http://[::1/?hush",
+        b"?hush", b"*", b"//evil.example/?hush", b"/" + b"a" * 60_000)),
+    b"\r\n\r\n", b"hush\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /?hush HTTP/1.1\r\n\r\n",
+    b"GET /?hush HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /login HTTP/1.1\r\nHost: [::1\r\n\r\n", b"GET /login HTTP/1.1\r\nHost: \xff\r\n\r\n",
+    b"GET /?hush HTTP/1.1\r\n" + HOST + b"no colon\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"",
+    b"GET /login HTTP/1.1\r\n" + HOST + b"Cookie: _xsrf=\xff\xfe; username=2|1|a\r\n\r\n",
+    b"GET %s HTTP/1.1\r\n%sUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 99"
+    b"\r\nSec-WebSocket-Protocol: %s\r\n\r\n" % (CHANNELS, HOST, PROTOCOL.encode()),
+    b"hush" * 20_000,
+]  # fmt: skip
+NEXT = (
+    "/x%0d%0aSet-Cookie:a=hush", "/%0d%0a", "%0a/hush", "/%00hush", "http://[hush", "/%c3%a4hush",
+    "%ffhush", "http:hush:/%5d", "hush", "/\\hush", "/" + 3000 * "hush",
+)  # fmt: skip
+
+
+def test_a_broken_request_is_a_line_at_most_and_none_has_a_query(server: Served) -> None:
+    time.sleep(0.5)  # the log's last line comes after its answer
+    for request in BROKEN:
+        lines = lines_after(server, request)
+        assert len(lines) <= 1, (request[:80], lines)
+        assert all(len(line) < 500 for line in lines)
+    assert "hush" not in server.log
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+@pytest.mark.parametrize("target", NEXT)
+def test_a_right_password_leads_to_this_site_whatever_comes_next(
+    server: Served, target: str
+) -> None:
+    somebody, logged = visitor(server), server.log
+    token = re.findall(r'name="_xsrf" value="([^"]+)"', somebody.get("/login").text)[0]
+    form = {"name": "ann", "password": PASSWORD, "_xsrf": token}
+    with connected(server) as connection:
+        connection.sendall(posted(form, somebody, f"?next={target}"))
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+    assert answer.status == (400 if "%ff" in target else 302)
+    assert answer.getheader("Set-Cookie", "").count("hush") == 0
+    if answer.status == 302:
+        assert re.fullmatch(r"/(?![/\\])[!-~]*", answer.getheader("Location", ""))
+    lines = server.log.removeprefix(logged).splitlines()
+    assert len(lines) <= 1
+    assert "hush" not in "".join(lines)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_a_client_that_closes_early_is_no_line(server: Served) -> None:
+    ann, stranger = visitor(server), visitor(server)
+    ann.log_in("ann")
+    token = re.findall(r'name="_xsrf" value="([^"]+)"', stranger.get("/login").text)[0]
+    cookies = "; ".join(f"{name}={value}" for name, value in ann.cookies.items()).encode()
+    form = {"name": "ann", "password": PASSWORD, "_xsrf": token}
+    for request in (
+        b"", b"GET /lo", b"GET /login HTTP/1.1\r\n" + HOST + b"\r\n", posted(form, stranger),
+        b"POST /login HTTP/1.1\r\n" + HOST + FORM + b"Content-Length: 99\r\n\r\nname=hush",
+        b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + cookies + b"\r\n\r\n",
+        posted(form, stranger)[:-9],
+    ):  # fmt: skip
+        assert lines_after(server, request, wait=False) == []
+    assert ann.get("/logout").status_code == 200
