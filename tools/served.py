@@ -78,7 +78,7 @@ def served(folder: Path, *options: str, **variables: str) -> Iterator[Served]:
         )  # fmt: skip
     try:
         server = Served("", folder, environment["CRYUTILS_STORE"], process)
-        while not (line := re.search(r"^Open (\S+)/ ", server.log, re.MULTILINE)):
+        while not (line := re.search(r"^Open (\S+)/(?:login\S*)? ", server.log, re.M)):
             assert process.poll() is None, server.log
             time.sleep(0.05)
         server.url = line[1]

@@ -18,42 +18,69 @@ from cryutils._io.paths import check_file
 from cryutils.errors import NO_MEMORY, InputError
 
 if TYPE_CHECKING:
-    from av import Packet, VideoStream
+    from av import AudioStream, Packet, VideoStream
     from av.container import InputContainer
 
 __all__ = [
     "JUMP_S", "OPENING", "RATES", "SOUND", "STILL", "VIDEO", "MediaInfo",
     "address", "check_rate", "check_size", "check_times", "damaged_within", "decoding",
-    "picture_stream", "probe", "stated_s", "whole",
+    "late_s", "picture_stream", "probe", "stated_s", "whole",
 ]  # fmt: skip
 
-SOUND = frozenset({".wav", ".mp3", ".ogg", ".flac", ".m4a", ".3gp", ".caf", ".webm"})
-VIDEO = frozenset({".mp4", ".mov", ".webm", ".avi"})
-STILL = frozenset({".jpg", ".jpeg", ".png"})
+# Suffixes of what a folder takes; the content decides how a file is read. What FFmpeg and Pillow
+# read under other names is listed with the advice to rename it, so that no table or text is opened.
+SOUND = frozenset({
+    ".3ga", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au",
+    ".awb", ".caf", ".dss", ".dts", ".eac3", ".f4a", ".flac", ".gsm", ".m4a", ".m4b", ".mka",
+    ".mp1", ".mp2", ".mp3", ".mpa", ".oga", ".ogg", ".opus", ".ra", ".rf64", ".snd", ".spx", ".tta",
+    ".voc", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wv",
+})  # fmt: skip
+VIDEO = frozenset({
+    ".3g2", ".apng", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m2t", ".m2ts",
+    ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".qt",
+    ".rm", ".ts", ".vob", ".webm", ".wmv",
+})  # fmt: skip
+STILL = frozenset({
+    ".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
+    ".tiff", ".webp",
+})  # fmt: skip
 # Of `av.open`: a playlist in disguise must not reach the network, nor a title in bytes of some
 # other encoding hide the recording.
 OPENING: dict[str, Any] = {
     "options": {"protocol_whitelist": "file"}, "metadata_errors": "replace",
 }  # fmt: skip
 
+_TEXT = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # formats that FFmpeg shows as a terminal
 # Coders of pictures that never write the zeros of `pictures.BLANKED`; others pad with them.
 _DENSE = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "mjpeg"})
 _LONG_END = 16  # zeros at the end of a picture
 RATES = (1000, 768_000)  # Hz, of sound: beyond, a header is damaged
 MOST_PIXELS = 36_000_000  # of a video's picture: 8K has 33 million
 JUMP_S = 600  # a longer gap between pictures is a damaged time, and would be filled with copies
+# Smaller differences between the starts of sound and pictures are a codec's lead-in, and below what
+# viewers notice (45 ms, ITU-R BT.1359).
+_IN_STEP_S = Fraction(1, 20)
 _SPARSE_S = 10  # a picture, in the mean: a broken unit of time leaves more
 _LEAST_BYTES = 50  # a second: no codec needs less, so a header that claims it is counted
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file holds: duration in s (0.0 for a still), sample rate in Hz (0 without sound)."""
+    """What a file holds: duration in s (0.0 for a still), sample rate in Hz (0 without sound).
+
+    `lost` names what is in the file but can't be decoded, "sound" or "picture".
+    """
 
     duration_s: float
     sr: int
     has_audio: bool
     has_video: bool
+    lost: tuple[str, ...] = ()
+
+    def missing(self, kind: str) -> str:
+        """Return why there is no "sound" or "picture" to use, in words."""
+        none = {"sound": "no sound", "picture": "no pictures"}
+        return "it can't be decoded" if kind in self.lost else none[kind]
 
 
 def probe(path: Path) -> MediaInfo:
@@ -109,10 +136,7 @@ def decoding(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except av.DecoderNotFoundError as error:
-        raise InputError(
-            f"{path}: its sound or pictures are coded in a way that can't be read here; convert it"
-            " to WAV or MP4."
-        ) from error
+        raise InputError(_unknown_coding(path)) from error
     except (av.FFmpegError, EOFError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -120,6 +144,13 @@ def decoding(path: Path) -> Iterator[None]:
         ) from error
     except MemoryError as error:
         raise InputError(f"{path}: {NO_MEMORY}.") from error
+
+
+def _unknown_coding(path: Path) -> str:
+    return (
+        f"{path}: its sound or pictures are coded in a way that can't be read here; convert it to"
+        " WAV or MP4."
+    )
 
 
 def stated_s(path: Path) -> float:
@@ -134,8 +165,29 @@ def stated_s(path: Path) -> float:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """Return the first video of a file; the picture on a sound file's sleeve is none."""
+    """Return the first video of a file; a text and the picture on a sound's sleeve are none."""
+    if container.format.name in _TEXT:
+        return None
     return next((s for s in container.streams.video if not _is_cover(s)), None)
+
+
+def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: Path) -> Fraction:
+    """Return how long after the file's first sound or picture `stream` starts, in s.
+
+    0 for differences below 50 ms. Raises InputError for more than ten minutes.
+    """
+    starts = {
+        track: track.start_time * track.time_base
+        for track in (stream, *container.streams.audio[:1], picture_stream(container))
+        if track is not None and track.start_time is not None and track.time_base
+    }
+    late = starts[stream] - min(starts.values()) if stream in starts else Fraction(0)
+    if late > JUMP_S:
+        raise InputError(
+            f"{path}: its sound and its pictures start {float(late):.0f} s apart; copy or record"
+            " it again."
+        )
+    return late if late >= _IN_STEP_S else Fraction(0)
 
 
 def whole(packets: Iterator[Packet[Any]], path: Path) -> Iterator[Packet[Any]]:
@@ -181,39 +233,58 @@ def _probe_stream(path: Path) -> MediaInfo:
     import av
 
     with decoding(path), av.open(address(path), **OPENING) as container:
-        audio = next(iter(container.streams.audio), None)
         video = picture_stream(container)
-        streams = [stream for stream in (audio, video) if stream is not None]
+        streams = [*container.streams.audio, *([] if video is None else [video])]
         if not streams:
             raise InputError(f"{path}: it holds neither sound nor pictures.")
-        duration_s = _duration_s(container, audio or video)
-        _look_through(container, streams, path)
-        sr = audio.codec_context.sample_rate if audio else 0
-        if audio:
+        duration_s = _duration_s(container, streams[0])
+        decoded = _decoded(container, streams, path)
+        if not decoded and any(stream.codec_context is None for stream in streams):
+            raise InputError(_unknown_coding(path))
+        if not decoded:
+            raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
+        sounds = [stream for stream in decoded if stream.type == "audio"]
+        sr = sounds[0].codec_context.sample_rate if sounds else 0
+        if sounds:
             check_rate(sr, path)
         if duration_s is None or path.stat().st_size < _LEAST_BYTES * duration_s:
-            duration_s = _counted_s(path)
-        return MediaInfo(duration_s, sr, has_audio=audio is not None, has_video=video is not None)
+            duration_s = _counted_s(path, decoded[0])
+        lost = []
+        if container.streams.audio and not sounds:
+            lost.append("sound")
+        if video is not None and video not in decoded:
+            lost.append("picture")
+        has_video = video is not None and video in decoded
+        return MediaInfo(duration_s, sr, bool(sounds), has_video, tuple(lost))
 
 
-def _look_through(container: InputContainer, streams: list[Any], path: Path) -> None:
-    silent = set(streams)
-    video = next((stream for stream in streams if stream.type == "video"), None)
-    if video is not None and video.codec_context is not None:
+def _decoded(container: InputContainer, streams: list[Any], path: Path) -> list[Any]:
+    """Return which of `streams` can be decoded, after a look at all packets of a video."""
+    import av
+
+    silent = {stream for stream in streams if stream.codec_context is not None}
+    video = next((stream for stream in silent if stream.type == "video"), None)
+    if video is not None:
         check_size(video.codec_context.width, video.codec_context.height, path)
-    times = []
+    times, error = [], None
     # Not sought back between streams: FFmpeg can't in a FLAC file of one block.
     for packet in whole(container.demux(*streams), path):
-        if packet.stream in silent and packet.decode():
-            silent.remove(packet.stream)
+        if packet.stream in silent:
+            try:
+                if packet.decode():
+                    silent.remove(packet.stream)
+            except av.FFmpegError as failure:
+                error = error or failure
         if packet.stream is video and packet.pts is not None:
             times.append(packet.pts)
-        if not silent and video is None:
+        if video is None and len(silent) < len(streams):
             break
-    if silent:
-        raise InputError(f"{path}: nothing in it can be decoded; is it damaged?")
     if times and video is not None and video.time_base:
         check_times(len(times), (max(times) - min(times)) * video.time_base, path)
+    decoded = [s for s in streams if s.codec_context is not None and s not in silent]
+    if error is not None and not decoded:
+        raise error
+    return decoded
 
 
 def _is_cover(stream: VideoStream) -> bool:
@@ -229,15 +300,14 @@ def _duration_s(container: Any, stream: Any) -> float | None:
     return container.duration / 1e6 if (container.duration or 0) > 0 else None
 
 
-def _counted_s(path: Path) -> float:
-    """Return how long the decoded frames last: a header's length may be empty, or damaged."""
+def _counted_s(path: Path, stream: Any) -> float:
+    """Return how long the decoded frames of `stream` last, as a header may be empty or damaged."""
     import av
 
     seconds = 0.0
     frame: Any
     with av.open(address(path), **OPENING) as container:
-        stream: Any = next(iter(container.streams.audio), None) or picture_stream(container)
-        for frame in container.decode(stream):
+        for frame in container.decode(container.streams[stream.index]):
             if stream.type == "audio":
                 seconds += frame.samples / frame.sample_rate
             else:

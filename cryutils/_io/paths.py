@@ -12,6 +12,7 @@ both come from the clone, or from the installed package if there is no clone.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import hashlib
 import os
 import shutil
@@ -20,6 +21,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from cryutils.errors import InputError
@@ -34,6 +37,7 @@ __all__ = [
     "project_dir",
     "resolve",
     "room",
+    "scratch_dir",
     "settle",
     "weights_dir",
     "writable",
@@ -42,6 +46,7 @@ __all__ = [
 
 _PART = ".part-"
 _LEFT_S = 24 * 3600.0
+_UNLOCKED_S = 1.0  # between a folder's making and its lock
 _swept: set[Path] = set()
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
@@ -186,6 +191,36 @@ def room(folder: Path) -> Iterator[None]:
             f"cannot write to {folder} ({error.strerror or error}): "
             "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
         ) from error
+
+
+@cache
+def scratch_dir() -> Path:
+    """Return a temporary folder of this process, which is removed when the process ends.
+
+    If the process is killed, the next one that asks for such a folder removes it.
+    """
+    prefix = "cryutils-"  # short, as the path of a socket must be
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError):  # it is in use, or another user's, or another process removes it
+            if time.time() - left.lstat().st_mtime > _UNLOCKED_S:
+                os.close(_locked(left))
+                shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    _locked(folder)  # until this process ends, however it ends
+    # After multiprocessing has removed its own folder from it; only in the process that made it.
+    Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
+    return folder
+
+
+def _locked(folder: Path) -> int:
+    """Return the open folder, which no other process can lock. Raises OSError if one has."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(place)
+        raise
+    return place
 
 
 @contextmanager

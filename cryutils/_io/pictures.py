@@ -11,24 +11,31 @@ import io
 import os
 import struct
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io import extras
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["BLANKED", "JPEG_END", "LONGEST_SIDE", "few_colours", "on_white", "read"]
+__all__ = ["BLANKED", "JPEG_END", "LONGEST_SIDE", "few_colours", "on_white", "read", "reads_heic"]
 
 Pixels = npt.NDArray[np.uint8]
 
 BLANKED = bytes(256)  # no coder writes so many zeros in a row; a disk that lost a sector does
-_KINDS = ("JPEG", "PNG", "WEBP", "BMP")  # whatever the suffix says; none that starts a program
+# Whatever the suffix says; none that starts a program.
+_KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
+_HEIC = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})  # brands
+# What Pillow raises at the content of a file. ValueError: a chunk that is shorter than its kind, or
+# unpacks to far too much. RuntimeError: the decoders of AVIF and HEIC. TypeError: a tag of TIFF.
+_DAMAGE = (OSError, SyntaxError, EOFError, struct.error, ValueError, RuntimeError, TypeError)
 JPEG_END = b"\xff\xd9"
 LONGEST_SIDE = 4096  # pixels; no model looks at more, and larger pictures are halved
 _MOST_PIXELS = 8192 * 8192
@@ -41,9 +48,10 @@ def read(path: str | os.PathLike[str]) -> Pixels:
 
     Turned as its EXIF says, 16 bits taken to 8, transparency laid on white, and halved until no
     side is longer than `LONGEST_SIDE`. Raises InputError for a file that is missing, empty,
-    damaged or cut short, or no picture, and for more than 8192 x 8192 pixels.
+    damaged or cut short, or no picture, for HEIC unless pillow-heif is installed, and for more than
+    8192 x 8192 pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     path = Path(path)
     check_file(path)
@@ -54,7 +62,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     warnings.filterwarnings("ignore", module=r"PIL\.")
     damaged = f"{path}: this picture can't be decoded; is it damaged?"
     try:
-        with Image.open(io.BytesIO(content), formats=_KINDS) as picture:
+        kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
+        with Image.open(io.BytesIO(content), formats=kinds) as picture:
             if picture.format == "JPEG" and _is_blanked(content):
                 raise InputError(damaged)
             factor = _factor(path, *picture.size)
@@ -71,9 +80,26 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         raise InputError(
             f"{path}: it needs more memory than there is; give a smaller picture."
         ) from error
-    # ValueError: a chunk that is shorter than its kind, or unpacks to far too much.
-    except (OSError, SyntaxError, EOFError, struct.error, ValueError) as error:
+    except UnidentifiedImageError as error:
+        if content[4:8] == b"ftyp" and content[8:12] in _HEIC and not reads_heic():
+            raise InputError(
+                f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
+                f" the extra [heic]: {extras.command('heic')}."
+            ) from error
         raise InputError(damaged) from error
+    except _DAMAGE as error:
+        raise InputError(damaged) from error
+
+
+@cache
+def reads_heic() -> bool:
+    """Return whether pillow-heif is installed, which Pillow then reads HEIC with."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 def on_white(rgba: npt.NDArray[np.uint8]) -> Pixels:

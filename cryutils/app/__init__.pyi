@@ -1,8 +1,10 @@
 from . import actions as actions
+from . import aside as aside
 from . import clip_view as clip_view
 from . import clips as clips
 from . import connections as connections
 from . import dashboard as dashboard
+from . import demo as demo
 from . import kernels as kernels
 from . import knobs as knobs
 from . import live as live
@@ -18,6 +20,7 @@ from . import serve as serve
 from . import store as store
 from . import turns as turns
 from . import upload as upload
+from . import writer as writer
 from .clip_view import Sound as Sound
 from .live import LiveAnalysis as LiveAnalysis
 from .player import CryPlayer as CryPlayer

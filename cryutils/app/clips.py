@@ -52,30 +52,54 @@ class Clips:
             self._ring = Ring(sr=sr, seconds=HELD_S)
         self._ring.write(self._ring.position(time), samples)
 
-    def keep(self, label: str, infant: str, start: float, stop: float) -> Path | None:
+    def keep(
+        self, label: str, infant: str, start: float, stop: float, *, is_in_memory: bool = True
+    ) -> Path | None:
         """Write the sound of the readings from `start` to `stop` (s since 1970) under a label.
 
-        A reading is of the second before it. Of sound with a break the last unbroken part counts;
-        None where it is not in memory, or shorter than that second. The same stretch under another
-        label moves there. Raises InputError where it can't be written.
+        A reading is of the second before it. Of sound with a break the last unbroken part counts.
+        The same stretch under another label moves there, even if its sound is no longer in memory.
+        None where nothing is kept: the sound is not in memory, or another infant's, or shorter than
+        that second. Raises InputError where it can't be written.
         """
-        if self._ring is None:
+        before = self.stored(infant, start)
+        content = self._wav(start, stop) if is_in_memory else None
+        if content is None and before is not None:
+            content = before[1]
+        if content is None:
             return None
-        sr = self._ring.sr
-        most = round((stop - start + WINDOW_S) * sr)
-        x = self._ring.before(round(stop * sr), most=most)
-        if len(x) < WINDOW_S * sr:
-            return None
-        name = f"{datetime.fromtimestamp(start, UTC):%Y%m%d-%H%M%S-%f}.wav"
-        path = self.folder / label / infant / name
+        path = self.folder / label / infant / _file_name(start)
         if path.parent.parent.parent != self.folder or ".." in (label, infant):
             raise InputError(f"{label!r}: no name for a folder, so its sound can't be kept.")
+        self.restore(infant, start, (path, content))
+        return path
+
+    def stored(self, infant: str, start: float) -> tuple[Path, bytes] | None:
+        """Return the file that keeps the sound from `start` on, and its content."""
+        for path in self.folder.glob(f"*/{infant}/{_file_name(start)}"):
+            return path, path.read_bytes()
+        return None
+
+    def restore(self, infant: str, start: float, file: tuple[Path, bytes] | None) -> None:
+        """Keep the sound from `start` on in this file alone, with this content; None: nowhere."""
         try:
-            with writing(path) as part:
-                part.write_bytes(wav_bytes(x, sr))
-            for other in set(self.folder.glob(f"*/{infant}/{name}")) - {path}:
-                other.unlink()
+            if file is not None:
+                with writing(file[0]) as part:
+                    part.write_bytes(file[1])
+            for other in self.folder.glob(f"*/{infant}/{_file_name(start)}"):
+                if file is None or other != file[0]:
+                    other.unlink()
         except OSError as error:
             words = error.strerror or error
             raise InputError(f"{self.folder}: the sound can't be kept there ({words}).") from error
-        return path
+
+    def _wav(self, start: float, stop: float) -> bytes | None:
+        ring = self._ring  # another thread may forget it meanwhile
+        if ring is None:
+            return None
+        x = ring.before(round(stop * ring.sr), most=round((stop - start + WINDOW_S) * ring.sr))
+        return wav_bytes(x, ring.sr) if len(x) >= WINDOW_S * ring.sr else None
+
+
+def _file_name(start: float) -> str:
+    return f"{datetime.fromtimestamp(start, UTC):%Y%m%d-%H%M%S-%f}.wav"

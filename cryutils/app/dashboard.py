@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,8 @@ import ipywidgets
 
 from cryutils.app import store
 from cryutils.app.actions import ANY, Action, actions
-from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.app.aside import Aside
+from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE
 from cryutils.app.scripts import script
 from cryutils.app.store import StoreUnavailable
 from cryutils.errors import InputError
@@ -26,9 +28,12 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryutils.app.store.database import Row
     from cryutils.app.store.log import Log
 
 __all__ = ["Dashboard", "sentence"]
+
+Undo = Callable[[], None]
 
 # How far back each period is shown, in s.
 PERIODS: dict[Literal["hour", "day", "week"], float] = {
@@ -37,7 +42,9 @@ PERIODS: dict[Literal["hour", "day", "week"], float] = {
 LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
 CURRENT_S = 60.0  # what is older says nothing about now
 EPISODE_S = 900.0  # how far back a tap reaches at most, within one session
-THUMB = ipywidgets.Layout(width="auto", height="44px")
+OFFERED = 30  # answers that can be corrected later
+WRAP = ipywidgets.Layout(flex_flow="row wrap")
+WIDE = {"description_width": "initial"}
 # The states' colours of the live page's script, on light and on dark.
 INKS, GLOWS = (
     re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
@@ -72,8 +79,10 @@ class Dashboard(ipywidgets.VBox):
     zone : str
         In which days begin, such as "Europe/Vienna".
     keep : function, optional
-        Is called with start, stop (s since 1970) and label of each stretch that was corrected, and
-        returns whether its sound is kept.
+        Is called with start, stop (s since 1970) and label of each stretch that was corrected. It
+        returns a function that undoes what it did, or None if no sound is kept.
+    aside : Aside, optional
+        In which the log is asked, where the page's own thread has other things to do.
     clock : function
         The time in s since 1970.
     """
@@ -84,15 +93,28 @@ class Dashboard(ipywidgets.VBox):
         states: Sequence[str],
         *,
         zone: str = "UTC",
-        keep: Callable[[float, float, str], bool] | None = None,
+        keep: Callable[[float, float, str], Undo | None] | None = None,
+        aside: Aside | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.zone = zone
         self._log, self._states, self._keep, self._clock = log, list(states), keep, clock
+        self._aside = aside or Aside()
         self._advice = actions()
-        self._episode: list[list[Reading]] = []
+        self._episode: list[list[Row]] = []
+        self._undos: list[Undo] = []  # of the last tap
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._taps.add_class("cry-question")
+        self._answer.add_class("cry-answer")
+        self._undo = _button("Undo", self._take_back, self._aside, self._answer)
+        self._undo.layout.display = "none"
+        answered = ipywidgets.HBox([self._answer, self._undo], layout=WRAP)
+        hidden = ipywidgets.Layout(display="none", width="auto", max_width="100%")
+        self._earlier = ipywidgets.Dropdown(description="Answer", style=WIDE, layout=hidden)
+        self._earlier.observe(self._choose, names="value")
+        self._episodes: list[list[list[Row]]] = []  # that can be chosen, the newest first
+        older = _button("Correct an earlier answer", self._offer, self._aside, self._answer)
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
             value="day",
@@ -103,77 +125,144 @@ class Dashboard(ipywidgets.VBox):
         again = ipywidgets.Button(description="Look again", icon="refresh")
         again.on_click(self.look)
         end = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-end")
-        bar = ipywidgets.HBox([self._period, again], layout=end)
-        super().__init__([self._now, self._taps, self._answer, bar, self._history])
+        bar = ipywidgets.HBox([self._period, again, older], layout=end)
+        heading = ipywidgets.HTML("<h2>History</h2>")
+        super().__init__(
+            [self._now, self._earlier, self._taps, answered, heading, bar, self._history]
+        )
         self.look()
 
     def look(self, _change: Any = None) -> None:
         """Read the log anew and show it; what can't be read is said in a sentence."""
+        if words := self._aside(self._look):
+            self._now.value = f"<p>{words}</p>"
+
+    def _look(self) -> None:
         now, by = self._clock(), self._period.value
         try:
-            newest = list(self._log.readings(since=now - EPISODE_S))
-            episode = self._latest(newest)
+            newest = list(self._log.entries(since=now - EPISODE_S))
             summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
         except (InputError, StoreUnavailable) as error:
-            self._now.value = f"<p>{html.escape(sentence(error))}</p>"
+            self._now.value = f"<h2>Now</h2><p>{html.escape(sentence(error))}</p>"
             return
         here = datetime.fromtimestamp(now, store.log.zone(self.zone))
-        self._now.value = f"{STYLE}{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
-        self._show_taps(episode)
+        self._now.value = (
+            f"{STYLE}<h2>Now</h2>{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
+        )
+        if self._earlier.value is None:
+            self._show_taps(next(iter(_episodes(newest)), []))
         self._history.value = _history(summary, self._states, by)
 
-    def _latest(self, newest: Sequence[Reading]) -> list[list[Reading]]:
-        """Return the runs of the last state that was named lately, within its session."""
-        if not (episode := _episode(newest)):
-            return []
-        last = episode[-1][-1].time
-        starts = [session["started"] for session in self._log.sessions()]
-        began = max((start for start in starts if start <= last), default=0.0)
-        return _episode([reading for reading in newest if reading.time >= began])
-
-    def _show_taps(self, episode: list[list[Reading]]) -> None:
+    def _show_taps(self, episode: list[list[Row]]) -> None:
         """Ask whether the state of this episode was right."""
-        if episode[:1] and self._episode[:1] and episode[0][0] == self._episode[0][0]:
+        if episode and self._episode and episode[0][0]["time"] == self._episode[0][0]["time"]:
             self._episode = episode  # the same goes on: leave the buttons under the finger
             return
-        self._episode, self._answer.value = episode, ""
+        self._episode = episode
+        self._say("", [])
         self._taps.children = ()
         if episode:
-            verdict = episode[0][0].verdict
+            verdict = episode[0][0]["verdict"]
             others = [name for name in (*self._states, NO_CRY) if name != verdict]
+            when = f", {self._when(episode)}" if self._earlier.value is not None else ""
             if verdict == UNSURE:
-                words, right = "What was it?", []
+                words, right = f"What was it{when}?", []
             else:
-                words = f"Was <b>{html.escape(verdict)}</b> right?"
+                words = f"Was <b>{html.escape(verdict)}</b> right{when}?"
                 right = [self._tap("Yes", verdict)]
             wrong = [self._tap(f"No: {name}" if right else name, name) for name in others]
             self._taps.children = (ipywidgets.HTML(words), *right, *wrong)
 
     def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=words, layout=THUMB)
+        return _button(words, lambda: self._note(verdict), self._aside, self._answer)
 
-        def note(_button: Any) -> None:
-            stretches = [(run[0].time, run[-1].time, verdict) for run in self._episode]
-            try:
-                for stretch in stretches:
-                    self._log.correct(*stretch)
-                minutes = self._minutes(stretches[0][0], stretches[-1][1])
-                words = f"Noted: {html.escape(verdict)}, {minutes}. Another tap changes it."
-                if self._keep is not None and any([self._keep(*each) for each in stretches]):
-                    words += " Its sound is kept."
-            except (InputError, StoreUnavailable) as error:
-                words = html.escape(sentence(error))
+    def _note(self, verdict: str) -> None:
+        """Log an answer for the whole episode, and offer to undo it."""
+        undos: list[Undo] = []
+        sounds = 0
+        try:
+            for run in self._episode:
+                start, stop = run[0]["time"], run[-1]["time"]
+                undos.append(partial(self._log.undo, self._log.correct(start, stop, verdict)))
+                undo = self._keep(start, stop, verdict) if self._keep else None
+                if undo is not None:
+                    undos.append(undo)
+                    sounds += 1
+            words = f"Noted: {html.escape(verdict)}, {self._when(self._episode)}."
+            words += " Its sound is kept." if sounds else ""
+        except (InputError, StoreUnavailable) as error:
+            words = html.escape(sentence(error))
+        self._look()
+        self._say(words, undos)
+
+    def _take_back(self) -> None:
+        """Undo the last answer: log and sound are as they were before it."""
+        undos, words = self._undos[::-1], "Undone. It is as it was before."
+        try:
+            for undo in undos:
+                undo()
+        except (InputError, StoreUnavailable) as error:
+            words = html.escape(sentence(error))
+        self._look()
+        self._say(words, [])
+
+    def _say(self, words: str, undos: list[Undo]) -> None:
+        self._answer.value, self._undos = words, undos
+        self._undo.layout.display = "" if undos else "none"
+
+    def _offer(self) -> None:
+        """Read the last answers, session after session, for a choice among them."""
+        episodes: list[list[list[Row]]] = []
+        try:
+            for session in reversed(self._log.sessions()):
+                span = session["started"], session["ended"] + HOP_S
+                rows = [row for row in self._log.entries(*span) if row["session"] == session["id"]]
+                episodes += _episodes(rows)
+                if len(episodes) >= OFFERED:
+                    break
+        except (InputError, StoreUnavailable) as error:
+            self._say(html.escape(sentence(error)), [])
+            return
+        self._episodes = episodes
+        labels = [f"{self._when(each)}: {_verdict(each[0][0])}" for each in episodes]
+        options = [(label, place) for place, label in enumerate(labels)]
+        self._earlier.options = [("the latest one", None), *options]
+        self._earlier.layout.display = ""
+        self._say("Choose the answer above." if episodes else "No answer is logged yet.", [])
+
+    def _choose(self, change: Any) -> None:
+        self._episode = []
+        if change.new is None:
             self.look()
-            self._answer.value = words
+        else:
+            self._show_taps(self._episodes[change.new])
 
-        button.on_click(note)
-        return button
-
-    def _minutes(self, start: float, stop: float) -> str:
-        """Return a time of day, or from when to when: "14:02 to 14:09"."""
+    def _when(self, episode: list[list[Row]]) -> str:
+        """Return from when to when: "14:02 to 14:09", with the day unless it is today."""
         zone = store.log.zone(self.zone)
-        times = [f"{datetime.fromtimestamp(time, zone):%H:%M}" for time in (start, stop)]
-        return " to ".join(dict.fromkeys(times))
+        ends = episode[0][0]["time"], episode[-1][-1]["time"]
+        start, stop = (datetime.fromtimestamp(time, zone) for time in ends)
+        is_today = start.date() == datetime.fromtimestamp(self._clock(), zone).date()
+        times = (
+            f"{start:%H:%M} to {stop:%H:%M}"
+            if f"{start:%H:%M}" != f"{stop:%H:%M}"
+            else f"{stop:%H:%M}"
+        )
+        return times if is_today else f"{start:%a %d %b}, {times}"
+
+
+def _button(words: str, act: Undo, aside: Aside, answer: ipywidgets.HTML) -> ipywidgets.Button:
+    """Return a button that runs `act` aside, and says where it can't."""
+    button = ipywidgets.Button(
+        description=words, layout=ipywidgets.Layout(width="auto", height="44px")
+    )
+
+    def press(_button: Any) -> None:
+        if problem := aside(act):
+            answer.value = problem
+
+    button.on_click(press)
+    return button
 
 
 def sentence(error: InputError | StoreUnavailable) -> str:
@@ -183,31 +272,47 @@ def sentence(error: InputError | StoreUnavailable) -> str:
     return "The log can't be reached now; what it holds is safe. Look again."
 
 
-def _episode(readings: Sequence[Reading]) -> list[list[Reading]]:
-    """Return the last unbroken runs of one and the same state (or unsure), pauses between them."""
-    episode: list[list[Reading]] = []
-    for verdict, run in groupby(readings, lambda reading: reading.verdict):
+def _episodes(rows: Sequence[Row]) -> list[list[list[Row]]]:
+    """Return the episodes of entries, the newest first.
+
+    An episode is one and the same state (or unsure) in one session: its unbroken runs, with pauses
+    of at most `EPISODE_S` between them.
+    """
+    episodes: list[list[list[Row]]] = []
+    last: tuple[Any, ...] = ()
+    ordered = sorted(
+        rows, key=lambda row: (row["session"], row["time"])
+    )  # pages may listen at once
+    for (session, verdict), group in groupby(ordered, lambda row: (row["session"], row["verdict"])):
         if verdict in (NO_CRY, GAP):
             continue
-        if episode and episode[-1][0].verdict != verdict:
-            episode = []
-        episode.append(list(run))
-    return episode
+        run = list(group)
+        if last[:2] != (session, verdict) or run[0]["time"] - last[2] > EPISODE_S:
+            episodes.append([])
+        episodes[-1].append(run)
+        last = session, verdict, run[-1]["time"]
+    return sorted(episodes, key=lambda episode: -episode[-1][-1]["time"])
 
 
-def _now(newest: Sequence[Reading], now: float, advice: dict[str, list[Action]]) -> str:
-    if not newest or now - newest[-1].time > CURRENT_S:
-        last = f"The last reading is {_ago(now - newest[-1].time)} old. " if newest else ""
+def _verdict(row: Row) -> str:
+    """Return what an entry says, and what it was corrected to."""
+    corrected = row["corrected"]
+    return f"{row['verdict']}, corrected to {corrected}" if corrected else row["verdict"]
+
+
+def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> str:
+    if not newest or now - newest[-1]["time"] > CURRENT_S:
+        last = f"The last reading is {_ago(now - newest[-1]['time'])} old. " if newest else ""
         return f"<p class='cry-now'>Nobody is listening</p><p>{last}Start the live analysis.</p>"
     reading = newest[-1]
-    words = reading.verdict if reading.verdict != GAP else "Not listening"
-    tips = [*advice.get(reading.verdict, []), *advice[ANY]]
+    words = reading["verdict"] if reading["verdict"] != GAP else "Not listening"
+    tips = [*advice.get(reading["verdict"], []), *advice[ANY]]
     items = "".join(
         f"<li>{html.escape(tip.text)} <a href='{html.escape(tip.url)}' target='_blank' "
         f"rel='noreferrer noopener'>{html.escape(tip.source)}</a></li>"
         for tip in tips
     )
-    note = f"<p>{html.escape(reading.note)}</p>" if reading.note else ""
+    note = f"<p>{html.escape(reading['note'])}</p>" if reading["note"] else ""
     return f"<p class='cry-now'>{html.escape(words)}</p>{note}<ul>{items}</ul>"
 
 

@@ -11,6 +11,7 @@ const HELD_S = 5; // of sound that waits for Python; what is older is a gap
 const QUIET_MS = 1500; // without sound from the microphone, or pictures from the camera
 const WORDLESS_MS = 3000; // without an answer from Python
 const WATCH_MS = 250;
+const LOOK_MS = 2000; // between questions after the end, whether the log has been written
 const SPAN_S = 120; // of the timeline
 const TIMELINE = 46; // px
 
@@ -60,6 +61,7 @@ function makeCapture(model) {
     preview: null, // the element whose picture is taken
     missing: "", // which of sound and picture, where the other goes on
     devices: [],
+    dozes: !navigator.wakeLock, // whether the device may turn its screen off, and stop listening
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
   let attempt = 0; // a start that was overtaken by another must not go on
@@ -152,12 +154,13 @@ function makeCapture(model) {
       state.silence = "";
       state.missing = deaf ? "sound" : blind ? "picture" : "";
     }
+    state.dozes = !wakeLock || wakeLock.released;
     if (state.preview?.ended) stop("The file has ended.");
     paint();
   }
 
   async function stayAwake() {
-    // Not every browser has it, and a hidden page may not ask.
+    // Not every browser has it, a hidden page may not ask, and a low battery refuses it.
     wakeLock = await navigator.wakeLock?.request("screen").catch(() => undefined);
     if (state.phase !== "on") wakeLock?.release();
   }
@@ -193,18 +196,20 @@ function makeCapture(model) {
     Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", readings: [] });
     paint();
     let stream = null;
+    const film = model.get("film"); // of a demonstration
+    const file = choice.file ?? (film.byteLength ? new Blob([film], { type: "video/mp4" }) : null);
     try {
       context = new AudioContext();
       await context.audioWorklet?.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
-      stream = choice.file ? null : await ask(choice);
+      stream = file ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
-      await connect(choice.file);
+      await connect(file, file !== choice.file);
       if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       if (mine !== attempt) return;
-      const what = choice.file ? "file" : choice.sound && choice.picture ? "microphone and camera" : choice.sound ? "microphone" : "camera";
+      const what = file ? "file" : choice.sound && choice.picture ? "microphone and camera" : choice.sound ? "microphone" : "camera";
       stop(wordsFor(error, what));
       return;
     }
@@ -237,13 +242,14 @@ function makeCapture(model) {
     return tap;
   }
 
-  async function connect(file) {
+  async function connect(file, again) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
     node = makeTap();
     if (file) {
       fileUrl = URL.createObjectURL(file);
       video.src = fileUrl;
+      video.loop = again;
       source = context.createMediaElementSource(video);
       source.connect(context.destination); // a file is heard while it is analysed
     } else {
@@ -293,6 +299,9 @@ function makeCapture(model) {
     if (readings.length) paint();
   });
   model.on("change:notice", paint);
+  setInterval(() => {
+    if (state.phase === "off" && model.get("waiting")) model.send({ type: "look", number: next++ });
+  }, LOOK_MS);
   document.addEventListener("visibilitychange", () => {
     if (state.phase !== "on") return;
     if (document.hidden) watch();
@@ -351,8 +360,9 @@ function makeView(model, el, capture) {
   const camera = element("select", { "aria-label": "Camera" });
   const file = element("input", { type: "file", accept: "audio/*,video/*", "aria-label": "A file instead" });
   const verdict = element("div", { className: "live-verdict" });
+  const awake = element("p", { className: "live-awake" }, "Keep this screen on. If it locks, listening stops.");
   const remark = element("div", { className: "live-remark" });
-  const action = element("div", { className: "live-action" });
+  const action = element("div");
   const link = ({ text, source, url }) =>
     element("p", {}, text, " ", element("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, source));
   const spoken = element("div", { className: "live-spoken", role: "status", "aria-live": "polite" });
@@ -362,17 +372,25 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const canvas = element("canvas", { className: "live-timeline", role: "img" });
   canvas.style.height = `${TIMELINE}px`;
+  const devices = model.get("film").byteLength ? [] : [soundLabel, microphone, pictureLabel, camera];
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
-    element("div", { className: "live-controls" }, start, soundLabel, microphone, pictureLabel, camera,
-      element("label", { className: "live-file" }, "or a file: ", file)),
+    element("h2", { className: "live-spoken" }, "Live analysis"),
+    element("div", { className: "live-top" }, start, verdict),
     notice,
-    element("div", { className: "live-now" }, element("div", {}, verdict, remark, action), preview),
+    awake,
+    element("div", { className: "live-now" },
+      element("div", { className: "live-advice" },
+        element("div", { className: "live-action" }, remark, action),
+        ...(about.actions[about.any] ?? []).map(link)),
+      preview),
+    element("div", { className: "live-controls" }, ...devices,
+      element("label", { className: "live-file" }, "or a file: ", file)),
     element("label", { className: "live-level" }, "level ", meter),
     bars,
     canvas,
-    element("div", { className: "live-foot" }, ...(about.actions[about.any] ?? []).map(link), element("p", {}, about.source)),
+    element("p", { className: "live-foot" }, about.source),
     spoken,
   );
   el.append(root);
@@ -414,6 +432,7 @@ function makeView(model, el, capture) {
     const word = silent ? "Not listening" : (reading?.verdict ?? "Listening …");
     if (verdict.textContent !== word) spoken.textContent = verdict.textContent = word;
     root.dataset.listening = !silent;
+    awake.hidden = !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const missing = state.missing && `No ${state.missing} arrives.`;
     remark.textContent = on ? (state.silence ? `Nothing is heard: ${state.silence}.` : [reading?.note, missing].filter(Boolean).join(". ")) : "";
     // Only where it changes: a link that is drawn anew under a finger isn't followed.

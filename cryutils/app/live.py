@@ -2,18 +2,17 @@
 
 Walked by notebook 13. Paper B §3, the live analysis page. `live.js` listens, looks and draws;
 Python answers every message, so that the page knows how far behind the kernel is and sends less.
-Sound and pictures are only ever in memory. Where the log can't be written, the readings wait here
-and the page says so.
+Sound and pictures are only ever in memory. A `Writer` takes the readings to the log in a thread of
+its own. Where the log can't be written they wait there, and the page says so.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import struct
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +26,7 @@ from PIL import Image
 from cryutils.app.actions import ANY, actions
 from cryutils.app.readings import GAP, HOP_S, UNSURE, Reading
 from cryutils.app.scripts import script
+from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
 __all__ = ["LiveAnalysis"]
@@ -34,8 +34,10 @@ __all__ = ["LiveAnalysis"]
 RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 10  # of sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
-WAITING = 7_200  # readings that wait for the log: an hour
-RETRY_S = 5.0  # between two tries to write what waits
+LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
+BASELINE = 0xC0  # the marker of the only JPEG that browsers' canvases write
+GAP_EVERY_S = 1.0  # gaps that the page reports faster than this are one
+STOP_S = 1.0  # how long a session that ends waits for its last readings to be written
 ADRIFT_S = 20.0  # a page's clock stands still while its device sleeps
 
 
@@ -61,13 +63,16 @@ class LiveAnalysis(anywidget.AnyWidget):
     ----------
     monitor : Monitor
     log : function, optional
-        Is called with each list of new readings, such as a store's append. What it raises as an
-        InputError is shown, and the readings are tried again with the next.
+        Is called with lists of new readings, in a thread, such as a store's append. If it raises
+        an OSError, the reason is shown, and the readings wait and are tried again. If it raises an
+        InputError, that is shown, and the readings are dropped.
     heard : function, optional
         Is called with each block of sound, float32 (samples,), its rate in Hz and when its first
         sample was heard, such as `Clips.push`; not with a file's.
     source : str
         Which models answer, and on what they were trained: always visible.
+    film : bytes
+        A video file for a demonstration, instead of microphone and camera.
     clock : function
         The time in s since 1970, UTC.
     """
@@ -78,6 +83,8 @@ class LiveAnalysis(anywidget.AnyWidget):
     listening = traitlets.Bool(False).tag(sync=True)
     from_file = traitlets.Bool(False).tag(sync=True)  # in place of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
+    waiting = traitlets.Int(0).tag(sync=True)  # readings for the log, where something keeps them
+    film = traitlets.Bytes(b"").tag(sync=True)  # is played in a loop in place of both, and logged
     zone = traitlets.Unicode("").tag(sync=True)  # the browser's, such as "Europe/Vienna"
     _about = traitlets.Dict().tag(sync=True)
 
@@ -85,9 +92,10 @@ class LiveAnalysis(anywidget.AnyWidget):
         self,
         monitor: Listener,
         *,
-        log: Callable[[list[Reading]], object] | None = None,
+        log: Log | None = None,
         heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
         source: str = "",
+        film: bytes = b"",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitor = monitor
@@ -95,10 +103,11 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._log, self._heard = log, heard
         self._clock = clock
         self._start: float | None = None  # of the page's own clock, in s since 1970
-        self._waiting: deque[Reading] = deque(maxlen=WAITING)
-        self._retry = 0.0  # when to write again what could not be written
+        self._writer = Writer()
+        self._gap = -math.inf  # when the page last reported one
         warning = "Course material, no medical device: what it says may be wrong."
         super().__init__(
+            film=film,
             _about={
                 "states": self.states,
                 "hop_s": HOP_S,
@@ -110,39 +119,47 @@ class LiveAnalysis(anywidget.AnyWidget):
                 },
                 "any": ANY,
                 "source": f"{source} {warning}".strip(),
-            }
+            },
         )
         self.on_msg(self._on_message)
+
+    def log_to(self, log: Log) -> None:
+        """Log to another function from now on. What waits still goes where it was heard for."""
+        self._log = log
 
     @traitlets.observe("listening")
     def _on_listening(self, change: Any) -> None:
         self._start = None  # the page's clock begins anew
         if change.new:
             self._monitor.restart()
-            logged = self._log is not None and self.from_file
-            self.notice = "A file is judged, and not logged." if logged else ""
-        self._retry = 0.0
-        with suppress(InputError):  # is shown as long as it lasts
-            self._write([])
-
-    @property
-    def waiting(self) -> int:
-        """How many readings wait for the log."""
-        return len(self._waiting)
+        else:
+            self._writer.flush(STOP_S)
+        self._report("")
 
     def __repr__(self) -> str:
         return "LiveAnalysis()"  # no id: nbval compares this text between runs
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
         readings: list[Reading] = []
+        refused = ""
         try:
-            readings = self._readings(content, buffers)
-            self._write(readings)
+            if content.get("type") != "look":  # it asks for the notice alone
+                readings = self._readings(content, buffers)
+            if self._log is not None and not self.from_file:
+                self._writer.put(self._log, readings)
         except InputError as error:
-            self.notice = str(error)
+            refused = str(error)
         finally:  # else the page would wait for it
+            self._report(refused)
             page = [asdict(reading) for reading in readings]
             self.send({"type": "answer", "number": content.get("number"), "readings": page})
+
+    def _report(self, refused: str) -> None:
+        """Show what was refused, else what keeps readings from the log."""
+        trouble = self._writer.trouble()
+        is_file = self._log is not None and self.listening and self.from_file
+        self.notice = refused or trouble or "A file is judged, and not logged." * is_file
+        self.waiting = self._writer.waiting if trouble or not self.listening else 0
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
@@ -158,27 +175,14 @@ class LiveAnalysis(anywidget.AnyWidget):
                     self._heard(samples, sr, start)
             case "frame":
                 self._monitor.push_frame(_picture(buffers), now)
-            case "gap":
+            case "gap" if self._clock() - self._gap >= GAP_EVERY_S:
+                self._gap = self._clock()
                 gap = [Reading(now, GAP, note=str(content.get("reason", ""))[:80])]
+            case "gap":
+                pass
             case kind:
                 raise InputError(f"The page sent {kind!r}, which means nothing here.")
         return [*self._monitor.readings(), *gap]
-
-    def _write(self, readings: Sequence[Reading]) -> None:
-        if self._log is None or self.from_file or not (self._waiting or readings):
-            return
-        self._waiting.extend(readings)
-        if self._clock() < self._retry:
-            return
-        try:
-            self._log(list(self._waiting))
-        except InputError as error:
-            self._retry = self._clock() + RETRY_S
-            full = self.waiting == WAITING
-            waits = "the oldest are lost" if full else f"readings that wait for it: {self.waiting}"
-            raise InputError(f"The log can't be written ({error}); {waits}.") from error
-        self._waiting.clear()
-        self.notice = ""
 
 
 def _number(content: Mapping[str, Any], name: str) -> float:
@@ -201,10 +205,28 @@ def _sound(
 
 def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
     try:
-        (content,) = buffers
-        with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
-            if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
-                return np.asarray(picture.convert("RGB"))
+        (content,) = map(bytes, buffers)
+        if _is_plain(content):
+            with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
+                if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
+                    return np.asarray(picture.convert("RGB"))
     except (ValueError, OSError, Image.DecompressionBombError):  # as Pillow has it
         pass
     raise InputError("The page sent a picture that can't be read.")
+
+
+def _is_plain(content: bytes) -> bool:
+    """Return whether a JPEG is what a browser's canvas writes: baseline, in a single scan.
+
+    A decoder passes over all pixels once for each scan, of which a small file can have thousands.
+    """
+    if len(content) > LARGEST_JPEG or content.count(b"\xff\xda") != 1:
+        return False
+    place = 2  # after the mark of the beginning
+    while place + 4 <= len(content):
+        mark, marker, length = struct.unpack_from(">BBH", content, place)
+        is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)  # tables, reserved
+        if mark != 0xFF or is_frame:
+            return bool(mark == 0xFF and marker == BASELINE)
+        place += 2 + length
+    return False

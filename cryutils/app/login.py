@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hmac
 import math
 import re
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -25,12 +28,27 @@ from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.app.turns import Turns
 
-__all__ = ["Identity", "Login", "Logout"]
+__all__ = ["Identity", "Link", "Login", "Logout"]
 
 # Two at a time: a hash takes 64 MiB.
 PLACES = 2
 HASHING = ThreadPoolExecutor(PLACES, thread_name_prefix="hashing")
 TURNS = Turns(PLACES)
+
+
+@dataclass
+class Link:
+    """The address that logs one user in, once: the only way into a demonstration."""
+
+    user: str
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    def take(self, token: str) -> bool:
+        """Return whether `token` is right; from then on none is."""
+        is_right = bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
+        if is_right:
+            self.token = ""
+        return is_right
 
 
 class Identity(IdentityProvider):
@@ -76,9 +94,23 @@ class Login(Plain, LoginFormHandler):
             self._gone.set_result(None)
 
     @allow_unauthenticated
+    async def get(self) -> None:
+        """Show the form. In a demonstration, log in whoever has its link, once."""
+        link = self.settings["link"]
+        if link is None or self.current_user is not None:
+            super().get()
+        elif link.take(self.get_argument("link", "")):
+            _ = self.xsrf_token  # makes the cookie that the form would have made
+            await self._enter(link.user, self.base_url)
+        else:
+            self._refuse(
+                403, "", "This is a demonstration. The link in the terminal opens it, once."
+            )
+
+    @allow_unauthenticated
     async def post(self) -> None:
         """Log in, or say that name or password are wrong, or how long to wait."""
-        users, logins = self.settings["store"].users, self.settings["store"].logins
+        users = self.settings["store"].users
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
         target = self.get_argument("next", self.base_url)
@@ -87,7 +119,7 @@ class Login(Plain, LoginFormHandler):
         )
         if attempt.wait_s > 0:
             minutes = math.ceil(attempt.wait_s / 60)
-            self._refuse(429, f"Too many attempts. Wait {minutes} min, then try again.")
+            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
             return
         address, is_known = attempt.row["address"], attempt.is_known
         async with TURNS.turn(address, is_known=is_known, gone=self._gone) as has_place:
@@ -95,12 +127,16 @@ class Login(Plain, LoginFormHandler):
                 raise Finish
             right = await asking(users.check, attempt, password, threads=HASHING)
         if not right:
-            self._refuse(401, "Name or password is wrong.")
+            self._refuse(401, name, "Name or password is wrong.")
         else:
             await leave(self)
-            ticket = await asking(logins.begin, name)
-            self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
-            self._redirect_safe(target)
+            await self._enter(name, target)
+
+    async def _enter(self, name: str, target: str) -> None:
+        """Log somebody in, and lead to `target`."""
+        ticket = await asking(self.settings["store"].logins.begin, name)
+        self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
+        self._redirect_safe(target)
 
     def _redirect_safe(self, url: str, default: str | None = None) -> None:
         """Lead to a page of this site, or else to the first."""
@@ -108,9 +144,9 @@ class Login(Plain, LoginFormHandler):
         is_plain = re.fullmatch(r"/[!-~]*", url) is not None
         super()._redirect_safe(url if is_plain else self.base_url, default)
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _refuse(self, status: int, name: str, why: str) -> None:
         self.set_status(status)
-        self._render({"error": why})
+        self._render({"error": why, "name": name})
 
 
 class Logout(Plain):

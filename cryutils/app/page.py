@@ -10,12 +10,17 @@ from __future__ import annotations
 import html
 import math
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from cryutils._io.paths import project_dir
+from cryutils.app import demo
+from cryutils.app.aside import Aside
 from cryutils.app.clips import Clips, clips_dir
 from cryutils.app.dashboard import Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
@@ -37,8 +42,17 @@ if TYPE_CHECKING:
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
+WIDE = {"description_width": "initial"}  # a label that is cut short says nothing
+WRAP = ipywidgets.Layout(flex_flow="row wrap")
 KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
+# The page's script makes it work, in the browser alone.
+SHOW = "<label class='show-passwords'><input type='checkbox'> Show passwords</label>"
+DEMO = """
+<p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
+<strong>Demonstration with synthetic sound and pictures.</strong> A program made the infant that you
+hear and see and the earlier days in the log. Press Start. Everything is deleted at the end.</p>
+"""
 LIMITS = """
 <h2>What this can do</h2>
 <p>It tells cries from many other sounds, names the state that its models find likeliest, or says
@@ -56,6 +70,14 @@ the cause (Lockhart-Bouron et al. 2023).</p>
 """
 
 
+@dataclass(eq=False)
+class _Session:
+    """A session of the live analysis: its infant, and its number once the log has it."""
+
+    infant: int | None
+    number: int | None = None
+
+
 class Page(ipywidgets.VBox):
     """Live analysis, dashboard, infants, and what to expect, for whoever the ticket belongs to.
 
@@ -65,15 +87,19 @@ class Page(ipywidgets.VBox):
 
     def __init__(self, store: Store, ticket: str) -> None:
         self._store, self._ticket = store, ticket
-        self._heard, self._session = None, None  # whom the live analysis is of
+        self._session = _Session(None)  # of the live analysis
+        self.aside = Aside(hurries=lambda: self._infant.disabled)
         name = html.escape(self._caregiver())
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
-        self._infant = ipywidgets.Dropdown(description="Infant")
+        top = ipywidgets.HTML(head, layout=ipywidgets.Layout(flex="1 1 20rem"))
+        top.add_class("cry-top")
+        self._infant = ipywidgets.Dropdown(description="Infant", style=WIDE)
         folder = clips_dir()
         self._clips = Clips(folder) if folder else None
         self._keeps = ipywidgets.Checkbox(False, description=KEEP, indent=False)
         self._keeps.layout.width = "auto"
         self._keeps.observe(self._forget, names="value")
+        self._film = demo.film()
         self._live, self._days = self._listener(), ipywidgets.VBox()
         self._infants = _Infants(self)
         limits = ipywidgets.HTML(LIMITS + _evidence())
@@ -84,14 +110,16 @@ class Page(ipywidgets.VBox):
         self._infant.observe(self._show, names="value")
         self._tabs.observe(self._show, names="selected_index")
         layout = ipywidgets.Layout(padding="0 0.5rem", max_width="60rem")
+        note = [ipywidgets.HTML(DEMO)] if self._film else []
         offered = [self._keeps] if self._clips else []
-        super().__init__([ipywidgets.HTML(head), self._infant, *offered, self._tabs], layout=layout)
+        bar = ipywidgets.HBox([top, self._infant], layout=WRAP)
+        super().__init__([*note, bar, *offered, self._tabs], layout=layout)
 
     @property
     def log(self) -> Log:
         """The chosen infant's log, if it is still this caregiver's."""
         if self._infant.value is None:
-            raise InputError("No infant is there yet: add one under Infants.")
+            raise InputError("No infant is chosen: choose one above, or add one under Infants.")
         return self._store.infants.infant(self._infant.value, user=self._caregiver())
 
     @property
@@ -107,18 +135,37 @@ class Page(ipywidgets.VBox):
             self._infant.value = log.id
 
     def share(self, other: str) -> str:
-        """Share the chosen infant with another caregiver; return what was done."""
+        """Invite another caregiver to the chosen infant; return what was done.
+
+        The words are the same whether there is such a user or not.
+        """
         user = self._caregiver()
         self._store.infants.share(self.log.id, other, user=user)
         self.renew()
-        return f"{self.log.name} is now shared with {', '.join(self.log.caregivers())}."
+        return f"If somebody is called {other.strip()} here, they will be asked."
 
     def unshare(self, other: str) -> str:
         """Share the chosen infant with another caregiver no longer; return what was done."""
         log = self.log
         self._store.infants.unshare(log.id, other, user=self._caregiver())
         self.renew()
-        return f"{log.name} is no longer shared with {other}."
+        return f"{log.name} is not shared with {other.strip()} any more."
+
+    def invitations(self) -> list[tuple[Log, str]]:
+        """The infants that others want to share with this caregiver, and who they are."""
+        return self._store.infants.invitations(user=self._caregiver())
+
+    def accept(self, log: Log) -> str:
+        """Accept an invitation; return what was done."""
+        self._store.infants.accept(log.id, user=self._caregiver())
+        self.renew()
+        return f"{log.name} is in your list now."
+
+    def decline(self, log: Log) -> str:
+        """Decline an invitation; return what was done."""
+        self._store.infants.decline(log.id, user=self._caregiver())
+        self.renew()
+        return f"{log.name} is not shared with you."
 
     def removable(self) -> Log:
         """Return the chosen infant's log, if this caregiver may remove it.
@@ -150,11 +197,25 @@ class Page(ipywidgets.VBox):
         return "Your password is changed. Log in with the new one, here and everywhere else."
 
     def renew(self) -> None:
-        """Show the infants that there are now."""
-        before, logs = self._infant.value, self.infants
-        self._infant.options = [(log.name, log.id) for log in logs]
-        if logs:
-            self._infant.value = before if before in {log.id for log in logs} else logs[0].id
+        """Show the infants that there are now, those from others last and never by themselves."""
+        before, user, logs = self._infant.value, self._caregiver(), self.infants
+        senders = self._store.infants.senders(user=user)
+        others = {log.id: [name for name in log.caregivers() if name != user] for log in logs}
+        shared = [log for log in logs if log.id in senders and others[log.id]]
+        home = [log for log in logs if log not in shared]
+        home.sort(key=lambda log: bool(others[log.id]))  # first those that nobody else reaches
+        options: list[tuple[str, int | None]] = []
+        for log in home:
+            suffix = f" (with {', '.join(others[log.id])})" if others[log.id] else ""
+            options.append((f"{log.name}{suffix}", log.id))
+        if shared and not home:
+            options = [("Choose an infant", None)]
+        # The name at the end: a long one can't push out whose infant it is.
+        options += [(f"from {senders[log.id] or 'somebody'}: {log.name}", log.id) for log in shared]
+        self._infant.options = options
+        if options:
+            ids = [number for _, number in options]
+            self._infant.value = before if before in ids else ids[0]
         self._show()
 
     def _caregiver(self) -> str:
@@ -170,37 +231,40 @@ class Page(ipywidgets.VBox):
             return ipywidgets.HTML(f"<p>Nothing can listen yet: {html.escape(str(error))}</p>")
         note = monitor.note.replace("_", " ")  # of labels
         source = f"{note}.{'' if run else _faces_elsewhere(monitor.run)}"
-        live = LiveAnalysis(monitor, log=self._write, heard=self._hear, source=source)
+        log = partial(self._write, self._session)
+        live = LiveAnalysis(monitor, log=log, heard=self._hear, source=source, film=self._film)
         live.observe(self._on_listening, names="listening")
         return live
 
     def _on_listening(self, change: Any) -> None:
-        waits = change.owner.waiting > 0  # readings of the session before
-        self._infant.disabled = change.new or waits
-        if change.new and not waits:
-            self._heard, self._session = self._infant.value, None
+        self._infant.disabled = change.new
+        if change.new:
+            self._session = _Session(self._infant.value)
+            change.owner.log_to(partial(self._write, self._session))
             self._forget()
 
-    def _write(self, readings: list[Reading]) -> None:
-        if self._heard is None:
-            raise InputError("no infant is there yet: add one under Infants, then start again")
-        try:
-            log = self._store.infants.infant(self._heard, user=self._caregiver())
-            self._session = self._session or log.begin(SOURCE)
-            log.append(self._session, readings)
-        except StoreUnavailable as error:
-            raise InputError("it can't be reached now") from error
-        self._infant.disabled = self._live.listening
+    def _write(self, session: _Session, readings: list[Reading]) -> None:
+        """Log a session's readings, in the thread of the live analysis's `Writer`."""
+        if session.infant is None:
+            raise InputError("no infant is chosen: choose or add one, then start again")
+        log = self._store.infants.infant(session.infant, user=self._caregiver())
+        source = demo.SOURCE if self._film else SOURCE
+        session.number = session.number or log.begin(source)
+        log.append(session.number, readings)
 
     def _hear(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
         if self._clips and self._keeps.value:
             self._clips.push(samples, sr, time)
 
-    def _keep(self, start: float, stop: float, label: str) -> bool:
-        """Keep the sound of what was corrected, where it is the chosen infant's; return whether."""
-        if self._clips is None or self._heard != self._infant.value:
-            return False
-        return self._clips.keep(label, f"infant-{self._heard}", start, stop) is not None
+    def _keep(self, start: float, stop: float, label: str) -> Callable[[], None] | None:
+        """Keep the sound of what was corrected, and return what undoes that; None: none is kept."""
+        if self._clips is None:
+            return None
+        infant, is_same = f"infant-{self._infant.value}", self._session.infant == self._infant.value
+        before = self._clips.stored(infant, start)
+        if self._clips.keep(label, infant, start, stop, is_in_memory=is_same) is None:
+            return None
+        return partial(self._clips.restore, infant, start, before)
 
     def _forget(self, _change: Any = None) -> None:
         if self._clips:
@@ -208,13 +272,18 @@ class Page(ipywidgets.VBox):
 
     def _show(self, _change: Any = None) -> None:
         """Read the infants anew, and the chosen one's days where they are looked at."""
+        if words := self.aside(self._look):
+            self._days.children = (ipywidgets.HTML(f"<p>{words}</p>"),)
+
+    def _look(self) -> None:
         zone = getattr(self._live, "zone", "") or local_zone()
         states = self._live.states if isinstance(self._live, LiveAnalysis) else []
         shown, self._days.children = self._days.children, ()
         try:
             self._infants.look()
             if self._tabs.selected_index == TITLES.index("Days"):
-                self._days.children = (Dashboard(self.log, states, zone=zone, keep=self._keep),)
+                days = Dashboard(self.log, states, zone=zone, keep=self._keep, aside=self.aside)
+                self._days.children = (days,)
         except (InputError, StoreUnavailable) as error:
             words = f"<p>{html.escape(sentence(error))}</p>"
             self._days.children = (ipywidgets.HTML(words),)
@@ -227,35 +296,54 @@ class _Infants(ipywidgets.VBox):
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._list, self._answer = ipywidgets.HTML(), ipywidgets.HTML()
+        self._list = ipywidgets.HTML()
+        self._answers: list[ipywidgets.HTML] = []
+        self._invitations, self._answered = ipywidgets.VBox(), self._answer()
         text, hidden = ipywidgets.Text, ipywidgets.Password
         passwords = ("Old password", "New password", "New password again")
         rows = [
-            _heading("Another infant"),
-            self._row({"Name": text}, {"Add an infant": page.add}),
-            _heading("Who else cares for the infant above"),
-            self._row(
+            self._part("Another infant", {"Name": text}, {"Add an infant": page.add}),
+            self._part(
+                "Who else cares for the infant above",
                 {"Caregiver": text},
                 {
                     "Share the infant above with": page.share,
                     "Stop sharing the infant above with": page.unshare,
                 },
             ),
-            _heading("Your password"),
-            self._row(dict.fromkeys(passwords, hidden), {"Set my password": page.set_password}),
-            _heading("No longer here"),
-            self._row({}, {"Remove the infant above": self._remove}),
+            self._part(
+                "Your password",
+                dict.fromkeys(passwords, hidden),
+                {"Set my password": page.set_password},
+            ),
+            self._part("No longer here", {}, {"Remove the infant above": self._remove}),
         ]
-        super().__init__([self._list, *rows, self._answer])  # last: no button moves as it comes
+        super().__init__([self._list, self._invitations, self._answered, *rows])
 
     def look(self) -> None:
-        """List the infants, and who cares for each; what was answered before is out of date."""
-        self._answer.value = ""
+        """List infants, their caregivers and invitations; what was answered is out of date."""
+        self._say("")
         lines = "".join(
             f"<li>{html.escape(log.name)}: {html.escape(', '.join(log.caregivers()))}</li>"
             for log in self._page.infants
         )
-        self._list.value = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
+        words = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
+        self._list.value = f"<h2>Infants</h2>{words}"
+        shown, self._invitations.children = (
+            self._invitations.children,
+            [self._invitation(*invitation) for invitation in self._page.invitations()],
+        )
+        for widget in shown:
+            widget.close()
+
+    def _invitation(self, log: Log, sender: str) -> ipywidgets.VBox:
+        words = f"{html.escape(sender)} wants to share {html.escape(log.name)} with you."
+        answers = {
+            f"Accept {log.name} from {sender}": partial(self._page.accept, log),
+            f"Decline {log.name} from {sender}": partial(self._page.decline, log),
+        }
+        row = self._row({}, answers, self._answered)
+        return _question([ipywidgets.HTML(f"<h2>{words}</h2>"), row])
 
     def _remove(self) -> str:
         """Remove the chosen infant where that was asked just now; else ask."""
@@ -265,42 +353,68 @@ class _Infants(ipywidgets.VBox):
             f"Tap again to remove {log.name} for good, with {n:,} reading{'s' * (n != 1)} and what"
             " was corrected in them."
         )
-        if self._answer.value != _alert(question):
+        if _paragraph(question) not in [answer.value for answer in self._answers]:
             return question
         log.remove()
         self._page.renew()
         return f"{log.name} is gone, and all that was logged."
 
-    def _row(self, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.HBox:
-        """Return fields by their labels, and buttons that call something with what is in them."""
-        wide = {"description_width": "initial"}  # a label that is cut short says nothing
-        texts = [kind(description=label, style=wide) for label, kind in fields.items()]
+    def _part(self, title: str, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.VBox:
+        """Return fields by their labels, and buttons that call something with what is in them.
+
+        The answer appears below the buttons.
+        """
+        answer = self._answer()
+        heading = ipywidgets.HTML(f"<h2>{title}</h2>")
+        return _question([heading, self._row(fields, acts, answer), answer])
+
+    def _row(
+        self, fields: dict[str, Any], acts: dict[str, Any], answer: ipywidgets.HTML
+    ) -> ipywidgets.HBox:
+        texts = [kind(description=label, style=WIDE) for label, kind in fields.items()]
         buttons = [
             ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
             for words in acts
         ]
         for button, act in zip(buttons, acts.values(), strict=True):
-            button.on_click(lambda _button, act=act: self._press(act, texts))
-        row = ipywidgets.Layout(flex_flow="row wrap")
-        return ipywidgets.HBox([*texts, *buttons], layout=row)
+            button.on_click(lambda _button, act=act: self._press(act, texts, answer))
+        shows = [ipywidgets.HTML(SHOW)] if ipywidgets.Password in fields.values() else []
+        return ipywidgets.HBox([*texts, *shows, *buttons], layout=WRAP)
 
-    def _press(self, act: Any, texts: list[ipywidgets.Text]) -> None:
+    def _answer(self) -> ipywidgets.HTML:
+        answer = ipywidgets.HTML()
+        answer.add_class("cry-answer")
+        self._answers.append(answer)
+        return answer
+
+    def _press(self, act: Any, texts: list[ipywidgets.Text], answer: ipywidgets.HTML) -> None:
+        if words := self._page.aside(lambda: self._do(act, texts, answer)):
+            answer.value = _paragraph(words)
+
+    def _do(self, act: Any, texts: list[ipywidgets.Text], answer: ipywidgets.HTML) -> None:
         try:
             words = act(*(text.value for text in texts)) or "Done."
             for text in texts:
                 text.value = ""
         except (InputError, StoreUnavailable) as error:
             words = sentence(error)
-        self._answer.value = _alert(words)
+        self._say(words, answer)
+
+    def _say(self, words: str, answer: ipywidgets.HTML | None = None) -> None:
+        """Show words in this answer, and nothing in the others."""
+        for each in self._answers:
+            each.value = _paragraph(words) if each is answer else ""
 
 
-def _heading(words: str) -> ipywidgets.HTML:
-    return ipywidgets.HTML(f"<h2>{words}</h2>")
+def _question(parts: list[ipywidgets.Widget]) -> ipywidgets.VBox:
+    """Return parts below one another as a group that is named by the first."""
+    group = ipywidgets.VBox(parts)
+    group.add_class("cry-question")
+    return group
 
 
-def _alert(words: str) -> str:
-    """Return words that a screen reader says as soon as they are shown."""
-    return f"<p role='alert'>{html.escape(words)}</p>"
+def _paragraph(words: str) -> str:
+    return f"<p>{html.escape(words)}</p>"
 
 
 def show() -> None:

@@ -39,7 +39,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from cryutils._io import paths
 from cryutils.app.connections import Connections, FewLines, Plain, Site, by_name, log_refusal
 from cryutils.app.kernels import Access, Kernels, Socket, WidgetMessages
-from cryutils.app.login import Identity
+from cryutils.app.login import Identity, Link
 from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
@@ -94,6 +94,7 @@ class Server(Voila):
 
     store = traitlets.Any()
     site: Any = traitlets.Instance(Site)
+    link = traitlets.Any()
     sockets: Any = traitlets.List()
     tls = traitlets.Any()
 
@@ -109,6 +110,7 @@ class Server(Voila):
             "headers": HEADERS,
             "jinja2_env": jinja2.Environment(loader=templates, autoescape=True),
             "log_function": log_refusal,
+            "link": self.link,
             "store": self.store,
             # A page that answers no ping for the longer of these is gone. Were both the same, the
             # first ping would find nobody who had answered yet.
@@ -149,7 +151,6 @@ class Server(Voila):
         """Serve until a signal says stop."""
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
-        self.ioloop = ioloop.IOLoop.current()
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
         look.start()
         signal.signal(signal.SIGINT, self._handle_signal_stop)
@@ -159,30 +160,43 @@ class Server(Voila):
             self.stop()
 
 
-def run(store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site) -> None:
-    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in."""
+def run(
+    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
+    link: Link | None = None,
+) -> None:  # fmt: skip
+    """Serve the application at `sockets` until a signal says stop; whoever is in `store` may in.
+
+    link: of a demonstration.
+    """
     logging.basicConfig(format="%(asctime)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(FewLines())
     for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
         log.setLevel(logging.ERROR)
-    server(store, sockets, tls, site).start()
+    server(store, sockets, tls, site, link).start()
 
 
 def server(
-    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site
-) -> Server:
+    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
+    link: Link | None = None,
+) -> Server:  # fmt: skip
     """Return the server that `run` starts."""
+    folder = Path(platformdirs.user_data_path("cryutils"))
     config = Config(
         KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
         Kernels={
             "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
             "transport_encryption": "auto",
         },
+        # Nobody signs notebooks here, so no files for that in the user's folder.
+        NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
         Voila={
             "authorizer_class": Access,
             "base_url": site.base,
-            "cookie_secret": cookie_secret(Path(platformdirs.user_data_path("cryutils"))),
+            # With the keys of the pages' kernels: it goes at the next start if this one is killed.
+            "connection_dir_root": str(paths.scratch_dir()),
+            # A demonstration leaves nothing in the user's folder.
+            "cookie_secret": secrets.token_bytes(32) if link else cookie_secret(folder),
             "identity_provider_class": Identity,
             "kernel_websocket_connection_class": WidgetMessages,
             "log_level": "ERROR",
@@ -197,8 +211,15 @@ def server(
     )  # fmt: skip
     # No settings from a file in the folder that somebody happens to start it in.
     voila = Server(
-        config=config, config_file_paths=[], store=store, sockets=sockets, tls=tls, site=site
+        config=config,
+        config_file_paths=[],
+        store=store,
+        sockets=sockets,
+        tls=tls,
+        site=site,
+        link=link,
     )
+    voila.ioloop = ioloop.IOLoop.current()  # which a signal may stop before it starts
     voila.initialize([])
     return voila
 

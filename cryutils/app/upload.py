@@ -1,23 +1,27 @@
 """What a person gives to an upload button, heard and seen as soon as it is there.
 
-Walked by notebook 00_start_here. `ipywidgets.FileUpload` keeps its files in a dictionary by
-name in version 7 (Colab) and in a tuple in version 8; here both read the same.
+Walked by notebook 00_start_here. `ipywidgets.FileUpload` sends a file in one message, and Jupyter's
+servers close a connection without a word above 10 MiB. The button here sends it in pieces, so it
+works wherever the notebook is opened.
 """
 
 from __future__ import annotations
 
 import html
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anywidget
 import numpy as np
 import numpy.typing as npt
+import traitlets
 
 from cryutils import audio
 from cryutils.app.clip_view import wav_bytes
 from cryutils.app.knobs import PICTURE, drawing, figure_png
+from cryutils.app.scripts import script
 from cryutils.audio.spectral import normalise_amplitude
 from cryutils.errors import InputError
 from cryutils.models.inputs import sound_problem
@@ -26,9 +30,46 @@ if TYPE_CHECKING:
     import ipywidgets
     from matplotlib.figure import Figure
 
-__all__ = ["sound_upload", "uploaded_files", "uploaded_sounds"]
+__all__ = ["UploadButton", "sound_upload"]
 
 Sounds = npt.NDArray[np.float32]
+
+
+class UploadButton(anywidget.AnyWidget):
+    """A button that asks for a file and calls `take(name, content)` when all of it has arrived.
+
+    For a file above `most_bytes`, which the browser does not send, it calls `refuse(message)`.
+    """
+
+    _esm = script("upload.js")
+
+    most_bytes = traitlets.Int(500_000_000).tag(sync=True)  # it is held in memory
+
+    def __init__(
+        self, take: Callable[[str, bytes], object], refuse: Callable[[str], object]
+    ) -> None:
+        super().__init__()
+        self._content = bytearray()
+        self._take, self._refuse = take, refuse
+        self.on_msg(self._receive)
+
+    def __repr__(self) -> str:
+        return "UploadButton()"
+
+    def _receive(self, _widget: Any, message: dict[str, Any], buffers: Sequence[Any]) -> None:
+        name, size, at = message["name"], message["size"], message["at"]
+        if size > self.most_bytes:
+            most, such = f"at most {self.most_bytes / 1e6:.0f} MB", "such as a part of it"
+            self._refuse(f"{name}: {size / 1e6:.0f} MB; give a file of {most}, {such}.")
+            return
+        if at == 0:
+            self._content = bytearray()
+        if at != len(self._content):  # the rest of a file that another one has replaced
+            return
+        self._content += buffers[0]
+        if len(self._content) == size:
+            content, self._content = bytes(self._content), bytearray()
+            self._take(name, content)
 
 
 def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
@@ -46,60 +87,38 @@ def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidget
     """
     import ipywidgets
 
-    button = ipywidgets.FileUpload(accept="audio/*,video/*", multiple=False)
     says = ipywidgets.HTML("Nothing uploaded yet.")
     results = ipywidgets.VBox()
 
-    def show(change: Any) -> None:
+    def refuse(message: str) -> None:
+        results.children, says.value = (), html.escape(message)
+
+    def show(name: str, content: bytes) -> None:
         try:
-            sounds = uploaded_sounds(button, sr=sr)
+            x = _sound(name, content, sr)
         except InputError as error:
-            results.children, says.value = (), html.escape(str(error))
+            refuse(str(error))
             return
         with drawing:
-            results.children = tuple(
-                widget
-                for name, x in sounds.items()
-                for widget in (
-                    ipywidgets.Image(
-                        value=figure_png(draw(name, x)), format="png", layout=PICTURE
-                    ),
-                    ipywidgets.Audio(
-                        value=wav_bytes(normalise_amplitude(x), sr), format="wav",
-                        autoplay=False, loop=False,
-                    ),
-                )
-            )  # fmt: skip
-        says.value = "<br/>".join(
-            f"{html.escape(name)}: {sound_problem(x, sr) or f'{len(x) / sr:.1f} s'}"
-            for name, x in sounds.items()
-        )
+            picture = figure_png(draw(name, x))
+        results.children = (
+            ipywidgets.Image(value=picture, format="png", layout=PICTURE),
+            ipywidgets.Audio(
+                value=wav_bytes(normalise_amplitude(x), sr), format="wav",
+                autoplay=False, loop=False,
+            ),
+        )  # fmt: skip
+        says.value = f"{html.escape(name)}: {sound_problem(x, sr) or f'{len(x) / sr:.1f} s'}"
 
-    button.observe(show, names="value")
-    return ipywidgets.VBox([button, says, results])
+    return ipywidgets.VBox([UploadButton(show, refuse), says, results])
 
 
-def uploaded_files(widget: Any) -> dict[str, bytes]:
-    """Return the bytes of each file in a `FileUpload`, by file name; empty before any upload."""
-    value = widget.value
-    if isinstance(value, dict):
-        return {name: bytes(file["content"]) for name, file in value.items()}
-    return {file["name"]: bytes(file["content"]) for file in value}
-
-
-def uploaded_sounds(widget: Any, *, sr: int) -> dict[str, Sounds]:
-    """Return the sound of each uploaded file, float32 (samples,) at `sr` Hz, by file name.
-
-    Any container that `audio.read` knows; nothing is kept on disk. Raises InputError for a
-    file that holds no sound.
-    """
-    sounds = {}
+def _sound(name: str, content: bytes, sr: int) -> Sounds:
+    """Return an uploaded file's sound. Raises InputError for a file that holds none."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in uploaded_files(widget).items():
-            path = Path(folder, Path(name).name)  # a browser's name may not leave the folder
-            path.write_bytes(content)
-            try:
-                sounds[name] = audio.read(path, sr=sr)
-            except InputError as error:  # the folder is gone before the person could look for it
-                raise InputError(str(error).replace(str(path), name)) from error
-    return sounds
+        path = Path(folder, Path(name).name)  # a browser's name may not leave the folder
+        path.write_bytes(content)
+        try:
+            return audio.read(path, sr=sr)
+        except InputError as error:  # the folder is gone before the person could look for it
+            raise InputError(str(error).replace(str(path), name)) from error

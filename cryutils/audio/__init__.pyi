@@ -8,6 +8,8 @@ from .extraction import KINDS as KINDS
 from .extraction import features as features
 from .extraction import signal_stats as signal_stats
 from .extraction import signals as signals
+from .files import Heard as Heard
+from .files import inspect as inspect
 from .files import native_rate as native_rate
 from .files import pieces as pieces
 from .files import read as read

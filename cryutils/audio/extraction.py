@@ -44,7 +44,7 @@ __all__ = [
 
 Array = npt.NDArray[np.float32]
 
-FEATURE_VERSION = 1  # raise it whenever the same file and settings give other numbers
+FEATURE_VERSION = 2  # raise it whenever the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 

@@ -1,7 +1,9 @@
-"""The sound of any media file: `read` whole, `pieces` of any length, each sample as it is.
+"""The sound of any media file: `read` whole, or in `pieces`; `inspect` says what is changed.
 
 Walked by notebook 02_audio_features and used by every later one. Paper A §3.2 takes the sound out
 of videos with ffmpeg; PyAV carries the same libraries, so one way serves every container and codec.
+Samples are given as they are stored, except in files that no model could make sense of: `inspect`
+measures a file and lists what `read` and `pieces` change in it.
 """
 
 from __future__ import annotations
@@ -12,22 +14,34 @@ import os
 import wave
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.media import OPENING, RATES, address, check_rate, damaged_within, decoding, probe
+from cryutils._io.media import (
+    OPENING,
+    RATES,
+    address,
+    check_rate,
+    damaged_within,
+    decoding,
+    late_s,
+)
+from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils.audio.spectral import check_settings, resample
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import av
+    from av import Packet
 
-__all__ = ["heard_s", "native_rate", "pcm16", "pieces", "read"]
+__all__ = ["Heard", "check_length", "inspect", "native_rate", "pcm16", "pieces", "read"]
 
 Array = npt.NDArray[np.float32]
 
@@ -40,14 +54,25 @@ _PLANES = 8  # from so many on, PyAV (18.1) misses the end of a frame's list and
 _STREAMINFO = 34  # bytes: the block with which FLAC starts
 _SLACK = Fraction(1, 10)  # by which a browser's clock may differ from its sound
 _PCM_BLOCK = 1 << 22  # samples: the clips of a corpus are read at once
+# An offset of 0.01 halves a probability. Chosen after a look at DonateACry, whose largest offset is
+# 0.0056, so that its results do not change.
+_OFFSET = 2.0**-7
+_CANCELLED = 0.05  # of the channels' mean power is left by averaging opposite phases
+_CLIPPED = 1e-3  # share of samples at full scale, three or more in a row
+_FULL = 1 - 2.0**-14
+_AMR_SID = {
+    "amrnb": 8,
+    "amrwb": 9,
+}  # frame types from here on hold no speech (3GPP TS 26.101, 26.201)
 _AGAIN = "copy it again from the recorder, or convert it to WAV if it was cut on purpose."
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, float32 (samples,), mono, in [-1, 1], at `sr` Hz.
 
-    Channels are averaged. A 16-bit sample k becomes exactly k / 32768. A file cut short gives the
-    samples that are left, but for FLAC, which states how many there are.
+    Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
+    change. Sound that starts later than the file's pictures follows silence. A file cut short
+    gives the samples that are left, but for FLAC, which states how many there are.
 
     Parameters
     ----------
@@ -103,13 +128,7 @@ def _at(x: Array, rate: int, sr: int | None) -> Array:
 
 def native_rate(path: str | os.PathLike[str]) -> int:
     """Return the sample rate of a file's sound in Hz. Raises InputError as `read` does."""
-    path = Path(path).absolute()
-    with pcm16(path) as sound:
-        if sound is not None:
-            return sound.getframerate()
-    if rate := probe(path).sr:
-        return rate
-    raise InputError(no_sound(path))
+    return inspect(path).sr
 
 
 def decode(path: Path) -> tuple[int, Array]:
@@ -118,30 +137,166 @@ def decode(path: Path) -> tuple[int, Array]:
     Raises InputError for a file that is missing, empty, damaged, holds no sound, or more of it
     than an hour (less above 48 kHz).
     """
+    check_length(inspect(path), path)
     with decoding(path):
-        rates, parts = zip(*_readable(path), strict=True)
+        rates, parts = zip(*blocks(path), strict=True)
         x = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return rates[0], x
 
 
-def heard_s(path: Path) -> float:
-    """Return how long the sound that `decode` would give lasts, in s. Raises InputError as it."""
+def check_length(heard: Heard, path: Path) -> None:
+    """Raise InputError for more sound than can be held at once."""
+    most_s = min(_LONGEST_S, _MOST / heard.sr)
+    if heard.duration_s > most_s:
+        raise InputError(
+            f"{path}: more than {most_s / 60:.0f} min of sound at {heard.sr} Hz, too much to hold"
+            " at once; cut it into shorter files."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was measured in the sound of a file, and what is changed when it is read.
+
+    Attributes
+    ----------
+    duration_s : float
+        In s, with the silence before a late sound.
+    sr : int
+        In Hz.
+    late_s : Fraction
+        Seconds of silence before the sound, while the file's pictures are already shown.
+    track : int
+        Which sound track is read, from 0.
+    channel : int or None
+        The channel that is read where averaging would cancel the sound; None: the mean of all.
+    offset, scale : float
+        A sample x is read as (x - offset) / scale.
+    changes, doubts : tuple of str
+        What is changed, and what looks wrong and is left as it is, in words.
+    """
+
+    duration_s: float
+    sr: int
+    late_s: Fraction = Fraction(0)
+    track: int = 0
+    channel: int | None = None
+    offset: float = 0.0
+    scale: float = 1.0
+    changes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def inspect(path: str | os.PathLike[str]) -> Heard:
+    """Return what the sound of a file is like, and what `read` changes in it.
+
+    The whole file is decoded, once for each state of the file. Four things are listed:
+
+    - A constant offset of more than 1/128 of full scale is subtracted.
+    - Samples beyond full scale in a lossless format, as of unscaled floats, are divided by the
+      largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
+    - If averaging the channels would cancel them, the loudest channel is read.
+    - A recording with 0.1 % of its samples clipped is doubtful. It is left as it is.
+
+    Raises
+    ------
+    InputError
+        As `read` does, except for the length.
+    """
+    return _inspected(identity(Path(path).absolute()))
+
+
+@lru_cache(maxsize=4096)
+def _inspected(file: Identity) -> Heard:
+    path = Path(file.path)
     with decoding(path):
-        return math.fsum(len(block) / rate for rate, block in _readable(path))
+        track, mix, late = _first_readable(path)
+        levels, channel = mix, None
+        if mix.cancel:
+            channel = int(np.argmax(mix.power))
+            levels = _Levels.of(path, track, channel)
+    changes, doubts = [], []
+    if late:
+        changes.append(
+            f"its sound starts {float(late):.2f} s after its pictures, and follows silence"
+        )
+    if track:
+        changes.append(f"sound track {track + 1} is read, since those before can't be decoded")
+    if levels.pauses:
+        changes.append("the pauses that its recorder left out are read as silence")
+    if channel is not None:
+        changes.append(f"its channels cancel each other, so channel {channel + 1} alone is read")
+    mean = levels.total / levels.count
+    offset = mean if abs(mean) > _OFFSET else 0.0
+    if offset:
+        changes.append(f"a constant offset of {offset:.3f} is removed")
+    peak = max(levels.high - offset, offset - levels.low)
+    scale = peak if levels.is_lossless and peak > 1 else 1.0
+    if scale > 1:
+        changes.append(f"its samples, which reach {scale:.4g} times full scale, are scaled down")
+    if scale == 1 and levels.clipped > _CLIPPED * levels.count:
+        share = levels.clipped / levels.count
+        doubts.append(f"{share:.1%} of its samples are clipped; record it with less gain")
+    duration_s = float(late) + levels.count / levels.sr
+    return Heard(
+        duration_s, levels.sr, late, track, channel, offset, scale, tuple(changes), tuple(doubts)
+    )
 
 
-def _readable(path: Path) -> Iterator[tuple[int, Array]]:
-    """Yield `blocks`; raise InputError at more sound than is read whole."""
-    count = 0
-    for rate, block in blocks(path):
-        count += len(block)
-        most = min(_LONGEST_S, _MOST / rate)
-        if count > most * rate:
-            raise InputError(
-                f"{path}: more than {most / 60:.0f} min of sound at {rate} Hz, too much to hold at"
-                " once; cut it into shorter files."
+def _first_readable(path: Path) -> tuple[int, _Levels, Fraction]:
+    """Return the number of the first sound track that can be decoded, its levels and delay."""
+    import av
+
+    with pcm16(path) as sound:
+        if sound is not None:
+            return 0, _Levels.of(path, 0, None), Fraction(0)
+    with av.open(address(path), **OPENING) as container:
+        streams = container.streams.audio
+        late = [late_s(container, stream, path) for stream in streams]
+    if not streams:
+        raise InputError(no_sound(path))
+    reason = None
+    for track, seconds in enumerate(late):
+        try:
+            return track, _Levels.of(path, track, None), seconds
+        except (InputError, av.FFmpegError) as error:
+            reason = reason or error
+    assert reason is not None
+    raise reason
+
+
+class _Levels:
+    """The levels of one sound track: of its mean over channels, or of one `channel`."""
+
+    def __init__(self) -> None:
+        self.sr = self.count = self.clipped = 0
+        self.total, self.low, self.high = 0.0, math.inf, -math.inf
+        self.mixed, self.power = 0.0, np.zeros(1)
+        self.is_lossless = self.pauses = False
+
+    @classmethod
+    def of(cls, path: Path, track: int, channel: int | None) -> _Levels:
+        levels = cls()
+        for source in _samples(path, track):
+            x = _mixed(source.samples, channel)
+            levels.sr, levels.count = source.sr, levels.count + len(x)
+            levels.total += float(x.sum(dtype=np.float64))
+            levels.low, levels.high = (
+                min(levels.low, float(x.min())),
+                max(levels.high, float(x.max())),
             )
-        yield rate, block
+            full = np.abs(x) >= _FULL
+            levels.clipped += int((full[2:] & full[1:-1] & full[:-2]).sum())
+            levels.is_lossless = source.is_lossless
+            levels.pauses |= source.is_pause
+            levels.mixed += float(np.square(x, dtype=np.float64).sum())
+            levels.power = levels.power + np.square(source.samples, dtype=np.float64).sum(axis=0)
+        return levels
+
+    @property
+    def cancel(self) -> bool:
+        """Whether averaging the channels removes most of the sound."""
+        return self.mixed < _CANCELLED * float(self.power.mean())
 
 
 def blocks(path: Path) -> Iterator[tuple[int, Array]]:
@@ -149,13 +304,37 @@ def blocks(path: Path) -> Iterator[tuple[int, Array]]:
 
     Memory doesn't grow with the length. Raises InputError as `decode` does, but for the length.
     """
-    with decoding(path), pcm16(path) as sound:
+    heard = inspect(path)
+    if silence := round(heard.late_s * heard.sr):
+        yield heard.sr, np.zeros(silence, np.float32)
+    with decoding(path):
+        for block in _samples(path, heard.track):
+            x = _mixed(block.samples, heard.channel)
+            if heard.offset or heard.scale != 1:
+                x = (x - np.float32(heard.offset)) / np.float32(heard.scale)
+            yield block.sr, x
+
+
+class _Block(NamedTuple):
+    """Decoded samples, float32 (samples, channels) of full scale 1, at `sr` Hz."""
+
+    samples: Array
+    sr: int
+    is_lossless: bool = True
+    is_pause: bool = False
+
+
+def _samples(path: Path, track: int) -> Iterator[_Block]:
+    """Yield the samples of sound track number `track` as they are stored."""
+    with pcm16(path) as sound:
         if sound is None:
-            yield from _decoded(path)
+            yield from _decoded(path, track)
             return
         channels = sound.getnchannels()
         while data := sound.readframes(_PCM_BLOCK):
-            yield sound.getframerate(), _mono(np.frombuffer(data, "<i2").reshape(-1, channels))
+            whole = data[: len(data) - len(data) % (2 * channels)]  # a cut file ends within a frame
+            samples = np.frombuffer(whole, "<i2").reshape(-1, channels)
+            yield _Block(_full_scale(samples), sound.getframerate())
 
 
 @contextmanager
@@ -192,36 +371,35 @@ def _is_whole_pcm16(sound: wave.Wave_read, path: Path) -> bool:
     return is_whole and sound.getsampwidth() == 2 and RATES[0] <= sound.getframerate() <= RATES[1]
 
 
-def _decoded(path: Path) -> Iterator[tuple[int, Array]]:
+def _decoded(path: Path, track: int) -> Iterator[_Block]:
     import av
 
     with av.open(address(path), **OPENING) as container:
-        stream = next(iter(container.streams.audio), None)
-        if stream is None:
-            raise InputError(no_sound(path))
+        stream = container.streams.audio[track]
         if stream.codec_context is None:
             raise InputError(f"{path}: its sound has an unknown codec; convert it to WAV.")
         stated_s = _stated_seconds(container, stream)
         heard = False
-        for rate, block in _unpadded(_mono_blocks(container, stream, path), stated_s):
-            if not (np.abs(block) < _LOUDEST).all():  # nor is NaN
+        for block in _unpadded(_frame_blocks(container, stream, path), stated_s):
+            if not (np.abs(block.samples) < _LOUDEST).all():  # nor is NaN
                 raise InputError(
                     f"{path}: some samples are no numbers, or no sound's; convert it to 16-bit WAV."
                 )
             heard = True
-            yield rate, block
+            yield block
     if not heard:
         raise InputError(f"{path}: no sound is left in it; copy or record it again.")
 
 
-def _mono_blocks(
+def _frame_blocks(
     container: av.container.InputContainer, stream: av.AudioStream, path: Path
-) -> Iterator[tuple[int, Array]]:
-    if stream.codec_context.name == "flac":
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+) -> Iterator[_Block]:
+    codec = stream.codec_context
+    if codec.name == "flac":
+        codec.options = {"err_detect": "crccheck+explode"}
     stated = _Stated(container, stream, path)
     rate = None
-    for frame in _frames(container, stream, path):
+    for frame, is_pause in _frames(container, stream, path):
         if not frame.samples:
             continue
         if rate is None:
@@ -231,7 +409,7 @@ def _mono_blocks(
             raise InputError(f"{path}: its sample rate changes midway; convert it to WAV.")
         samples = _interleaved(frame)
         stated.add(frame, samples)
-        yield rate, _mono(samples)
+        yield _Block(_full_scale(samples), rate, codec.codec.lossless, is_pause)
     if rate is not None:
         stated.check(rate)
 
@@ -298,23 +476,22 @@ class _Stated:
             )
 
 
-def _unpadded(
-    series: Iterable[tuple[int, Array]], stated_s: Fraction | None
-) -> Iterator[tuple[int, Array]]:
+def _unpadded(series: Iterable[_Block], stated_s: Fraction | None) -> Iterator[_Block]:
     """Yield the blocks without the codec's padding: what lies a little beyond `stated_s`."""
     if stated_s is None:
         yield from series
         return
     count = beyond = 0
-    held: list[tuple[int, Array]] = []
-    for rate, block in series:
-        inside = max(0, min(len(block), round(stated_s * rate) - count))
-        count += len(block)
+    held: list[_Block] = []
+    for block in series:
+        length = len(block.samples)
+        inside = max(0, min(length, round(stated_s * block.sr) - count))
+        count += length
         if inside:
-            yield rate, block[:inside]
-        if inside < len(block):
-            held.append((rate, block[inside:]))
-            beyond += len(block) - inside
+            yield block._replace(samples=block.samples[:inside])
+        if inside < length:
+            held.append(block._replace(samples=block.samples[inside:]))
+            beyond += length - inside
         if beyond >= _CODEC_BLOCK:  # too much for padding
             yield from held
             held = []
@@ -324,12 +501,18 @@ def _unpadded(
 
 def _frames(
     container: av.container.InputContainer, stream: av.AudioStream, path: Path
-) -> Iterator[av.AudioFrame]:
-    """Yield what decodes; a bad packet is the end of a file cut short, or damage within it."""
+) -> Iterator[tuple[av.AudioFrame, bool]]:
+    """Yield what decodes, and whether it is a pause that the recorder left out.
+
+    A bad packet is the end of a file cut short, or damage within it.
+    """
     import av
 
     heard = cut = False
     for packet in container.demux(stream):
+        if _is_amr_pause(stream, packet):
+            yield _silence(stream), True
+            continue
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
@@ -339,7 +522,23 @@ def _frames(
             raise InputError(damaged_within(path))
         for frame in frames:
             heard = True
-            yield frame
+            yield frame, False
+
+
+def _is_amr_pause(stream: av.AudioStream, packet: Packet[Any]) -> bool:
+    """Return whether an AMR packet has no speech, which FFmpeg's decoder takes for an error."""
+    first_sid = _AMR_SID.get(stream.codec_context.name)
+    return first_sid is not None and packet.size > 0 and bytes(packet)[0] >> 3 & 15 >= first_sid
+
+
+def _silence(stream: av.AudioStream) -> av.AudioFrame:
+    """Return the 20 ms of silence that one AMR frame lasts."""
+    import av
+
+    rate = stream.codec_context.sample_rate
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, rate // 50), np.float32), "fltp", "mono")
+    frame.sample_rate = rate
+    return frame
 
 
 def _stated_seconds(
@@ -369,13 +568,18 @@ def _packed(frame: av.AudioFrame) -> av.AudioFrame:
     return packed.resample(frame)[0]
 
 
-def _mono(samples: np.ndarray) -> Array:
-    """Return integer or float samples (samples, channels) as their mean in [-1, 1]."""
+def _full_scale(samples: np.ndarray) -> Array:
+    """Return integer or float samples as float32, integers divided by their full scale."""
     if samples.dtype == np.uint8:
-        x = (samples.astype(np.float32) - 128.0) / np.float32(128.0)
-    elif samples.dtype.kind == "i":
-        x = samples.astype(np.float32) * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):  # judged by the caller
-            x = samples.astype(np.float32)
-    return x[:, 0] if x.shape[1] == 1 else x.mean(axis=1)
+        return (samples.astype(np.float32) - 128.0) / np.float32(128.0)
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32) * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
+    with np.errstate(over="ignore", invalid="ignore"):  # judged by the caller
+        return samples.astype(np.float32)
+
+
+def _mixed(samples: Array, channel: int | None) -> Array:
+    """Return one channel of samples (samples, channels), or None: their mean, (samples,)."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    return samples.mean(axis=1) if channel is None else samples[:, channel]

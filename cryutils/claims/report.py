@@ -246,7 +246,7 @@ def _figures(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _merged(figures: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return what a corpus' note, which its figures bear, says of infants who share files."""
+    """Return what a corpus' note, which its figures bear, says of infants who share recordings."""
     notes = [figure["data"] for drawn in figures.values() for figure in drawn]
     return sorted(set(re.findall(r"\d+ infants counted as \d+", " ".join(notes))))
 

@@ -281,12 +281,17 @@ def _page(name: str) -> Path:
 
 
 def give_up(staging: Staging) -> tuple[Path, Path]:
-    """Keep an execution that failed beside what finished before; return its notebook and log."""
+    """Keep an execution that failed beside what finished before; return its notebook and log.
+
+    Either is missing if the execution did not get as far as to write it.
+    """
     failed = _failed(staging.folder, staging.name)
     for source, target in zip((staging.notebook, staging.log), failed, strict=True):
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
+        else:
+            target.unlink(missing_ok=True)  # of an earlier failure
     shutil.rmtree(staging.path.parent, ignore_errors=True)
     return failed
 

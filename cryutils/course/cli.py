@@ -1,8 +1,8 @@
 """The `cryutils` command: doctor, run, report, article, bench; other commands are in `cli_*`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
-stderr that names the thing and the mend). Heavy libraries are imported by the command
-that needs them, so `--help` answers at once.
+stderr that names the thing and the mend), 130 stopped by Ctrl-C, 143 by SIGTERM. Heavy
+libraries are imported by the command that needs them, so `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import io
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -453,6 +456,30 @@ def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
     return codecs.backslashreplace_errors(error)
 
 
+class _Stopped(SystemExit):
+    """A signal asked this process to end: its exit code is that of a shell."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Raise `_Stopped` for the first signal that asks this process to end; ignore later ones."""
+    handlers: dict[signal.Signals, Any] = {}
+
+    def stop(number: int, _frame: object) -> None:
+        for each in handlers:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            # An ignored one stays so, as in a shell's background job.
+            if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
+                handlers[each] = signal.signal(each, stop)
+    yield
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
     codecs.register_error("cryutils", _in_ascii)
@@ -462,16 +489,17 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # Notebooks run in their own folder; relative paths mean where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", _start())
-        code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
+        with _stoppable():
+            code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
     except InputError as error:
         say(f"cryutils: {error}", err=True)
         sys.exit(2)
     except click.ClickException as error:
         say(f"cryutils: {error.format_message()}", err=True)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (_Stopped, click.Abort, KeyboardInterrupt) as stop:
         say("cryutils: stopped; the same command goes on where it was.", err=True)
-        sys.exit(130)
+        sys.exit(stop.code if isinstance(stop, _Stopped) else 128 + signal.SIGINT)
     except BrokenPipeError:  # as `cryutils ... | head` does; what else is printed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

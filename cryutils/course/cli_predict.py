@@ -173,7 +173,7 @@ def _expanded(names: Sequence[str]) -> list[str]:
         readable, others = [], 0
         for path, why in walk(root) if _opens(root) else ():
             shown = str(Path(name, path.relative_to(root)))
-            if why and path.is_dir():
+            if why and (path.is_dir() or not _is_known(path)):
                 say(f"{shown}: {why}.", err=True)
             elif _is_known(path):
                 readable.append(shown)
@@ -209,11 +209,9 @@ def _is_known(path: Path) -> bool:
 
 
 def _types() -> str:
-    from cryutils._io import media
-
-    kinds = {"sounds": media.SOUND, "videos": media.VIDEO, "pictures": media.STILL}
-    words = [f"{kind} ({', '.join(sorted(s[1:] for s in types))})" for kind, types in kinds.items()]
-    return f"give {', '.join(words[:-1])} or {words[-1]}"
+    return (
+        "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
+    )
 
 
 def _with_types(name: str, message: str) -> str:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import Any
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +20,10 @@ from cryutils._io.paths import resolve, writable
 from cryutils.course.cli_group import say
 from cryutils.course.cli_store import opened, users_add
 from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from cryutils.app.login import Link
+    from cryutils.app.store import Store
 
 __all__ = ["serve"]
 
@@ -42,6 +53,9 @@ __all__ = ["serve"]
               " (default: they may not).")  # fmt: skip
 @click.option("--store", "url", metavar="URL",
               help="Database of the log (default: CRYUTILS_STORE, else your own).")  # fmt: skip
+@click.option("--demo", is_flag=True,
+              help="Show a sample infant with synthetic sound and pictures in your browser, and"
+              " delete everything at the end.")  # fmt: skip
 @click.pass_context
 def serve(
     context: click.Context,
@@ -49,6 +63,7 @@ def serve(
     run: str | None,
     clips: str | None,
     url: str | None,
+    demo: bool,
     **web: Any,
 ) -> None:
     """Serve the caregiver application: a page with a login.
@@ -59,6 +74,7 @@ def serve(
 
     \b
     Examples:
+      cryutils serve --demo
       cryutils serve
       cryutils serve --host 0.0.0.0 --certfile baby.crt --keyfile baby.key
       cryutils serve --run quick --clips our-cries
@@ -67,6 +83,9 @@ def serve(
         extras.require(package, "app", "the application")
     from cryutils.app import serve as application
 
+    if demo:
+        pair = {f"--{name}": web[name] for name in ("certfile", "keyfile")}
+        _require_alone({"--store": url, "--clips": clips, **pair})
     if run is not None:
         os.environ["CRYUTILS_LIVE_RUN"] = _checked(run)
     if clips:
@@ -81,18 +100,62 @@ def serve(
     names = (host, *web["names"], *application.subjects(tls, certfile))
     site = application.site(names, web["proxies"], web["base"])
     sockets = application.listen(host, web["port"])
+    if demo and not application.is_local(sockets):
+        raise InputError(f"--demo, --host {host}: a demonstration is for this machine alone.")
+    scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{place}:{sockets[0].getsockname()[1]}{site.base}"
+    with _demonstration(run, address) if demo else _everyday(context, address) as (store, link):
+        if not tls and not application.is_local(sockets):
+            say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
+                "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
+        application.run(store, sockets, tls, site, link)
+
+
+@contextmanager
+def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, None]]:
+    """Give the store, with a user."""
     with opened() as store:
         if not store.users.names():
             name = "caregiver"
             if sys.stdin is not None and sys.stdin.isatty():
                 name = click.prompt("Nobody can log in yet. Name of the first user")
             context.invoke(users_add, name=name)
-        scheme, place = "https" if tls else "http", f"[{host}]" if ":" in host else host
-        say(f"Open {scheme}://{place}:{sockets[0].getsockname()[1]}{site.base} (Ctrl+C stops).")
-        if not tls and not application.is_local(sockets):
-            say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
-                "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
-        application.run(store, sockets, tls, site)
+        say(f"Open {address} (Ctrl+C stops).")
+        yield store, None
+
+
+@contextmanager
+def _demonstration(run: str | None, address: str) -> Iterator[tuple[Store, Link]]:
+    """Give a store that is removed at the end, and the link to its page, which is being opened."""
+    from cryutils.app import demo
+    from cryutils.app.login import Link
+
+    os.environ["CRYUTILS_LIVE_RUN"] = run = run or demo.newest_run()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until the server has its own
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    demo.use_scratch_folder()
+    with opened() as store:
+        say(f"A demonstration with synthetic sound and pictures, judged by the run {run}.")
+        link = Link(store.users.add("demo", os.urandom(16).hex()))
+        with ThreadPoolExecutor() as pool:
+            film = pool.submit(demo.make_film)
+            demo.make_log(store, link.user, now=time.time())
+            film.result()
+        opening = f"{address}login?link={link.token}"
+        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
+        # In a thread, since some browsers return only when they are closed.
+        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
+        yield store, link
+
+
+def _require_alone(options: Mapping[str, str | None]) -> None:
+    """Raise InputError for the first option with a value: a demonstration has its own."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"--demo, {name} {value}: a demonstration is for this machine and keeps nothing;"
+                " give one of them."
+            )
 
 
 def _checked(run: str) -> str:

@@ -24,11 +24,11 @@ __all__ = ["infants", "log", "opened", "users"]
 
 
 @contextmanager
-def opened() -> Iterator[Store]:
-    """Give the store that CRYUTILS_STORE names, or the user's own."""
+def opened(*, to_read: bool = False) -> Iterator[Store]:
+    """Give the store that CRYUTILS_STORE names, or the user's own; `to_read` as in `store.open`."""
     from cryutils.app import store
 
-    with store.open() as opened_store:
+    with store.open(to_read=to_read) as opened_store:
         yield opened_store
 
 
@@ -69,7 +69,7 @@ def users_list() -> None:
     Example:
       cryutils users list
     """
-    with opened() as store:
+    with opened(to_read=True) as store:
         for name in store.users.names():
             reached = ", ".join(log.name for log in store.infants.all(user=name))
             say(f"{name}  {reached}".rstrip())
@@ -144,7 +144,7 @@ def infants_list() -> None:
     Example:
       cryutils infants list
     """
-    with opened() as store:
+    with opened(to_read=True) as store:
         for infant in store.infants.all(user=None):
             say(f"{infant.id}  {infant.name}  {', '.join(infant.caregivers())}".rstrip())
 
@@ -155,6 +155,8 @@ def infants_list() -> None:
 @click.option("--end", is_flag=True, help="End the user's access.")
 def infants_share(infant: str, user: str, end: bool) -> None:
     """Give a USER access to an INFANT, by name or number.
+
+    The user has access at once. What caregivers share on the page must be accepted first.
 
     \b
     Examples:
@@ -212,7 +214,7 @@ def log_show(
     from cryutils.app.store.log import local_zone
 
     place = tz or local_zone()
-    with opened() as store:
+    with opened(to_read=True) as store:
         chosen = store.infants.infant(infant, user=None)
         table = chosen.summary(by, place, _time(since, place), _time(until, place))
     if table.empty:
@@ -250,7 +252,7 @@ def log_export(
 
     place = tz or local_zone()
     path = resolve(file)
-    with opened() as store:
+    with opened(to_read=True) as store:
         logs = _chosen(store, infant)
         n = export(logs, path, _time(since, place), _time(until, place))
     say(f"{n} readings: {path}")
@@ -343,7 +345,11 @@ def _time(text: str | None, zone_name: str) -> float | None:
         return None
     try:
         time = pd.Timestamp(text)
-        return (time if time.tzinfo else time.tz_localize(zone(zone_name))).timestamp()
+        if time.tzinfo is None:
+            # When clocks change, a time may be missing, such as midnight, or come twice.
+            place = zone(zone_name)
+            time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
+        return time.timestamp()
     except (ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise

@@ -156,7 +156,15 @@ def execute(
             progress_bar=False,
             log_output=False,
             # s; half to leave by itself, which a kernel with TensorFlow doesn't, and then SIGTERM.
-            config=Config({"KernelManager": {"shutdown_wait_time": 1.0}}),
+            config=Config(
+                {
+                    "KernelManager": {
+                        "shutdown_wait_time": 1.0,
+                        # Where it goes even if this process is killed.
+                        "connection_file": str(staging.path.parent / "kernel.json"),
+                    }
+                }
+            ),
         )
     except (PapermillException, RuntimeError) as failure:  # a DeadKernelError is such
         error = _one_line(failure)
@@ -257,7 +265,7 @@ def _one_line(error: Exception) -> str:
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, DeadKernelError):
-        what = "its kernel died, as one does that has too little memory"
+        what = "its kernel was killed, as happens when memory runs out"
     elif isinstance(error, PapermillExecutionError):
         message = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
         what = f"cell {error.exec_count}: {_first_line(message)}"

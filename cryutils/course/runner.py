@@ -13,19 +13,22 @@ import math
 import multiprocessing
 import os
 import shutil
+import signal
+import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, cast
 
 import yaml
 
 from cryutils import claims
-from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
+from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve, scratch_dir
 from cryutils.claims import run_folder
 from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, kernel, parameters
@@ -359,7 +362,6 @@ class _Running:
 def warm_up() -> None:
     """Start what `run` needs, which takes two seconds, while its caller does something else."""
     _server()
-    forkserver.ensure_running()
 
 
 def _server() -> ForkServerContext:
@@ -368,7 +370,34 @@ def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     alone = ["cryutils.course.execute", "papermill"]  # without what kernels need
     context.set_forkserver_preload(["cryutils.course._preload"] if kernel.FORKED else alone)
+    with _helpers():
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _helpers() -> Iterator[None]:
+    """Let the processes that multiprocessing starts here be quiet and leave nothing behind.
+
+    Ctrl-C reaches them as well, but this process ends them. Semaphores of a kernel that was killed
+    are removed without a warning. The socket is in a folder that goes even if this process is
+    killed.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+    warnings, folder = os.environ.get("PYTHONWARNINGS"), tempfile.tempdir
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [warnings, "ignore:resource_tracker"]))
+    tempfile.tempdir = str(scratch_dir())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = folder
+        if warnings is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = warnings
+        if interrupt is not None:
+            signal.signal(signal.SIGINT, interrupt)
 
 
 def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
@@ -381,7 +410,11 @@ def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
         target=execute.work,
         args=(sender, job.source, staging, dict(job.parameters), start, cores, dict(os.environ)),
     )
-    process.start()
+    try:
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        why = "the process that starts the notebooks was killed, as happens when memory runs out"
+        raise ChildProcessError(errno.ECHILD, f"{why}; the same command resumes") from error
     # The worker holds the only other end now, so its death can be heard.
     sender.close()
     return receiver, _Running(job, staging, process)
@@ -420,14 +453,22 @@ def _end(
     fullest = _fullest(job.folder)  # before what was written there goes
     notebook, log = run_folder.give_up(execution.staging)
     if outcome is None:
-        return f"its process was killed or broke; {log} may say why"
+        broke = execution.process.exitcode == 1  # by an error, not a signal
+        what = "broke" if broke else "was killed, as happens when memory runs out"
+        return f"its process {what}" + (f"; {log} may say why" if _has_content(log) else "")
     for full in (errno.ENOSPC, errno.EDQUOT):  # the others would only meet it, too
         if os.strerror(full) in str(outcome.error):
             raise OSError(full, os.strerror(full), str(fullest))
-    return f"{outcome.error} (kept as {notebook})"
+    return f"{outcome.error}" + (f" (kept as {notebook})" if notebook.is_file() else "")
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _fullest(folder: Path) -> Path:
     """Return where a notebook of the run `folder` writes and least room is left."""
-    places = [place for place in (folder, cache_dir(), Path(gettempdir())) if place.exists()]
+    places = [
+        place for place in (folder, cache_dir(), Path(tempfile.gettempdir())) if place.exists()
+    ]
     return min(places, key=lambda place: shutil.disk_usage(place).free)

@@ -1,3 +1,4 @@
+from . import copies as copies
 from . import corpus as corpus
 from . import donateacry as donateacry
 from . import folder as folder

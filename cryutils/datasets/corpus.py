@@ -48,7 +48,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a corpus `left out`, a `contradiction` in it, or what looks `doubtful`: its `kind`."""
+    """What was `left out` or `changed`, a `contradiction`, or what looks `doubtful`: its `kind`."""
 
     kind: str
     item: str

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGES", "CITATION", "COMMIT", "LICENCE", "REASONS", "FileName",
-    "check", "exclusions", "fetch", "find", "parse_name", "registry",
+    "app_instance", "check", "exclusions", "fetch", "find", "parse_name", "registry",
 ]  # fmt: skip
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
@@ -110,6 +110,15 @@ def parse_name(name: str) -> FileName:
         age=AGES[match["age"]],
         reason=REASONS[match["reason"]],
     )
+
+
+def app_instance(name: str) -> str | None:
+    """Return the app instance that a file name begins with, in lower case, or None.
+
+    Corpora made from DonateACry add labels such as `laugh`, whose codes `parse_name` doesn't know.
+    """
+    match = re.match(rf"({_UUID})-", name)
+    return match[1].lower() if match else None
 
 
 def registry() -> Registry:

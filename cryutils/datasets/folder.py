@@ -12,24 +12,28 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
-from cryutils._io.paths import file_digest
-from cryutils.audio.files import heard_s
+from cryutils.audio.files import check_length, inspect
 from cryutils.datasets.corpus import Clip, Problem
-from cryutils.datasets.donateacry import REASONS, FileName, parse_name
+from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["index", "merge_copies", "walk"]
+__all__ = ["index", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
 _UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
-_MP4 = frozenset({".m4a", ".mp4", ".mov", ".3gp"})  # they state how long their sound lasts
+# Of these kinds, the header states how long the sound lasts; of the others only without a video.
+_MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt"})
+_MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # of a codec, by which a stated length may be longer
 # Of both papers and DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
+# Parts of a split. The course draws its own splits, and an infant in two parts must stay one.
+_PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 _MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
 
 
@@ -42,11 +46,13 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     """
     files, problems = _media_files(root)
     folders = [_folders(path, root) for path in files]
+    _check_parts(files, root)
     problems += _check_order(root, [names for names in folders if len(names) >= 2])
     with ThreadPoolExecutor() as pool:
         outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
     problems += [row for row in outcomes if isinstance(row, Problem)]
-    clips = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    clips, copies = _with_stills([row for row in outcomes if isinstance(row, Clip)])
+    problems += copies
     if not clips:
         error = InputError(
             f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
@@ -58,41 +64,6 @@ def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
     return clips, problems, uploads
 
 
-def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Make infants that share a byte-equal file one, and return a problem for each set of copies.
-
-    A leak-free split would otherwise train on the very recordings that it tests.
-    """
-    group = {clip.infant: {clip.infant} for clip in clips}
-    problems = []
-    for copies in _copies(clips):
-        infants = sorted({clip.infant for clip in copies.values()})
-        labels = sorted({clip.label for clip in copies.values()})
-        whole = set().union(*(group[infant] for infant in infants))
-        group.update(dict.fromkeys(whole, whole))
-        item, *others = copies
-        what = f"identical files: {', '.join(others)}"
-        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
-        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
-        problems.append(Problem("contradiction", item, what))
-    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
-    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
-
-
-def _copies(clips: Sequence[Clip]) -> list[dict[str, Clip]]:
-    """Return each set of byte-equal recordings and stills, by name, with their clips."""
-    by_size: dict[int, dict[Path, Clip]] = defaultdict(dict)
-    for clip in clips:
-        for path in filter(None, (clip.path, clip.still)):
-            by_size[path.stat().st_size][path] = clip
-    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
-    for same_size in by_size.values():
-        for path, clip in same_size.items() if len(same_size) > 1 else ():
-            name = Path(clip.id).with_name(printable(path.name)).as_posix()
-            by_content[file_digest(path)][name] = clip
-    return [copies for copies in by_content.values() if len(copies) > 1]
-
-
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
     for path, why in walk(root):
@@ -102,8 +73,14 @@ def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
         elif path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
         else:
-            problems.append(Problem("left out", item, "not a sound, video or picture"))
+            problems.append(Problem("left out", item, _unknown(path)))
     return files, problems
+
+
+def _unknown(path: Path) -> str:
+    suffix = printable(path.suffix)
+    what = f"files named *{suffix} are not read" if suffix else "a name without a suffix"
+    return f"{what}; rename it if it is a sound, video or picture"
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
@@ -144,9 +121,12 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
         # Decoded whole: a header may lie, and damage may show in the last sample alone.
-        duration_s = heard_s(path) if info.has_audio else info.duration_s
+        heard = inspect(path) if info.has_audio else None
+        if heard is not None:
+            check_length(heard, path)
     except InputError as error:
         return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+    duration_s = info.duration_s if heard is None else heard.duration_s
     clip = Clip(
         id=item,
         path=path,
@@ -161,24 +141,35 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
         sex=name.sex if name else None,
         age=name.age if name else None,
     )
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | {".webm"})
+    problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
+    if heard is not None:
+        problems += [Problem("changed", item, what) for what in heard.changes]
+        problems += [Problem("doubtful", item, what) for what in heard.doubts]
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA)
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
-        return [clip, Problem("doubtful", item, what)]
-    return [clip]
+        problems.append(Problem("doubtful", item, what))
+    return [clip, *problems]
 
 
-def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
-    """Give each sound without pictures the still of its stem, and drop that still's own clip."""
-    stills = {c.path.with_suffix(""): c.path for c in clips if c.path.suffix.lower() in STILL}
-    paired = [
-        replace(clip, still=stills[clip.path.with_suffix("")], has_video=True)
-        if not clip.has_video and clip.path.with_suffix("") in stills
-        else clip
-        for clip in clips
-    ]
-    taken = {clip.still for clip in paired}
-    return [clip for clip in paired if clip.path not in taken]
+def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Give each sound without pictures the still of its stem, and drop that still's own clip.
+
+    A still beside a video of its stem is dropped as well: the two are one Live Photo.
+    """
+    stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
+    paired, problems, taken = [], [], set()
+    for clip in clips:
+        still = stills.get(clip.path.with_suffix(""))
+        if still is not None and still is not clip:
+            taken.add(still.id)
+            if clip.has_video:
+                what = f"the same moment as {Path(clip.id).name} beside it, a Live Photo"
+                problems.append(Problem("left out", still.id, what))
+            else:
+                clip = replace(clip, still=still.path, has_video=True)
+        paired.append(clip)
+    return [clip for clip in paired if clip.id not in taken], problems
 
 
 def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None]:
@@ -188,6 +179,9 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
     except InputError as error:
         if len(folders) >= 2:
             return folders[0], folders[1], None
+        infant = app_instance(path.name)
+        if folders and infant and path.suffix.lower() not in _UPLOADS:
+            return folders[0], infant, None
         raise InputError(
             "put it into <label>/<infant>/, so that its infant is known; its name doesn't say it:"
             f" {str(error).removeprefix(f'{path.name}: ')}"
@@ -247,10 +241,33 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
     return []
 
 
+def _check_parts(files: Sequence[Path], root: Path) -> None:
+    """Raise InputError for a part of a split, such as `train`, in place of a label or an infant."""
+    for path in files:
+        folders = _folders(path, root)
+        parts = [name for name in folders[:2] if name.casefold() in _PARTS]
+        if not parts or (len(folders) == 1 and path.suffix.lower() in _UPLOADS):
+            continue
+        names = [name for name in folders if name.casefold() not in _PARTS][:2]
+        if len(names) == 2:
+            move = f"{'/'.join(folders[: len(parts) + 2])} to {'/'.join(names)}"
+        else:
+            label = names[0] if names else "<label>"
+            infant = "<infant>/"
+            with suppress(InputError):  # else its name says which infant it is
+                name = parse_name(path.name)
+                label, infant = names[0] if names else name.reason, ""
+            move = f"the files in {'/'.join(folders)} to {label}/{infant}"
+        raise InputError(
+            f"{root}: {parts[0]} is a part of a split, not a label or an infant; move {move}, and"
+            " so on. The course draws its own splits."
+        )
+
+
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
     """Return what is likely to be a mistake: names that look alike."""
     problems: list[Problem] = []
-    for level, field in enumerate(("label", "infant")):
+    for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)
         cases: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
@@ -260,7 +277,7 @@ def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
                 forms[name].add(names[level])
             cases[name.casefold()].add(name)
         problems += [
-            Problem("doubtful", name, f"a {field} in two Unicode forms, taken as one")
+            Problem("doubtful", name, f"{article} {field} in two Unicode forms, taken as one")
             for name, spelled in sorted(forms.items())
             if len(spelled) > 1
         ] + [

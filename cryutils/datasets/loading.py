@@ -17,8 +17,9 @@ from typing import Any
 from cryutils._io.paths import cache_dir, resolve
 from cryutils.audio.files import pcm16
 from cryutils.datasets import donateacry
+from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem
-from cryutils.datasets.folder import index, merge_copies
+from cryutils.datasets.folder import index
 from cryutils.errors import InputError, near_miss, printable
 
 __all__ = ["CORPORA", "SESSION_GAP_S", "load"]
@@ -161,7 +162,9 @@ def _load_folder(root: Path) -> Corpus:
     clips = _number_sessions(clips)
     merged, copies = merge_copies(clips)
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
-    sharing = f"; {before} infants counted as {after}: some share files" if after < before else ""
+    sharing = (
+        f"; {before} infants counted as {after}: some share recordings" if after < before else ""
+    )
     return Corpus(
         merged,
         name="donateacry_uploads" if uploads else printable(root.name),

@@ -29,7 +29,7 @@ from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
 
 __all__ = [
     "MODELS", "NO_MODEL", "PARTS", "Part", "Prediction", "Predictor", "Timeline", "find_run",
-    "is_synthetic", "open_parts", "runs_with_models",
+    "is_synthetic", "open_parts", "runs_with_models", "sound_changes",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -60,7 +60,7 @@ class Prediction:
 
     `info` is what the file holds. `state` is None where nothing in it was usable; `used` is
     "both", "audio", "image" or "none";
-    `probabilities` by state; `why` says what of the file could not be used, and why. `fused`
+    `probabilities` by state; `why` says what of the file could not be used or was changed. `fused`
     are the ensemble's answers over time; None where sound and face are averaged as they are.
     `run`, `model` and `data` name who answered and the corpus that it learned from, `note` says
     what that is. `unlike` is the share of the training's sounds that are nearer to the others
@@ -201,10 +201,8 @@ class Predictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        sound, unlike = (
-            self._hear(path, info.has_audio, why) if "cry2" in self._wanted else (None, None)
-        )
-        face = self._look(path, info.has_video, why) if "image" in self._wanted else None
+        sound, unlike = self._hear(path, info, why) if "cry2" in self._wanted else (None, None)
+        face = self._look(path, info, why) if "image" in self._wanted else None
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
@@ -231,16 +229,16 @@ class Predictor:
         )
 
     def _hear(
-        self, path: Path, has_audio: bool, why: list[str]
+        self, path: Path, info: media.MediaInfo, why: list[str]
     ) -> tuple[Timeline | None, float | None]:
         """Return the answers to a sound, and how unlike the training's it is."""
         part = self._parts.get("cry2")
         if part is None or not isinstance(part.input, SoundInput):
-            why.append(f"sound: {NO_MODEL if has_audio else 'no sound'}")
+            why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
             return None, None
-        settings, problem = part.input, "no sound"
+        settings, problem = part.input, info.missing("sound")
         times, answers, unlike = [], [], []
-        for start_s, x in audio.pieces(path, sr=settings.sr) if has_audio else ():
+        for start_s, x in audio.pieces(path, sr=settings.sr) if info.has_audio else ():
             if unusable := sound_problem(x, settings.sr):
                 problem = unusable
                 continue
@@ -252,13 +250,14 @@ class Predictor:
         if not answers:
             why.append(f"sound: {problem}")
             return None, None
+        why += sound_changes(path)
         timeline = Timeline(np.concatenate(times), np.concatenate(answers))
         return timeline, min(unlike, default=None)
 
-    def _look(self, path: Path, has_video: bool, why: list[str]) -> Timeline | None:
+    def _look(self, path: Path, info: media.MediaInfo, why: list[str]) -> Timeline | None:
         part = self._parts.get("image")
         if part is None or not isinstance(part.input, FaceInput):
-            why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
+            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
         settings = part.input
         track = (
@@ -268,10 +267,11 @@ class Predictor:
                 size=settings.size,
                 detector=settings.detector,
             )
-            if has_video
+            if info.has_video
             else None
         )
-        if (problem := picture_problem(track)) or track is None:
+        problem = picture_problem(track) if info.has_video else info.missing("picture")
+        if problem or track is None:
             why.append(f"picture: {problem}")
             return None
         answers = part.network.predict(settings.crops(track))
@@ -281,6 +281,12 @@ class Predictor:
         if timeline is None:
             return np.full((1, len(self.classes)), np.nan, np.float32)
         return timeline.probabilities.mean(axis=0, keepdims=True)
+
+
+def sound_changes(path: Path) -> list[str]:
+    """Return what is changed in the sound of a file, or looks wrong, for `Prediction.why`."""
+    heard = audio.inspect(path)
+    return [f"sound: {what}" for what in (*heard.changes, *heard.doubts)]
 
 
 def find_run(model: str, run: str | Path | None) -> Path:

@@ -35,6 +35,7 @@ from cryutils.papers.predict import (
     find_run,
     is_synthetic,
     runs_with_models,
+    sound_changes,
 )
 from cryutils.papers.streams import IMAGE, grid, pairs
 from cryutils.video import faces
@@ -168,8 +169,8 @@ class EnsemblePredictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        by_window = self._hear(path, info.has_audio, why)
-        by_frame = self._look(path, info.has_video, why)
+        by_window = self._hear(path, info, why)
+        by_frame = self._look(path, info, why)
         sound = self._sound(by_window) if by_window else None
         pictures = self._pictures(by_frame) if by_frame else None
         fused = self._join(by_window, by_frame)
@@ -200,14 +201,14 @@ class EnsemblePredictor:
         parts = {f"{ENSEMBLE}_{name}": part.network for name, part in self._parts.items()}
         return {ENSEMBLE: self._network, **parts}
 
-    def _hear(self, path: Path, has_audio: bool, why: list[str]) -> _Outputs | None:
+    def _hear(self, path: Path, info: media.MediaInfo, why: list[str]) -> _Outputs | None:
         """Return what the submodels of sound give for each window."""
         parts = {name: part for name, part in self._parts.items() if name != IMAGE}
-        sr, problem = self._hearing.sr, "no sound"
+        sr, problem = self._hearing.sr, info.missing("sound")
         times: list[npt.NDArray[np.float64]] = []
         outputs: dict[str, list[Array]] = {name: [] for name in parts}
         unlike: dict[str, list[float]] = {name: [] for name in parts}
-        for start_s, x in audio.pieces(path, sr=sr) if has_audio else ():
+        for start_s, x in audio.pieces(path, sr=sr) if info.has_audio else ():
             if unusable := sound_problem(x, sr):
                 problem = unusable
                 continue
@@ -221,15 +222,16 @@ class EnsemblePredictor:
         if not times:
             why.append(f"sound: {problem}")
             return None
+        why += sound_changes(path)
         joined = {name: np.concatenate(series) for name, series in outputs.items()}
         shares = [min(series) for series in unlike.values() if series]
         return _Outputs(np.concatenate(times), joined, unlike=max(shares, default=None))
 
-    def _look(self, path: Path, has_video: bool, why: list[str]) -> _Outputs | None:
+    def _look(self, path: Path, info: media.MediaInfo, why: list[str]) -> _Outputs | None:
         """Return what the submodel of pictures gives for each frame that shows something."""
         part = self._parts.get(IMAGE)
         if part is None or not isinstance(part.input, FrameInput):
-            why.append(f"picture: {NO_MODEL if has_video else 'no pictures'}")
+            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
         seeing, follows = part.input, part.input.crop == "face"
         # Where the submodel looks at the centred square, as in the paper, a face is looked for
@@ -237,10 +239,11 @@ class EnsemblePredictor:
         fps = seeing.fps if follows else _FACE_FPS
         track = (
             video.track(path, fps=fps, size=seeing.size, detector=seeing.detector)
-            if has_video
+            if info.has_video
             else None
         )
-        if (problem := picture_problem(track)) or track is None:
+        problem = picture_problem(track) if info.has_video else info.missing("picture")
+        if problem or track is None:
             why.append(f"picture: {problem}")
             return None
         frames = iter(track.crops) if follows else seeing.frames(path)

@@ -92,9 +92,12 @@ def cascade_file() -> Path:
     Raises InputError where the installed OpenCV carries none.
     """
     import cv2
-    import cv2.data
 
-    path = Path(cv2.data.haarcascades, "haarcascade_frontalface_default.xml")
+    try:
+        from cv2.data import haarcascades
+    except ImportError:  # OpenCV 5
+        haarcascades = ""
+    path = Path(haarcascades, "haarcascade_frontalface_default.xml")
     if not path.is_file():
         raise InputError(
             f"OpenCV {cv2.__version__} carries no Haar cascade: "

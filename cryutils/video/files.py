@@ -26,6 +26,7 @@ from cryutils._io.media import (
     check_times,
     damaged_within,
     decoding,
+    late_s,
     picture_stream,
     whole,
 )
@@ -45,6 +46,8 @@ Matrix = npt.NDArray[np.int32]
 # Their colour profile has a name, which PyAV (18.1) frees twice once side data is asked for. So a
 # PNG among videos isn't turned; one that is called .png is `pictures`'.
 _NAMED_PROFILES = frozenset({"png", "apng"})
+_MOST_STRETCH = 4  # a larger or smaller aspect of pixels is a damaged header
+_HDR = (16, 18)  # transfer functions PQ and HLG (ITU-T H.273); swscale maps their tones
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM keep times in whole milliseconds
 
 
@@ -58,9 +61,13 @@ class Shot:
     _held: Pixels | VideoFrame
     _converter: VideoReformatter | None = None
     _matrix: Matrix | None = None
+    _aspect: Fraction = Fraction(1)  # width of a pixel over its height
 
     def pixels(self) -> Pixels:
-        """Return the picture, upright, uint8 (height, width, 3) RGB. Raises InputError."""
+        """Return the picture, uint8 (height, width, 3) RGB. Raises InputError.
+
+        Upright, with square pixels, and HDR (PQ, HLG) mapped to sRGB.
+        """
         if isinstance(self._held, np.ndarray):
             return self._held
         has_alpha = any(part.is_alpha for part in self._held.format.components)
@@ -70,10 +77,19 @@ class Shot:
         return np.ascontiguousarray(upright, np.uint8)
 
     def _converted(self, frame: VideoFrame, kind: str) -> npt.NDArray[Any]:
+        from av.video.reformatter import ColorPrimaries, ColorTrc
+
         assert self._converter is not None
+        width, height = frame.width, frame.height
+        if self._aspect > 1:
+            width = round(width * self._aspect)
+        elif self._aspect < 1:
+            height = round(height / self._aspect)
+        srgb = {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
+        colours = srgb if frame.color_trc in _HDR else {}
         with decoding(self.path):
             # One converter for all frames: it takes 0.04 ms a frame of 224 px, a fresh one 2 ms.
-            return self._converter.reformat(frame, format=kind).to_ndarray()
+            return self._converter.reformat(frame, width, height, kind, **colours).to_ndarray()
 
 
 class _Timed(Protocol):
@@ -87,10 +103,11 @@ T = TypeVar("T", bound=_Timed)
 
 
 def shots(path: Path) -> Iterator[Shot]:
-    """Yield the pictures of the file at `path` in the order of their times, the first at 0 s.
+    """Yield the pictures of the file at `path` in the order of their times.
 
-    What a file that was cut short still holds is given. Raises InputError for a file that is
-    missing, empty, damaged before its end, or holds no pictures.
+    Times count from the start of the file: if its pictures start 0.7 s after its sound, a black one
+    comes first. What a file that was cut short still holds is given. Raises InputError for a file
+    that is missing, empty, damaged before its end, or holds no pictures.
     """
     check_file(path)
     if path.suffix.lower() in STILL:
@@ -129,15 +146,27 @@ def _of_video(path: Path) -> Iterator[Shot]:
         check_size(stream.codec_context.width, stream.codec_context.height, path)
         stream.codec_context.thread_count = 1  # clips run in parallel
         converter, matrix, empty = VideoReformatter(), None, True
+        aspect = _pixel_aspect(stream)
         for start_s, length_s, frame in _timed(container, stream, path):
             # Of the first alone: a frame that was asked for its side data is part of a
             # cycle, and waits, pixels and all, until Python looks for such.
             if empty:
                 is_safe = stream.codec_context.name not in _NAMED_PROFILES
                 matrix, empty = _display_matrix(frame) if is_safe else None, False
-            yield Shot(path, start_s, length_s, frame, converter, matrix)
+                if start_s:
+                    first = Shot(path, start_s, length_s, frame, converter, matrix, aspect)
+                    yield Shot(path, Fraction(0), start_s, np.zeros_like(first.pixels()))
+            yield Shot(path, start_s, length_s, frame, converter, matrix, aspect)
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
+
+
+def _pixel_aspect(stream: VideoStream) -> Fraction:
+    """Return the width of a pixel over its height, as a film from tape or DVD states it."""
+    stated = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    if not stated or not Fraction(1, _MOST_STRETCH) <= stated <= _MOST_STRETCH:
+        return Fraction(1)
+    return Fraction(stated)
 
 
 def _timed(
@@ -145,14 +174,14 @@ def _timed(
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (start in s, length in s, frame); what has no time follows at the stated rate."""
     gap = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-    origin = Fraction(0)
+    late, origin = late_s(container, stream, path), Fraction(0)
     previous: Fraction | None = None
     for count, frame in enumerate(_undamaged(container, stream, path), 1):
         check_size(frame.width, frame.height, path)  # which may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit
         if previous is None:
-            start_s, origin = Fraction(0), stated or Fraction(0)
+            start_s, origin = late, (stated or Fraction(0)) - late
         elif stated is None:
             start_s = previous + gap
         else:

@@ -138,7 +138,7 @@ FPS = 5.0
 SIZE = 64
 MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
 
-VERSION = 1  # raise it whenever the same file and settings give other crops
+VERSION = 2  # raise it whenever the same file and settings give other crops
 _LOOK_S = Fraction(1, 4)  # from one detection to the next; a head moves little meanwhile
 _LARGEST = 4096  # pixels of a crop's side
 _MOST_BYTES = 1 << 30  # of the crops of one recording
@@ -165,7 +165,7 @@ class FaceTrack:
     face was detected at most `HOLD_S` (0.5 s) from this frame, and the frame isn't
     blank; elsewhere the box is where the face was last or will be next seen, and the centre
     square of the frame where none was seen in the whole recording. blank: bool (n,), the crop is
-    black or of one colour (`faces.is_blank`). times_s: float64 (n,), since the first frame.
+    black or of one colour (`faces.is_blank`). times_s: float64 (n,), since the start of the file.
     detector: "yunet" or "haar".
     """
 
@@ -192,9 +192,10 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     """Return the pictures of a file one after the other.
 
     A stream: memory doesn't grow with the length. Picture k is what is shown k / fps s after the
-    first one appeared: the last frame at or before that time, repeated where the file has fewer. So
-    a variable or odd frame rate keeps its times. Upright by rotation flag or EXIF, transparency on
-    white; a still is one picture. A file cut short gives what is left.
+    start of the file: the last frame at or before that time, repeated where the file has fewer, or
+    a black one if its pictures start later. So a variable or odd frame rate keeps its times.
+    Upright by rotation flag or EXIF, transparency on white; a still is one picture. A file cut
+    short gives what is left.
 
     Parameters
     ----------
@@ -224,7 +225,7 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
 
 
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
-    """Return the picture shown `time_s` seconds after the first, uint8 (height, width, 3) RGB.
+    """Return the picture shown at `time_s` of the file, uint8 (height, width, 3) RGB.
 
     Parameters
     ----------

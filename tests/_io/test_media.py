@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from refusals import refusal
 
+from cryutils import video
 from cryutils._io.media import MediaInfo, probe
+from cryutils.errors import InputError
 
 Writer = Callable[..., Path]
 
@@ -80,6 +85,32 @@ def test_a_damaged_picture(suffix: str, tmp_path: Path, still: Writer) -> None:
     path = still(tmp_path / f"a{suffix}")
     path.write_bytes(path.read_bytes()[:20])
     assert "picture" in refusal(path, probe)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "TIFF", "WEBP"])
+def test_a_picture_with_damaged_bytes_is_read_or_refused(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (24, 32, 3), np.uint8)).save(whole, kind)
+    refused = 0
+    for _ in range(200):
+        damaged = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        at = rng.integers(0, min(400, len(damaged)), 4)
+        damaged[at] = rng.integers(0, 255, 4)
+        (tmp_path / "a.jpg").write_bytes(damaged)
+        try:
+            probe(tmp_path / "a.jpg")
+        except InputError as error:
+            refused += "this picture" in str(error)
+    assert refused > 10
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes.nfo", "notes.asc"])
+def test_a_text_is_neither_sound_nor_pictures(name: str, tmp_path: Path) -> None:
+    """FFmpeg would show it on a terminal."""
+    (tmp_path / name).write_text("Mia cried at three.\n" * 500)
+    assert refusal(tmp_path / name, probe).endswith("neither sound nor pictures.")
+    assert "no pictures" in refusal(tmp_path / name, lambda path: next(video.frames(path)))
 
 
 def test_a_container_with_neither_sound_nor_pictures(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ NOON = 1_800_000_000.0
 
 
 def ramp(start: float, stop: float) -> np.ndarray:
-    """A sound that says when it was heard: it rises from 0 to 1 in 100 s."""
-    return ((np.arange(round(start * SR), round(stop * SR)) / SR / 100) % 1).astype(np.float32)
+    """A sound that says when it was heard: it rises from 0 to 1 in 100 s, and changes its sign."""
+    t = np.arange(round(start * SR), round(stop * SR)) / SR
+    return (np.where(np.round(4 * t) % 2, -1, 1) * (t / 100 % 1)).astype(np.float32)
 
 
 @pytest.fixture
@@ -42,6 +43,33 @@ def test_a_correction_writes_its_own_sound_where_load_reads_it(clips: Clips) -> 
     np.testing.assert_allclose(audio.read(path, sr=SR), ramp(3, 6.5), atol=1e-4)
     (clip,) = cryutils.load(clips.folder)
     assert (clip.label, clip.infant) == ("tired", "infant-7")
+
+
+def test_another_label_moves_it_even_when_it_is_no_longer_in_memory(clips: Clips) -> None:
+    heard(clips, 0, 20)
+    first = clips.keep("hungry", "infant-7", NOON + 4, NOON + 6.5)
+    assert first is not None
+    content = first.read_bytes()
+    clips.forget()
+    second = clips.keep("tired", "infant-7", NOON + 4, NOON + 6.5)
+    assert second == clips.folder / "tired" / "infant-7" / first.name
+    assert second.read_bytes() == content and not first.exists()
+    heard(clips, 0, 20)
+    other = clips.keep("pain", "infant-8", NOON + 4, NOON + 6, is_in_memory=False)
+    assert other is None, "what is in memory is another infant's"
+
+
+def test_what_was_kept_is_restored(clips: Clips) -> None:
+    heard(clips, 0, 20)
+    assert clips.stored("infant-7", NOON + 4) is None
+    first = clips.keep("hungry", "infant-7", NOON + 4, NOON + 6)
+    assert first is not None
+    before = clips.stored("infant-7", NOON + 4)
+    clips.keep("tired", "infant-7", NOON + 4, NOON + 8)
+    clips.restore("infant-7", NOON + 4, before)
+    assert clips.stored("infant-7", NOON + 4) == before == (first, first.read_bytes())
+    clips.restore("infant-7", NOON + 4, None)
+    assert not list(clips.folder.rglob("*.wav"))
 
 
 def test_another_label_moves_it_and_the_same_again_replaces_it(clips: Clips) -> None:

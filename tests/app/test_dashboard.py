@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -46,13 +46,36 @@ def say(log: Log, clock: Clock, *verdicts: str, note: str = "") -> None:
     )
 
 
+def parts(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """A widget and all that it contains and shows."""
+    if widget.layout.display != "none":
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from parts(child)
+
+
 def shown(dashboard: Dashboard) -> str:
-    return "".join(part.value for part in dashboard.children if isinstance(part, ipywidgets.HTML))
+    return "".join(part.value for part in parts(dashboard) if isinstance(part, ipywidgets.HTML))
+
+
+def buttons(widget: ipywidgets.Widget) -> dict[str, ipywidgets.Button]:
+    return {b.description: b for b in parts(widget) if isinstance(b, ipywidgets.Button)}
 
 
 def taps(dashboard: Dashboard) -> dict[str, ipywidgets.Button]:
-    row = dashboard.children[1]
-    return {b.description: b for b in row.children if isinstance(b, ipywidgets.Button)}
+    (row,) = (part for part in parts(dashboard) if "cry-question" in part._dom_classes)
+    return buttons(row)
+
+
+def earlier(dashboard: Dashboard) -> ipywidgets.Dropdown:
+    """Ask for the earlier answers, and return the choice among them."""
+    buttons(dashboard)["Correct an earlier answer"].click()
+    (choice,) = (part for part in parts(dashboard) if isinstance(part, ipywidgets.Dropdown))
+    return choice
+
+
+def choose(choice: ipywidgets.Dropdown, words: str) -> None:
+    choice.label = next(label for label in dict(choice.options) if words in label)
 
 
 def test_the_state_now_stands_above_what_can_be_tried_and_whose_advice_it_is(
@@ -164,7 +187,76 @@ def test_a_tap_stops_at_the_session_and_says_which_minutes_it_covers(
     dashboard = Dashboard(log, STATES, clock=clock)
     taps(dashboard)["No: pain"].click()
     assert [row["corrected"] for row in log.entries()] == [None, None, *["pain"] * 130]
-    assert "Noted: pain, 08:00 to 08:02. Another tap changes it." in shown(dashboard)
+    assert "Noted: pain, 08:00 to 08:02." in shown(dashboard)
+
+
+def test_an_answer_can_be_undone(log: Log, clock: Clock) -> None:
+    sounds = {"hungry.wav"}
+
+    def keep(start: float, stop: float, label: str) -> Callable[[], None]:
+        before = set(sounds)
+        sounds.clear()
+        sounds.add(f"{label}.wav")
+
+        def undo() -> None:
+            sounds.clear()
+            sounds.update(before)
+
+        return undo
+
+    say(log, clock, "tired", "hungry", NO_CRY, "hungry")
+    dashboard = Dashboard(log, STATES, keep=keep, clock=clock)
+    assert "Undo" not in buttons(dashboard), "there is nothing to undo"
+    taps(dashboard)["Yes"].click()
+    clock.now += 1
+    entries, table = list(log.entries()), log.summary("day", "UTC")
+    taps(dashboard)["No: pain"].click()
+    assert sounds == {"pain.wav"}
+    assert [row["corrected"] for row in log.entries()] == [None, "pain", None, "pain"]
+    buttons(dashboard)["Undo"].click()
+    assert list(log.entries()) == entries
+    assert log.summary("day", "UTC").equals(table)
+    assert [row["verdict"] for row in log.corrections()] == ["hungry", "hungry"]
+    assert sounds == {"hungry.wav"}
+    assert "Undone. It is as it was before." in shown(dashboard)
+    assert "Undo" not in buttons(dashboard)
+
+
+def test_an_earlier_answer_can_be_corrected_and_undone(log: Log, clock: Clock) -> None:
+    clock.now = 1_800_000_000.0  # Fri 15 Jan, 08:00 UTC
+    say(log, clock, *["hungry"] * 130, NO_CRY, *["tired"] * 10)
+    clock.now += 86_400
+    say(log, clock, "pain", "pain")
+    dashboard = Dashboard(log, STATES, clock=clock)
+    choice = earlier(dashboard)
+    labels = ["the latest one", "07:59 to 08:00: pain", "Fri 15 Jan, 07:59 to 08:00: tired",
+              "Fri 15 Jan, 07:58 to 07:59: hungry"]  # fmt: skip
+    assert [label for label, _ in choice.options] == labels
+    before = list(log.entries())
+
+    choose(choice, "hungry")
+    assert "Was <b>hungry</b> right, Fri 15 Jan, 07:58 to 07:59?" in shown(dashboard)
+    taps(dashboard)["No: tired"].click()
+    assert [row["corrected"] for row in log.entries()] == ["tired"] * 130 + [None] * 13
+    assert "Noted: tired, Fri 15 Jan, 07:58 to 07:59." in shown(dashboard)
+    dashboard.look()
+    assert "Was <b>hungry</b> right" in shown(dashboard), "as long as it is chosen"
+    assert "07:59: hungry, corrected to tired" in earlier(dashboard).options[3][0]
+    choose(choice, "hungry, corrected")
+    taps(dashboard)["No: pain"].click()
+    buttons(dashboard)["Undo"].click()
+    assert [row["corrected"] for row in log.entries()] == ["tired"] * 130 + [None] * 13
+
+    choose(choice, "latest")
+    assert set(taps(dashboard)) == {"Yes", "No: hungry", "No: tired", "No: no cry"}
+    log.undo(log.corrections()[0]["id"])
+    assert list(log.entries()) == before
+
+
+def test_without_any_answer_there_is_nothing_to_correct(log: Log, clock: Clock) -> None:
+    dashboard = Dashboard(log, STATES, clock=clock)
+    assert [label for label, _ in earlier(dashboard).options] == ["the latest one"]
+    assert "No answer is logged yet." in shown(dashboard)
 
 
 def test_a_session_without_a_state_leaves_the_question_about_the_one_before(
@@ -184,12 +276,12 @@ def test_the_sound_of_each_corrected_stretch_is_offered_and_the_answer_says_so(
 ) -> None:
     say(log, clock, "hungry", "hungry", NO_CRY, "hungry")
     stretches: list[tuple[float, float, str]] = []
-    dashboard = Dashboard(log, STATES, keep=lambda *each: bool(stretches.append(each)), clock=clock)
+    dashboard = Dashboard(log, STATES, keep=lambda *each: stretches.append(each), clock=clock)
     taps(dashboard)["No: pain"].click()
-    assert re.search(r"Noted: pain, [\d:to ]+\. Another tap changes it\.", shown(dashboard))
+    assert re.search(r"Noted: pain, [\d:to ]+\.", shown(dashboard))
     assert stretches == [(clock.now - 1.5, clock.now - 1, "pain"), (clock.now, clock.now, "pain")]
 
-    dashboard = Dashboard(log, STATES, keep=lambda *_: True, clock=clock)
+    dashboard = Dashboard(log, STATES, keep=lambda *_: lambda: None, clock=clock)
     taps(dashboard)["Yes"].click()
     assert "Its sound is kept." in shown(dashboard)
 
@@ -212,7 +304,7 @@ def test_an_infant_that_is_no_longer_shared_is_out_of_sight(
     say(log, clock, "hungry")
     dashboard = Dashboard(log, STATES, clock=clock)
     store.users.add("alex", "another password")
-    store.infants.share("Kim", "alex", user="robin")
+    store.infants.share("Kim", "alex", user=None)
     store.infants.unshare("Kim", "robin", user="alex")
     taps(dashboard)["Yes"].click()
     assert "no infant" in shown(dashboard)

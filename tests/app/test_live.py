@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,8 +57,20 @@ class Page:
         self.live.send = lambda content, buffers=None: self.answers.append(content)
         self.live.listening = True
 
+    @property
+    def notice(self) -> str:
+        return str(self.live.notice)
+
     def send(self, content: dict[str, Any], *buffers: bytes) -> None:
         self.live._handle_custom_msg(content, [memoryview(buffer) for buffer in buffers])
+
+    def hear(self, *seconds: int) -> None:
+        for at in seconds:
+            self.send({"type": "sound", "number": at, "at": at, "sr": 8000}, SOUND.tobytes())
+
+    def look(self) -> bool:
+        self.send({"type": "look", "number": 0})
+        return True
 
 
 class Disk:
@@ -68,14 +82,20 @@ class Disk:
     def write(self, readings: list[Reading]) -> None:
         self.asked.append(len(readings))
         if self.full:
-            raise InputError("/log: the disk is full.")
+            raise OSError(errno.ENOSPC, "the disk is full")
         self.log.extend(readings)
 
 
-def jpeg(height: int, width: int) -> bytes:
+def jpeg(height: int, width: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 100, 50)).save(buffer, "JPEG")
+    Image.new("RGB", (width, height), (200, 100, 50)).save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+def repeated(picture: bytes, times: int) -> bytes:
+    """Return a JPEG with its last scan so many times."""
+    start = picture.rindex(b"\xff\xda")
+    return picture[:start] + picture[start:-2] * times + picture[-2:]
 
 
 SOUND = np.linspace(-1, 1, 4000, dtype="<f4")
@@ -127,6 +147,7 @@ def test_a_gap_is_written_down_with_its_reason() -> None:
     log: list[Reading] = []
     page = Page(log.extend)
     page.send({"type": "gap", "number": 0, "at": 0.0, "reason": "the server doesn't answer"})
+    page.live.listening = False
 
     (reading,) = log
     assert (reading.verdict, reading.note) == (GAP, "the server doesn't answer")
@@ -149,7 +170,7 @@ def test_whatever_a_page_sends_is_answered_and_breaks_nothing(
 
     (answer,) = page.answers
     assert answer["number"] is content.get("number")
-    assert page.live.notice or content["type"] in ("sound", "gap")
+    assert page.live.notice or content["type"] in ("sound", "gap")  # or nothing is asked for
 
 
 @pytest.mark.parametrize(
@@ -162,6 +183,12 @@ def test_whatever_a_page_sends_is_answered_and_breaks_nothing(
         ({"type": "frame", "at": 0.0}, jpeg(2000, 10)),
         ({"type": "frame", "at": 0.0}, jpeg(24, 32)[:200]),
         ({"type": "frame", "at": 0.0}, b"GIF89a"),
+        ({"type": "frame", "at": 0.0}, jpeg(24, 32, progressive=True)),
+        ({"type": "frame", "at": 0.0}, repeated(jpeg(1920, 1920, progressive=True), 5000)),
+        ({"type": "frame", "at": 0.0}, repeated(jpeg(1920, 1920)[:700] + b"\xff\xd9", 20_000)),
+        ({"type": "frame", "at": 0.0}, jpeg(24, 32).replace(b"\xff\xc0", b"\xff\xc9")),
+        ({"type": "frame", "at": 0.0}, jpeg(24, 32)[:-2] + bytes(2**20) + b"\xff\xd9"),
+        ({"type": "frame", "at": 0.0}, b"\xff\xd8" + b"\xff\xe0\0\0" * 200_000),
         ({"type": "order", "at": 0.0}, b""),
     ],
 )
@@ -169,43 +196,83 @@ def test_a_message_that_means_nothing_is_refused_in_a_sentence(
     content: dict[str, Any], buffer: bytes
 ) -> None:
     page = Page()
+    begun = time.process_time()
     page.send(content, buffer)
 
     assert page.live.notice.startswith("The page sent ")
     assert page.ear.pushed == []
+    assert time.process_time() - begun < 0.2, "a page can't keep its kernel busy"
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_readings_wait_until_the_log_takes_them_and_keep_their_order() -> None:
     disk = Disk()
     page = Page(disk.write)
-    for number in range(3):
-        page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
-    assert "the disk is full" in page.live.notice
+    page.hear(0)
+    until(lambda: disk.asked)
+    page.hear(1, 2)
+    until(lambda: page.look() and "(the disk is full). 3 readings (2 s) wait here" in page.notice)
     assert page.live.waiting == 3
+    assert "lost if this page or the server ends before that" in page.notice
+    assert disk.asked == [1], "asked again later and not at each reading"
 
-    disk.full, page.now = False, 1005.0
-    page.send({"type": "sound", "number": 3, "at": 3, "sr": 8000}, SOUND.tobytes())
-    assert page.live.waiting == 0
-    assert [reading.time for reading in disk.log] == [999.5, 1000.5, 1001.5, 1002.5]
-    assert page.live.notice == ""
-
-
-def test_a_log_that_says_no_is_asked_again_later_and_not_at_each_reading() -> None:
-    disk = Disk()
-    page = Page(disk.write)
-    for number in range(4):
-        page.send({"type": "sound", "number": number, "at": number, "sr": 8000}, SOUND.tobytes())
-        page.now += 2
-    assert disk.asked == [1, 4], "at 1000 and at 1006 s"
-
-
-def test_what_waits_is_tried_once_more_when_the_page_stops() -> None:
-    disk = Disk()
-    page = Page(disk.write)
-    page.send({"type": "sound", "number": 0, "at": 0, "sr": 8000}, SOUND.tobytes())
     disk.full = False
+    page.live.listening = False  # what waits is tried once more as the page stops
+    assert (page.live.waiting, page.notice) == (0, "")
+    assert [reading.time for reading in disk.log] == [999.5, 1000.5, 1001.5]
+
+
+def test_a_log_that_refuses_readings_does_not_get_them_again() -> None:
+    log: list[Reading] = []
+
+    def write(readings: list[Reading]) -> None:
+        if not log:
+            log.append(Reading(0.0, GAP))
+            raise InputError("no infant 'Mia'.")
+        log.extend(readings)
+
+    page = Page(write)
+    page.hear(0)
+    until(lambda: page.look() and "(no infant 'Mia'); nothing is kept" in page.notice)
+    assert page.live.waiting == 0
+    page.hear(1)
     page.live.listening = False
-    assert len(disk.log) == 1 and page.live.waiting == 0
+    assert page.notice == "" and [reading.time for reading in log] == [0.0, 1000.5]
+
+
+def test_what_waits_goes_where_it_was_heard_for() -> None:
+    first, second = Disk(), Disk()
+    page = Page(first.write)
+    page.hear(0)
+    until(lambda: first.asked)
+    page.live.listening = False
+    page.live.log_to(second.write)
+    page.live.listening = True
+    page.hear(1)
+    first.full = second.full = False
+    page.live.listening = False
+    assert [[reading.time for reading in disk.log] for disk in (first, second)] == [
+        [999.5],
+        [999.5],
+    ]
+
+
+def test_a_thousand_gaps_at_once_are_one() -> None:
+    log: list[Reading] = []
+    page = Page(log.extend)
+    for number in range(1000):
+        page.send({"type": "gap", "number": number, "at": number / 1000, "reason": "hidden"})
+    page.now += 1
+    page.send({"type": "gap", "number": 1000, "at": 1.0, "reason": "asleep"})
+    page.live.listening = False
+    assert [reading.note for reading in log] == ["hidden", "asleep"]
+    assert len(page.answers) == 1001
 
 
 def test_a_file_is_judged_and_not_logged() -> None:

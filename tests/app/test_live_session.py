@@ -18,6 +18,8 @@ from postgres import programs
 from sizes import large
 from trained_run import Trained
 
+from cryutils.app.readings import GAP
+
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import PASSWORD, Page, Served, Visitor, served, until
 
@@ -133,3 +135,34 @@ def test_a_killed_database_is_said_and_loses_no_reading(
                 answered = set(session.times)
                 assert logged(server) >= before
                 until(lambda: logged(server) >= answered, "what waited is written")
+                assert server.log.count("can't be written: its server can't be reached") == 1
+                assert server.log.count("the caregiver log is written again") == 1
+
+
+@large
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL (initdb, pg_ctl) is not installed")
+def test_a_frozen_database_is_said_and_becomes_no_gap(
+    tmp_path: Path, trained: Trained, blocks: list[tuple[bytes, bytes]]
+) -> None:
+    with Postgres() as database:
+        variables = {
+            "CRYUTILS_OUTPUTS_DIR": str(trained.outputs), "CRYUTILS_STORE": database.emptied(),
+        }  # fmt: skip
+        with served(tmp_path, **variables) as server:
+            add_ann(server)
+            with Session(Page.opened(server, "ann"), blocks) as session:
+                until(lambda: len(session.times) >= 2, "two readings")
+                with database.frozen():
+                    until(lambda: "it does not answer" in session.notice, session.notice)
+                    without = len(session.times)
+                    until(lambda: len(session.times) >= without + 20, "it goes on without the log")
+                until(lambda: not session.notice, session.notice)
+                answered = set(session.times)
+                until(lambda: logged(server) >= answered, "what waited is written")
+            assert server.log.count("can't be written: it does not answer") == 1
+            with server.store as store:
+                (log,) = store.infants.all(user="ann")
+                readings = list(log.readings())
+    assert GAP not in {reading.verdict for reading in readings}
+    times = [reading.time for reading in readings]
+    assert len(times) == len(set(times))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -42,6 +45,13 @@ def widgets(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
 
 def text(page: Page) -> str:
     return "".join(part.value for part in widgets(page) if isinstance(part, ipywidgets.HTML))
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def press(page: Page, words: str, **fields: str) -> None:
@@ -100,10 +110,69 @@ def test_infants_are_added_and_shared_on_the_page(home: Store) -> None:
     assert choice(page).label == "Zoe <i>"
     assert "Zoe &lt;i&gt;: ann" in text(page)
     press(page, "Share the infant above with", Caregiver="ben")
-    assert "now shared with ann, ben" in text(page)
-    assert [log.name for log in home.infants.all(user="ben")] == ["Tom", "Zoe <i>"]
+    assert "If somebody is called ben here, they will be asked." in text(page)
+    assert [log.name for log in home.infants.all(user="ben")] == ["Tom"]
     press(page, "Add an infant", Name="Mia")
     assert "choose another" in text(page)
+
+
+def test_sharing_with_nobody_says_the_same(home: Store) -> None:
+    page = Page(home, home.logins.begin("ann"))
+    for button in ("Share the infant above with", "Stop sharing the infant above with"):
+        answers = []
+        for name in ("ben", "grampa"):
+            press(page, button, Caregiver=name)
+            answers.append(text(page).replace(name, "NAME"))
+        assert answers[0] == answers[1]
+
+
+def test_an_infant_from_another_is_accepted_first_and_never_chosen_by_itself(home: Store) -> None:
+    home.users.add("eve", PASSWORD)
+    decoys = [home.infants.add(name, user="eve") for name in ("Mia", "Міа", "MIA", "A", "M<i>")]
+    for log in decoys:
+        home.infants.share(log.id, "ann", user="eve")
+    mia = home.infants.infant("Mia", user="ann")
+    page = Page(home, home.logins.begin("ann"))
+    assert choice(page).options == (("Mia", mia.id),)
+    look_at(page, "Infants")
+    assert "eve wants to share Міа with you." in text(page)
+    assert "eve wants to share M&lt;i&gt; with you." in text(page)
+    press(page, "Decline M<i> from eve")
+    assert "wants to share M&lt;i&gt;" not in text(page) and "is not shared with you." in text(page)
+    for name in ("Mia", "Міа", "MIA", "A"):
+        press(page, f"Accept {name} from eve")
+    assert "wants to share" not in text(page) and "A is in your list now." in text(page)
+    labels = [f"from eve: {name}" for name in ("A", "MIA", "Mia", "Міа")]
+    for again in (page, Page(home, home.logins.begin("ann"))):
+        assert [label for label, _ in choice(again).options] == ["Mia", *labels]
+        assert choice(again).value == mia.id
+    page = Page(home, home.logins.begin("eve"))
+    labels = [label for label, _ in choice(page).options]
+    assert labels[:2] == ["M<i>", "A (with ann)"], "who gave it has it as their own"
+
+
+def test_who_has_infants_from_others_alone_chooses_each_time(
+    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    home.users.add("granny", PASSWORD)
+    mia = home.infants.infant("Mia", user="ann")
+    home.infants.share(mia.id, "granny", user="ann")
+    home.infants.accept(mia.id, user="granny")
+    page = Page(home, home.logins.begin("granny"))
+    assert [*choice(page).options] == [("Choose an infant", None), ("from ann: Mia", mia.id)]
+    assert choice(page).value is None
+    look_at(page, "Days")
+    assert "No infant is chosen: choose one above" in text(page)
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.send = lambda *_: None
+    live.listening = True
+    live._handle_custom_msg({"type": "gap", "number": 0, "at": 1, "reason": "hidden"}, [])
+    live.listening = False
+    assert "no infant is chosen: choose or add one" in live.notice
+    home.infants.unshare(mia.id, "ann", user="ann")
+    page = Page(home, home.logins.begin("granny"))
+    assert choice(page).label == "Mia", "whose infant nobody else reaches"
 
 
 def test_a_share_is_ended_on_the_page(home: Store) -> None:
@@ -112,12 +181,12 @@ def test_a_share_is_ended_on_the_page(home: Store) -> None:
 
     press(page, "Stop sharing the infant above with", Caregiver="ann")
     assert "ann alone cares for this infant" in text(page)
-    press(page, "Share the infant above with", Caregiver="ben")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Stop sharing the infant above with", Caregiver="ben")
-    assert "Mia is no longer shared with ben." in text(page) and "Mia: ann</li>" in text(page)
+    assert "Mia is not shared with ben any more." in text(page) and "Mia: ann</li>" in text(page)
     assert mia.caregivers() == ["ann"]
 
-    home.infants.share(mia.id, "ben", user="ann")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Stop sharing the infant above with", Caregiver="ann")
     assert choice(page).options == (), "whoever ends their own share reaches it no more"
     assert mia.id in {log.id for log in home.infants.all(user="ben")}
@@ -151,7 +220,7 @@ def test_nobody_removes_or_unshares_an_infant_that_is_not_theirs_alone(
     page = Page(home, home.logins.begin("ann"))
     mia, tom = home.infants.infant("Mia", user="ann"), home.infants.infant("Tom", user="ben")
 
-    home.infants.share(mia.id, "ben", user="ann")
+    home.infants.share(mia.id, "ben", user=None)
     press(page, "Remove the infant above")
     press(page, "Remove the infant above")
     assert "Mia is shared with ben; stop sharing first." in text(page)
@@ -210,7 +279,8 @@ def test_every_field_and_button_has_a_name_for_a_screen_reader(home: Store) -> N
     names = [part.description for part in widgets(page) if isinstance(part, kinds)]
     assert "New password again" in names and all(names)
     press(page, "Add an infant", Name="")
-    assert "<p role='alert'>" in text(page), "it is read out as it comes"
+    answers = [part for part in widgets(page) if "cry-answer" in part._dom_classes]
+    assert sum(bool(part.value) for part in answers) == 1, "it is read out as it comes"
 
 
 def test_a_caregiver_without_infants_is_told_the_next_step(home: Store) -> None:
@@ -318,6 +388,67 @@ def test_sound_is_kept_where_both_say_so_and_of_the_infant_that_was_heard(
     press(page, "Yes")
     assert "Noted: hungry" in text(page) and "is kept." not in text(page)
     assert len(list((apart / "ours").rglob("*.wav"))) == 1
+
+
+def test_a_log_that_is_locked_delays_no_answer_and_becomes_no_gap(
+    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    page = Page(home, home.logins.begin("ann"))
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    answers: list[dict[str, Any]] = []
+    live.send = lambda content, *_: answers.append(content)
+    live.listening = True
+    noise = np.random.default_rng(0).normal(0, 0.1, 12_000).astype("<f4").tobytes()
+    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for k in range(16):
+            begun = time.monotonic()
+            content = {"type": "sound", "number": k, "at": (k + 1) / 4, "sr": 48_000}
+            live._handle_custom_msg(content, [memoryview(noise)])
+            assert time.monotonic() - begun < 1
+            time.sleep(0.2)
+        assert "The log can't be written now (it does not answer)" in live.notice
+        live.listening = False
+        assert live.waiting == len([r for answer in answers for r in answer["readings"]]) >= 7
+        other.execute("ROLLBACK")
+    live.listening = True
+    live.listening = False
+    times = [reading["time"] for answer in answers for reading in answer["readings"]]
+    readings = list(home.infants.infant("Mia", user="ann").readings())[1:]
+    assert [reading.time for reading in readings] == times
+    assert GAP not in {reading.verdict for reading in readings}
+    assert (live.waiting, live.notice) == (0, "")
+
+
+def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(
+    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    page = Page(home, home.logins.begin("ann"))
+    look_at(page, "Days")
+    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
+    live.send = lambda *_: None
+    live.listening = True
+
+    def prompt(act: Callable[[], object]) -> None:
+        begun = time.monotonic()
+        act()
+        assert time.monotonic() - begun < 2, "the page takes 3 s for a lost connection"
+
+    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        prompt(lambda: press(page, "Yes"))
+        assert "The log does not answer yet. This is done as soon as it does." in text(page)
+        prompt(lambda: press(page, "No: hungry"))
+        prompt(lambda: press(page, "Add an infant", Name="Zoe"))
+        assert "<p>The log does not answer yet. Nothing was done" in text(page)
+        prompt(lambda: look_at(page, "Infants"))
+        other.execute("ROLLBACK")
+    log = home.infants.infant("Mia", user="ann")
+    until(lambda: [row["verdict"] for row in log.corrections()] == ["hungry <b>"])
+    until(lambda: press(page, "Add an infant", Name="Zoe") or "Zoe: ann" in text(page))
+    live.listening = False
 
 
 def test_what_is_heard_is_in_the_chosen_infant_s_log(

@@ -1,10 +1,9 @@
-"""An upload button's files read the same under ipywidgets 7 and 8."""
+"""An upload button: a file arrives in pieces, is heard and seen, or is answered in one line."""
 
 from __future__ import annotations
 
 import gc
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
@@ -17,54 +16,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from cryutils import InputError, audio, plots
+from cryutils import audio, plots
 from cryutils.app.clip_view import listen, wav_bytes
-from cryutils.app.upload import sound_upload, uploaded_files, uploaded_sounds
+from cryutils.app.upload import UploadButton, sound_upload
 from cryutils.audio import spectral
-
-
-def version_7(**files: bytes) -> Any:
-    value = {name: {"metadata": {"name": name}, "content": data} for name, data in files.items()}
-    return SimpleNamespace(value=value)
-
-
-def version_8(**files: bytes) -> Any:
-    value = tuple({"name": n, "content": memoryview(data)} for n, data in files.items())
-    return SimpleNamespace(value=value)
-
-
-def test_a_fresh_button_of_the_installed_version_holds_nothing() -> None:
-    assert uploaded_files(ipywidgets.FileUpload()) == {}
-
-
-@pytest.mark.parametrize("button", [version_7, version_8])
-def test_bytes_by_file_name(button: Any) -> None:
-    assert uploaded_files(button(a=b"one", b=b"two")) == {"a": b"one", "b": b"two"}
-
-
-@pytest.mark.parametrize("button", [version_7, version_8])
-@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".mp4"])
-def test_an_uploaded_recording_sounds_as_its_file_does(
-    button: Any, suffix: str, tmp_path: Path, sound: Any
-) -> None:
-    path = sound(tmp_path / f"own{suffix}")
-    sounds = uploaded_sounds(button(**{path.name: path.read_bytes()}), sr=8000)
-    assert list(sounds) == [path.name]
-    np.testing.assert_array_equal(sounds[path.name], audio.read(path, sr=8000))
-
-
-def test_a_file_without_sound_is_named_in_one_line() -> None:
-    with pytest.raises(InputError, match=r"^notes\.wav: ") as error:
-        uploaded_sounds(version_8(**{"notes.wav": b"no sound in here"}), sr=8000)
-    assert "\n" not in str(error.value)
-
-
-def test_a_name_with_folders_stays_in_its_own_folder(tmp_path: Path, sound: Any) -> None:
-    content = sound(tmp_path / "own.wav").read_bytes()
-    outside = tmp_path / "outside.wav"
-    assert len(uploaded_sounds(version_8(**{str(outside): content}), sr=8000)) == 1
-    assert not outside.exists()
-
 
 # ---- an upload answers by itself
 
@@ -78,15 +33,55 @@ def draw(name: str, x: np.ndarray) -> Figure:
     return figure
 
 
-def give(box: ipywidgets.VBox, name: str, content: bytes) -> None:
-    """Upload `content` as the page's message does, in the installed version of ipywidgets."""
-    file = {"name": name, "type": "", "size": len(content), "last_modified": 0}
-    button = box.children[0]
-    if isinstance(button.value, dict):  # version 7
-        counter = button._counter + 1
-        button.set_state({"metadata": [file], "data": [content], "_counter": counter})
-    else:
-        button.set_state({"value": [file | {"content": memoryview(content)}]})
+def give(box: ipywidgets.VBox, name: str, content: bytes, *, piece: int = 1 << 20) -> None:
+    """Upload `content` as the page's messages do."""
+    for at in range(0, len(content) or 1, piece):
+        message = {"name": name, "size": len(content), "at": at}
+        box.children[0]._handle_custom_msg(message, [memoryview(content[at : at + piece])])
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".mp4"])
+@pytest.mark.parametrize("piece", [1 << 20, 1000])
+def test_an_upload_in_pieces_sounds_as_its_file_does(
+    piece: int, suffix: str, tmp_path: Path, sound: Any
+) -> None:
+    path = sound(tmp_path / f"own{suffix}")
+    box = sound_upload(draw, sr=8000)
+    give(box, path.name, path.read_bytes(), piece=piece)
+    x = audio.read(path, sr=8000)
+    assert bytes(box.children[2].children[1].value) == wav_bytes(
+        spectral.normalise_amplitude(x), 8000
+    )
+    assert box.children[1].value == f"{path.name}: {len(x) / 8000:.1f} s"
+
+
+def test_a_name_with_folders_stays_in_its_own_folder(tmp_path: Path, sound: Any) -> None:
+    content = sound(tmp_path / "own.wav").read_bytes()
+    outside = tmp_path / "outside.wav"
+    box = sound_upload(draw, sr=8000)
+    give(box, str(outside), content)
+    assert len(box.children[2].children) == 2
+    assert not outside.exists()
+
+
+def test_a_file_that_another_replaces_midway_is_forgotten() -> None:
+    files: list[tuple[str, bytes]] = []
+    button = UploadButton(lambda name, content: files.append((name, content)), files.append)
+    for name, size, at, piece in (
+        ("first", 4, 0, b"ab"), ("second", 4, 0, b"1"), ("first", 4, 2, b"cd"),
+        ("second", 4, 1, b"234"), ("empty", 0, 0, b""),
+    ):  # fmt: skip
+        button._handle_custom_msg({"name": name, "size": size, "at": at}, [piece])
+    assert files == [("second", b"1234"), ("empty", b"")]
+
+
+def test_what_is_too_large_is_answered_with_the_limit() -> None:
+    box = sound_upload(draw, sr=8000)
+    message = {"name": "<b>.mov", "size": 700_000_000, "at": 0}
+    box.children[0]._handle_custom_msg(message, [])
+    assert box.children[1].value == (
+        "&lt;b&gt;.mov: 700 MB; give a file of at most 500 MB, such as a part of it."
+    )
 
 
 def test_an_upload_shows_and_plays_without_a_second_run(tmp_path: Path, sound: Any) -> None:
@@ -94,13 +89,14 @@ def test_an_upload_shows_and_plays_without_a_second_run(tmp_path: Path, sound: A
     box = sound_upload(draw, sr=8000)
     _, says, results = box.children
     assert results.children == ()
+    before = plt.get_fignums()  # another test may have left some
     give(box, path.name, path.read_bytes())
     picture, player = results.children
     assert says.value.startswith("own.m4a: ")
     assert bytes(picture.value).startswith(b"\x89PNG")
     expected = spectral.normalise_amplitude(audio.read(path, sr=8000))
     assert bytes(player.value) == wav_bytes(expected, 8000)
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_a_text_file_is_answered_in_one_line_in_place_of_the_last_sound(

@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import re
 import time
-import wave
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 import pytest
-from frontends import ARGUMENTS, HANG_S, find_chromium
+from frontends import HANG_S
 from playwright.sync_api import Locator, Page, Playwright, expect
 from trained_run import Trained
 
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import PASSWORD, Served, served, until
+from visits import DEVICES, SR, as_devices, visit
 
 import cryutils
 from cryutils import audio, video
 from cryutils.app.readings import GAP, NO_CRY, UNSURE, Reading
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.video import mp4
-
-SR = 48_000
-PHONE = {"width": 390, "height": 844}
-DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-
-
-def as_devices(folder: Path, sound: np.ndarray, pictures: list[np.ndarray]) -> list[str]:
-    """Write what Chromium gives a page as microphone and camera; return the options for it."""
-    with wave.open(str(folder / "sound.wav"), "wb") as file:
-        file.setparams((1, 2, SR, 0, "NONE", ""))
-        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    frames = [cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes() for picture in pictures]
-    (folder / "pictures.mjpeg").write_bytes(b"".join(frames))
-    return [
-        *DEVICES,
-        f"--use-file-for-fake-audio-capture={folder / 'sound.wav'}",
-        f"--use-file-for-fake-video-capture={folder / 'pictures.mjpeg'}",
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -57,35 +36,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Ser
             server.store.users.add(name, PASSWORD)
             server.store.infants.add("Mia", user=name)
         yield server
-
-
-@contextmanager
-def visit(
-    playwright: Playwright, home: Served, name: str, devices: list[str],
-    screen: dict[str, int] = PHONE,
-) -> Iterator[Page]:  # fmt: skip
-    """A caregiver's page, logged in, in a touch screen's browser with these devices.
-
-    Fails if the page asks another site for anything, or anything goes wrong in it.
-    """
-    asked, errors = set(), []
-    browser = playwright.chromium.launch(
-        executable_path=find_chromium(playwright), args=[*ARGUMENTS, *devices]
-    )
-    page = browser.new_context(viewport=screen, has_touch=True).new_page()  # type: ignore[arg-type]
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(1000 * HANG_S)
-    page.goto(home.url)
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Start").wait_for()
-    yield page
-    browser.close()
-    assert asked - {""} == {urlsplit(home.url).netloc}
-    assert errors == []
 
 
 def logged(home: Served, page: Page, name: str, n: int) -> list[Reading]:
@@ -206,7 +156,7 @@ CONTRAST = """selector => {
     return bright / dark;
   });
 }"""
-WORDS = ".live-start, .live-verdict, .live-controls label, .live-value, .live-foot, .live-foot a"
+WORDS = ".live-start, .live-verdict, .live-controls label, .live-value, .live-foot, .live-advice a"
 TABS = {
     "Live": WORDS,
     "Days": ".cry-table",

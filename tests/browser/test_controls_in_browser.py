@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import wave
+from pathlib import Path
 
+import pytest
 from frontends import Notebook, in_first
 from playwright.sync_api import expect
 
@@ -50,11 +52,11 @@ def upload(controls: Notebook, name: str, content: bytes) -> None:
     chooser.value.set_files({"name": name, "mimeType": "", "buffer": content})
 
 
-def tone() -> bytes:
+def tone(seconds: int = 1) -> bytes:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setparams((1, 2, 8000, 8000, "NONE", ""))
-        file.writeframes(bytes([0, 32, 0, 224]) * 4000)
+        file.setparams((1, 2, 8000, 8000 * seconds, "NONE", ""))
+        file.writeframes(bytes([0, 32, 0, 224]) * 4000 * seconds)
     return buffer.getvalue()
 
 
@@ -70,3 +72,17 @@ def test_a_text_file_is_answered_in_one_line(controls: Notebook) -> None:
     expect(controls.page.get_by_text("notes.txt: it can't be decoded")).to_be_visible()
     expect(controls.page.locator("audio")).to_have_count(0)
     assert controls.page.get_by_text("Traceback").count() == 0
+
+
+@pytest.mark.parametrize("mib", [9, 11])
+def test_a_file_may_be_larger_than_the_servers_messages(
+    mib: int, controls: Notebook, tmp_path: Path
+) -> None:
+    """Above 10 MiB in one message, tornado closes the connection without a word."""
+    seconds = mib * 2**20 // 16_000
+    path = tmp_path / f"long-{mib}.wav"  # on disk, since Playwright's own messages are limited
+    path.write_bytes(tone(seconds))
+    with controls.page.expect_file_chooser() as chooser:
+        controls.page.locator(".widget-upload").click()
+    chooser.value.set_files(path)
+    expect(controls.page.get_by_text(f"{path.name}: {seconds}.0 s")).to_be_visible()

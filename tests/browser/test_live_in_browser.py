@@ -340,7 +340,7 @@ def test_readings_that_cannot_be_written_wait_for_the_log(live: Notebook) -> Non
 
     live.page.get_by_role("button", name="fill the disk").click()
     expect(live.page.locator(".live-notice")).to_contain_text("the disk is full")
-    expect(live.page.locator(".live-notice")).to_contain_text("readings that wait for it")
+    expect(live.page.locator(".live-notice")).to_contain_text("wait here")
     live.page.get_by_role("button", name="empty the disk").click()
     expect(live.page.locator(".live-notice")).to_be_empty()
     state = live.until(lambda s: s["logged"] >= s["blocks"] - 8, "all readings are written")

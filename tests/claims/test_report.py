@@ -483,7 +483,7 @@ def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None
     assert all("open" not in attributes for attributes in page.all("details"))
 
 
-@pytest.mark.parametrize("sharing", ["", "; 4 infants counted as 2: some share files"])
+@pytest.mark.parametrize("sharing", ["", "; 4 infants counted as 2: some share recordings"])
 def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -495,7 +495,7 @@ def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -
     for name in ("first", "second"):
         Image.new("RGB", (2, 2)).save(run / "figures" / f"{name}.png", pnginfo=metadata)
     head = Page(report.write(run)).text.split("Paper A, Table 2")[0]
-    assert head.count("4 infants counted as 2: some share files") == bool(sharing)
+    assert head.count("4 infants counted as 2: some share recordings") == bool(sharing)
 
 
 def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:

@@ -101,9 +101,8 @@ def test_two_rows_one_reason_and_exit_1(predict: Predict, recordings: Path) -> N
     header, reason = err.splitlines()
     assert header == f"Models: quick, {HEADER}"
     assert reason == (
-        "cryutils: notes.txt: no sound, video or picture that can be read; give sounds (3gp, caf,"
-        " flac, m4a, mp3, ogg, wav, webm), videos (avi, mov, mp4, webm) or pictures (jpeg, jpg,"
-        " png)."
+        "cryutils: notes.txt: no sound, video or picture that can be read; give sounds (such as"
+        " wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)."
     )
 
 
@@ -252,7 +251,7 @@ def test_links_in_a_directory_are_followed_but_not_in_circles(
     (apart / "links").mkdir()
     (apart / "infant").mkdir()
     shutil.copy(recordings / "cry.wav", apart / "infant")
-    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere")):
+    for name, target in (("a", apart / "infant"), ("b", "."), ("c.wav", "nowhere"), ("d", "gone")):
         (apart / "links" / name).symlink_to(target)
     code, out, err = predict(str(apart / "links"), "--json")
     assert code == 1
@@ -260,6 +259,7 @@ def test_links_in_a_directory_are_followed_but_not_in_circles(
     assert followed["file"] == str(apart / "links" / "a" / "cry.wav") and followed["state"]
     assert broken["error"].endswith("nowhere: no such file.")
     assert f"{apart / 'links' / 'b'}: a link to a folder that it lies in.\n" in err
+    assert f"{apart / 'links' / 'd'}: a link that leads nowhere.\n" in err
 
 
 def test_a_directory_that_may_not_be_read_is_said_to_be(

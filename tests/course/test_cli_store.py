@@ -7,8 +7,10 @@ import os
 import pty
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -180,6 +182,63 @@ def test_a_log_is_shown_by_the_period_in_the_zone_that_is_asked_for(call: Call, 
     assert [line.split() for line in out.splitlines()][-1] == ["2026-11-22", "3"]
     _, out, _ = call("log", "show", "Mia", "--by", "hour", "--since", "2026-11-24 11:00")
     assert out.splitlines()[-1].split() == ["2026-11-24", "11:00", "UTC", "1"]
+
+
+@pytest.mark.parametrize(
+    ("since", "count"),
+    [("2018-11-04", 2), ("2018-11-04 00:30", 2), ("2018-11-04 01:00", 2), ("2018-11-03 23:00", 3)],
+)
+def test_a_day_without_midnight_begins_with_its_first_hour(
+    call: Call, mia: None, since: str, count: int
+) -> None:
+    """In Sao Paulo 23:59:59 of 3 November 2018 was followed by 01:00 (03:00 UTC)."""
+    first = pd.Timestamp("2018-11-04 03:00", tz="UTC").timestamp()
+    with store.open() as opened:
+        log = opened.infants.infant("Mia", user=None)
+        readings = [Reading(time=first + seconds, verdict="hungry") for seconds in (-1800, 0, 1800)]
+        log.append(log.begin("test"), readings)
+    place = ("--tz", "America/Sao_Paulo", "--until", "2018-11-05")
+    code, out, _ = call("log", "export", "log.csv", "--since", since, *place)
+    assert (code, out.split()[0]) == (0, str(count))
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root writes everywhere"
+)
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "open elsewhere"])
+def test_a_store_that_can_only_be_read_is_shown_and_exported(
+    with_mia: Path, apart: Path, is_open: bool
+) -> None:
+    folder = apart / "a disc, 100%"
+    folder.mkdir()
+    path = Path(shutil.copy(with_mia, folder / "store.sqlite"))
+    # Root without this capability obeys the permissions of files.
+    obeying = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+
+    def read_only(*arguments: str) -> Outcome:
+        process = subprocess.run(
+            [*obeying, sys.executable, "-m", "cryutils.course.cli", "log", *arguments],
+            env=os.environ | {"CRYUTILS_STORE": f"sqlite:///{path}", "TZ": "UTC"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return process.returncode, process.stdout, process.stderr
+
+    with ExitStack() as stack:
+        if is_open:
+            other = stack.enter_context(store.open(f"sqlite:///{path}"))
+            log = other.infants.infant("Mia", user=None)
+            log.append(log.begin("test"), [Reading(NOON + 48 * 3600, "hungry")])
+        path.chmod(0o400)
+        folder.chmod(0o500)
+        stack.callback(folder.chmod, 0o700)
+        code, out, err = read_only("show", "Mia", "--by", "week")
+        assert (code, err) == (0, "")
+        assert sum(int(line.split()[-1]) for line in out.splitlines()[2:]) == 48 + is_open
+        code, out, err = read_only("export", "log.csv")
+        assert (code, out.split()[0], err) == (0, str(48 + is_open), "")
+        code, out, err = read_only("keep", "30")
+        assert (code > 0, out) == (True, "")
+        assert re.fullmatch(r"cryutils: .*store\.sqlite: .*\n", err)
 
 
 def test_an_empty_log_is_said(call: Call, mia: None) -> None:

@@ -13,9 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import metadata
 from multiprocessing import active_children
@@ -854,7 +855,7 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     assert "ValueError: the cause (kept as" in by_name["01_first"]
     assert "x.wav: the file is empty." in by_name["03_user"]
     assert "InputError" not in by_name["03_user"]
-    assert "kernel died" in by_name["04_killed"]
+    assert "its kernel was killed, as happens when memory runs out" in by_name["04_killed"]
     for name in ("01_first", "03_user", "04_killed"):
         path = folder / "notebooks" / f"{name}.failed.ipynb"
         assert str(path) in by_name[name]
@@ -863,16 +864,31 @@ def test_what_fails_is_told_in_a_line_and_the_rest_goes_on(
     assert tally(apart) == {"02_second": 1}
 
 
-def test_a_worker_that_is_killed_is_told(project: Path, apart: Path) -> None:
+def test_a_worker_that_is_killed_is_told_and_its_log_named(project: Path, apart: Path) -> None:
     notebook(
         project / "notebooks" / "01_first.ipynb",
-        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
+        "import os, signal\nos.write(2, b'why')\nos.kill(os.getppid(), signal.SIGKILL)",
     )
     failed = course.run(list(planned(only=["01_first"]).values()))
-    assert "killed" in failed["01_first"]
     log = apart / "outputs" / "quick" / "logs" / "01_first.failed.log"
-    assert str(log) in failed["01_first"]
-    assert log.is_file()
+    what = "its process was killed, as happens when memory runs out"
+    assert failed["01_first"] == f"{what}; {log} may say why"
+    assert "why" in log.read_text()
+
+
+def test_no_file_is_named_that_a_killed_worker_did_not_write(project: Path, apart: Path) -> None:
+    killing = (
+        "import os, signal\nfrom pathlib import Path\n"
+        "home = Path(os.environ['CRYUTILS_RUN_DIR'])\n"
+        "for path in (*home.glob('logs/*'), *home.glob('notebooks/*')): path.unlink()\n"
+    )
+    for target, what in (("getppid", "its process was killed"), ("getpid", "its kernel was")):
+        cell = f"{killing}os.kill(os.{target}(), signal.SIGKILL)"
+        notebook(project / "notebooks" / "01_first.ipynb", cell)
+        error = course.run(list(planned(only=["01_first"]).values()))["01_first"]
+        assert error.startswith(what)
+        for name in re.findall(r"/\S+?\.(?:log|ipynb)", error):
+            assert Path(name).is_file(), error
 
 
 FULL_NOTEBOOK = """\
@@ -937,6 +953,14 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = 600.0
     while not condition():
         assert time.monotonic() < end, f"{what} never came about"
         time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The temporary folder of the commands that a test starts; its path is short, for sockets."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 def start(mark: str) -> subprocess.Popen[str]:
@@ -1053,15 +1077,72 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_results(
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
-def test_a_run_stopped_by_ctrl_c_says_so_in_a_line_and_leaves_no_process(started: Any) -> None:
+def test_what_a_killed_run_leaves_in_the_temporary_folder_goes_with_the_next(
+    started: Any, apart: Path, temporary: Path
+) -> None:
+    process, mark, _ = started
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    until(lambda: not marked(mark), "the end of every worker and kernel")
+    assert [path.name.split("-")[0] for path in temporary.iterdir()] == ["cryutils"]
+    (apart / "gate").touch()
+    time.sleep(1.1)  # a younger folder may be one whose maker is about to lock it
+    again = start(mark)
+    _, err = again.communicate(timeout=600)
+    assert again.returncode == 0, err
+    assert list(temporary.iterdir()) == []
+
+
+STOPPED = "cryutils: stopped; the same command goes on where it was."
+
+
+@pytest.mark.parametrize("code", [129, 130, 143])
+def test_a_run_stopped_by_a_signal_says_so_in_a_line_and_leaves_no_process(
+    code: int, started: Any, temporary: Path
+) -> None:
     process, mark, folder = started
+    number = signal.Signals(code - 128)
+    if number is signal.SIGINT:  # a terminal sends it to all, once for each time it is pressed
+        for _ in range(3):
+            os.killpg(process.pid, number)
+            time.sleep(0.02)
+    else:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == code
+    assert [line for line in err.splitlines() if not line.startswith("0")] == [STOPPED]
+    until(lambda: not marked(mark), "the end of every worker and kernel")
+    check_all_parse(folder)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_run_stopped_before_its_notebooks_begin_says_so_in_a_line(project: Path) -> None:
+    mark = uuid.uuid4().hex
+    process = start(mark)
+    until(lambda: len(marked(mark)) > 2, "the helpers")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "cryutils: stopped; the same command goes on where it was."
+    assert err.splitlines()[-1:] == [STOPPED]
     assert "Traceback" not in err
-    until(lambda: not marked(mark), "the end of every worker and kernel")
-    check_all_parse(folder)
+    until(lambda: not marked(mark), "the end of every helper")
+
+
+def test_a_helper_that_is_killed_is_not_taken_for_the_user(project: Path) -> None:
+    mark = uuid.uuid4().hex
+    process = start(mark)
+    try:
+        while process.poll() is None:
+            for helper in marked(mark):
+                with suppress(psutil.NoSuchProcess):
+                    if "multiprocessing.forkserver" in " ".join(helper.cmdline()):
+                        helper.kill()
+        _, err = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    (line,) = (line for line in err.splitlines() if not line.startswith("0"))
+    assert "the process that starts the notebooks was killed, as happens when memory" in line
 
 
 def test_whatever_stops_a_run_stops_its_workers(project: Path, apart: Path) -> None:

@@ -7,9 +7,12 @@ import re
 import shlex
 import shutil
 import struct
+import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+import wave
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.sparse.csgraph import connected_components
 
 from cryutils import audio
-from cryutils._io import media
+from cryutils._io import media, pictures
 from cryutils.audio import files
 from cryutils.course import fingerprint
 from cryutils.datasets.corpus import Corpus
@@ -50,6 +54,7 @@ def write_track(
 ) -> None:  # fmt: skip
     with av.open(str(path), "w", format=format, options=options) as out:
         track: Any = out.add_stream(codec, rate=sr, layout="mono")
+        track.bit_rate = 64_000
         block = av.AudioFrame.from_ndarray(x[None].astype(np.float32), "fltp", "mono")
         block.sample_rate, block.pts = sr, 0
         pieces = av.AudioResampler(track.format, "mono", sr, track.frame_size or 100_000)
@@ -101,14 +106,6 @@ def test_a_still_belongs_to_the_sound_of_its_stem(root: Path, still: Writer) -> 
     assert sorted(c.id for c in corpus) == ["hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav"]
     clip = next(c for c in corpus if c.id == "tired/bo/2.wav")
     assert (clip.still, clip.has_audio, clip.has_video) == (picture, True, True)
-
-
-def test_a_film_keeps_its_own_pictures(root: Path, sound: Writer, still: Writer) -> None:
-    sound(root / "tired" / "bo" / "film.mp4")
-    still(root / "tired" / "bo" / "film.png")
-    corpus = load(root)
-    assert {c.id for c in corpus} >= {"tired/bo/film.mp4", "tired/bo/film.png"}
-    assert all(c.still is None for c in corpus)
 
 
 def test_the_still_of_a_damaged_sound_is_a_clip_of_its_own(root: Path, still: Writer) -> None:
@@ -163,7 +160,8 @@ def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -
     assert "can't be decoded" in what["tired/bo/cut.m4a"]
     assert "damaged: " in what["tired/bo/damaged.flac"]
     assert "samples are no numbers" in what["tired/bo/nan.wav"]
-    assert what["tired/bo/notes.txt"] == "not a sound, video or picture"
+    rename = "rename it if it is a sound, video or picture"
+    assert what["tired/bo/notes.txt"] == f"files named *.txt are not read; {rename}"
     for item in ("stray.wav", "tired/label-only.wav"):
         assert what[item].startswith("put it into <label>/<infant>/, ")  # the mend first
     assert not any(str(root) in line for line in what.values())
@@ -210,12 +208,13 @@ def test_infants_that_share_a_file_are_one_infant(
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna + bo + cleo", "dora"]
     assert corpus.describe().infants["all"] == 2
-    assert corpus.note == "folder own; 4 infants counted as 2: some share files"
+    assert corpus.note == "folder own; 4 infants counted as 2: some share recordings"
     assert corpus.problems().values.tolist() == [
         ["contradiction", "hungry/anna/copy.wav",
-         "identical files: tired/bo/2.wav; infants anna, bo count as one; labels hungry, tired"],
+         "identical recordings: tired/bo/2.wav; infants anna, bo count as one;"
+         " labels hungry, tired"],
         ["contradiction", "tired/bo/2.png",
-         "identical files: tired/cleo/3.png; infants bo, cleo count as one"],
+         "identical recordings: tired/cleo/3.png; infants bo, cleo count as one"],
     ]  # fmt: skip
     out = said_by_run(root, command)
     assert f"{corpus.note}; 5 clips of 2 infants\n" in out
@@ -231,7 +230,7 @@ def test_one_content_under_two_labels_of_an_infant_is_listed(root: Path) -> None
         [
             "contradiction",
             "hungry/bo/2.wav",
-            "identical files: tired/bo/2.wav; labels hungry, tired",
+            "identical recordings: tired/bo/2.wav; labels hungry, tired",
         ]
     ]
 
@@ -317,14 +316,14 @@ def test_what_is_too_long_is_left_out_whatever_its_header_says(root: Path) -> No
 def test_too_little_memory_for_a_file_costs_that_file_alone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = files.blocks
+    real = files.pcm16
 
-    def blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    def pcm16(path: Path) -> AbstractContextManager[wave.Wave_read | None]:
         if path.name == "2.wav":
             raise MemoryError
         return real(path)
 
-    monkeypatch.setattr(files, "blocks", blocks)
+    monkeypatch.setattr(files, "pcm16", pcm16)
     corpus = load(root)
     assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
     assert left_out(corpus) == {"tired/bo/2.wav": NO_MEMORY}
@@ -336,7 +335,7 @@ def test_too_little_memory_for_a_file_costs_that_file_alone(
 def test_less_sound_than_the_header_states_is_doubtful(suffix: str, codec: str, root: Path) -> None:
     """A file cut short is read as far as it goes, but its length is another one's."""
     path = root / "tired" / "bo" / f"3{suffix}"
-    write_track(path, np.sin(np.arange(96000) / 9), codec, sr=48000, movflags="faststart")
+    write_track(path, 0.5 * np.sin(np.arange(96000) / 9), codec, sr=48000, movflags="faststart")
     assert doubts(load(root)) == []
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -365,9 +364,85 @@ def test_sound_that_starts_late_in_a_film_of_a_browser_is_not_doubtful(root: Pat
             out.mux(shown.encode(picture))
         out.mux([*shown.encode(None), *heard.encode(block), *heard.encode(None)])
     corpus = load(root)
-    assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(1.0, abs=0.05)
+    assert next(c for c in corpus if c.path == path).duration_s == pytest.approx(5.0, abs=0.05)
     assert media.probe(path).duration_s == pytest.approx(5.0, abs=0.1)
-    assert len(corpus.problems()) == 0
+    what = "its sound starts 4.00 s after its pictures, and follows silence"
+    assert corpus.problems().values.tolist() == [["changed", "tired/bo/film.webm", what]]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "container"),
+    [
+        (".opus", "libopus", "ogg"), (".aac", "aac", "adts"), (".aiff", "pcm_s16be", "aiff"),
+        (".wma", "wmav2", "asf"), (".3ga", "aac", "3gp"), (".mka", "libopus", "matroska"),
+        (".mkv", "libopus", "matroska"), (".m4v", "aac", "mp4"), (".mts", "aac", "mpegts"),
+        (".mpg", "mp2", "mpeg"), (".wmv", "wmav2", "asf"), (".weba", "libopus", "webm"),
+        (".mp2", "mp2", "mp2"), (".ac3", "ac3", "ac3"), (".aifc", "pcm_s16be", "aiff"),
+        (".w64", "pcm_s16le", "w64"), (".wave", "pcm_s16le", "wav"), (".snd", "pcm_s16be", "au"),
+        (".tta", "tta", "tta"), (".voc", "pcm_s16le", "voc"), (".vob", "mp2", "vob"),
+        (".asf", "wmav2", "asf"), (".qt", "aac", "mov"), (".m2ts", "aac", "mpegts"),
+    ],
+)  # fmt: skip
+def test_a_folder_takes_every_kind_that_can_be_read(
+    root: Path, suffix: str, codec: str, container: str
+) -> None:
+    path = root / "tired" / "bo" / f"3{suffix.upper()}"
+    write_track(path, 0.5 * np.sin(np.arange(48000) / 9), codec, sr=48000, format=container)
+    corpus = load(root)
+    assert path in [clip.path for clip in corpus]
+    assert left_out(corpus) == {}
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tiff", ".jfif", ".avif", ".heic"])
+def test_a_folder_takes_every_picture_that_can_be_read(root: Path, suffix: str) -> None:
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    path = root / "tired" / "bo" / f"3{suffix}"
+    picture = Image.fromarray(np.full((70, 90, 3), (200, 30, 30), np.uint8))
+    picture.save(path)
+    assert path in [clip.path for clip in load(root)]
+    np.testing.assert_allclose(pictures.read(path), np.asarray(picture), atol=6)
+    path.rename(path.with_suffix(".jpg"))  # the suffix does not decide
+    np.testing.assert_allclose(pictures.read(path.with_suffix(".jpg")), np.asarray(picture), atol=6)
+
+
+def test_a_heic_that_cannot_be_read_is_called_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    pictures.reads_heic.cache_clear()
+    for name in ("3.heic", "4.jpg"):
+        (root / "tired" / "bo" / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    what = (
+        "this is a HEIC picture, as iPhones take them; save it as JPEG, or install the extra"
+        " [heic]: pip install 'cryutils[heic]'"
+    )
+    assert left_out(load(root)) == {"tired/bo/3.heic": what, "tired/bo/4.jpg": what}
+    pictures.reads_heic.cache_clear()
+
+
+def test_a_live_photo_counts_once(root: Path, sound: Writer, still: Callable[..., Path]) -> None:
+    folder = root / "tired" / "bo"
+    sound(folder / "IMG_7.mp4").rename(folder / "IMG_7.MOV")
+    still(folder / "IMG_7.jpg")
+    corpus = load(root)
+    assert [clip.id for clip in corpus if "IMG" in clip.id] == ["tired/bo/IMG_7.MOV"]
+    what = "the same moment as IMG_7.MOV beside it, a Live Photo"
+    assert left_out(corpus) == {"tired/bo/IMG_7.jpg": what}
+    assert all(clip.still is None for clip in corpus)
+
+
+def test_names_of_donateacry_are_understood_under_labels_that_were_added(
+    tmp_path: Path, sound: Writer
+) -> None:
+    """As corpora made from it have them: their codes are no reasons of its apps."""
+    uuid = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
+    sound(tmp_path / "laugh" / f"{uuid}-1430742197-1.0-m-04-la.wav")
+    sound(tmp_path / "hungry" / f"{uuid}-1430742198-1.0-m-04-hu.wav", seed=1)
+    corpus = load(tmp_path)
+    assert [(clip.label, clip.infant) for clip in corpus] == [
+        ("hungry", uuid.lower()), ("laugh", uuid.lower()),
+    ]  # fmt: skip
 
 
 def test_a_pipe_is_never_opened(root: Path) -> None:
@@ -465,6 +540,52 @@ def test_one_level_too_deep_names_the_folder_to_give(apart: Path, sound: Writer)
     assert load("own/study").classes == ("hungry", "tired")
     sound(apart / "own" / "other" / "tired" / "cleo" / "3.wav", seed=3)
     assert "merge the folders of the first level" in refusal("own")
+
+
+@pytest.mark.parametrize(
+    ("file", "mend"),
+    [
+        ("train/hungry/cleo/x.wav", "move train/hungry/cleo to hungry/cleo, and so on"),
+        ("Validation/grumpy/cleo/x.wav", "move Validation/grumpy/cleo to grumpy/cleo, and so on"),
+        ("hungry/test/cleo/x.wav", "move hungry/test/cleo to hungry/cleo, and so on"),
+        ("hungry/dev/x.wav", "move the files in hungry/dev to hungry/<infant>/, and so on"),
+        ("val/hungry/x.wav", "move the files in val/hungry to hungry/<infant>/, and so on"),
+        ("valid/x.wav", "move the files in valid to <label>/<infant>/, and so on"),
+        (f"train/hungry/{UUID}-1430742197-1.0-m-04-hu.wav",
+         "move the files in train/hungry to hungry/, and so on"),
+        (f"train/{UUID}-1430742197-1.0-m-04-hu.wav",
+         "move the files in train to hungry/, and so on"),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_split_are_no_labels_and_no_infants(
+    file: str, mend: str, root: Path, sound: Writer
+) -> None:
+    """And the move that is named makes the corpus right."""
+    path = sound(root / file, seed=3)
+    with pytest.raises(InputError) as error:
+        load(root)
+    message = str(error.value)
+    assert "\n" not in message
+    assert "is a part of a split, not a label or an infant" in message
+    assert f"; {mend}." in message
+    source, target = re.findall(r"move (?:the files in )?(.+?) to (.+?),", message)[0]
+    target = target.replace("<label>", "hungry").replace("<infant>", "cleo")
+    (root / target).mkdir(parents=True, exist_ok=True)
+    for part in (root / source).iterdir():
+        part.rename(root / target / part.name)
+    assert not path.exists()
+    corpus = load(root)
+    (clip,) = (clip for clip in corpus if clip.infant not in ("anna", "bo"))
+    assert clip.label in ("hungry", "grumpy")
+    assert clip.infant.upper() in ("CLEO", UUID)
+
+
+def test_a_folder_named_after_a_part_may_hold_a_corpus_or_be_an_infants_own(
+    apart: Path, sound: Writer
+) -> None:
+    sound(apart / "train" / "hungry" / "anna" / "test" / "1.wav", seed=1)
+    sound(apart / "train" / "tired" / "bo" / "2.wav", seed=2)
+    assert set(load(apart / "train").infants) == {"anna", "bo"}
 
 
 def test_one_level_too_few_names_both_mends(apart: Path, sound: Writer) -> None:

@@ -104,6 +104,20 @@ def test_one_model_alone_says_nothing_of_the_other_half(quick: Trained, recordin
         assert (prediction.face is None) == (half != "face")
 
 
+def test_what_is_changed_in_a_sound_is_said_with_the_answer(
+    quick: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    with wave.open(str(recordings / "cry.wav")) as file:
+        values = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    path = tmp_path / "offset.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((values // 2 + 1638).astype("<i2").tobytes())
+    prediction = Predictor("cry2")(path)
+    assert prediction.state is not None
+    assert prediction.remarks == ("sound: a constant offset of 0.050 is removed",)
+
+
 def test_asked_for_what_the_file_lacks_a_single_model_gives_no_answer(
     quick: Trained, recordings: Path
 ) -> None:

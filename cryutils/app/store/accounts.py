@@ -104,6 +104,10 @@ class Users:
             raise InputError(f"no user {user!r}; is the name mistyped?")
         return user
 
+    def folded(self, name: str) -> str:
+        """Return a name as it would be kept, whether or not there is such a user."""
+        return _folded(name)[:_NAME_LENGTH]
+
     def set_password(self, name: str, password: str) -> None:
         """Set a user's password, end all logins of the user, and forget failed attempts."""
         user, hashed = self.require(name), _hashed(password)
@@ -119,8 +123,10 @@ class Users:
         """
         user = self.require(name)
         with self._database.transaction() as database:
-            for table in ("logins", "shares", "attempts"):
+            for table in ("logins", "shares", "invitations", "attempts"):
                 database.remove(table, user=user)
+            database.remove("invitations", sender=user, accepted=False)
+            database.change("invitations", {"sender": None}, sender=user)
             for table in ("sessions", "corrections"):
                 database.change(table, {"user": None}, user=user)
             database.remove("users", name=user)

@@ -15,11 +15,11 @@ from typing import Any, Protocol
 from cryutils.app.readings import GAP
 
 __all__ = [
-    "KEYS", "QUARTER_S", "VERSION", "Database", "Row", "Span", "StoreUnavailable", "corrected",
-    "quarter",
+    "AWAY", "BROKEN", "FULL", "KEYS", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
+    "StoreUnavailable", "corrected", "quarter",
 ]  # fmt: skip
 
-VERSION = 2  # of the tables; 1 had no `quarters`
+VERSION = 3  # of the tables; 1 had no `quarters`, 2 no `invitations`
 # Readings are counted by quarters of an hour, of which hours and days consist in every time zone.
 QUARTER_S = 900
 # What a row can't share with another of its table.
@@ -28,6 +28,7 @@ KEYS = {
     "users": ("name",),
     "infants": ("id",),
     "shares": ("infant", "user"),
+    "invitations": ("infant", "user"),
     "sessions": ("id",),
     "readings": ("infant", "time", "session"),
     "corrections": ("id",),
@@ -54,6 +55,13 @@ def corrected(reading: Row, corrections: Iterable[Row]) -> str:
     return verdict
 
 
+# Why a store can't be used, for those who only see the page.
+FULL = "its disk is full"
+LOCKED = "another program has locked it"
+AWAY = "its server can't be reached"
+BROKEN = "the database reports an error"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """From `start` on, and before `stop`; None leaves that end open. A condition on a column."""
@@ -65,8 +73,12 @@ class Span:
 class StoreUnavailable(OSError):
     """The database can't be reached, or has no room; what it acknowledged before is in it."""
 
-    def __init__(self, why: object, shown: str) -> None:
-        """Say `why`, the first line of it, of the store that is `shown` without its password."""
+    def __init__(self, why: object, shown: str, reason: str) -> None:
+        """Say `why`, the first line of it, of the store that is `shown` without its password.
+
+        `reason` is the same for caregivers: FULL, LOCKED, AWAY or BROKEN.
+        """
+        self.reason = reason
         line = (str(why).splitlines() or ["no reason"])[0]
         super().__init__(errno.EIO, f"the store can't be used now ({line})", shown)
 

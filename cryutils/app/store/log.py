@@ -118,8 +118,8 @@ class Log:
             source = sources.get(row["session"])
             yield row | {"infant": self.name, "source": source, "corrected": changed}
 
-    def correct(self, start: float, stop: float, verdict: str) -> None:
-        """Say what the readings from `start` to `stop` should have said.
+    def correct(self, start: float, stop: float, verdict: str) -> int:
+        """Say what the readings from `start` to `stop` should have said; return its number.
 
         "It was right" is a correction to the verdict itself. Where several speak of a reading, the
         newest holds, for readings that come late, too; of a gap none does.
@@ -139,13 +139,21 @@ class Log:
             raise InputError(f"{start:g} to {stop:g}: a correction is of a day at most.")
         if not verdict.strip() or verdict == GAP:
             raise InputError(f"{verdict!r}: nothing that a reading could have said; name a state.")
-        infant = self._reached()
-        row = {
-            "id": secrets.randbits(48), "infant": infant, "user": self._user, "start": start,
+        infant, number = self._reached(), secrets.randbits(48)
+        row: Row = {
+            "id": number, "infant": infant, "user": self._user, "start": start,
             "stop": stop, "verdict": printable(verdict), "made": self._clock(),
         }  # fmt: skip
         with self._database.counted(infant, _quarters(start, stop)) as database:
             database.add("corrections", [row])
+        return number
+
+    def undo(self, correction: int) -> None:
+        """Remove a correction, so that what was said before holds. It may be removed already."""
+        infant = self._reached()
+        for row in self._database.rows("corrections", id=correction, infant=infant):
+            with self._database.counted(infant, _quarters(row["start"], row["stop"])) as database:
+                database.remove("corrections", id=correction)
 
     def corrections(self) -> list[Row]:
         """Return the corrections, oldest first: start, stop, verdict, user and when it was made."""
@@ -219,7 +227,14 @@ class Log:
         """Remove the infant and all that was logged of it."""
         infant = self._reached()
         with self._database.transaction() as database:
-            for table in ("readings", "quarters", "corrections", "sessions", "shares"):
+            for table in (
+                "readings",
+                "quarters",
+                "corrections",
+                "sessions",
+                "shares",
+                "invitations",
+            ):
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
 

@@ -14,16 +14,27 @@ from contextlib import contextmanager
 from typing import Any
 
 import pymongo
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
 
 from cryutils.app.store import database
-from cryutils.app.store.database import KEYS, QUARTER_S, Database, Row, Span, StoreUnavailable
+from cryutils.app.store.database import (
+    AWAY,
+    BROKEN,
+    FULL,
+    KEYS,
+    QUARTER_S,
+    Database,
+    Row,
+    Span,
+    StoreUnavailable,
+)
 from cryutils.errors import InputError
 
 __all__ = ["WAIT_MS", "MongoDatabase"]
 
 WAIT_MS = 5000
 _DUPLICATE = 11000  # the server's code for a key that is there already
+_OUT_OF_DISK = 14031
 
 
 class MongoDatabase(Database):
@@ -161,7 +172,13 @@ class MongoDatabase(Database):
         try:
             yield
         except PyMongoError as error:
-            raise StoreUnavailable(error, self.shown) from error
+            raise StoreUnavailable(error, self.shown, _reason(error)) from error
+
+
+def _reason(error: PyMongoError) -> str:
+    if isinstance(error, ConnectionFailure):
+        return AWAY
+    return FULL if getattr(error, "code", None) == _OUT_OF_DISK else BROKEN
 
 
 def _conditions(where: Row) -> Row:

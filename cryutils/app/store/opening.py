@@ -81,7 +81,9 @@ class Store:
         self.close()
 
 
-def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
+def open(
+    url: str | None = None, *, clock: Callable[[], float] = time.time, to_read: bool = False
+) -> Store:
     """Return the store at `url`, made or brought up to this version where that is needed.
 
     Parameters
@@ -91,6 +93,8 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
         against the folder where the command was started.
     clock : function
         The time in s since 1970.
+    to_read : bool
+        Whether to take a file as well that can only be read; what would change it then fails.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def open(url: str | None = None, *, clock: Callable[[], float] = time.time) -> S
         In one line without a password: there is no such place, it can't be reached or written, or a
         newer version made it.
     """
-    database = _database(url or os.environ.get("CRYUTILS_STORE") or _default())
+    database = _database(url or os.environ.get("CRYUTILS_STORE") or _default(), to_read=to_read)
     with ExitStack() as stack:
         stack.callback(database.close)
         try:
@@ -115,14 +119,14 @@ def _default() -> str:
     return f"sqlite:///{platformdirs.user_data_path('cryutils') / 'store.sqlite'}"
 
 
-def _database(url: str) -> Database:
+def _database(url: str, *, to_read: bool) -> Database:
     scheme = url.partition("://")[0]
     if scheme == "postgresql":  # SQLAlchemy imports the driver
         extras.require("psycopg", "app", "a store in PostgreSQL")
     if scheme in ("sqlite", "postgresql"):
         from cryutils.app.store.sql import SqlDatabase
 
-        return SqlDatabase.at(url, _shown(url))
+        return SqlDatabase.at(url, _shown(url), to_read=to_read)
     if scheme in ("mongodb", "mongodb+srv"):
         extras.require("pymongo", "app", "a store in MongoDB")
         from cryutils.app.store.mongo import MongoDatabase

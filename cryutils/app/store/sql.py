@@ -6,6 +6,7 @@ transaction that changes them, so its counts can't differ from what the log hold
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cryutils._io.paths import resolve
 from cryutils.app.readings import GAP
-from cryutils.app.store.database import QUARTER_S, Database, Row, Span, StoreUnavailable
+from cryutils.app.store.database import (
+    AWAY,
+    BROKEN,
+    FULL,
+    LOCKED,
+    QUARTER_S,
+    Database,
+    Row,
+    Span,
+    StoreUnavailable,
+)
 from cryutils.app.store.tables import CORRECTIONS, INFANTS, META, QUARTERS, READINGS, TABLES
 from cryutils.errors import InputError
 
@@ -27,7 +38,18 @@ __all__ = ["SqlDatabase"]
 
 _UPGRADE = 0x437279  # the number of a lock that PostgreSQL keeps for whoever makes tables
 _AT_ONCE = 10_000  # readings in memory
-_WAIT_S = 10  # for another's transaction in SQLite, for a server's answer
+_WAIT_S = 10  # for another's transaction, for a server that is connected to
+# A server that is gone without a word is given up after about as long. One that is alive and does
+# not answer is waited for: only a thread that does nothing else may ask it (`Writer`, `Aside`).
+_POSTGRESQL = {
+    "connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s",
+    "keepalives_idle": _WAIT_S // 2, "keepalives_interval": 1, "keepalives_count": _WAIT_S // 2,
+    "tcp_user_timeout": 1000 * _WAIT_S,
+}  # fmt: skip
+_REASONS: dict[object, str] = {
+    sqlite3.SQLITE_FULL: FULL, sqlite3.SQLITE_BUSY: LOCKED, sqlite3.SQLITE_LOCKED: LOCKED,
+    "53100": FULL, "55P03": LOCKED,
+}  # fmt: skip
 
 
 class SqlDatabase(Database):
@@ -41,19 +63,25 @@ class SqlDatabase(Database):
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     @classmethod
-    def at(cls, address: str, shown: str) -> SqlDatabase:
-        """Return the database at a URL. Raises InputError where it is none, or no file can be."""
+    def at(cls, address: str, shown: str, *, to_read: bool = False) -> SqlDatabase:
+        """Return the database at a URL; `to_read` also takes a file that can't be written.
+
+        Raises InputError where it is none, or no file can be.
+        """
         try:
             url = sa.make_url(address)
         except (sa.exc.ArgumentError, ValueError) as error:  # its words may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
         if url.drivername == "postgresql":
-            url, options = url.set(drivername="postgresql+psycopg"), {"connect_timeout": _WAIT_S}
-            return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=options), shown)
+            url = url.set(drivername="postgresql+psycopg")
+            chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
+            return cls(sa.create_engine(url, pool_pre_ping=True, connect_args=chosen), shown)
         if url.database in (None, "", ":memory:"):
             raise InputError(f"{shown}: it would forget everything; name a file.")
-        path = _file(resolve(str(url.database)))
-        url, options = url.set(database=str(path)), {"timeout": _WAIT_S}
+        path = resolve(str(url.database))
+        if to_read and _can_only_be_read(path):
+            return cls(sa.create_engine(_read_only(path)), str(path))
+        url, options = url.set(database=str(_file(path))), {"timeout": _WAIT_S}
         engine = sa.create_engine(url, connect_args=options)
         sa.event.listen(engine, "connect", _settle)
         sa.event.listen(engine, "begin", _begin)
@@ -170,7 +198,17 @@ class SqlDatabase(Database):
         except sa.exc.IntegrityError as error:
             raise InputError("Somebody else removed this meanwhile; look again.") from error
         except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(getattr(error, "orig", error), self.shown) from error
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a database can't be used: by SQLite's code, or PostgreSQL's."""
+    if isinstance(error, sqlite3.Error):
+        return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, BROKEN)
+    state = getattr(error, "sqlstate", None)
+    # A server that ends says so with a code of class 57P; one that is gone says nothing.
+    return _REASONS.get(state, AWAY if state is None or state.startswith("57P") else BROKEN)
 
 
 def _file(path: Path) -> Path:
@@ -181,6 +219,18 @@ def _file(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
     return path
+
+
+def _can_only_be_read(path: Path) -> bool:
+    return path.is_file() and not all(os.access(p, os.W_OK) for p in (path, path.parent))
+
+
+def _read_only(path: Path) -> sa.URL:
+    """Return the URL at which SQLite reads a file that it can't write."""
+    # SQLite can't begin a write-ahead log there, and needs none unless another writes to the file.
+    is_open = any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
+    query = {"uri": "true", "mode": "ro"} | ({} if is_open else {"immutable": "1"})
+    return sa.URL.create("sqlite", database=path.as_uri(), query=query)
 
 
 def _settle(connection: Any, _record: Any) -> None:

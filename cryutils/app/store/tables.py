@@ -27,6 +27,11 @@ sa.Table("users", TABLES, _key("name", sa.Text), _column("hash", sa.Text))
 INFANTS = sa.Table("infants", TABLES, _key("id", sa.BigInteger), _column("name", sa.Text))
 sa.Table("shares", TABLES, _key("infant", sa.BigInteger, _infant()), _key("user", sa.Text, _user()))
 sa.Table(
+    "invitations", TABLES, _key("infant", sa.BigInteger, _infant()),
+    # No foreign key: an invitation of somebody who is not there costs as much time as another.
+    _key("user", sa.Text), sa.Column("sender", sa.Text, _user()), _column("accepted", sa.Boolean),
+)  # fmt: skip
+sa.Table(
     "sessions", TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),
     sa.Column("user", sa.Text, _user()), _column("source", sa.Text), _column("started", sa.Double),
     sa.Column("ended", sa.Double), sa.Index("sessions_infant", "infant"),

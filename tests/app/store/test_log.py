@@ -256,7 +256,7 @@ def test_days_that_cannot_be_kept_are_refused(days: int, store: Store) -> None:
 
 
 def test_a_user_purge_removes_what_that_user_logged_and_corrected(store: Store, mia: Log) -> None:
-    store.infants.share("Mia", "granny", user="demo")
+    store.infants.share("Mia", "granny", user=None)
     hers = store.infants.infant("Mia", user="granny")
     logged(mia, Reading(NOON, "hungry"))
     logged(hers, Reading(NOON, "pain"), Reading(NOON + 5000, "pain"))

@@ -167,6 +167,19 @@ def test_a_store_of_version_1_is_brought_up_with_its_readings_counted(
             assert counts.to_numpy().sum() == 50
 
 
+def test_what_a_store_of_version_2_shares_is_accepted(store: Store, url: str) -> None:
+    store.infants.add("Mia", user="demo")
+    store.infants.share("Mia", "granny", user=None)
+    change_by_hand(url, version=2, dropped="invitations")
+    with stores.open(url) as again:
+        (log,) = again.infants.all(user="granny")
+        assert log.caregivers() == ["demo", "granny"]
+        other = again.infants.add("Max", user="demo")
+        again.infants.share("Max", "granny", user="demo")
+        again.infants.accept(other.id, user="granny")
+        assert again.infants.senders(user="granny") == {other.id: "demo"}
+
+
 def test_a_newer_store_is_refused_and_left_as_it_is(store: Store, url: str) -> None:
     change_by_hand(url, version=VERSION + 1, dropped="attempts")
     for _ in range(2):

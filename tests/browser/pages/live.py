@@ -5,6 +5,7 @@ tired, and keeps what it was sent.
 """
 
 # %%
+import errno
 import json
 import threading
 import time
@@ -15,7 +16,6 @@ from IPython.display import display
 
 from cryutils.app import LiveAnalysis
 from cryutils.app.readings import GAP, NO_CRY, Reading
-from cryutils.errors import InputError
 
 
 class Ear:
@@ -56,7 +56,7 @@ class Ear:
 
     def write(self, readings):
         if self.log_fails:
-            raise InputError("the disk is full.")
+            raise OSError(errno.ENOSPC, "the disk is full")
         self.log += readings
 
 

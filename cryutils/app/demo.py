@@ -1,0 +1,148 @@
+"""A demonstration for `cryutils serve --demo`: a synthetic film and a sample log.
+
+The film takes the place of microphone and camera, and goes the same way through the page and the
+monitor. The log of the days before is made up. Everything is in one temporary folder, which is
+removed when the process ends. If a demonstration is killed, the next command removes its folder.
+Paper B §3, the live analysis page.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import outputs_dir, scratch_dir
+from cryutils.app import store
+from cryutils.app.readings import HOP_S, NO_CRY, UNSURE, Reading
+from cryutils.errors import InputError
+from cryutils.papers.predict import runs_with_models
+
+if TYPE_CHECKING:
+    from cryutils.app.store.opening import Store
+
+__all__ = [
+    "INFANT",
+    "MADE_UP",
+    "SOURCE",
+    "film",
+    "make_film",
+    "make_log",
+    "newest_run",
+    "use_scratch_folder",
+]
+
+INFANT, SOURCE, MADE_UP = "Demo infant", "synthetic film", "made up for the demonstration"
+_VARIABLE = "CRYUTILS_DEMO_FILM"
+# What the film shows and for how many seconds: a state in which the infant cries, or a sound around
+# an infant that is quiet.
+_SCENES = (
+    ("household", 4), ("hungry", 14), ("speech", 6), ("pain", 14), ("music", 6), ("tired", 14),
+    ("motor", 6), ("discomfort", 14),
+)  # fmt: skip
+_QUIET = 0.15  # peak of the sounds around the infant, of full scale
+_SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, pictures a second, pixels
+_DAYS, _HOURS, _SESSION_S = 5, (2, 7, 11, 15, 20), 300.0  # of the log, a session in each hour
+_DAY_S, _HOUR_S = 86_400.0, 3_600.0
+
+
+def newest_run() -> str:
+    """Return the name of the run whose models answer: `quick`, else the page's own choice.
+
+    Raises InputError, in one line, if no run has models yet.
+    """
+    runs = [run.name for run in runs_with_models("full")]
+    if not runs:
+        raise InputError(
+            f"{outputs_dir()}: no run has models for the page yet; `cryutils run 04_cry2 05_image`"
+            " trains them on synthetic infants in about two minutes."
+        )
+    return "quick" if "quick" in runs else runs[0]
+
+
+def use_scratch_folder() -> None:
+    """Make this process and the pages keep all files in a folder that is removed at the end."""
+    name = str(scratch_dir())
+    tempfile.tempdir = name
+    os.environ |= {
+        "TMPDIR": name, "IPYTHONDIR": f"{name}/ipython", "JUPYTER_RUNTIME_DIR": f"{name}/runtime",
+        "CRYUTILS_STORE": f"sqlite:///{name}/store.sqlite", _VARIABLE: f"{name}/film.mp4",
+    }  # fmt: skip
+
+
+def film() -> bytes:
+    """Return the film of this process's demonstration, an MP4 file; b"" outside of one."""
+    path = os.environ.get(_VARIABLE)
+    return Path(path).read_bytes() if path else b""
+
+
+def make_film() -> None:
+    """Write the film: an infant that cries for one reason after another, and is quiet between."""
+    from cryutils.video import mp4
+
+    rng = np.random.default_rng(0)
+    scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES]
+    sound = np.concatenate([x for x, _ in scenes])
+    pictures = chain.from_iterable(frames for _, frames in scenes)
+    path = os.environ[_VARIABLE]
+    mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast")
+
+
+def _scene(
+    name: str, seconds: float, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], Iterator[npt.NDArray[np.uint8]]]:
+    """Return sound, float32 (samples,), and pictures of one scene."""
+    from cryutils.datasets.synthetic import face, voice
+    from cryutils.datasets.synthetic.dials import Dials
+    from cryutils.datasets.synthetic.distractors import KINDS, distractor
+
+    is_quiet = name in KINDS
+    # An infant near the average, whose states are as far apart as they can be.
+    dials = Dials(signal=1.0, identity=0.3)
+    state = "tired" if is_quiet else name
+    cry = voice.plan(state, infant=1, seed=3, dials=dials, duration_s=seconds)
+    if is_quiet:
+        cry = replace(cry, opening=np.zeros_like(cry.opening))
+        x = distractor(name, rng=rng, duration_s=seconds, sr=_SR)
+        x *= np.float32(_QUIET / np.abs(x).max())
+    else:
+        x = voice.render(cry, _SR)
+    return x, face.frames(face.plan(cry, fps=_FPS, dials=dials), size=_SIZE)
+
+
+def make_log(home: Store, user: str, *, now: float) -> None:
+    """Add the sample infant with a log of five days. Every reading says that it is made up.
+
+    now: in s since 1970; the last session ends an hour or more before.
+    """
+    home.infants.add(INFANT, user=user)
+    rng = np.random.default_rng(0)
+    midnight = now - now % _DAY_S
+    starts = [
+        midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS
+    ]  # fmt: skip
+    for start in (start for start in starts if start + _SESSION_S + _HOUR_S < now):
+        with store.open(clock=lambda at=start: at) as earlier:  # type: ignore[misc]
+            log = earlier.infants.infant(INFANT, user=user)
+            log.append(log.begin(MADE_UP), _session(start, rng))
+
+
+def _session(start: float, rng: np.random.Generator) -> list[Reading]:
+    """Return the readings of a session in which the infant cries once, for one reason."""
+    from cryutils.datasets.synthetic.schedule import CLASSES
+
+    state = str(rng.choice(CLASSES))
+    first, last = np.sort(rng.uniform(0, _SESSION_S, 2))
+    readings = []
+    for after in np.arange(HOP_S, _SESSION_S, HOP_S):
+        cries = first <= after < last
+        verdict = (state if rng.random() < 0.9 else UNSURE) if cries else NO_CRY
+        readings.append(Reading(start + after, verdict, note=MADE_UP))
+    return readings

@@ -1,0 +1,156 @@
+"""The thread that writes readings to a log: `Writer`. Whoever listens never waits for a log.
+
+Readings wait in memory while the log's disk is full, another program has locked it or its server
+does not answer. They are written in order once it is back. A log that refuses readings (InputError:
+the infant is no longer shared, the login has ended) does not get them again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby, islice, takewhile
+from operator import itemgetter
+from typing import TypeAlias
+
+from traitlets.log import get_logger
+
+from cryutils.app.readings import GAP, HOP_S, Reading
+from cryutils.app.store.database import StoreUnavailable
+from cryutils.errors import InputError
+
+__all__ = ["LOST", "Log", "Writer"]
+
+Log: TypeAlias = Callable[[list[Reading]], object]
+
+WAITING = 7_200  # readings that wait: an hour
+BATCH = 1_000  # of them that are written at once
+RETRY_S = 5.0  # between two tries to write what waits
+SLOW_S = 2.0  # a log that has not answered for so long is reported
+EXIT_S = 3.0  # a process that ends waits so long for its last readings
+LOST = "lost: the log could not be written"
+
+
+class Writer:
+    """Readings on their way to their logs: at most `WAITING` of them, and a batch being written.
+
+    Beyond that, one gap stands for the oldest readings. The thread ends when nothing waits.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Log, Reading]] = deque()
+        self._batch: list[tuple[Log, Reading]] = []  # being written, so not to be shortened
+        self._begun = 0.0  # when its writing began
+        self._runs = self._hurries = False
+        self._why = self._refused = ""
+        self._lost = 0
+        atexit.register(self.flush, EXIT_S)
+
+    def put(self, log: Log, readings: Sequence[Reading]) -> None:
+        """Queue readings for a log, a function that returns once they are durable. Never waits."""
+        with self._changed:
+            self._waiting.extend((log, reading) for reading in readings)
+            self._shorten()
+            if readings and not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def flush(self, wait_s: float) -> None:
+        """Try again at once, and wait until nothing waits, for `wait_s` seconds at most."""
+        with self._changed:
+            self._hurries = self._runs
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._runs, wait_s)
+
+    @property
+    def waiting(self) -> int:
+        """How many readings wait; those that are being written count."""
+        with self._changed:
+            return len(self._batch) + len(self._waiting)
+
+    def trouble(self) -> str:
+        """Return in a sentence what keeps readings from their log; "" while all is well."""
+        with self._changed:
+            if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
+                self._report("it does not answer", "no answer")
+            n, lost = len(self._batch) + len(self._waiting), self._lost
+            why, refused = self._why, self._refused
+        if refused:
+            return f"The log can't be written now ({refused.rstrip('.')}); nothing is kept."
+        if not why:
+            return ""
+        words = (
+            f"The log can't be written now ({why}). {n} readings ({_length(n)}) wait here. They"
+            " are written when it is back, and lost if this page or the server ends before that."
+        )
+        return f"{words} {lost} older readings are lost already." if lost else words
+
+    def _run(self) -> None:
+        while batch := self._next():
+            log = batch[0][0]
+            why = detail = refused = ""
+            try:
+                log([reading for _, reading in batch])
+            except InputError as error:
+                refused = str(error)
+            except StoreUnavailable as error:
+                why, detail = error.reason, f"{error.filename}: {error.strerror}"
+            except OSError as error:
+                why = detail = error.strerror or str(error)
+            except Exception as error:  # else the thread would end, and readings wait for ever
+                why, detail = "the program has a fault", repr(error)
+            with self._changed:
+                self._batch = []
+                self._refused = refused
+                self._report(why or refused, detail or refused)
+                if why:
+                    self._waiting.extendleft(reversed(batch))
+                    self._shorten()
+                    self._changed.wait_for(lambda: self._hurries, RETRY_S)
+                    self._hurries = False
+
+    def _next(self) -> list[tuple[Log, Reading]]:
+        """Take the first readings that go to the same log; none ends the thread."""
+        with self._changed:
+            if not self._waiting:
+                self._runs = self._hurries = False
+                self._changed.notify_all()
+                return []
+            log = self._waiting[0][0]
+            same = takewhile(lambda pair: pair[0] == log, self._waiting)
+            batch = list(islice(same, BATCH))
+            for _ in batch:
+                self._waiting.popleft()
+            self._batch, self._begun = batch, time.monotonic()
+            return batch
+
+    def _shorten(self) -> None:
+        """Let one gap, of each log, stand for the oldest of too many readings."""
+        excess = len(self._waiting) - WAITING
+        if excess <= 0:
+            return
+        oldest = [self._waiting.popleft() for _ in range(excess + 1)]
+        self._lost += sum(reading.note != LOST for _, reading in oldest)
+        gaps = []
+        for log, pairs in groupby(oldest, key=itemgetter(0)):
+            *_, (_, newest) = pairs
+            gaps.append((log, Reading(newest.time, GAP, note=LOST)))
+        self._waiting.extendleft(reversed(gaps))
+
+    def _report(self, why: str, detail: str) -> None:
+        """Note the trouble, and tell the server's log where it is another than before."""
+        if why and why != self._why:
+            get_logger().warning("the caregiver log can't be written: %s (%s)", why, detail)
+        elif self._why and not why:
+            get_logger().warning("the caregiver log is written again")
+            self._lost = 0
+        self._why = why
+
+
+def _length(n: int) -> str:
+    seconds = n * HOP_S
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,142 @@
+"""Copies of one recording under several infants: `merge_copies`.
+
+`datasets.load` calls it for any folder, because a leak-free split would otherwise train on the
+recordings that it tests. Decoded sound is compared, so the format of a file does not matter. No
+notebook walks this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.parallel import thread_map
+from cryutils._io.paths import file_digest
+from cryutils.audio.files import decode
+from cryutils.audio.spectral import mel_db, resample
+from cryutils.datasets.corpus import Clip, Problem
+from cryutils.errors import printable
+
+__all__ = ["merge_copies"]
+
+Array = npt.NDArray[np.float32]
+
+# The threshold was chosen after looking at DonateACry and at synthetic voices (docs/deviations.md).
+_NEARLY = 0.95  # correlation of two contours
+_LEAST_S = 1.0  # of sound: shorter ones resemble each other by chance
+_SR = 8000  # Hz: telephones transmit no more
+_HOP = 100  # samples, 12.5 ms
+_BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are below these
+_STEPS = 96  # of time, however long the sound lasts
+_EDGE = 0.005  # share of the energy before the first step, and after the last
+_ROWS = 1024  # contours compared with all others at once
+_NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
+
+
+def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
+    """Return the clips, with infants that share a recording made one, and a problem for each copy.
+
+    Recordings are copies if their decoded samples are equal; silent ones and pictures if their
+    files are. Nearly equal sounds of different infants, such as a copy that is louder, compressed
+    or slightly faster, are listed as doubtful, and their infants stay apart. Excerpts of a
+    recording are not recognised.
+    """
+    heard = [clip for clip in clips if clip.has_audio]
+    digests, contours = [], []
+    for digest, contour in thread_map(_sound, heard, what="Comparing"):
+        digests.append(digest)
+        contours.append(contour)
+    sounds = dict(zip((clip.path for clip in heard), digests, strict=True))
+    merged, problems = _merge(clips, _copies(clips, sounds))
+    infants = {clip.id: clip.infant for clip in merged}
+    for alike in _similar(np.array(contours, np.float32).reshape(-1, _NO_CONTOUR.size)):
+        first, *others = (heard[k] for k in alike)
+        if len({infants[clip.id] for clip in (first, *others)}) > 1:
+            what = (
+                f"sounds nearly the same as {', '.join(clip.id for clip in others)}, of another"
+                " infant; if these are copies, keep one"
+            )
+            problems.append(Problem("doubtful", first.id, what))
+    return merged, problems
+
+
+def _merge(
+    clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]
+) -> tuple[list[Clip], list[Problem]]:
+    """Return the clips with the infants of each set of copies made one, and a problem a set."""
+    group = {clip.infant: {clip.infant} for clip in clips}
+    problems = []
+    for copies in sets:
+        infants = sorted({clip.infant for clip in copies.values()})
+        labels = sorted({clip.label for clip in copies.values()})
+        whole = set().union(*(group[infant] for infant in infants))
+        group.update(dict.fromkeys(whole, whole))
+        item, *others = copies
+        what = f"identical recordings: {', '.join(others)}"
+        what += f"; infants {', '.join(infants)} count as one" if len(infants) > 1 else ""
+        what += f"; labels {', '.join(labels)}" if len(labels) > 1 else ""
+        problems.append(Problem("contradiction", item, what))
+    names = {infant: " + ".join(sorted(whole)) for infant, whole in group.items()}
+    return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
+
+
+def _copies(clips: Sequence[Clip], sounds: dict[Path, str]) -> list[dict[str, Clip]]:
+    """Return each set of equal recordings or stills, by name, with their clips."""
+    by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
+    for clip in clips:
+        for path in filter(None, (clip.path, clip.still)):
+            name = Path(clip.id).with_name(printable(path.name)).as_posix()
+            by_content[sounds.get(path) or file_digest(path)][name] = clip
+    return [copies for copies in by_content.values() if len(copies) > 1]
+
+
+def _sound(clip: Clip) -> tuple[str, Array]:
+    """Return a digest of a clip's samples, "" for silence, and its contour.
+
+    The contour is float32 (bands, steps), of length 1: how the level in each band changes from the
+    first sound to the last. It is 0 where there is too little sound. Neither the level nor the
+    tempo of a recording changes it.
+    """
+    rate, x = decode(clip.path)
+    if not x.any():
+        return "", _NO_CONTOUR
+    digest = hashlib.sha256(f"{rate} Hz".encode())
+    digest.update(np.ascontiguousarray(x).data)
+    return digest.hexdigest(), _contour(resample(x, sr=rate, to=_SR))
+
+
+def _contour(x: Array) -> Array:
+    if len(x) < _LEAST_S * _SR:
+        return _NO_CONTOUR
+    db = mel_db(x, sr=_SR, n_fft=512, hop_length=_HOP, n_mels=_BANDS.stop)[:, _BANDS]
+    energy = np.cumsum((10 ** (db.astype(np.float64) / 10)).sum(axis=1))
+    first, last = np.searchsorted(energy, np.array([_EDGE, 1 - _EDGE]) * energy[-1])
+    if (last - first) * _HOP < _LEAST_S * _SR:
+        return _NO_CONTOUR
+    sums = np.cumsum(db[first : last + 1].astype(np.float64), axis=0)
+    edges = np.linspace(0, len(sums) - 1, _STEPS + 1)
+    steps = np.diff([np.interp(edges, np.arange(len(sums)), band) for band in sums.T])
+    steps -= steps.mean(axis=1, keepdims=True)
+    return (steps / max(float(np.linalg.norm(steps)), 1e-9)).astype(np.float32)
+
+
+def _similar(contours: Array) -> Iterator[list[int]]:
+    """Yield the row numbers of each set of contours that are nearly equal, possibly in a chain."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = [
+        np.argwhere(contours[start : start + _ROWS] @ contours.T > _NEARLY) + np.array([start, 0])
+        for start in range(0, len(contours), _ROWS)
+    ]
+    rows, columns = np.concatenate(pairs or [np.zeros((0, 2), int)]).T
+    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(contours),) * 2)
+    group = connected_components(links, directed=False)[1]
+    for number in np.flatnonzero(np.bincount(group) > 1):
+        yield np.flatnonzero(group == number).tolist()

@@ -1,0 +1,183 @@
+"""Nobody who listens waits for a store: it is locked, frozen, full, and every reading is kept."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+import sqlalchemy as sa
+from postgres import Server
+from sizes import LARGE
+
+from cryutils.app.readings import GAP, NO_CRY, Reading
+from cryutils.app.store import Log
+from cryutils.app.writer import LOST, Writer
+
+START = 1_800_000_000.0
+PROMPT_S = 0.25  # far less than the page holds back, on a machine with other work
+in_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+in_postgresql = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+
+LOCKS = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+connection.execute("ROLLBACK")
+"""
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Have another process write to a SQLite file without end."""
+    with Popen([sys.executable, "-c", LOCKS, str(file)], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        yield
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+class Ear:
+    """Puts a reading every 0.1 s, and takes the time of that and of what the page shows."""
+
+    def __init__(self, log: Log) -> None:
+        self.writer, self.log, self.session = Writer(), log, log.begin("test")
+        self.times: list[float] = []
+        self.troubles: list[str] = []
+
+    def write(self, readings: list[Reading]) -> None:
+        self.log.append(self.session, readings)
+
+    def hear(self, seconds: float) -> None:
+        for _ in range(round(seconds * 10)):
+            self.times.append(START + len(self.times) / 2)
+            begun = time.monotonic()
+            self.writer.put(self.write, [Reading(self.times[-1], NO_CRY)])
+            self.troubles.append(self.writer.trouble())
+            assert time.monotonic() - begun < PROMPT_S
+            time.sleep(0.1)
+
+    def check(self) -> None:
+        """Check that everything is logged, once, with its time, and nothing else."""
+        self.writer.flush(20)
+        assert self.writer.waiting == 0 and self.writer.trouble() == ""
+        assert [(r.time, r.verdict) for r in self.log.readings()] == [
+            (moment, NO_CRY) for moment in self.times
+        ]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+@in_sqlite
+def test_a_locked_sqlite_stops_nobody_who_listens(
+    mia: Log, apart: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = Ear(mia)
+    ear.hear(0.5)
+    with locked(apart / "store.sqlite"):
+        ear.hear(40 if LARGE else 13)
+    ear.check()
+    assert any("(it does not answer)" in words for words in ear.troubles)
+    assert "(another program has locked it)" in ear.troubles[-1]
+    assert [line.partition(":")[2][:33] for line in lines(caplog)] == [
+        " it does not answer (no answer)",
+        " another program has locked it (/",
+        "",
+    ]
+
+
+@in_postgresql
+def test_a_frozen_postgresql_stops_nobody_who_listens(mia: Log, postgres: Server) -> None:
+    ear = Ear(mia)
+    ear.hear(0.5)
+    with postgres.frozen():
+        ear.hear(4)
+    ear.check()
+    assert "(it does not answer)" in ear.troubles[-1]
+
+
+@in_postgresql
+def test_a_killed_postgresql_is_named_and_written_to_when_it_is_back(
+    mia: Log, postgres: Server
+) -> None:
+    ear = Ear(mia)
+    ear.hear(0.5)
+    postgres.stop("immediate")
+    try:
+        ear.hear(1)
+    finally:
+        postgres.start()
+    assert "(its server can't be reached)" in ear.troubles[-1]
+    ear.check()
+
+
+@in_sqlite
+def test_a_full_disk_is_named_and_nothing_is_lost(mia: Log) -> None:
+    pages = 1  # that the file may have, if it has not more
+
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    sa.event.listen(sa.pool.Pool, "checkout", limit)
+    try:
+        ear = Ear(mia)
+        ear.writer.put(
+            ear.write, [Reading(START - 1 - k, NO_CRY, note="x" * 999) for k in range(99)]
+        )
+        ear.hear(1)
+        assert "(its disk is full). 109 readings (54 s) wait here" in ear.troubles[-1]
+        pages = 2**30
+        ear.writer.flush(20)
+        assert len(list(mia.readings())) == 109
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkout", limit)
+
+
+def test_beyond_an_hour_one_gap_stands_for_the_oldest() -> None:
+    opened = threading.Event()
+    logged: list[Reading] = []
+
+    def write(readings: list[Reading]) -> None:
+        assert opened.wait(20)
+        logged.extend(readings)
+
+    writer = Writer()
+    for second in range(10_000):
+        writer.put(write, [Reading(START + second, NO_CRY)])
+    assert writer.waiting <= 7_200 + 1_000
+    opened.set()
+    writer.flush(20)
+    gap = next(place for place, reading in enumerate(logged) if reading.verdict == GAP)
+    assert [reading.time for reading in logged[:gap]] == [START + k for k in range(gap)]
+    after = [reading.time for reading in logged[gap + 1 :]]
+    assert after == [START + second for second in range(10_000 - 7_199, 10_000)]
+    assert logged[gap] == Reading(after[0] - 1, GAP, note=LOST)
+
+
+def test_a_fault_of_the_program_is_said_and_loses_nothing() -> None:
+    logged: list[Reading] = []
+
+    def write(readings: list[Reading]) -> None:
+        if not faults:
+            faults.append(1)
+            raise ZeroDivisionError
+        logged.extend(readings)
+
+    faults: list[int] = []
+    writer = Writer()
+    writer.put(write, [Reading(START, NO_CRY)])
+    while not faults:
+        time.sleep(0.01)
+    writer.flush(20)
+    assert logged == [Reading(START, NO_CRY)]

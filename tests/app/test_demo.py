@@ -1,0 +1,143 @@
+"""The demonstration by itself: its film, its log, its folder, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from trained_run import Trained
+
+from cryutils.app import demo, store
+from cryutils.app.login import Link
+from cryutils.app.monitor import Monitor
+from cryutils.app.readings import NO_CRY
+from cryutils.app.replay import replay
+from cryutils.errors import InputError
+
+Command = Callable[..., tuple[int, str, str]]
+WAITS = """
+import os
+from cryutils.app import demo
+demo.use_scratch_folder()
+print(os.environ["TMPDIR"], flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def temporary(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, which is the test's own, as the demonstration's files are."""
+    folder = apart / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("CRYUTILS_STORE", f"sqlite:///{folder}/store.sqlite")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def demonstration() -> subprocess.Popen[str]:
+    """Return a process with a folder, whose path it has printed."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def folder_of(process: subprocess.Popen[str]) -> Path:
+    assert process.stdout is not None
+    return Path(process.stdout.readline().strip())
+
+
+def test_a_killed_demonstration_is_cleared_away_by_the_next(temporary: Path) -> None:
+    with demonstration() as killed, demonstration() as running:
+        left, used = folder_of(killed), folder_of(running)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert left.parent == used.parent == temporary and left.is_dir()
+        time.sleep(1.1)  # a younger folder may be one whose maker is about to lock it
+        with demonstration() as next_one:
+            third = folder_of(next_one)
+            assert sorted(temporary.iterdir()) == sorted([used, third])
+            next_one.communicate("\n")
+        running.communicate("\n")
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_film_goes_from_no_cry_to_a_cry_and_back(
+    temporary: Path, quick: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo.film() == b""
+    path = temporary / "film.mp4"
+    monkeypatch.setenv("CRYUTILS_DEMO_FILM", str(path))
+    demo.make_film()
+    assert demo.film()[4:8] == b"ftyp"
+    readings = [replayed.reading for replayed in replay(path, Monitor(quick.run))]
+    by_second = {round(reading.time, 1): reading for reading in readings}
+    quiet, cries = (1.0, 3.0, 22.0, 42.0, 62.0), (10.0, 15.0, 30.0, 50.0, 72.0)
+    assert {by_second[second].verdict for second in quiet} == {NO_CRY}
+    assert NO_CRY not in {by_second[second].verdict for second in cries}
+    assert all(by_second[second].face for second in cries)
+
+
+def test_the_log_says_that_it_is_made_up(temporary: Path, fast_hashes: None) -> None:
+    now = 1.8e9
+    with store.open() as home:
+        home.users.add("demo", "four words nobody guesses")
+        demo.make_log(home, "demo", now=now)
+        log = home.infants.infant(demo.INFANT, user="demo")
+        readings, sessions = list(log.readings()), log.sessions()
+        days = log.summary("day", "UTC")
+    assert {reading.note for reading in readings} == {demo.MADE_UP}
+    assert {session["source"] for session in sessions} == {demo.MADE_UP}
+    assert all(0 < session["ended"] - session["started"] <= 300 for session in sessions)
+    assert max(reading.time for reading in readings) < now - 3600
+    assert len(days) == 5 and {"hungry", "pain", "no cry"} < set(days)
+
+
+def test_the_run_quick_answers_even_if_another_is_newer(trained: Trained, apart: Path) -> None:
+    shutil.copytree(trained.run, apart / "outputs" / "earlier")
+    assert demo.newest_run() == "earlier"
+    for name in ("quick", "newest"):
+        shutil.copytree(trained.run, apart / "outputs" / name)
+    for path in (apart / "outputs" / "newest" / "models").iterdir():
+        os.utime(path)
+    assert demo.newest_run() == "quick"
+
+
+def test_without_a_run_one_line_names_the_command(temporary: Path, command: Command) -> None:
+    with pytest.raises(InputError, match="no run has models"):
+        demo.newest_run()
+    code, out, err = command("serve", "--demo", "--port", "0")
+    assert (code, out) == (2, "")
+    assert "`cryutils run 04_cry2 05_image` trains them" in err and err.count("\n") == 1
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--store sqlite:///ours.db", "--clips ours", "--certfile a.crt", "--keyfile a.key",
+     "--host 0.0.0.0"],
+)  # fmt: skip
+def test_a_demonstration_refuses_what_would_keep_or_share(
+    option: str, quick: Trained, temporary: Path, command: Command
+) -> None:
+    code, out, err = command("serve", "--demo", "--port", "0", *option.split())
+    assert (code, out) == (2, "")
+    assert option in err and err.count("\n") == 1
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_link_is_taken_once_and_by_its_token_alone() -> None:
+    link = Link("demo")
+    token = link.token
+    assert not link.take("") and not link.take("é") and not link.take(token[:-1])
+    assert link.take(token)
+    assert not link.take(token) and not link.take("")
+    assert token not in repr(link)

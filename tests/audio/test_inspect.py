@@ -1,0 +1,250 @@
+"""What is wrong with a recording, what is changed when it is read, and when its sound starts."""
+
+from __future__ import annotations
+
+import struct
+import wave
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import cryutils
+from cryutils import audio, video
+from cryutils._io import media
+from cryutils.errors import InputError
+from cryutils.papers.annotate import annotate
+from cryutils.papers.predict import Prediction
+
+SR = 16000
+T = np.arange(2 * SR) / SR
+TONE = 0.3 * np.sin(2 * np.pi * 440 * T)
+
+
+def write16(path: Path, x: npt.NDArray[Any], tail: bytes = b"") -> Path:
+    """Write samples (n,) or (n, channels) as a 16-bit WAV, `tail` behind the last one."""
+    content = np.clip(np.round(32768 * x), -32768, 32767).astype("<i2").tobytes() + tail
+    channels = 1 if x.ndim == 1 else x.shape[1]
+    form = struct.pack("<HHIIHH", 1, channels, SR, 2 * channels * SR, 2 * channels, 16)
+    return write_wav(path, form, content)
+
+
+def write_float(path: Path, x: npt.NDArray[Any]) -> Path:
+    return write_wav(
+        path, struct.pack("<HHIIHH", 3, 1, SR, 4 * SR, 4, 32), x.astype("<f4").tobytes()
+    )
+
+
+def write_wav(path: Path, form: bytes, content: bytes) -> Path:
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form
+    chunks += b"data" + struct.pack("<I", len(content)) + content
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    return path
+
+
+# Levels
+
+
+@pytest.mark.parametrize("offset", [0.01, -0.02, 0.2])
+def test_a_constant_offset_is_removed_and_listed(tmp_path: Path, offset: float) -> None:
+    path = write16(tmp_path / "a.wav", TONE + offset)
+    np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
+    assert audio.inspect(path).changes == (f"a constant offset of {offset:.3f} is removed",)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.0056, -0.0077])
+def test_samples_with_a_smaller_offset_stay_exact(tmp_path: Path, offset: float) -> None:
+    path = write16(tmp_path / "a.wav", TONE + offset)
+    with wave.open(str(path)) as file:
+        values = np.frombuffer(file.readframes(len(TONE)), "<i2")
+    np.testing.assert_array_equal(audio.read(path), values / np.float32(32768))
+    assert audio.inspect(path).changes == ()
+
+
+def test_no_recording_of_donateacry_is_changed(donateacry: Path) -> None:
+    changes = [audio.inspect(clip.path).changes for clip in cryutils.load("donateacry")]
+    assert set(changes) == {()}
+
+
+@pytest.mark.parametrize("peak", [1.5, 32768.0])
+def test_floats_beyond_full_scale_are_scaled_and_listed(tmp_path: Path, peak: float) -> None:
+    path = write_float(tmp_path / "a.wav", peak / 0.3 * TONE)
+    np.testing.assert_allclose(audio.read(path), TONE / TONE.max(), atol=1e-5)
+    words = f"its samples, which reach {peak:.4g} times full scale, are scaled down"
+    assert audio.inspect(path).changes == (words,)
+    assert audio.inspect(path).doubts == ()
+
+
+def test_floats_within_full_scale_are_not_scaled(tmp_path: Path) -> None:
+    path = write_float(tmp_path / "a.wav", TONE)
+    np.testing.assert_array_equal(audio.read(path), TONE.astype(np.float32))
+    assert audio.inspect(path).changes == ()
+
+
+def test_channels_that_cancel_are_not_averaged(tmp_path: Path) -> None:
+    path = write16(tmp_path / "a.wav", np.stack([0.8 * TONE, -TONE], axis=1))
+    np.testing.assert_allclose(audio.read(path), -TONE, atol=1e-4)
+    words = "its channels cancel each other, so channel 2 alone is read"
+    assert audio.inspect(path).changes == (words,)
+
+
+def test_ordinary_stereo_is_averaged(tmp_path: Path) -> None:
+    other = 0.3 * np.sin(2 * np.pi * 310 * T)
+    path = write16(tmp_path / "a.wav", np.stack([TONE, other], axis=1))
+    np.testing.assert_allclose(audio.read(path), (TONE + other) / 2, atol=1e-4)
+    silent = write16(tmp_path / "b.wav", np.zeros((SR, 2)))
+    assert audio.inspect(path).changes == audio.inspect(silent).changes == ()
+
+
+def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path: Path) -> None:
+    x = 3 * np.sin(2 * np.pi * 50 * T)
+    path = write16(tmp_path / "a.wav", x)
+    heard = audio.inspect(path)
+    share = np.mean(np.abs(x) >= 1)
+    assert heard.changes == ()
+    ((words, *rest),) = [doubt.split(" of its ") for doubt in heard.doubts]
+    assert float(words.rstrip("%")) / 100 == pytest.approx(share, abs=0.02)
+    assert rest == ["samples are clipped; record it with less gain"]
+    np.testing.assert_allclose(audio.read(path), np.clip(x, -1, 1), atol=1e-4)
+
+
+def test_pieces_of_a_long_recording_are_changed_as_the_whole(tmp_path: Path) -> None:
+    path = write16(tmp_path / "a.wav", np.tile(TONE, 20) + np.linspace(0, 0.1, 20 * len(TONE)))
+    pieces = [x for _, x in audio.pieces(path, seconds=5)]
+    assert len(pieces) > 4
+    np.testing.assert_array_equal(np.concatenate(pieces), audio.read(path))
+    assert len(audio.inspect(path).changes) == 1
+
+
+def test_a_folder_lists_what_is_changed(tmp_path: Path) -> None:
+    for name, x in (("offset", TONE + 0.1), ("clipped", 10 * TONE), ("fine", TONE)):
+        path = tmp_path / "hungry" / name / "a.wav"
+        path.parent.mkdir(parents=True)
+        write16(path, x)
+    corpus = cryutils.load(tmp_path)
+    assert len(corpus) == 3
+    assert {(row.kind, row.item) for row in corpus.problems().itertuples()} == {
+        ("changed", "hungry/offset/a.wav"), ("doubtful", "hungry/clipped/a.wav"),
+    }  # fmt: skip
+
+
+# Files that were refused
+
+
+@pytest.mark.parametrize(("channels", "tail"), [(1, b"\1"), (2, b"\1\2"), (2, b"\1\2\3")])
+def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(
+    tmp_path: Path, channels: int, tail: bytes
+) -> None:
+    path = write16(tmp_path / "a.wav", np.stack(channels * [TONE], axis=1), tail)
+    np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
+
+
+def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    speech = [bytes([7 << 3 | 4]) + rng.bytes(31) for _ in range(10)]
+    pause = [bytes([8 << 3 | 4]) + bytes(5), *7 * [bytes([15 << 3 | 4])]]
+    path = tmp_path / "a.amr"
+    path.write_bytes(b"".join([b"#!AMR\n", *speech, *pause, *speech]))
+    x = audio.read(path)
+    assert len(x) == (10 + 8 + 10) * 160
+    assert not x[10 * 160 : 18 * 160].any()
+    assert x[18 * 160 :].any()
+    assert audio.inspect(path).changes == (
+        "the pauses that its recorder left out are read as silence",
+    )
+
+
+def film(path: Path, *, sound_s: float = 0.0, pictures_s: float = 0.0, tracks: int = 1) -> Path:
+    """Write a film with a click and a flash 1.5 s after its start, one of them starting later."""
+    webm = path.suffix == ".webm"
+    with av.open(str(path), "w") as out:
+        pictures: Any = out.add_stream("libvpx" if webm else "libx264", rate=20)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        codec = "libopus" if webm else "aac"
+        sounds: list[Any] = [
+            out.add_stream(codec, rate=48000, layout="mono") for _ in range(tracks)
+        ]
+        for k in range(round(20 * pictures_s), 60):
+            grey = 255 if 30 <= k < 34 else 20
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), grey, np.uint8), "rgb24")
+            picture.pts, picture.time_base = k, Fraction(1, 20)
+            out.mux(pictures.encode(picture))
+        out.mux(pictures.encode(None))
+        t = np.arange(round(48000 * sound_s), 3 * 48000) / 48000
+        x = np.where((t >= 1.5) & (t < 1.7), 0.5 * np.sin(2 * np.pi * 1000 * t), 0)
+        for sound in sounds:
+            block = av.AudioFrame.from_ndarray(x[None].astype(np.float32), "fltp", "mono")
+            block.sample_rate, block.pts = 48000, round(48000 * sound_s)
+            block.time_base = Fraction(1, 48000)
+            out.mux([*sound.encode(block), *sound.encode(None)])
+    return path
+
+
+def with_unknown_codec(path: Path) -> Path:
+    """Name an unknown codec in the first sound track of a Matroska file."""
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XYZ", 1))
+    return path
+
+
+def click_and_flash_s(path: Path) -> tuple[float, float]:
+    x, rate = audio.read(path), audio.native_rate(path)
+    brightness = [frame.mean() for frame in video.frames(path, fps=100)]
+    return float(np.argmax(np.abs(x) > 0.2)) / rate, float(
+        np.argmax(np.array(brightness) > 128)
+    ) / 100
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("late", [{}, {"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
+def test_sound_and_pictures_have_one_origin(
+    tmp_path: Path, suffix: str, late: dict[str, float]
+) -> None:
+    path = film(tmp_path / f"a{suffix}", **late)
+    assert click_and_flash_s(path) == (pytest.approx(1.5, abs=0.045), pytest.approx(1.5, abs=0.045))
+    changes = audio.inspect(path).changes
+    assert [change[:15] for change in changes] == (["its sound start"] if "sound_s" in late else [])
+
+
+@pytest.mark.parametrize("late", [{"sound_s": 0.7}, {"pictures_s": 0.7}], ids=str)
+def test_an_annotated_film_keeps_the_difference(tmp_path: Path, late: dict[str, float]) -> None:
+    path = film(tmp_path / "a.mp4", **late)
+    answer = Prediction(
+        path, media.probe(path), None, {}, "none", ("picture: no face",), None, None
+    )
+    written = annotate(answer, tmp_path / "annotated")
+    click, flash = click_and_flash_s(written)
+    assert click == pytest.approx(1.5, abs=0.06)
+    assert flash == pytest.approx(1.5, abs=0.06)
+
+
+def test_no_face_is_expected_before_the_first_picture(tmp_path: Path) -> None:
+    track = video.track(film(tmp_path / "a.mp4", pictures_s=0.7), fps=10)
+    assert track.blank[track.times_s < 0.65].all()
+
+
+def test_a_sound_track_that_cannot_be_decoded_is_passed_over(tmp_path: Path) -> None:
+    path = with_unknown_codec(film(tmp_path / "a.mkv", tracks=2))
+    assert media.probe(path).lost == ()
+    assert click_and_flash_s(path)[0] == pytest.approx(1.5, abs=0.045)
+    words = "sound track 2 is read, since those before can't be decoded"
+    assert audio.inspect(path).changes == (words,)
+
+
+def test_pictures_are_used_without_a_sound_that_cannot_be_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "hungry" / "bo" / "a.mp4"
+    path.parent.mkdir(parents=True)
+    with_unknown_codec(film(tmp_path / "a.mkv")).rename(path)
+    info = media.probe(path)
+    assert (info.has_audio, info.has_video, info.lost) == (False, True, ("sound",))
+    with pytest.raises(InputError, match="its sound has an unknown codec"):
+        audio.read(path)
+    corpus = cryutils.load(tmp_path)
+    assert [(clip.has_audio, clip.has_video) for clip in corpus] == [(False, True)]
+    assert corpus.problems().values.tolist() == [
+        ["doubtful", "hungry/bo/a.mp4", "its sound can't be decoded"]
+    ]

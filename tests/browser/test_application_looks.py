@@ -1,0 +1,269 @@
+"""How the application looks and answers, on a telephone and on a desk, on light and on dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
+from trained_run import Trained
+
+pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
+from served import PASSWORD, Served, served
+from visits import DEVICES, SR, as_devices, visit
+
+from cryutils import audio, video
+
+Scheme = Literal["light", "dark"]
+SCREENS = ({"width": 390, "height": 664}, {"width": 1280, "height": 720})
+screens = pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: f"{screen['width']} px")
+schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
+# Touch targets below 44 px, letters of fields below 16 px, what can be scrolled sideways, and texts
+# that stand out less than 4.5 times (WCAG 2's formula) from what is behind them.
+FAULTS = """() => {
+  const faults = [];
+  const area = (node) => node.getBoundingClientRect();
+  const isShown = (node) => node.checkVisibility({ visibilityProperty: true }) &&
+    area(node).width > 1 && !node.closest(".live-spoken");
+  const words = (node) => (node.value || node.textContent).trim().slice(0, 40);
+  const name = (node) => `${node.tagName} "${words(node)}"`;
+  for (const node of document.querySelectorAll("button, input, select, a, [role=tab]")) {
+    if (!isShown(node)) continue;
+    const { width, height } = area(node.type === "checkbox" ? node.closest("label") : node);
+    if (Math.min(width, height) < 44) faults.push(`${name(node)} is ${width} x ${height} px`);
+    const size = parseFloat(getComputedStyle(node).fontSize);
+    const isField = node.matches("input:not([type=checkbox]), select");
+    if (isField && size < 16) faults.push(`${name(node)} has ${size} px letters`);
+  }
+  for (const node of document.querySelectorAll("*")) {
+    if (!node.clientWidth || node.scrollWidth <= node.clientWidth + 1) continue;
+    const scrolls = /auto|scroll/.test(getComputedStyle(node).overflowX);
+    if (node === document.documentElement || scrolls) faults.push(`${name(node)} scrolls sideways`);
+  }
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, alpha] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, alpha / 255];
+  };
+  const over = ([r, g, b, alpha], below) =>
+    [...[r, g, b].map((value, i) => value * alpha + below[i] * (1 - alpha)), 1];
+  const ground = (at) => {
+    if (!at) return [255, 255, 255, 1];
+    const own = rgba(getComputedStyle(at).backgroundColor);
+    return own[3] === 1 ? own : over(own, ground(at.parentElement));
+  };
+  const opacity = (at) => at ? getComputedStyle(at).opacity * opacity(at.parentElement) : 1;
+  const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+  for (const node of document.querySelectorAll("body *")) {
+    const isText = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    const isField = node.matches("select, input:not([type=checkbox])");
+    if (!(isText || isField) || !isShown(node)) continue;
+    const behind = ground(node);
+    const [r, g, b, alpha] = rgba(getComputedStyle(node).color);
+    const shades = [behind, over([r, g, b, alpha * opacity(node)], behind)].map(light);
+    const contrast = Math.max(...shades) / Math.min(...shades);
+    if (contrast < 4.5) faults.push(`${name(node)} has a contrast of ${contrast.toFixed(1)}`);
+  }
+  return faults;
+}"""
+# The text of each of these, and whether it is in sight as a whole.
+IN_SIGHT = """nodes => nodes.map((node) => {
+  const { left, top, right, bottom } = node.getBoundingClientRect();
+  const isInside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+  return [node.textContent, isInside && bottom > top];
+})"""
+FOCUS = """() => {
+  const node = document.activeElement;
+  const { outlineStyle, outlineWidth } = getComputedStyle(node);
+  const isSeen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+  return isSeen || node === document.body ? "" : node.outerHTML;
+}"""
+TABS = {"Live": "Live analysis", "Days": "Now", "Infants": "Infants", "Limits": "What this can do"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("home")
+    outputs = {"CRYUTILS_OUTPUTS_DIR": str(taught.parent)}
+    with served(folder, "--clips", str(folder / "ours"), **outputs) as server:
+        server.store.users.add("ann", PASSWORD)
+        server.store.infants.add("Mia", user="ann")
+        yield server
+
+
+def open_tab(page: Page, title: str) -> None:
+    """Open a tab, which has a heading of its own and no fault."""
+    page.get_by_role("tab", name=title).click()
+    page.get_by_role("heading", name=TABS[title], exact=True, level=2).wait_for()
+    assert page.evaluate(FAULTS) == []
+
+
+def advice_is_in_sight(page: Page) -> None:
+    """Verdict, what can be tried and where help is are in sight without scrolling."""
+    parts = page.locator(
+        ".live-start, .live-verdict, .live-remark:not(:empty), .live-advice :is(p, a)"
+    )
+    in_sight = parts.evaluate_all(IN_SIGHT)
+    assert len(in_sight) >= 6
+    assert [words for words, is_seen in in_sight if not is_seen] == []
+
+
+def is_answered(page: Page, button: Locator, words: str) -> None:
+    """Press a button: its answer is read out and appears right below its row, in sight."""
+    button.click()
+    answer = page.get_by_role("status").filter(has_text=words)
+    expect(answer).to_be_in_viewport(ratio=1)
+    pressed, shown = button.bounding_box(), answer.bounding_box()
+    assert pressed is not None and shown is not None
+    assert 0 <= shown["y"] - pressed["y"] - pressed["height"] < 120
+    others = page.locator(".cry-answer:visible").filter(has_text=re.compile(r"\w"))
+    expect(others).to_have_count(1)
+
+
+def focus_is_seen(page: Page) -> None:
+    """Go through all controls by keyboard: each shows that it has the focus."""
+    page.locator("body").press("Home")
+    n = page.locator(":is(button, input, select, a, [role=tab]):visible:enabled").count()
+    for _ in range(n):
+        page.keyboard.press("Tab")
+        assert page.evaluate(FOCUS) == ""
+
+
+@screens
+@schemes
+def test_live_analysis_shows_verdict_and_help_without_scrolling(
+    playwright: Playwright, home: Served, trained: Trained, tmp_path: Path,
+    screen: dict[str, int], scheme: Scheme,
+) -> None:  # fmt: skip
+    clip = next(clip for clip in trained.corpus if clip.label == "pain")  # with the longest advice
+    sound, pictures = audio.read(clip.path, sr=SR), list(video.frames(clip.path, fps=8))
+    devices = as_devices(tmp_path, sound, pictures)
+    with visit(playwright, home, "ann", devices, screen, scheme) as page:
+        open_tab(page, "Live")
+        advice_is_in_sight(page)
+        focus_is_seen(page)
+
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator(".live-verdict")).to_have_text("pain")
+        expect(page.locator(".live-preview video")).to_be_visible()
+        expect(page.get_by_label("Infant", exact=True)).to_be_disabled()
+        advice_is_in_sight(page)
+        assert page.evaluate(FAULTS) == []
+        for tracks in ("Video", "Audio"):
+            stream = "document.querySelector('.live-preview video').srcObject"
+            page.evaluate(f"{stream}.get{tracks}Tracks()[0].stop()")
+            expect(page.locator(".live-remark")).to_contain_text("arrives")
+            advice_is_in_sight(page)
+
+        open_tab(page, "Days")
+        question = page.get_by_role("group", name=re.compile("Was .* right|What was it"))
+        is_answered(page, question.get_by_role("button", name="no cry"), "Noted: no cry")
+        open_tab(page, "Live")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator(".live-verdict")).to_have_text("Not listening")
+        advice_is_in_sight(page)
+
+
+@screens
+@schemes
+def test_every_tab_can_be_read_touched_and_used_by_keyboard(
+    playwright: Playwright, home: Served, screen: dict[str, int], scheme: Scheme
+) -> None:
+    with visit(playwright, home, "ann", DEVICES, screen, scheme) as page:
+        open_tab(page, "Days")
+        periods = page.get_by_role("group", name="Show by").get_by_role("button")
+        for name in ("week", "hour", "day"):
+            page.get_by_role("button", name=name, exact=True).click()
+            expect(page.get_by_role("button", name=name, exact=True, pressed=True)).to_be_visible()
+            pressed = periods.evaluate_all("all => all.map((node) => node.ariaPressed)")
+            assert sorted(pressed) == ["false", "false", "true"]
+            assert page.evaluate(FAULTS) == []
+        focus_is_seen(page)
+
+        open_tab(page, "Infants")
+        is_answered(page, page.get_by_role("button", name="Add an infant"), "name")
+        others = page.get_by_role("group", name="Who else cares for the infant above")
+        others.get_by_label("Caregiver").fill("nobody")
+        is_answered(page, others.get_by_role("button").first, "nobody")
+        is_answered(page, page.get_by_role("button", name="Remove the infant"), "Tap again")
+        password = page.get_by_label("Old password")
+        password.fill("a wrong password")
+        page.get_by_label("Show passwords").check()
+        expect(password).to_have_attribute("type", "text")
+        page.get_by_label("Show passwords").uncheck()
+        expect(password).to_have_attribute("type", "password")
+        is_answered(page, page.get_by_role("button", name="Set my password"), "is wrong")
+        assert page.evaluate(FAULTS) == []
+        focus_is_seen(page)
+
+        open_tab(page, "Limits")
+
+
+@screens
+@schemes
+def test_a_wrong_password_leaves_the_name_and_can_be_shown(
+    chromium: Browser, home: Served, screen: dict[str, int], scheme: Scheme
+) -> None:
+    context = chromium.new_context(viewport=screen, color_scheme=scheme, has_touch=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(home.url)
+    assert page.evaluate(FAULTS) == []
+    focus_is_seen(page)
+    name, password = page.get_by_label("Name"), page.get_by_label("Password", exact=True)
+    name.fill('ann "& <b>')
+    password.fill("a wrong password")
+    page.get_by_label("Show password").check()
+    expect(password).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    expect(name).to_have_value('ann "& <b>')
+    expect(password).to_have_value("")
+    expect(password).to_be_focused()
+    expect(password).to_have_attribute("type", "password")
+    shown, button = page.get_by_role("alert"), page.get_by_role("button", name="Log in")
+    distance = button.bounding_box()["y"] - shown.bounding_box()["y"]  # type: ignore[index]
+    assert 0 < distance < 120
+    assert page.evaluate(FAULTS) == []
+    context.close()
+
+
+SCREEN_LOCKS: dict[str, Any] = {
+    "absent": "delete Navigator.prototype.wakeLock",
+    "refused": "() => Promise.reject(new DOMException('low battery', 'NotAllowedError'))",
+    "granted": "async () => ({ released: false, release() {} })",
+}
+
+
+@pytest.mark.parametrize(
+    ("lock", "before", "after"),
+    [("absent", True, True), ("refused", False, True), ("granted", False, False)],
+)
+def test_a_telephone_that_may_turn_its_screen_off_is_told_to_keep_it_on(
+    playwright: Playwright, home: Served, lock: str, before: bool, after: bool
+) -> None:
+    with visit(playwright, home, "ann", DEVICES, SCREENS[0]) as page:
+        request = SCREEN_LOCKS[lock]
+        fake = (
+            f"Object.defineProperty(navigator, 'wakeLock', {{ value: {{ request: {request} }} }})"
+        )
+        page.add_init_script(request if lock == "absent" else fake)
+        page.reload()
+        words = page.get_by_text("Keep this screen on.")
+        page.get_by_role("button", name="Start").wait_for()
+        expect(words).to_be_visible(visible=before)
+        advice_is_in_sight(page)
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("button", name="Stop").wait_for()
+        expect(words).to_be_visible(visible=after)
+        advice_is_in_sight(page)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Start").wait_for()
+        expect(words).to_be_visible(visible=after)

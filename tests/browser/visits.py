@@ -1,0 +1,66 @@
+"""A caregiver's visit to the application: camera, microphone, and a page that is logged in."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from frontends import ARGUMENTS, HANG_S, find_chromium
+from playwright.sync_api import Page, Playwright
+from served import PASSWORD, Served
+
+SR = 48_000
+PHONE = {"width": 390, "height": 844}
+DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+
+def as_devices(folder: Path, sound: np.ndarray, pictures: list[np.ndarray]) -> list[str]:
+    """Write what Chromium gives a page as microphone and camera; return the options for it."""
+    with wave.open(str(folder / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, SR, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    frames = [cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes() for picture in pictures]
+    (folder / "pictures.mjpeg").write_bytes(b"".join(frames))
+    return [
+        *DEVICES,
+        f"--use-file-for-fake-audio-capture={folder / 'sound.wav'}",
+        f"--use-file-for-fake-video-capture={folder / 'pictures.mjpeg'}",
+    ]
+
+
+@contextmanager
+def visit(
+    playwright: Playwright, home: Served, name: str, devices: list[str],
+    screen: dict[str, int] = PHONE, scheme: Literal["light", "dark"] = "light",
+) -> Iterator[Page]:  # fmt: skip
+    """A caregiver's page, logged in, in a touch screen's browser with these devices.
+
+    Fails if the page asks another site for anything, or anything goes wrong in it.
+    """
+    asked, errors = set(), []
+    browser = playwright.chromium.launch(
+        executable_path=find_chromium(playwright), args=[*ARGUMENTS, *devices]
+    )
+    context = browser.new_context(
+        viewport=screen, color_scheme=scheme, has_touch=True, is_mobile=screen["width"] < 500,
+    )  # type: ignore[arg-type]  # fmt: skip
+    page = context.new_page()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(1000 * HANG_S)
+    page.goto(home.url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start").wait_for()
+    yield page
+    browser.close()
+    assert asked - {""} == {urlsplit(home.url).netloc}
+    assert errors == []

@@ -1,0 +1,143 @@
+"""Copies of a recording under several infants: equal sound is one group, nearly equal is listed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+from scipy.signal import resample_poly
+
+from cryutils import audio
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.loading import load
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+SR = 16000
+Sound = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Synthetic cries, several of each infant."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return load("synthetic", infants=12, clips_per_infant=3, duration_s=4.0)
+
+
+@pytest.fixture
+def cry(voices: Corpus) -> Sound:
+    """A cry in 16-bit steps, so that lossless formats hold the very same samples."""
+    x = audio.read(voices[0].path, sr=SR)
+    return (np.round(0.5 * x / np.abs(x).max() * 2**15) / 2**15).astype(np.float32)
+
+
+def write(path: Path, x: npt.NDArray[np.floating], sr: int = SR, **options: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, x, sr, **options)
+
+
+@pytest.fixture
+def root(apart: Path, cry: Sound, voices: Corpus) -> Path:
+    """A folder with a cry of anna's and another infant's."""
+    write(apart / "own" / "hungry" / "anna" / "1.wav", cry)
+    write(apart / "own" / "tired" / "dora" / "4.wav", audio.read(voices[-1].path, sr=SR))
+    return apart / "own"
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "24-bit", "stereo", "Sun AU"])
+def test_equal_samples_in_another_format_are_one_group(kind: str, root: Path, cry: Sound) -> None:
+    place = root / "tired" / "bo"
+    if kind == "FLAC":
+        write(place / "2.flac", cry)
+    elif kind == "24-bit":
+        write(place / "2.wav", cry, subtype="PCM_24")
+    elif kind == "stereo":
+        write(place / "2.wav", np.stack([cry, cry], axis=1))
+    else:  # a header in front of the sound that says nothing of it
+        write(place / "2.caf", cry, subtype="PCM_16")
+    corpus = load(root)
+    assert sorted(set(corpus.infants)) == ["anna + bo", "dora"]
+    assert corpus.note.endswith("; 3 infants counted as 2: some share recordings")
+    (problem,) = corpus.problems().itertuples()
+    assert (problem.kind, problem.item) == ("contradiction", "hungry/anna/1.wav")
+    assert problem.what.startswith("identical recordings: tired/bo/2.")
+    assert problem.what.endswith("infants anna, bo count as one; labels hungry, tired")
+
+
+def faster(x: Sound) -> Sound:
+    return np.asarray(resample_poly(x, 100, 101), np.float32)
+
+
+@pytest.mark.parametrize("kind", ["1 dB", "1 %", "both", "late", "MP3", "Opus", "8 kHz"])
+def test_nearly_equal_sound_is_doubtful_and_stays_apart(kind: str, root: Path, cry: Sound) -> None:
+    place = root / "tired" / "bo"
+    louder = np.float32(10 ** (1 / 20))
+    match kind:
+        case "1 dB":
+            write(place / "2.wav", louder * cry)
+        case "1 %":
+            write(place / "2.wav", faster(cry))
+        case "both":
+            write(place / "2.flac", louder * faster(cry))
+        case "late":
+            write(place / "2.wav", np.concatenate([np.zeros(SR, np.float32), cry]))
+        case "MP3":
+            write(place / "2.mp3", cry)
+        case "Opus":
+            write(place / "2.ogg", cry, format="OGG", subtype="OPUS")
+        case "8 kHz":
+            write(place / "2.wav", resample_poly(cry, 1, 2), sr=SR // 2)
+    corpus = load(root)
+    assert sorted(set(corpus.infants)) == ["anna", "bo", "dora"]
+    (problem,) = corpus.problems().itertuples()
+    assert (problem.kind, problem.item) == ("doubtful", "hungry/anna/1.wav")
+    name = next(clip.id for clip in corpus if clip.infant == "bo")
+    assert problem.what == (
+        f"sounds nearly the same as {name}, of another infant; if these are copies, keep one"
+    )
+
+
+def test_a_nearly_equal_copy_of_the_same_infant_is_no_leak(root: Path, cry: Sound) -> None:
+    write(root / "hungry" / "anna" / "louder.wav", 1.1 * cry)
+    assert load(root).problems().empty
+
+
+def test_several_nearly_equal_copies_are_one_line(root: Path, cry: Sound) -> None:
+    for k, infant in enumerate(("bo", "cleo"), start=2):
+        write(root / "tired" / infant / f"{k}.wav", (1 + k / 10) * cry)
+    (problem,) = load(root).problems().itertuples()
+    assert "tired/bo/2.wav, tired/cleo/3.wav, of another infant" in problem.what
+
+
+def test_different_cries_of_an_infant_or_of_several_are_not_copies(
+    voices: Corpus, apart: Path
+) -> None:
+    for clip in voices:
+        target = apart / "own" / clip.label / clip.infant / clip.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip.path, target)
+    corpus = load(apart / "own")
+    assert len(set(corpus.infants)) == 12
+    assert corpus.problems().empty
+
+
+def test_silence_and_short_sounds_are_no_copies_unless_their_files_are_equal(
+    root: Path, cry: Sound
+) -> None:
+    write(root / "tired" / "bo" / "silent.wav", np.zeros(SR))
+    write(root / "tired" / "cleo" / "silent.flac", np.zeros(SR))
+    write(root / "tired" / "bo" / "short.wav", cry[: SR // 2])
+    write(root / "tired" / "cleo" / "short.wav", 1.1 * cry[: SR // 2])
+    assert load(root).problems().empty
+    shutil.copy(root / "tired" / "bo" / "silent.wav", root / "tired" / "dora")
+    assert load(root).problems().kind.tolist() == ["contradiction"]
+
+
+def test_no_recording_of_donateacry_is_a_copy(donateacry: Path) -> None:
+    problems = load(donateacry).problems()
+    assert not problems.what.str.contains("identical recordings|nearly the same").any()

@@ -1,0 +1,102 @@
+"""Pictures as they are meant to be seen: square pixels, and HDR within the range of a screen."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from cryutils import video
+
+PQ, HLG, BT709 = 16, 18, 1  # transfer functions of ITU-T H.273
+BT2020 = 9
+
+
+def write(
+    path: Path,
+    luma: np.ndarray,
+    *,
+    pixel_format: str = "yuv420p10le",
+    transfer: int = BT709,
+    aspect: Fraction | None = None,
+) -> Path:
+    """Write three grey frames of the luma codes (height, width), uint16 of 10 bits."""
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("libx265", rate=5)
+        stream.height, stream.width = luma.shape
+        stream.pix_fmt = pixel_format
+        stream.codec_context.color_trc = transfer
+        stream.codec_context.color_primaries = stream.codec_context.colorspace = BT2020
+        stream.codec_context.color_range = 1
+        stream.codec_context.options = {"x265-params": "log-level=none", "crf": "5"}
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        for k in range(3):
+            frame = av.VideoFrame(luma.shape[1], luma.shape[0], pixel_format)
+            for plane, values in zip(frame.planes, (luma, 512, 512), strict=True):
+                rows = np.frombuffer(plane, np.uint16).reshape(plane.height, -1).copy()
+                rows[:, : plane.width] = values
+                plane.update(rows.tobytes())
+            frame.pts, frame.color_trc = k, transfer
+            frame.color_primaries = frame.colorspace = BT2020
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def grey(signal: float) -> np.ndarray:
+    return np.full((64, 64), round(64 + 876 * signal), np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "signal"),
+    [(PQ, 0.5807), (HLG, 0.75)],  # of 203 cd/m2, the white of a page by ITU-R BT.2408, Table 1
+    ids=["PQ", "HLG"],
+)
+def test_the_white_of_a_page_is_white_in_hdr(tmp_path: Path, transfer: int, signal: float) -> None:
+    frame = next(video.frames(write(tmp_path / "a.mp4", grey(signal), transfer=transfer)))
+    assert frame[32, 32].min() >= 245
+    darker = next(video.frames(write(tmp_path / "b.mp4", grey(signal - 0.2), transfer=transfer)))
+    assert 60 < darker[32, 32].mean() < 200
+
+
+@pytest.mark.parametrize(
+    ("transfer", "signal", "nits"),
+    # By the formulas of ITU-R BT.2100, Tables 4 and 5; HLG on a display of 1000 cd/m2.
+    [(PQ, 0.25, 5.15), (PQ, 0.5, 92.2), (HLG, 0.25, 9.61), (HLG, 0.5, 50.7)],
+)
+def test_a_grey_of_hdr_has_its_brightness(
+    tmp_path: Path, transfer: int, signal: float, nits: float
+) -> None:
+    linear = nits / 203
+    srgb = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
+    frame = next(video.frames(write(tmp_path / "a.mp4", grey(signal), transfer=transfer)))
+    assert frame[32, 32].mean() == pytest.approx(srgb, abs=4)
+
+
+def test_an_ordinary_film_is_left_as_it_is(tmp_path: Path) -> None:
+    frame = next(video.frames(write(tmp_path / "a.mp4", grey(0.75))))
+    assert frame[32, 32].mean() == pytest.approx(0.75 * 255, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"),
+    [(Fraction(16, 11), (64, 93)), (Fraction(1, 2), (128, 64)), (Fraction(1), (64, 64))],
+    ids=str,
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_circle_is_a_circle(
+    tmp_path: Path, suffix: str, aspect: Fraction, shape: tuple[int, int]
+) -> None:
+    y, x = np.mgrid[:64, :64] - 31.5
+    inside = (x * float(aspect)) ** 2 + y**2 < 20**2 if aspect >= 1 else x**2 + (2 * y) ** 2 < 20**2
+    luma = np.where(inside, 900, 100).astype(np.uint16)
+    frame = next(video.frames(write(tmp_path / f"a{suffix}", luma, aspect=aspect)))
+    assert frame.shape[:2] == shape
+    bright = frame.mean(axis=2) > 128
+    height, width = (int(np.ptp(np.flatnonzero(bright.any(axis=k)))) for k in (1, 0))
+    assert height == pytest.approx(width, abs=3)
