@@ -27,7 +27,7 @@ from sizes import large
 pytest.importorskip("voila", reason="Voilà is not installed, so there is no server to test")
 from served import HANG_S, PASSWORD, PROTOCOL, Served, Visitor, replies, send, served, until
 
-from cryutils.app.connections import COMPLETE_S, MOST_LINES, MOST_OF_ONE, FewLines
+from cryutils.app.connections import COMPLETE_S, MOST, MOST_LINES, MOST_OF_ONE, FewLines
 from cryutils.app.turns import Turns
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is this machine's on Linux")
@@ -119,6 +119,24 @@ def test_half_open_connections_keep_nobody_out_and_end(server: Served) -> None:
     lines = server.log.removeprefix(logged).splitlines()
     assert {line.split(" ", 2)[2] for line in lines} == {"too many connections from 127.0.0.1"}
     assert len(lines) <= 3  # one a minute
+
+
+@LINUX
+def test_connections_from_many_addresses_keep_no_other_out(tmp_path: Path) -> None:
+    with served(tmp_path) as server, ExitStack() as stack:
+        server.store.users.add("ann", PASSWORD)
+        ann, place = visitor(server, "127.0.0.2"), ("127.0.0.1", urlsplit(server.url).port)
+        assert ann.log_in("ann").status_code == 302
+        page = ann.socket(ann.open_page(), source_address=("127.0.0.2", 0))
+        logged = server.log
+        for i in range(MOST + 100):
+            source = f"127.0.1.{i % 200}", 0
+            stack.enter_context(socket.create_connection(place, HANG_S, source_address=source))
+        assert visitor(server, "127.0.0.3").log_in("ann").status_code == 302
+        assert list(replies(page, send(page, "kernel_info_request")))
+        assert psutil.Process(server.process.pid).num_fds() < MOST + 100
+    lines = server.log.removeprefix(logged).splitlines()
+    assert {line.split(" ", 2)[2] for line in lines} == {"too many connections in total"}
 
 
 @LINUX
