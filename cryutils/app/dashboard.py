@@ -207,8 +207,9 @@ class Dashboard(ipywidgets.VBox):
         self._say(words, [])
 
     def _say(self, words: str, undos: list[Undo]) -> None:
-        self._answer.value, self._undos = words, undos
+        self._undos = undos
         self._undo.layout.display = "" if undos else "none"
+        self._answer.value = words  # last: the page then brings it into sight
 
     def _offer(self) -> None:
         """Read the last answers, session after session, for a choice among them."""

@@ -225,7 +225,7 @@ def test_it_fits_a_telephone_and_is_used_by_keyboard_on_light_and_dark(
         look_through(page)
         page.get_by_role("tab", name="Days").click()
         press(page, "Yes")
-        expect(page.get_by_text("Another tap changes it.")).to_be_visible()
+        expect(page.get_by_text("Noted: tired")).to_be_visible()
         page.get_by_role("tab", name="Live").click()
         press(page, "Stop")
         expect(page.locator(".live-verdict")).to_have_text("Not listening")
