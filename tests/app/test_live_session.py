@@ -93,6 +93,7 @@ def test_what_was_answered_outlives_a_killed_server_with_the_first_password_and_
         password = re.search(r"^Password, shown only now: (\S+)$", server.log, re.MULTILINE)
         assert password
         secret = tmp_path / "data" / "cryutils" / "cookie-secret"
+        until(secret.is_file, "the server has made its secret")
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         caregiver = Visitor(server)
         assert caregiver.log_in("caregiver", password[1]).status_code == 302

@@ -121,7 +121,9 @@ def test_pieces_of_a_long_recording_are_changed_as_the_whole(tmp_path: Path) -> 
 
 
 def test_a_folder_lists_what_is_changed(tmp_path: Path) -> None:
-    for name, x in (("offset", TONE + 0.1), ("clipped", 10 * TONE), ("fine", TONE)):
+    sounds = [0.3 * np.sin(2 * np.pi * hertz * T * (1 + T)) for hertz in (200, 400, 800)]
+    names = {"offset": sounds[0] + 0.1, "clipped": 10 * sounds[1], "fine": sounds[2]}
+    for name, x in names.items():
         path = tmp_path / "hungry" / name / "a.wav"
         path.parent.mkdir(parents=True)
         write16(path, x)
