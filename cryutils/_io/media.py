@@ -249,12 +249,12 @@ def _probe_stream(path: Path) -> MediaInfo:
             check_rate(sr, path)
         if duration_s is None or path.stat().st_size < _LEAST_BYTES * duration_s:
             duration_s = _counted_s(path, decoded[0])
+        has_video = video in decoded
         lost = []
         if container.streams.audio and not sounds:
             lost.append("sound")
-        if video is not None and video not in decoded:
+        if video is not None and not has_video:
             lost.append("picture")
-        has_video = video is not None and video in decoded
         return MediaInfo(duration_s, sr, bool(sounds), has_video, tuple(lost))
 
 

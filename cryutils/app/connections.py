@@ -1,7 +1,8 @@
 """The application's connections: how many there may be, under which names, through which proxies.
 
 A stranger needs no login to open connections and to send requests that never end. So the server
-closes the oldest connections of whoever has too many, and never one that a login has used.
+closes the oldest connections of an address that has too many, and never one that a login has
+used.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cryutils.app.store.database import Row
     from cryutils.app.store.log import Log
 
-__all__ = ["Dashboard", "sentence"]
+__all__ = ["WIDE", "WRAP", "Dashboard", "sentence"]
 
 Undo = Callable[[], None]
 
@@ -44,7 +44,7 @@ CURRENT_S = 60.0  # what is older says nothing about now
 EPISODE_S = 900.0  # how far back a tap reaches at most, within one session
 OFFERED = 30  # answers that can be corrected later
 WRAP = ipywidgets.Layout(flex_flow="row wrap")
-WIDE = {"description_width": "initial"}
+WIDE = {"description_width": "initial"}  # a label that is cut short says nothing
 # The states' colours of the live page's script, on light and on dark.
 INKS, GLOWS = (
     re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
@@ -104,7 +104,7 @@ class Dashboard(ipywidgets.VBox):
         self._episode: list[list[Row]] = []
         self._undos: list[Undo] = []  # of the last tap
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
-        self._taps = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._taps = ipywidgets.HBox(layout=WRAP)
         self._taps.add_class("cry-question")
         self._answer.add_class("cry-answer")
         self._undo = _button("Undo", self._take_back, self._aside, self._answer)

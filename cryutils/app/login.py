@@ -89,13 +89,13 @@ class Login(Plain, LoginFormHandler):
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_connection_close(self) -> None:
-        """Hash no password for whoever has gone."""
+        """Hash no password for a client that has disconnected."""
         if not self._gone.done():
             self._gone.set_result(None)
 
     @allow_unauthenticated
     async def get(self) -> None:
-        """Show the form. In a demonstration, log in whoever has its link, once."""
+        """Show the form. In a demonstration, log in the first client with its link."""
         link = self.settings["link"]
         if link is None or self.current_user is not None:
             super().get()

@@ -22,7 +22,7 @@ from cryutils._io.paths import project_dir
 from cryutils.app import demo
 from cryutils.app.aside import Aside
 from cryutils.app.clips import Clips, clips_dir
-from cryutils.app.dashboard import Dashboard, sentence
+from cryutils.app.dashboard import WIDE, WRAP, Dashboard, sentence
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Page", "show"]
 
 SOURCE = "camera and microphone"
-WIDE = {"description_width": "initial"}  # a label that is cut short says nothing
-WRAP = ipywidgets.Layout(flex_flow="row wrap")
 KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
 # The page's script makes it work, in the browser alone.

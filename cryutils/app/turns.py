@@ -16,8 +16,8 @@ class Turns:
     """A few places, and a queue for them that no crowd of strangers can block.
 
     First come the addresses from which somebody has logged in before. Then, each address has one
-    turn before any has a second. Among equals the newest comes first: whoever has just come still
-    waits for an answer, and old guesses can't hold up a right password.
+    turn before any has a second. Among equals the newest comes first: a new client is still waiting
+    for an answer, and old guesses can't hold up a right password.
     """
 
     def __init__(self, places: int) -> None:

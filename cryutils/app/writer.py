@@ -1,4 +1,4 @@
-"""The thread that writes readings to a log: `Writer`. Whoever listens never waits for a log.
+"""The thread that writes readings to a log: `Writer`. Listening never waits for a log.
 
 Readings wait in memory while the log's disk is full, another program has locked it or its server
 does not answer. They are written in order once it is back. A log that refuses readings (InputError:

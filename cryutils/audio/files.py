@@ -72,7 +72,7 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
 
     Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
     change. Sound that starts later than the file's pictures follows silence. A file cut short
-    gives the samples that are left, but for FLAC, which states how many there are.
+    gives the samples that are left, except for FLAC, which states how many there are.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def native_rate(path: str | os.PathLike[str]) -> int:
 
 
 def decode(path: Path) -> tuple[int, Array]:
-    """Return (rate in Hz, float32 (samples,)): the first sound track, its channels averaged.
+    """Return (rate in Hz, float32 (samples,)): a file's sound as `inspect` says that it is read.
 
     Raises InputError for a file that is missing, empty, damaged, holds no sound, or more of it
     than an hour (less above 48 kHz).
@@ -281,10 +281,8 @@ class _Levels:
             x = _mixed(source.samples, channel)
             levels.sr, levels.count = source.sr, levels.count + len(x)
             levels.total += float(x.sum(dtype=np.float64))
-            levels.low, levels.high = (
-                min(levels.low, float(x.min())),
-                max(levels.high, float(x.max())),
-            )
+            levels.low = min(levels.low, float(x.min()))
+            levels.high = max(levels.high, float(x.max()))
             full = np.abs(x) >= _FULL
             levels.clipped += int((full[2:] & full[1:-1] & full[:-2]).sum())
             levels.is_lossless = source.is_lossless
@@ -331,9 +329,10 @@ def _samples(path: Path, track: int) -> Iterator[_Block]:
             yield from _decoded(path, track)
             return
         channels = sound.getnchannels()
-        while data := sound.readframes(_PCM_BLOCK):
-            whole = data[: len(data) - len(data) % (2 * channels)]  # a cut file ends within a frame
-            samples = np.frombuffer(whole, "<i2").reshape(-1, channels)
+        # The whole frames that the header counts: a file that was cut has part of one behind them.
+        for left in range(sound.getnframes(), 0, -_PCM_BLOCK):
+            data = sound.readframes(min(left, _PCM_BLOCK))
+            samples = np.frombuffer(data, "<i2").reshape(-1, channels)
             yield _Block(_full_scale(samples), sound.getframerate())
 
 

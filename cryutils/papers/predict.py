@@ -232,13 +232,16 @@ class Predictor:
         self, path: Path, info: media.MediaInfo, why: list[str]
     ) -> tuple[Timeline | None, float | None]:
         """Return the answers to a sound, and how unlike the training's it is."""
+        if not info.has_audio:
+            why.append(f"sound: {info.missing('sound')}")
+            return None, None
         part = self._parts.get("cry2")
         if part is None or not isinstance(part.input, SoundInput):
-            why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
+            why.append(f"sound: {NO_MODEL}")
             return None, None
-        settings, problem = part.input, info.missing("sound")
+        settings, problem = part.input, None
         times, answers, unlike = [], [], []
-        for start_s, x in audio.pieces(path, sr=settings.sr) if info.has_audio else ():
+        for start_s, x in audio.pieces(path, sr=settings.sr):
             if unusable := sound_problem(x, settings.sr):
                 problem = unusable
                 continue
@@ -255,23 +258,16 @@ class Predictor:
         return timeline, min(unlike, default=None)
 
     def _look(self, path: Path, info: media.MediaInfo, why: list[str]) -> Timeline | None:
+        if not info.has_video:
+            why.append(f"picture: {info.missing('picture')}")
+            return None
         part = self._parts.get("image")
         if part is None or not isinstance(part.input, FaceInput):
-            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
+            why.append(f"picture: {NO_MODEL}")
             return None
         settings = part.input
-        track = (
-            video.track(
-                path,
-                fps=settings.fps,
-                size=settings.size,
-                detector=settings.detector,
-            )
-            if info.has_video
-            else None
-        )
-        problem = picture_problem(track) if info.has_video else info.missing("picture")
-        if problem or track is None:
+        track = video.track(path, fps=settings.fps, size=settings.size, detector=settings.detector)
+        if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None
         answers = part.network.predict(settings.crops(track))

@@ -203,12 +203,15 @@ class EnsemblePredictor:
 
     def _hear(self, path: Path, info: media.MediaInfo, why: list[str]) -> _Outputs | None:
         """Return what the submodels of sound give for each window."""
+        if not info.has_audio:
+            why.append(f"sound: {info.missing('sound')}")
+            return None
         parts = {name: part for name, part in self._parts.items() if name != IMAGE}
-        sr, problem = self._hearing.sr, info.missing("sound")
+        sr, problem = self._hearing.sr, None
         times: list[npt.NDArray[np.float64]] = []
         outputs: dict[str, list[Array]] = {name: [] for name in parts}
         unlike: dict[str, list[float]] = {name: [] for name in parts}
-        for start_s, x in audio.pieces(path, sr=sr) if info.has_audio else ():
+        for start_s, x in audio.pieces(path, sr=sr):
             if unusable := sound_problem(x, sr):
                 problem = unusable
                 continue
@@ -229,21 +232,19 @@ class EnsemblePredictor:
 
     def _look(self, path: Path, info: media.MediaInfo, why: list[str]) -> _Outputs | None:
         """Return what the submodel of pictures gives for each frame that shows something."""
+        if not info.has_video:
+            why.append(f"picture: {info.missing('picture')}")
+            return None
         part = self._parts.get(IMAGE)
         if part is None or not isinstance(part.input, FrameInput):
-            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
+            why.append(f"picture: {NO_MODEL}")
             return None
         seeing, follows = part.input, part.input.crop == "face"
         # Where the submodel looks at the centred square, as in the paper, a face is looked for
         # now and then nevertheless, since an empty room has no state.
         fps = seeing.fps if follows else _FACE_FPS
-        track = (
-            video.track(path, fps=fps, size=seeing.size, detector=seeing.detector)
-            if info.has_video
-            else None
-        )
-        problem = picture_problem(track) if info.has_video else info.missing("picture")
-        if problem or track is None:
+        track = video.track(path, fps=fps, size=seeing.size, detector=seeing.detector)
+        if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None
         frames = iter(track.crops) if follows else seeing.frames(path)

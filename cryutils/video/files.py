@@ -77,19 +77,23 @@ class Shot:
         return np.ascontiguousarray(upright, np.uint8)
 
     def _converted(self, frame: VideoFrame, kind: str) -> npt.NDArray[Any]:
-        from av.video.reformatter import ColorPrimaries, ColorTrc
-
         assert self._converter is not None
         width, height = frame.width, frame.height
         if self._aspect > 1:
             width = round(width * self._aspect)
         elif self._aspect < 1:
             height = round(height / self._aspect)
-        srgb = {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
-        colours = srgb if frame.color_trc in _HDR else {}
+        colours = _srgb() if frame.color_trc in _HDR else {}
         with decoding(self.path):
             # One converter for all frames: it takes 0.04 ms a frame of 224 px, a fresh one 2 ms.
             return self._converter.reformat(frame, width, height, kind, **colours).to_ndarray()
+
+
+def _srgb() -> dict[str, Any]:
+    """Return what a screen shows, for PyAV's `reformat`."""
+    from av.video.reformatter import ColorPrimaries, ColorTrc
+
+    return {"dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709}
 
 
 class _Timed(Protocol):
@@ -150,13 +154,13 @@ def _of_video(path: Path) -> Iterator[Shot]:
         for start_s, length_s, frame in _timed(container, stream, path):
             # Of the first alone: a frame that was asked for its side data is part of a
             # cycle, and waits, pixels and all, until Python looks for such.
-            if empty:
-                is_safe = stream.codec_context.name not in _NAMED_PROFILES
-                matrix, empty = _display_matrix(frame) if is_safe else None, False
-                if start_s:
-                    first = Shot(path, start_s, length_s, frame, converter, matrix, aspect)
-                    yield Shot(path, Fraction(0), start_s, np.zeros_like(first.pixels()))
-            yield Shot(path, start_s, length_s, frame, converter, matrix, aspect)
+            is_first, empty = empty, False
+            if is_first and stream.codec_context.name not in _NAMED_PROFILES:
+                matrix = _display_matrix(frame)
+            shot = Shot(path, start_s, length_s, frame, converter, matrix, aspect)
+            if is_first and start_s:
+                yield Shot(path, Fraction(0), start_s, np.zeros_like(shot.pixels()))
+            yield shot
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
 

@@ -145,6 +145,13 @@ def test_a_wav_that_ends_within_a_frame_is_read_to_its_last_whole_one(
     np.testing.assert_allclose(audio.read(path), TONE, atol=1e-4)
 
 
+def test_a_part_of_a_frame_behind_a_long_recording_is_left_out(tmp_path: Path) -> None:
+    """However it is divided to be read."""
+    x = np.tile(TONE, 132)[: 1 << 22]
+    path = write16(tmp_path / "a.wav", x, b"\1")
+    np.testing.assert_allclose(audio.read(path), x, atol=1e-4)
+
+
 def test_the_pauses_of_an_amr_recorder_are_silence(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     speech = [bytes([7 << 3 | 4]) + rng.bytes(31) for _ in range(10)]

@@ -100,7 +100,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Ser
 
 
 def open_tab(page: Page, title: str) -> None:
-    """Open a tab, which has a heading of its own and no fault."""
+    """Open a tab, which has its own heading and no faults."""
     page.get_by_role("tab", name=title).click()
     page.get_by_role("heading", name=TABS[title], exact=True, level=2).wait_for()
     assert page.evaluate(FAULTS) == []
