@@ -27,13 +27,12 @@ import numpy.typing as npt
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.ring import JITTER_S, Ring
 from cryutils.audio import spectral
-from cryutils.evaluation.calibration import at_temperature
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
-from cryutils.models.fusion import RollingAverage, late_fusion
+from cryutils.models.fusion import RollingAverage, late_fusion, verdict
 from cryutils.models.gate import WINDOW_S, Gate
 from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_problem
-from cryutils.papers.predict import Part, open_parts
+from cryutils.papers.predict import Part, open_parts, trained_on
 from cryutils.video import faces, tracks
 
 __all__ = ["KEPT_S", "PATIENCE_S", "Monitor"]
@@ -46,7 +45,6 @@ PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # that is brought to peak 1 together, as recordings of the training were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # a picture older than this is stale
-_SURE = 0.5  # likelier than all the other states together
 _STRAYS = 3  # inputs in a row whose time is far off, before they are believed
 _RATES = (4000, 192_000)
 _LATEST = 1e11  # s since 1970
@@ -83,10 +81,7 @@ class Monitor:
     @property
     def note(self) -> str:
         """What the models were trained on, and whether their confidence is calibrated."""
-        notes = list(dict.fromkeys(part.note for part in self._parts.values()))
-        names = {"cry2": "sound model", "image": "face model"}
-        raw = [names[name] for name, part in self._parts.items() if part.temperature is None]
-        return "; ".join([*notes, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
+        return trained_on(self._parts)
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None:
         """Take a block of sound.
@@ -276,10 +271,9 @@ class Monitor:
         missing = np.full(len(self.classes), np.nan)
         fused = late_fusion(missing if sound is None else sound, missing if face is None else face)
         averaged = self._rolling.push(fused.probabilities[0])
-        best = int(averaged.argmax())
         return Reading(
             time=end,
-            verdict=self.classes[best] if averaged[best] >= _SURE else UNSURE,
+            verdict=verdict(averaged, self.classes),
             probabilities=self._named(averaged),
             sound=None if sound is None else self._named(sound),
             face=None if face is None else self._named(face),
@@ -319,7 +313,7 @@ class Monitor:
             return None, problem, []
         windows = part.input.windows(y)
         far = novelty.caution(part.reference.share(windows)) if part.reference else None
-        return _asked(part, windows[-1:]), "", [] if far is None else [far]
+        return part.predict(windows[-1:])[0], "", [] if far is None else [far]
 
     def _seen(self, end: float) -> tuple[Array | None, str, bool]:
         """Return the face model's probabilities, or None and why; and whether all is stale."""
@@ -347,13 +341,7 @@ class Monitor:
         crop = faces.crop(frame, box, size=settings.size, margin=tracks.MARGIN)
         if faces.is_blank(crop):
             return None, "black or blank picture"
-        return _asked(part, crop[None]), ""
-
-
-def _asked(part: Part, x: npt.NDArray[np.float32] | Pixels) -> Array:
-    """Return a model's calibrated probabilities of one example, float32 (classes,)."""
-    answers = at_temperature(part.network.predict(x), part.temperature or 1.0)
-    return np.asarray(answers[0], np.float32)
+        return part.predict(crop[None])[0], ""
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cryutils.models.fusion import UNSURE
+
 __all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
 
 HOP_S = 0.5  # from one reading to the next
 
-# What a reading says where it names no state.
+# What a reading says where it names no state, beside UNSURE.
 NO_CRY = "no cry"
-UNSURE = "unsure"
 GAP = "gap"  # nothing was heard or seen since the reading before
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,16 @@ from cryutils import audio, video
 from cryutils._io import media
 from cryutils._io.paths import outputs_dir
 from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.calibration import at_temperature
 from cryutils.models import novelty
 from cryutils.models.export import Lite
-from cryutils.models.fusion import late_fusion
+from cryutils.models.fusion import late_fusion, verdict
 from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound_problem
 from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
 
 __all__ = [
     "MODELS", "NO_MODEL", "PARTS", "Part", "Prediction", "Predictor", "Timeline", "find_run",
-    "is_synthetic", "open_parts", "runs_with_models", "sound_changes",
+    "is_synthetic", "open_parts", "runs_with_models", "sound_changes", "trained_on",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -58,9 +60,9 @@ class Timeline:
 class Prediction:
     """What the models say of one file.
 
-    `info` is what the file holds. `state` is None where nothing in it was usable; `used` is
-    "both", "audio", "image" or "none";
-    `probabilities` by state; `why` says what of the file could not be used or was changed. `fused`
+    `info` is what the file holds. `state` is what `fusion.verdict` makes of `probabilities`, by
+    state: a state or UNSURE; None where nothing in the file was usable. `used` is "both", "audio",
+    "image" or "none"; `why` says what of the file could not be used or was changed. `fused`
     are the ensemble's answers over time; None where sound and face are averaged as they are.
     `run`, `model` and `data` name who answered and the corpus that it learned from, `note` says
     what that is. `unlike` is the share of the training's sounds that are nearer to the others
@@ -160,6 +162,18 @@ class Part:
     reference: novelty.Reference | None
     temperature: float | None
 
+    def predict(self, x: npt.NDArray[Any]) -> Array:
+        """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
+        return at_temperature(self.network.predict(x), self.temperature or 1.0)
+
+
+def trained_on(parts: Mapping[str, Part]) -> str:
+    """Return what the models `parts` were trained on, and which of them are not calibrated."""
+    names = {"cry2": "sound model", "image": "face model"}
+    raw = [names[name] for name, part in parts.items() if part.temperature is None]
+    trained = dict.fromkeys(part.note for part in parts.values())
+    return "; ".join([*trained, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
+
 
 class Predictor:
     """The models of one run, ready for any file.
@@ -185,9 +199,8 @@ class Predictor:
 
     @property
     def note(self) -> str:
-        """What the models were trained on, in words."""
-        notes = dict.fromkeys(part.note for part in self._parts.values())
-        return "; ".join(notes)
+        """What the models were trained on, and which are not calibrated."""
+        return trained_on(self._parts)
 
     @property
     def data(self) -> str:
@@ -207,11 +220,11 @@ class Predictor:
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
         name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
-        asked = [self._parts[part] for part in PARTS[name] if part in self._parts]
+        asked = {part: self._parts[part] for part in PARTS[name] if part in self._parts}
         return Prediction(
             file=path,
             info=info,
-            state=self.classes[int(probabilities.argmax())] if answers else None,
+            state=verdict(probabilities, self.classes) if answers else None,
             probabilities={
                 name: float(p) for name, p in zip(self.classes, probabilities, strict=True)
             }
@@ -223,8 +236,8 @@ class Predictor:
             face=face,
             run=self.run.name,
             model=name,
-            data=", ".join(dict.fromkeys(part.data for part in asked)),
-            note="; ".join(dict.fromkeys(part.note for part in asked)),
+            data=", ".join(dict.fromkeys(part.data for part in asked.values())),
+            note=trained_on(asked),
             unlike=unlike,
         )
 
@@ -247,7 +260,7 @@ class Predictor:
                 continue
             rows = settings.windows(x)
             times.append(start_s + settings.starts_s(len(rows), len(x)))
-            answers.append(part.network.predict(rows))
+            answers.append(part.predict(rows))
             if part.reference:
                 unlike.append(part.reference.share(rows))
         if not answers:
@@ -270,7 +283,7 @@ class Predictor:
         if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None
-        answers = part.network.predict(settings.crops(track))
+        answers = part.predict(settings.crops(track))
         return Timeline(track.times_s[track.usable], answers, track.boxes[track.usable])
 
     def _mean(self, timeline: Timeline | None) -> Array:

@@ -22,7 +22,7 @@ from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
-from cryutils.models.fusion import rolling_average
+from cryutils.models.fusion import rolling_average, verdict
 from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
 from cryutils.models.model_card import ModelCard, from_json
 from cryutils.models.novelty import Reference
@@ -141,7 +141,8 @@ class EnsemblePredictor:
         try:
             self.classes = card.classes
             self.data = card.text("data")
-            self.note = card.text("note") + _computed(content.get("engine"))
+            computed = _computed(content.get("engine"))
+            self.note = f"{card.text('note')}{computed}; ensemble: not calibrated"
             self._rolling = None if content["rolling"] is None else int(content["rolling"])
             prepared = {name: _prepared(name, part) for name, part in content["parts"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -181,7 +182,7 @@ class EnsemblePredictor:
         return Prediction(
             file=path,
             info=info,
-            state=None if p is None else self.classes[int(p.argmax())],
+            state=None if p is None else verdict(p, self.classes),
             probabilities=shares,
             used=_USED[sound is not None, pictures is not None],
             why=tuple(why),

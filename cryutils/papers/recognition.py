@@ -332,8 +332,8 @@ def deploy(
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The second also holds
     the temperature at which the answers to single windows or crops of the validation part fit their
-    truth best, for the live analysis; never below 1, since that part is a few infants, and has
-    already chosen the epoch: it may teach a network to be less sure, not more.
+    truth best, for `predict` and the live analysis. It is never below 1: that part is a few
+    infants and has already chosen the epoch, so it may make a network less sure, not more.
 
     Parameters
     ----------

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from sizes import LARGE
 from trained_run import Trained
 
@@ -23,6 +25,9 @@ from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.app.replay import replay
 from cryutils.datasets.synthetic.distractors import distractor
 from cryutils.errors import InputError
+from cryutils.evaluation.calibration import at_temperature
+from cryutils.models import checkpoints
+from cryutils.models.export import litert
 from cryutils.models.model_card import ModelCard
 from cryutils.papers.predict import Predictor
 
@@ -171,6 +176,39 @@ def test_it_is_unsure_where_no_state_is_likelier_than_all_the_others(
     assert {reading.verdict for reading in readings} == {UNSURE}
     assert all(max(reading.probabilities.values()) < 0.5 for reading in readings)
     assert "not calibrated" not in monitor.note
+
+
+@pytest.mark.parametrize(("warmth", "is_sure"), [(0.999, True), (1.001, False)])
+def test_predict_and_the_live_analysis_are_unsure_at_the_same_confidence(
+    warmth: float, is_sure: bool, trained: Trained, tmp_path: Path, cry: np.ndarray
+) -> None:
+    """Of a network that says the same of every sound, just above and below a half."""
+    p = np.array([0.1, 0.8, 0.06, 0.04])
+    at_a_half = brentq(lambda t: at_temperature([p], t).max() - 0.5, 1, 10)
+    run = answering(p, trained, tmp_path / "constant", temperature=at_a_half * warmth)
+    path = tmp_path / "cry.wav"
+    soundfile.write(path, cry, SR)
+
+    prediction = Predictor("cry2", run=run)(path)
+    readings = [r for r in pushed(Monitor(run), cry) if r.probabilities]
+    assert prediction.state == ("hungry" if is_sure else UNSURE)
+    assert {reading.verdict for reading in readings} == {prediction.state}
+    for reading in readings:
+        assert reading.probabilities == pytest.approx(prediction.probabilities)
+
+
+def answering(p: np.ndarray, trained: Trained, run: Path, *, temperature: float) -> Path:
+    """Write a run whose sound model gives the probabilities `p` for every sound; return it."""
+    import keras
+
+    model = keras.models.clone_model(trained.models["cry2"])
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([0 * kernel, np.log(p).reshape(bias.shape)])
+    content = ModelCard.read(trained.run / "models", "cry2").content
+    content = {**content, "reference": None, "temperature": temperature}
+    light = litert(model, run / "models" / "cry2.tflite")
+    checkpoints.save(model, run / "models", "cry2", content, exported=[light])
+    return run
 
 
 def test_models_without_a_temperature_are_called_not_calibrated(monitor: Monitor) -> None:

@@ -24,7 +24,10 @@ from cryutils.models.model_card import ModelCard
 Outcome = tuple[int, str, str]
 Predict = Callable[..., Outcome]
 
-HEADER = "trained on synthetic voices and faces: no evidence about real infants. No medical device."
+HEADER = (
+    "trained on synthetic voices and faces: no evidence about real infants;"
+    " sound model, face model: not calibrated. No medical device."
+)
 
 
 @pytest.fixture
@@ -494,5 +497,9 @@ def test_a_stand_in_is_named_with_each_file_that_it_answers(
     assert code == 0
     assert [row[-2] for row in rows(out)] == ["real", "real", "quick"]
     header, stand_in = err.splitlines()
-    assert header == ("Models: real, trained on DonateACry (real recordings). No medical device.")
-    assert stand_in == f"face.png: answered by quick, trained on {quick.corpus.note}."
+    assert header == (
+        "Models: real, trained on DonateACry (real recordings); sound model: not calibrated."
+        " No medical device."
+    )
+    note = f"{quick.corpus.note}; face model: not calibrated"
+    assert stand_in == f"face.png: answered by quick, trained on {note}."
