@@ -29,9 +29,10 @@ from cryutils.app.ring import JITTER_S, Ring
 from cryutils.audio import spectral
 from cryutils.evaluation.crossval import one_thread
 from cryutils.models import novelty
-from cryutils.models.fusion import RollingAverage, late_fusion, verdict
+from cryutils.models.fusion import RollingAverage, late_fusion
 from cryutils.models.gate import WINDOW_S, Gate
 from cryutils.models.inputs import SHORTEST_S, FaceInput, SoundInput, sound_problem
+from cryutils.models.verdict import verdict
 from cryutils.papers.predict import Part, open_parts, trained_on
 from cryutils.video import faces, tracks
 
@@ -271,10 +272,11 @@ class Monitor:
         missing = np.full(len(self.classes), np.nan)
         fused = late_fusion(missing if sound is None else sound, missing if face is None else face)
         averaged = self._rolling.push(fused.probabilities[0])
+        probabilities = self._named(averaged)
         return Reading(
             time=end,
-            verdict=verdict(averaged, self.classes),
-            probabilities=self._named(averaged),
+            verdict=verdict(probabilities),
+            probabilities=probabilities,
             sound=None if sound is None else self._named(sound),
             face=None if face is None else self._named(face),
             cry=cry,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cryutils.models.fusion import UNSURE
+from cryutils.models.verdict import UNSURE
 
 __all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
 

@@ -27,6 +27,7 @@ from . import small_cnn as small_cnn
 from . import stacked as stacked
 from . import training as training
 from . import tuning as tuning
+from . import verdict as verdict
 from . import weights as weights
 from .classical import BASELINES as BASELINES
 from .classical import CLASSIFIERS as CLASSIFIERS

@@ -24,8 +24,6 @@ from cryutils.errors import InputError
 
 __all__ = [
     "NO_PREDICTION",
-    "SURE",
-    "UNSURE",
     "Fused",
     "RollingAverage",
     "decide",
@@ -33,13 +31,10 @@ __all__ = [
     "last_value",
     "late_fusion",
     "rolling_average",
-    "verdict",
 ]
 
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
-SURE = 0.5  # likelier than all the other states together
-UNSURE = "unsure"
 
 _TOLERANCE = 1e-3  # of a sum of float32 probabilities, which rounding moves
 
@@ -94,22 +89,6 @@ def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
     p = np.asarray(probabilities)
     missing = np.isnan(p).any(axis=-1)
     return np.where(missing, NO_PREDICTION, np.where(np.isnan(p), 0, p).argmax(axis=-1))
-
-
-def verdict(probabilities: npt.ArrayLike, classes: Sequence[str]) -> str:
-    """Return what a user is told: the most probable class, or `UNSURE` if it is below `SURE`.
-
-    The live page and `cryutils predict` both use it, on calibrated probabilities (classes,).
-    Scores don't: there, every clip gets an answer, as in the papers.
-
-    >>> verdict([0.5, 0.3, 0.2], ["hungry", "pain", "tired"])
-    'hungry'
-    >>> verdict([0.4, 0.4, 0.2], ["hungry", "pain", "tired"])
-    'unsure'
-    """
-    p = np.asarray(probabilities)
-    best = int(p.argmax())
-    return classes[best] if p[best] >= SURE else UNSURE
 
 
 class RollingAverage:

@@ -25,9 +25,10 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.calibration import at_temperature
 from cryutils.models import novelty
 from cryutils.models.export import Lite
-from cryutils.models.fusion import late_fusion, verdict
+from cryutils.models.fusion import late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound_problem
 from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
+from cryutils.models.verdict import verdict
 
 __all__ = [
     "MODELS", "NO_MODEL", "PARTS", "Part", "Prediction", "Predictor", "Timeline", "find_run",
@@ -60,8 +61,8 @@ class Timeline:
 class Prediction:
     """What the models say of one file.
 
-    `info` is what the file holds. `state` is what `fusion.verdict` makes of `probabilities`, by
-    state: a state or UNSURE; None where nothing in the file was usable. `used` is "both", "audio",
+    `info` is what the file holds. `state` is the `verdict` on `probabilities`, by state:
+    a state or UNSURE; None where nothing in the file was usable. `used` is "both", "audio",
     "image" or "none"; `why` says what of the file could not be used or was changed. `fused`
     are the ensemble's answers over time; None where sound and face are averaged as they are.
     `run`, `model` and `data` name who answered and the corpus that it learned from, `note` says
@@ -219,17 +220,14 @@ class Predictor:
         fused = late_fusion(self._mean(sound), self._mean(face))
         (probabilities,), (used,) = fused.probabilities, fused.used
         answers = used != "none"
+        shares = dict(zip(self.classes, map(float, probabilities), strict=True)) if answers else {}
         name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
         asked = {part: self._parts[part] for part in PARTS[name] if part in self._parts}
         return Prediction(
             file=path,
             info=info,
-            state=verdict(probabilities, self.classes) if answers else None,
-            probabilities={
-                name: float(p) for name, p in zip(self.classes, probabilities, strict=True)
-            }
-            if answers
-            else {},
+            state=verdict(shares) if shares else None,
+            probabilities=shares,
             used=str(used),
             why=tuple(why),
             sound=sound,

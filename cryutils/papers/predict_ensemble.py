@@ -22,10 +22,11 @@ from cryutils import audio, video
 from cryutils._io import media
 from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
-from cryutils.models.fusion import rolling_average, verdict
+from cryutils.models.fusion import rolling_average
 from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
 from cryutils.models.model_card import ModelCard, from_json
 from cryutils.models.novelty import Reference
+from cryutils.models.verdict import verdict
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.predict import (
     NO_MODEL,
@@ -182,7 +183,7 @@ class EnsemblePredictor:
         return Prediction(
             file=path,
             info=info,
-            state=None if p is None else verdict(p, self.classes),
+            state=verdict(shares) if shares else None,
             probabilities=shares,
             used=_USED[sound is not None, pictures is not None],
             why=tuple(why),

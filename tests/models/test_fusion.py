@@ -11,14 +11,12 @@ from hypothesis.extra.numpy import arrays
 from cryutils.errors import InputError
 from cryutils.models.fusion import (
     NO_PREDICTION,
-    UNSURE,
     RollingAverage,
     decide,
     drop_modality,
     last_value,
     late_fusion,
     rolling_average,
-    verdict,
 )
 from cryutils.papers.recognition import flicker
 
@@ -78,20 +76,6 @@ def test_nothing_usable_is_no_prediction_and_never_a_class() -> None:
     nan = [[np.nan] * 3]
     assert decide(late_fusion(nan, nan).probabilities).tolist() == [NO_PREDICTION]
     assert decide([[0.1, 0.2, 0.7], [np.nan] * 3]).tolist() == [2, NO_PREDICTION]
-
-
-@pytest.mark.parametrize(
-    ("p", "expected"),
-    [
-        ([0.5, 0.3, 0.2], "hungry"),
-        ([0.2, 0.3, 0.5], "tired"),
-        ([0.25, 0.5, 0.25], "pain"),
-        ([np.nextafter(0.5, 0), 0.3, 0.2], UNSURE),
-        ([0.4, 0.4, 0.2], UNSURE),
-    ],
-)
-def test_a_state_is_named_from_a_half_on(p: list[float], expected: str) -> None:
-    assert verdict(p, ["hungry", "pain", "tired"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""The answer that a user is given: a state, or "unsure".
+
+The live page and `cryutils predict` both use it. Scores don't: there, every clip gets an answer,
+as in the papers. Imports nothing, so that commands without numbers start quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["SURE", "UNSURE", "verdict"]
+
+SURE = 0.5  # likelier than all the other states together
+UNSURE = "unsure"
+
+
+def verdict(probabilities: Mapping[str, float]) -> str:
+    """Return the most probable state, or `UNSURE` if its probability is below `SURE`.
+
+    probabilities: calibrated, by state.
+
+    >>> verdict({"hungry": 0.5, "pain": 0.3, "tired": 0.2})
+    'hungry'
+    >>> verdict({"hungry": 0.4, "pain": 0.4, "tired": 0.2})
+    'unsure'
+    """
+    best = max(probabilities, key=lambda state: probabilities[state])
+    return best if probabilities[best] >= SURE else UNSURE
