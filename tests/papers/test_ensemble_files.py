@@ -199,7 +199,8 @@ def test_the_engine_that_the_pictures_were_embedded_with_is_kept_and_told(
     entry = about(first)["engine"]
     assert (entry["engine"], entry["words"]) == ("openvino-int8", "OpenVINO int8")
     assert EnsemblePredictor(run=first).note == (
-        "made of numbers; pictures learned and scored with OpenVINO int8, computed here in float32"
+        "made of numbers; pictures learned and scored with OpenVINO int8, computed here in float32;"
+        " ensemble: not calibrated"
     )
 
 
@@ -212,7 +213,7 @@ def test_sound_alone_has_no_engine(first: Path) -> None:
     sound = replace(streams(), frames=None, frame_window=None)
     deploy(sound, engine="openvino-int8")  # asks for no extra, since nothing is embedded
     assert about(first)["engine"] is None
-    assert EnsemblePredictor(run=first).note == "made of numbers"
+    assert EnsemblePredictor(run=first).note == "made of numbers; ensemble: not calibrated"
 
 
 def test_an_engine_that_there_is_not_is_refused_before_anything_is_trained(
