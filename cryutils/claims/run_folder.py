@@ -20,16 +20,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryutils._io.paths import file_digest, writing
 from cryutils.claims import store
 from cryutils.errors import InputError
 
 __all__ = [
-    "Staging", "alone", "finish", "give_up", "is_whole", "missing", "name_of", "networks_cached",
-    "networks_file", "read_state", "recover", "require_name", "set_aside", "settle", "stage",
-    "states", "tidy", "unreadable",
+    "News", "Staging", "finish", "finish_interrupted_moves", "give_up", "is_whole", "missing",
+    "name_of", "news_file", "progress", "read_state", "recover", "require_name", "run_lock",
+    "set_aside", "share_file", "stage", "states", "stop", "tidy", "unreadable",
 ]  # fmt: skip
 
 _RUNNING = ".running"
@@ -40,9 +40,9 @@ _PLAIN = re.compile(r"[a-z0-9_.]+")
 _LONGEST = 40
 _KINDS: dict[str, Any] = {
     "fingerprint": str, "profile": str, "parameters": dict, "seconds": (int, float),
-    "peak_mib": (int, float), "versions": dict, "cells": list, "files": dict,
+    "peak_mib": (int, float), "versions": dict, "files": dict,
 }  # fmt: skip
-_LATER: dict[str, Any] = {"profile": "", "cells": [], "files": {}}  # not in older states
+_LATER: dict[str, Any] = {"profile": "", "files": {}}  # not in older states
 
 
 # Names
@@ -95,9 +95,8 @@ def _plain(value: Any) -> str | None:
 def read_state(path: Path) -> dict[str, Any] | None:
     """Return the state of a finished notebook, None where there is none or it can't be read.
 
-    Keys: fingerprint, profile, parameters, seconds, peak_mib, versions, `cells` (seconds from the
-    start to the end of each cell) and `files` (sha256 by path within the run's folder). The
-    states of older versions have no `profile`, `cells` and `files`.
+    Keys: fingerprint, profile, parameters, seconds, peak_mib, versions and `files` (sha256 by path
+    within the run's folder). The states of older versions have no `profile` and `files`.
     """
     if not path.is_file():
         return None
@@ -110,7 +109,6 @@ def read_state(path: Path) -> dict[str, Any] | None:
     state = _LATER | state
     if not all(isinstance(state.get(key), kind) for key, kind in _KINDS.items()):
         return None
-    timed = all(isinstance(seconds, (int, float)) for seconds in state["cells"])
     # What an execution replaces is removed by these paths.
     inside = all(
         isinstance(digest, str)
@@ -118,7 +116,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
         and ".." not in Path(file).parts
         for file, digest in state["files"].items()
     )
-    return state if timed and inside else None
+    return state if inside else None
 
 
 def states(folder: Path) -> dict[str, dict[str, Any]]:
@@ -171,13 +169,18 @@ class Staging:
         return self.path / "notebooks" / f"{self.name}.ipynb"
 
     @property
+    def alive(self) -> Path:
+        """The file whose removal stops the execution."""
+        return self.path.parent / "alive"
+
+    @property
     def log(self) -> Path:
         """Where what libraries print is written."""
         return self.path / "logs" / f"{self.name}.log"
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Hold the run's folder, made where it isn't there. Raises InputError where another does."""
     folder.mkdir(parents=True, exist_ok=True)
     place = os.open(folder, os.O_RDONLY)
@@ -219,7 +222,11 @@ def stage(folder: Path, name: str) -> Staging:
             if source.is_file() and relative not in files:
                 shutil.copy2(source, path / relative)
                 borrowed[relative] = _stamp(path / relative)
-    return Staging(name, folder, path, borrowed)
+    staging = Staging(name, folder, path, borrowed)
+    for file in (staging.notebook, staging.log):
+        file.parent.mkdir()
+    staging.alive.touch()
+    return staging
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -269,7 +276,6 @@ def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
         if (path / page).is_file():
             (path / page).replace(folder / page)
         set_aside(store.merge(folder, {name, *by_name} & set(among)))
-        networks_file(folder, name).unlink(missing_ok=True)
         (folder / "state").mkdir(exist_ok=True)
         (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
     shutil.rmtree(path.parent, ignore_errors=True)
@@ -320,13 +326,13 @@ def recover(folder: Path, among: Iterable[str]) -> list[str]:
     return lines + [f"{path} is missing: {path.stem} runs again when chosen." for path in gone]
 
 
-def settle(folder: Path) -> None:
-    """Let a reader of `folder` find no model half replaced: end what a kill interrupted there.
+def finish_interrupted_moves(folder: Path) -> None:
+    """Finish the moves that a kill interrupted in `folder`, so that readers see whole models.
 
     Nothing is done while another process executes there, or where nothing can be written.
     """
     if any((folder / _RUNNING).glob("*/*/state/*.json")):
-        with suppress(InputError, OSError), alone(folder):
+        with suppress(InputError, OSError), run_lock(folder):
             for state in (folder / _RUNNING).glob("*/*/state/*.json"):
                 _move(state.parent.parent, state.stem, folder, {state.stem, *states(folder)})
 
@@ -341,24 +347,39 @@ def set_aside(damaged: Iterable[Path]) -> list[str]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove the place for executions, where nothing is left in it."""
+    """Remove the progress of notebooks, and the folder for executions if it is empty."""
+    for news in (folder / _RUNNING).glob("*.*"):
+        news.unlink(missing_ok=True)
     with suppress(OSError):
         (folder / _RUNNING).rmdir()
 
 
-def networks_file(folder: Path, name: str) -> Path:
-    """Return where `checkpoints.note` lists the networks that notebook `name` has trained."""
-    return folder / _RUNNING / f"{name}.networks"
+def share_file(folder: Path, name: str) -> Path:
+    """Return where the share of the cells of notebook `name` that are done is written, 0-1."""
+    return folder / _RUNNING / f"{name}.share"
 
 
-def networks_cached(folder: Path, names: Iterable[str]) -> int:
-    """Return how many networks that unfinished executions of `names` trained are in the cache."""
-    cached: dict[str, int] = {}
-    for name in names:
-        with suppress(FileNotFoundError):
-            text = networks_file(folder, name).read_text(encoding="utf-8", errors="replace")
-            for line in text.splitlines():
-                count, _, path = line.partition("\t")
-                if count.isdecimal() and Path(path).is_file():
-                    cached[path] = int(count)
-    return sum(cached.values())
+def news_file(folder: Path, name: str) -> Path:
+    """Return where `progress.counting` writes how far a long cell of notebook `name` is."""
+    return folder / _RUNNING / f"{name}.news"
+
+
+class News(NamedTuple):
+    """The share of a notebook's cells that are done, 0-1; text: the count of a long cell, or ""."""
+
+    share: float
+    text: str = ""
+
+
+def progress(folder: Path, name: str) -> Iterator[News]:
+    """Yield the latest news of notebook `name`: none before it starts."""
+    with suppress(FileNotFoundError):
+        share = float(share_file(folder, name).read_text(encoding="utf-8"))
+        yield News(share)
+        yield News(share, news_file(folder, name).read_text(encoding="utf-8"))
+
+
+def stop(folder: Path) -> None:
+    """Stop the executions in `folder`: each ends within a second."""
+    for alive in (folder / _RUNNING).glob("*/alive"):
+        alive.unlink(missing_ok=True)

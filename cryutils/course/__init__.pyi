@@ -13,7 +13,6 @@ from . import fingerprint as fingerprint
 from . import parameters as parameters
 from . import recordings as recordings
 from . import runner as runner
-from . import time_left as time_left
 from . import watch as watch
 from .runner import AFTER as AFTER
 from .runner import Job as Job
@@ -25,4 +24,3 @@ from .runner import plan as plan
 from .runner import profiles as profiles
 from .runner import remarks as remarks
 from .runner import run as run
-from .runner import warm_up as warm_up

@@ -113,6 +113,8 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
     callback=_processes,
     help="Number of notebooks to run in parallel (default: one for each core).",
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
+              " Dask scheduler: tcp://host:8786.")  # fmt: skip
 @click.option("--data", metavar="FOLDER", help="Use your own recordings: <label>/<infant>/<file>.")
 @click.option("--outputs", metavar="DIR", help="Folder for the runs (default: outputs).")
 @click.option("--name", metavar="NAME", help="Name of the run, a folder in outputs; see above.")
@@ -126,6 +128,7 @@ def run(
     profile: str,
     assignments: tuple[str, ...],
     jobs: int | None,
+    scheduler: str | None,
     data: str | None,
     outputs: str | None,
     name: str | None,
@@ -164,6 +167,8 @@ def run(
         raise InputError(f"--data {data}, -p data={values['data']}: give one of them.")
     if name is not None:
         run_folder.require_name(name, course.profiles())
+    if scheduler:
+        extras.require("distributed", "cluster", "--scheduler")
     only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
         chosen, only=only, overrides=values, data=data, outputs=home, sources=sources,
@@ -173,7 +178,6 @@ def run(
         click.echo(_listing(todo), file=sys.stdout, nl=False)
     else:
         _require_engines(todo)
-        course.warm_up()
         unable = _look_for_recordings(todo, all_of_them=bool(notebooks))
         todo, skipped = [job for job in todo if job.name not in unable], skipped | unable
     for name, why in skipped.items():
@@ -184,7 +188,7 @@ def run(
         say(f"{name}: {what}")
     if not todo:
         raise InputError(f"profile {profile}: none of the chosen notebooks runs in it.")
-    _execute(todo, jobs or os.cpu_count() or 1, fresh)
+    _execute(todo, jobs or os.cpu_count() or 1, scheduler, fresh)
 
 
 def _require_engines(jobs: Sequence[Job]) -> None:
@@ -194,7 +198,7 @@ def _require_engines(jobs: Sequence[Job]) -> None:
             extras.require("openvino", "openvino", f"engine={engine}")
 
 
-def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
+def _execute(todo: Sequence[Job], processes: int, scheduler: str | None, fresh: bool) -> None:
     """Run `todo`, which share a folder, and write its report; exit with 1 where any failed."""
     from cryutils import course
     from cryutils.claims import report
@@ -205,9 +209,11 @@ def _execute(todo: Sequence[Job], processes: int, fresh: bool) -> None:
     _make(folder)
     with watching(
         [job.name for job in todo], before=course.history(todo), processes=processes,
-        after=course.AFTER, title=folder.name,
+        title=folder.name,
     ) as show:  # fmt: skip
-        failed = course.run(todo, processes=processes, fresh=fresh, report=show)
+        failed = course.run(
+            todo, processes=processes, scheduler=scheduler, fresh=fresh, report=show
+        )
     for name, error in failed.items():
         say(f"{name}: {error}", err=True)
     page = report.write(folder)

@@ -50,7 +50,7 @@ def export(
     if output == "":
         raise InputError("--output '': an empty name; give a folder.")
     for folder in outputs_dir().glob("*/"):
-        run_folder.settle(folder)  # what a kill left between two files of a run
+        run_folder.finish_interrupted_moves(folder)
     precision = "int8" if int8 else "float16" if float16 else "float"
     for path in deployment.export(
         model, run=run, format=format_, precision=precision,

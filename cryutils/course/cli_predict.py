@@ -78,7 +78,7 @@ def predict(
     if infant is not None:
         log = click.get_current_context().with_resource(opened()).infants.infant(infant, user=None)
     for folder in outputs_dir().glob("*/"):
-        run_folder.settle(folder)  # what a kill left between two files of a run
+        run_folder.finish_interrupted_moves(folder)
     models = Models(model, run=run)
     main = models.first
     say(f"Models: {main.run.name}, trained on {main.note}. No medical device.", err=True)

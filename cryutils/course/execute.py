@@ -1,84 +1,47 @@
-"""Execute one notebook with papermill in a process of its own, for `course.runner`.
+"""Execute one notebook with papermill in a process of its own: `execute`, for `course.runner`.
 
-papermill is unsafe in threads and on ipc transport, so each notebook has a process, and
-kernels keep Jupyter's default, tcp. A process whose parent is killed ends too, and its
-kernel with it.
+The notebook writes into a staging folder, which `run_folder.finish` puts in the place of earlier
+results. The process ends, and its kernel with it, when the process that started it ends or the
+run is stopped. No notebook walks this module.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import multiprocessing
 import os
 import re
+import select
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cryutils.claims.run_folder import Staging, networks_file
+from cryutils._io.paths import writing
+from cryutils.claims import run_folder
+from cryutils.claims.run_folder import Staging
 from cryutils.course.fingerprint import versions
 from cryutils.errors import InputError
 
-__all__ = ["Outcome", "execute", "parameters", "source_text", "work"]
+__all__ = ["Outcome", "execute", "parameters", "source_text"]
 
 _STARTS = 3  # of a kernel, before its notebook has failed
+_TICK_S = 0.5  # from one look at what ends the process to the next
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB.
-
-    `cells` holds the seconds from the start to the end of each cell.
-    """
+    """How an execution ended: the error in one line or None, wall time in s, peak memory in MiB."""
 
     error: str | None
     seconds: float = 0.0
     peak_mib: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
-    cells: tuple[float, ...] = ()
-
-
-def work(
-    sender: Connection,
-    source: Path,
-    staging: Staging,
-    values: dict[str, Any],
-    start: str,
-    cores: int,
-    environment: Mapping[str, str],
-) -> None:
-    """Do what `execute` does, as a process: send its news, then the Outcome.
-
-    `environment` is the run's; the server that forks this process may have an earlier one's.
-    """
-    os.environ.clear()
-    os.environ |= environment
-    lock = threading.Lock()  # news come from two threads
-
-    def send(news: float | str | Outcome) -> None:
-        with lock:
-            sender.send(news)
-
-    try:
-        news = _prepare_kernel(staging, start, cores)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        outcome = execute(source, staging, values, news, send)
-    except OSError as error:  # a full disk
-        outcome = Outcome(_one_line(error))
-    send(outcome)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def source_text(path: Path) -> str:
@@ -114,102 +77,144 @@ def parameters(path: Path) -> dict[str, Any]:
 
 def execute(
     source: Path,
-    staging: Staging,
-    values: dict[str, Any],
-    news: Path,
-    report: Callable[[float | str], None],
-) -> Outcome:
-    """Execute the notebook `source` into `staging`; `report(share)` after each cell.
+    folder: Path,
+    values: Mapping[str, Any],
+    environment: Mapping[str, str],
+) -> tuple[Staging, Outcome]:
+    """Execute the notebook `source` for the run `folder`, in a new process.
 
-    Within a long cell `report(text)` tells what `progress.counting` counts there, left at `news`.
+    An executor calls it, here or on a worker that shares the run's folder. A worker that is lost
+    may call it again: each call has its own staging folder.
+
+    Parameters
+    ----------
+    source : Path
+        The notebook.
+    folder : Path
+        Of the run.
+    values : mapping
+        Parameters that replace the notebook's own.
+    environment : mapping
+        Variables that the notebook's process has beside those of this one.
     """
-    import papermill
+    staging = run_folder.stage(folder, source.stem)
+    order = {
+        "source": str(source), "notebook": str(staging.notebook), "values": dict(values),
+        "share_file": str(run_folder.share_file(folder, source.stem)),
+        "alive_file": str(staging.alive),
+    }  # fmt: skip
+    home = {
+        "CRYUTILS_RUN_DIR": str(staging.path),
+        "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
+        "CRYUTILS_PROGRESS_FILE": str(run_folder.news_file(folder, source.stem)),
+    }
+    with (
+        staging.log.open("w") as log,  # what libraries print helps no reader
+        subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **environment, **home},
+            start_new_session=True,  # a terminal's Ctrl-C reaches the command alone
+        ) as process,
+    ):
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{json.dumps(order)}\n")
+        process.stdin.flush()  # and open as long as this process lives
+        answer = process.stdout.read()
+    if answer:
+        return staging, Outcome(**json.loads(answer))
+    broke = process.returncode == 1  # by an error, not a signal
+    what = "broke" if broke else "was killed, as happens when memory runs out"
+    return staging, Outcome(f"its process {what}")
+
+
+def main() -> None:
+    """Do what `execute` orders on stdin; the Outcome goes to stdout."""
+    order = json.loads(sys.stdin.readline())
+    watch = partial(_end_with_parent, Path(order["alive_file"]))
+    threading.Thread(target=watch, daemon=True).start()
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there as well
+    try:
+        outcome = _run(
+            Path(order["source"]),
+            Path(order["notebook"]),
+            order["values"],
+            share_file=Path(order["share_file"]),
+        )
+    except OSError as error:  # a full disk
+        outcome = Outcome(_one_line(error))
+    json.dump(asdict(outcome), answer)
+    answer.close()
+
+
+def _end_with_parent(alive: Path) -> None:
+    """End this process and its kernel when stdin closes or the file `alive` is removed."""
+    import psutil
+
+    while alive.is_file() and not select.select([sys.stdin], [], [], _TICK_S)[0]:
+        pass
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(1)
+
+
+def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path) -> Outcome:
+    """Execute the notebook `source` into `target`, and write the share of cells that are done."""
     from papermill.exceptions import PapermillException
-    from traitlets.config import Config
 
     from cryutils.claims import notebook_page
 
-    threading.Thread(target=_relay, args=(news, report), daemon=True).start()
+    total = len(_cells(source)) + bool(values)  # papermill adds a cell with the values
+
+    def report(*, cell_index: int, **_: Any) -> None:
+        with writing(share_file) as part:
+            part.write_text(str((cell_index + 1) / total), encoding="utf-8")
+
+    report(cell_index=-1)
     started = time.monotonic()
-    cells: list[float] = []
-
-    def done(share: float) -> None:
-        if share:
-            cells.append(round(time.monotonic() - started, 1))
-        report(share)
-
-    _announce(done)
-    error = None
     try:
-        papermill.execute_notebook(
-            _literal(source),
-            _literal(staging.notebook),
-            parameters=values,
-            kernel_name="python3",
-            language="python",  # else a notebook that doesn't name its language is refused
-            engine_name="cryutils",
-            cwd=str(source.parent),
-            start_timeout=600,  # s; a slow machine under load needs more than one minute
-            progress_bar=False,
-            log_output=False,
-            # s; half to leave by itself, which a kernel with TensorFlow doesn't, and then SIGTERM.
-            config=Config(
-                {
-                    "KernelManager": {
-                        "shutdown_wait_time": 1.0,
-                        # Where it goes even if this process is killed.
-                        "connection_file": str(staging.path.parent / "kernel.json"),
-                    }
-                }
-            ),
-        )
+        _papermill(source, target, values, on_cell_executed=report)
     except (PapermillException, RuntimeError) as failure:  # a DeadKernelError is such
         error = _one_line(failure)
+        return Outcome(error, time.monotonic() - started, _peak_mib(), _versions())
     seconds = time.monotonic() - started
-    if error is None:
-        notebook_page.write(staging.notebook)
-    return Outcome(error, seconds, _peak_mib(), _versions(), tuple(cells))
+    notebook_page.write(target)
+    return Outcome(None, seconds, _peak_mib(), _versions())
 
 
-def _prepare_kernel(staging: Staging, start: str, cores: int) -> Path:
-    """Set what the kernel inherits from this process, its environment and stderr.
+def _papermill(source: Path, target: Path, values: dict[str, Any], **options: Any) -> None:
+    """Call papermill, again where the kernel died before its first reply.
 
-    It starts no more than `cores` processes of its own. Returns where it leaves its news.
+    Jupyter chooses a kernel's ports before the kernel takes them, so another program may be faster.
     """
-    news = staging.path.parent / "news"
-    # Notebooks run side by side, so a second thread or process of one takes a core from another;
-    # and as with TensorFlow's threads, no number depends on how many cores there are.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's processes
-    os.environ |= {
-        "CRYUTILS_RUN_DIR": str(staging.path),
-        "CRYUTILS_OUTPUTS_DIR": str(staging.folder.parent),
-        "CRYUTILS_START_DIR": start,
-        "CRYUTILS_PROGRESS_FILE": str(news),
-        "CRYUTILS_NETWORKS_FILE": str(networks_file(staging.folder, staging.name)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    for path in (staging.notebook, staging.log):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    # Libraries write to stderr what no reader can act on.
-    with staging.log.open("w") as noise:
-        os.dup2(noise.fileno(), 2)
-    return news
+    import papermill
+    from traitlets.config import Config
 
-
-def _relay(path: Path, report: Callable[[float | str], None]) -> None:
-    """Report each new text that the kernel leaves at `path`, until this process ends."""
-    last = ""
-    while True:
-        time.sleep(1)
+    # The key to the kernel is written where a kill leaves nothing.
+    connection = {"connection_file": str(target.parents[2] / "kernel.json")}
+    for attempt in range(1, _STARTS + 1):
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            continue
-        if text != last:
-            report(text)
-            last = text
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(target),
+                parameters=values,
+                kernel_name="python3",
+                language="python",  # else a notebook that doesn't name its language is refused
+                cwd=str(source.parent),
+                start_timeout=600,  # s; a slow machine under load needs more than one minute
+                progress_bar=False,
+                config=Config({"KernelManager": connection}),
+                **options,
+            )
+        except RuntimeError as error:
+            if "before replying" not in str(error) or attempt == _STARTS:
+                raise
+        else:
+            return
 
 
 def _literal(path: Path) -> str:
@@ -217,58 +222,16 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _announce(report: Callable[[float], None]) -> None:
-    """Register a papermill engine that reports the share of cells done."""
-    from papermill.engines import NBClientEngine, papermill_engines
-
-    class Engine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, *args: Any, **options: Any) -> Any:
-            complete = nb_man.cell_complete
-
-            def cell_complete(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
-                complete(cell, cell_index, **rest)
-                report(((cell_index or 0) + 1) / len(nb_man.nb.cells))
-
-            nb_man.cell_complete = cell_complete
-            save = nb_man.save
-            # Written twice a cell, a notebook full of pictures costs seconds, and a run that
-            # is killed starts this notebook anew anyway; papermill writes it once at its end.
-            nb_man.save = lambda **_: None
-            report(0.0)
-            try:
-                return _with_kernel(super().execute_managed_notebook, nb_man, *args, **options)
-            finally:
-                nb_man.save = save
-
-    papermill_engines.register("cryutils", Engine)
-
-
-def _with_kernel(run: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Return what `run` does, tried again where its kernel never began.
-
-    Jupyter chooses a kernel's ports before the kernel takes them, so another program may be faster.
-    """
-    for attempt in range(1, _STARTS + 1):
-        try:
-            return run(*args, **options)
-        except RuntimeError as error:
-            if "before replying" not in str(error) or attempt == _STARTS:
-                raise
-
-
 def _one_line(error: Exception) -> str:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     if isinstance(error, DeadKernelError):
-        what = "its kernel was killed, as happens when memory runs out"
-    elif isinstance(error, PapermillExecutionError):
+        return "its kernel was killed, as happens when memory runs out"
+    if isinstance(error, PapermillExecutionError):
         message = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
-        what = f"cell {error.exec_count}: {_first_line(message)}"
-    else:
-        what = f"{type(error).__name__}: {_first_line(str(error))}"
-    return what
+        return f"cell {error.exec_count}: {_first_line(message)}"
+    return f"{type(error).__name__}: {_first_line(str(error))}"
 
 
 def _first_line(text: str) -> str:
@@ -285,3 +248,7 @@ def _peak_mib() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return peak / 1024 if sys.platform != "darwin" else peak / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -10,27 +10,20 @@ from __future__ import annotations
 
 import errno
 import math
-import multiprocessing
 import os
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
 from cryutils import claims
-from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve, scratch_dir
+from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
-from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, parameters
 from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
@@ -48,12 +41,12 @@ __all__ = [
     "profiles",
     "remarks",
     "run",
-    "warm_up",
 ]
 
 Report = Callable[[str, str, float], None]
 
 _TICK_S = 1.0
+_SCHEDULER_S = 10  # to wait for a Dask scheduler
 
 # These take up what others leave; beside those they would train networks once more.
 AFTER = {
@@ -242,47 +235,72 @@ def remarks(
 def run(
     jobs: Sequence[Job],
     *,
-    processes: int = os.cpu_count() or 1,
+    processes: int | None = None,
+    scheduler: str | None = None,
     fresh: bool = False,
     report: Report = lambda name, what, share: None,
 ) -> dict[str, str]:
-    """Execute `jobs` in parallel processes and return `{notebook: error}` for those that failed.
+    """Execute `jobs` and return `{notebook: error}` for those that failed.
 
-    What finished before is kept unless `fresh`, and stays until an execution that replaces it has
-    finished too. `report(notebook, what, share)` is called as work goes on: `what` is "kept",
-    "running", "done" or "failed", or what a long cell says of itself, `share` of cells done, 0-1.
-    Without a notebook it is a line about the whole run, or "" after a second without news.
-    Raises InputError where another process executes in the same run, OSError for a full disk.
+    Results of finished notebooks are kept unless `fresh`, and until a new execution has finished.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Of one run.
+    processes : int, optional
+        Notebooks executed side by side; None: one for each core.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as "tcp://host:8786". Its workers execute the notebooks
+        and must share this machine's folders.
+    fresh : bool
+        Execute finished notebooks again.
+    report : function
+        Called with (notebook, what, share): `what` is "kept", "running", "done" or "failed", or
+        the progress of a long cell; `share` of the cells that are done, 0-1. Without a notebook
+        `what` is a line about the whole run, or "" about once a second.
+
+    Raises
+    ------
+    InputError
+        Another process executes in the same run, or no scheduler answers.
+    OSError
+        The disk is full.
     """
     if not jobs:
         return {}
     folder = jobs[0].folder
     among = {*notebooks(), *(job.name for job in jobs)}
-    with run_folder.alone(folder):
+    with run_folder.run_lock(folder):
         for line in run_folder.recover(folder, among):
             report("", line, 0.0)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
-        if not fresh and (line := _resuming(jobs, waiting)):
-            report("", line, 0.0)
+        if not fresh and 0 < len(waiting) < len(jobs):
+            done = len(jobs) - len(waiting)
+            report("", f"resuming: {done} of {len(jobs)} notebooks finished before", 0.0)
         for job in jobs:
             if job not in waiting:
                 report(job.name, "kept", 1.0)
         took = history(waiting)
-        # The longest first, so that none runs alone in the end; one that never ran may be longer.
-        waiting.sort(key=lambda job: took.get(job.name, [math.inf])[-1], reverse=True)
-        failed = _execute(waiting, processes, among, report)
+        # The longest first, so that none runs alone at the end; a new one may be longer still.
+        waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
+        most = min(processes or os.cpu_count() or 1, len(waiting) or 1)
+        pool = _cluster(scheduler) if scheduler else ThreadPoolExecutor(most)
+        try:
+            failed = _execute(waiting, pool, _environment(1 if scheduler else most), among, report)
+        finally:
+            run_folder.tidy(folder)
         damaged = claims.merge(folder, set(run_folder.states(folder)) & among)
         for line in run_folder.set_aside(damaged):
             report("", line, 0.0)
-        run_folder.tidy(folder)
     return failed
 
 
-def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
-    """Return by job what it took last time: seconds from the start to the end of each cell.
+def history(jobs: Sequence[Job]) -> dict[str, float]:
+    """Return the seconds that each job took in its latest execution.
 
-    In the same run, else in the latest of the same profile, else in the one that git keeps for
-    reference. Jobs that never finished are left out.
+    In the same run, otherwise in the latest run of the profile, otherwise in the reference run
+    that comes with the code. Jobs that never finished are left out.
     """
     took = {}
     for job in jobs:
@@ -293,147 +311,89 @@ def history(jobs: Sequence[Job]) -> dict[str, list[float]]:
         for path in (job.state, *latest, reference / job.state.name):
             state = run_folder.read_state(path)
             if state is not None and (path in same or state["profile"] == job.profile):
-                took[job.name] = state["cells"] or [state["seconds"]]
+                took[job.name] = float(state["seconds"])
                 break
     return took
 
 
-def _resuming(jobs: Sequence[Job], waiting: Sequence[Job]) -> str:
-    """Return what is kept of a run that was stopped, "" where nothing is, or all."""
-    done = len(jobs) - len(waiting)
-    networks = run_folder.networks_cached(jobs[0].folder, [job.name for job in waiting])
-    if not waiting or not (done or networks):
-        return ""
-    return f"resuming: {done} of {len(jobs)} notebooks, {networks} networks kept"
+def _cluster(address: str) -> Executor:
+    """Return an executor whose tasks run on the workers of a Dask scheduler."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_SCHEDULER_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--scheduler {address}: no Dask scheduler answers; start one with `dask scheduler`."
+        ) from error
+    if not client.scheduler_info()["workers"]:
+        raise InputError(f"--scheduler {address}: it has no worker; start `dask worker {address}`.")
+    executor: Executor = client.get_executor(pure=False, retries=0)
+    return executor
+
+
+def _environment(side_by_side: int) -> dict[str, str]:
+    """Return the variables of every notebook's process.
+
+    Notebooks run side by side, so each has one thread for each operation and its share of the
+    cores for processes; no number depends on how many there are.
+    """
+    cores = max(1, (os.cpu_count() or 1) // side_by_side)
+    here = {key: value for key, value in os.environ.items() if key.startswith("CRYUTILS_")}
+    return {
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "LOKY_MAX_CPU_COUNT": os.environ.get("LOKY_MAX_CPU_COUNT", str(cores)),  # joblib
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "CRYUTILS_START_DIR": str(Path.cwd()),
+        **here,
+    }
 
 
 def _execute(
-    waiting: list[Job], processes: int, among: Collection[str], report: Report
+    waiting: list[Job],
+    pool: Executor,
+    environment: Mapping[str, str],
+    among: Collection[str],
+    report: Report,
 ) -> dict[str, str]:
+    """Execute the jobs `waiting`, each once those that it builds on have ended."""
     failed: dict[str, str] = {}
-    running: dict[Connection, _Running] = {}
-    cores = max(1, (os.cpu_count() or 1) // min(processes, len(waiting) or 1))
+    running: dict[Future[Any], Job] = {}
+    reported: set[tuple[str, str | float]] = set()
     try:
         while waiting or running:
-            while len(running) < processes:
-                busy = {task.job.name for task in running.values()} | {job.name for job in waiting}
-                ready = [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]
-                if not ready:
-                    break
-                waiting.remove(ready[0])
-                receiver, execution = _start(ready[0], cores)
-                running[receiver] = execution
-            ends = wait(list(running), timeout=_TICK_S)
-            if not ends:
-                report("", "", 0.0)
-            for end in ends:
-                receiver = cast(Connection, end)
-                execution = running[receiver]
-                job, news = execution.job, _receive(receiver)
-                if isinstance(news, str):
-                    report(job.name, news, execution.share)
-                    continue
-                if isinstance(news, float):
-                    execution.share = news
-                    report(job.name, "running", news)
-                    continue
-                del running[receiver]
-                execution.process.join()
-                error = _end(execution, news, among)
-                if error:
+            busy = {job.name for job in (*waiting, *running.values())}
+            for job in [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]:
+                waiting.remove(job)
+                order = (job.source, job.folder, dict(job.parameters), environment)
+                running[pool.submit(execute.execute, *order)] = job
+            ended, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+            for job in running.values():
+                for news in run_folder.progress(job.folder, job.name):
+                    if (job.name, news.text or news.share) not in reported:
+                        reported.add((job.name, news.text or news.share))
+                        report(job.name, news.text or "running", news.share)
+            for future in ended:
+                job = running.pop(future)
+                if error := _end(job, future, among):
                     failed[job.name] = error
                 report(job.name, "failed" if error else "done", 1.0)
+            if not ended:
+                report("", "", 0.0)
     finally:
-        for execution in running.values():
-            execution.process.terminate()
+        for future in running:
+            future.cancel()
+        for folder in {job.folder for job in running.values()}:
+            run_folder.stop(folder)
+        pool.shutdown()
     return failed
 
 
-@dataclass
-class _Running:
-    """A notebook that is being executed, and the share of its cells that are done."""
-
-    job: Job
-    staging: Staging
-    process: ForkServerProcess
-    share: float = 0.0
-
-
-def warm_up() -> None:
-    """Start what `run` needs, which takes two seconds, while its caller does something else."""
-    _server()
-
-
-def _server() -> ForkServerContext:
-    # Processes come from a server that has imported much once, not from this one, whose forks would
-    # inherit locks but not the threads that hold them.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cryutils.course.execute", "papermill"])
-    with _helpers():
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _helpers() -> Iterator[None]:
-    """Let the processes that multiprocessing starts here be quiet and leave nothing behind.
-
-    Ctrl-C reaches them as well, but this process ends them. Semaphores of a kernel that was killed
-    are removed without a warning. The socket is in a folder that goes even if this process is
-    killed.
-    """
-    in_main = threading.current_thread() is threading.main_thread()
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    warnings, folder = os.environ.get("PYTHONWARNINGS"), tempfile.tempdir
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [warnings, "ignore:resource_tracker"]))
-    tempfile.tempdir = str(scratch_dir())
-    try:
-        yield
-    finally:
-        tempfile.tempdir = folder
-        if warnings is None:
-            del os.environ["PYTHONWARNINGS"]
-        else:
-            os.environ["PYTHONWARNINGS"] = warnings
-        if interrupt is not None:
-            signal.signal(signal.SIGINT, interrupt)
-
-
-def _start(job: Job, cores: int) -> tuple[Connection, _Running]:
-    # No ProcessPoolExecutor: one worker killed, as by too little memory, breaks all of a pool.
-    context = _server()
-    receiver, sender = context.Pipe(duplex=False)
-    start = os.environ.get("CRYUTILS_START_DIR", str(Path.cwd()))
-    staging = run_folder.stage(job.folder, job.name)
-    process = context.Process(
-        target=execute.work,
-        args=(sender, job.source, staging, dict(job.parameters), start, cores, dict(os.environ)),
-    )
-    try:
-        process.start()
-    except (EOFError, ConnectionError) as error:
-        why = "the process that starts the notebooks was killed, as happens when memory runs out"
-        raise ChildProcessError(errno.ECHILD, f"{why}; the same command resumes") from error
-    # The worker holds the only other end now, so its death can be heard.
-    sender.close()
-    return receiver, _Running(job, staging, process)
-
-
-def _receive(receiver: Connection) -> float | str | execute.Outcome | None:
-    """Return the news of a worker, None where it was killed or broke."""
-    try:
-        news: float | str | execute.Outcome = receiver.recv()
-    except EOFError:
-        return None
-    return news
-
-
-def _end(
-    execution: _Running, outcome: execute.Outcome | None, among: Collection[str]
-) -> str | None:
+def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
     """Keep what an execution has made; return its error in a line, None where it has finished."""
-    job = execution.job
-    if outcome is not None and outcome.error is None:
+    staging, outcome = future.result()
+    if outcome.error is None:
         state = {
             "fingerprint": job.fingerprint.when_done().text,
             "profile": job.profile,
@@ -441,32 +401,26 @@ def _end(
             "seconds": round(outcome.seconds, 1),
             "peak_mib": round(outcome.peak_mib),
             "versions": outcome.versions,
-            "cells": outcome.cells,
         }
         try:
-            run_folder.finish(execution.staging, state, among)
+            run_folder.finish(staging, state, among)
         except InputError as error:
-            run_folder.give_up(execution.staging)
+            run_folder.give_up(staging)
             return str(error)
         return None
-    fullest = _fullest(job.folder)  # before what was written there goes
-    notebook, log = run_folder.give_up(execution.staging)
-    if outcome is None:
-        broke = execution.process.exitcode == 1  # by an error, not a signal
-        what = "broke" if broke else "was killed, as happens when memory runs out"
-        return f"its process {what}" + (f"; {log} may say why" if _has_content(log) else "")
-    for full in (errno.ENOSPC, errno.EDQUOT):  # the others would only meet it, too
-        if os.strerror(full) in str(outcome.error):
+    fullest = _fullest(job.folder)  # before the files of this execution are removed
+    notebook, log = run_folder.give_up(staging)
+    for full in (errno.ENOSPC, errno.EDQUOT):  # the others would only meet it as well
+        if os.strerror(full) in outcome.error:
             raise OSError(full, os.strerror(full), str(fullest))
-    return f"{outcome.error}" + (f" (kept as {notebook})" if notebook.is_file() else "")
-
-
-def _has_content(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+    if outcome.seconds:  # its notebook began
+        return f"{outcome.error}" + (f" (kept as {notebook})" if notebook.is_file() else "")
+    has_content = log.is_file() and log.stat().st_size > 0
+    return f"{outcome.error}" + (f"; {log} may say why" if has_content else "")
 
 
 def _fullest(folder: Path) -> Path:
-    """Return where a notebook of the run `folder` writes and least room is left."""
+    """Return the folder of those that a notebook of the run writes to with the least free space."""
     places = [
         place for place in (folder, cache_dir(), Path(tempfile.gettempdir())) if place.exists()
     ]

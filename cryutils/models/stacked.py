@@ -29,12 +29,12 @@ from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models.backend import keras as _keras
-from cryutils.models.training import MEASURES, machine, note
+from cryutils.models.training import MEASURES, machine
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AT_ONCE", "COMPILED", "DenseSettings", "Stack", "Task", "fit", "network"]
+__all__ = ["AT_ONCE", "DenseSettings", "Stack", "Task", "fit", "network"]
 
 Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]]
@@ -44,7 +44,6 @@ Monitor = Literal["loss", "accuracy"]
 STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
 AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 _BLOCK = 4096  # rows that are copied, or whose moments are taken, at once
-COMPILED = 2**31  # weights updated in a training from which XLA's some seconds of compiling pay
 BARRED = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
 
 
@@ -293,7 +292,6 @@ def fit(
             cached = path.is_file()
             arrays = cache.arrays(path, job.train)
             if not cached:
-                note(path, len(some))
                 gc.collect()  # graph, rows and weights, a gigabyte at the paper's size: a cycle
             parts.append(arrays)
             table = pd.DataFrame(arrays["history"], columns=["task", "epoch", *MEASURES])
@@ -417,10 +415,7 @@ class _Job:
 
         learned, optimizer = model.trainable_variables, model.optimizer
         optimizer.build(learned)
-        # With few rows a step, RMSprop's passes over all weights take longest; XLA makes them one.
-        updates = model.count_params() * self.steps * self.settings.epochs
-        # Autograph would take half a second to read these functions, once in each process.
-        function = partial(tf.function, autograph=False, jit_compile=updates > COMPILED)
+        function = partial(tf.function, autograph=False)  # loops and branches are TensorFlow's own
         return function(partial(run, training=True)), function(partial(run, training=False))
 
     def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:

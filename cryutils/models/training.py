@@ -12,10 +12,8 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +29,7 @@ from cryutils.models.backend import seeded
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine", "note"]
+__all__ = ["Build", "Fitted", "Settings", "batches", "fit", "machine"]
 
 TRAINING_VERSION = 4  # raise it whenever the same rows and settings give other networks
 
@@ -175,10 +173,7 @@ def fit(
             weights = {f"weights{k}": array for k, array in enumerate(model.get_weights())}
             return {"history": history, "best_epoch": np.array(best_epoch), **weights}
 
-        cached = path.is_file()
         arrays = cache.arrays(path, trained)
-        if not cached:
-            note(path)
     model.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 2)])
     history = pd.DataFrame(arrays["history"], columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
@@ -311,14 +306,3 @@ def machine() -> dict[str, Any]:
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
     }
-
-
-def note(path: Path, count: int = 1) -> None:
-    """Tell the run that this belongs to, if any, that `path` in the cache holds new networks.
-
-    Should it be stopped, `cryutils run` says how many of them its notebooks will take up.
-    """
-    place = os.environ.get("CRYUTILS_NETWORKS_FILE")
-    if place:
-        with suppress(OSError), Path(place).open("a", encoding="utf-8") as file:
-            file.write(f"{count}\t{path}\n")

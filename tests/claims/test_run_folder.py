@@ -239,7 +239,7 @@ def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(
             break
         assert process.exitcode == -signal.SIGKILL
         assert numbers(folder)["made.01_first"] in (0.5, 0.6), "whole at any time"
-        run_folder.settle(folder)
+        run_folder.finish_interrupted_moves(folder)
         ModelCard.read(folder / "models", "cry2").check("01_first.keras")
         assert run_folder.recover(folder, NOTEBOOKS) == []
         run_folder.tidy(folder)
@@ -277,34 +277,13 @@ def test_results_that_are_none_let_an_execution_fail(folder: Path) -> None:
 
 def test_one_process_at_a_time_executes_in_a_run(folder: Path) -> None:
     with (
-        run_folder.alone(folder),
+        run_folder.run_lock(folder),
         pytest.raises(InputError, match=r"quick: another `cryutils run` is at work.*--name"),
-        run_folder.alone(folder),
+        run_folder.run_lock(folder),
     ):
         pass
-    with run_folder.alone(folder):
+    with run_folder.run_lock(folder):
         assert list(folder.iterdir()) == []
-
-
-def test_only_networks_that_are_still_in_the_cache_are_kept(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, apart: Path
-) -> None:
-    from cryutils.models import training
-
-    run_folder.stage(folder, "01_first")
-    place = run_folder.networks_file(folder, "01_first")
-    training.note(apart / "a", 9)  # outside a run
-    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(place))
-    for name, count in (("a", 2), ("b", 30), ("b", 30), ("gone", 5)):
-        write(apart / name, "weights")
-        training.note(apart / name, count)
-    (apart / "gone").unlink()
-    with place.open("ab") as file:
-        file.write(b"1\xff\n\n\t\n7\t")  # cut off by a kill
-    assert run_folder.networks_cached(folder, NOTEBOOKS) == 32
-    assert run_folder.networks_cached(folder, ["02_second"]) == 0
-    finished(folder, "01_first", 0.5)
-    assert run_folder.networks_cached(folder, NOTEBOOKS) == 0
 
 
 # Damage

@@ -295,9 +295,7 @@ def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> Non
 
 
 @without_graphs()
-def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_path) -> None:
-    noted = tmp_path / "networks"
-    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
+def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     tasks = [Task(train[k:], validation) for k in range(5)]
@@ -311,22 +309,6 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch, tmp_pa
     again = stacked.fit(x, y, tasks, classes=3, settings=settings)
     assert (again.predict(4, x) == divided.predict(4, x)).all()
     assert again.history.equals(divided.history)
-    lines = [line.split("\t") for line in noted.read_text().splitlines()]
-    assert [int(count) for count, _ in lines] == [5, 2, 2, 1], "for the run, each when trained"
-    assert {path for _, path in lines} == {str(p) for p in (tmp_path / "dense").glob("*.npz")}
-
-
-def test_networks_large_enough_to_be_compiled_train_as_the_others(monkeypatch, tmp_path) -> None:
-    x, y = blobs()
-    tasks = [Task(*parts(len(x))), Task(*parts(len(x), every=3))]
-    settings = DenseSettings(units=(8,), epochs=2, dropout=0.0, batch_size=45)
-    with without_graphs():
-        plain = stacked.fit(x, y, tasks, classes=3, settings=settings)
-    monkeypatch.setattr(stacked, "COMPILED", 0)
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "compiled"))
-    compiled = stacked.fit(x, y, tasks, classes=3, settings=settings)
-    for k in range(2):
-        assert compiled.predict(k, x) == pytest.approx(plain.predict(k, x), abs=1e-5)
 
 
 @without_graphs()

@@ -244,17 +244,12 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
 # Found again
 
 
-def test_a_finished_fit_is_found_without_training(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noted = tmp_path / "networks"
-    monkeypatch.setenv("CRYUTILS_NETWORKS_FILE", str(noted))
+def test_a_finished_fit_is_found_without_training(cache: Path) -> None:
     first = trained(build=thin_network)
     (path,) = cache.iterdir()
     written = path.stat().st_mtime_ns
     assert_same(first, trained(build=thin_network))
     assert path.stat().st_mtime_ns == written
-    assert noted.read_text() == f"1\t{path}\n", "for the run, when trained"
 
 
 def test_a_damaged_fit_and_anothers_are_trained_anew(cache: Path) -> None:
