@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 $(COURSE): EXTRAS = lab
 $(COURSE): SIZE = 3.4 GB
-$(EVERYTHING): EXTRAS = app,heic,lab,openvino,test
+$(EVERYTHING): EXTRAS = app,cluster,heic,lab,openvino,test
 $(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE)
 

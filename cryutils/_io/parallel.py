@@ -1,7 +1,8 @@
-"""Work on many files: what tells one from another, and a parallel map that keeps their order.
+"""Parallel work in order: over files in threads, over folds in processes or on a Dask cluster.
 
 Walked by no notebook. `audio` and `video` spread a corpus over all cores with `thread_map` and
-key what they keep on disk by `identities`; `papers.embeddings` decodes ahead of a network.
+key what they keep on disk by `identities`; `papers.embeddings` decodes ahead of a network;
+`evaluation` spreads folds and permutations with `process_map`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import cache
 from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
-__all__ = ["Identity", "identities", "identity", "ordered_map", "prefetch", "thread_map"]
+__all__ = [
+    "Identity", "identities", "identity", "ordered_map", "prefetch", "process_map", "thread_map",
+]  # fmt: skip
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,6 +109,41 @@ def thread_map(
         for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))
+
+
+def process_map(
+    function: Callable[..., R], items: Iterable[T], *, shared: Sequence[Any], jobs: int | None
+) -> Iterator[R]:
+    """Yield function(*shared, item) in order, computed by processes.
+
+    They are those of the Dask cluster that the environment variable CRYUTILS_SCHEDULER names, or
+    else `jobs` local ones (None: one for each core). There, `shared` is sent to each worker once.
+    joblib's own Dask backend was slower with two workers than with one.
+    """
+    from joblib import Parallel, cpu_count, delayed
+
+    if address := os.environ.get("CRYUTILS_SCHEDULER"):
+        client = _client(address)
+        (sent,) = client.scatter([tuple(shared)], broadcast=True)
+        futures = client.map(_in_worker, list(items), function=function, shared=sent, pure=False)
+        yield from (future.result() for future in futures)
+    else:
+        workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
+        yield from workers(delayed(function)(*shared, item) for item in items)
+
+
+@cache
+def _client(address: str) -> Any:
+    from distributed import Client
+
+    return Client(address, set_as_default=False)
+
+
+def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) -> R:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return function(*shared, item)
 
 
 def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -339,14 +340,14 @@ def _environment(side_by_side: int) -> dict[str, str]:
     cores for processes; no number depends on how many there are.
     """
     cores = max(1, (os.cpu_count() or 1) // side_by_side)
-    here = {key: value for key, value in os.environ.items() if key.startswith("CRYUTILS_")}
+    folders = {k: v for k, v in os.environ.items() if re.fullmatch("CRYUTILS_.*_DIR", k)}
     return {
+        "CRYUTILS_START_DIR": str(Path.cwd()),
+        **folders,
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "LOKY_MAX_CPU_COUNT": os.environ.get("LOKY_MAX_CPU_COUNT", str(cores)),  # joblib
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "CRYUTILS_START_DIR": str(Path.cwd()),
-        **here,
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils._io.parallel import process_map
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_indices
 
@@ -293,17 +294,15 @@ def _answers(
             name = type(model).__name__
             raise InputError(f"{name} has no {' or '.join(ways)}; give a classifier that does")
     begun = time.perf_counter()
-    done = [_one_fold(model, X, y, fold, scores) for fold in folds[:1]]
+    done = [_one_fold(model, X, y, scores, fold) for fold in folds[:1]]
     left = (time.perf_counter() - begun) * (len(folds) - 1)
     if jobs == 1 or (jobs is None and left < _WORTH_PROCESSES_S):
-        return done + [_one_fold(model, X, y, fold, scores) for fold in folds[1:]]
-    from joblib import Parallel, cpu_count, delayed
-
-    workers = Parallel(n_jobs=jobs or cpu_count())
-    return done + workers(delayed(_one_fold)(model, X, y, fold, scores) for fold in folds[1:])
+        return done + [_one_fold(model, X, y, scores, fold) for fold in folds[1:]]
+    shared = (model, X, y, scores)
+    return done + list(process_map(_one_fold, folds[1:], shared=shared, jobs=jobs))
 
 
-def _one_fold(model: Any, X: Features, y: NDArray[np.int64], fold: Fold, scores: bool) -> Answer:
+def _one_fold(model: Any, X: Features, y: NDArray[np.int64], scores: bool, fold: Fold) -> Answer:
     from sklearn.base import clone
 
     train, test = fold

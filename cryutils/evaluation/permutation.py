@@ -11,7 +11,7 @@ infants with equally many clips (block permutation), and clips within an infant.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
@@ -194,7 +195,8 @@ def permutation_test(
     ]
     null: list[NDArray[np.float64]] = []
     with counting("Refitting", "permutations", shown=progress) as report:
-        for chunk in _in_parallel(members, y, infants, fold_of, seed, chunks, jobs):
+        shared = (members, y, infants, fold_of, seed)
+        for chunk in process_map(_one_chunk, chunks, shared=shared, jobs=jobs):
             null.extend(chunk)
             report(len(null), permutations)
     return PermutationTest(tuple(cells), observed, np.array(null), seed)
@@ -321,20 +323,3 @@ def _one_chunk(
             order = _order(infants, seed, number)
             rows.append(_scores(members, y[order], fold_of[:, order]))
     return rows
-
-
-def _in_parallel(
-    members: Sequence[tuple[Any, Features]],
-    y: NDArray[np.int64],
-    infants: NDArray[Any],
-    fold_of: NDArray[np.int64],
-    seed: int,
-    chunks: Sequence[range],
-    jobs: int | None,
-) -> Iterator[list[NDArray[np.float64]]]:
-    from joblib import Parallel, cpu_count, delayed
-
-    workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
-    return workers(
-        delayed(_one_chunk)(members, y, infants, fold_of, seed, chunk) for chunk in chunks
-    )

@@ -1,0 +1,129 @@
+"""Notebooks, folds and permutations on a Dask cluster: the same results, also after a kill.
+
+The cluster is a real one of two worker processes on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from course_of_two import WAIT, made, notebook, planned, results, tally, tiny
+
+import cryutils
+from cryutils import course, evaluation
+from cryutils._io import parallel
+from cryutils.course import cli
+from cryutils.errors import InputError
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture
+def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return made(apart, monkeypatch)
+
+
+@pytest.fixture
+def cluster(project: Path) -> Iterator[Any]:
+    """A scheduler and two workers of one thread, with the environment of `project`."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as running:
+        yield running
+
+
+def test_a_run_on_the_cluster_has_the_results_of_a_local_one(
+    cluster: Any, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in ([], ["--scheduler", cluster.scheduler_address, "--name", "cluster"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["run", *options])
+        assert not ended.value.code, capsys.readouterr().err
+    home = apart / "outputs"
+    assert results(home / "cluster") == results(home / "quick")
+    assert tally(apart) == {"01_first": 2, "02_second": 2}
+    assert not (home / "cluster" / ".running").exists()
+
+
+def test_a_worker_that_is_killed_costs_only_time(cluster: Any, project: Path, apart: Path) -> None:
+    for name in ("01_first", "02_second"):
+        notebook(project / "notebooks" / f"{name}.ipynb", *tiny(name, WAIT))
+    killed: list[psutil.Process] = []
+
+    def kill(name: str, what: str, share: float) -> None:
+        if what == "running" and share > 0.5 and not killed:  # in its cell that waits
+            worker = psutil.Process(next(iter(cluster.workers.values())).pid)
+            killed.extend([worker, *worker.children(recursive=True)])
+            for process in killed:
+                process.kill()
+            (apart / "gate").touch()
+
+    jobs = list(planned().values())
+    assert course.run(jobs, scheduler=cluster.scheduler_address, report=kill) == {}
+    assert killed
+    assert psutil.wait_procs(killed, timeout=60)[1] == []
+    assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
+
+
+def test_a_stopped_run_ends_on_the_workers_as_well(
+    cluster: Any, project: Path, apart: Path
+) -> None:
+    notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", WAIT))
+
+    def stop(name: str, what: str, share: float) -> None:
+        if name == "01_first" and share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        course.run(list(planned().values()), scheduler=cluster.scheduler_address, report=stop)
+    end = time.monotonic() + 60
+    while any("cryutils.course.execute" in " ".join(p.cmdline()) for p in notebooks_of(cluster)):
+        assert time.monotonic() < end, "a notebook goes on"
+        time.sleep(0.1)
+
+
+def notebooks_of(cluster: Any) -> list[psutil.Process]:
+    """Every process that the cluster's workers have started."""
+    workers = [psutil.Process(worker.pid) for worker in cluster.workers.values()]
+    return [child for worker in workers for child in worker.children(recursive=True)]
+
+
+def test_without_a_scheduler_a_line_says_how_to_start_one(project: Path) -> None:
+    with pytest.raises(InputError, match=r"no Dask scheduler answers; start one with") as error:
+        course.run(list(planned().values()), scheduler="tcp://127.0.0.1:1")
+    assert "\n" not in str(error.value)
+
+
+def test_permutations_and_folds_on_the_cluster_are_those_of_this_machine(
+    cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    corpus = cryutils.load("synthetic", infants=8, clips_per_infant=4, duration_s=0.5)
+    x = np.random.default_rng(0).normal(size=(len(corpus), 5))
+    cells = {"forest": (RandomForestClassifier(20, random_state=0), x)}
+
+    def scores() -> np.ndarray:
+        test = evaluation.permutation_test(
+            cells, corpus, protocol="leak_free", n_splits=4, permutations=32
+        )
+        return test.null
+
+    here = scores()
+    monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
+    np.testing.assert_array_equal(scores(), here)
+    pids = set(parallel.process_map(process_number, range(8), shared=(), jobs=None))
+    assert os.getpid() not in pids
+    parallel._client.cache_clear()
+
+
+def process_number(_: int) -> int:
+    time.sleep(0.1)
+    return os.getpid()
