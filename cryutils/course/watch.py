@@ -60,15 +60,14 @@ class _Run:
         self.seconds = {name: before.get(name, usual) for name in names}
         self.shares = dict.fromkeys(names, 0.0)
         self.ended: set[str] = set()
-        self.is_known = len(before.keys() & set(names)) == len(names)
-        self.processes, self.began_s = processes, time.monotonic()
+        self.before, self.processes, self.began_s = before, processes, time.monotonic()
 
     def hear(self, name: str, what: str, share: float) -> bool:
         """Take a report; return whether the notebook has just started."""
         is_new = what == "running" and not self.shares[name]
         if what == "kept":
-            del self.seconds[name]
-        elif what in ("running", *_ENDS):
+            del self.seconds[name]  # of this run
+        if what in ("running", *_ENDS):
             self.shares[name] = max(share, 1e-9)
         if what in _ENDS:
             self.ended.add(name)
@@ -80,7 +79,7 @@ class _Run:
         done = sum(seconds * self.shares[name] for name, seconds in self.seconds.items())
         if done > _PACE * total:
             return (time.monotonic() - self.began_s) * (total - done) / done
-        if not (self.is_known and self.seconds):
+        if not self.seconds or self.seconds.keys() - self.before.keys():
             return None
         return max(*self.seconds.values(), total / self.processes) - done / self.processes
 
