@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from io import StringIO
@@ -30,6 +31,7 @@ from cryutils.app.readings import Reading
 from cryutils.errors import InputError
 
 RULES = {
+    "cluster": r"dask (?:scheduler|worker)\b|cryutils run --scheduler\b|CRYUTILS_SCHEDULER=",
     "notebooks": r"cryutils run\b",
     "bench": r"cryutils bench\b|python benchmarks/",
     "serve": r"cryutils serve\b",
@@ -233,6 +235,40 @@ def _copy_notebooks(line: str, command: Callable[..., tuple[int, str, str]]) -> 
     for folder in re.findall(r" (\w+)/\d\d_\w+\.ipynb", line):
         assert f"cryutils notebooks {folder}" in ALL
         assert command("notebooks", folder)[0] == 0
+
+
+def test_the_lines_on_a_cluster_work_one_after_another(place: Path) -> None:
+    """With ports of the system's choice, and one short notebook in place of the course."""
+    pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    chosen = [line for line in ALL if kind(line) == "cluster"]
+    scheduler, worker, *runs = [line.replace("tcp://host:8786", "ADDRESS") for line in chosen]
+    assert (scheduler, worker) == ("dask scheduler", "dask worker ADDRESS --nthreads 1")
+    file = place / "scheduler.json"
+    here = [str(Path(sys.executable).with_name("dask"))]
+    quiet = ["--no-dashboard", "--host", "127.0.0.1"]
+    with subprocess.Popen([
+        *here, "scheduler", *quiet, "--port", "0", "--scheduler-file", str(file)
+    ]) as first, subprocess.Popen([
+        *here, "worker", "--scheduler-file", str(file), "--nthreads", "1", *quiet
+    ]) as second:  # fmt: skip
+        try:
+            from distributed import Client
+
+            while not file.is_file():
+                assert first.poll() is None
+                time.sleep(0.1)
+            with Client(scheduler_file=str(file)) as client:
+                client.wait_for_workers(1, timeout=600)
+                address = client.scheduler.address
+            for line in runs:
+                text = line.replace("ADDRESS", address)
+                text = text if re.search(r" \d\d", text) else f"{text} 02"
+                text = text.replace("cryutils", f"{sys.executable} -m cryutils.course.cli")
+                done = subprocess.run(text, shell=True, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, done.stderr
+        finally:
+            second.terminate()
+            first.terminate()
 
 
 @of_kind("papermill")

@@ -20,8 +20,11 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "Identity", "identities", "identity", "ordered_map", "prefetch", "process_map", "thread_map",
+    "SCHEDULER", "Identity", "identities", "identity", "on_cluster", "ordered_map", "prefetch",
+    "process_map", "thread_map",
 ]  # fmt: skip
+
+SCHEDULER = "CRYUTILS_SCHEDULER"  # names the variable with the address of a Dask scheduler
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -89,7 +92,8 @@ def thread_map(
 ) -> Iterator[R]:
     """Yield function(clip) in order, computed by `jobs` threads, a few ahead.
 
-    None: a thread for each core, where notebooks run side by side of this one's share. Threads,
+    None: a thread for each core, where notebooks run side by side of this one's share. On a Dask
+    cluster its workers compute, which must reach the files by the same paths. Threads,
     because decoding and transforms leave Python's lock alone, and a process would pay
     for its own imports and for sending every array back. Each matrix product keeps to its
     thread: BLAS's own threads under ours took ten times as long. `what` names the work where
@@ -102,7 +106,10 @@ def thread_map(
     if threads < 1:
         raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
 
-    results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
+    if on_cluster():
+        results = process_map(_call, clips, shared=(function,), jobs=None)
+    else:
+        results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
     shown = counting(what, "clips", shown=progress)
     with threadpool_limits(1, "blas"), shown as report:
         report(0, len(clips))
@@ -111,25 +118,34 @@ def thread_map(
             report(done, len(clips))
 
 
+def _call(function: Callable[[T], R], item: T) -> R:
+    return function(item)
+
+
 def process_map(
     function: Callable[..., R], items: Iterable[T], *, shared: Sequence[Any], jobs: int | None
 ) -> Iterator[R]:
     """Yield function(*shared, item) in order, computed by processes.
 
-    They are those of the Dask cluster that the environment variable CRYUTILS_SCHEDULER names, or
-    else `jobs` local ones (None: one for each core). There, `shared` is sent to each worker once.
-    joblib's own Dask backend was slower with two workers than with one.
+    They are `jobs` local ones (None: one for each core), or the workers of the Dask scheduler that
+    CRYUTILS_SCHEDULER names; `shared` is sent to each worker once. joblib's own Dask backend was
+    slower with two workers than with one.
     """
     from joblib import Parallel, cpu_count, delayed
 
-    if address := os.environ.get("CRYUTILS_SCHEDULER"):
-        client = _client(address)
+    if on_cluster():
+        client = _client(os.environ[SCHEDULER])
         (sent,) = client.scatter([tuple(shared)], broadcast=True)
         futures = client.map(_in_worker, list(items), function=function, shared=sent, pure=False)
         yield from (future.result() for future in futures)
     else:
         workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
         yield from workers(delayed(function)(*shared, item) for item in items)
+
+
+def on_cluster() -> bool:
+    """Return whether the work of this process is for a Dask cluster."""
+    return bool(os.environ.get(SCHEDULER))
 
 
 @cache
@@ -142,6 +158,7 @@ def _client(address: str) -> Any:
 def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) -> R:
     from threadpoolctl import threadpool_limits
 
+    os.environ.pop(SCHEDULER, None)  # a task that waits for tasks could block every worker
     with threadpool_limits(1):
         return function(*shared, item)
 

@@ -16,8 +16,8 @@ import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import chain, islice
 from math import ceil, isfinite
 from pathlib import Path
@@ -28,11 +28,13 @@ import numpy.typing as npt
 
 from cryutils import video
 from cryutils._io import cache
-from cryutils._io.parallel import identity, ordered_map, prefetch
-from cryutils._io.paths import cache_dir
+from cryutils._io.parallel import identity, on_cluster, ordered_map, prefetch, process_map
+from cryutils._io.paths import cache_dir, writing
+from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.models import backbones
+from cryutils.models.backend import keras
 from cryutils.video import faces
 
 if TYPE_CHECKING:
@@ -195,6 +197,8 @@ def embed(
         (before it starts), and as `FrameInput.frames` and `runtimes.ready` do.
     """
     clips = list(corpus)
+    if on_cluster():
+        _fill_cache_on_cluster(clips, backbone, frame_input, engine, progress=progress)
     wanted = backbone.model.input_shape[1:]
     if any(side not in (None, have) for side, have in zip(wanted, frame_input.shape, strict=True)):
         raise InputError(
@@ -221,6 +225,39 @@ def embed(
         return backbones.embeddings(
             pairs, backbone, engine=engine, calibration=frames_of_calibration, progress=progress
         )
+
+
+def _fill_cache_on_cluster(
+    clips: Sequence[Clip],
+    backbone: Backbone,
+    frame_input: FrameInput,
+    engine: str,
+    *,
+    progress: bool,
+) -> None:
+    """Embed the clips on the workers of a cluster, which share this machine's cache.
+
+    The network is a file there, which each worker loads once.
+    """
+    path = cache_dir() / "backbones" / f"{backbone.digest}.keras"
+    if not path.is_file():
+        with writing(path) as part:
+            backbone.model.save(part)
+    shared = (path, replace(backbone, model=None), frame_input, engine)
+    with counting("Embedding", "clips", shown=progress) as report:
+        for done, _ in enumerate(process_map(_embed_one, clips, shared=shared, jobs=None), 1):
+            report(done, len(clips))
+
+
+def _embed_one(
+    path: Path, about: Backbone, frame_input: FrameInput, engine: str, clip: Clip
+) -> None:
+    embed([clip], _loaded(path, about), frame_input, engine=engine)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, about: Backbone) -> Backbone:
+    return replace(about, model=keras().models.load_model(path, compile=False))
 
 
 def decoded(

@@ -17,10 +17,12 @@ import pytest
 from course_of_two import WAIT, made, notebook, planned, results, tally, tiny
 
 import cryutils
-from cryutils import course, evaluation
+from cryutils import audio, course, evaluation, video
 from cryutils._io import parallel
 from cryutils.course import cli
 from cryutils.errors import InputError
+from cryutils.models import small_cnn
+from cryutils.papers.embeddings import FrameInput, embed
 
 distributed = pytest.importorskip("distributed")
 
@@ -121,6 +123,33 @@ def test_permutations_and_folds_on_the_cluster_are_those_of_this_machine(
     np.testing.assert_array_equal(scores(), here)
     pids = set(parallel.process_map(process_number, range(8), shared=(), jobs=None))
     assert os.getpid() not in pids
+    parallel._client.cache_clear()
+
+
+def test_sounds_pictures_and_embeddings_on_the_cluster_are_those_of_this_machine(
+    cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = cryutils.load(
+        "synthetic", video=True, infants=4, clips_per_infant=2, duration_s=1.0, fps=4, size=64,
+        classes=["hungry", "tired"],
+    )  # fmt: skip
+    network, frames = small_cnn.small(size=48), FrameInput(fps=2.0, size=48, crop="centre")
+
+    def made() -> list[np.ndarray]:
+        tracks = video.crops(corpus, fps=2.0, size=32)
+        return [
+            *audio.signals(corpus, sr=8000),
+            *(track.crops for track in tracks),
+            *embed(corpus, network, frames),
+        ]
+
+    here = made()
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(apart / "shared"))
+    monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
+    cluster.get_client().run(os.environ.__setitem__, "CRYUTILS_CACHE_DIR", str(apart / "shared"))
+    for expected, there in zip(here, made(), strict=True):
+        np.testing.assert_array_equal(there, expected)
+    assert list((apart / "shared" / "backbones").glob("*.keras"))
     parallel._client.cache_clear()
 
 

@@ -1,0 +1,108 @@
+"""How much faster are two Dask workers than one, and what does a task cost beside its work?
+
+    cryutils bench workers
+
+A cluster of one worker and one of two run the same work on this machine, with empty caches: a
+permutation test of a random forest (folds), and embeddings of videos by the small backbone. The
+overhead is measured with tasks that compute for one second. Promised: two workers on two cores
+are at least 1.6 times faster than one, and the overhead is below 15 %.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+from distributed import LocalCluster
+from sklearn.ensemble import RandomForestClassifier
+
+import cryutils
+from cryutils._io import parallel
+from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation import Protocol, permutation_test
+from cryutils.models import small_cnn
+from cryutils.papers.embeddings import FrameInput, embed
+
+LEAST, MOST = 1.6, 0.15
+TASKS, PERMUTATIONS = 12, 240
+CLIPS, INFANTS, CLASSES = 76, 38, 4
+
+
+def one_second(_: int) -> None:
+    """Compute for one second of processor time."""
+    end = time.process_time() + 1
+    while time.process_time() < end:
+        pass
+
+
+def tasks() -> None:
+    """Run tasks of one second."""
+    list(parallel.process_map(one_second, range(TASKS), shared=(), jobs=None))
+
+
+def folds() -> None:
+    """Refit a forest on permuted labels."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(CLIPS) % CLASSES).astype(str)
+    corpus = SimpleNamespace(
+        labels=labels, infants=[f"infant-{clip % INFANTS}" for clip in range(CLIPS)]
+    )
+    cells = {"forest": (RandomForestClassifier(30, random_state=0), rng.normal(size=(CLIPS, 40)))}
+    permutation_test(cells, corpus, Protocol.LEAK_FREE, permutations=PERMUTATIONS, n_splits=4)
+
+
+def embeddings(videos: Corpus) -> None:
+    """Embed the frames of videos with the small backbone."""
+    embed(videos, small_cnn.small(size=64), FrameInput(fps=30.0, size=64, crop="centre"))
+
+
+def seconds(work: Callable[[], None], workers: int) -> float:
+    """Return the wall time of `work` on a new cluster that has done it once, in s."""
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        cluster.get_client() as client,
+        tempfile.TemporaryDirectory() as warm,
+        tempfile.TemporaryDirectory() as cold,
+    ):
+        os.environ[parallel.SCHEDULER] = cluster.scheduler_address
+        for folder in (warm, cold):  # imports and models are loaded the first time
+            os.environ["CRYUTILS_CACHE_DIR"] = folder
+            client.run(os.environ.__setitem__, "CRYUTILS_CACHE_DIR", folder)
+            begun = time.perf_counter()
+            work()
+            duration_s = time.perf_counter() - begun
+        parallel._client(cluster.scheduler_address).close()
+    return duration_s
+
+
+def main() -> int:
+    """Print how much faster two workers are; 1 where it is less than promised."""
+    videos = cryutils.load(
+        "synthetic", video=True, infants=12, clips_per_infant=4, duration_s=4.0, fps=30, size=96,
+        classes=["hungry", "tired"],
+    )  # fmt: skip
+    overhead = seconds(tasks, 2) / (TASKS / 2) - 1
+    print(
+        f"{TASKS} tasks of 1 s on 2 workers: {overhead:.0%} overhead (promised: below {MOST:.0%})"
+    )
+    failed = overhead >= MOST
+    for name, work in (("folds", folds), ("embeddings", partial(embeddings, videos))):
+        one_s, two_s = seconds(work, 1), seconds(work, 2)
+        ratio = one_s / two_s
+        failed |= ratio < LEAST
+        print(
+            f"{name}: 1 worker {one_s:.1f} s, 2 workers {two_s:.1f} s:"
+            f" {ratio:.2f} times faster (promised: {LEAST:g})"
+        )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
