@@ -8,23 +8,20 @@ into a corpus; notebook 01_data_and_playback walks both.
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
-import math
 import os
 import re
 import tarfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cryutils._io.download import TIMEOUT_S, Report, Unavailable, download
 from cryutils._io.paths import cache_dir, data_dir, file_digest, project_dir, room, writing
 from cryutils.errors import InputError, near_miss
-
-if TYPE_CHECKING:
-    from requests import Response, Session
 
 __all__ = [
     "AGES", "CITATION", "COMMIT", "LICENCE", "REASONS", "FileName",
@@ -33,13 +30,12 @@ __all__ = [
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 _FOLDER = "donateacry_corpus_cleaned_and_updated_data/"
-# One request, since GitHub answers 429 to an address that asks for hundreds of files. It packs an
-# archive when asked, and promises its files but not its bytes: no hash of the archive would hold,
-# so each file's sha256 in the registry is what is trusted. A tar can be unpacked while it comes.
+# One request, because GitHub answers 429 to an address that asks for hundreds of files. It packs
+# the archive on request, so the archive has no fixed hash. The registry has one for each file.
 ARCHIVE_URL = f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz"
-ARCHIVE_BYTES = 97_873_920  # unpacked; GitHub sends about 70 MB and doesn't say how many
-# For a few files the shorter way, and the way round GitHub: jsDelivr serves each file below 20 MB
-# of a commit, however large the repository; its terms ask not to be everybody's file store.
+ARCHIVE_BYTES = 70_000_000  # about; GitHub doesn't send the size
+# Faster for a few files, and used if GitHub fails. jsDelivr serves each file below 20 MB of a
+# commit, however large the repository; its terms ask not to be used as a general file store.
 MIRROR_URL = f"https://cdn.jsdelivr.net/gh/gveres/donateacry-corpus@{COMMIT}/{_FOLDER}"
 LICENCE = (
     "Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)"
@@ -48,9 +44,7 @@ CITATION = (
     "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
     f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
 )
-TIMEOUT_S = 10.0  # without a word from the host
-WAITS_S = (1.0, 3.0)  # before a busy host is asked again, unless it names a time itself
-PATIENCE_S = 5.0  # a host that names a longer one isn't asked again
+RETRIES = 1
 _FEW = 100  # files, 11 MB: asked for one by one, rather than 70 MB
 REASONS = {
     "hu": "hungry", "bu": "burping", "bp": "belly_pain", "dc": "discomfort", "ti": "tired",
@@ -62,7 +56,6 @@ AGES = {
 }  # fmt: skip
 
 Registry = dict[str, tuple[str, int]]  # sha256 and size in bytes, by "<label>/<file>"
-Report = Callable[[int, int], None]
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Two iOS files of 2015 carry a fractional time, a second uuid and a doubled extension.
@@ -163,14 +156,26 @@ def fetch(
     report: Report = lambda done, total: None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Return the folder with `files` (default: all 457), downloading what isn't there yet.
+    """Return the folder with `files` (default: all 457), downloading those that are missing.
 
-    Many come in one archive, a few one by one from a mirror; either host stands in for the other.
-    A file is kept as soon as its sha256 is right, so a stopped download goes on with the others.
-    `report(done, total)` counts bytes; `announce(line)` says which host is asked and what went
-    wrong. A host that says nothing for `TIMEOUT_S` is given up.
-    Raises InputError for a file that the registry lacks, for a cache that can't be written, and,
-    with each host's answer and both ways to get the corpus, where it can't be had.
+    Many come in one archive, a few one by one from a mirror. Each host replaces the other if it
+    fails. Only files with the registry's sha256 are kept, and an interrupted download goes on with
+    the missing files.
+
+    Parameters
+    ----------
+    files : iterable of str, optional
+        Names of the registry, "<label>/<file>".
+    report : function
+        Called as `report(done, total)` in bytes while files arrive.
+    announce : function
+        Called with a line for each host that is asked, and for each that fails.
+
+    Raises
+    ------
+    InputError
+        A file that the registry lacks, a cache that can't be written, and files that can't be
+        downloaded, with each host's answer and both remedies.
     """
     checksums = registry()
     names = list(checksums if files is None else files)
@@ -186,111 +191,56 @@ def fetch(
     if os.environ.get("CRYUTILS_OFFLINE"):
         raise InputError(f"DonateACry isn't on this machine and CRYUTILS_OFFLINE is set: {hint}.")
     root, wanted = cache_dir() / "donateacry", {name: checksums[name] for name in names}
-    if causes := _download(root, wanted, report, announce):
-        lacking = f"{len(_missing(root, wanted))} of {len(wanted)} files are missing"
-        raise InputError(f"DonateACry can't be downloaded ({causes}), {lacking}: {hint}.")
-    return root
+    hosts, causes = [(ARCHIVE_URL, _from_archive), (MIRROR_URL, _from_mirror)], []
+    missing = _missing(root, wanted)
+    for url, take in hosts if len(missing) > _FEW else hosts[::-1]:
+        host = urlsplit(url).hostname
+        announce(f"Connecting to {host}; given up after {RETRIES + 1} attempts of {TIMEOUT_S:g} s.")
+        try:
+            with room(root):
+                take(root, missing, report)
+        except Unavailable as error:
+            causes.append(str(error))
+            announce(f"{error}.")
+        if not (missing := _missing(root, missing)):
+            return root
+    lacking = f"{len(missing)} of {len(wanted)} files are missing"
+    raise InputError(f"DonateACry can't be downloaded ({'; '.join(causes)}), {lacking}: {hint}.")
 
 
-def _download(root: Path, files: Registry, report: Report, announce: Callable[[str], None]) -> str:
-    """Ask both hosts for `files` as long as they send any; return their last answers if some lack.
-
-    Everything in one thread, which Ctrl-C stops at once.
-    """
-    import requests
-
-    with room(root):  # before 70 MB are sent for nothing
-        root.mkdir(parents=True, exist_ok=True)
-    hosts = [(ARCHIVE_URL, _from_archive), (MIRROR_URL, _from_mirror)]
-    missing, before, causes = _missing(root, files), len(files) + 1, [""]
-    with requests.Session() as session:
-        while missing and len(missing) < before:
-            before, causes = len(missing), []
-            for url, contents in hosts if before > _FEW else hosts[::-1]:
-                host = urlsplit(url).hostname
-                announce(f"Connecting to {host}; given up after {TIMEOUT_S:g} s without an answer.")
-                cause = _save(root, contents(session, missing, report), missing)
-                missing = _missing(root, files)
-                if not missing:
-                    return ""
-                causes.append(f"{host}: {cause or f'it sent no {next(iter(missing))}'}")
-                announce(f"{causes[-1]}.")
-    return "; ".join(causes)
-
-
-def _save(root: Path, contents: Iterable[tuple[str, bytes]], files: Registry) -> str:
-    """Write each content whose sha256 is right; return what went wrong, if anything did."""
-    from urllib3.exceptions import HTTPError
-
-    wrong = []
+def _from_archive(root: Path, files: Registry, report: Report) -> None:
+    """Download the archive and keep those of its `files` whose sha256 is right."""
+    path, host = root / "archive.tar.gz", urlsplit(ARCHIVE_URL).hostname
     try:
-        for name, content in contents:
-            if hashlib.sha256(content).hexdigest() != files[name][0]:
-                wrong.append(name)
-                continue
-            with room(root), writing(root / name) as part:
-                part.write_bytes(content)
-    except (OSError, HTTPError, tarfile.TarError) as error:
-        return _cause(error)
-    others = f" and {len(wrong) - 1} more" if wrong[1:] else ""
-    return f"{wrong[0]}{others} with another sha256, so not kept" if wrong else ""
+        download(
+            ARCHIVE_URL, path, retries=RETRIES,
+            report=lambda done, _: report(done, max(done, ARCHIVE_BYTES)),
+        )  # fmt: skip
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = member.name.partition(_FOLDER)[2]
+                sha256, size = files.get(name, ("", -1))
+                # Name and size are the registry's, so nothing else in the archive is unpacked.
+                if member.isfile() and member.size == size:
+                    content = archive.extractfile(member).read()  # type: ignore[union-attr]
+                    if hashlib.sha256(content).hexdigest() == sha256:
+                        with writing(root / name) as part:
+                            part.write_bytes(content)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Unavailable(f"{host}: what it sent is no intact archive") from error
+    finally:
+        path.unlink(missing_ok=True)
+    if missing := _missing(root, files):
+        raise Unavailable(f"{host}: it sent no intact {min(missing)}")
 
 
-def _from_archive(session: Session, files: Registry, report: Report) -> Iterator[tuple[str, bytes]]:
-    with (
-        _answer(session, ARCHIVE_URL) as response,
-        tarfile.open(fileobj=response.raw, mode="r|gz") as archive,
-    ):
-        for member in archive:
-            report(member.offset, ARCHIVE_BYTES)
-            name = member.name.partition(_FOLDER)[2]
-            # Name and size are the registry's: whatever else an archive holds, wherever it wants
-            # to be written and however large it gets, is passed over.
-            if name in files and member.isfile() and member.size == files[name][1]:
-                yield name, archive.extractfile(member).read()  # type: ignore[union-attr]
-
-
-def _from_mirror(session: Session, files: Registry, report: Report) -> Iterator[tuple[str, bytes]]:
+def _from_mirror(root: Path, files: Registry, report: Report) -> None:
+    """Download `files` one by one, until one fails."""
     done, total = 0, sum(size for _, size in files.values())
-    for name, (_, size) in files.items():
-        with _answer(session, MIRROR_URL + name) as response:
-            yield name, response.raw.read(size + 1, decode_content=True)  # one more than is right
+    for name, (sha256, size) in files.items():
+        download(MIRROR_URL + name, root / name, sha256, retries=RETRIES)
         done += size
         report(done, total)
-
-
-def _answer(session: Session, url: str) -> Response:
-    """Return the answer from `url`, its body unread; a busy host is asked again after a while."""
-    for wait_s in (*WAITS_S, math.inf):
-        response = session.get(url, stream=True, timeout=TIMEOUT_S)
-        named_s = response.headers.get("Retry-After", "")
-        wait_s = max(wait_s, float(named_s) if named_s.isdecimal() else 0.0)
-        busy = response.status_code == 429 or response.status_code >= 500
-        if not busy or wait_s > PATIENCE_S:
-            break
-        response.close()
-        time.sleep(wait_s)
-    response.raise_for_status()
-    return response
-
-
-def _cause(error: Exception) -> str:
-    """Return in words why a host sent nothing, or nothing more."""
-    import requests
-    from urllib3.exceptions import TimeoutError as Silence
-
-    if isinstance(error, requests.HTTPError) and (answer := error.response) is not None:
-        words = f"HTTP {answer.status_code} {answer.reason}"
-        if answer.status_code != 429:
-            return words
-        wait = answer.headers.get("Retry-After", "")
-        wait = f"{wait} s" if wait.isdecimal() else "an hour"
-        return f"{words}, too much for this network's address; wait {wait} or use another network"
-    if isinstance(error, (requests.Timeout, Silence)):
-        return f"no answer within {TIMEOUT_S:g} s"
-    if isinstance(error, OSError):
-        return f"no connection ({type(error).__name__})"
-    return f"what it sent broke off or is no archive ({type(error).__name__})"
 
 
 def check(root: Path, *, report: Report = lambda done, total: None) -> list[tuple[str, str]]:

@@ -25,12 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import cache
+from cryutils._io.download import Unavailable
 from cryutils._io.paths import cache_dir, resolve
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
 from cryutils.models.backend import keras, seeded
-from cryutils.models.weights import APPLICATIONS, Unavailable, fetch, named
+from cryutils.models.weights import APPLICATIONS, fetch, named
 
 __all__ = ["Backbone", "base", "cached", "embeddings", "file_key", "head_input"]
 

@@ -12,28 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from cryutils._io.paths import cache_dir, room, weights_dir, writing
+from cryutils._io.download import download
+from cryutils._io.paths import cache_dir, weights_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
-if TYPE_CHECKING:
-    from requests import Response
-
 __all__ = [
-    "APPLICATIONS", "HOST", "TIMEOUT_S", "Application", "Unavailable", "WeightsFile", "downloaded",
-    "fetch", "named", "present", "stamp",
+    "APPLICATIONS", "HOST", "Application", "WeightsFile", "downloaded", "fetch", "named",
+    "present", "stamp",
 ]  # fmt: skip
 
 HOST = "https://storage.googleapis.com/tensorflow/keras-applications"
-TIMEOUT_S = 5.0  # for a first answer
-_SILENCE_S = 30.0  # for each next part of a file
 _SUFFIXES = (".h5", ".keras")
 
 
@@ -91,10 +83,6 @@ class WeightsFile:
     imagenet: bool
 
 
-class Unavailable(Exception):
-    """The published weights can't be had here; the message is the cause, in a few words."""
-
-
 def present() -> list[str]:
     """Return a text for each weights file that `fetch` may find on this machine, sorted.
 
@@ -137,7 +125,8 @@ def named(path: Path, application: Application, words: str) -> WeightsFile:
 def fetch(application: Application, *, progress: bool = False) -> WeightsFile:
     """Return the published file, from this machine or downloaded into `CRYUTILS_CACHE_DIR`.
 
-    Raises Unavailable where it can't be had, and InputError where what is here is damaged.
+    Raises `download.Unavailable` if it can't be downloaded. Raises InputError if the file on this
+    machine is damaged, or if the cache can't be written.
     """
     folder = weights_dir()
     if folder is not None and (path := folder / application.file).is_file():
@@ -150,7 +139,13 @@ def fetch(application: Application, *, progress: bool = False) -> WeightsFile:
                 f"{path}: damaged, its hash isn't the published one; delete that file."
             )
         return WeightsFile(path, "ImageNet", True)
-    return WeightsFile(_download(application, progress=progress), "ImageNet", True)
+    path, md5 = _downloads() / application.file, application.md5
+    with counting(path.name, "MB", shown=progress) as report:
+        download(
+            application.url, path, f"md5:{md5}" if md5 else None,
+            report=lambda done, total: report(done // 2**20, total // 2**20),
+        )  # fmt: skip
+    return WeightsFile(path, "ImageNet", True)
 
 
 def _is_published(path: Path, application: Application) -> bool:
@@ -164,49 +159,3 @@ def _keras_cache() -> Path:
 
 def _downloads() -> Path:
     return cache_dir() / "weights"
-
-
-def _download(application: Application, *, progress: bool) -> Path:
-    # Keras' own download would do, but notebooks that run at the same time write over each
-    # other's, a firewall that swallows packets holds it for minutes, and its bar stays in a cell.
-    import requests
-
-    if os.environ.get("CRYUTILS_OFFLINE"):
-        raise Unavailable("CRYUTILS_OFFLINE is set")
-    path, host = _downloads() / application.file, urlsplit(application.url).netloc
-    response = _answer(application.url)
-    if response is None:
-        raise Unavailable(f"{host} can't be reached")
-    with room(path.parent), writing(path) as part:
-        try:
-            response.raise_for_status()
-            megabytes = int(response.headers.get("Content-Length", 0)) // 2**20
-            with counting(path.name, "MB", shown=progress) as report, part.open("wb") as file:
-                for chunk in response.iter_content(2**20):
-                    file.write(chunk)
-                    report(file.tell() // 2**20, megabytes)
-        except requests.RequestException as error:
-            raise Unavailable(f"{host}: {type(error).__name__}") from error
-        if not _is_published(part, application):
-            raise Unavailable(f"what {host} sent has another hash than Keras publishes")
-    return path
-
-
-def _answer(url: str) -> Response | None:
-    """Return the host's answer, its body unread, or None if there is none within seconds.
-
-    A time-out of requests counts for each address in turn, and where a firewall swallows
-    packets a host with many would cost minutes. The thread is left behind then.
-    """
-    import requests
-
-    answers: list[Response] = []
-
-    def ask() -> None:
-        with suppress(requests.RequestException):
-            answers.append(requests.get(url, stream=True, timeout=(TIMEOUT_S, _SILENCE_S)))
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(TIMEOUT_S)
-    return answers[0] if answers else None

@@ -26,8 +26,8 @@ def test_a_machine_that_runs_these_tests_is_ready(apart: Path) -> None:
     checks = findings()
     assert set(checks) == {
         "Python", "packages", "kernel", "processor", "memory", "cache", "outputs", "DonateACry",
-        "face detector", "extra [app]", "extra [cluster]", "extra [heic]", "extra [lab]", "extra [openvino]",
-        "extra [test]",
+        "face detector", "extra [app]", "extra [cluster]", "extra [heic]", "extra [lab]",
+        "extra [openvino]", "extra [test]",
     }  # fmt: skip
     for what in ("Python", "packages", "kernel", "processor", "cache", "outputs"):
         assert checks[what].state == "ok", checks[what]

@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from cryutils._io import download
+from cryutils._io.download import Unavailable
 from cryutils.errors import InputError
 from cryutils.models import weights
-from cryutils.models.weights import Application, Unavailable, WeightsFile
+from cryutils.models.weights import Application, WeightsFile
 
 FILE = "tiny_notop.h5"
 BYTES = b"weights, or what passes for them here" * 100
@@ -132,9 +134,9 @@ def test_a_download_is_kept_and_found_again(
 
 def test_a_download_with_another_hash_is_not_kept(bare: Path, host: Path) -> None:
     (host / FILE).write_bytes(b"a page of a hotel's network")
-    with pytest.raises(Unavailable, match="another hash"):
+    with pytest.raises(Unavailable, match=f"127.0.0.1: {FILE} is damaged, its checksum is wrong"):
         weights.fetch(TINY)
-    assert not list(bare.rglob("cache/**/*.h5"))
+    assert not [path for path in bare.rglob("cache/**/*") if path.is_file()]
 
 
 @pytest.mark.parametrize("application", [TINY, UNHASHED])
@@ -142,14 +144,14 @@ def test_a_download_that_breaks_off_is_not_kept(
     bare: Path, host: Path, application: Application
 ) -> None:
     (host / "breaks off").touch()
-    with pytest.raises(Unavailable, match=r"^127\.0\.0\.1:\d+: ChunkedEncodingError$"):
+    with pytest.raises(Unavailable, match=r"^127\.0\.0\.1: the connection failed"):
         weights.fetch(application)
-    assert not list(bare.rglob("cache/**/*.h5"))
+    assert not [path for path in bare.rglob("cache/**/*") if path.is_file()]
 
 
 def test_a_file_that_the_host_lacks_cannot_be_had(host: Path) -> None:
     (host / FILE).unlink()
-    with pytest.raises(Unavailable, match="HTTPError"):
+    with pytest.raises(Unavailable, match=r"^127\.0\.0\.1: HTTP 404 "):
         weights.fetch(TINY)
 
 
@@ -160,10 +162,10 @@ def test_no_host_is_asked_when_offline(host: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
         monkeypatch.setattr(weights, "HOST", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(Unavailable, match="can't be reached"):
+        with pytest.raises(Unavailable, match=r"no answer within 0\.3 s"):
             weights.fetch(TINY)
 
 
