@@ -33,7 +33,7 @@ from PIL import Image
 
 from cryutils import claims, plots
 from cryutils._io.paths import project_dir, writing
-from cryutils.claims import coverage, scoreboard, tables
+from cryutils.claims import scoreboard, tables
 from cryutils.claims.tables import COMMONEST
 
 ROW = "table3.sleepy_hungry"  # the row of Table 3 that real recordings allow
@@ -49,10 +49,10 @@ SPLITS = {"paper": "random split", "leak_free": "leak-free"}
 
 def reference(home: Path) -> pd.DataFrame:
     """Return the scoreboard of the runs on DonateACry and at the paper's size."""
-    runs = {}
-    for folder in (home / "judged", home / "paper"):
-        results = pd.DataFrame(claims.read_results(folder / "results.json"))
-        runs[f"reference/{folder.name}"] = coverage.beside(results, folder)
+    runs = {
+        f"reference/{name}": pd.DataFrame(claims.read_results(home / name / "results.json"))
+        for name in ("judged", "paper")
+    }
     return scoreboard.board(scoreboard.entries(runs))
 
 
@@ -189,7 +189,7 @@ def named(row: Any) -> str:
 
 def score(row: Any, split: str) -> str:
     """Return a score under a split with its interval, in percent."""
-    return tables.in_percent(*(row[f"{split}{end}"] for end in ("", "_low", "_high", "_coverage")))
+    return tables.in_percent(*(row[f"{split}{end}"] for end in ("", "_low", "_high")))
 
 
 TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], Iterator[list[str]]]]] = {

@@ -1,6 +1,5 @@
 from . import arithmetic as arithmetic
 from . import article as article
-from . import coverage as coverage
 from . import ledger as ledger
 from . import notebook_page as notebook_page
 from . import report as report

@@ -8,7 +8,6 @@ links to the executed notebooks, made HTML beside them, need the run's folder.
 from __future__ import annotations
 
 import base64
-import math
 import re
 import struct
 import sys
@@ -23,7 +22,7 @@ import pandas as pd
 from cryutils import claims
 from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
-from cryutils.claims import coverage, ledger, run_folder, scoreboard
+from cryutils.claims import ledger, run_folder, scoreboard
 from cryutils.claims.tables import (
     COMMONEST,
     METRICS,
@@ -46,10 +45,7 @@ __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered
 
 
 def _read(folder: Path) -> pd.DataFrame:
-    """Return the run's results, put together again where `results.json` is missing or damaged.
-
-    With a further column, `coverage`, as `coverage.beside` adds it.
-    """
+    """Return the run's results, put together again where `results.json` is missing or damaged."""
     path = folder / "results.json"
     try:
         rows = claims.read_results(path)
@@ -58,31 +54,19 @@ def _read(folder: Path) -> pd.DataFrame:
             raise
         claims.merge(folder, run_folder.states(folder))
         rows = claims.read_results(path)
-    results = pd.DataFrame(rows, columns=list(claims.Result.__slots__))
-    return coverage.beside(results, folder)
+    return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
 
 
-def run_path(name: str, home: Path | None = None) -> Path:
-    """Return the folder of a run that `every_run` names.
-
-    Parameters
-    ----------
-    name : str
-        "reference/<run>" for one that git keeps.
-    home : Path, optional
-        The folder of the others; default: the outputs folder.
-    """
-    if name.startswith("reference/"):
-        return project_dir() / "outputs" / name
-    return (home or outputs_dir()) / name
+def run_path(name: str) -> Path:
+    """Return the folder of a run that `every_run` names."""
+    return (project_dir() / "outputs" if name.startswith("reference/") else outputs_dir()) / name
 
 
 def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
     """Return the results of each run in `home`, the outputs folder, by its name, newest first.
 
-    Columns: those of `claims.Result`, and `coverage`, how often such an interval holds the truth.
-    The results that git keeps, `reference/<run>`, come after them. A run whose results can't be
-    read is left out; `damages` names it.
+    Columns as in `claims.Result`. The results that git keeps, `reference/<run>`, come after them. A
+    run whose results can't be read is left out; `damages` names it.
     """
     results = {}
     references = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
@@ -115,10 +99,6 @@ def damages(folder: Path) -> list[str]:
             ModelCard.read(folder / "models", "ensemble")
         except InputError as error:
             lines.append(str(error))
-    try:
-        coverage.stored(folder)
-    except InputError as error:
-        lines.append(str(error))
     return lines
 
 
@@ -136,7 +116,7 @@ def write(folder: Path) -> Path:
         synthetic=_synthetic(results, tables),
         tables=tables,
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
-        judged=worded(coverage.of_verdicts(judged, {"": results})),
+        judged=worded(judged),
         table1=table1(results),
         image=_image(folder, tables),
         figures=figures,
@@ -173,7 +153,7 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
             for about in scoreboard.About
         },
         "summary": ledger.summary(judged),
-        "judged": worded(coverage.of_verdicts(judged, runs)),
+        "judged": worded(judged),
     }
 
 
@@ -192,7 +172,6 @@ def _templates() -> jinja2.Environment:
     )  # fmt: skip
     environment.filters["share"] = _share
     environment.filters["corpus"] = scoreboard.corpus_name
-    environment.filters["covers"] = coverage.words
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
     environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
@@ -358,8 +337,7 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
             printed.add_row(str(group), style="bold")
         for model, cells in models.groupby("model", sort=False):
             row = cells.iloc[0]
-            intervals = cells[["value", "low", "high", "coverage"]].to_numpy()
-            texts = [in_percent(*cell) for cell in intervals]
+            texts = [in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
             if shows_published:
                 texts.insert(0, in_percent(row.published))
             if shows_p:
@@ -369,10 +347,7 @@ def _printed(table: Table, metric: str) -> rich.table.Table:
 
 
 def print_claims(judged: pd.DataFrame) -> None:
-    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart.
-
-    judged: also as `coverage.of_verdicts` returns it.
-    """
+    """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Printed
@@ -437,16 +412,14 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
 def _judged(row: dict[str, Any], protocol: str) -> str:
     """Return a line of what was measured, and one of the verdict with its reason."""
     value, low, high = (row[f"{protocol}_{name}"] for name in ("value", "low", "high"))
-    covers = row.get(f"{protocol}_coverage", math.nan)
     if pd.isna(value) or not row["data"]:
         measured = ""
     elif row["unit"] == "share":
-        share, interval = in_percent(value, low, high), coverage.words(covers)
-        measured = f"{share} %{interval}\n"
+        measured = f"{in_percent(value, low, high)} %\n"
     elif pd.isna(low):
         measured = f"{_figure(value, row['unit'])}\n"
     else:
-        measured = f"{value:z.2f} [{low:z.2f}, {high:z.2f}]{coverage.words(covers)}\n"
+        measured = f"{value:z.2f} [{low:z.2f}, {high:z.2f}]\n"
     verdict = ledger.Judgement(row[f"{protocol}_verdict"], row[f"{protocol}_reason"])
     return f"{measured}{verdict}"
 

@@ -99,13 +99,12 @@ def board(shown: Sequence[Entry]) -> pd.DataFrame:
     """Return a row for each score in the tables of `shown`.
 
     Columns: table, data, run, group, model, metric, published, then for each of `SPLITS` its value
-    and, with `_low` and `_high` behind it, its 95 % interval, with `_coverage` how often that holds
-    the truth, where it was simulated; commonest, p_value, permutations and share_above
-    (as in `tables.Table`), n, n_infants, key (of the result) and stand_in (of the table, "" for
-    none). Shares 0-1, NaN where there is none.
+    and, with `_low` and `_high` behind it, its 95 % interval; commonest, p_value, permutations and
+    share_above (as in `tables.Table`), n, n_infants, key (of the result) and stand_in (of the
+    table, "" for none). Shares 0-1, NaN where there is none.
     """
     about = ["table", "data", "run", "group", "model", "metric", "published"]
-    ends = {"value": "", "low": "_low", "high": "_high", "coverage": "_coverage"}
+    ends = {"value": "", "low": "_low", "high": "_high"}
     scored = [f"{split}{end}" for split in SPLITS for end in ends.values()]
     rows = []
     for entry in shown:
@@ -145,10 +144,7 @@ def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = shown[shown.metric == metric]
     rows = rows.set_index(["table", "group", "model"])
     splits = {
-        heading: [
-            in_percent(*cell)
-            for cell in rows[[s, f"{s}_low", f"{s}_high", f"{s}_coverage"]].to_numpy()
-        ]
+        heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
         for s, heading in _HEADINGS.items()
     }
     texts = pd.DataFrame(

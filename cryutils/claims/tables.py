@@ -13,7 +13,6 @@ from math import nan
 import pandas as pd
 
 from cryutils import claims
-from cryutils.claims import coverage
 from cryutils.evaluation.audit import MISTAKES, Rung
 from cryutils.models.classical import BASELINES, CLASSIFIERS
 from cryutils.papers.robustness import STRESSES
@@ -72,14 +71,12 @@ class Table:
 
     `scores` has a row for each model, metric and split; models without a score in a metric are
     left out of it. Columns: group, model, metric, split, key (of the result, no split in it),
-    value, low, high, coverage (how often such an interval holds the truth, if that was simulated),
-    n, n_infants, published (the paper's figure for that metric), p_value (of the model's leak-free
-    balanced accuracy), permutations (of how many that is), commonest (the leak-free score of always
-    giving the commonest answer; where a balanced accuracy has none, 1 over the number of Table 1's
-    classes in use) and
-    share_above (how many single splits reach `published`, under the paper's protocol, over every
-    reading of the text in `papers.multiverse`); numbers are float64, shares 0-1 or
-    counts, NaN where there is none.
+    value, low, high, n, n_infants, published (the paper's figure for that metric), p_value (of the
+    model's leak-free balanced accuracy), permutations (of how many that is), commonest (the
+    leak-free score of always giving the commonest answer; where a balanced accuracy has none, 1
+    over the number of Table 1's classes in use) and share_above (how many single splits reach
+    `published`, under the paper's protocol, over every reading of the text in
+    `papers.multiverse`); numbers are float64, shares 0-1 or counts, NaN where there is none.
     `comparable`: whether the classes are the paper's, so that its figures may stand beside ours.
     `stand_in`: which class stands in for one of the paper's, "hungry for pain"; "" for none.
     """
@@ -256,7 +253,7 @@ def _scores(layout: Layout, measured: pd.DataFrame, figures: pd.Series[float]) -
     scores = scores.merge(pd.DataFrame({"metric": layout.metrics}), "cross")
     scores = scores.merge(pd.DataFrame({"split": list(layout.splits)}), "cross")
     scores["key"] = scores.model_key + "." + scores.metric
-    numbers = ["value", "low", "high", "coverage", "n", "n_infants", "permutations"]
+    numbers = ["value", "low", "high", "n", "n_infants", "permutations"]
     measured = measured.reindex(columns=["key", "split", *numbers])
     measured = measured.astype(dict.fromkeys(numbers, float))
     scores = scores.merge(measured.drop(columns="permutations"), "left")
@@ -302,15 +299,11 @@ def _by_split(results: pd.DataFrame) -> pd.DataFrame:
     return tidy.drop_duplicates(["key", "split", "data"], keep="last")
 
 
-def in_percent(value: float, low: float = nan, high: float = nan, covers: float = nan) -> str:
-    """Return a share with its interval, in percent: "26 [12, 40]", "–" for none.
-
-    covers: how often such an interval holds the truth, as in `coverage.words`.
-    """
+def in_percent(value: float, low: float = nan, high: float = nan) -> str:
+    """Return a share with its interval, in percent: "26 [12, 40]", "–" for none."""
     if pd.isna(value):
         return "–"
-    ends = f" [{100 * low:.0f}, {100 * high:.0f}]{coverage.words(covers)}"
-    interval = "" if pd.isna(low) else ends
+    interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * value:.0f}{interval}"
 
 

@@ -20,7 +20,6 @@ from .intervals import Metric as Metric
 from .intervals import auc_interval as auc_interval
 from .intervals import interval as interval
 from .intervals import mean_interval as mean_interval
-from .intervals import measured_coverage as measured_coverage
 from .intervals import paired_interval as paired_interval
 from .metrics import ClassScores as ClassScores
 from .metrics import scores as scores

@@ -11,14 +11,13 @@ bounds of parts make those of the score by MOVER, with the parts' correlations (
 2008, doi 10.1002/sim.3095). Where a score is the mean of repeats, each with folds and trainings of
 its own, what these differ by widens the bounds in the same way.
 
-In these functions `right` and `clips` are float64 (infants, parts), or (..., infants, parts) where
-many simulated corpora are worked on at once. How often such intervals hold the truth is simulated
-in `benchmarks/intervals.py`, for one result by `measured_coverage` and `auc_coverage`.
+In `combined`, `right` and `clips` are float64 (infants, parts), or (..., infants, parts) for many
+simulated corpora at once: `benchmarks/intervals.py` simulates how often the intervals cover the
+true score.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -30,8 +29,8 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices, fold_numbers
 
 __all__ = [
-    "Interval", "Metric", "auc_coverage", "auc_interval", "combined", "degrees_of_freedom",
-    "interval", "mean_interval", "measured_coverage", "paired_interval", "part_degrees", "widened",
+    "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
+    "mean_interval", "paired_interval", "part_degrees", "widened",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -41,9 +40,6 @@ Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 # and for parts in which nothing varies: halfway between clips that tell all and an infant that
 # tells once.
 _WORKING_ICC = 0.5
-# The share assumed where coverage is simulated; clips minutes apart are much alike.
-_SIMULATED_ICC = 0.3
-_AT_ONCE = 100  # simulated repeats
 _NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
 
 
@@ -550,226 +546,6 @@ def mean_interval(
     return Interval(mean, low, high, float(bounds.se), **common)  # type: ignore[arg-type]
 
 
-def measured_coverage(
-    predicted: NDArray[np.integer[Any]],
-    y: Names,
-    infants: Names,
-    *,
-    rival: NDArray[np.integer[Any]] | None = None,
-    metric: Metric = "balanced_accuracy",
-    level: float = 0.95,
-    icc: float = _SIMULATED_ICC,
-    simulations: int = 1000,
-    seed: int = 0,
-) -> float:
-    """Return how often `interval` or `paired_interval` holds the truth, at a result's own recalls.
-
-    Simulated infants have the clips of the real ones. What is predicted for a clip is drawn with
-    the shares that the result has in its class, plus one clip's worth spread evenly, so that
-    nothing is certain; an infant's shares vary around these (Dirichlet-multinomial). With a rival
-    both answers to a clip are drawn together. There are as many repeats as the result has: they
-    agree on a clip about as often as its own do, and their shares in a class lie as far apart. That
-    models are trained on one another's infants is left out.
-
-    Parameters
-    ----------
-    predicted, y, infants : as in `interval`
-    rival : ndarray of int, optional
-        Predictions of model B where the result is a difference.
-    metric, level : as in `interval`
-    icc : float
-        Correlation of two clips of one infant, above 0 and below 1.
-    simulations : int
-        Draws; 1000 give a standard error of 0.7 % at 95 %.
-    seed : int
-        The same seed gives the same figure.
-
-    Returns
-    -------
-    float
-        A share between 0 and 1; NaN where there is no interval (a class with one infant).
-
-    Raises
-    ------
-    InputError
-        Lengths differ, no such metric, or an `icc` that is no share.
-    """
-    _check_icc(icc)
-    _in_words(metric, Protocol.LEAK_FREE)
-    models = [_sample(p, y, infants) for p in (predicted, rival) if p is not None]
-    clips = _confusions(models[0]).mean(axis=0).sum(axis=-1)
-    if _lone_part(clips, metric) is not None:
-        return float("nan")
-    population = _population(models, icc)
-    expected = clips.sum(axis=0)[:, None] * population.shares
-    truth = _score(_marginals(expected, len(models)), metric)
-    group = np.unique(np.asarray(infants), return_inverse=True)[1]
-    repeats = [len(model.predicted) for model in models]
-    rng, hits, at_once = np.random.default_rng(seed), 0, max(1, _AT_ONCE // max(repeats))
-    for start in range(0, simulations, at_once):
-        shape = (min(at_once, simulations - start), max(repeats))
-        counts = _drawn(population, group, models[0].truth, shape, icc, rng)
-        tables = _marginals(counts, len(models))
-        tables = [table[:, :n] for table, n in zip(tables, repeats, strict=True)]
-        _, low, high, _ = _ends(tables, metric, level)
-        hits += int(np.sum((low <= truth + 1e-12) & (truth - 1e-12 <= high)))
-    return hits / simulations
-
-
-def _check_icc(icc: float) -> None:
-    if not 0 < icc < 1:
-        raise InputError(f"icc={icc} is no share; use one above 0 and below 1, such as 0.3")
-
-
-class _Population(NamedTuple):
-    """What answers to clips of each class are drawn from, and how alike repeats are.
-
-    With two models an answer is a pair, A's times the number of kinds plus B's. shares: float64
-    (classes, answers), each row sums to 1. apart: (classes,), the correlation of two clips of
-    different infants in a repeat, for one training may answer "hungry" more often than the next.
-    steady: (classes,), how often a clip is looked at as in the other repeats, not anew.
-    """
-
-    shares: Array
-    apart: Array
-    steady: Array
-
-
-def _population(models: Sequence[_Sample], icc: float) -> _Population:
-    """Return the population that answers like the models' come from, by the method of moments.
-
-    Two repeats that look at a clip anew differ on it (1 - icc) times as often as two answers to
-    clips of different infants do. What their shares vary by, beyond what single clips explain,
-    is the trainings'. One repeat tells nothing of others, so there these are alike.
-    """
-    repeats = max(len(model.predicted) for model in models)
-    kinds, answers = 1, np.zeros((repeats, len(models[0].truth)), dtype=np.int64)
-    for model in models:
-        rows = model.predicted[np.arange(repeats) % len(model.predicted)]
-        kinds, answers = kinds * (len(model.names) + 1), answers * (len(model.names) + 1) + rows
-    shares, apart, steady = [], [], []
-    for k in range(len(models[0].names)):
-        answered = answers[:, models[0].truth == k, None] == np.arange(kinds)
-        of_clip = answered.mean(axis=0)
-        n = len(of_clip)
-        share = (of_clip.sum(axis=0) + 1 / kinds) / (n + 1)
-        spread = 1 - np.sum(share**2)
-        differ = np.sum(of_clip * (1 - of_clip)) / n * repeats / max(repeats - 1, 1)
-        among = answered.mean(axis=1).var(axis=0, ddof=min(repeats - 1, 1)).sum()
-        shares.append(share)
-        apart.append(np.clip((among - differ / n) / spread, 1e-9, 0.9))
-        steady.append(np.sqrt(max(0.0, 1 - differ / spread / (1 - icc))))
-    return _Population(np.array(shares), np.array(apart), np.array(steady))
-
-
-def _drawn(
-    population: _Population,
-    group: NDArray[np.int64],
-    truth: NDArray[np.int64],
-    shape: tuple[int, int],
-    icc: float,
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Return drawn answers by kind, int64 (corpora, repeats, infants, classes, answers).
-
-    group, truth: each clip's infant and class. An infant's shares in two repeats are as alike as
-    the repeats' own are: a gamma variable is the sum of two, and all repeats have one of them.
-    """
-    classes, kinds = population.shares.shape
-    cells, cell = np.unique(group * classes + truth, return_inverse=True)
-    even = population.shares * ((1 - population.apart) / population.apart)[:, None]
-    means = rng.standard_gamma(even, (*shape, classes, kinds)) + 1e-300
-    means /= means.sum(axis=-1, keepdims=True)
-    concentration = (1 - icc) / icc * means[:, :, cells % classes]
-    alike = concentration.min(axis=1, keepdims=True)
-    weights = rng.standard_gamma(alike) + rng.standard_gamma(concentration - alike) + 1e-300
-    limits = weights.cumsum(axis=-1)
-    limits /= limits[..., -1:]
-    again = rng.random((*shape, len(truth))) < population.steady[truth]
-    place = np.where(again, rng.random((shape[0], 1, len(truth))), rng.random(again.shape))
-    answers = (place[..., None] > limits[:, :, cell]).sum(axis=-1)
-    sizes = (*shape, int(group.max()) + 1, classes, kinds)
-    row = np.arange(shape[0] * shape[1])[:, None] * sizes[2] + group
-    index = (row * classes + truth) * kinds + answers.reshape(len(row), -1)
-    return np.bincount(index.ravel(), minlength=int(np.prod(sizes))).reshape(sizes)
-
-
-def _marginals(counts: NDArray[Any], models: int) -> list[Array]:
-    """Return the counts of A's answers, and of B's where there is one, from those of pairs."""
-    if models == 1:
-        return [counts]
-    kinds = math.isqrt(counts.shape[-1])
-    pairs = counts.reshape(*counts.shape[:-1], kinds, kinds)
-    return [pairs.sum(axis=-1), pairs.sum(axis=-2)]
-
-
-def auc_coverage(
-    probabilities: NDArray[np.floating[Any]],
-    y: Names,
-    infants: Names,
-    folds: Sequence[Sequence[Fold]] | None = None,
-    *,
-    level: float = 0.95,
-    icc: float = _SIMULATED_ICC,
-    simulations: int = 1000,
-    seed: int = 0,
-) -> float:
-    """Return how often `auc_interval` holds the truth, at a result's own areas.
-
-    Simulated infants have the clips of the real ones, in the same folds. A clip's score for a
-    class is normal, and higher in clips of that class by as much as makes its area, plus one clip
-    that is ranked by chance (two normal variables d standard deviations apart are ranked right
-    with probability Φ(d / √2)); so the truth is known, and nothing is tied. An infant's clips
-    of a class share `icc` of the variance; repeats are correlated as the result's ranks are. A clip
-    without an answer has one here. That trainings differ in their areas is left out.
-
-    Parameters
-    ----------
-    probabilities, y, infants, folds, level : as in `auc_interval`
-    icc, simulations, seed : as in `measured_coverage`
-
-    Returns
-    -------
-    float
-        As of `measured_coverage`.
-
-    Raises
-    ------
-    InputError
-        As `auc_interval` does, or an `icc` that is no share.
-    """
-    from scipy.stats import norm, rankdata
-
-    _check_icc(icc)
-    rows = np.asarray(probabilities, dtype=np.float64)
-    rows = rows[None] if rows.ndim == 2 else rows
-    if auc_interval(rows, y, infants, folds, level=level).low is None:
-        return float("nan")
-    sample = _sample(rows.argmax(axis=-1), y, infants)
-    truth, classes = sample.truth, len(sample.names)
-    fold = _fold_numbers(rows, folds)
-    shares = np.array([_ranked(rows[..., k], sample, k, fold)[0] for k in range(classes)])
-    size = np.bincount(truth)
-    areas = (shares * size + 0.5) / (size + 1)
-    ranks = rankdata(np.nan_to_num(rows, nan=1 / classes), axis=1) - (len(truth) + 1) / 2
-    common = np.mean(ranks.mean(axis=0) ** 2) / max(np.mean(ranks**2), _NOTHING)
-    alike = (len(rows) * common - 1) / (len(rows) - 1) if len(rows) > 1 else 1.0
-    group = np.unique(np.asarray(infants), return_inverse=True)[1]
-    parts = np.sqrt(np.clip([icc, alike - icc, 1 - max(alike, icc)], 0, 1))
-    raised = math.sqrt(2) * norm.ppf(areas)[truth]
-    rng, hits = np.random.default_rng(seed), 0
-    for _ in range(simulations):
-        of_infant = rng.standard_normal((group.max() + 1, classes, classes))[group, truth]
-        of_clip, of_repeat = rng.standard_normal(rows.shape[1:]), rng.standard_normal(rows.shape)
-        drawn = parts[0] * of_infant + parts[1] * of_clip + parts[2] * of_repeat
-        # Probabilities sum to 1: with two classes, each is the other's reverse.
-        drawn = (drawn - drawn.mean(axis=-1, keepdims=True)) * math.sqrt(classes / (classes - 1))
-        drawn[:, np.arange(len(truth)), truth] += raised
-        score = auc_interval(drawn, truth, infants, folds, level=level)
-        hits += score.low <= areas.mean() <= score.high  # type: ignore[operator]
-    return hits / simulations
-
-
 _WORDS: dict[str, str] = {
     "balanced_accuracy": "expected balanced accuracy",
     "accuracy": "expected accuracy at these class shares",
@@ -852,11 +628,13 @@ def _score(confusions: Sequence[Array], metric: Metric) -> Array:
 
 
 def _bounds(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
-    """Return A's score, or A's less B's, with its interval, from (..., infants, classes, ...)."""
+    """Return A's score, or A's less B's, with its interval over infants.
+
+    confusions: float64 (infants, classes, classes + 1) of each model, means over its repeats.
+    """
     pairs = [_parts(table, metric) for table in confusions]
     right, clips = (np.concatenate(part, axis=-1) for part in zip(*pairs, strict=True))
-    of_truth = confusions[0].sum(axis=-1)  # an infant whose clips are called so tells no recall
-    truth = of_truth.reshape(-1, *of_truth.shape[-2:])[0]
+    truth = confusions[0].sum(axis=-1)  # an infant whose clips are called so tells no recall
     df = part_degrees(truth.sum(axis=-1, keepdims=True) if metric == "accuracy" else truth)
     parts = pairs[0][0].shape[-1]
     weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
@@ -865,45 +643,28 @@ def _bounds(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds
     )
 
 
-def _lone_part(clips: Array, metric: Metric) -> int | None:
-    """Return the first part of clips (infants, classes) that is of fewer than two infants."""
-    parts = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
-    lone = np.flatnonzero((parts > 0).sum(axis=0) < 2)
-    return int(lone[0]) if len(lone) else None
-
-
 def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
-    """Return A's score, or A's less B's, with its interval."""
+    """Return A's score, or A's less B's, averaged over repeats, with its interval."""
     _check_level(level)
     tables = [_confusions(sample) for sample in (a, b) if sample is not None]
+    means = [table.mean(axis=0) for table in tables]
     clips = tables[0][0].sum(axis=-1)
+    clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
     n, n_infants = len(a.truth), len(clips)
-    lone = _lone_part(clips, metric)
-    if lone is not None:
-        which = "all clips come" if metric == "accuracy" else f"class {a.names[lone]!r} comes"
+    lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
+    if len(lone):
+        which = "all clips come" if metric == "accuracy" else f"class {a.names[lone[0]]!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        score = float(_score([table.mean(axis=0).sum(axis=0) for table in tables], metric))
+        score = float(_score([table.sum(axis=0) for table in means], metric))
         return Interval(score, None, None, None, n, n_infants, level, words, reason)
-    score, low, high, se = map(float, _ends(tables, metric, level))
-    return Interval(score, low, high, se, n, n_infants, level, words)
-
-
-def _ends(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
-    """Return A's score, or A's less B's, with its interval, also over repeats.
-
-    From confusions (..., repeats, infants, classes, classes + 1), the mean over repeats of which is
-    scored.
-    """
-    bounds = _bounds([table.mean(axis=-4) for table in confusions], metric, level)
-    alone = [_score([table.sum(axis=-3)], metric) for table in confusions]
+    alone = [_score([table.sum(axis=1)], metric) for table in tables]
     if len(alone) == 2 and alone[0].shape == alone[1].shape:  # one difference a repeat
         alone = [alone[0] - alone[1]]
-    clips = confusions[0].sum(axis=-1)
-    clips = clips.reshape(-1, *clips.shape[-2:])[0]
-    df = part_degrees(clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips).min()
-    limits = (-1.0, 1.0) if len(confusions) == 2 else (0.0, 1.0)
-    low, high = widened(bounds, alone, df=df, level=level, limits=limits)
-    return bounds._replace(low=low, high=high)
+    bounds = _bounds(means, metric, level)
+    limits = (0.0, 1.0) if b is None else (-1.0, 1.0)
+    ends = widened(bounds, alone, df=part_degrees(clips).min(), level=level, limits=limits)
+    score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
+    return Interval(score, low, high, se, n, n_infants, level, words)
 
 
 def _check_level(level: float) -> None:

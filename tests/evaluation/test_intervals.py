@@ -18,7 +18,6 @@ from cryutils.evaluation.intervals import (
     degrees_of_freedom,
     interval,
     mean_interval,
-    measured_coverage,
     paired_interval,
     part_degrees,
     widened,
@@ -337,48 +336,77 @@ def first_right(truth: np.ndarray, recalls: list[float]) -> np.ndarray:
 DONORS = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
 
 
+def parts(tables: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Return right answers and clips of all models' parts, from (models, ..., truth, answer)."""
+    right, clips = np.diagonal(tables, axis1=-2, axis2=-1), tables.sum(axis=-1)
+    if metric == "macro_f1":
+        clips = clips + tables.sum(axis=-2) - right
+    if metric == "accuracy":
+        right, clips = (part.sum(axis=-1, keepdims=True) for part in (right, clips))
+    return np.concatenate(right, axis=-1), np.concatenate(clips, axis=-1)
+
+
+def drawn(
+    models: list[np.ndarray], truth: np.ndarray, infants: list[str], corpora: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return expected answers (models, truth, answer), and each model's (corpora, clips).
+
+    An infant's shares of answers to a class vary around those of the models (Dirichlet), as much as
+    a correlation of 0.3 between its clips. Each class has one clip more, spread evenly.
+    """
+    classes, whose = len(np.unique(truth)), np.unique(infants, return_inverse=True)[1]
+    shape = [classes] * len(models)
+    counts = np.zeros((classes, np.prod(shape)))
+    np.add.at(counts, (truth, np.ravel_multi_index(models, shape)), 1)
+    size = counts.sum(axis=1, keepdims=True)
+    shares = (counts + 1 / counts.shape[1]) / (size + 1)
+    expected = (size * shares).reshape(classes, *shape)
+    each = [expected] if len(models) == 1 else [expected.sum(axis=2), expected.sum(axis=1)]
+    rng = np.random.default_rng(0)
+    weights = rng.gamma(0.7 / 0.3 * shares, size=(corpora, whose.max() + 1, *shares.shape)) + 1e-300
+    limits = (weights / weights.sum(axis=-1, keepdims=True)).cumsum(axis=-1)[:, whose, truth, :-1]
+    answers = (rng.random((corpora, len(truth), 1)) > limits).sum(axis=-1)
+    return np.stack(each), list(np.unravel_index(answers, shape))
+
+
+def coverage(
+    models: list[np.ndarray], truth: np.ndarray, infants: list[str], metric: Metric, corpora: int
+) -> float:
+    """Return how often the interval of a model, or of a difference, covers the true score."""
+    expected, answers = drawn(models, truth, infants, corpora)
+    whose, classes = np.unique(infants, return_inverse=True)[1], len(expected[0])
+    tables = np.zeros((len(models), corpora, whose.max() + 1, classes, classes))
+    for table, rows in zip(tables, answers, strict=True):
+        np.add.at(table, (np.arange(corpora)[:, None], whose, truth, rows), 1)
+    n = tables[0, 0].sum(axis=-1)
+    df = part_degrees(n.sum(axis=-1, keepdims=True) if metric == "accuracy" else n)
+    weights = np.repeat([1 / len(df), -1 / len(df)][: len(models)], len(df))
+    f1 = metric == "macro_f1"
+    bounds = combined(
+        *parts(tables, metric), weights, df=np.tile(df, len(models)), level=0.95, f1=f1
+    )
+    scored = interval if len(models) == 1 else paired_interval
+    first = scored(*(rows[0] for rows in answers), truth, infants, metric=metric)
+    assert (bounds.low[0], bounds.high[0]) == pytest.approx((first.low, first.high))
+    share = np.divide(*parts(expected, metric))
+    score = np.sum(weights * (2 * share / (1 + share) if f1 else share))
+    return float(np.mean((bounds.low <= score + 1e-12) & (score - 1e-12 <= bounds.high)))
+
+
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "accuracy", "macro_f1"])
 @pytest.mark.parametrize("recalls", [[0.97] * 4, [0, 0, 0.04, 0.9], [1, 1, 1, 1]])
 def test_it_covers_at_recalls_near_0_and_1(recalls: list[float], metric: Metric) -> None:
     truth, infants = structure(DONORS)
-    predicted = first_right(truth, recalls)
-    share = measured_coverage(predicted, truth, infants, metric=metric, simulations=400)
-    assert share >= 0.93
-    rival = first_right(truth, [0.5] * 4)
-    options = {"rival": rival, "metric": metric, "simulations": 400}
-    assert measured_coverage(predicted, truth, infants, **options) >= 0.93  # type: ignore[arg-type]
+    predicted, rival = first_right(truth, recalls), first_right(truth, [0.5] * 4)
+    for models in ([predicted], [predicted, rival]):
+        assert coverage(models, truth, infants, metric, corpora=400) >= 0.93
 
 
 def test_with_many_infants_it_covers_what_it_promises() -> None:
     truth, infants = structure([[4] * 100] * 2)
     predicted = first_right(truth, [0.6, 0.7])
-    assert 0.93 <= measured_coverage(predicted, truth, infants, simulations=2000) <= 0.97
-    few = [measured_coverage(predicted, truth, infants, simulations=100) for _ in range(2)]
-    assert few[0] == few[1]
-
-
-def test_coverage_agrees_with_intervals_of_simulated_predictions() -> None:
-    truth, infants = structure([[3, 3, 2, 1], [2, 2, 2, 6]])
-    predicted = first_right(truth, [0.6, 0.6])
-    expected = measured_coverage(predicted, truth, infants, icc=0.5, simulations=4000)
-    recalls = [(np.sum((truth == predicted) & (truth == k)) + 1 / 3) / (np.sum(truth == k) + 1)
-               for k in (0, 1)]  # fmt: skip
-    rng, held = np.random.default_rng(5), []
-    group = np.unique(infants, return_inverse=True)[1]
-    for _ in range(600):
-        share = np.array([rng.beta(p, 1 - p, 8) for p in recalls])[truth, group]  # icc 1 / (1 + 1)
-        result = interval(np.where(rng.random(len(truth)) < share, truth, 9), truth, infants)
-        held.append(result.low <= np.mean(recalls) <= result.high)  # type: ignore[operator]
-    assert np.mean(held) == pytest.approx(expected, abs=4 * np.sqrt(0.05 * 0.95 / 600))
-
-
-def test_coverage_of_an_interval_that_does_not_exist_is_nan() -> None:
-    truth, infants = structure([[4, 4], [4]])
-    assert np.isnan(measured_coverage(truth, truth, infants))
-    with pytest.raises(InputError, match="icc=1"):
-        measured_coverage(truth, truth, infants, icc=1)
-    with pytest.raises(InputError, match="Did you mean accuracy"):
-        measured_coverage(truth, truth, infants, metric="acuracy")  # type: ignore[arg-type]
+    share = coverage([predicted], truth, infants, "balanced_accuracy", corpora=2000)
+    assert 0.93 <= share <= 0.97
 
 
 def test_an_interval_is_written_with_its_bounds_or_the_reason_for_none() -> None:

@@ -13,9 +13,9 @@ import pytest
 from graphs import without_graphs
 from sizes import large
 from sklearn.metrics import accuracy_score
+from stored_answers import answers
 
 from cryutils import claims, evaluation
-from cryutils.claims import coverage
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
@@ -372,7 +372,7 @@ def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
     areas = results[results.index.get_level_values("key").str.endswith(".roc_auc")]
     by_key = dict(iter(scores.predictions().groupby(["key", "protocol"])))
     for (key, protocol), area in areas.items():
-        a = coverage.Answers.of(by_key[key.removesuffix(".roc_auc"), protocol])
+        a = answers(by_key[key.removesuffix(".roc_auc"), protocol])
         again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         assert again.value == pytest.approx(area), key
     assert len(areas)
