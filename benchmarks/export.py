@@ -121,7 +121,7 @@ def submodel(
         for k in range(len(divisions)):
             model = autoencoders.keras_classifier(parts.autoencoders, k, dnn, k, hearing.shape)
             history = dnn.history[dnn.history.task == k]
-            fits.append(Fitted(model.get_weights(), history, int(dnn.best_epoch[k]), model))
+            fits.append(Fitted(model, history, int(dnn.best_epoch[k])))
     return CrossFit(np.stack(answers), fits, folds, classes, stopping), examples
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import json
-from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -81,26 +79,3 @@ def test_a_package_gives_what_its_stub_says_and_every_module(package: str) -> No
 
 
 # A name says what a thing is, not what happened to it.
-NO_NAMES = {"found", "given", "told", "own", "one", "kept", "known", "said", "seen", "there"}
-
-
-def bound(path: Path) -> Iterator[str]:
-    """Yield the names that a module or a notebook's code binds."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-        lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
-        text = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
-                yield name
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-                yield name
-
-
-@pytest.mark.parametrize("folder", ["cryutils", "benchmarks", "tools", "tests", "notebooks"])
-def test_names_say_what_a_thing_is(folder: str) -> None:
-    paths = [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).glob("*.ipynb")]
-    assert paths
-    assert not {f"{path.name}: {name}" for path in paths for name in NO_NAMES & {*bound(path)}}

@@ -355,15 +355,6 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 # Licence, citation, automation
 
 
-def test_licence_is_mit_and_names_no_people() -> None:
-    text = (ROOT / "LICENSE").read_text()
-    assert text.startswith("MIT License\n")
-    assert "Copyright (c) 2026 the cryutils authors" in text
-    assert "Permission is hereby granted, free of charge" in text
-    assert 'THE SOFTWARE IS PROVIDED "AS IS"' in text
-    assert pyproject()["project"]["license"] == "MIT"
-
-
 def test_citation_has_what_its_format_requires() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= set(citation)

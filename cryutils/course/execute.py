@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from cryutils.claims.run_folder import Staging, networks_file
-from cryutils.course import kernel
 from cryutils.course.fingerprint import versions
 from cryutils.errors import InputError
 
@@ -68,8 +67,6 @@ def work(
 
     try:
         news = _prepare_kernel(staging, start, cores)
-        if kernel.FORKED:
-            kernel.prepare(leave=sender.close)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         outcome = execute(source, staging, values, news, send)
     except OSError as error:  # a full disk

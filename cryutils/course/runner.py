@@ -31,7 +31,7 @@ from cryutils import claims
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve, scratch_dir
 from cryutils.claims import run_folder
 from cryutils.claims.run_folder import Staging
-from cryutils.course import execute, fingerprint, kernel, parameters
+from cryutils.course import execute, fingerprint, parameters
 from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
@@ -368,8 +368,7 @@ def _server() -> ForkServerContext:
     # Processes come from a server that has imported much once, not from this one, whose forks would
     # inherit locks but not the threads that hold them.
     context = multiprocessing.get_context("forkserver")
-    alone = ["cryutils.course.execute", "papermill"]  # without what kernels need
-    context.set_forkserver_preload(["cryutils.course._preload"] if kernel.FORKED else alone)
+    context.set_forkserver_preload(["cryutils.course.execute", "papermill"])
     with _helpers():
         forkserver.ensure_running()
     return context

@@ -6,7 +6,6 @@ exports a network asks here, inside the function that needs it.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import os
@@ -34,28 +33,12 @@ def keras() -> Any:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         # oneDNN's own pool never gives back what the largest network took.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-        with quiet_stderr(), _uncollected():
+        with quiet_stderr():
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
         # A fold's network is a new one, which TensorFlow takes for a function traced again.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return importlib.import_module("keras")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Spare the garbage collector what is made here, which stays: 670,000 objects.
-
-    It would walk them time and again: 0.8 s of the import's 4.5, and as much in a notebook.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if collecting:
-            gc.enable()
 
 
 @contextmanager

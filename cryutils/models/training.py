@@ -8,7 +8,6 @@ was killed is repeated and ends the same. Finished ones are kept by all that sha
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import platform
@@ -18,7 +17,6 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +39,6 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
 _BATCH = 256  # rows answered at once
-# By the function that built it and its architecture; forgotten with that function.
-_NETWORKS: WeakKeyDictionary[Callable[..., Any], dict[str, Any]] = WeakKeyDictionary()
 _NAMING = {"name", "keras_history", "input_layers", "output_layers"}  # where Keras names layers
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -101,38 +97,29 @@ Build = Callable[[Settings], Any]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network: its weights at the best epoch, and how it came to them.
+    """A trained network, and how its training went.
 
     Attributes
     ----------
-    weights : list of ndarray
-        As Keras' `get_weights` gives them.
+    model : keras.Model
+        With the weights of the best epoch.
     history : pandas.DataFrame
         A row an epoch, with epoch (from 1), loss, accuracy, val_loss, val_accuracy; the first two
         are measured during the epoch, with dropout and augmentation at work, and each class weighs
         the same as the settings say.
     best_epoch : int
         From 1.
-    network : keras.Model
-        Which other fits may share.
     """
 
-    weights: list[Array] = field(repr=False)
+    model: Any = field(repr=False)
     history: pd.DataFrame = field(repr=False)
     best_epoch: int
-    network: Any = field(repr=False)
-
-    @property
-    def model(self) -> Any:
-        """The Keras model with these weights, until another fit that shares it is asked."""
-        self.network.set_weights(self.weights)
-        return self.network
 
     def predict(self, x: Array) -> npt.NDArray[np.float32]:
         """Return the probabilities of examples `x` (rows, ...), float32 (rows, classes)."""
-        model = self.model
-        parts = [model.predict_on_batch(x[i : i + _BATCH]) for i in range(0, len(x), _BATCH)]
-        return np.concatenate(parts or [np.zeros((0, model.output_shape[-1]), np.float32)])
+        batches = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
+        parts = [self.model.predict_on_batch(batch) for batch in batches]
+        return np.concatenate(parts or [np.zeros((0, self.model.output_shape[-1]), np.float32)])
 
 
 def fit(
@@ -145,10 +132,6 @@ def fit(
     settings: Settings | None = None,
 ) -> Fitted:
     """Return the network of `build`, trained on the rows `train` until `validation` says stop.
-
-    Keras writes a graph for every new model, which takes longer than training it on a hundred
-    clips. So fits of one `build` share its network: each starts from fresh weights, optimiser and
-    random states, and ends as a new network would.
 
     Parameters
     ----------
@@ -175,13 +158,12 @@ def fit(
     settings = settings or Settings()
     y, train, validation = np.asarray(y), np.asarray(train), np.asarray(validation)
     with seeded(settings.seed):
-        fresh = build(settings)
-        _check(fresh, x, y, train, validation)
-        cry2.adapt(fresh, x[train])
-        architecture = _architecture(fresh)
-        network = _shared(build, fresh, architecture)
+        model = build(settings)
+        _check(model, x, y, train, validation)
+        cry2.adapt(model, x[train])
+        start = [cache.key(weight) for weight in model.get_weights()]
         key = cache.key(
-            TRAINING_VERSION, [architecture, [cache.key(weight) for weight in fresh.get_weights()]],
+            TRAINING_VERSION, [_architecture(model), start],
             asdict(settings), machine(),
             {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
             x[train], y[train], x[validation], y[validation],
@@ -189,20 +171,18 @@ def fit(
         path = cache_dir() / "training" / f"{key}.npz"
 
         def trained() -> dict[str, Array]:
-            if network is not fresh:
-                _restart(network, fresh)
-            history, best_epoch = _train(network, x, y, train, validation, settings)
-            weights = {f"weights{k}": array for k, array in enumerate(network.get_weights())}
+            history, best_epoch = _train(model, x, y, train, validation, settings)
+            weights = {f"weights{k}": array for k, array in enumerate(model.get_weights())}
             return {"history": history, "best_epoch": np.array(best_epoch), **weights}
 
         cached = path.is_file()
         arrays = cache.arrays(path, trained)
         if not cached:
             note(path)
-    weights = [arrays[f"weights{k}"] for k in range(len(arrays) - 2)]
+    model.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 2)])
     history = pd.DataFrame(arrays["history"], columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
-    return Fitted(weights, history, int(arrays["best_epoch"]), network)
+    return Fitted(model, history, int(arrays["best_epoch"]))
 
 
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
@@ -268,28 +248,6 @@ def _train(
         verbose=0,
     ).history
     return np.array([history[name] for name in MEASURES]).T, stopping.best_epoch + 1
-
-
-def _shared(build: Build, fresh: Any, architecture: Any) -> Any:
-    """Return the network of former fits of `build` with this architecture, or else `fresh`.
-
-    A learning rate that is a number may differ: it is a variable of the optimiser.
-    """
-    alike = copy.deepcopy(architecture)
-    optimiser = alike["compile_config"]["optimizer"]["config"]
-    if isinstance(optimiser.get("learning_rate"), float):
-        del optimiser["learning_rate"]
-    return _NETWORKS.setdefault(build, {}).setdefault(json.dumps(alike), fresh)
-
-
-def _restart(network: Any, fresh: Any) -> None:
-    """Give `network` the weights, random states and optimiser of a model that was just built."""
-    for model in (network, fresh):
-        model.optimizer.build(model.trainable_variables)
-    pairs = [(network, fresh), (network.optimizer, fresh.optimizer)]
-    for old, new in pairs:
-        for variable, start in zip(old.variables, new.variables, strict=True):
-            variable.assign(start)
 
 
 def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices) -> None:

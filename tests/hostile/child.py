@@ -40,7 +40,6 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
     readings = {"probe": probe, "read": read, "frames": frames, "track": track}
     readings["predict"] = predicting(run)
     limits = {reading: limit_s(call, Path(seeds)) for reading, call in readings.items()}
-    gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
             if number % int(parts) != int(part):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,18 +59,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Wait for a cell's output as long as for the cell; nbval gives up after five seconds."""
     if hasattr(item, "output_timeout"):
         item.output_timeout = HANG_S
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let a kernel be as nice as this process: it has a session of its own.
-
-    Linux shares the cores out among sessions first, whatever the niceness of those in them.
-    """
-    if item.name == "Cell 0":
-        pid = item.parent.kernel.km.provisioner.pid  # type: ignore[union-attr]
-        with suppress(OSError):
-            Path(f"/proc/{pid}/autogroup").write_text(str(os.nice(0)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
