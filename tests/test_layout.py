@@ -1,4 +1,4 @@
-"""The library's layout: which package may import which, no modules one another; and its names."""
+"""The library's layout: which package may import which, and no circles."""
 
 from __future__ import annotations
 
@@ -76,6 +76,3 @@ def test_a_package_gives_what_its_stub_says_and_every_module(package: str) -> No
     assert {name for name in inside if not name.startswith("_")} <= set(module.__all__)
     for name in module.__all__:
         assert getattr(module, name) is not None
-
-
-# A name says what a thing is, not what happened to it.

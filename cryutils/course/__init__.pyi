@@ -10,7 +10,6 @@ from . import cli_store as cli_store
 from . import doctor as doctor
 from . import execute as execute
 from . import fingerprint as fingerprint
-from . import kernel as kernel
 from . import parameters as parameters
 from . import recordings as recordings
 from . import runner as runner
