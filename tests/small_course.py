@@ -14,7 +14,7 @@ import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cryutils.course import execute
+from cryutils.course import execute, parameters
 from cryutils.datasets.donateacry import parse_name
 
 __all__ = ["donateacry", "outlined", "shrunk"]
@@ -55,7 +55,7 @@ def shrunk(folder: Path) -> Path:
     """Write the course with `TINY` values, in its notebooks and in its profiles."""
     for name, notebook in _copied(folder):
         path = folder / "notebooks" / f"{name}.ipynb"
-        values = _small(name, execute.parameters(path))
+        values = _small(name, parameters.read(path))
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = "\n".join(f"{key} = {value!r}" for key, value in values.items())

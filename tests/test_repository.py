@@ -26,7 +26,7 @@ import cryutils
 from cryutils import claims, course
 from cryutils._io import extras
 from cryutils.claims.store import Result
-from cryutils.course import cli, execute
+from cryutils.course import cli, execute, parameters
 from cryutils.datasets.donateacry import parse_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -221,7 +221,7 @@ def test_every_choice_that_names_a_parameter_names_one_that_exists() -> None:
     written = [row for row in named if row["notebook"] in files]
     if not written:
         pytest.skip("none of the notebooks that the choices are made in is here yet")
-    options = {name: execute.parameters(files[name]) for name in {r["notebook"] for r in written}}
+    options = {name: parameters.read(files[name]) for name in {r["notebook"] for r in written}}
     assert not [
         f"{row['setting']}: {row['notebook']} has no parameter {row['parameter']!r}"
         for row in written
@@ -248,7 +248,7 @@ def test_profile_names_notebooks_and_parameters_that_exist(path: Path) -> None:
     assert set(profile.parameters) | set(profile.skip) <= set(files) | set(PLANNED)
     for notebook, values in profile.parameters.items():
         if notebook in files:
-            assert set(values) <= set(execute.parameters(files[notebook]))
+            assert set(values) <= set(parameters.read(files[notebook]))
 
 
 def test_notebooks_wait_only_for_notebooks_of_the_course_and_the_scoreboard_for_all() -> None:

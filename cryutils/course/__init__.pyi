@@ -11,6 +11,7 @@ from . import doctor as doctor
 from . import execute as execute
 from . import fingerprint as fingerprint
 from . import parameters as parameters
+from . import ranges as ranges
 from . import recordings as recordings
 from . import runner as runner
 from . import watch as watch

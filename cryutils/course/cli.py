@@ -86,13 +86,13 @@ cryutils.add_command(serve)
 
 
 def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    from cryutils.course.parameters import Parameter, read_value
+    from cryutils.course.parameters import read_value
 
     if text is None:
         return None
-    jobs, whole = read_value(text), Parameter("whole", span="[1, 1024]")
-    if not whole.accepts(jobs):
-        raise InputError(f"--jobs {text}: give {whole.words}.")
+    jobs = read_value(text)
+    if type(jobs) is not int or not 1 <= jobs <= 1024:
+        raise InputError(f"--jobs {text}: give a whole number from 1 to 1024.")
     return jobs
 
 
@@ -231,12 +231,11 @@ def _listing(jobs: Sequence[Job]) -> str:
         title = execute.source_text(job.source).partition("\n")[0].strip("# ")
         page.write_text(f"{job.name}: {title.partition('· ')[2] or title}")
         rows = []
-        for name, value in job.values.items():
-            declared = parameters.declaration(job.name, name, value)
-            description = (
-                "; ".join(filter(None, [declared.about, declared.words])) if declared else ""
-            )
-            rows.append((f"{name} = {json.dumps(value)}", description))
+        values = job.values
+        for name, parameter in parameters.inspect(job.source).items():
+            meaning, words = parameter["help"], parameters.accepted(name, parameter)
+            description = "; ".join(filter(None, [meaning, words]))
+            rows.append((f"{name} = {json.dumps(values[name])}", description))
         with page.indentation():
             page.write_dl(rows, col_max=24)
         page.write("\n")
@@ -249,14 +248,14 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     Returns the notebooks that cannot run on theirs, and why. Raises InputError where none can, or
     where one cannot and `all_of_them` were asked for.
     """
-    from cryutils.course import execute, parameters, recordings
+    from cryutils.course import parameters, recordings
 
     corpora: dict[str, Corpus] = {}
     unable, remarks = {}, {}
     for job in jobs:
         name = job.parameters.get("data")
         # Voices that are made on the spot need no look, nor does what the notebook itself names.
-        if name in (None, "synthetic", execute.parameters(job.source).get("data")):
+        if name in (None, "synthetic", parameters.read(job.source).get("data")):
             continue
         if name not in corpora:
             corpora[name] = _load(name)

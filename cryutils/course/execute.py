@@ -7,7 +7,6 @@ run is stopped. No notebook walks this module.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -28,7 +27,7 @@ from cryutils.claims.run_folder import Staging
 from cryutils.course.fingerprint import versions
 from cryutils.errors import InputError
 
-__all__ = ["Outcome", "execute", "parameters", "source_text"]
+__all__ = ["Outcome", "execute", "source_text"]
 
 _STARTS = 3  # of a kernel, before its notebook has failed
 _TICK_S = 0.5  # from one look at what ends the process to the next
@@ -56,23 +55,6 @@ def _cells(path: Path) -> list[tuple[str, list[str]]]:
         return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
-
-
-def parameters(path: Path) -> dict[str, Any]:
-    """Return the parameters of the notebook at `path` with their embedded values.
-
-    Raises InputError where it has no cell tagged `parameters`.
-    """
-    for source, tags in _cells(path):
-        if "parameters" in tags:
-            return {
-                target.id: ast.literal_eval(line.value)
-                for line in ast.parse(source).body
-                if isinstance(line, ast.Assign)
-                for target in line.targets
-                if isinstance(target, ast.Name)
-            }
-    raise InputError(f"{path}: no cell is tagged 'parameters'.")
 
 
 def execute(

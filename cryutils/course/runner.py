@@ -96,7 +96,7 @@ class Job:
     @property
     def values(self) -> dict[str, Any]:
         """Every parameter of the notebook, as given or else as it says itself."""
-        return {**execute.parameters(self.source), **self.parameters}
+        return {**parameters.read(self.source), **self.parameters}
 
     def is_done(self) -> bool:
         """Return whether this very job finished before, and all that it wrote is still whole."""
@@ -172,7 +172,7 @@ def plan(
     sources = notebooks() if sources is None else sources
     named = {notebook_name(text, sources) for text in only}
     chosen = [name for name in sources if not only or name in named]
-    defaults = {name: execute.parameters(sources[name]) for name in chosen}
+    defaults = {name: parameters.read(sources[name]) for name in chosen}
     overrides = dict(overrides or {})
     parameters.check_names(overrides, defaults)
     corpus = str(resolve(data)) if data else None
@@ -196,7 +196,7 @@ def plan(
         if source_data and "data" in defaults[notebook]:
             values["data"] = source_data
         values |= {key: v for key, v in overrides.items() if key in defaults[notebook]}
-        parameters.check(notebook, defaults[notebook], values)
+        parameters.check(sources[notebook], values)
         read = fingerprint.recordings(str(values.get("data", source_data)))
         source = sources[notebook]
         made_from = fingerprint.notebook(

@@ -1,19 +1,24 @@
-"""Every parameter is declared once, and what can't be is refused before a notebook starts."""
+"""Parameters are read from notebooks, and wrong values are refused before a notebook starts."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_notebook
+from pydantic import ValidationError
 
 from cryutils import course
-from cryutils.course import execute, parameters  # fmt: skip
-from cryutils.course.parameters import DECLARED, Parameter
+from cryutils.course import parameters
+from cryutils.course.ranges import Parameters
 from cryutils.datasets import loading
 from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.datasets.synthetic.dials import Dials
@@ -56,20 +61,64 @@ def test_a_value_is_read_as_it_is_meant(text: str, value: object) -> None:
     assert type(reading) is type(value)
 
 
-# The declarations
+# Reading a notebook
+
+
+def written(path: Path, source: str) -> Path:
+    """A notebook that names no kernel, with these parameters."""
+    cell = new_code_cell(source, metadata={"tags": ["parameters"]})
+    nbformat.write(new_notebook(cells=[new_code_cell("1"), cell]), path)
+    return path
+
+
+def test_defaults_and_meanings_come_from_the_parameters_cell(tmp_path: Path) -> None:
+    source = """\
+# A comment alone
+rate = 3e-3  # Hz, a rate
+names = ["a", "b"]
+sizes = [
+    1,  # of the first
+    2,
+]
+nothing = None  # type: int  how many
+text: str = 'it has "quotes"'
+fast = True"""
+    path = written(tmp_path / "a {brace}.ipynb", source)
+    assert parameters.read(path) == {
+        "rate": 0.003, "names": ["a", "b"], "sizes": [1, 2], "nothing": None,
+        "text": 'it has "quotes"', "fast": True,
+    }  # fmt: skip
+    inspection = parameters.inspect(path)
+    assert inspection["rate"]["help"] == "Hz, a rate"
+    assert inspection["nothing"]["help"] == "how many"
+    assert inspection["nothing"]["inferred_type_name"] == "int"
+    assert inspection["fast"]["help"] == ""
+
+
+@pytest.mark.parametrize("source", ["a = b = 1", "a = 1  # b = 2", "a = 3 * x", 'a = "#"', "a = ["])
+def test_a_default_that_cannot_be_read_is_named(tmp_path: Path, source: str) -> None:
+    with pytest.raises(InputError, match=r"odd\.ipynb: .*a = ") as error:
+        parameters.read(written(tmp_path / "odd.ipynb", source))
+    assert "\n" not in str(error.value)
+
+
+# The model
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_each_parameter_is_declared_and_its_default_passes(notebook: str) -> None:
-    defaults = execute.parameters(NOTEBOOKS[notebook])
-    assert set(defaults) <= set(DECLARED)
-    odd = {"data": "auto"} if notebook == "00_start_here" else {}  # it looks for a real cry
-    assert not [
-        name
-        for name, value in defaults.items()
-        if not parameters.declaration(notebook, name, value).accepts(value) and name not in odd  # type: ignore[union-attr]
-    ]
-    parameters.check(notebook, defaults, {**defaults, **({"data": "synthetic"} if odd else {})})
+def test_each_parameter_has_a_meaning_and_a_range_that_its_default_is_in(notebook: str) -> None:
+    inspection = parameters.inspect(NOTEBOOKS[notebook])
+    assert [name for name, parameter in inspection.items() if not parameter["help"]] == []
+    assert set(inspection) <= set(Parameters.model_fields)
+    defaults = parameters.read(NOTEBOOKS[notebook])
+    Parameters.model_validate({name: value for name, value in defaults.items() if value != ""})
+    parameters.check(NOTEBOOKS[notebook], defaults)
+
+
+def test_each_range_is_that_of_a_parameter() -> None:
+    assert set(Parameters.model_fields) == {
+        n for p in NOTEBOOKS.values() for n in parameters.read(p)
+    }
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -78,69 +127,54 @@ def test_each_value_of_a_profile_passes(name: str, apart: Path) -> None:
     assert {job.name for job in jobs} | set(skipped) == set(NOTEBOOKS)
 
 
-def test_each_declaration_is_used_and_tells_what_it_is_about() -> None:
-    used = {
-        name if f"{notebook}.{name}" not in DECLARED else f"{notebook}.{name}"
-        for notebook, path in NOTEBOOKS.items()
-        for name in execute.parameters(path)
-    }
-    assert set(DECLARED) == used
-    assert all(declared.about for declared in DECLARED.values())
+def accepts(name: str, value: object) -> bool:
+    try:
+        Parameters.model_validate({name: value})
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
-    ("span", "inside", "outside", "words"),
+    ("name", "right", "wrong", "words"),
     [
-        ("[0, 1]", [0, 1, 0.5], [-0.001, 1.001], "a number from 0 to 1"),
-        ("(0, 1)", [0.001, 0.999], [0, 1, 1.0], "a number above 0 and below 1"),
-        ("[0, 1)", [0, 0.999], [1, -1], "a number from 0 to below 1"),
-        ("(0, 1]", [1e-9, 1], [0, 0.0, 1.1], "a number above 0 and up to 1"),
-    ],
-)
-def test_a_span_has_the_ends_that_it_says(
-    span: str, inside: list[float], outside: list[float], words: str
-) -> None:
-    declared = Parameter("number", span=span)
-    assert all(declared.accepts(value) for value in inside)
-    foreign = [float("nan"), float("inf"), float("-inf"), 10**400, True, "0.5", None, [0.5], {}]
-    assert not [value for value in [*outside, *foreign] if declared.accepts(value)]
-    assert declared.words == words
-
-
-@pytest.mark.parametrize(
-    ("declared", "right", "wrong", "words"),
-    [
-        (Parameter("whole", span="[1, 3]"), [1, 3], [0, 4, 1.0, True, "1"],
-         "a whole number from 1 to 3"),
-        (Parameter("even", span="[64, 70]"), [64, 70], [65, 62, 66.0],
-         "an even number from 64 to 70"),
-        (Parameter("flag"), [True, False], [1, 0, "true", "yes", None], "true or false"),
-        (Parameter("text", choices=("a", "b", "c")), ["a", "c"], ["", "d", None, 1, ["a"]],
-         '"a", "b" or "c"'),
-        (Parameter("text", choices=("a",), other="a folder"), ["a", "x"], ["", " ", 3, None],
-         '"a" or a folder'),
-        (Parameter("number", span="[0, 1]", null=True), [None, 0], [2, ""],
-         "a number from 0 to 1 or null"),
-        (Parameter("whole", span="[1, 9]", items=(1, 3)), [[1], [9, 9, 9]],
-         [[], [0], [1, 2, 3, 4], [[1]], [True], 1, "1", [1.5], None],
-         "a list of 1 to 3 whole numbers from 1 to 9"),
-        (Parameter("text", other="a class", items=(2, 9), empty=True), [[], ["a", "b"]],
-         [["a"], ["a", "a"], [["a"], ["b"]], [[], {}], [1, 2], ["a", ""], "ab", None],
-         "a list of 2 to 9 different names, or []"),
+        ("signal", [0, 1, 0.5], [-0.001, 1.001], "a number from 0 to 1"),
+        ("test_size", [0.001, 0.999], [0, 1, 1.0], "a number above 0 and below 1"),
+        ("dropout", [0, 0.999], [1, -1], "a number from 0 to below 1"),
+        ("coverage", [1e-9, 1], [0, 0.0, 1.1], "a number above 0 and up to 1"),
+        ("n_folds", [2, 100], [1, 101, 2.0, True, "2"], "a whole number from 2 to 100"),
+        ("size", [64, 66], [65, 62, 66.0], "an even number from 64 to 1024"),
+        ("finetune", [True, False], [1, 0, "true", "yes"], "true or false"),
+        ("split_unit", ["frame", "clip"], ["", "d", 1, ["frame"]], 'one of "frame", "clip"'),
+        ("stand_in", ["auto", "x"], ["", " ", 3], '"auto" or a class'),
+        ("face_signal", [None, 0], [2, ""], "a number from 0 to 1 or null"),
+        ("filters", [[1], [9] * 6], [[], [0], [1] * 7, [[1]], [True], 1, "1", [1.5]],
+         "a list of 1 to 6 whole numbers from 1 to 1024"),
+        ("classes", [[], ["a", "b"]],
+         [["a"], ["a", "a"], [["a"], ["b"]], [[], {}], [1, 2], ["a", ""], "ab"],
+         "a list of 2 to 100 different names or []"),
     ],
 )  # fmt: skip
-def test_a_kind_takes_its_own_and_nothing_else(
-    declared: Parameter, right: list[Any], wrong: list[Any], words: str
+def test_a_parameter_takes_values_in_its_range_and_no_others(
+    name: str, right: list[Any], wrong: list[Any], words: str
 ) -> None:
-    assert [value for value in right if not declared.accepts(value)] == []
-    assert [value for value in wrong if declared.accepts(value)] == []
-    assert declared.words == words
+    nowhere = [float("nan"), float("inf"), float("-inf"), 10**400, {}]
+    nowhere += [] if None in right else [None]
+    assert [value for value in right if not accepts(name, value)] == []
+    assert [value for value in [*wrong, *nowhere] if accepts(name, value)] == []
+    assert parameters.accepted(name, {}) == words
+
+
+def choices(schema: dict[str, Any]) -> Iterator[str]:
+    for part in schema.get("anyOf", [schema]):
+        yield from part.get("enum", [part["const"]] if "const" in part else [])
 
 
 def test_choices_are_those_of_the_library() -> None:
-    assert {name: set(DECLARED[name].choices) for name in DECLARED if DECLARED[name].choices} == {
+    properties = Parameters.model_json_schema()["properties"]
+    found = {name: set(choices(schema)) for name, schema in properties.items()}
+    assert {name: names for name, names in found.items() if names} == {
         "data": set(loading.CORPORA),
-        "runs": {"reference"},
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
         "scaling": set(design.SCALINGS),
@@ -172,8 +206,8 @@ def test_the_ends_are_those_of_the_library(
 ) -> None:
     for end, beyond in ((low, low - step), (high, None if high is None else high + step)):
         if end is not None:
-            assert DECLARED[name].accepts(end)
-            assert not DECLARED[name].accepts(beyond)
+            assert accepts(name, end)
+            assert not accepts(name, beyond)
             use(end)
             with pytest.raises(InputError):
                 use(beyond)
@@ -186,49 +220,35 @@ def test_the_ends_are_those_of_the_library(
     ("notebook", "assignment", "mend"),
     [
         ("03", "test_size=2", "test_size=2: give a number above 0 and below 1."),
-        ("03", "data=", 'data="": give "synthetic", "donateacry" or a folder.'),
-        ("03", "data=null", 'data=null: give "synthetic", "donateacry" or a folder.'),
+        ("03", "data=", 'data="": give one of "synthetic", "donateacry" or a folder.'),
+        ("03", "data=null", 'data=null: give one of "synthetic", "donateacry" or a folder.'),
         ("03", "n_fft=-4", "n_fft=-4: give a whole number from 16 to 16384."),
-        ("03", "n_fft=3", "give a whole number from 16 to 16384."),
-        ("02", "n_fft=100000000", "give a whole number from 16 to 16384."),
         ("03", "n_fft=true", "n_fft=true: give a whole number"),
-        ("03", "n_fft=512.5", "n_fft=512.5: give a whole number"),
-        ("03", "hop_length=100000000", "give a whole number from 1 to 16384."),
-        ("03", "n_mels=0", "n_mels=0: give a whole number from 2 to 512."),
-        ("03", "n_mels=100000", "give a whole number from 2 to 512."),
         ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
-        ("03", "sr=100000000", "give a whole number from 4000 to 96000."),
-        ("03", "splits=0", "splits=0: give a whole number from 1 to 10000."),
-        ("03", "splits=-1", "splits=-1: give a whole number from 1 to 10000."),
-        ("03", "repeats=0", "repeats=0: give a whole number from 1 to 100."),
         ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
                               "such as -p 'filters=[16, 32, 64]'."),
-        ("04", 'filters=["a"]', 'filters=["a"]: give a list of 1 to 6 whole'),
         ("04", "filters=16,32", "give a list of 1 to 6 whole numbers from 1 to 1024, such as "
                                 "-p 'filters=[16, 32]'."),
-        ("07", "units=0", "units=0: give a whole number from 1 to 4096."),
         ("07", "finetune=1", "finetune=1: give true or false."),
-        ("08", "noise_range=[5,-5]", "noise_range=[5, -5]: give the lower level first."),
-        ("08", "noise_range=[5]", "give a list of 2 numbers from -100 to 100"),
+        ("08", "noise_range=[5,-5]", "noise_range=[5.0, -5.0]: give the lower level first."),
         ("02", "states=[[],{}]", "states=[[], {}]: give a list of 2 different names"),
         ("02", 'states=["hungry"]', "give a list of 2 different names, such as "
                                     "-p 'states=[\"hungry\", \"tired\"]'."),
         ("04", "learning_rate=NaN", "learning_rate=NaN: give a number above 0 and up to 1."),
-        ("04", "learning_rate=Infinity", "learning_rate=Infinity: give a number"),
         ("04", "learning_rate=nan", "learning_rate=NaN: give a number"),
-        ("06", "seeds=0", "seeds=0: give a whole number from 1 to 100."),
-        ("04", "window_s=1000", "window_s=1000: give a number from 0.25 to 60."),
-        ("03", "seed=-1", "seed=-1: give a whole number from 0 to 2000000000."),
         ("03", f"seed={'9' * 5000}", "seed=Infinity: give a whole number"),
-        ("03", "scaling=sginal", 'scaling="sginal": give "signal", "recording", "recording_cen'),
+        ("03", "scaling=sginal", 'scaling="sginal": give one of "signal", "recording", "rec'),
         ("05", "size=113", "size=113: give an even number from 64 to 1024."),
-        ("05", "weights=imagnet", 'weights="imagnet": no such file. Did you mean imagenet?'),
-        ("03", "classes=x", "give a list of 2 to 100 different names, or [], such as "
+        ("05", "weights=imagnet", 'weights="imagnet": give one of "auto", "imagenet", '
+                                '"random" or an existing file.'),
+        ("03", "classes=x", "give a list of 2 to 100 different names or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
         ("03", 'classes=["x"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["tired","tired"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
-        ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired? Known: belly_pai'),
+        ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired?'),
+        ("07", "backbone=", 'backbone="": give one of "auto", "small" or a network such as'),
+        ("13", "yamnet=none", 'yamnet="none": give an existing file.'),
         ("04", "stand_in=bely_pain", 'stand_in: synthetic has no class "bely_pain". Did you mean'),
     ],
 )  # fmt: skip
@@ -252,14 +272,14 @@ def test_a_list_that_lost_its_quotes_is_shown_as_the_shell_wants_it(text: str, a
     [
         ("02", ["n_fft=256", "hop_length=257"], "hop_length=257: give 256 at most, for n_fft=256."),
         ("02", ["n_fft=64", "hop_length=64"], 
-         "n_fft=64 leaves no room for n_mels=40: give 33 at most."),
+         "n_mels=40: give 33 at most, for n_fft=64."),
         ("02", ["n_mfcc=41"], "n_mfcc=41: give 40 at most, for n_mels=40."),
         ("04", ["window_s=4.5"], "window_s=4.5: give 4.0 at most, for duration_s=4.0."),
         ("04", ["filters=[8,8,8,8,8]"], "give 4 of them at most, for kind="),
         ("04", ["kind=mfcc", "filters=[8,8,8,8]"], 'give 3 of them at most, for kind="mfcc".'),
         ("05", ["face_size=16", "filters=[8,8,8,8]"], "give 3 of them at most, for face_size=16."),
         ("04", ["window_s=0.25"],
-         "window_s=0.25 leaves no room for filters=[16, 32, 64]: give 2 of them at most."),
+         "filters=[16, 32, 64]: give 2 of them at most, for window_s=0.25."),
         ("08", ["patch=127"], "patch=127: give 126 at most, for window_s=2.0."),
         ("09", ["window_s=0.5", "patch=40"], "patch=40: give 32 at most, for window_s=0.5."),
         ("03", ["infants=7"], "infants=7: give 8 or more, two of each class."),
@@ -276,15 +296,62 @@ def test_two_that_do_not_go_together_are_refused(
     assert mend in refused(name, *assignments)
 
 
-def test_a_notebook_of_somebody_elses_needs_no_declaration() -> None:
-    theirs = {
-        "n_fft": None, "hop_length": 64, "window_s": 2.0, "clips": 40, "n_folds": 3,
-        "face_size": "x", "filters": [8], "data": "synthetic", "infants": "many",
-        "mine": {"a": 1}, "weights": 3,
-    }  # fmt: skip
-    parameters.check("20_mine", theirs, {"hop_length": 9000, "mine": "anything", "clips": 90})
-    with pytest.raises(InputError, match="clips=2: give a whole number from 6 to 100000"):
-        parameters.check("20_mine", theirs, {"clips": 2})
+def test_a_notebook_of_somebody_elses_may_have_other_parameters(tmp_path: Path) -> None:
+    source = """\
+n_fft = None
+hop_length = 64
+window_s = 2.0
+clips = 40
+n_folds = 3
+face_size = "x"
+filters = [8]
+data = "synthetic"
+infants = "many"
+mine = {"a": 1}
+often = 3
+rate = 1  # type: float
+open = None
+names = ["a"]
+weights = 3"""
+    path = written(tmp_path / "20_mine.ipynb", source)
+    right = {"hop_length": 9000, "mine": {}, "clips": 90, "often": 0, "rate": 0.5, "open": "x"}
+    parameters.check(path, right)
+    for name, value, mend in [
+        ("clips", 2, "clips=2: give a whole number from 6 to 100000."),
+        ("often", True, "often=true: give a whole number."),
+        ("often", 0.5, "often=0.5: give a whole number."),
+        ("rate", float("nan"), "rate=NaN: give a number."),
+        ("mine", "x", 'mine="x": give a dictionary.'),
+        ("names", "b,c", """names="b,c": give a list of texts, such as -p 'names=["b", "c"]'."""),
+    ]:
+        with pytest.raises(InputError) as error:
+            parameters.check(path, {name: value})
+        assert str(error.value) == mend
+
+
+TEXT = st.text(max_size=9)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(TEXT, values, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(data=st.data())
+def test_any_value_passes_or_is_refused_in_one_line_that_names_it(data: st.DataObject) -> None:
+    path = NOTEBOOKS[data.draw(st.sampled_from(sorted(NOTEBOOKS)))]
+    name = data.draw(st.sampled_from(sorted(parameters.read(path))))
+    schema = Parameters.model_json_schema()["properties"][name]
+    near = st.sampled_from([*choices(schema), schema.get("minimum", 0), schema.get("maximum", 1)])
+    value = data.draw(VALUES | near)
+    try:
+        parameters.check(path, {name: value})
+    except InputError as error:
+        assert name in str(error)
+        assert "\n" not in str(error)
+        assert len(str(error)) < 300
+    else:
+        assert accepts(name, value) or value == "" == parameters.read(path)[name]
 
 
 def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
@@ -317,7 +384,7 @@ def folder(apart: Path, sound: Callable[..., Path]) -> Path:
     ("notebook", "assignment", "mend"),
     [
         ("03_feature_validation", 'classes=["cold","wram"]',
-         'classes: own has no class "wram". Did you mean warm? Known: cold, warm.'),
+         'classes: own has no class "wram". Did you mean warm?'),
         ("03_feature_validation", 'classes=["x","cold"]',
          'classes: own has no class "x". Known: cold, warm.'),
         ("02_audio_features", 'states=["hungry","tired"]',
@@ -343,7 +410,7 @@ def test_a_class_of_the_real_recordings_is_refused_at_once(
     real = ["run", "03_feature_validation", "--profile", "real", "-p"]
     code, out, err = command(*real, 'classes=["hungri","tired"]')
     assert (code, out) == (2, "")
-    assert 'donateacry has no class "hungri". Did you mean hungry? Known: belly_pain, burp' in err
+    assert 'donateacry has no class "hungri". Did you mean hungry?' in err
 
 
 def opening(notebook: str, until: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -406,10 +473,11 @@ def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callab
     parts = dict(zip(NOTEBOOKS, re.split(r"^\d\d_\w+: ", out, flags=re.MULTILINE)[1:], strict=True))
     for name, part in parts.items():
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)
-        assert listed == list(execute.parameters(NOTEBOOKS[name]))
+        assert listed == list(parameters.read(NOTEBOOKS[name]))
     assert parts["03_feature_validation"].startswith("Feature validation: Table 2")
     assert "  n_fft = 256 " in parts["03_feature_validation"]
-    assert "a whole number from 16 to 16384" in parts["03_feature_validation"]
+    text = " ".join(parts["03_feature_validation"].split())
+    assert "n_fft = 256 samples per frame; a whole number from 16 to 16384" in text
 
 
 def test_the_list_follows_profile_and_parameters(command: Callable) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sizes import large
 
 from cryutils import course
-from cryutils.course import execute
+from cryutils.course import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = course.notebooks(ROOT / "notebooks")
@@ -54,7 +54,7 @@ def test_opening_says_what_how_long_which_paper_and_modules(notebook) -> None:
 
 def test_one_parameters_cell_of_literals_with_data_and_seed(notebook) -> None:
     (cell,) = tagged(notebook, "parameters")
-    values = execute.parameters(NOTEBOOKS[notebook.name])
+    values = parameters.read(NOTEBOOKS[notebook.name])
     assert len(ast.parse(cell.source).body) == len(values)
     assert {"data", "seed"} <= set(values)
 
