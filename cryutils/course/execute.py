@@ -45,14 +45,14 @@ class Outcome:
 
 def source_text(path: Path) -> str:
     """Return the text of all cells of the notebook at `path`, without outputs."""
-    return "\n\n".join(source for source, _ in _cells(path))
+    return "\n\n".join(_cells(path))
 
 
-def _cells(path: Path) -> list[tuple[str, list[str]]]:
-    """Return text and tags of each cell; read as the JSON it is, since nbformat takes a second."""
+def _cells(path: Path) -> list[str]:
+    """Return the text of each cell; read as the JSON it is, since nbformat takes a second."""
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
+        return ["".join(cell["source"]) for cell in cells]
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
