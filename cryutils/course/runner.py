@@ -243,7 +243,8 @@ def run(
 ) -> dict[str, str]:
     """Execute `jobs` and return `{notebook: error}` for those that failed.
 
-    Results of finished notebooks are kept unless `fresh`, and until a new execution has finished.
+    Finished notebooks are not executed again unless `fresh`. Results are replaced when a new
+    execution has finished.
 
     Parameters
     ----------
@@ -285,10 +286,12 @@ def run(
         took = history(waiting)
         # The longest first, so that none runs alone at the end; a new one may be longer still.
         waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
-        most = min(processes or os.cpu_count() or 1, len(waiting) or 1)
+        cores = os.cpu_count() or 1
+        most = min(processes or cores, len(waiting) or 1)
         pool = _cluster(scheduler) if scheduler else ThreadPoolExecutor(most)
+        share = 1 if scheduler else max(1, cores // most)  # a worker has one core
         try:
-            failed = _execute(waiting, pool, _environment(1 if scheduler else most), among, report)
+            failed = _execute(waiting, pool, _environment(share), among, report)
         finally:
             run_folder.tidy(folder)
         damaged = claims.merge(folder, set(run_folder.states(folder)) & among)
@@ -333,13 +336,12 @@ def _cluster(address: str) -> Executor:
     return executor
 
 
-def _environment(side_by_side: int) -> dict[str, str]:
+def _environment(cores: int) -> dict[str, str]:
     """Return the variables of every notebook's process.
 
-    Notebooks run side by side, so each has one thread for each operation and its share of the
-    cores for processes; no number depends on how many there are.
+    Notebooks run side by side, so an operation has one thread, and a notebook starts a process for
+    each of its share of the `cores`. No result depends on their number.
     """
-    cores = max(1, (os.cpu_count() or 1) // side_by_side)
     folders = {k: v for k, v in os.environ.items() if re.fullmatch("CRYUTILS_.*_DIR", k)}
     return {
         "CRYUTILS_START_DIR": str(Path.cwd()),
@@ -393,7 +395,12 @@ def _execute(
 
 def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
     """Keep what an execution has made; return its error in a line, None where it has finished."""
-    staging, outcome = future.result()
+    try:
+        staging, outcome = future.result()
+    except OSError:  # such as a full disk
+        raise
+    except Exception as error:  # of Dask, such as KilledWorker
+        return f"its workers were lost, as happens when memory runs out ({type(error).__name__})"
     if outcome.error is None:
         state = {
             "fingerprint": job.fingerprint.when_done().text,

@@ -74,6 +74,17 @@ def test_a_worker_that_is_killed_costs_only_time(cluster: Any, project: Path, ap
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
 
 
+def test_a_notebook_that_kills_each_of_its_workers_fails_in_a_line(
+    cluster: Any, project: Path
+) -> None:
+    cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
+    notebook(project / "notebooks" / "01_first.ipynb", cell)
+    jobs = list(planned(only=["01_first"]).values())
+    failed = course.run(jobs, scheduler=cluster.scheduler_address)
+    why = "its workers were lost, as happens when memory runs out (KilledWorker)"
+    assert failed == {"01_first": why}
+
+
 def test_a_stopped_run_ends_on_the_workers_as_well(
     cluster: Any, project: Path, apart: Path
 ) -> None:
