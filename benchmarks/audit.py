@@ -65,7 +65,7 @@ def _place(home: Path, seed: int) -> Path:
 def measured(seed: int) -> dict[str, np.ndarray]:
     """Return the scores of every rung, (rungs, metrics), and the honest one's p-value."""
     corpus = cryutils.load("synthetic", **CORPUS, seed=seed, progress=False)
-    corpus = audit.lopsided(corpus, "hungry")
+    corpus = audit.make_imbalanced(corpus, "hungry")
     sounds = audio.signals(corpus)
     sr: Any = CORPUS["sr"]
     windows = audit.windows_of(sounds, corpus, sr=sr, window_s=WINDOW_S, seed=seed)

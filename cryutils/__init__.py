@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cryutils._io.paths import settle
+from cryutils._io.paths import ensure_writable_caches
 from cryutils.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PACKAGES = (
     "video",
 )  # fmt: skip
 
-settle()  # before numba or matplotlib is imported
+ensure_writable_caches()  # before numba or matplotlib is imported
 
 
 def __getattr__(name: str) -> Any:

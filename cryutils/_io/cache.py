@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from cryutils._io.paths import room, writing
+from cryutils._io.paths import explain_write_errors, writing
 from cryutils.errors import InputError
 
-__all__ = ["arrays", "key", "let_go", "load", "ragged", "save"]
+__all__ = ["arrays", "key", "load", "ragged", "release_pages", "save"]
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ def arrays(path: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, 
     cached = _read(path)
     if cached is None:
         cached = dict(compute())
-        with room(path.parent), writing(path) as part, part.open("wb") as file:
+        with explain_write_errors(path.parent), writing(path) as part, part.open("wb") as file:
             np.savez(file, key=np.array(path.stem), **cached)  # type: ignore[arg-type]
     return cached
 
@@ -87,7 +87,7 @@ def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float
     lengths: list[int] = []
     tail: list[int] = []
     data = stem.with_name(stem.name + ".bin")
-    with room(stem.parent):
+    with explain_write_errors(stem.parent):
         with writing(data) as part:
             with part.open("wb") as file:
                 for array in arrays:
@@ -130,7 +130,7 @@ def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None
     return [whole[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def let_go(array: Array) -> None:
+def release_pages(array: Array) -> None:
     """Give back the memory that reading `array` took, if `ragged` or `load` returned it.
 
     Its whole list is read from disk again when it is next looked at; changes to it are lost.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryutils._io.paths import room, writing
+from cryutils._io.paths import explain_write_errors, writing
 
 __all__ = ["TIMEOUT_S", "Report", "Unavailable", "download"]
 
@@ -49,7 +49,7 @@ def download(
 
     pooch.get_logger().setLevel("WARNING")
     host = urlsplit(url).hostname
-    with room(path.parent), writing(path) as part:
+    with explain_write_errors(path.parent), writing(path) as part:
         name = part.name
         store = pooch.create(
             part.parent, "", registry={name: checksum}, urls={name: url}, retry_if_failed=retries

@@ -31,14 +31,14 @@ __all__ = [
     "cache_dir",
     "check_file",
     "data_dir",
+    "ensure_writable_caches",
+    "explain_write_errors",
     "file_digest",
     "naming",
     "outputs_dir",
     "project_dir",
     "resolve",
-    "room",
     "scratch_dir",
-    "settle",
     "weights_dir",
     "writable",
     "writing",
@@ -103,7 +103,7 @@ def outputs_dir() -> Path:
     return resolve("outputs") if project == _PACKAGED else project / "outputs"
 
 
-def settle() -> None:
+def ensure_writable_caches() -> None:
     """Give numba and matplotlib a folder in the cache, else a temporary one, for want of a home.
 
     Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
@@ -182,7 +182,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def room(folder: Path) -> Iterator[None]:
+def explain_write_errors(folder: Path) -> Iterator[None]:
     """Say in one line that `folder`, in the cache, can't be written to."""
     try:
         yield

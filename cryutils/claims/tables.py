@@ -95,8 +95,8 @@ class Table:
         """
         scores = self.scores
         accuracy = scores[scores.metric == "accuracy"]
-        lopsided = accuracy.value[accuracy.model == COMMONEST].max() > _MOST
-        if len(accuracy) and not lopsided:
+        is_lopsided = accuracy.value[accuracy.model == COMMONEST].max() > _MOST
+        if len(accuracy) and not is_lopsided:
             return ["accuracy"]
         return [metric for metric in self.layout.metrics if metric in set(scores.metric)]
 

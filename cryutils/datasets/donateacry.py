@@ -20,7 +20,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryutils._io.download import TIMEOUT_S, Report, Unavailable, download
-from cryutils._io.paths import cache_dir, data_dir, file_digest, project_dir, room, writing
+from cryutils._io.paths import (
+    cache_dir,
+    data_dir,
+    explain_write_errors,
+    file_digest,
+    project_dir,
+    writing,
+)
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
@@ -197,7 +204,7 @@ def fetch(
         host = urlsplit(url).hostname
         announce(f"Connecting to {host}; given up after {RETRIES + 1} attempts of {TIMEOUT_S:g} s.")
         try:
-            with room(root):
+            with explain_write_errors(root):
                 take(root, missing, report)
         except Unavailable as error:
             causes.append(str(error))

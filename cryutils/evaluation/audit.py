@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "Audit", "Division", "Effect", "Expectation",
-    "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join", "lopsided",
-    "mistakes", "null_test", "out_of_fold", "represent", "training_rows", "training_sizes",
-    "unit_of", "vectors", "windows_of",
+    "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join",
+    "make_imbalanced", "mistakes", "null_test", "out_of_fold", "represent", "training_rows",
+    "training_sizes", "unit_of", "vectors", "windows_of",
 ]  # fmt: skip
 
 # The recipe. No value was tried against another: they are small, so that an audit takes seconds.
@@ -224,7 +224,7 @@ class Windows:
         return self.clip if unit is Unit.CLIP else np.arange(len(self.clip))
 
 
-def lopsided(corpus: Corpus, commonest: str) -> Corpus:
+def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
     """Return the corpus with every second of the infants that mostly cry for something else.
 
     Real corpora hold mostly one label, DonateACry to 84 % hungry; the synthetic one is even, and

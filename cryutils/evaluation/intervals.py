@@ -29,8 +29,16 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices, fold_numbers
 
 __all__ = [
-    "Interval", "Metric", "auc_interval", "combined", "degrees_of_freedom", "interval",
-    "mean_interval", "paired_interval", "part_degrees", "widened",
+    "Interval",
+    "Metric",
+    "add_between_run_variance",
+    "auc_interval",
+    "combined",
+    "degrees_of_freedom",
+    "interval",
+    "mean_interval",
+    "paired_interval",
+    "part_degrees",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -357,7 +365,9 @@ def auc_interval(
     most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
     weights, df = np.full(len(parts), 1 / len(parts)), part_degrees(clips)
     bounds = _joined(share, without, most, _by_model(fewer), weights, df=df, level=level)
-    ends = widened(bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0))
+    ends = add_between_run_variance(
+        bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0)
+    )
     score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
     return Interval(score, low, high, se, n, n_infants, level, words)
 
@@ -423,7 +433,7 @@ def _outranked(
     return np.stack([right, pairs])
 
 
-def widened(
+def add_between_run_variance(
     bounds: Bounds,
     repeats: Sequence[Array],
     *,
@@ -541,7 +551,9 @@ def mean_interval(
             return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
         half = t_quantile(degrees_of_freedom(clips), level) * se
         bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
-    ends = widened(bounds, [alone], df=part_degrees(clips).min(), level=level, limits=(least, most))
+    ends = add_between_run_variance(
+        bounds, [alone], df=part_degrees(clips).min(), level=level, limits=(least, most)
+    )
     low, high = map(float, ends)
     return Interval(mean, low, high, float(bounds.se), **common)  # type: ignore[arg-type]
 
@@ -662,7 +674,9 @@ def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words
         alone = [alone[0] - alone[1]]
     bounds = _bounds(means, metric, level)
     limits = (0.0, 1.0) if b is None else (-1.0, 1.0)
-    ends = widened(bounds, alone, df=part_degrees(clips).min(), level=level, limits=limits)
+    ends = add_between_run_variance(
+        bounds, alone, df=part_degrees(clips).min(), level=level, limits=limits
+    )
     score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
     return Interval(score, low, high, se, n, n_infants, level, words)
 

@@ -21,7 +21,7 @@ from cryutils.errors import InputError
 from cryutils.models import stacked
 from cryutils.models.backend import keras as _keras
 from cryutils.models.examples import Examples, by_clip
-from cryutils.models.stacked import DenseSettings, Stack, Task
+from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 
 __all__ = [
     "AUTOENCODER",
@@ -86,21 +86,21 @@ def patches(windows: Array, patch: int) -> Array:
 
 def fit(
     windows: Array,
-    tasks: Sequence[Task],
+    tasks: Sequence[FitSpec],
     *,
     patch: int = 8,
     per_window: int = 4,
     settings: DenseSettings = AUTOENCODER,
     clean: Array | None = None,
     progress: bool = False,
-) -> Stack:
+) -> NetworkBatch:
     """Return an autoencoder of patches for each task, trained side by side.
 
     Parameters
     ----------
     windows : ndarray of float32
         (windows, frames, coefficients).
-    tasks : sequence of Task
+    tasks : sequence of FitSpec
         Their rows are rows of `windows`.
     patch : int
         Frames of a patch.
@@ -142,14 +142,14 @@ def fit(
     return stacked.fit(x, y, patch_tasks, settings=settings, progress=progress)
 
 
-def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
+def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
     """Return what the encoder makes of each window, float32 (windows, 2 * p).
 
     The mean of its patches' codes, then their standard deviation.
 
     Parameters
     ----------
-    autoencoder : Stack
+    autoencoder : NetworkBatch
         From `fit`.
     task : int
         Which of its networks.
@@ -165,14 +165,14 @@ def codes(autoencoder: Stack, task: int, windows: Array) -> Array:
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def reconstruction(autoencoder: Stack, task: int, windows: Array) -> Array:
+def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
     """Return B(A(x)) of each window's patches, put together again.
 
     float32 (windows, frames in whole patches, coefficients), in the features' own unit.
 
     Parameters
     ----------
-    autoencoder : Stack
+    autoencoder : NetworkBatch
         From `fit`.
     task : int
         Which of its networks.
@@ -193,8 +193,8 @@ class AeDnn:
     that does); NaN for a clip without windows or that none tests.
     """
 
-    autoencoders: Stack = field(repr=False)
-    classifiers: Stack = field(repr=False)
+    autoencoders: NetworkBatch = field(repr=False)
+    classifiers: NetworkBatch = field(repr=False)
     codes: Array = field(repr=False)
     probabilities: Array = field(repr=False)
 
@@ -234,7 +234,7 @@ def cross_fit(
         As in `stacked.fit`.
     """
     tasks = [
-        Task(train=examples.rows(train), validation=examples.rows(stop))
+        FitSpec(train=examples.rows(train), validation=examples.rows(stop))
         for train, stop, _ in divisions
     ]
     encoders = fit(
@@ -336,9 +336,9 @@ def _behind(h: Any, classes: int, settings: DenseSettings) -> Any:
 
 
 def keras_classifier(
-    autoencoder: Stack,
+    autoencoder: NetworkBatch,
     autoencoder_task: int,
-    dnn: Stack,
+    dnn: NetworkBatch,
     dnn_task: int,
     window_shape: Sequence[int],
 ) -> Any:
@@ -346,11 +346,11 @@ def keras_classifier(
 
     Parameters
     ----------
-    autoencoder : Stack
+    autoencoder : NetworkBatch
         From `fit`.
     autoencoder_task : int
         Which of its networks.
-    dnn : Stack
+    dnn : NetworkBatch
         Trained on its `codes`.
     dnn_task : int
         Which of its networks.
@@ -367,7 +367,7 @@ def keras_classifier(
     return model
 
 
-def _patch(autoencoder: Stack, windows: Array) -> int:
+def _patch(autoencoder: NetworkBatch, windows: Array) -> int:
     n = autoencoder.layers(0)[0][0].shape[0]
     if n % windows.shape[2]:
         raise InputError(

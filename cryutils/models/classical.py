@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cryutils.models import stacked
-from cryutils.models.stacked import DenseSettings, Task
+from cryutils.models.stacked import DenseSettings, FitSpec
 
 __all__ = ["BASELINES", "CLASSIFIERS", "DeepNeuralNetwork", "baselines", "table2_classifiers"]
 
@@ -140,7 +140,7 @@ class DeepNeuralNetwork:
         nobody = np.array([], np.int64)
         tasks, tested = [], np.zeros(len(y), np.int64)  # how often each clip was so far
         for (train, test), group in zip(folds, groups, strict=True):
-            tasks.append(Task(train, nobody, group=group, draw=int(tested[test].max())))
+            tasks.append(FitSpec(train, nobody, group=group, draw=int(tested[test].max())))
             tested[test] += 1
         networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
         return [networks.predict(k, x[tasks[k].group, test]) for k, (_, test) in enumerate(folds)]

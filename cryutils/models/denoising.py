@@ -22,7 +22,7 @@ from cryutils.errors import InputError
 from cryutils.models import autoencoders
 
 if TYPE_CHECKING:
-    from cryutils.models.stacked import Stack
+    from cryutils.models.stacked import NetworkBatch
 
 __all__ = [
     "SETTINGS",
@@ -179,7 +179,7 @@ def pairs(
 
 
 def autoencoder(
-    x: Array, dense: Stack, task: int, spectrogram: Spectrogram, *, lift_db: float = 9.0
+    x: Array, dense: NetworkBatch, task: int, spectrogram: Spectrogram, *, lift_db: float = 9.0
 ) -> Array:
     """Return `x` as a denoising autoencoder leaves it, float32 (samples,).
 
@@ -193,7 +193,7 @@ def autoencoder(
     ----------
     x : ndarray of float32
         (samples,).
-    dense : Stack
+    dense : NetworkBatch
         Trained by `stacked.fit` on `pairs`, noisy in, clean out.
     task : int
         Which of its networks.

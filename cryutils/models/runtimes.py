@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import extras
-from cryutils._io.paths import cache_dir, room, writing
+from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, quiet_stderr
 
@@ -281,7 +281,7 @@ def _cached(model: Any, calibration: Frames, runtime: Runtime) -> Any:
         except RuntimeError:  # OpenVINO's word for a damaged file: quantise again
             described.unlink()
     network = quantised(converted(model), calibration)
-    with room(stem.parent):
+    with explain_write_errors(stem.parent):
         save(network, described)
     return core.read_model(described, values)
 

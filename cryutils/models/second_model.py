@@ -98,7 +98,7 @@ def joined(backbone: Backbone, head: Any) -> Any:
     backbone : Backbone
         The one that `head` was trained behind.
     head : keras.Model
-        Takes (n, features) or (n, h, w, features), such as `head` or `Stack.keras` give.
+        Takes (n, features) or (n, h, w, features), such as `head` or `NetworkBatch.keras` give.
     """
     front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
     return _keras().Model(front.input, head(front.output), name="frozen_and_head")

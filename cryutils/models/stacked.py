@@ -1,4 +1,4 @@
-"""Many small dense networks trained as one Keras model: `fit`, and `Stack`, which answers for each.
+"""Many small dense networks trained as one Keras model: `fit` returns a `NetworkBatch`.
 
 Notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble walk this module (Paper A §3.5:
 the DNN behind the autoencoder, the second model behind ResNet-50, the ensemble; with
@@ -34,7 +34,7 @@ from cryutils.models.training import MEASURES, machine
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AT_ONCE", "DenseSettings", "Stack", "Task", "fit", "network"]
+__all__ = ["AT_ONCE", "DenseSettings", "FitSpec", "NetworkBatch", "fit", "network"]
 
 Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]]
@@ -44,7 +44,7 @@ Monitor = Literal["loss", "accuracy"]
 STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
 AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
 _BLOCK = 4096  # rows that are copied, or whose moments are taken, at once
-BARRED = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
+MASKED_LOGIT = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class DenseSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class FitSpec:
     """What one network is trained on.
 
     train, validation: row numbers, apart; without the second all epochs are trained and the last
@@ -105,7 +105,7 @@ class Task:
     draw: int = 0
 
 
-class Stack:
+class NetworkBatch:
     """The trained networks, one for each task, as plain arrays.
 
     layers: of each layer kernels (tasks, in, out) and biases (tasks, out), the scaling of inputs
@@ -166,7 +166,7 @@ class Stack:
             layer.set_weights([kernel, bias])
         kernel, bias = layers[-1]
         if self._allowed is not None:  # a class it doesn't tell apart is as unlikely as can be
-            bias = np.where(self._allowed[task], bias, BARRED)
+            bias = np.where(self._allowed[task], bias, MASKED_LOGIT)
         kind = None if self._allowed is None else "softmax"
         layer = keras.layers.Dense(kernel.shape[1], activation=kind, name="answer")
         h = layer(h)
@@ -222,7 +222,7 @@ def network(
                 settings.dropout, noise_shape=(None, 1, None), seed=settings.seed + k
             )(h)
     if allowed is not None:
-        h = h + np.where(allowed, np.float32(0), BARRED)
+        h = h + np.where(allowed, np.float32(0), MASKED_LOGIT)
     model = keras.Model(inputs, h, name="stack")
     model.compile(keras.optimizers.RMSprop(settings.learning_rate))
     return model
@@ -231,12 +231,12 @@ def network(
 def fit(
     x: npt.NDArray[Any],
     y: npt.NDArray[Any],
-    tasks: Sequence[Task],
+    tasks: Sequence[FitSpec],
     *,
     classes: int = 0,
     settings: DenseSettings | None = None,
     progress: bool = False,
-) -> Stack:
+) -> NetworkBatch:
     """Return a network for each task, trained on its rows until its validation rows say stop.
 
     Each standardises its inputs by its own training rows. Those with fewer rows than the largest
@@ -251,7 +251,7 @@ def fit(
         Class indices, int (rows,), or (groups, rows) where groups are of other rows; or float32
         like x, what is to be reconstructed, then the loss is the mean squared error in standardised
         units (eq. 1).
-    tasks : sequence of Task
+    tasks : sequence of FitSpec
         At least one.
     classes : int
         How many there are, for class indices.
@@ -304,7 +304,7 @@ def fit(
     ]
     history = pd.concat(histories, ignore_index=True).astype({"task": int, "epoch": int})
     best_epoch = np.concatenate([part["best_epoch"] for part in parts])
-    return Stack(layers, history, best_epoch, settings, allowed)  # type: ignore[arg-type]
+    return NetworkBatch(layers, history, best_epoch, settings, allowed)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +313,7 @@ class _Job:
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
-    tasks: Sequence[Task]
+    tasks: Sequence[FitSpec]
     allowed: npt.NDArray[np.bool_] | None
     settings: DenseSettings
     steps: int
@@ -499,7 +499,9 @@ def _padded(
     return order, weight
 
 
-def _check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], classes: int) -> None:
+def _check(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], classes: int
+) -> None:
     """Raise InputError where tasks ask for what x (groups, rows, d) and y don't hold."""
     if x.ndim != 3 or not tasks:
         raise InputError(f"x is {x.shape} for {len(tasks)} tasks: give (rows, d), and a task.")
@@ -528,7 +530,7 @@ def _check(x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[Task], clas
 
 
 def _stacks(
-    tasks: Sequence[Task], d: int, outputs: int, settings: DenseSettings
+    tasks: Sequence[FitSpec], d: int, outputs: int, settings: DenseSettings
 ) -> Iterator[list[int]]:
     """Yield the numbers of tasks to be trained at once, few enough to fit in memory."""
     sizes = [d, *settings.units, outputs]
@@ -539,7 +541,7 @@ def _stacks(
 
 
 def _moments(
-    x: npt.NDArray[Any], tasks: Sequence[Task]
+    x: npt.NDArray[Any], tasks: Sequence[FitSpec]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return mean and deviation of each task's training rows, float64 (tasks, d); never 0."""
     d = x.shape[2]

@@ -30,7 +30,7 @@ from cryutils.models import autoencoders, stacked
 from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.autoencoders import DNN as AUDIO
 from cryutils.models.examples import by_clip
-from cryutils.models.stacked import DenseSettings, Stack, Task
+from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.streams import IMAGE, Streams
 
@@ -210,7 +210,7 @@ class Model(Generic[In]):
 
     plan: Plan
     inputs: In
-    stack: Stack
+    stack: NetworkBatch
     tasks: Mapping[Job, int]
 
     def outputs(self, job: Job, windows: Indices, kind: Kind = "probabilities") -> Array:
@@ -259,7 +259,7 @@ class Views:
     plan: Plan
     x: Array = field(repr=False)
     window: Indices = field(repr=False)
-    encoders: Stack | None = None
+    encoders: NetworkBatch | None = None
 
     def rows(self, windows: Indices) -> Indices:
         """Return the rows of some windows."""
@@ -324,9 +324,9 @@ class Concatenation:
 
 
 def _train(
-    plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[Task],
+    plan: Plan, x: Array, y: Indices, jobs: Sequence[Job], tasks: Sequence[FitSpec],
     settings: DenseSettings, progress: bool,
-) -> Stack:  # fmt: skip
+) -> NetworkBatch:  # fmt: skip
     """Train all tasks: those of the paper's protocol stop by accuracy, the others by loss."""
     monitored = [
         replace(
@@ -349,7 +349,7 @@ def _submodel(
     tasks = []
     for job in jobs:
         train, stop = map(views.rows, plan.parts(job))
-        tasks.append(Task(train, stop, group=views.group(job)))
+        tasks.append(FitSpec(train, stop, group=views.group(job)))
     y = plan.streams.y[views.window]
     stack = _train(plan, views.x, y, jobs, tasks, settings, progress)
     return Model(plan, views, stack, {job: k for k, job in enumerate(jobs)})
@@ -359,7 +359,7 @@ def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
     """Train an autoencoder for each fold, on all states, and return the codes of all windows."""
     settings = plan.settings
     encoders = autoencoders.fit(
-        windows, [Task(*plan.parts(place)) for place in plan.places], patch=settings.patch,
+        windows, [FitSpec(*plan.parts(place)) for place in plan.places], patch=settings.patch,
         per_window=settings.per_window, settings=settings.encoder, progress=progress,
     )  # fmt: skip
     codes = np.stack([autoencoders.codes(encoders, k, windows) for k in range(len(encoders))])
@@ -376,7 +376,7 @@ def _image(plan: Plan, progress: bool) -> Model[Views]:
 
 def _joint(plan: Plan, progress: bool) -> Model[Views]:
     """Train one autoencoder for each fold on all inputs, and the DNN of each row behind it."""
-    x, tasks = plan.streams.joint(), [Task(*plan.parts(place)) for place in plan.places]
+    x, tasks = plan.streams.joint(), [FitSpec(*plan.parts(place)) for place in plan.places]
     seeded = replace(plan.settings.encoder, seed=plan.settings.seed)
     encoders = stacked.fit(x, x, tasks, settings=seeded, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
@@ -399,14 +399,14 @@ def _join(
     designs = [inputs.design(job) for job in jobs]
     networks: dict[tuple[str, ...], dict[Job, int]] = {member: {} for member in members}
     asked: list[Job] = []
-    tasks: list[Task] = []
+    tasks: list[FitSpec] = []
     for group, (job, design) in enumerate(zip(jobs, designs, strict=True)):
         widths = [x.shape[1] for x in design.inputs.values()]
         for subset in members if job.states == plan.states else [streams]:
             used = np.repeat([name in subset for name in streams], widths)
             networks[subset][job] = len(tasks)
             asked.append(job)
-            tasks.append(Task(design.train, design.stop, group=group, inputs=used))
+            tasks.append(FitSpec(design.train, design.stop, group=group, inputs=used))
     longest = max(len(design.y) for design in designs)
     xs = [np.concatenate([*design.inputs.values()], axis=1) for design in designs]
     x = np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in xs])

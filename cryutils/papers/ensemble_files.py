@@ -28,7 +28,7 @@ from cryutils.models.inputs import SoundInput
 from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Job, Kind, Model, Plan, Settings, Views, fit_proposed
-from cryutils.papers.nested import whole
+from cryutils.papers.nested import deployment_fold
 from cryutils.papers.streams import IMAGE, Streams
 from cryutils.papers.table3 import METRICS, Table3
 
@@ -78,7 +78,7 @@ def deploy(
         As `runtimes.runtime_of` does.
     """
     runtime = runtimes.runtime_of(engine) if IMAGE in streams.names else None
-    fold = whole(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
+    fold = deployment_fold(streams.units(Split.CLIP), n_inner=settings.n_inner, seed=settings.seed)
     plan = Plan(streams, {Split.INFANT: [fold]}, settings, pairs=False)
     proposed, (job,) = fit_proposed(plan).proposed, plan.places
     sources = proposed.inputs.sources(job)

@@ -20,7 +20,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbers
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
-from cryutils.models.stacked import DenseSettings, Stack, Task
+from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.recognition import Scored
 
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
 __all__ = [
-    "PAIRS", "Framewise", "alike", "comparison", "fit", "headline", "key", "nearest", "scores",
-    "taken",
+    "PAIRS",
+    "Framewise",
+    "comparison",
+    "fit",
+    "frame_similarity",
+    "headline",
+    "key",
+    "nearest",
+    "scores",
+    "subsample_frames",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -52,7 +60,7 @@ class Framewise:
     split: Split
     rows: Array = field(repr=False)
     clip: Indices = field(repr=False)
-    networks: Stack = field(repr=False)
+    networks: NetworkBatch = field(repr=False)
     folds: list[Nested] = field(repr=False)
 
     def by_clip(self, n_clips: int) -> Array:
@@ -71,7 +79,7 @@ class Framewise:
         answers = []
         for k, frames in enumerate(embeddings):
             answers.append(self.networks.predict(int(tester[k]), frames))
-            cache.let_go(frames)
+            cache.release_pages(frames)
         return answers
 
 
@@ -111,11 +119,11 @@ def fit(
         Count on a terminal.
     """
     settings = settings or DenseSettings(epochs=10, batch_size=64, patience=10)
-    x, clip = taken(embeddings, every=every)
+    x, clip = subsample_frames(embeddings, every=every)
     units = Units.of(corpus, clip, split)
     folds = divide(units, split, n_folds=n_folds, n_inner=0, seed=seed)
     parts = [[units.rows(part) for part in (f.fit, f.stop, f.test)] for f in folds]
-    tasks = [Task(train, stop) for train, stop, _ in parts]
+    tasks = [FitSpec(train, stop) for train, stop, _ in parts]
     y, names = class_indices(corpus.labels)
     by_accuracy = all(fold.stops_on_test for fold in folds)
     settings = replace(settings, monitor="accuracy" if by_accuracy else "loss")
@@ -128,18 +136,18 @@ def fit(
     return Framewise(split, rows, clip, networks, folds)
 
 
-def taken(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
+def subsample_frames(embeddings: Sequence[Array], *, every: int = 1) -> tuple[Array, Indices]:
     """Return every `every`-th frame of all clips, (frames, features), and the clip of each."""
     if every < 1:
         raise InputError(f"every={every}: give 1 for all frames, or more.")
     parts = []
     for frames in embeddings:
         parts.append(frames[::every].copy())
-        cache.let_go(frames)
+        cache.release_pages(frames)
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(p) for p in parts])
 
 
-def alike(
+def frame_similarity(
     embeddings: Sequence[Array], corpus: Corpus, *, fps: float, pairs: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Return how far apart two frames' embeddings lie.
@@ -187,7 +195,7 @@ def alike(
                 clips = embeddings[a], embeddings[int(rng.choice(others))]
                 x, y = (frames[rng.integers(len(frames))] for frames in clips)
                 drawn[name].append((x, y))
-    spread = taken(embeddings, every=max(1, round(fps)))[0].std(axis=0)
+    spread = subsample_frames(embeddings, every=max(1, round(fps)))[0].std(axis=0)
     scale = np.where(spread > 0, spread, 1)
     apart = {
         name: [float(np.linalg.norm((a - b) / scale)) for a, b in drawn_pairs]
@@ -226,7 +234,7 @@ def nearest(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    x, clip = taken(embeddings, every=every)
+    x, clip = subsample_frames(embeddings, every=every)
     units, fold = Units.of(corpus, clip, fitted.split), fitted.folds[0]
     test = units.rows(fold.test)
     train = units.rows(fold.training)

@@ -24,7 +24,7 @@ from cryutils.models.crossfit import validation_split
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["Nested", "Units", "divide", "whole"]
+__all__ = ["Nested", "Units", "deployment_fold", "divide"]
 
 
 class Units(NamedTuple):
@@ -110,7 +110,7 @@ def divide(
     return nested
 
 
-def whole(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
+def deployment_fold(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
     """Return all units as one fold that tests none: for a model that is used, not scored."""
     labels, infants = units.labels.tolist(), units.infants.tolist()
     fit, stop = validation_split(

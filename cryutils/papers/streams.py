@@ -142,7 +142,7 @@ def gather(
         middle_s.append(timing.starts_s(count, len(x)) + timing.window_s / 2)
         clip.append(np.full(count, len(usable)))
         usable.append(k)
-        cache.let_go(x)
+        cache.release_pages(x)
     if not usable:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
     sounds = Streams(
@@ -190,7 +190,7 @@ def with_pictures(
     parts = np.split(frames, np.cumsum([len(rows) for rows in chosen])[:-1])
     for part, rows, embedded in zip(parts, chosen, embeddings, strict=True):
         part[:] = embedded[rows]
-        cache.let_go(embedded)
+        cache.release_pages(embedded)
     return replace(streams, frames=frames, frame_window=np.concatenate(windows))
 
 

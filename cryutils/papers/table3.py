@@ -191,7 +191,7 @@ class Table3:
             right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95
         )
         alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
-        ends = intervals.widened(
+        ends = intervals.add_between_run_variance(
             bounds, [alone], df=intervals.part_degrees(clips).min(), level=0.95, limits=(-1.0, 1.0)
         )
         words = f"{row}'s accuracy less {than}'s"

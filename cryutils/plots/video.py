@@ -80,7 +80,7 @@ def frame_distances(table: pd.DataFrame, ax: Axes) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        `framewise.alike`'s: `pair` and `distance`.
+        `framewise.frame_similarity`'s: `pair` and `distance`.
     ax : Axes
     """
     names = list(dict.fromkeys(table.pair))[::-1]

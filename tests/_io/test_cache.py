@@ -189,12 +189,12 @@ def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> N
     before = mapped()
     np.testing.assert_array_equal(cached[::2], values[::2])
     assert mapped() - before > 2**24
-    cache.let_go(cached[3:])
+    cache.release_pages(cached[3:])
     assert abs(mapped() - before) < 2**22
     np.testing.assert_array_equal(cached, values)
 
 
 def test_any_other_array_is_left_alone() -> None:
     array = np.arange(5)
-    cache.let_go(array[1:])
+    cache.release_pages(array[1:])
     assert array.tolist() == [0, 1, 2, 3, 4]

@@ -103,11 +103,11 @@ def test_a_home_that_can_be_written_is_left_alone(
     for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "users"))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    paths.settle()
+    paths.ensure_writable_caches()
     assert "NUMBA_CACHE_DIR" not in os.environ
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/x")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
-    paths.settle()
+    paths.ensure_writable_caches()
     assert os.environ["NUMBA_CACHE_DIR"] == "elsewhere"
 
 

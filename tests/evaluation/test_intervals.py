@@ -13,6 +13,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.intervals import (
     Bounds,
     Metric,
+    add_between_run_variance,
     auc_interval,
     combined,
     degrees_of_freedom,
@@ -20,7 +21,6 @@ from cryutils.evaluation.intervals import (
     mean_interval,
     paired_interval,
     part_degrees,
-    widened,
 )
 
 
@@ -189,7 +189,9 @@ def test_with_what_repeats_differ_by_the_interval_covers(count: int, among: floa
         half = quantile * np.sqrt(rng.chisquare(df) / df)
         score = repeats.mean()
         bounds = Bounds(*(np.asarray(x) for x in (score, score - half, score + half, half)))
-        low, high = widened(bounds, [repeats], df=df, level=0.95, limits=(-np.inf, np.inf))
+        low, high = add_between_run_variance(
+            bounds, [repeats], df=df, level=0.95, limits=(-np.inf, np.inf)
+        )
         covered += low <= 0 <= high
     assert covered / corpora > 0.93
 

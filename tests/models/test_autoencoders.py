@@ -18,7 +18,7 @@ from cryutils.errors import InputError
 from cryutils.models import autoencoders, crossfit, export, fusion
 from cryutils.models.examples import Examples
 from cryutils.models.inputs import SoundInput
-from cryutils.models.stacked import DenseSettings, Task
+from cryutils.models.stacked import DenseSettings, FitSpec
 
 STATES = ["hug", "hungry", "sleepy"]
 FRAMES, COEFFICIENTS, PATCH, CODE = 14, 5, 4, 3
@@ -183,7 +183,7 @@ def test_patches_on_a_plane_come_back_through_a_code_as_wide_as_the_plane(apart:
     rng = np.random.default_rng(3)
     plane = rng.normal(size=(2, 3 * 4))
     x = (rng.normal(size=(120, 2)) @ plane).reshape(120, 3, 4).astype(np.float32)
-    tasks = [Task(np.arange(90), np.arange(90, 120))]
+    tasks = [FitSpec(np.arange(90), np.arange(90, 120))]
     left = {}
     for width in (1, 2):
         settings = replace(autoencoders.sized(width, hidden=64), epochs=40, learning_rate=3e-3)
@@ -200,7 +200,7 @@ def test_a_denoising_autoencoder_is_nearer_to_the_clean_windows_than_its_input(a
     clean = np.repeat(rng.normal(0, 5, (200, 1, 2)), 8, axis=1).astype(np.float32)
     noisy = clean + rng.normal(0, 2, clean.shape).astype(np.float32)
     trained = autoencoders.fit(
-        noisy, [Task(np.arange(150), np.arange(150, 200))], patch=8, clean=clean,
+        noisy, [FitSpec(np.arange(150), np.arange(150, 200))], patch=8, clean=clean,
         settings=replace(autoencoders.sized(2, hidden=32), epochs=60),
     )  # fmt: skip
     back = autoencoders.reconstruction(trained, 0, noisy[150:])

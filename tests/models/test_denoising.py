@@ -143,7 +143,7 @@ def test_a_gate_without_threshold_for_what_is_louder_stays_open() -> None:
 
 
 @pytest.mark.parametrize("remove", ["gate", "autoencoder"])
-def test_silence_stays_silence(remove: str, trained: stacked.Stack) -> None:
+def test_silence_stays_silence(remove: str, trained: stacked.NetworkBatch) -> None:
     silence = np.zeros(4000, np.float32)
     if remove == "gate":
         assert not denoising.spectral_gate(silence, Spectrogram()).any()
@@ -152,20 +152,20 @@ def test_silence_stays_silence(remove: str, trained: stacked.Stack) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> stacked.Stack:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> stacked.NetworkBatch:
     sounds = [chirps(seed) for seed in range(24)]
     x, y, of = denoising.pairs(
         sounds, Spectrogram(), snr_db=(-5, 10), rng=np.random.default_rng(0), per_sound=50
     )
     small = replace(denoising.SETTINGS, units=(96, 32, 96), epochs=20)
-    task = stacked.Task(np.flatnonzero(of < 18), np.flatnonzero(of >= 18))
+    task = stacked.FitSpec(np.flatnonzero(of < 18), np.flatnonzero(of >= 18))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         return stacked.fit(x, y, [task], settings=small)
 
 
 def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
-    trained: stacked.Stack,
+    trained: stacked.NetworkBatch,
 ) -> None:
     clean = [chirps(seed) for seed in range(100, 106)]
     heard = [noisy(x, 0, seed) for seed, x in enumerate(clean)]
@@ -176,7 +176,7 @@ def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
     assert gains.min() > 0, gains
 
 
-def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> None:
+def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.NetworkBatch) -> None:
     heard = noisy(chirps(200), 0)
     shut, opened = (
         denoising.autoencoder(heard, trained, 0, Spectrogram(), lift_db=lift)
@@ -186,7 +186,7 @@ def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.Stack) -> 
     assert opened == pytest.approx(heard, abs=1e-5)
 
 
-def test_a_louder_recording_is_treated_alike(trained: stacked.Stack) -> None:
+def test_a_louder_recording_is_treated_alike(trained: stacked.NetworkBatch) -> None:
     heard = noisy(chirps(201), 0)
     quiet, loud = (
         denoising.autoencoder(scale * heard, trained, 0, Spectrogram()) for scale in (1, 10)

@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from cryutils.errors import InputError
 from cryutils.models import stacked
 from cryutils.models.backend import keras
-from cryutils.models.stacked import DenseSettings, Task
+from cryutils.models.stacked import DenseSettings, FitSpec
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
     settings = DenseSettings(
         units=(8,), dropout=0.0, epochs=3, batch_size=16, patience=9, class_weights=False
     )
-    stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
 
     layers = keras().layers
     model = keras().Sequential(
@@ -65,7 +65,7 @@ def test_one_network_takes_the_steps_of_keras_rmsprop() -> None:
 
 def test_a_training_leaves_no_network_in_memory() -> None:
     x, y = blobs()
-    tasks = [Task(*parts(len(x)))]
+    tasks = [FitSpec(*parts(len(x)))]
 
     def variables_after(seed):
         settings = DenseSettings(units=(8,), epochs=1, seed=seed)
@@ -81,9 +81,9 @@ def test_a_network_is_the_same_alone_and_beside_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     several = [
-        Task(train[:50], validation),
-        Task(train[5:60], validation[:9]),
-        Task(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2),
+        FitSpec(train[:50], validation),
+        FitSpec(train[5:60], validation[:9]),
+        FitSpec(train[y[train] != 1], validation[y[validation] != 1], classes=(0, 2),
              inputs=np.arange(6) < 2),
     ]  # fmt: skip
     # As many steps for each, two an epoch: they follow from the one with the most rows.
@@ -100,7 +100,7 @@ def test_it_learns_and_the_kept_epoch_is_the_best_of_its_history() -> None:
     train, validation = parts(len(x))
     for monitor in ("loss", "accuracy"):
         settings = DenseSettings(units=(16,), epochs=30, monitor=monitor, learning_rate=1e-2)
-        stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+        stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
         history = stack.history.set_index("epoch")
         column = history[f"val_{monitor}"].round(5)
         assert stack.best_epoch[0] == (column.idxmin() if monitor == "loss" else column.idxmax())
@@ -116,7 +116,7 @@ def test_of_epochs_with_as_many_right_the_first_is_kept() -> None:
     train, validation = parts(len(x))
     rare = np.concatenate([validation[y[validation] == 0], validation[y[validation] == 1][:7]])
     settings = DenseSettings(units=(8,), epochs=25, monitor="accuracy", learning_rate=1e-2)
-    stack = stacked.fit(x, y, [Task(train, rare)], classes=3, settings=settings)
+    stack = stacked.fit(x, y, [FitSpec(train, rare)], classes=3, settings=settings)
     right = stack.history.val_accuracy.to_numpy()
     assert np.sum(right > right.max() - 1e-5) > 1, "several epochs are as good"
     assert stack.best_epoch[0] == np.argmax(right > right.max() - 1e-5) + 1
@@ -127,7 +127,7 @@ def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts(
     x, y = blobs()
     train, validation = parts(len(x))
     settings = DenseSettings(units=(8,), epochs=3, batch_size=90, patience=1)
-    tasks = [Task(train, validation[:0]), Task(train, validation)]
+    tasks = [FitSpec(train, validation[:0]), FitSpec(train, validation)]
     for some in (tasks[:1], tasks):  # alone, and beside one that is judged
         stack = stacked.fit(x, y, some, classes=3, settings=settings)
         history = stack.history.query("task == 0")
@@ -146,7 +146,7 @@ def test_patience_stops_each_network_by_itself() -> None:
     noise = np.where(rng.random(len(y)) < 0.5, rng.integers(0, 3, len(y)), y)
     noise[validation] = rng.permutation(noise[validation])
     settings = DenseSettings(units=(32,), epochs=60, patience=3, dropout=0.0, learning_rate=1e-2)
-    tasks = [Task(train, validation), Task(train[:20], validation)]
+    tasks = [FitSpec(train, validation), FitSpec(train[:20], validation)]
     stack = stacked.fit(x, noise, tasks, classes=3, settings=settings)
     last = stack.history.groupby("task").epoch.max().to_numpy()
     assert (last == stack.best_epoch + 3).all()
@@ -157,7 +157,7 @@ def test_patience_stops_each_network_by_itself() -> None:
 def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> None:
     x, y = blobs()
     train, validation = (rows[y[rows] != 1] for rows in parts(len(x)))
-    task = Task(train, validation, classes=(0, 2))
+    task = FitSpec(train, validation, classes=(0, 2))
     stack = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
     answers = stack.predict(0, x)
     assert (answers[:, 1] == 0).all()
@@ -169,7 +169,7 @@ def test_classes_that_a_network_does_not_tell_apart_have_no_probability() -> Non
 def test_inputs_that_it_may_not_use_change_nothing() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    task = Task(train, validation, inputs=np.arange(6) != 3)
+    task = FitSpec(train, validation, inputs=np.arange(6) != 3)
     stack = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=3))
     other = x.copy()
     other[:, 3] = 1e3
@@ -183,11 +183,11 @@ def test_groups_are_seen_by_their_own_tasks() -> None:
     train, validation = parts(len(x))
     settings = DenseSettings(units=(8,), epochs=2, batch_size=90)
     both = stacked.fit(
-        np.stack([x, other]), y, [Task(train, validation), Task(train, validation, group=1)],
+        np.stack([x, other]), y, [FitSpec(train, validation), FitSpec(train, validation, group=1)],
         classes=3, settings=settings,
     )  # fmt: skip
     for group, rows in enumerate((x, other)):
-        alone = stacked.fit(rows, y, [Task(train, validation)], classes=3, settings=settings)
+        alone = stacked.fit(rows, y, [FitSpec(train, validation)], classes=3, settings=settings)
         assert both.predict(group, rows) == pytest.approx(alone.predict(0, rows), abs=1e-5)
 
 
@@ -201,7 +201,7 @@ def test_a_linear_autoencoder_finds_the_plane_that_principal_components_find() -
     settings = DenseSettings(
         units=(2,), linear=(0,), dropout=0.0, epochs=200, learning_rate=3e-3, patience=200
     )
-    stack = stacked.fit(x, x, [Task(train, validation)], settings=settings)
+    stack = stacked.fit(x, x, [FitSpec(train, validation)], settings=settings)
     scale = x[train].std(axis=0)
     z = (x - x[train].mean(axis=0)) / scale
     plane = PCA(2).fit(z[train])
@@ -217,7 +217,7 @@ def test_hidden_layers_are_those_of_the_keras_model() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     settings = DenseSettings(units=(9, 4, 7), linear=(1,), epochs=2)
-    stack = stacked.fit(x, y, [Task(train, validation)], classes=3, settings=settings)
+    stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=3, settings=settings)
     model = stack.keras(0)
     for layer in range(3):
         inner = keras().Model(model.input, model.layers[1 + layer].output)
@@ -235,7 +235,7 @@ def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
     x, y = blobs()
     x[:, 0] = 7.0
     x[:, 1] += 1e4
-    task = Task(*parts(len(x)))
+    task = FitSpec(*parts(len(x)))
     settings = DenseSettings(units=(8,), epochs=2)
     stack = stacked.fit(x, y, [task], classes=3, settings=settings)
     assert np.isfinite(stack.predict(0, x)).all()
@@ -249,7 +249,7 @@ def test_a_constant_input_and_a_large_mean_do_no_harm() -> None:
 def test_rows_that_a_network_is_not_given_change_no_bit_of_it() -> None:
     x, y = blobs()
     train, validation = parts(len(x), every=3)
-    task = Task(train[::2], validation)
+    task = FitSpec(train[::2], validation)
     first = stacked.fit(x, y, [task], classes=3, settings=DenseSettings(epochs=2))
     other = x.copy()
     other[train[1::2]] *= 100
@@ -267,7 +267,7 @@ def test_classes_weigh_alike_in_training_and_in_what_says_stop() -> None:
     recall = {}
     for weights in (True, False):
         settings = DenseSettings(units=(), epochs=40, class_weights=weights, patience=40)
-        stack = stacked.fit(x, y, [Task(train, validation)], classes=2, settings=settings)
+        stack = stacked.fit(x, y, [FitSpec(train, validation)], classes=2, settings=settings)
         recall[weights] = np.mean(stack.predict(0, x[y == 1]).argmax(axis=1))
         best, answers = stack.history.iloc[stack.best_epoch[0] - 1], stack.predict(0, x[validation])
         weight = compute_sample_weight("balanced" if weights else None, y[validation])
@@ -283,7 +283,7 @@ def test_classes_weigh_alike_in_training_and_in_what_says_stop() -> None:
 def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    first, second, third = (Task(train, validation, draw=draw) for draw in (0, 1, 2))
+    first, second, third = (FitSpec(train, validation, draw=draw) for draw in (0, 1, 2))
     settings = DenseSettings(epochs=2, dropout=0.0)
     stack = stacked.fit(x, y, [third, first, second, first], classes=3, settings=settings)
     answers = [stack.predict(k, x) for k in range(4)]
@@ -298,7 +298,7 @@ def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> Non
 def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> None:
     x, y = blobs()
     train, validation = parts(len(x))
-    tasks = [Task(train[k:], validation) for k in range(5)]
+    tasks = [FitSpec(train[k:], validation) for k in range(5)]
     settings = DenseSettings(epochs=2)
     whole = stacked.fit(x, y, tasks, classes=3, settings=settings)
     monkeypatch.setattr(stacked, "AT_ONCE", 2 * 64 * 32)
@@ -314,7 +314,7 @@ def test_many_networks_are_trained_in_stacks_and_found_again(monkeypatch) -> Non
 @without_graphs()
 def test_a_damaged_file_is_made_anew(tmp_path) -> None:
     x, y = blobs()
-    task, settings = Task(*parts(len(x))), DenseSettings(epochs=2)
+    task, settings = FitSpec(*parts(len(x))), DenseSettings(epochs=2)
     first = stacked.fit(x, y, [task], classes=3, settings=settings)
     (path,) = (tmp_path / "dense").glob("*.npz")
     path.write_bytes(path.read_bytes()[:-200])
@@ -328,7 +328,7 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
     train, validation = parts(len(x))
 
     def answers() -> list[np.ndarray]:
-        tasks = [Task(train, validation), Task(validation, train)]
+        tasks = [FitSpec(train, validation), FitSpec(validation, train)]
         settings = DenseSettings(units=(8,), epochs=1, batch_size=90)
         stacks = [stacked.fit(x, y, [task], classes=3, settings=settings) for task in tasks]
         return [stack.predict(0, x) for stack in stacks]
@@ -342,11 +342,11 @@ def test_another_networks_file_is_not_taken(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        (Task(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
-        (Task(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
-        (Task(np.array([], int), np.array([0])), "train: give rows"),
-        (Task(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
-        (Task(np.array([0]), np.array([1]), classes=(0, 2)), "it tells \\[0, 2\\]"),
+        (FitSpec(np.array([0, 1]), np.array([1])), "row 1 is in train and in validation"),
+        (FitSpec(np.array([0, 500]), np.array([1])), "rows from 0 to 119"),
+        (FitSpec(np.array([], int), np.array([0])), "train: give rows"),
+        (FitSpec(np.array([0]), np.array([3]), group=2), "group 2, but x has 1"),
+        (FitSpec(np.array([0]), np.array([1]), classes=(0, 2)), "it tells \\[0, 2\\]"),
     ],
 )
 def test_tasks_that_ask_for_what_is_not_there_are_refused(task, message) -> None:

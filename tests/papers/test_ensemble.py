@@ -450,7 +450,7 @@ def test_the_files_answer_as_the_networks_do(
     accuracy = scores.interval(Split.INFANT, Row.TOTAL, scores.ensemble.proposed)
     assert about["leak_free"]["accuracy"]["value"] == accuracy.value
 
-    fold = nested.whole(inputs.units(Split.CLIP), n_inner=2)
+    fold = nested.deployment_fold(inputs.units(Split.CLIP), n_inner=2)
     again = ensemble.fit_proposed(Plan(inputs, {Split.INFANT: [fold]}, settings, pairs=False))
     windows = np.arange(6)
     job = Job(Split.INFANT, 0, TOTAL)

@@ -116,13 +116,13 @@ def test_split_by_frame_there_is_nobody_to_ask_about_a_whole_clip() -> None:
     with pytest.raises(InputError, match="every network has seen"):
         fitted.over_time(embeddings)
     with pytest.raises(InputError, match="every=0"):
-        framewise.taken(embeddings, every=0)
+        framewise.subsample_frames(embeddings, every=0)
 
 
 def test_neighbours_are_nearest_and_strangers_at_one() -> None:
     corpus = clips(8, 4)
     embeddings = pictures(corpus, state=0.0, infant=2.0)
-    table = framewise.alike(embeddings, corpus, fps=2.0, pairs=200)
+    table = framewise.frame_similarity(embeddings, corpus, fps=2.0, pairs=200)
     assert tuple(dict.fromkeys(table.pair)) == framewise.PAIRS
     middle = table.groupby("pair").distance.median()
     assert middle["other infants"] == pytest.approx(1)
