@@ -40,6 +40,7 @@ def main(seeds: str, run: str, size: str, part: str, parts: str) -> None:
     readings = {"probe": probe, "read": read, "frames": frames, "track": track}
     readings["predict"] = predicting(run)
     limits = {reading: limit_s(call, Path(seeds)) for reading, call in readings.items()}
+    gc.freeze()  # what is imported needn't be searched after each of thousands of cases
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(cases(Path(seeds), large=size == "large")):
             if number % int(parts) != int(part):
