@@ -58,7 +58,7 @@ def folds() -> None:
 
 def embeddings(videos: Corpus) -> None:
     """Embed the frames of videos with the small backbone."""
-    embed(videos, small_cnn.small(size=64), FrameInput(fps=30.0, size=64, crop="centre"))
+    embed(videos, small_cnn.small(size=160), FrameInput(fps=30.0, size=160, crop="centre"))
 
 
 def seconds(work: Callable[[], None], workers: int) -> float:
@@ -85,7 +85,7 @@ def seconds(work: Callable[[], None], workers: int) -> float:
 def main() -> int:
     """Print how much faster two workers are; 1 where it is less than promised."""
     videos = cryutils.load(
-        "synthetic", video=True, infants=12, clips_per_infant=4, duration_s=4.0, fps=30, size=96,
+        "synthetic", video=True, infants=12, clips_per_infant=4, duration_s=4.0, fps=30, size=160,
         classes=["hungry", "tired"],
     )  # fmt: skip
     overhead = seconds(tasks, 2) / (TASKS / 2) - 1

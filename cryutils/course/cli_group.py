@@ -19,7 +19,8 @@ def say(line: object, *, err: bool = False) -> None:
         return
     bars = sys.modules.get("tqdm")  # those that are drawn now make room
     with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
-        print(printable(line), file=stream, flush=True)
+        # In one piece: a signal between text and end would join it to the next line.
+        print(f"{printable(line)}\n", end="", file=stream, flush=True)
 
 
 class SuggestingGroup(click.Group):

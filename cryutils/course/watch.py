@@ -5,12 +5,12 @@ Everything goes to stderr, so that a command's output can be piped. No notebook 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cryutils.course.cli_group import say
 from cryutils.errors import printable
 
 if TYPE_CHECKING:
@@ -125,23 +125,20 @@ def _bars(run: _Run, console: Console) -> Iterator[Callable[[str, str, float], N
 def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
     said_s, count = time.monotonic(), ""
 
-    def say(line: str) -> None:
-        print(printable(line), file=sys.stderr, flush=True)
-
     def show(name: str, what: str, share: float) -> None:
         nonlocal said_s, count
         if name:
             if run.hear(name, what, share):
-                say(f"{name}: started")
+                say(f"{name}: started", err=True)
             if what in _ENDS:
-                say(f"{name}: {'finished before, kept' if what == 'kept' else what}")
+                say(f"{name}: {'finished before, kept' if what == 'kept' else what}", err=True)
             is_count = what not in ("running", *_ENDS)
             count = f"; {name}: {what.partition(', about ')[0]}" if is_count else ""
         elif what:
-            say(what)
+            say(what, err=True)
         if time.monotonic() - said_s >= _LINE_S:
             said_s = time.monotonic()
             progress = f"{len(run.ended)} of {len(run.shares)} notebooks done"
-            say(f"{progress}, {_words(run.left_s())}{count}")
+            say(f"{progress}, {_words(run.left_s())}{count}", err=True)
 
     return show
