@@ -78,7 +78,7 @@ def seconds(work: Callable[[], None], workers: int) -> float:
             begun = time.perf_counter()
             work()
             duration_s = time.perf_counter() - begun
-        parallel._client(cluster.scheduler_address).close()
+        parallel.connect(cluster.scheduler_address).close()
     return duration_s
 
 

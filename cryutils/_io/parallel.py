@@ -8,9 +8,10 @@ key what they keep on disk by `identities`; `papers.embeddings` decodes ahead of
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from functools import cache
 from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
@@ -20,11 +21,12 @@ from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
 __all__ = [
-    "SCHEDULER", "Identity", "identities", "identity", "on_cluster", "ordered_map", "prefetch",
-    "process_map", "thread_map",
+    "SCHEDULER", "Identity", "connect", "identities", "identity", "lost_workers", "on_cluster",
+    "ordered_map", "prefetch", "process_map", "thread_map",
 ]  # fmt: skip
 
 SCHEDULER = "CRYUTILS_SCHEDULER"  # names the variable with the address of a Dask scheduler
+_SCHEDULER_S = 10  # to wait for it
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -107,7 +109,7 @@ def thread_map(
         raise InputError(f"jobs={threads}: give at least one thread, or None for all cores.")
 
     if on_cluster():
-        results = process_map(_call, clips, shared=(function,), jobs=None)
+        results = process_map(function, clips, shared=(), jobs=None)
     else:
         results = ordered_map(ThreadPoolExecutor(threads), function, clips, ahead=4 * threads)
     shown = counting(what, "clips", shown=progress)
@@ -116,10 +118,6 @@ def thread_map(
         for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))
-
-
-def _call(function: Callable[[T], R], item: T) -> R:
-    return function(item)
 
 
 def process_map(
@@ -134,7 +132,7 @@ def process_map(
     from joblib import Parallel, cpu_count, delayed
 
     if on_cluster():
-        client = _client(os.environ[SCHEDULER])
+        client = connect(os.environ[SCHEDULER])
         (sent,) = client.scatter([tuple(shared)], broadcast=True)
         futures = client.map(_in_worker, list(items), function=function, shared=sent, pure=False)
         yield from (future.result() for future in futures)
@@ -149,10 +147,31 @@ def on_cluster() -> bool:
 
 
 @cache
-def _client(address: str) -> Any:
+def connect(address: str) -> Any:
+    """Return the client of the Dask scheduler at `address`, one in each process.
+
+    Raises InputError if no scheduler answers, or if it has no worker.
+    """
     from distributed import Client
 
-    return Client(address, set_as_default=False)
+    try:
+        client = Client(address, timeout=_SCHEDULER_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{address}: no Dask scheduler answers; start one with `dask scheduler`."
+        ) from error
+    if not client.scheduler_info()["workers"]:
+        raise InputError(f"{address}: it has no worker; start `dask worker {address}`.")
+    return client
+
+
+def lost_workers() -> tuple[type[BaseException], ...]:
+    """Return the errors of tasks whose Dask workers were lost; none if Dask was never used."""
+    if "distributed" not in sys.modules:
+        return ()
+    from distributed import KilledWorker
+
+    return KilledWorker, CancelledError
 
 
 def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) -> R:

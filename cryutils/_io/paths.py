@@ -104,7 +104,7 @@ def outputs_dir() -> Path:
 
 
 def ensure_writable_caches() -> None:
-    """Give numba and matplotlib a folder in the cache, else a temporary one, for want of a home.
+    """Give numba and matplotlib folders in the cache, or temporary ones, if theirs are read-only.
 
     Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
     each notebook. Processes that this one starts inherit it.

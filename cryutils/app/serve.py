@@ -164,7 +164,7 @@ def run(
     store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
     link: Link | None = None,
 ) -> None:  # fmt: skip
-    """Serve the application at `sockets` until a signal says stop; users in `store` can log in.
+    """Serve the application at `sockets` until a signal stops it; users in `store` can log in.
 
     link: of a demonstration.
     """

@@ -1,4 +1,4 @@
-"""Execute one notebook with papermill in a process of its own: `execute`, for `course.runner`.
+"""Execute one notebook with papermill in its own process: `execute`, for `course.runner`.
 
 The notebook writes into a staging folder, which `run_folder.finish` puts in the place of earlier
 results. The process ends, and its kernel with it, when the process that started it ends or the

@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from cryutils import claims
+from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
 from cryutils.course import execute, fingerprint, parameters
@@ -47,7 +48,6 @@ __all__ = [
 Report = Callable[[str, str, float], None]
 
 _TICK_S = 1.0
-_SCHEDULER_S = 10  # to wait for a Dask scheduler
 
 # These take up what others leave; beside those they would train networks once more.
 AFTER = {
@@ -265,7 +265,7 @@ def run(
     Raises
     ------
     InputError
-        Another process executes in the same run, or no scheduler answers.
+        Another process executes in the same run, no scheduler answers, or it has no worker.
     OSError
         The disk is full.
     """
@@ -288,7 +288,11 @@ def run(
         waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
         cores = os.cpu_count() or 1
         most = min(processes or cores, len(waiting) or 1)
-        pool = _cluster(scheduler) if scheduler else ThreadPoolExecutor(most)
+        pool: Executor = (
+            parallel.connect(scheduler).get_executor(pure=False, retries=0)
+            if scheduler
+            else ThreadPoolExecutor(most)
+        )
         share = 1 if scheduler else max(1, cores // most)  # a worker has one core
         try:
             failed = _execute(waiting, pool, _environment(share), among, report)
@@ -318,22 +322,6 @@ def history(jobs: Sequence[Job]) -> dict[str, float]:
                 took[job.name] = float(state["seconds"])
                 break
     return took
-
-
-def _cluster(address: str) -> Executor:
-    """Return an executor whose tasks run on the workers of a Dask scheduler."""
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=_SCHEDULER_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"--scheduler {address}: no Dask scheduler answers; start one with `dask scheduler`."
-        ) from error
-    if not client.scheduler_info()["workers"]:
-        raise InputError(f"--scheduler {address}: it has no worker; start `dask worker {address}`.")
-    executor: Executor = client.get_executor(pure=False, retries=0)
-    return executor
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -397,9 +385,7 @@ def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
     """Keep what an execution has made; return its error in a line, None where it has finished."""
     try:
         staging, outcome = future.result()
-    except OSError:  # such as a full disk
-        raise
-    except Exception as error:  # of Dask, such as KilledWorker
+    except parallel.lost_workers() as error:
         return f"its workers were lost, as happens when memory runs out ({type(error).__name__})"
     if outcome.error is None:
         state = {

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from cryutils import video
 from cryutils._io import cache
 from cryutils._io.parallel import identity, on_cluster, ordered_map, prefetch, process_map
-from cryutils._io.paths import cache_dir, writing
+from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError, near_miss
@@ -241,7 +241,7 @@ def _fill_cache_on_cluster(
     """
     path = cache_dir() / "backbones" / f"{backbone.digest}.keras"
     if not path.is_file():
-        with writing(path) as part:
+        with explain_write_errors(path.parent), writing(path) as part:
             backbone.model.save(part)
     shared = (path, replace(backbone, model=None), frame_input, engine)
     with counting("Embedding", "clips", shown=progress) as report:

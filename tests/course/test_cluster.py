@@ -134,7 +134,7 @@ def test_permutations_and_folds_on_the_cluster_are_those_of_this_machine(
     np.testing.assert_array_equal(scores(), here)
     pids = set(parallel.process_map(process_number, range(8), shared=(), jobs=None))
     assert os.getpid() not in pids
-    parallel._client.cache_clear()
+    parallel.connect.cache_clear()
 
 
 def test_sounds_pictures_and_embeddings_on_the_cluster_are_those_of_this_machine(
@@ -161,7 +161,7 @@ def test_sounds_pictures_and_embeddings_on_the_cluster_are_those_of_this_machine
     for expected, there in zip(here, made(), strict=True):
         np.testing.assert_array_equal(there, expected)
     assert list((apart / "shared" / "backbones").glob("*.keras"))
-    parallel._client.cache_clear()
+    parallel.connect.cache_clear()
 
 
 def process_number(_: int) -> int:
