@@ -1,20 +1,21 @@
 """The results store: every number that a notebook measured, with where it came from.
 
-A notebook calls `begin` once and `record` for each result; the runner merges the files of all
-notebooks into one `results.json` (`merge`). Tables in notebooks and reports are drawn from
-these files alone, so a number that nothing measured can't appear. Every notebook uses it.
+A notebook calls `begin` once, `record` and its companions for each result, and `write` at its end.
+The runner merges the files of all notebooks into one `results.json` (`merge`). A result is a row:
+six columns say what was measured (`COLUMNS`), one how the clips were split, the others hold the
+number. Tables in notebooks and reports are made from these files alone.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import textwrap
-from collections.abc import Hashable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils.errors import InputError, near_miss
@@ -26,48 +27,118 @@ if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before
     from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
-    "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path",
-    "load_predictions", "load_results", "merge", "read_results", "record", "record_interval",
-    "record_predictions", "record_scores", "record_table", "record_test", "run_dir", "unreadable",
+    "COLUMNS", "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
+    "load_predictions", "load_results", "merge", "read_results", "record",
+    "record_predictions", "record_scores", "record_table", "record_test", "results", "run_dir", "table", "unreadable", "write",
 ]  # fmt: skip
 
+COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
+
 PROTOCOLS = ("paper", "leak_free")
-_COUNTS = ("n", "n_infants", "seed", "trainings", "permutations")
-_LATER: dict[str, Any] = {"trainings": None, "permutations": None}  # not in older files
+_SPLIT = {"paper": "clip", "leak_free": "infant"}  # what each protocol divides
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One measured number: `n` counts test clips, `n_infants` the infants they come from.
+    """One measured number.
 
-    `trainings`: with how many seeds the networks behind it were trained, each time on divisions
-    of their own; None where no network is behind it. `permutations`: of how many a p-value is, so
-    how small it could be; None for what is no p-value.
+    Attributes
+    ----------
+    study : str
+        What the number is part of: "feature_validation", "table3", "cry2".
+    condition : str
+        Under what: a pair of states, a disturbance with its level, a class; "" for none.
+    feature, model : str
+        Of what input and by what, "" where there is none.
+    rival : str
+        If not "", `value` is the model's score minus this model's.
+    metric : str
+        "accuracy", "p_value", "clips".
+    split : {"frame", "clip", "infant", ""}
+        What was kept whole when the data were divided; "" where nothing was.
+    data : str
+        The corpus.
+    value, low, high : float
+        The number and the ends of its interval, None without one.
+    n, n_infants : int
+        Test clips, and the infants in them.
+    trainings : int
+        With how many seeds the networks were trained, each time on other divisions; None without
+        a network.
+    permutations : int
+        Behind a p-value, which cannot be smaller than 1 / (permutations + 1).
+    notebook : str
+    seed : int
     """
 
-    key: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int | None
-    n_infants: int | None
-    protocol: str | None
-    data: str
-    notebook: str
-    seed: int | None
-    trainings: int | None
-    permutations: int | None
+    study: Text
+    condition: str = ""
+    feature: str = ""
+    model: str = ""
+    rival: str = ""
+    metric: Text
+    split: Literal["frame", "clip", "infant", ""] = ""
+    data: Text
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    n: Count | None = None
+    n_infants: Count | None = None
+    trainings: Count | None = None
+    permutations: Count | None = None
+    notebook: Text
+    seed: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The columns as one text, such as "table3.total.svm.accuracy": for people and scripts."""
+        return key(asdict(self))
+
+    @property
+    def _identity(self) -> tuple[str, str, str]:
+        return self.key, self.split, self.data
+
+
+_ABOUT = ("study", "condition", "feature", "model")  # of predictions
+_FIELDS = tuple(field.name for field in fields(Result))
+_RESULT = TypeAdapter(Result)
+_RESULTS = TypeAdapter(list[Result])
+
+
+def key(columns: Mapping[str, Any]) -> str:
+    """Return the columns of a result as one text.
+
+    Parameters
+    ----------
+    columns : mapping
+        Those of `COLUMNS` that are not empty; others are ignored.
+
+    Examples
+    --------
+    >>> key({"study": "table3", "condition": "total", "model": "svm", "metric": "accuracy"})
+    'table3.total.svm.accuracy'
+    >>> key({"study": "cry2", "model": "cry2", "rival": "svm", "metric": "accuracy"})
+    'cry2.minus_svm.accuracy'
+    """
+    parts = {name: columns.get(name) or "" for name in COLUMNS}
+    if parts["model"] == parts["study"]:
+        parts["model"] = ""
+    if parts["rival"]:
+        parts["rival"] = f"minus_{parts['rival']}"
+    return ".".join(part for part in parts.values() if part)
 
 
 class Scored(Protocol):
-    """A model's scores with the answers behind them, such as `papers.recognition.Scored`."""
+    """A model's scores with the predictions behind them, such as `papers.recognition.Scored`."""
 
-    def results(self, key: str, /, *names: str) -> pd.DataFrame:
-        """Return scores as rows for `record_table`."""
+    def results(self, *metrics: str) -> pd.DataFrame:
+        """Return scores as rows for `record_table`, without the study, feature and model."""
         ...
 
-    def predictions(self, key: str, /) -> pd.DataFrame:
-        """Return every answer as rows for `record_predictions`."""
+    def predictions(self) -> pd.DataFrame:
+        """Return a row for each clip and repeat, as `load_predictions` does."""
         ...
 
 
@@ -75,8 +146,8 @@ class Scored(Protocol):
 class _Notebook:
     name: str
     seed: int | None
-    texts: dict[tuple[str, str | None, str], str]  # each result as it stands in the file
-    predictions: dict[str, dict[tuple[str, str], pd.DataFrame]]  # by key, protocol and data
+    results: dict[tuple[str, str, str], Result]
+    predictions: dict[tuple[Any, ...], pd.DataFrame]
 
 
 _current: _Notebook | None = None
@@ -89,180 +160,177 @@ def run_dir() -> Path:
 
 
 def begin(notebook: str, *, seed: int | None = None) -> None:
-    """Start the results of `notebook` afresh; `seed` is stored with each of them."""
+    """Start collecting the results of `notebook`; `seed` is stored with each of them."""
     global _current
     _current = _Notebook(notebook, seed, {}, {})
-    _write(_current)
 
 
-def record(
-    key: str,
-    value: float,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    n: int | None = None,
-    n_infants: int | None = None,
-    protocol: str | None = None,
-    data: str,
-    trainings: int | None = None,
-    permutations: int | None = None,
-) -> Result:
-    """Store one measured number and return it.
+def _collecting() -> _Notebook:
+    if _current is None:
+        raise InputError("no notebook is collecting results: call claims.begin('<notebook>').")
+    return _current
+
+
+def record(value: float | Interval, **columns: Any) -> None:
+    """Collect one measured number; `write` stores it.
+
+    A number measured again, in the same columns, on the same split and data, replaces the first.
 
     Parameters
     ----------
-    key : str
-        Dotted.
-    value : float
-    low, high : float, optional
-        The ends of its interval.
-    n, n_infants, trainings, permutations : int, optional
-        As in `Result`.
-    protocol : {"paper", "leak_free"}, optional
-        None where no split is involved.
-    data : str
-        Names the corpus.
+    value : float or Interval
+        An interval brings its ends, its clips and its infants.
+    **columns
+        Fields of `Result`. Needed: study, metric and data.
 
     Raises
     ------
     InputError
-        Another protocol, a number that isn't finite, or a call before `begin`.
+        A column that a result does not have, a number that is not finite, or a call before `begin`.
     """
-    if _current is None:
-        raise InputError(f"{key}: call claims.begin('<notebook>') before claims.record.")
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise InputError(f"{key}: protocol {protocol!r} is neither 'paper' nor 'leak_free'.")
-    numbers = [float(number) for number in (value, low, high) if number is not None]
-    if not all(math.isfinite(number) for number in numbers):
-        raise InputError(f"{key}: {numbers} holds a number that isn't finite.")
-    result = Result(
-        key=key,
-        value=float(value),
-        low=None if low is None else float(low),
-        high=None if high is None else float(high),
-        n=None if n is None else int(n),
-        n_infants=None if n_infants is None else int(n_infants),
-        protocol=protocol,
-        data=data,
-        notebook=_current.name,
-        seed=_current.seed,
-        trainings=None if trainings is None else int(trainings),
-        permutations=None if permutations is None else int(permutations),
-    )
-    text = json.dumps(asdict(result), indent=1)
-    _current.texts[key, protocol, data] = textwrap.indent(text, " ")
-    _write(_current)
-    return result
+    current = _collecting()
+    for name in columns:
+        if name not in _FIELDS:
+            raise InputError(f"{name}: no column of a result.{near_miss(name, _FIELDS)}")
+    if hasattr(value, "n_infants"):
+        columns = {name: getattr(value, name) for name in ("low", "high", "n", "n_infants")} | columns
+        value = value.value
+    columns["split"] = _SPLIT.get(split := str(columns.get("split") or ""), split)
+    try:
+        result = _RESULT.validate_python(
+            {**columns, "value": value, "notebook": current.name, "seed": current.seed}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, missing = first["loc"][0], first["type"] == "missing"
+        what = f"{name}" if missing else f"{name} = {first['input']!r}"
+        raise InputError(f"{key(columns)}: {what}: {first['msg']}.") from error
+    current.results[result._identity] = result
 
 
-def record_interval(
-    key: str,
-    interval: Interval,
-    *,
-    protocol: str | None,
-    data: str,
-    trainings: int | None = None,
-) -> Result:
-    """Store an interval as `record` does.
+def record_table(table: pd.DataFrame, **columns: Any) -> None:
+    """Collect each row of `table`, whose columns are fields of `Result`; NaN counts as missing.
 
-    Parameters
-    ----------
-    interval : Interval
-        Its value, ends, `n` and `n_infants` are stored.
-    key, protocol, data, trainings : as in `record`
+    **columns : further fields, the same for every row.
     """
-    return record(**interval.row(key, protocol=protocol, data=data), trainings=trainings)
-
-
-def record_table(table: pd.DataFrame) -> None:
-    """Store each row of `table`, whose columns are the arguments of `record`; NaN is None."""
     rows: Any = table.astype(object).where(table.notna(), None).to_dict("records")
     for row in rows:
-        record(**row)
+        record(**row, **columns)
 
 
-def record_predictions(table: pd.DataFrame) -> None:
-    """Keep what scores were computed from, in `predictions/<key>.parquet`, a row a clip and repeat.
-
-    `table` has columns `key` (that of the score, without its metric), `protocol`, `data`, `clip`,
-    `infant`, `repeat`, `fold` (-1 where it isn't known), `truth`, `predicted` (None without an
-    answer) and, where it is known how strongly each class was answered, `p_<class>`. The
-    seed is added. Raises InputError for a call before `begin`.
-    """
-    import pandas as pd
-
-    if _current is None:
-        raise InputError("call claims.begin('<notebook>') before claims.record_predictions.")
-    for (key, protocol, data), rows in table.groupby(["key", "protocol", "data"], sort=False):
-        parts = _current.predictions.setdefault(str(key), {})
-        parts[str(protocol), str(data)] = rows.drop(columns="key").assign(seed=_current.seed)
-        with writing(_predictions_path(run_dir(), str(key))) as part:
-            pd.concat(parts.values(), ignore_index=True).to_parquet(part, index=False)
-
-
-def record_scores(key: str, scored: Scored, *names: str) -> None:
-    """Store a model's scores as `<key>.<score>`, and the answers that they were computed from.
+def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
+    """Collect a model's scores and the predictions that they were computed from.
 
     Parameters
     ----------
-    key : str
     scored : Scored
-    *names : str
-        Those of `scored.results`: without any, it is all of them.
+    *metrics : str
+        As in `scored.results`; none: all of them.
+    **columns
+        study, and condition, feature and model where they apply.
     """
-    record_table(scored.results(key, *names))
-    record_predictions(scored.predictions(key))
+    record_table(scored.results(*metrics), **columns)
+    record_predictions(scored.predictions(), **columns)
 
 
-def record_test(key: str, test: PermutationTest, cell: Hashable, scored: Scored) -> str:
-    """Store as `<key>.p_value` how often chance scores as high as a cell, and return it in words.
+def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
+    """Collect the predictions behind scores: rows as `load_predictions` returns them.
 
-    It is adjusted for the whole family.
+    **columns : study, condition, feature and model, where the table does not have them.
+    """
+    table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
+    table = table.assign(split=table.split.map(lambda split: _SPLIT.get(str(split), str(split))))
+    for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
+        _collecting().predictions[place] = rows
+
+
+def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns: Any) -> str:
+    """Collect a model's p-value, adjusted for the whole family; return it in words.
 
     Parameters
     ----------
-    key : str
     test : PermutationTest
     cell : hashable
-        One of the test's.
+        The model in the test.
     scored : Scored
-        That cell's scores.
+        Its scores.
+    **columns
+        As in `record_scores`.
     """
-    row = scored.results(key, "balanced_accuracy").assign(
-        key=f"{key}.p_value", value=test.adjusted[cell], low=None, high=None,
+    row = scored.results("balanced_accuracy").assign(
+        metric="p_value", value=test.adjusted[cell], low=None, high=None,
         permutations=len(test.null),
     )  # fmt: skip
-    record_table(row)
+    record_table(row, **columns)
     return test.words(cell)
 
 
-def load_predictions(key: str, run: str | Path | None = None) -> pd.DataFrame:
-    """Return what `record_predictions` kept of a score in a run.
+def results() -> pd.DataFrame:
+    """Return what this notebook has collected so far, columns as in `table`."""
+    return table(_collecting().results.values())
+
+
+def write() -> None:
+    """Write what this notebook has collected to `results/` and `predictions/` of the run."""
+    import pandas as pd
+
+    current = _collecting()
+    _dump(current.results.values(), run_dir() / "results" / f"{current.name}.json")
+    if current.predictions:
+        answers = pd.concat(current.predictions.values(), ignore_index=True)
+        with writing(run_dir() / "predictions" / f"{current.name}.parquet") as part:
+            answers.assign(seed=current.seed).to_parquet(part, index=False)
+
+
+def _dump(rows: Iterable[Result], path: Path) -> None:
+    with writing(path) as part:
+        content = [{"key": row.key, **asdict(row)} for row in rows]
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def table(rows: Iterable[Result]) -> pd.DataFrame:
+    """Return results as a table: a row each, the key and then the fields of `Result`."""
+    import pandas as pd
+
+    content = [{"key": row.key, **asdict(row)} for row in rows]
+    frame = pd.DataFrame(content, columns=["key", *_FIELDS])
+    numbers = dict.fromkeys(("value", "low", "high"), "float64")
+    counts = ("n", "n_infants", "trainings", "permutations", "seed")
+    return frame.astype(numbers | dict.fromkeys(counts, "Int64"))
+
+
+def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
+    """Return the predictions behind scores of a run.
 
     Parameters
     ----------
-    key : str
-        That of the score, without its metric.
     run : str or Path, optional
         As in `load_results`.
+    **columns
+        Which: study, condition, feature, model, split, data.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each clip and repeat. Columns: study, condition, feature, model, split, data,
+        clip, infant, repeat, fold (-1 where unknown), truth, predicted (None without an answer),
+        seed, and `p_<class>` where the model gives probabilities or other scores.
 
     Raises
     ------
     InputError
-        Nothing was kept.
+        There are none.
     """
     import pandas as pd
 
-    path = _predictions_path(_folder(run), key)
-    if not path.is_file():
-        names = [file.stem for file in path.parent.glob("*.parquet")]
-        raise InputError(f"{path}: no predictions of that name.{near_miss(key, names)}")
-    return pd.read_parquet(path)
-
-
-def _predictions_path(folder: Path, key: str) -> Path:
-    return folder / "predictions" / f"{key}.parquet"
+    folder = _folder(run) / "predictions"
+    wanted = [(name, "==", value) for name, value in columns.items()]
+    parts = [pd.read_parquet(path, filters=wanted or None) for path in folder.glob("*.parquet")]
+    if not sum(map(len, parts)):
+        raise InputError(f"{folder}: no predictions of {key(columns) or 'any model'} here.")
+    answers = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    unused = [name for name in answers if name.startswith("p_") and answers[name].isna().all()]
+    return answers.drop(columns=unused)
 
 
 def benchmark_output(name: str) -> str:
@@ -282,15 +350,15 @@ def current() -> str:
     return _current.name if _current else ""
 
 
-def figure_path(key: str) -> Path:
-    """Return where the figure `key` of this run belongs."""
-    path = run_dir() / "figures" / f"{key}.png"
+def figure_path(name: str) -> Path:
+    """Return the path of a figure of this run."""
+    path = run_dir() / "figures" / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def load_results(run: str | Path | None = None) -> pd.DataFrame:
-    """Return every result of a run, one row each (columns as in `Result`).
+    """Return every result of a run, columns as in `table`.
 
     Parameters
     ----------
@@ -300,17 +368,13 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        There is none.
+        There are none, or a file of them is damaged.
     """
-    import pandas as pd
-
     folder = _folder(run)
     if not (folder / "results").is_dir():
         raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
-    rows, damaged = _read(folder)
-    for path in damaged:
-        read_results(path)  # raises what is wrong with it
-    return pd.DataFrame(rows, columns=list(Result.__slots__))
+    paths = sorted((folder / "results").glob("*.json"))
+    return table(row for path in paths for row in read_results(path))
 
 
 def _folder(run: str | Path | None) -> Path:
@@ -320,25 +384,20 @@ def _folder(run: str | Path | None) -> Path:
 
 
 def merge(folder: Path, notebooks: Iterable[str] | None = None) -> list[Path]:
-    """Write `results.json` from the notebooks' own files in `folder`.
-
-    What can't be read is left out and returned.
-    """
+    """Write `results.json` from the notebooks' own files; return those that cannot be read."""
     keep = None if notebooks is None else set(notebooks)
     rows, damaged = _read(folder)
-    rows = [row for row in rows if keep is None or row["notebook"] in keep]
-    with writing(folder / "results.json") as part:
-        part.write_text(json.dumps(rows, indent=1) + "\n")
+    _dump((row for row in rows if keep is None or row.notebook in keep), folder / "results.json")
     return damaged
 
 
 def unreadable(folder: Path) -> list[Path]:
-    """Return the notebooks' own files of results in `folder` that can't be read."""
+    """Return the notebooks' own files of results in `folder` that cannot be read."""
     return _read(folder)[1]
 
 
-def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
-    """Return the records in the notebooks' own files, and the files that can't be read."""
+def _read(folder: Path) -> tuple[list[Result], list[Path]]:
+    """Return the results in the notebooks' own files, and the files that cannot be read."""
     rows, damaged = [], []
     for path in sorted((folder / "results").glob("*.json")):
         try:
@@ -348,38 +407,14 @@ def _read(folder: Path) -> tuple[list[dict[str, Any]], list[Path]]:
     return rows, damaged
 
 
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """Return the records in a results file (keys as in `Result`).
-
-    Files of older versions don't know all of them, which are then None. Raises InputError where it
-    can't be read, or holds anything that `record` doesn't write.
-    """
+def read_results(path: Path) -> list[Result]:
+    """Return the results in a file; InputError if it holds anything that `write` does not write."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no JSON ({error}); `cryutils run` makes it again.") from error
-    if isinstance(rows, list):
-        rows = [_LATER | row if isinstance(row, dict) else row for row in rows]
-    if not isinstance(rows, list) or not all(map(_is_result, rows)):
-        raise InputError(f"{path}: damaged, no list of results; `cryutils run` makes it again.")
-    return rows
-
-
-def _is_result(row: Any) -> bool:
-    if not isinstance(row, dict) or set(row) != set(Result.__slots__):
-        return False
-    numbers = [row[name] for name in ("value", "low", "high") if row[name] is not None]
-    counts = [row[name] for name in _COUNTS if row[name] is not None]
-    return (
-        row["value"] is not None
-        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
-        and all(type(count) is int for count in counts)
-        and all(isinstance(row[name], str) for name in ("key", "data", "notebook"))
-        and row["protocol"] in (None, *PROTOCOLS)
-    )
-
-
-def _write(notebook: _Notebook) -> None:
-    with writing(run_dir() / "results" / f"{notebook.name}.json") as part:
-        rows = ",\n".join(notebook.texts.values())
-        part.write_text(f"[\n{rows}\n]\n" if rows else "[]\n")
+        return _RESULTS.validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        what = error.errors()[0]
+        place = ".".join(map(str, what["loc"]))
+        reason = f"{place}: {what['msg']}" if place else what["msg"]
+        raise InputError(
+            f"{path}: damaged or of an older version ({reason}); `cryutils run` makes it again."
+        ) from error

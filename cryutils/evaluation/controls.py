@@ -111,14 +111,14 @@ class Answer:
         """Whether guessing lies below the interval."""
         return self.score.low is not None and self.score.low > self.chance
 
-    def results(self, key: str) -> pd.DataFrame:
-        """Return the score as a row for `claims.record_table`."""
-        row = self.score.row(f"{key}.balanced_accuracy", protocol="leak_free", data=self.data)
-        return pd.DataFrame([row])
+    def results(self) -> pd.DataFrame:
+        """Return the score as a row for `claims.record_scores`."""
+        row = {**self.score.row(), "metric": "balanced_accuracy"}
+        return pd.DataFrame([row]).assign(split="infant", data=self.data)
 
-    def predictions(self, key: str) -> pd.DataFrame:
-        """Return every answer as rows for `claims.record_predictions`."""
-        return self.answers.assign(key=key, protocol="leak_free", data=self.data)
+    def predictions(self) -> pd.DataFrame:
+        """Return every answer as a row for `claims.record_scores`."""
+        return self.answers.assign(split="infant", data=self.data)
 
 
 def time_reversed(x: Samples) -> Samples:

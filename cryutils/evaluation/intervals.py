@@ -208,15 +208,10 @@ class Interval:
             return f"{self.value:.2f} (no interval: {self.reason})"
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
-    def row(
-        self, key: str, *, protocol: str | None, data: str, n: int | None = None
-    ) -> dict[str, Any]:
-        """Return a row for `claims.record_table`; `n` where its clips are not its own units."""
-        return {
-            "key": key, "value": self.value, "low": self.low, "high": self.high,
-            "n": self.n if n is None else n, "n_infants": self.n_infants, "protocol": protocol,
-            "data": data,
-        }  # fmt: skip
+    def row(self) -> dict[str, Any]:
+        """Return the score, its ends, clips and infants as columns of `claims.record_table`."""
+        names = ("value", "low", "high", "n", "n_infants")
+        return {name: getattr(self, name) for name in names}
 
 
 def interval(

@@ -191,10 +191,10 @@ def held_out(gate: CryGate, windows: Windows, *, seed: int = 0) -> Scores:
 
 
 def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.DataFrame:
-    """Return `gate.<recall|false_alarm>.<source>` as rows for `claims.record_table`.
+    """Return the share of each source's windows that pass, as rows for `claims.record_table`.
 
-    The share of a source's windows that pass, with its interval over infants (or voices, tunes and
-    machines: `n_infants` counts those).
+    Its metric is "recall" of cries, "false_alarm" of other sounds. The interval is over infants (or
+    voices, tunes and machines: `n_infants` counts those).
 
     Parameters
     ----------
@@ -212,9 +212,9 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
         share = mean_interval(
             passing[of_source], windows.maker[of_source].tolist(), limits=(0.0, 1.0)
         )
-        name, data = ("false_alarm", "synthetic") if source in KINDS else ("recall", source)
-        rows.append(share.row(f"gate.{name}.{source}", protocol="leak_free", data=data))
-    return pd.DataFrame(rows)
+        metric, data = ("false_alarm", "synthetic") if source in KINDS else ("recall", source)
+        rows.append({"condition": source, "metric": metric, "data": data, **share.row()})
+    return pd.DataFrame(rows).assign(study="gate", split="infant")
 
 
 def curve(windows: Windows, scores: Scores) -> pd.DataFrame:

@@ -167,22 +167,20 @@ def _worth(
 def results(table: pd.DataFrame, *, data: str) -> pd.DataFrame:
     """Return rows for `claims.record_table` of what `assess` returned for the corpus `data`.
 
-    `quantised.<model>.<precision>.<size_kb|latency_ms|macro_f1>`, the latency being the median on
-    one thread, and beside "float" `.change`, of macro F1 from it.
+    The `condition` is the precision. Metrics: size_kb, latency_ms (the median on one thread) and
+    macro_f1, which lower precisions also have minus that of the rival "float".
     """
     rows = []
     for row in table.to_dict("records"):
-        key = f"quantised.{row['model']}.{row['precision']}"
-        of = {name: row[name] for name in ("n", "n_infants", "trainings")}
-        of["protocol"] = "leak_free"
+        about = {"model": row["model"], "condition": row["precision"]}
+        of = {name: row[name] for name in ("n", "n_infants", "trainings")} | {"split": "infant"}
         score = {"value": row["macro_f1"], "low": row["low"], "high": row["high"]}
         change = {"value": row["change"], "low": row["change_low"], "high": row["change_high"]}
         rows += [
-            {"key": f"{key}.size_kb", "value": row["size_kb"]},
-            {"key": f"{key}.latency_ms", "value": row["latency_ms"]},
-            {"key": f"{key}.macro_f1", **score, **of},
+            {**about, "metric": "size_kb", "value": row["size_kb"]},
+            {**about, "metric": "latency_ms", "value": row["latency_ms"]},
+            {**about, "metric": "macro_f1", **score, **of},
         ]
         if row["precision"] != "float":
-            rows.append({"key": f"{key}.change", **change, **of})
-    whole = dict.fromkeys(("n", "n_infants", "trainings"), "Int64")
-    return pd.DataFrame(rows).assign(data=data).astype(whole)
+            rows.append({**about, "rival": "float", "metric": "macro_f1", **change, **of})
+    return pd.DataFrame(rows).assign(study="quantised", data=data)

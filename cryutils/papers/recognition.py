@@ -246,37 +246,43 @@ class Scored:
         table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
         return table.astype({"clips": int})
 
-    def results(self, key: str, *names: str) -> pd.DataFrame:
-        """Return the scores as rows for `claims.record_table`, each as `<key>.<score>`.
+    def results(self, *metrics: str) -> pd.DataFrame:
+        """Return the scores as rows for `claims.record_scores`.
 
         Parameters
         ----------
-        key : str
-        *names : str
-            Summary scores, with their intervals where they have one; none: all of them, and
-            precision, recall and F1 of each class.
+        *metrics : str
+            Summary scores, with their intervals if they have one. None: all of them, and
+            precision, recall and F1 of each class, which is the row's `condition`.
         """
-        values = {name: interval.value for name, interval in self.intervals.items()}
-        values |= {name: getattr(self.scores, name) for name in _SUMMARY}
-        values = {name: values[name] for name in names or values}
-        if not names:
-            for label, row in self.table.iloc[:-1].iterrows():
-                values |= {f"{name}.{label}": row[name] for name in ("precision", "recall", "f1")}
-        ends = {name: (interval.low, interval.high) for name, interval in self.intervals.items()}
-        rows = [(f"{key}.{k}", value, *ends.get(k, (None, None))) for k, value in values.items()]
-        return pd.DataFrame(rows, columns=["key", "value", "low", "high"]).assign(
+        values = {name: getattr(self.scores, name) for name in _SUMMARY}
+        rows = [{"metric": name, "value": value} for name, value in values.items()]
+        rows = [row for row in rows if row["metric"] not in self.intervals]
+        rows += [
+            {"metric": name, "value": interval.value, "low": interval.low, "high": interval.high}
+            for name, interval in self.intervals.items()
+        ]
+        if metrics:
+            rows = [row for name in metrics for row in rows if row["metric"] == name]
+        else:
+            by_class = self.table.iloc[:-1][["precision", "recall", "f1"]].stack()
+            rows += [
+                {"metric": name, "condition": label, "value": value}
+                for (label, name), value in by_class.items()
+            ]
+        return pd.DataFrame(rows).assign(
             n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
-            protocol=self.protocol, data=self.corpus.name, trainings=self.trainings,
+            split=self.protocol, data=self.corpus.name, trainings=self.trainings,
         )  # fmt: skip
 
-    def predictions(self, key: str) -> pd.DataFrame:
-        """Return every answer as rows for `claims.record_predictions`, by the scores' key."""
+    def predictions(self) -> pd.DataFrame:
+        """Return every answer as a row for `claims.record_scores`."""
         repeats, clips = self.predicted.shape
         tests = [[test for _, test in repeat] for repeat in self._folds or [[]] * repeats]
         names = np.array([*self.classes, None], dtype=object)  # -1 is the last
         table = pd.DataFrame(
             {
-                "key": key, "protocol": self.protocol, "data": self.corpus.name,
+                "split": self.protocol, "data": self.corpus.name,
                 "clip": [clip.id for clip in self.corpus] * repeats,
                 "infant": np.tile(self.corpus.infants, repeats),
                 "repeat": np.repeat(np.arange(repeats), clips),

@@ -91,29 +91,31 @@ def over_windows(
 
 
 def results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
-    """Return `rolling.<n>.flicker_per_minute`, `.accuracy` and `.final_accuracy` as rows.
+    """Return the scores of each window as rows for `claims.record_table`.
 
-    And what the longest window changes against single frames, as
-    `rolling.gain.flicker_per_minute` and `rolling.gain.accuracy`.
+    The `condition` is the window in frames. The longest window also has its differences from single
+    frames, with "single_frames" as the `rival` and without a condition.
     """
     longest = max(rolled, key=lambda score: score.n)
     values = {
-        f"{score.n}.{name}": value
+        (str(score.n), "", metric): value
         for score in rolled
-        for name, value in (
+        for metric, value in (
             ("flicker_per_minute", score.flicker),
             ("accuracy", score.accuracy),
             ("final_accuracy", score.final),
         )
     }
-    values["gain.flicker_per_minute"] = longest.flicker_change
-    values["gain.accuracy"] = longest.accuracy_change
+    values["", "single_frames", "flicker_per_minute"] = longest.flicker_change
+    values["", "single_frames", "accuracy"] = longest.accuracy_change
     table = pd.DataFrame(
-        value.row(f"rolling.{key}", protocol="leak_free", data=corpus.name)
-        for key, value in values.items()
+        {"condition": condition, "rival": rival, "metric": metric, **value.row()}
+        for (condition, rival, metric), value in values.items()
         if value is not None
     )
-    return table.assign(trainings=longest.trainings)
+    return table.assign(
+        study="rolling", split="infant", data=corpus.name, trainings=longest.trainings
+    )
 
 
 def _measured(

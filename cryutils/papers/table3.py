@@ -21,8 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils import evaluation
-from cryutils.errors import InputError
-from cryutils.evaluation import Protocol, intervals
+from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval, Metric
 from cryutils.evaluation.splits import Fold, Indices, Split, fold_numbers
 from cryutils.models.classical import baselines
@@ -217,29 +216,29 @@ class Table3:
         split = next(s for s in reversed([*self.ensemble.plan.folds]) if s is not Split.FRAME)
         return {row: self.interval(split, row, Classical.MAJORITY).value for row in self.rows}
 
-    def results(self, split_unit: Split = Split.CLIP) -> pd.DataFrame:
-        """Return every score as a row; `split_unit` goes by the name of the paper's protocol.
+    def results(self) -> pd.DataFrame:
+        """Return every score as a row for `claims.record_table`.
 
-        The other one's keys end with `frame_split.accuracy`, or `clip_split.accuracy`. What the
-        ledger says of all three states, or of all three inputs, is stored only of those. Raises
-        InputError for another unit.
+        The study is "table3", with the row as `condition`, or "submodel", "ablation" or "ensemble",
+        which are of all states. Differences between models, and between rows, are of clips and of
+        infants only.
         """
         results: list[Result] = []
-        for key, split, row, model in self._scored(split_unit):
-            results += self._scores(key, split, row, model)
+        for about, split, row, model in self._scored():
+            results += self._scores(about, split, row, model)
         for split in self.ensemble.plan.folds:
-            if split is split_unit or split is Split.INFANT:
+            if split is not Split.FRAME:
                 results += [*self._differences(split), *self._gains(split)]
-        return pd.DataFrame(results)
+        return pd.DataFrame(results).fillna({"condition": "", "model": "", "rival": ""})
 
-    def predictions(self, split_unit: Split = Split.CLIP) -> pd.DataFrame:
-        """Return every answer as rows for `claims.record_predictions`, under its score's key."""
+    def predictions(self) -> pd.DataFrame:
+        """Return every answer as a row for `claims.record_predictions`."""
         streams = self.ensemble.plan.streams
         corpus = streams.corpus
         names = np.array([*corpus.classes, None], dtype=object)  # -1 is the last
         ids = np.array([clip.id for clip in corpus])
         tables = []
-        for key, split, row, model in self._scored(split_unit):
+        for about, split, row, model in self._scored():
             cell = self.cell(split, row, model)
             clip = streams.clip[cell.units] if split is Split.FRAME else cell.units
             for repeat, predicted in enumerate(cell.predicted):
@@ -247,58 +246,58 @@ class Table3:
                 tests = (nested.test for nested in plan.folds[split])
                 fold = fold_numbers(tests, len(plan.units[split].labels))
                 columns = {
-                    "key": key, "protocol": str(split.protocol), "data": corpus.name,
-                    "clip": ids[clip], "infant": cell.infants, "repeat": repeat,
-                    "fold": fold[cell.units], "truth": names[cell.truth],
-                    "predicted": names[predicted],
+                    **about, "split": _column(split), "data": corpus.name, "clip": ids[clip],
+                    "infant": cell.infants, "repeat": repeat, "fold": fold[cell.units],
+                    "truth": names[cell.truth], "predicted": names[predicted],
                 }  # fmt: skip
                 if cell.strengths is not None:
                     states = [f"p_{corpus.classes[k]}" for k in self.rows[row]]
                     columns |= dict(zip(states, cell.strengths[repeat].T, strict=True))
                 tables.append(pd.DataFrame(columns))
-        return pd.concat(tables, ignore_index=True)
+        table = pd.concat(tables, ignore_index=True)
+        return table.fillna(dict.fromkeys(("condition", "feature", "model"), ""))
 
-    def result(self, key: str, split: Split, model: Model[Inputs]) -> pd.DataFrame:
-        """Return one model's accuracy and balanced accuracy on all states as rows."""
-        return pd.DataFrame(self._scores(key, split, self.main, model))
+    def result(self, split: Split, model: Model[Inputs], **columns: str) -> pd.DataFrame:
+        """Return a model's accuracy and balanced accuracy on all states as rows."""
+        return pd.DataFrame(self._scores(columns, split, self.main, model))
 
-    def _scored(self, split_unit: Split) -> Iterator[tuple[str, Split, Row, Scored]]:
-        """Yield every model that is scored: the key of its scores, split and row."""
-        if split_unit.protocol is not Protocol.PAPER:
-            raise InputError(f'split_unit={str(split_unit)!r}: give "clip" or "frame".')
-        subsets = {"+".join(streams): model for streams, model in self.ensemble.subsets.items()}
-        parts: dict[str, Mapping[str, Model[Inputs]]] = {
-            "submodel": self.ensemble.submodels, "ablation": subsets,
-            "ensemble": self.ensemble.variants,
-        }  # fmt: skip
+    def _scored(self) -> Iterator[tuple[Result, Split, Row, Scored]]:
+        """Yield every model that is scored: the columns of its scores, split and row."""
         for split in self.ensemble.plan.folds:
-            other = split.protocol is Protocol.PAPER and split != split_unit
-            suffix = f".{split}_split" if other else ""
             for row in self.rows:
                 for name, model in [*self.models.items(), ("majority", Classical.MAJORITY)]:
-                    yield f"table3.{row}.{name}{suffix}", split, row, model
-            for part, models in parts.items() if not other else ():
-                for name, model in models.items():
-                    yield f"{part}.{name}", split, self.main, model
+                    about = {"study": "table3", "condition": str(row), "model": name}
+                    yield about, split, row, model
+            if split is Split.FRAME:
+                continue
+            for name, model in self.ensemble.submodels.items():
+                yield {"study": "submodel", "model": name}, split, self.main, model
+            for streams, model in self.ensemble.subsets.items():
+                yield {"study": "ablation", "feature": "+".join(streams)}, split, self.main, model
+            for name, model in self.ensemble.variants.items():
+                yield {"study": "ensemble", "model": name}, split, self.main, model
 
-    def _scores(self, key: str, split: Split, row: Row, model: Scored) -> Iterator[Result]:
+    def _scores(self, about: Result, split: Split, row: Row, model: Scored) -> Iterator[Result]:
         for metric in METRICS:
             interval = self.interval(split, row, model, metric)
-            yield self._result(f"{key}.{metric}", interval, model, split, row)
+            yield self._result({**about, "metric": metric}, interval, model, split, row)
         if (area := self.area(split, row, model)) is not None:
-            yield self._result(f"{key}.roc_auc", area, model, split, row)
+            yield self._result({**about, "metric": "roc_auc"}, area, model, split, row)
 
     def _differences(self, split: Split) -> Iterator[Result]:
         """Yield how much better the ensemble is than its rivals, and how much harder a pair is."""
         proposed = self.ensemble.proposed
+        about = {"study": "table3", "model": "proposed"}
         for rival, model in list(self.models.items())[:-1]:
-            gain, key = self.gain(split, proposed, model), f"table3.gain.{rival}.{self.main}"
-            yield self._result(f"{key}.accuracy", gain, proposed, split, self.main)
+            columns = {**about, "condition": str(self.main), "rival": rival, "metric": "accuracy"}
+            gain = self.gain(split, proposed, model)
+            yield self._result(columns, gain, proposed, split, self.main)
         hardest = Row.HUGGING_HUNGRY
         for row in (Row.SLEEPY_HUNGRY, Row.SLEEPY_HUGGING):
             if {row, hardest} <= set(self.rows):
+                columns = {**about, "condition": str(row), "metric": f"accuracy_minus_{hardest}"}
                 easier = self.easier(split, row, hardest)
-                yield self._result(f"table3.hardest.{row}", easier, proposed, split, row, hardest)
+                yield self._result(columns, easier, proposed, split, row, hardest)
 
     def _gains(self, split: Split) -> Iterator[Result]:
         """Yield how much better all three inputs are than each subset of them."""
@@ -306,18 +305,22 @@ class Table3:
         if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
             for streams, model in [*self.ensemble.subsets.items()][:-1]:
                 gain = self.gain(split, proposed, model)
-                key = f"ablation.gain.{'+'.join(streams)}.accuracy"
-                yield self._result(key, gain, proposed, split, self.main)
+                columns = {"study": "ablation", "rival": "+".join(streams), "metric": "accuracy"}
+                yield self._result(columns, gain, proposed, split, self.main)
 
     def _result(
-        self, key: str, interval: Interval, model: Scored, split: Split, *rows: Row
+        self, about: Result, interval: Interval, model: Scored, split: Split, *rows: Row
     ) -> Result:
         """Return an interval about `rows`; `n` counts their clips once, whatever was split."""
         corpus = self.ensemble.plan.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         n = int(np.isin(corpus.labels, states).sum())
-        row = interval.row(key, n=n, protocol=str(split.protocol), data=corpus.name)
-        return {**row, "trainings": self.trainings(model)}
+        columns = {"split": _column(split), "data": corpus.name, "n": n}
+        return {**about, **interval.row(), **columns, "trainings": self.trainings(model)}
+
+
+def _column(split: Split) -> str:
+    return "infant" if split is Split.INFANT else str(split)
 
 
 def _folds(plan: Plan, split: Split, inside: Indices, part: str = "fit") -> list[Fold]:
@@ -353,5 +356,9 @@ def _classical(
 
 def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:
     """Return the paper's own figures as shares, by row and model, from `claims.published`."""
-    shares = figures[figures["where"] == "Table 3"].set_index("key").value
-    return {(r, m): float(shares[f"table3.{r}.{m}.accuracy"]) for r in Row for m in MODELS}
+    figures = figures[(figures["where"] == "Table 3") & (figures.metric == "accuracy")]
+    figures = figures[(figures.rival == "") & figures.model.isin(MODELS)]
+    return {
+        (Row(figure.condition), str(figure.model)): float(figure.value)
+        for figure in figures.itertuples()
+    }
