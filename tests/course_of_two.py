@@ -34,7 +34,8 @@ tally.write_text((tally.read_text() if tally.exists() else "") + "x")
 RECORD = """\
 from cryutils import claims
 claims.begin("{name}", seed=seed)
-claims.record("made.{name}", test_size, data="made")
+claims.record(test_size, study="made", metric="{name}", data="made")
+claims.write()
 """
 WAIT = """\
 import os, time

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD = """\
 from cryutils import claims
 claims.begin("{name}", seed=seed)
-claims.record("{name}.seed", seed, data="synthetic")
+claims.record(seed, study="{name}", metric="seed", data="synthetic")
+claims.write()
 """
 DONORS, CLIPS = 8, 2  # of each label
 # Small values with which every notebook runs; a key may name one notebook.

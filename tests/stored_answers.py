@@ -26,7 +26,7 @@ class Answers(NamedTuple):
 
 
 def answers(table: pd.DataFrame) -> Answers:
-    """Return the answers of one protocol and corpus, columns as in `claims.record_predictions`."""
+    """Return the answers of one split and corpus, columns as in `claims.load_predictions`."""
     table = table.sort_values("repeat", kind="stable")
     repeats = table["repeat"].nunique()
     units = table.iloc[: len(table) // repeats]

@@ -204,12 +204,9 @@ def test_the_kept_scores_with_and_without_overlap_agree_with_run_and_notebook() 
     )
     by_step = {step: scores for step, *scores in rows}
     path = BENCHMARKS.parent / "outputs" / "reference" / "judged" / "results.json"
-    stored = {(row["key"], row["protocol"]): row["value"] for row in json.loads(path.read_text())}
-    key = "table3.sleepy_hungry.svm"
-    judged = [
-        stored[f"{key}.frame_split.balanced_accuracy", "paper"],
-        stored[f"{key}.balanced_accuracy", "paper"],
-    ]
+    stored = {(row["key"], row["split"]): row["value"] for row in json.loads(path.read_text())}
+    key = "table3.sleepy_hungry.svm.balanced_accuracy"
+    judged = [stored[key, "frame"], stored[key, "clip"]]
     assert by_step["1"] == [f"{100 * value:.1f}" for value in judged], "the profile judged overlaps"
     text = (BENCHMARKS.parent / "notebooks" / "09_ensemble.ipynb").read_text(encoding="utf-8")
     with_overlap, without = zip(*(by_step[step] for step in "12"), strict=True)

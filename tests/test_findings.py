@@ -25,20 +25,20 @@ def page(name: str) -> str:
 
 @pytest.fixture(scope="module", name="judged")
 def read_judged() -> pd.DataFrame:
-    """Results on DonateACry, by key and protocol; the protocol of a count is ""."""
+    """Results on DonateACry, by key and split."""
     return results("judged")
 
 
 def results(run: str) -> pd.DataFrame:
-    table = pd.DataFrame(claims.read_results(REFERENCE / run / "results.json"))
-    return table.assign(protocol=table.protocol.fillna("")).set_index(["key", "protocol"])
+    table = claims.table(claims.read_results(REFERENCE / run / "results.json"))
+    return table.set_index(["key", "split"])
 
 
-def table2(judged: pd.DataFrame, metric: str, protocol: str) -> pd.DataFrame:
-    """Return the twelve results of Table 2's classifiers under one protocol."""
+def table2(judged: pd.DataFrame, metric: str, split: str) -> pd.DataFrame:
+    """Return the twelve results of Table 2's classifiers under one split."""
     keys = [f"feature_validation.{f}.{c}.{metric}" for f in ("stft", "mfcc") for c in CLASSIFIERS]
     assert len(keys) == 12
-    return judged.loc[[(key, protocol) for key in keys]]
+    return judged.loc[[(key, split) for key in keys]]
 
 
 def percent(share: float) -> str:
@@ -52,10 +52,10 @@ def span(values: pd.Series) -> str:
 def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
     published = claims.published().set_index("key").value.astype(float)
     printed = published[published.index.str.match(r"feature_validation\.\w+\.\w+\.accuracy$")]
-    split = table2(judged, "accuracy", "paper")
-    leak_free = table2(judged, "accuracy", "leak_free")
-    commonest = judged.loc["feature_validation.majority.accuracy", "leak_free"].value
-    p_values = table2(judged, "p_value", "leak_free").value
+    split = table2(judged, "accuracy", "clip")
+    leak_free = table2(judged, "accuracy", "infant")
+    commonest = judged.loc["feature_validation.majority.accuracy", "infant"].value
+    p_values = table2(judged, "p_value", "infant").value
     text = page("README.md")
     assert f"They are {span(printed)}. Measured here with a random split" in text
     assert f"they are {span(split.value)} over many splits." in text
@@ -68,7 +68,7 @@ def test_the_findings_about_table_2_are_measured(judged: pd.DataFrame) -> None:
 
 def test_one_published_figure_is_within_single_splits(judged: pd.DataFrame) -> None:
     published = claims.published().set_index("key").value.astype(float)
-    splits = table2(judged, "holdout_accuracy", "paper").reset_index("protocol")
+    splits = table2(judged, "holdout_accuracy", "clip").reset_index("split")
     keys = splits.index.str.replace("holdout_", "", regex=False)
     figures = published[keys].set_axis(splits.index)
     inside = figures[(splits.low <= figures) & (figures <= splits.high)]
@@ -80,10 +80,8 @@ def test_one_published_figure_is_within_single_splits(judged: pd.DataFrame) -> N
 
 
 def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
-    split, leak_free = (
-        judged.loc["cry2.balanced_accuracy", protocol] for protocol in ("paper", "leak_free")
-    )
-    guessing = judged.loc["baseline.audio.majority.balanced_accuracy", "leak_free"].value
+    split, leak_free = (judged.loc["cry2.balanced_accuracy", name] for name in ("clip", "infant"))
+    guessing = judged.loc["cry2.majority.balanced_accuracy", "infant"].value
     first, second = (
         f"{percent(row.value)} % [{percent(row.low)}, {percent(row.high)}]"
         for row in (split, leak_free)
@@ -92,7 +90,7 @@ def test_the_findings_about_cry2_are_measured(judged: pd.DataFrame) -> None:
     assert f"balanced accuracy of {first} with a random split" in text
     assert f"and of {second} leak-free; chance is {percent(guessing)} %" in text
     for key in ("cry2", "table3.sleepy_hungry.proposed"):
-        row = judged.loc[f"{key}.balanced_accuracy", "leak_free"]
+        row = judged.loc[f"{key}.balanced_accuracy", "infant"]
         assert f"({row.n:.0f} clips of {row.n_infants:.0f} infants)" in text
 
 
@@ -100,15 +98,15 @@ def test_the_findings_about_table_3_are_measured(judged: pd.DataFrame) -> None:
     row, text = "table3.sleepy_hungry", page("README.md")
     for metric in ("accuracy", "balanced_accuracy"):
         ensemble = judged.value.loc[f"{row}.proposed.{metric}"]
-        assert ensemble["leak_free"] > ensemble["paper"]
+        assert ensemble["infant"] > ensemble["clip"]
     assert "Paper A's ensemble does not fall." in text
     published = claims.published().set_index("key").value.astype(float)[f"{row}.svm.accuracy"]
-    always = judged.loc[f"{row}.majority.accuracy", "leak_free"].value
+    always = judged.loc[f"{row}.majority.accuracy", "infant"].value
     models = [f"{row}.{model}.accuracy" for model in ("svm", "ae_dnn", "proposed")]
     assert (judged.value.loc[models] < always).all()
     assert (judged.value.loc[f"{row}.svm.accuracy"] > published).all()
     assert f"The SVM exceeds its published {percent(published)} %, but none" in text
-    free = judged.xs("leak_free", level="protocol").low
+    free = judged.xs("infant", level="split").low
     assert (
         free[[f"{row}.{m}.balanced_accuracy" for m in ("svm", "ae_dnn", "proposed")]] < 0.5
     ).all()
@@ -116,13 +114,11 @@ def test_the_findings_about_table_3_are_measured(judged: pd.DataFrame) -> None:
 
 
 def test_how_many_readings_reach_a_figure(judged: pd.DataFrame) -> None:
-    shares = judged[
-        judged.index.get_level_values("key").str.startswith("multiverse.table2.")
-    ].xs("paper", level="protocol").value  # fmt: skip
+    shares = judged[judged.metric == "share_above_published"].xs("clip", level="split").value
     assert len(shares) == 12 and (shares == 0).sum() == 9
     names = {"stft.svm": "SVM on STFT", "mfcc.knn": "K-NN on MFCC", "stft.knn": "K-NN on STFT"}
     words = [
-        f"{name} by {100 * shares[f'multiverse.table2.{key}.share_above_published']:.2g} %"
+        f"{name} by {100 * shares[f'feature_validation.{key}.share_above_published']:.2g} %"
         for key, name in names.items()
     ]
     assert f"Three are reached by a few: {', '.join(words)}." in page("docs/results.md")
@@ -130,7 +126,7 @@ def test_how_many_readings_reach_a_figure(judged: pd.DataFrame) -> None:
 
 def test_scores_of_split_windows_are_measured(judged: pd.DataFrame) -> None:
     accuracy, balanced = (
-        percent(judged.loc[f"table3.sleepy_hungry.svm.frame_split.{metric}", "paper"].value)
+        percent(judged.loc[f"table3.sleepy_hungry.svm.{metric}", "frame"].value)
         for metric in ("accuracy", "balanced_accuracy")
     )
     words = f"accuracy of {accuracy} % and a balanced accuracy of {balanced} %"
@@ -140,15 +136,15 @@ def test_scores_of_split_windows_are_measured(judged: pd.DataFrame) -> None:
 def test_scores_of_the_simulation_are_measured() -> None:
     paper = results("paper")
     ensemble = [
-        percent(paper.loc[f"table3.total.proposed{unit}.accuracy", protocol].value)
-        for unit, protocol in ((".frame_split", "paper"), ("", "paper"), ("", "leak_free"))
+        percent(paper.loc["table3.total.proposed.accuracy", split].value)
+        for split in ("frame", "clip", "infant")
     ]
     windows, clips, infants = ensemble
     text = page("docs/results.md")
     assert f"reaches {windows} % when windows of 2 s are split, {clips} % when clips" in text
     assert f"are split, and {infants} % leak-free" in text
     backbone = "submodel.image_random_resnet50.accuracy"
-    split, leak_free = (percent(paper.loc[backbone, p].value) for p in ("paper", "leak_free"))
+    split, leak_free = (percent(paper.loc[backbone, p].value) for p in ("clip", "infant"))
     assert f"reaches {split} % with clips split and {leak_free} % leak-free" in text
 
 
@@ -159,7 +155,7 @@ def test_the_sizes_of_the_samples_are_measured(judged: pd.DataFrame) -> None:
         "Paper A, Table 3": "table3.sleepy_hungry.proposed",
         "Paper B": "cry2",
     }.items():
-        row = judged.loc[f"{key}.accuracy", "leak_free"]
+        row = judged.loc[f"{key}.accuracy", "infant"]
         assert f"| {name} | {row.n:.0f} | {row.n_infants:.0f} |" in text
 
 
@@ -173,10 +169,10 @@ def test_the_effect_of_overlapping_windows_is_measured() -> None:
 
 
 def test_the_lowest_leak_free_score_is_named(judged: pd.DataFrame) -> None:
-    row = judged.loc["table2_scaled.mfcc.svm.balanced_accuracy", "leak_free"]
+    row = judged.loc["feature_validation.scaled.mfcc.svm.balanced_accuracy", "infant"]
     balanced = judged[judged.index.get_level_values("key").str.match(
-        r"(feature_validation|table2_scaled)\.\w+\.\w+\.balanced_accuracy$"
-    )].xs("leak_free", level="protocol")  # fmt: skip
+        r"feature_validation\.(scaled\.)?\w+\.\w+\.balanced_accuracy$"
+    )].xs("infant", level="split")  # fmt: skip
     assert row.value == balanced.value.min()
     words = f"{percent(row.value)} % [{percent(row.low)}, {percent(row.high)}]"
     assert f"The lowest (SVM on MFCC, standardised) is {words}" in page("docs/results.md")

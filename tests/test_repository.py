@@ -329,7 +329,7 @@ def test_the_command_line_page_describes_every_field_of_a_result_in_order() -> N
     section = COMMAND_LINE.split("## Results")[1].split("## ")[0]
     rows = re.findall(r"^\| (`.+?`) \|", section, flags=re.MULTILINE)
     fields = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert fields == list(Result.__slots__)
+    assert fields == ["key", *Result.__slots__]
 
 
 def test_the_syllabus_describes_the_ten_weeks_of_its_overview() -> None:

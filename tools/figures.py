@@ -36,12 +36,11 @@ from cryutils._io.paths import project_dir, writing
 from cryutils.claims import scoreboard, tables
 from cryutils.claims.tables import COMMONEST
 
-ROW = "table3.sleepy_hungry"  # the row of Table 3 that real recordings allow
-NETWORKS = {
-    "cry2": "Paper B: `cry2`",
-    f"{ROW}.svm": "Paper A: SVM",
-    f"{ROW}.ae_dnn": "Paper A: AE+DNN",
-    f"{ROW}.proposed": "Paper A: ensemble",
+NETWORKS = {  # by study, condition (the row of Table 3 that real recordings allow) and name
+    ("cry2", "", "cry2"): "Paper B: `cry2`",
+    ("table3", "sleepy_hungry", "svm"): "Paper A: SVM",
+    ("table3", "sleepy_hungry", "ae_dnn"): "Paper A: AE+DNN",
+    ("table3", "sleepy_hungry", "proposed"): "Paper A: ensemble",
 }
 METRICS = ("accuracy", "balanced_accuracy")
 SPLITS = {"paper": "random split", "leak_free": "leak-free"}
@@ -50,10 +49,10 @@ SPLITS = {"paper": "random split", "leak_free": "leak-free"}
 def reference(home: Path) -> pd.DataFrame:
     """Return the scoreboard of the runs on DonateACry and at the paper's size."""
     runs = {
-        f"reference/{name}": pd.DataFrame(claims.read_results(home / name / "results.json"))
+        f"reference/{name}": claims.table(claims.read_results(home / name / "results.json"))
         for name in ("judged", "paper")
     }
-    return scoreboard.board(scoreboard.entries(runs))
+    return scoreboard.board(runs)
 
 
 # Figures
@@ -95,7 +94,7 @@ def table2(board: pd.DataFrame) -> tuple[Figure, str]:
 def table3(board: pd.DataFrame) -> tuple[Figure, str]:
     """Return the figure of Table 3 in the simulation, and its caption."""
     rows = accuracies(board, tables.TABLE3, "synthetic")
-    rows = rows.assign(pair=rows.key.str.split(".").str[1], name=rows.key.str.split(".").str[2])
+    rows = rows.rename(columns={"condition": "pair"})
     models = rows[rows.model != COMMONEST]
     tidy = pd.concat(
         models[["pair", "name"]].assign(
@@ -153,7 +152,8 @@ def networks(board: pd.DataFrame) -> Iterator[list[str]]:
         *(f"balanced, {split}" for split in splits), "chance",
     ]  # fmt: skip
     for model, name in NETWORKS.items():
-        _, accuracy, balanced = scores(board, model)
+        about = board[["study", "condition", "name"]].apply(tuple, axis=1)
+        _, accuracy, balanced = scores(board[about == model])
         yield [
             name, tables.in_percent(accuracy.published),
             *(score(accuracy, split) for split in SPLITS), tables.in_percent(accuracy.commonest),
@@ -165,8 +165,8 @@ def every_score(board: pd.DataFrame) -> Iterator[list[str]]:
     """Yield the table of every model that was measured on real recordings."""
     scored = [f"{tables.METRICS[m]}, {words} (%)" for m in METRICS for words in SPLITS.values()]
     yield ["table", "model", "published accuracy (%)", *scored, "p, leak-free"]
-    for model in board.key.str.rpartition(".")[0].unique():
-        about, accuracy, balanced = scores(board, model)
+    for _, rows in board.groupby(["study", "condition", "feature", "name"], sort=False):
+        about, accuracy, balanced = scores(rows)
         yield [
             about.table, named(about), tables.in_percent(accuracy.published),
             *(score(row, split) for row in (accuracy, balanced) for split in SPLITS),
@@ -174,9 +174,9 @@ def every_score(board: pd.DataFrame) -> Iterator[list[str]]:
         ]  # fmt: skip
 
 
-def scores(board: pd.DataFrame, model: str) -> tuple[Any, Any, Any]:
+def scores(rows: pd.DataFrame) -> tuple[Any, Any, Any]:
     """Return a row about a model, then its accuracy and balanced accuracy, NaN if not measured."""
-    rows = board[board.key.str.rpartition(".")[0] == model].set_index("metric")
+    rows = rows.set_index("metric")
     accuracy, balanced = (rows.reindex(METRICS).loc[metric] for metric in METRICS)
     return rows.iloc[0], accuracy, balanced
 

@@ -46,7 +46,7 @@ def main() -> None:
     table = pd.concat([rows.assign(how=how) for how, rows in tables.items()])
     reference = project_dir() / "outputs" / "reference"
     with writing(reference / "gate.csv") as part:
-        columns = ["how", "key", "value", "low", "high", "n", "n_infants"]
+        columns = ["how", "metric", "condition", "value", "low", "high", "n", "n_infants"]
         table[columns].round(4).to_csv(part, index=False)
     real = windows.source != "synthetic"
     with writing(reference / "gate_curve.csv") as part:
@@ -54,7 +54,8 @@ def main() -> None:
     print(f"threshold {threshold}, {len(windows)} windows; {READY}")
     for how, why in HOW.items():
         print(f"\n{how}: {why}")
-        print(table[table.how == how][["key", "value", "low", "high"]].round(3).to_string())
+        columns = ["metric", "condition", "value", "low", "high"]
+        print(table[table.how == how][columns].round(3).to_string())
 
 
 def material() -> gating.Windows:

@@ -436,13 +436,14 @@ def show() -> None:
 def _evidence() -> str:
     """Return what the kept run measured of the sound model, as a sentence; "" without a run."""
     path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
-    wanted = ("cry2.balanced_accuracy", "leak_free", "donateacry")
+    wanted = ("cry2.balanced_accuracy", "infant", "donateacry")
     for row in read_results(path) if path.is_file() else []:
-        if (row["key"], row["protocol"], row["data"]) == wanted:
+        if (row.key, row.split, row.data) == wanted:
+            low, high = (100 * (end or 0) for end in (row.low, row.high))
             return (
-                f"<p>Measured on {row['n']} recordings of {row['n_infants']} infants in DonateACry"
+                f"<p>Measured on {row.n} recordings of {row.n_infants} infants in DonateACry"
                 " that the sound model had not met: the four states were recognised in"
-                f" {100 * row['value']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+                f" {100 * row.value:.0f} % [{low:.0f}, {high:.0f}]"
                 " (balanced accuracy; guessing comes to 25 %).</p>"
             )
     return ""

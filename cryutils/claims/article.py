@@ -69,13 +69,13 @@ def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _infants(entries: list[scoreboard.Entry]) -> dict[str, int]:
-    """Return by corpus behind how many infants its best founded table stands."""
+def _infants(tables: list[scoreboard.Table]) -> dict[str, int]:
+    """Return by corpus the most infants behind any of its tables."""
     counts: dict[str, int] = {}
-    for entry in entries:
-        n = entry.table.scores.n_infants.max()
+    for table in tables:
+        n = table.rows.n_infants.max()
         if not pd.isna(n):
-            counts[entry.table.data] = max(counts.get(entry.table.data, 0), int(n))
+            counts[table.data] = max(counts.get(table.data, 0), int(n))
     return counts
 
 

@@ -12,9 +12,8 @@ says. Notebooks 03, 04, 06 and 09 read it; `tables` and `report` draw it, the co
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -23,14 +22,15 @@ from typing import Any
 import pandas as pd
 
 from cryutils._io.paths import project_dir
-from cryutils.claims import tables
+from cryutils.claims import store
 from cryutils.claims.arithmetic import evaluate
-from cryutils.claims.store import Result, read_results
+from cryutils.claims.tables import portion
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "judge", "ledger", "of_runs",
-    "published", "reached", "selected", "summary", "together", "unstated", "verdicts",
+    "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use", "judge",
+    "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary", "together",
+    "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
@@ -94,6 +94,7 @@ _OF_PAPER = {  # the same finding, said of the paper's protocol
 }
 _POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
 _UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
+_PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
 _SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
 _SIMULATED = "synthetic infants reproduce nothing"
 _FIELDS = ("value", "low", "high", "trainings", "verdict", "reason", "against")  # of a protocol
@@ -144,19 +145,15 @@ def _place() -> tuple[Path, int]:
 def _read(path: Path, mtime_ns: int) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "margin")}
-    return table.fillna("").assign(**numbers)
+    rows: Any = table.to_dict("records")
+    keys = [store.key(row) for row in rows]
+    return table.assign(key=keys, **numbers)
 
 
 def published() -> pd.DataFrame:
-    """Return the papers' figures and claims that have a result key, each key once."""
-    return _published(*_place()).copy()
-
-
-@lru_cache(maxsize=1)  # a report asks twenty times
-def _published(path: Path, mtime_ns: int) -> pd.DataFrame:
-    table = _read(path, mtime_ns)
-    table = table[table.key != ""].drop_duplicates("key")
-    return table.replace("", math.nan).reset_index(drop=True)
+    """Return the rows of the ledger that a result can be compared with, each result once."""
+    table = ledger()
+    return table[table.key != ""].drop_duplicates("key").reset_index(drop=True)
 
 
 def unstated(study: str) -> pd.DataFrame:
@@ -170,27 +167,53 @@ def unstated(study: str) -> pd.DataFrame:
     return register[register.study == study].drop(columns="study").reset_index(drop=True)
 
 
+def stand_in(measured: pd.DataFrame) -> str | None:
+    """Return which class stands in for which of Table 1's: "hungry for pain", "" for none.
+
+    None if the clips used are of other classes than Table 1's, except for one that stands in.
+    measured: the results on one corpus, columns as in `claims.table`.
+    """
+    used, of_paper = classes_in_use(measured), classes_in_use(published())
+    substitutes, originals = used - of_paper, of_paper - used
+    if len(substitutes) != len(originals) or len(substitutes) > 1:
+        return None
+    return " for ".join([*substitutes, *originals]).replace("_", " ")
+
+
+def classes_in_use(counts: pd.DataFrame) -> set[str]:
+    """Return the classes of which Table 1 has clips in the test."""
+    used = (counts.study == "table1") & (counts.metric == "test_count") & (counts.value > 0)
+    return set(counts.condition[used])
+
+
 class _Measurements:
-    """Results by key and corpus, and then by protocol, "count" where no split is involved."""
+    """Results by key and corpus, and then by protocol, "" where no split is involved."""
 
     def __init__(self, results: pd.DataFrame) -> None:
         self.rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
         self.corpora: dict[str, list[str]] = {}
+        results = results[results.split != "frame"]
         rows: Any = results.astype(object).where(results.notna(), None).to_dict("records")
         for row in rows:
             protocols = self.rows.setdefault((row["key"], row["data"]), {})
-            protocols[row["protocol"] or "count"] = row
+            protocols[_PROTOCOL[row["split"]]] = row
         for key, data in self.rows:
             self.corpora.setdefault(key, []).append(data)
         # Which corpora have the classes of Paper A's Table 1, so that its figures are of them.
         self.table1 = {
-            str(data): tables.stand_in(rows) is not None for data, rows in results.groupby("data")
+            str(data): stand_in(rows) is not None for data, rows in results.groupby("data")
         }
 
-    def get(self, key: str, data: str, protocol: str) -> Judgement | None:
-        """Return the measurement, not judged yet; a count serves under either protocol."""
+    def get(
+        self, claim: Mapping[str, Any], data: str, protocol: str, metric: str = ""
+    ) -> Judgement | None:
+        """Return the measurement, not judged yet; a count serves under either protocol.
+
+        metric: another one than the claim's.
+        """
+        key = store.key({**claim, "metric": metric}) if metric else claim["key"]
         protocols = self.rows.get((key, data), {})
-        row = protocols.get(protocol) or protocols.get("count")
+        row = protocols.get(protocol) or protocols.get("")
         if row is None:
             return None
         names = ("value", "low", "high", "trainings")
@@ -199,12 +222,12 @@ class _Measurements:
 
 
 def judge(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the ledger with both verdicts on each of its rows, by what `results` hold.
+    """Return the ledger with two verdicts on each row, from `results`.
 
-    results: columns as in `Result`. Columns: the ledger's and `COLUMNS`. A row that was measured
-    on several corpora comes once for each, one that was measured on none once, its `data` "".
-    Where a network was trained too seldom to be judged, the reason names the verdict of the runs
-    in `outputs/reference` on the same corpus, if they judge it.
+    results: columns as in `claims.table`. Columns: the ledger's and `COLUMNS`. There is a row for
+    each corpus on which a claim was measured, and one with `data` "" if there is none. If a
+    network was trained too few times to be judged, the reason names the verdict of the runs in
+    `outputs/reference` on the same corpus, if they have one.
     """
     rows = _rows(results)
     if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in ("paper", "leak_free")):
@@ -215,7 +238,6 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*ledger().columns, *COLUMNS])
 
 
-_RESULT = [field.name for field in fields(Result)]
 _Verdicts = dict[tuple[str, str, str], str]  # verdicts by row, corpus and protocol
 
 
@@ -238,8 +260,7 @@ def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
     """
     verdicts: _Verdicts = {}
     for path, _ in files[1:]:
-        results = pd.DataFrame(read_results(path), columns=_RESULT)
-        for row in _rows(results):
+        for row in _rows(store.table(store.read_results(path))):
             for protocol in ("paper", "leak_free"):
                 verdict, trainings = (row[f"{protocol}_{f}"] for f in ("verdict", "trainings"))
                 if verdict not in _UNJUDGED and trainings >= TRAININGS:
@@ -311,7 +332,7 @@ def _judged(
         return _equal(claim, protocol, data, measured)
     if claim["rule"] in (Rule.MORE, Rule.LESS):
         return _limit(claim, protocol, data, measured)
-    result = measured.get(claim["key"], data, protocol)
+    result = measured.get(claim, data, protocol)
     if result is None:
         return Judgement(Verdict.CANNOT_BE_TESTED, f"not measured under {_SPLITS[protocol]}")
     if claim["rule"] == Rule.PUBLISHED:
@@ -351,7 +372,7 @@ def _equal(
     """Return whether a number that involves no split equals the figure in print."""
     if protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
-    result = measured.get(claim["key"], data, "count")
+    result = measured.get(claim, data, "")
     if result is None:
         return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
     if _is_synthetic(data):
@@ -373,7 +394,7 @@ def _limit(
     """
     if protocol == "leak_free":
         return Judgement(Verdict.NOTHING_CLAIMED, "no split is involved")
-    result = measured.get(claim["key"], data, "count")
+    result = measured.get(claim, data, "")
     if result is None:
         return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
     upwards = claim["rule"] == Rule.MORE
@@ -414,7 +435,7 @@ def _score(
     if claim["where"] == "Table 2" and not measured.table1[data]:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason="of other classes")
     value, margin = claim["value"], claim["margin"]
-    drawn = measured.get(re.sub(r"\.accuracy$", ".holdout_accuracy", claim["key"]), data, protocol)
+    drawn = measured.get(claim, data, protocol, "holdout_accuracy")
     if protocol == "paper" and drawn is not None and not math.isnan(drawn.low):
         if drawn.trainings < TRAININGS:
             return _not_judged(replace(result, trainings=drawn.trainings))
@@ -424,8 +445,7 @@ def _score(
         band = f"{100 * drawn.low:.0f} to {100 * drawn.high:.0f} %"
         reason = f"{words} the middle 90 % of hold-outs of one recipe, {band}"
         # The verdict depends on one recipe alone. Other hold-outs are named for information.
-        key = re.sub(r"^feature_validation\.(.*)\.accuracy$", r"multiverse.table2.\1", claim["key"])
-        every = measured.get(f"{key}.share_above_published", data, protocol)
+        every = measured.get(claim, data, protocol, "share_above_published")
         if every is not None:
             reason += f"; {reached(every.value)}"
         return replace(result, verdict=verdict, reason=reason)
@@ -449,7 +469,7 @@ def _score(
 def reached(share: float) -> str:
     """Return in words which share of the hold-outs of `papers.multiverse` reaches a figure."""
     others = "the separate hold-outs with all recipes of notebook 03 and newly drawn clips"
-    return f"reached by {tables.portion(share)} of {others}"
+    return f"reached by {portion(share)} of {others}"
 
 
 def _one_sided(
@@ -579,14 +599,14 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     Parameters
     ----------
     results : pandas.DataFrame
-        Columns as in `Result`.
+        Columns as in `claims.table`.
     paper : {"A", "B"}
 
     Returns
     -------
     pandas.DataFrame
-        Columns claim, value, low, high, data, verdict (with its reason), against (see `Judgement`),
-        and the key as index.
+        Columns of `claims.COLUMNS`, then claim, value, low, high, data, verdict (with its reason)
+        and against (see `Judgement`).
     """
     table = judge(results)
     table = table[table.rule.isin([Rule.ABOVE, Rule.BELOW]) & (table.paper == paper)]
@@ -597,8 +617,8 @@ def verdicts(results: pd.DataFrame, *, paper: str) -> pd.DataFrame:
     ]
     renamed = {f"leak_free_{name}": name for name in ("value", "low", "high", "against")}
     table = table.drop(columns="value").rename(columns=renamed)  # of the paper's value, ours
-    table = table.assign(verdict=words).set_index("key")
-    return table[["claim", "value", "low", "high", "data", "verdict", "against"]]
+    columns = ["claim", "value", "low", "high", "data", "verdict", "against"]
+    return table.assign(verdict=words)[[*store.COLUMNS, *columns]].reset_index(drop=True)
 
 
 def together(judged: pd.DataFrame) -> str:
@@ -622,7 +642,7 @@ def of_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     judged = [judge(results).assign(run=name) for name, results in runs.items()]
     if not judged:
-        judged = [judge(pd.DataFrame(columns=_RESULT)).assign(run="")]
+        judged = [judge(store.table([])).assign(run="")]
     table = pd.concat(judged, ignore_index=True)
     table["run"] = table.run.where(table.data != "", "")
     measured = table.groupby("id").data.transform("max") != ""

@@ -11,7 +11,7 @@ import base64
 import re
 import struct
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,21 +23,14 @@ from cryutils import claims
 from cryutils._io.paths import outputs_dir, project_dir, writing
 from cryutils._io.progress import counting
 from cryutils.claims import ledger, run_folder, scoreboard
-from cryutils.claims.tables import (
-    COMMONEST,
-    METRICS,
-    TABLE2,
-    TABLE3,
-    Table,
-    every,
-    in_percent,
-    table1,
-)
+from cryutils.claims.scoreboard import Table
+from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, in_percent
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
 if TYPE_CHECKING:
     import jinja2
+    import rich.console
     import rich.table
 
 __all__ = ["damages", "every_run", "print_claims", "print_scoreboard", "rendered", "run_path",
@@ -54,7 +47,7 @@ def _read(folder: Path) -> pd.DataFrame:
             raise
         claims.merge(folder, run_folder.states(folder))
         rows = claims.read_results(path)
-    return pd.DataFrame(rows, columns=list(claims.Result.__slots__))
+    return claims.table(rows)
 
 
 def run_path(name: str) -> Path:
@@ -65,7 +58,7 @@ def run_path(name: str) -> Path:
 def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
     """Return the results of each run in `home`, the outputs folder, by its name, newest first.
 
-    Columns as in `claims.Result`. The results that git keeps, `reference/<run>`, come after them. A
+    Columns as in `claims.table`. The results that git keeps, `reference/<run>`, come after them. A
     run whose results can't be read is left out; `damages` names it.
     """
     results = {}
@@ -105,7 +98,7 @@ def damages(folder: Path) -> list[str]:
 def write(folder: Path) -> Path:
     """Write `report.html` of the run in `folder`, a page that stands alone; return its path."""
     results = _read(folder)
-    tables = every(results)
+    tables = _tables(folder, results)
     judged = ledger.judge(results)
     judged = judged[judged.paper.isin(judged.paper[judged.data != ""])]
     states, figures = _states(folder), _figures(folder)
@@ -117,7 +110,7 @@ def write(folder: Path) -> Path:
         tables=tables,
         summaries={table.data: _summary(table) for table in tables if table.layout == TABLE2},
         judged=worded(judged),
-        table1=table1(results),
+        table1=scoreboard.table1(results),
         image=_image(folder, tables),
         figures=figures,
         merged=_merged(figures),
@@ -131,6 +124,11 @@ def write(folder: Path) -> Path:
     return target
 
 
+def _tables(folder: Path, results: pd.DataFrame) -> list[Table]:
+    board = scoreboard.board({printable(folder.name): results}, scoreboard.EVERY)
+    return scoreboard.tables(board)
+
+
 def write_scoreboard(home: Path) -> Path:
     """Write `scoreboard.html` of all runs in `home` and of the reference; return its path."""
     target = home / "scoreboard.html"
@@ -142,12 +140,12 @@ def write_scoreboard(home: Path) -> Path:
 
 def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return what the scoreboard's template needs of the results of `runs`, by name."""
-    shown, judged = scoreboard.entries(runs), ledger.of_runs(runs)
-    concluded = scoreboard.conclusions(scoreboard.board(shown), judged)
+    board, judged = scoreboard.board(runs), ledger.of_runs(runs)
+    tables, concluded = scoreboard.tables(board), scoreboard.conclusions(board, judged)
     return {
         "runs": [printable(name) for name in runs],
-        "real": [entry for entry in shown if not scoreboard.is_synthetic(entry.table.data)],
-        "simulated": [entry for entry in shown if scoreboard.is_synthetic(entry.table.data)],
+        "real": [table for table in tables if not scoreboard.is_synthetic(table.data)],
+        "simulated": [table for table in tables if scoreboard.is_synthetic(table.data)],
         "conclusions": {
             about: [sentence.text for sentence in concluded if sentence.about == about]
             for about in scoreboard.About
@@ -174,7 +172,8 @@ def _templates() -> jinja2.Environment:
     environment.filters["corpus"] = scoreboard.corpus_name
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
-    environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
+    environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS,
+                            "column": scoreboard.COLUMN}  # fmt: skip
     return environment
 
 
@@ -190,19 +189,17 @@ def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
 
 def _summary(table: Table) -> dict[str, Any] | None:
     """Return the lowest and highest accuracy of Table 2's cells with both protocols measured."""
-    scores = table.scores[(table.scores.metric == "accuracy") & (table.scores.model != COMMONEST)]
-    counts = scores.groupby(["group", "model"]).value.transform("count")
-    cells = scores[counts == len(table.layout.splits)]
-    if cells.empty:
+    rows = table.rows[(table.rows.metric == "accuracy") & (table.rows.model != COMMONEST)]
+    rows = rows[rows.paper.notna() & rows.leak_free.notna()]
+    if rows.empty:
         return None
-    leak_free = cells[cells.split == "leak_free"]
+    columns = ["paper", "leak_free", "published"]
     return {
-        "ranges": cells.groupby("split").value.agg(["min", "max"]).to_dict("index"),
-        "published": leak_free.published.agg(["min", "max"]).to_dict(),
-        "commonest": leak_free.commonest.iloc[0],
-        "significant": (leak_free.p_value < 0.05).sum(),
-        "tested": leak_free.p_value.count(),
-        "cells": len(leak_free),
+        "ranges": rows[columns].agg(["min", "max"]).to_dict(),
+        "commonest": rows.commonest.iloc[0],
+        "significant": (rows.p_value < 0.05).sum(),
+        "tested": rows.p_value.count(),
+        "cells": len(rows),
     }
 
 
@@ -287,12 +284,10 @@ def _pages(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def print_scoreboard(runs: Sequence[Path]) -> None:
-    """Print Tables 2 and 3 of Paper A and the models of Paper B of every run, 80 columns wide."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
+    """Print the papers' tables as each run measured them, 80 columns wide."""
+    console = _console()
     for folder in runs:
-        tables, name = every(_read(folder)), printable(folder.name)
+        tables, name = _tables(folder, _read(folder)), printable(folder.name)
         if not tables:
             console.print(f"{name}: no table of a paper was measured in this run.")
         image = _image(folder, tables)
@@ -300,59 +295,77 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
             for metric in table.metrics:
                 title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
                 console.print(title, style="bold")
-                if table.data == "synthetic":
+                if scoreboard.is_synthetic(table.data):
                     console.print("no evidence about real infants")
-                console.print(_printed(table, metric))
-                if metric == table.metrics[0] and table.tested:
-                    of = f", of {table.permutations} permutations" if table.permutations else ""
-                    console.print(
-                        f"p: of the leak-free balanced accuracy, adjusted over the models{of}"
-                    )
-                elif metric == table.metrics[0]:
-                    console.print("no p: this run tested none of these rows")
-                if metric == table.metrics[0] and table.layout.note:
-                    console.print(table.layout.note)
-                if metric == "accuracy" and not table.comparable:
-                    console.print("no published figures: the paper has other classes")
-                if table.layout == TABLE3 and table.data in image:
-                    console.print(f"image: {image[table.data]}")
+                rows, first = _percentages(table, metric), metric == table.metrics[0]
+                console.print(_printed(rows if first else rows.drop(columns="p", errors="ignore")))
+                for line in _remarks(table, metric, image):
+                    console.print(line)
                 console.print()
 
 
-def _printed(table: Table, metric: str) -> rich.table.Table:
+def _console() -> rich.console.Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
+
+
+def _percentages(table: Table, metric: str) -> pd.DataFrame:
+    """Return one metric of a table as texts, its groups as rows without any."""
+    texts = scoreboard.words(table.rows, metric).droplevel("table")
+    headings = {scoreboard.SPLITS[scoreboard.COLUMN[split]]: words
+                for split, words in table.layout.splits.items()}  # fmt: skip
+    names = {"published": "paper's\nfigure", **headings, "p": "p"}
+    shown = [name for name in names if name in texts or name in headings]
+    texts = texts.reindex(columns=shown, fill_value="–").rename(columns=names)
+    parts = []
+    for group, rows in texts.groupby(level="group", sort=False):
+        rows = rows.droplevel("group")
+        if group:
+            parts.append(pd.DataFrame("", index=[str(group)], columns=texts.columns))
+            rows = rows.rename(" {}".format)
+        parts.append(rows)
+    return pd.concat(parts)
+
+
+def _remarks(table: Table, metric: str, image: Mapping[str, str]) -> Iterator[str]:
+    """Yield what must be known to read one metric of a table."""
+    if metric == table.metrics[0]:
+        of = f", of {table.permutations} permutations" if table.permutations else ""
+        yield (
+            f"p: of the leak-free balanced accuracy, adjusted over the models{of}"
+            if table.tested
+            else "no p: this run tested none of these rows"
+        )
+        if table.layout.note:
+            yield table.layout.note
+    if metric == "accuracy" and not table.comparable:
+        yield "no published figures: the paper has other classes"
+    if table.layout == TABLE3 and table.data in image:
+        yield f"image: {image[table.data]}"
+
+
+def _printed(texts: pd.DataFrame) -> rich.table.Table:
+    """Return texts as a table for the terminal."""
     from rich import box
     from rich.table import Table as Printed
 
-    scores = table.scores[table.scores.metric == metric]
-    shows_published = bool(scores.published.notna().any())
-    shows_p = metric == table.metrics[0] and table.tested
     # Narrow enough for 80 columns where every score is "100 [100, 100]".
     printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     printed.add_column("", no_wrap=True)
-    splits = table.layout.splits.values()
-    for column in [*["paper's\nfigure"] * shows_published, *splits, *["p"] * shows_p]:
-        printed.add_column(column, justify="right")
-    for group, models in scores.groupby("group", sort=False):
-        if group:
-            printed.add_row(str(group), style="bold")
-        for model, cells in models.groupby("model", sort=False):
-            row = cells.iloc[0]
-            texts = [in_percent(*cell) for cell in cells[["value", "low", "high"]].to_numpy()]
-            if shows_published:
-                texts.insert(0, in_percent(row.published))
-            if shows_p:
-                texts.append("–" if pd.isna(row.p_value) else f"{row.p_value:.3f}")
-            printed.add_row(f"{' ' if group else ''}{model}", *texts)
+    for heading in texts.columns:
+        printed.add_column(heading, justify="right")
+    for name, row in texts.iterrows():
+        printed.add_row(str(name), *row)
     return printed
 
 
 def print_claims(judged: pd.DataFrame) -> None:
     """Print the ledger as `ledger.of_runs` judges it, 80 columns wide, real and synthetic apart."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table as Printed
 
-    console = Console(width=None if sys.stdout.isatty() else 80, markup=False, highlight=False)
+    console = _console()
     for (paper, data), rows in worded(judged).groupby(["paper", "data"], sort=False):
         where = f"on {printable(data)}" if data else "measured on nothing"
         console.print(f"{ledger.PAPERS[str(paper)]}: {where}", style="bold")
@@ -371,20 +384,9 @@ def print_claims(judged: pd.DataFrame) -> None:
             printed.add_row()
         console.print(printed)
     console.print("How many rows have which verdict:", style="bold")
-    console.print(_counted(ledger.summary(judged)))
-
-
-def _counted(summary: pd.DataFrame) -> rich.table.Table:
-    from rich import box
-    from rich.table import Table as Printed
-
-    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    printed.add_column("")
-    for heading in summary.columns:
-        printed.add_column(",\n".join(heading), justify="right")
-    for verdict, counts in summary.iterrows():
-        printed.add_row(str(verdict), *map(str, counts))
-    return printed
+    summary = ledger.summary(judged)
+    summary.columns = [",\n".join(heading) for heading in summary.columns]
+    console.print(_printed(summary.map(str)))
 
 
 def worded(judged: pd.DataFrame) -> pd.DataFrame:

@@ -1,39 +1,48 @@
 """The scoreboard: every score of both papers' tables in all runs, and what may be concluded.
 
-Real and synthetic infants never share a table or a sentence. `board` has published figure, the
-paper's protocol, leak-free score and commonest class side by side; `conclusions` puts into words
-what the results hold, each number counted from them. Notebook 14 walks it; `report` and `article`
-show it, and `tools/figures.py` draws figures and fills tables from it.
+`board` is one table with the published figure, the scores under each split and the score of the
+commonest class side by side. The report of a run, the scoreboard page, the article, the terminal
+and notebook 14 show its rows. Real and synthetic infants never share a table or a sentence.
+`conclusions` says in words what the results allow; each number is counted from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cryutils.claims import tables
+from cryutils.claims import ledger
 from cryutils.claims.ledger import ALPHA, PAPERS, Kind, Rule, Verdict, reached
-from cryutils.claims.tables import COMMONEST, Table, in_percent
+from cryutils.claims.store import key
+from cryutils.claims.tables import (
+    AUDIT,
+    COMMONEST,
+    METRICS,
+    PAPER_B,
+    STRESSED,
+    TABLE2,
+    TABLE2_SCALED,
+    TABLE3,
+    Layout,
+    in_percent,
+)
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["LAYOUTS", "METRICS", "SPLITS", "About", "Conclusion", "Entry", "board", "conclusions",
-           "corpus_name", "entries", "is_synthetic", "note", "selection",
-           "words"]  # fmt: skip
+__all__ = [
+    "COLUMN", "EVERY", "LAYOUTS", "SPLITS", "About", "Conclusion", "Table", "board", "conclusions",
+    "corpus_name", "is_synthetic", "note", "selection", "table1", "tables", "words",
+]  # fmt: skip
 
-METRICS = {**tables.METRICS, "roc_auc": "area under the ROC curve"}
-LAYOUTS = (tables.TABLE2, tables.TABLE2_SCALED, tables.TABLE3, tables.PAPER_B)
-SPLITS = tables.TABLE3.splits  # every split that any of them has
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A table as one run measured it."""
-
-    run: str
-    table: Table
+LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
+EVERY = (*LAYOUTS, AUDIT, STRESSED)
+SPLITS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
+COLUMN = {"frame": "frame", "clip": "paper", "infant": "leak_free"}  # of each split
+_ABOUT = ["study", "condition", "feature", "name"]
+_MOST = 0.6  # if one class has more than this share of the clips, accuracy alone says little
 
 
 class About(StrEnum):
@@ -52,100 +61,219 @@ class Conclusion:
     text: str
 
 
-def entries(runs: Mapping[str, pd.DataFrame]) -> list[Entry]:
-    """Return each table of a paper on each corpus once, real recordings first.
-
-    runs: results by the run's name, columns as in `claims.Result`. Of runs that measured a table on
-    the same corpus the one counts that tested most clips; where these are equally many, the first.
-    """
-    drawn: dict[tuple[str, str], Entry] = {}
-    for run, results in runs.items():
-        for layout in LAYOUTS:
-            for table in tables.build(replace(layout, metrics=tuple(METRICS)), results):
-                place = layout.title, table.data
-                shown = replace(table, layout=layout)
-                if place not in drawn or _clips(drawn[place].table) < _clips(shown):
-                    drawn[place] = Entry(run, shown)
-    order = [layout.title for layout in LAYOUTS]
-    return sorted(
-        drawn.values(),
-        key=lambda e: (is_synthetic(e.table.data), e.table.data, order.index(e.table.layout.title)),
-    )
-
-
 def is_synthetic(data: str) -> bool:
     """Return whether results of the corpus `data` are no evidence about infants."""
     return data.startswith("synthetic")
 
 
 def corpus_name(data: str) -> str:
-    """Return a corpus in words; a folder of the user's own has its name."""
+    """Return a corpus in words; the name of a user's own folder stays as it is."""
     return _CORPORA.get(data, data)
 
 
 def note(board: pd.DataFrame) -> str:
-    """Return for a figure of rows of the board what it was made from."""
+    """Return the source of a figure that shows rows of the board."""
     corpora, runs = dict.fromkeys(board.data), dict.fromkeys(board.run)
     warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
     names = " and ".join(map(corpus_name, corpora))
     return f"{names}{warning}; measured by {' and '.join(runs)}"
 
 
-def _clips(table: Table) -> float:
-    return float(table.scores.n.fillna(0).max())
+def board(runs: Mapping[str, pd.DataFrame], layouts: Sequence[Layout] = LAYOUTS) -> pd.DataFrame:
+    """Return a row for each model and metric in the papers' tables, real recordings first.
 
-
-def board(shown: Sequence[Entry]) -> pd.DataFrame:
-    """Return a row for each score in the tables of `shown`.
-
-    Columns: table, data, run, group, model, metric, published, then for each of `SPLITS` its value
-    and, with `_low` and `_high` behind it, its 95 % interval; commonest, p_value, permutations and
-    share_above (as in `tables.Table`), n, n_infants, key (of the result) and stand_in (of the
-    table, "" for none). Shares 0-1, NaN where there is none.
-    """
-    about = ["table", "data", "run", "group", "model", "metric", "published"]
-    ends = {"value": "", "low": "_low", "high": "_high"}
-    scored = [f"{split}{end}" for split in SPLITS for end in ends.values()]
-    rows = []
-    for entry in shown:
-        scores = entry.table.scores
-        wide = scores.pivot(index="key", columns="split", values=list(ends))
-        wide.columns = [f"{column[1]}{ends[column[0]]}" for column in wide.columns]
-        counts = scores.groupby("key")[["n", "n_infants"]].max()
-        first = scores.drop_duplicates("key").drop(columns=["split", "n", "n_infants", *ends])
-        first = first.assign(
-            table=entry.table.layout.title, data=entry.table.data, run=entry.run,
-            stand_in=entry.table.stand_in,
-        )  # fmt: skip
-        rows.append(first.join(counts, on="key").join(wide, on="key"))
-    columns = [*about, *scored, "commonest", "p_value", "permutations", "share_above", "n",
-               "n_infants", "key", "stand_in"]  # fmt: skip
-    if not rows:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(rows, ignore_index=True).reindex(columns=columns)
-
-
-def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return one metric of a `board` to be read: in percent with intervals, a row a model.
+    Of runs that measured a table on the same corpus the one that tested most clips is shown; if
+    several did, the first.
 
     Parameters
     ----------
-    shown : pandas.DataFrame
-        Of `board`.
-    metric : str
-        As in its column.
+    runs : mapping
+        Results by the run's name, columns as in `claims.table`.
+    layouts : sequence of Layout
+        The tables.
 
     Returns
     -------
     pandas.DataFrame
-        As many of published, those of `SPLITS`, commonest, p and B (of how many permutations p is)
-        as were measured.
+        Columns: table, data, run, group, model (in words), metric; study, condition, feature, name
+        (the columns of the results) and key (the same as one text); published (the paper's figure);
+        for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
+        (the leak-free score of the commonest class; for a balanced accuracy of Table 2 without one,
+        1 over the number of classes); p_value (of the leak-free balanced accuracy) and permutations
+        behind it; share_above (which share of single splits with clips at random reaches the
+        published figure in `papers.multiverse`); n, n_infants; comparable (whether the classes are
+        the paper's) and stand_in ("hungry for pain", "" for none). Shares 0-1 as float64, NaN where
+        there is none.
+    """
+    tables: list[pd.DataFrame] = []
+    for layout in layouts:
+        drawn: dict[str, pd.DataFrame] = {}
+        for run, results in runs.items():
+            for data, measured in results.groupby("data"):
+                table = _table(layout, measured.assign(run=run))
+                if len(table) and (data not in drawn or table.n.max() > drawn[str(data)].n.max()):
+                    drawn[str(data)] = table
+        tables += drawn.values()
+    ends = [f"{column}{end}" for column in SPLITS for end in ("", "_low", "_high")]
+    columns = ["table", "data", "run", "group", "model", "metric", *_ABOUT, "key", "published",
+               *ends, "commonest", "p_value", "permutations", "share_above", "n", "n_infants",
+               "comparable", "stand_in"]  # fmt: skip
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    order = [layout.title for layout in layouts]
+    tables.sort(
+        key=lambda table: (
+            is_synthetic(table.data.iloc[0]), table.data.iloc[0], order.index(table.table.iloc[0])
+        )
+    )  # fmt: skip
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+
+
+def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table that were measured on one corpus, columns as in `board`."""
+    stand_in = ledger.stand_in(measured) if layout.of_table1 else ""
+    nothing = dict.fromkeys([*_ABOUT, "group"], "")
+    rows = pd.DataFrame([{**nothing, **row} for row in layout.rows])
+    rows = rows.assign(place=range(len(rows)))
+    scored = measured[measured.rival == ""].rename(columns={"model": "name"})
+    scored = rows.merge(scored.drop(columns="key"), on=_ABOUT)
+    numbers = ["value", "low", "high", "n", "n_infants", "permutations"]
+    scored = scored.astype(dict.fromkeys(numbers, float))
+    scored["split"] = scored.split.map(COLUMN)
+    free = scored[scored.split == "leak_free"]
+    tests = free[free.metric == "p_value"].set_index("place")
+    above = scored[(scored.metric == "share_above_published") & (scored.split == "paper")]
+    scored = scored[scored.metric.isin(METRICS)]
+    if scored.empty:
+        return scored
+    wide = scored.pivot(index=["place", "metric"], columns="split", values=["value", "low", "high"])
+    pairs: Any = wide.columns
+    wide.columns = pd.Index([s if end == "value" else f"{s}_{end}" for end, s in pairs])
+    first = ["data", "run", *_ABOUT, "group", "model"]
+    shown = scored.groupby(["place", "metric"]).agg(
+        {**dict.fromkeys(first, "first"), "n": "max", "n_infants": "max"}
+    )
+    shown = shown.join(wide).reset_index()
+    records: Any = shown.to_dict("records")
+    shown = shown.assign(
+        table=layout.title,
+        key=[key({**row, "model": row["name"]}) for row in records],
+        published=float("nan"),
+        p_value=shown.place.map(tests.value),
+        permutations=shown.place.map(tests.permutations),
+        commonest=_commonest(shown, free),
+        comparable=stand_in is not None,
+        stand_in=stand_in or "",
+    )
+    if stand_in is not None:
+        shown["published"] = shown.key.map(ledger.published().set_index("key").value).astype(float)
+    if layout.of_table1 and (classes := ledger.classes_in_use(measured)):
+        guessing = shown.commonest.isna() & (shown.metric == "balanced_accuracy")
+        shown["commonest"] = shown.commonest.mask(guessing, 1 / len(classes))
+    reach = shown.place.map(above.set_index("place").value)
+    shown["share_above"] = reach.where(shown.published.notna())
+    shown["metric"] = pd.Categorical(shown.metric, list(METRICS))
+    return shown.sort_values(["place", "metric"]).astype({"metric": object})
+
+
+def _commonest(shown: pd.DataFrame, free: pd.DataFrame) -> pd.Series[float]:
+    """Return the leak-free score of the commonest class in each row's group and metric."""
+    majority = free[free.model == COMMONEST].set_index(["group", "metric"]).value
+    groups = set(majority.index.get_level_values("group"))
+    return shown.apply(
+        lambda row: majority.get((row.group if row.group in groups else "", row.metric)), axis=1
+    ).astype(float)
+
+
+class Table(NamedTuple):
+    """The rows of the board that are of one table of a paper, measured on one corpus."""
+
+    layout: Layout
+    rows: pd.DataFrame
+
+    @property
+    def data(self) -> str:
+        """The corpus."""
+        return str(self.rows.data.iloc[0])
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the classes are the paper's."""
+        return bool(self.rows.comparable.iloc[0])
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics to show; p-values belong to the first.
+
+        Where no class has most of the clips, the accuracy is enough.
+        """
+        shown = [metric for metric in self.layout.metrics if metric in set(self.rows.metric)]
+        majority = self.rows[(self.rows.metric == "accuracy") & (self.rows.model == COMMONEST)]
+        imbalanced = (majority[list(SPLITS)] > _MOST).any(axis=None)
+        return ["accuracy"] if "accuracy" in shown and not imbalanced else shown
+
+    @property
+    def tested(self) -> bool:
+        """Whether any model was tested against chance."""
+        return bool(self.rows.p_value.notna().any())
+
+    @property
+    def permutations(self) -> str:
+        """The number of permutations behind the p-values, "49 to 999"; "" if unknown."""
+        counts = self.rows.permutations[self.rows.p_value.notna()].dropna().astype(int)
+        ends = [f"{counts.min()}", f"{counts.max()}"] if len(counts) else []
+        return " to ".join(dict.fromkeys(ends))
+
+
+def tables(board: pd.DataFrame) -> list[Table]:
+    """Return the board table by table and corpus by corpus, in its order."""
+    layouts = {layout.title: layout for layout in EVERY}
+    return [
+        Table(layouts[str(title)], rows)
+        for (_, title), rows in board.groupby(["data", "table"], sort=False)
+    ]
+
+
+def table1(results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the clips of each class by corpus: in the corpus and used, here and in Table 1.
+
+    The index is the class. Columns: count, test_count, and, where the classes are the paper's,
+    count_published and test_count_published; NaN where nothing was counted.
+    """
+
+    def counts(rows: pd.DataFrame) -> pd.DataFrame:
+        table = rows.pivot(index="condition", columns="metric", values="value")
+        return table.reindex(rows.condition.unique(), columns=["count", "test_count"])
+
+    book = ledger.published()
+    printed = counts(book[book.study == "table1"]).add_suffix("_published")
+    tables = {}
+    for data, measured in results[results.study == "table1"].groupby("data"):
+        comparable = ledger.stand_in(measured) is not None
+        tables[str(data)] = counts(measured).join(printed if comparable else printed[[]])
+    return tables
+
+
+def words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return one metric of the board in percent with intervals, a row a model.
+
+    Parameters
+    ----------
+    shown : pandas.DataFrame
+        Rows of `board`.
+    metric : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those of published, the splits, commonest, p and B (the number of permutations) that were
+        measured.
     """
     rows = shown[shown.metric == metric]
     rows = rows.set_index(["table", "group", "model"])
     splits = {
         heading: [in_percent(*cell) for cell in rows[[s, f"{s}_low", f"{s}_high"]].to_numpy()]
-        for s, heading in _HEADINGS.items()
+        for s, heading in SPLITS.items()
     }
     texts = pd.DataFrame(
         {
@@ -335,7 +463,6 @@ def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
 
 
 _BY_TITLE = "judged by the title"  # a note in the ledger
-_HEADINGS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
 _CORPORA = {
     "donateacry": "DonateACry",
     "donateacry_uploads": "DonateACry's original uploads",

@@ -28,14 +28,15 @@ if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before
 
 __all__ = [
     "COLUMNS", "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
-    "load_predictions", "load_results", "merge", "read_results", "record",
-    "record_predictions", "record_scores", "record_table", "record_test", "results", "run_dir", "table", "unreadable", "write",
+    "load_predictions", "load_results", "merge", "read_results", "record", "record_predictions",
+    "record_scores", "record_table", "record_test", "results", "run_dir", "table", "unreadable",
+    "write",
 ]  # fmt: skip
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 
 PROTOCOLS = ("paper", "leak_free")
-_SPLIT = {"paper": "clip", "leak_free": "infant"}  # what each protocol divides
+_SPLIT = {"paper": "clip", "leak_free": "infant"}  # that each protocol keeps whole
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -188,24 +189,24 @@ def record(value: float | Interval, **columns: Any) -> None:
     InputError
         A column that a result does not have, a number that is not finite, or a call before `begin`.
     """
-    current = _collecting()
+    notebook = _collecting()
     for name in columns:
         if name not in _FIELDS:
             raise InputError(f"{name}: no column of a result.{near_miss(name, _FIELDS)}")
-    if hasattr(value, "n_infants"):
-        columns = {name: getattr(value, name) for name in ("low", "high", "n", "n_infants")} | columns
-        value = value.value
-    columns["split"] = _SPLIT.get(split := str(columns.get("split") or ""), split)
+    number: Any = value
+    if hasattr(number, "n_infants"):  # an interval
+        columns = number.row() | columns
+        number = columns.pop("value")
+    split = str(columns.get("split") or "")
+    about = {"split": _SPLIT.get(split, split), "notebook": notebook.name, "seed": notebook.seed}
     try:
-        result = _RESULT.validate_python(
-            {**columns, "value": value, "notebook": current.name, "seed": current.seed}
-        )
+        result = _RESULT.validate_python({**columns, **about, "value": number})
     except ValidationError as error:
         first = error.errors()[0]
         name, missing = first["loc"][0], first["type"] == "missing"
         what = f"{name}" if missing else f"{name} = {first['input']!r}"
         raise InputError(f"{key(columns)}: {what}: {first['msg']}.") from error
-    current.results[result._identity] = result
+    notebook.results[result._identity] = result
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
@@ -213,9 +214,8 @@ def record_table(table: pd.DataFrame, **columns: Any) -> None:
 
     **columns : further fields, the same for every row.
     """
-    rows: Any = table.astype(object).where(table.notna(), None).to_dict("records")
-    for row in rows:
-        record(**row, **columns)
+    for _, row in table.astype(object).iterrows():
+        record(**row.dropna(), **columns)
 
 
 def record_scores(scored: Scored, *metrics: str, **columns: Any) -> None:
@@ -329,8 +329,8 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     if not sum(map(len, parts)):
         raise InputError(f"{folder}: no predictions of {key(columns) or 'any model'} here.")
     answers = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    unused = [name for name in answers if name.startswith("p_") and answers[name].isna().all()]
-    return answers.drop(columns=unused)
+    empty = answers.columns[answers.isna().all()]
+    return answers.drop(columns=empty[empty.str.startswith("p_")])
 
 
 def benchmark_output(name: str) -> str:

@@ -363,7 +363,7 @@ def article_command(outputs: str | None) -> None:
     runs = report.every_run(home)
     if not runs:
         raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
-    board = scoreboard.board(scoreboard.entries(runs))
+    board = scoreboard.board(runs)
     plots.style()
     pictures = {
         str(data): plots.png(plots.source(plots.scoreboard(part), scoreboard.note(part)))

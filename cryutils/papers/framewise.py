@@ -36,7 +36,6 @@ __all__ = [
     "fit",
     "frame_similarity",
     "headline",
-    "key",
     "nearest",
     "scores",
     "subsample_frames",
@@ -248,11 +247,6 @@ def nearest(
     return {name: float(np.mean(where == name)) for name in ("same clip", "same infant", _FAR)}
 
 
-def key(name: str, split: Split) -> str:
-    """Return the key of `headline`'s scores: `<name>`, `<name>.frame_split` for frames."""
-    return f"{name}.frame_split" if split is Split.FRAME else name
-
-
 def scores(trainings: Sequence[Framewise], corpus: Corpus) -> dict[str, Scored]:
     """Return the scores of single "frames", and of "clips" by the mean of their frames.
 
@@ -283,7 +277,9 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
     # Folds are of what the split divides; of other units no area is drawn fold by fold.
     divided = folds if unit == _divided(split) else None
-    return Scored.of(rows, units, divided, protocol=split.protocol)
+    scored = Scored.of(rows, units, divided, protocol=split.protocol)
+    scored.split = str(split)
+    return scored
 
 
 def comparison(

@@ -94,7 +94,7 @@ class Scored:
         trainings: int | None = None,
     ) -> None:
         """Score the answers."""
-        self.corpus, self.protocol, self.trainings = corpus, protocol, trainings
+        self.corpus, self.split, self.trainings = corpus, protocol, trainings
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
         self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
@@ -265,14 +265,14 @@ class Scored:
         if metrics:
             rows = [row for name in metrics for row in rows if row["metric"] == name]
         else:
-            by_class = self.table.iloc[:-1][["precision", "recall", "f1"]].stack()
             rows += [
-                {"metric": name, "condition": label, "value": value}
-                for (label, name), value in by_class.items()
+                {"metric": name, "condition": label, "value": getattr(scores, name)}
+                for label, scores in self.scores.per_class.items()
+                for name in ("precision", "recall", "f1")
             ]
         return pd.DataFrame(rows).assign(
             n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
-            split=self.protocol, data=self.corpus.name, trainings=self.trainings,
+            split=self.split, data=self.corpus.name, trainings=self.trainings,
         )  # fmt: skip
 
     def predictions(self) -> pd.DataFrame:
@@ -282,7 +282,7 @@ class Scored:
         names = np.array([*self.classes, None], dtype=object)  # -1 is the last
         table = pd.DataFrame(
             {
-                "split": self.protocol, "data": self.corpus.name,
+                "split": self.split, "data": self.corpus.name,
                 "clip": [clip.id for clip in self.corpus] * repeats,
                 "infant": np.tile(self.corpus.infants, repeats),
                 "repeat": np.repeat(np.arange(repeats), clips),

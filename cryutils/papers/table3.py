@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ class Classical(StrEnum):
 
 
 Scored = Model[Inputs] | Classical
-Result = dict[str, object]  # a row for `claims.record_table`
+Result = Mapping[str, object]  # columns of a row for `claims.record_table`
 
 
 class Cell(NamedTuple):
@@ -229,7 +229,7 @@ class Table3:
         for split in self.ensemble.plan.folds:
             if split is not Split.FRAME:
                 results += [*self._differences(split), *self._gains(split)]
-        return pd.DataFrame(results).fillna({"condition": "", "model": "", "rival": ""})
+        return pd.DataFrame(results).fillna(dict.fromkeys(("condition", "model", "rival"), ""))
 
     def predictions(self) -> pd.DataFrame:
         """Return every answer as a row for `claims.record_predictions`."""
@@ -259,7 +259,7 @@ class Table3:
 
     def result(self, split: Split, model: Model[Inputs], **columns: str) -> pd.DataFrame:
         """Return a model's accuracy and balanced accuracy on all states as rows."""
-        return pd.DataFrame(self._scores(columns, split, self.main, model))
+        return pd.DataFrame(list(self._scores(columns, split, self.main, model)))
 
     def _scored(self) -> Iterator[tuple[Result, Split, Row, Scored]]:
         """Yield every model that is scored: the columns of its scores, split and row."""
@@ -358,7 +358,5 @@ def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:
     """Return the paper's own figures as shares, by row and model, from `claims.published`."""
     figures = figures[(figures["where"] == "Table 3") & (figures.metric == "accuracy")]
     figures = figures[(figures.rival == "") & figures.model.isin(MODELS)]
-    return {
-        (Row(figure.condition), str(figure.model)): float(figure.value)
-        for figure in figures.itertuples()
-    }
+    columns: Any = figures[["condition", "model", "value"]].to_numpy()
+    return {(Row(row), model): float(share) for row, model, share in columns}

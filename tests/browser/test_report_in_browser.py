@@ -71,21 +71,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data: dict[str, Any] = {"data": "synthetic"}
         sure: dict[str, Any] = {"low": 1.0, "high": 1.0, "n": 1000, "n_infants": 1000, **data}
         for label in ("pain", "belly_pain", "discomfort", "tired"):
-            claims.record(f"table1.{label}.count", 1000, **data)
-            claims.record(f"table1.{label}.test_count", 1000, **data)
-        keys = [f"feature_validation.{f}.{m}" for f in ("stft", "mfcc") for m in CLASSIFIERS]
-        keys += [f"table3.{pair}.{model}" for pair in PAIRS for model in ENSEMBLES]
-        for key in [*keys, "cry2", "baseline.audio.boosting", "full"]:
+            for metric in ("count", "test_count"):
+                claims.record(1000, study="table1", condition=label, metric=metric, **data)
+        models = [dict(study="feature_validation", feature=feature, model=model)
+                  for feature in ("stft", "mfcc") for model in CLASSIFIERS]  # fmt: skip
+        models += [dict(study="table3", condition=pair, model=model)
+                   for pair in PAIRS for model in ENSEMBLES]  # fmt: skip
+        models += [dict(study="cry2", model="cry2"), dict(study="cry2", model="boosting")]
+        for model in [*models, dict(study="full", model="full")]:
             for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
-                for protocol in claims.PROTOCOLS:
-                    claims.record(f"{key}.{metric}", 1.0, protocol=protocol, **sure)
-                claims.record(f"{key}.frame_split.{metric}", 1.0, protocol="paper", **sure)
-            claims.record(f"{key}.p_value", 0.001, protocol="leak_free", **data)
+                for split in ("frame", "clip", "infant"):
+                    claims.record(1.0, metric=metric, split=split, **model, **sure)
+            claims.record(0.001, metric="p_value", split="infant", **model, **data)
+        table3 = {"study": "table3", "metric": "accuracy", "split": "infant", **data}
         for pair in PAIRS:
-            claims.record(f"table3.{pair}.majority.accuracy", 0.5, protocol="leak_free", **data)
+            claims.record(0.5, condition=pair, model="majority", **table3)
         for rival in ("svm", "ae_dnn"):
-            claims.record(f"table3.gain.{rival}.total.accuracy", -0.25, low=-0.5, high=-0.1,
-                          protocol="leak_free", **data)  # fmt: skip
+            claims.record(-0.25, low=-0.5, high=-0.1, condition="total", model="proposed",
+                          rival=rival, **table3)  # fmt: skip
+        claims.write()
         claims.merge(run)
         figure = Figure(figsize=(12, 3))
         figure.subplots()

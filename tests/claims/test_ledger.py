@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from measured import write_run
 from scipy.stats import norm
 
 from cryutils import claims
 from cryutils.claims import arithmetic, ledger
 from cryutils.claims.ledger import Judgement, Kind, Rule, Verdict
+from cryutils.claims.store import Result
 from cryutils.errors import InputError
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -73,17 +75,15 @@ def test_the_ledger_holds_table_3_of_paper_a() -> None:
 # and of 13.
 SYNTHETIC_ALONE = (
     r"(full|image)\.balanced_accuracy",
-    r"full\.gain\.(audio|image)\.macro_f1",
-    r"full\.stress_gain\.noise\.0\.audio\.macro_f1",
-    r"full\.stress\.(noise\.0\.audio|drop_audio\.1\.fused|drop_video\.1\.fused)\.macro_f1",
-    r"full\.stability\.flicker_gain\.(audio|image)",
-    r"frozen_vs_finetuned\.gain\.accuracy",
-    r"rolling\.gain\.flicker_per_minute",
-    r"robust\.change\.(dim|side_light|eyes|mouth|side)\.[\d.]+\.image\.macro_f1",
-    r"robust\.(gain\.)?(eyes|mouth|side)\.0\.4\.image\.macro_f1",
-    r"robust\.steadier\.(noise\.0\.audio|dim\.4\.image)",
-    r"robust\.(noise\.0\.audio|dim\.6\.image)\.macro_f1",
-    r"quantised\.(cry2|image)\.int8\.change",
+    r"full\.(noise\.0\.)?minus_(audio|image)\.(macro_f1|flicker_per_minute)",
+    r"full\.(noise\.0\.audio|drop_audio\.1|drop_video\.1)\.macro_f1",
+    r"frozen_vs_finetuned\.frozen\.minus_finetuned\.accuracy",
+    r"rolling\.minus_single_frames\.flicker_per_minute",
+    r"robust\.(dim|side_light|eyes|mouth|side)\.[\d.]+\.image(\.minus_undisturbed)?\.macro_f1",
+    r"robust\.(eyes|mouth|side)\.0\.4\.fused\.minus_image\.macro_f1",
+    r"robust\.(noise\.0\.audio|dim\.4\.image)\.minus_fused\.changed_answers",
+    r"robust\.noise\.0\.audio\.macro_f1",
+    r"quantised\.int8\.(cry2|image)\.minus_float\.macro_f1",
     r"live\.(latency_p95_ms|realtime_factor)",
 )
 
@@ -141,7 +141,7 @@ def test_every_key_is_recorded_by_a_notebook() -> None:
 
 def reference(run: str) -> pd.DataFrame:
     path = CLONE / "outputs" / "reference" / run / "results.json"
-    return pd.DataFrame(claims.read_results(path))
+    return claims.table(claims.read_results(path))
 
 
 def test_the_citations_are_those_that_the_papers_have() -> None:
@@ -166,28 +166,28 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
         folder = tmp_path / "project" / "data"
         folder.mkdir(parents=True, exist_ok=True)
         filled = [{"id": f"A-{k}", "paper": "A", "where": "§1", "kind": "claim", "claim": "words",
-                   **row} for k, row in enumerate(rows)]  # fmt: skip
-        pd.DataFrame(filled, columns=names).to_csv(folder / "claims.csv", index=False)
+                   "metric": "score" if "study" in row else "", **row}
+                  for k, row in enumerate(rows)]  # fmt: skip
+        pd.DataFrame(filled, columns=names.drop("key")).to_csv(folder / "claims.csv", index=False)
         monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(tmp_path / "project"))
 
     return write
 
 
 def result(
-    key: str, value: float, low: float | None = None, high: float | None = None,
-    *, protocol: str | None = "leak_free", data: str = "mine", n: int = 10,
-    trainings: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    row = dict.fromkeys(claims.Result.__slots__)
-    fields = {"key": key, "value": value, "low": low, "high": high, "data": data, "n": n}
-    fields |= {"trainings": trainings}
-    return row | fields | {"protocol": protocol, "notebook": "03", "n_infants": 5}
+    study: str, value: float, low: float | None = None, high: float | None = None, **fields: Any
+) -> Result:
+    about = {"metric": "score", "split": "infant", "data": "mine", "notebook": "03", "n": 10}
+    return Result(study=study, value=value, low=low, high=high, **{**about, **fields})
 
 
-def judged(*rows: dict[str, Any]) -> list[tuple[str, str]]:
+def judge(*rows: Result) -> pd.DataFrame:
+    return ledger.judge(claims.table(rows))
+
+
+def judged(*rows: Result) -> list[tuple[str, str]]:
     """Return both verdicts on each row of the ledger; none is without its reason."""
-    results = pd.DataFrame(list(rows), columns=list(claims.Result.__slots__))
-    table = ledger.judge(results)
+    table = judge(*rows)
     assert (table[["paper_reason", "leak_free_reason"]] != "").all(axis=None)
     return [(str(a), str(b)) for a, b in table[["paper_verdict", "leak_free_verdict"]].to_numpy()]
 
@@ -205,18 +205,18 @@ def judged(*rows: dict[str, Any]) -> list[tuple[str, str]]:
     ],
 )
 def test_a_claim_is_judged_by_its_interval(book, rule, low, high, paper, leak_free) -> None:
-    book({"key": "k", "rule": rule, "margin": 0.1})
+    book({"study": "k", "rule": rule, "margin": 0.1})
     value = 0.5 * (low + high) if low is not None else 0.2
-    both = [result("k", value, low, high, protocol=p) for p in ("paper", "leak_free")]
+    both = [result("k", value, low, high, split=s) for s in ("clip", "infant")]
     assert judged(*both) == [(paper, leak_free)]
-    simulated = [{**row, "data": "synthetic"} for row in both]
+    simulated = [replace(row, data="synthetic") for row in both]
     words = leak_free if leak_free == "cannot be tested" else f"{leak_free} in simulation"
     assert judged(*simulated) == [(words, words)], "never reproduced, whatever the protocol"
 
 
 PUBLISHED = {
-    "kind": "number", "key": "k.accuracy", "value": 0.8, "rule": "published", "margin": 0.05,
-    "data_required": "mine",
+    "kind": "number", "study": "k", "metric": "accuracy", "value": 0.8, "rule": "published",
+    "margin": 0.05, "data_required": "mine",
 }  # fmt: skip
 
 
@@ -233,7 +233,7 @@ PUBLISHED = {
 )
 def test_a_published_score_is_judged_by_its_interval(book, low, high, paper, leak_free) -> None:
     book(PUBLISHED)
-    both = [result("k.accuracy", 0.8, low, high, protocol=p) for p in ("paper", "leak_free")]
+    both = [result("k", 0.8, low, high, split=s, metric="accuracy") for s in ("clip", "infant")]
     assert judged(*both) == [(paper, leak_free)]
 
 
@@ -250,9 +250,9 @@ def test_where_single_hold_outs_were_drawn_they_judge_the_published_one(
 ) -> None:
     book(PUBLISHED)
     rows = [
-        result("k.holdout_accuracy", 0.5, low, high, protocol="paper"),
-        result("k.accuracy", 0.8, 0.79, 0.81, protocol="paper"),  # which would reproduce it
-        result("k.accuracy", 0.4, 0.3, 0.5),
+        result("k", 0.5, low, high, split="clip", metric="holdout_accuracy"),
+        result("k", 0.8, 0.79, 0.81, split="clip", metric="accuracy"),  # which would reproduce it
+        result("k", 0.4, 0.3, 0.5, metric="accuracy"),
     ]
     assert judged(*rows) == [(verdict, "contradicted")]
 
@@ -269,14 +269,13 @@ def test_where_single_hold_outs_were_drawn_they_judge_the_published_one(
 def test_the_reason_names_two_kinds_of_hold_outs_and_never_says_0_percent(
     book, high, verdict, share, words
 ) -> None:
-    key = "feature_validation.mfcc.knn"
-    book({**PUBLISHED, "key": f"{key}.accuracy"})
+    book(PUBLISHED)
     rows = [
-        result(f"{key}.holdout_accuracy", 0.5, 0.2, high, protocol="paper"),
-        result(f"{key}.accuracy", 0.4, 0.3, 0.5, protocol="paper"),
-        result("multiverse.table2.mfcc.knn.share_above_published", share, protocol="paper"),
+        result("k", 0.5, 0.2, high, split="clip", metric="holdout_accuracy"),
+        result("k", 0.4, 0.3, 0.5, split="clip", metric="accuracy"),
+        result("k", share, split="clip", metric="share_above_published"),
     ]
-    table = ledger.judge(pd.DataFrame(rows, columns=list(claims.Result.__slots__)))
+    table = judge(*rows)
     assert table.paper_verdict[0] == verdict, "the verdict depends on one recipe"
     place = "inside" if verdict == "reproduced" else "outside"
     assert table.paper_reason[0] == (
@@ -287,9 +286,9 @@ def test_the_reason_names_two_kinds_of_hold_outs_and_never_says_0_percent(
 
 def test_a_figure_of_one_corpus_is_not_held_against_another(book) -> None:
     book(PUBLISHED)
-    row = result("k.accuracy", 0.1, 0.05, 0.15, data="yours", protocol="paper")
+    row = result("k", 0.1, 0.05, 0.15, data="yours", split="clip", metric="accuracy")
     assert judged(row)[0][0] == "cannot be tested"
-    assert judged({**row, "data": "synthetic"})[0][0] == "in simulation"
+    assert judged(replace(row, data="synthetic"))[0][0] == "in simulation"
 
 
 def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
@@ -298,7 +297,7 @@ def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert len(figures) == 12
     assert set(figures.paper_verdict) == {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED}
-    others = real[~real.key.str.startswith("table1.tired")]
+    others = real[(real.study != "table1") | (real.condition != "tired")]
     table = ledger.judge(others)
     figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
     assert set(figures.paper_verdict) == {Verdict.CANNOT_BE_TESTED}
@@ -312,9 +311,9 @@ def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
     ],
 )
 def test_a_count_is_equal_or_not(book, rule, measured, verdict) -> None:
-    book({"kind": "number", "key": "n", "value": 38, "rule": rule, "margin": 0,
+    book({"kind": "number", "study": "n", "value": 38, "rule": rule, "margin": 0,
           "data_required": "mine"})  # fmt: skip
-    assert judged(result("n", measured, protocol=None)) == [verdict]
+    assert judged(result("n", measured, split="")) == [verdict]
 
 
 @pytest.mark.parametrize(
@@ -329,13 +328,13 @@ def test_a_count_is_equal_or_not(book, rule, measured, verdict) -> None:
 def test_what_no_split_is_behind_is_held_against_the_margin_itself(
     book, rule, measured, verdict
 ) -> None:
-    book({"key": "t", "rule": rule, "margin": 100})
-    row = result("t", measured, protocol=None)
-    real, synthetic = ledger.judge(pd.DataFrame([row, {**row, "data": "synthetic"}])).itertuples()
+    book({"study": "t", "rule": rule, "margin": 100})
+    row = result("t", measured, split="")
+    real, synthetic = judge(row, replace(row, data="synthetic")).itertuples()
     assert str(Judgement(real.paper_verdict, real.paper_reason)) == verdict
     assert real.leak_free_verdict == synthetic.leak_free_verdict == Verdict.NOTHING_CLAIMED
     assert synthetic.paper_verdict.endswith(" in simulation")
-    assert judged({**row, "protocol": "paper"}) == [("cannot be tested", "nothing claimed")]
+    assert judged(replace(row, split="clip")) == [("cannot be tested", "nothing claimed")]
 
 
 @pytest.mark.parametrize(
@@ -349,32 +348,38 @@ def test_what_no_split_is_behind_is_held_against_the_margin_itself(
 )
 def test_of_two_models_at_chance_none_beats_the_other(p_values, verdict) -> None:
     # As on DonateACry: 0.225 against 0.170, where guessing has 0.25.
-    rows = [result("cry2.gain.logistic.balanced_accuracy", 0.06, 0.01, 0.1)]
-    rows += [result("cry2.p_value", p, data=data) for data, p in p_values.items()]
-    rows.append(result("cry2.p_value", 0.001, protocol="paper"))
-    assert claims.verdicts(pd.DataFrame(rows), paper="B").verdict.tolist() == [verdict]
+    cry2 = {"model": "cry2", "metric": "p_value"}
+    gain = {"model": "cry2", "rival": "logistic", "metric": "balanced_accuracy"}
+    rows = [result("cry2", 0.06, 0.01, 0.1, **gain)]
+    rows += [result("cry2", p, data=data, **cry2) for data, p in p_values.items()]
+    rows.append(result("cry2", 0.001, split="clip", **cry2))
+    assert claims.verdicts(claims.table(rows), paper="B").verdict.tolist() == [verdict]
 
 
 def test_verdicts_are_of_what_was_measured_leak_free() -> None:
-    key = "full.gain.audio.macro_f1"
-    rows = pd.DataFrame([result(key, 0.1, 0.01, 0.2), result("full.p_value", 0.01)])
-    table = claims.verdicts(rows, paper="B")
-    assert table.verdict.to_dict() == {key: "holds (the interval lies above 0)"}
-    assert table.loc[key, ["value", "low", "high", "data"]].tolist() == [0.1, 0.01, 0.2, "mine"]
+    rows = claims.table([
+        result("full", 0.1, 0.01, 0.2, model="full", rival="audio", metric="macro_f1"),
+        result("full", 0.01, model="full", metric="p_value"),
+    ])  # fmt: skip
+    (row,) = claims.verdicts(rows, paper="B").itertuples()
+    assert (row.study, row.rival, row.metric) == ("full", "audio", "macro_f1")
+    assert row.verdict == "holds (the interval lies above 0)"
+    assert (row.value, row.low, row.high, row.data) == (0.1, 0.01, 0.2, "mine")
     assert claims.verdicts(rows, paper="A").empty
-    assert claims.verdicts(rows.assign(protocol="paper"), paper="B").empty
+    assert claims.verdicts(rows.assign(split="clip"), paper="B").empty
 
 
 @pytest.mark.parametrize(
     ("rule", "value", "margin", "verdict"),
     [
-        ("a * b", 6, 0, "internally consistent"),
-        ("a - b", -1.5, 0.5, "internally consistent"),
-        ("a - b", -1.6, 0.5, "internally inconsistent"),
+        ("a.n * b.n", 6, 0, "internally consistent"),
+        ("a.n - b.n", -1.5, 0.5, "internally consistent"),
+        ("a.n - b.n", -1.6, 0.5, "internally inconsistent"),
     ],
 )
 def test_a_sum_in_print_comes_out_or_not(book, rule, value, margin, verdict) -> None:
-    book({"kind": "number", "key": "a", "value": 2}, {"kind": "number", "key": "b", "value": 3},
+    book({"kind": "number", "study": "a", "metric": "n", "value": 2},
+         {"kind": "number", "study": "b", "metric": "n", "value": 3},
          {"kind": "arithmetic", "rule": rule, "value": value, "margin": margin})  # fmt: skip
     assert judged()[2] == (verdict, verdict)
 
@@ -383,16 +388,16 @@ def test_a_sum_in_print_comes_out_or_not(book, rule, value, margin, verdict) -> 
 def test_text_and_what_stands_there_say_the_same_or_not(book, kind) -> None:
     book({"kind": kind, "rule": "a loss = a loss"}, {"kind": kind, "rule": "a loss = a login"})
     assert [words for words, _ in judged()] == ["internally consistent", "internally inconsistent"]
-    table = ledger.judge(pd.DataFrame(columns=list(claims.Result.__slots__)))
+    table = judge()
     assert table.paper_reason[1] == "the text has a loss, and there is a login"
 
 
 def test_what_was_not_measured_says_what_it_needs(book) -> None:
-    book({"data_required": "a survey"}, {"key": "k", "rule": "low > margin", "margin": 0})
-    table = ledger.judge(pd.DataFrame([result("other", 1)]))
+    book({"data_required": "a survey"}, {"study": "k", "rule": "low > margin", "margin": 0})
+    table = judge(result("other", 1))
     assert set(table.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
     assert table.leak_free_reason.tolist() == ["needs a survey", "no run here has measured it"]
-    judged = ledger.judge(pd.DataFrame([result("k", 1, 0.5, 1.5)]))
+    judged = judge(result("k", 1, 0.5, 1.5))
     assert judged.paper_reason[1] == "not measured under the paper's protocol"
 
 
@@ -409,17 +414,17 @@ def test_what_was_not_measured_says_what_it_needs(book) -> None:
     ],
 )
 def test_a_network_is_judged_by_five_trainings(book, trainings, paper, leak_free) -> None:
-    book({"key": "k.accuracy", "rule": "low > margin", "margin": 0}, PUBLISHED)
+    book({"study": "k", "metric": "accuracy", "rule": "low > margin", "margin": 0}, PUBLISHED)
     both = [
-        result("k.accuracy", 0.8, 0.76, 0.84, protocol=p, trainings=trainings)
-        for p in ("paper", "leak_free")
+        result("k", 0.8, 0.76, 0.84, split=s, trainings=trainings, metric="accuracy")
+        for s in ("clip", "infant")
     ]
     assert judged(*both) == [(paper, leak_free)] * 2
-    simulated = judged(*({**row, "data": "synthetic"} for row in both))
+    simulated = judged(*(replace(row, data="synthetic") for row in both))
     words = f"{leak_free} in simulation"
     assert simulated == [(words, words), ("in simulation", "in simulation")]
     if trainings == 1:
-        table = ledger.judge(pd.DataFrame(both))
+        table = judge(*both)
         assert set(table.leak_free_reason) == {"one training here, 5 needed"}
         assert set(table.leak_free_trainings) == {1}
 
@@ -427,29 +432,25 @@ def test_a_network_is_judged_by_five_trainings(book, trainings, paper, leak_free
 def test_single_hold_outs_have_trainings_of_their_own(book) -> None:
     book(PUBLISHED)
     rows = [
-        result("k.holdout_accuracy", 0.5, 0.2, 0.9, protocol="paper", trainings=100),
-        result("k.accuracy", 0.4, 0.3, 0.5, protocol="paper", trainings=1),
-        result("k.accuracy", 0.4, 0.3, 0.5, trainings=1),
+        result("k", 0.5, 0.2, 0.9, split="clip", trainings=100, metric="holdout_accuracy"),
+        result("k", 0.4, 0.3, 0.5, split="clip", trainings=1, metric="accuracy"),
+        result("k", 0.4, 0.3, 0.5, trainings=1, metric="accuracy"),
     ]
     assert judged(*rows) == [("reproduced", "not judged")]
-    rows[0]["trainings"] = 3
+    rows[0] = replace(rows[0], trainings=3)
     assert judged(*rows) == [("not judged", "not judged")]
 
 
 def test_the_reference_runs_verdict_stands_beside_what_is_not_judged(book, tmp_path: Path) -> None:
-    book({"rule": "every"}, *({"key": k, "rule": "low > margin", "margin": 0, "part_of": "A-0"}
+    book({"rule": "every"}, *({"study": k, "rule": "low > margin", "margin": 0, "part_of": "A-0"}
                               for k in ("k", "other")))  # fmt: skip
 
-    def reference_run(name: str, *rows: dict[str, Any]) -> None:
-        folder = tmp_path / "project" / "outputs" / "reference" / name
-        folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(rows))
-
-    reference_run("once", result("k", 1, 0.5, 2, trainings=1) | {"seed": 0})
-    mine = pd.DataFrame([result(k, 1, 0.5, 2, trainings=1) for k in ("k", "other")])
+    home = tmp_path / "project" / "outputs" / "reference"
+    write_run(home / "once", [result("k", 1, 0.5, 2, trainings=1)])
+    mine = claims.table(result(k, 1, 0.5, 2, trainings=1) for k in ("k", "other"))
     assert set(ledger.judge(mine).leak_free_reason.str.endswith("needed")) == {True, False}
     five = [result("k", -1, -2, -0.5, trainings=5), result("other", 1, 0.5, 2, trainings=6)]
-    reference_run("five", *(row | {"seed": 0} for row in five))
+    write_run(home / "five", five)
     table = ledger.judge(mine)
     assert set(table.leak_free_verdict) == {Verdict.NOT_JUDGED}
     assert table.leak_free_reason.tolist() == [
@@ -465,7 +466,7 @@ def test_the_reference_runs_verdict_stands_beside_what_is_not_judged(book, tmp_p
 
 
 def parts(n: int) -> list[dict[str, Any]]:
-    rows = [{"key": f"k{k}", "rule": "low > margin", "margin": 0, "part_of": "A-0"}
+    rows = [{"study": f"k{k}", "rule": "low > margin", "margin": 0, "part_of": "A-0"}
             for k in range(n)]  # fmt: skip
     return [{"rule": "every"}, *rows]
 
@@ -505,8 +506,8 @@ def test_one_contradiction_is_corrected_for_how_many_were_tried(book, n, p, verd
     (_, whole), (_, first), *_ = judged(*rows)
     assert first == ("contradicted" if p < 0.05 else "not shown"), "by itself"
     assert whole == verdict
-    table = claims.verdicts(pd.DataFrame(rows), paper="A")
-    assert table.against["k0"] == pytest.approx(p)
+    table = claims.verdicts(claims.table(rows), paper="A")
+    assert table.against[0] == pytest.approx(p)
     assert claims.together(table).startswith(verdict)
 
 
@@ -545,12 +546,12 @@ def test_a_measurement_without_width_that_lies_beyond_is_certain(book) -> None:
 
 
 def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
-    book({"key": "k", "rule": "low > margin", "margin": 0}, {"data_required": "a survey"})
+    book({"study": "k", "rule": "low > margin", "margin": 0}, {"data_required": "a survey"})
     runs = {
-        "small": pd.DataFrame([result("k", 1, 0.5, 2, n=9), result("k", 1, 1, 2, data="yours")]),
-        "large": pd.DataFrame([result("k", -1, -2, -0.5, n=90)]),
-        "as large": pd.DataFrame([result("k", 0, -1, 1, n=90)]),
-        "without": pd.DataFrame([result("x", 0)]),
+        "small": claims.table([result("k", 1, 0.5, 2, n=9), result("k", 1, 1, 2, data="yours")]),
+        "large": claims.table([result("k", -1, -2, -0.5, n=90)]),
+        "as large": claims.table([result("k", 0, -1, 1, n=90)]),
+        "without": claims.table([result("x", 0)]),
     }
     table = ledger.of_runs(runs)
     shown = table[["id", "data", "run", "leak_free_verdict"]].to_numpy().tolist()
@@ -563,17 +564,17 @@ def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
 
 
 def test_the_summary_counts_real_and_synthetic_apart(book) -> None:
-    book({"key": "k", "rule": "low > margin", "margin": 0})
+    book({"study": "k", "rule": "low > margin", "margin": 0})
     rows = [result("k", 1, 0.5, 2), result("k", 1, 0.5, 2, data="synthetic")]
-    counts = ledger.summary(ledger.judge(pd.DataFrame(rows)))
+    counts = ledger.summary(judge(*rows))
     assert counts["leak-free", "real"].to_dict()["holds"] == 1
     assert counts["leak-free", "synthetic"].to_dict()["holds in simulation"] == 1
     assert counts.to_numpy().sum() == 4
 
 
 def test_rows_are_selected_by_name_with_the_near_miss(book) -> None:
-    book({"key": "k", "rule": "low > margin", "margin": 0}, {"kind": "figure", "rule": "a = b"})
-    table = ledger.judge(pd.DataFrame([result("k", 1, 0.5, 2)]))
+    book({"study": "k", "rule": "low > margin", "margin": 0}, {"kind": "figure", "rule": "a = b"})
+    table = judge(result("k", 1, 0.5, 2))
     assert ledger.selected(table, kind="figure", data=None).id.tolist() == ["A-1"]
     assert ledger.selected(table, verdict="holds").id.tolist() == ["A-0"]
     assert ledger.selected(table, verdict="reproduced").empty

@@ -8,6 +8,7 @@ import os
 import random
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,10 @@ import nbformat
 import pandas as pd
 import pytest
 from html_page import Page, words
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from sizes import LARGE
+from measured import result, write_run
 
 from cryutils import claims
-from cryutils.claims import ledger, report, tables
+from cryutils.claims import ledger, report, scoreboard, tables
 from cryutils.claims.store import Result
 from cryutils.errors import InputError
 from cryutils.models.classical import CLASSIFIERS
@@ -35,34 +34,33 @@ PIXEL = base64.b64decode(
 STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
 
 
-def row(key: str, value: float, *, protocol: str | None = None, **rest: Any) -> dict[str, Any]:
-    fields = {"low": None, "high": None, "n": None, "n_infants": None, "data": "donateacry",
-              "notebook": "03_feature_validation", "seed": 0, **rest}  # fmt: skip
-    return {"key": key, "value": value, "protocol": protocol, **fields}
-
-
-def cell(feature: str, model: str, paper: float, free: float, p: float, **rest: Any) -> list[Any]:
-    key = f"feature_validation.{feature}.{model}"
+def cell(
+    feature: str, model: str, paper: float, free: float, p: float, **rest: Any
+) -> list[Result]:
+    about = f"study=feature_validation feature={feature} model={model} metric="
+    paper_ends = {"low": paper - 0.1, "high": paper + 0.1}
+    free_ends = {"low": free - 0.2, "high": free + 0.2}
     return [
-        row(f"{key}.accuracy", paper, protocol="paper", low=paper - 0.1, high=paper + 0.1, **rest),
-        row(f"{key}.accuracy", free, protocol="leak_free", low=free - 0.2, high=free + 0.2, **rest),
-        row(f"{key}.balanced_accuracy", 0.25, protocol="leak_free", **rest),
-        row(f"{key}.p_value", p, protocol="leak_free", **rest),
+        result(f"{about}accuracy", paper, split="clip", **paper_ends, **rest),
+        result(f"{about}accuracy", free, split="infant", **free_ends, **rest),
+        result(f"{about}balanced_accuracy", 0.25, split="infant", **rest),
+        result(f"{about}p_value", p, split="infant", **rest),
     ]
 
 
-def counts(classes: Iterable[str] = STAND_IN, data: str = "donateacry") -> list[Any]:
+def counts(classes: Iterable[str] = STAND_IN, data: str = "donateacry") -> list[Result]:
     """What notebook 03 records of the clips that it uses."""
-    return [row(f"table1.{c}.test_count", 20, data=data) for c in classes]
+    return [result(f"study=table1 condition={c} metric=test_count", 20, data=data) for c in classes]
 
 
-MAJORITY = "feature_validation.majority.accuracy"
+STFT = "study=feature_validation feature=stft model={} metric=accuracy"
+MAJORITY = "study=feature_validation model=majority metric=accuracy"
 TWO = [
     *counts(),
     *cell("stft", "svm", 0.60, 0.30, 0.04),
     *cell("mfcc", "dnn", 0.80, 0.40, 0.50),
-    row(MAJORITY, 0.36, protocol="paper"),
-    row(MAJORITY, 0.355, protocol="leak_free"),
+    result(MAJORITY, 0.36, split="clip"),
+    result(MAJORITY, 0.355, split="infant"),
 ]
 
 
@@ -71,56 +69,47 @@ def run(apart: Path) -> Path:
     return apart / "outputs" / "real"
 
 
-def made(run: Path, rows: list[dict[str, Any]]) -> Path:
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "results.json").write_text(json.dumps(rows))
-    return run
-
-
-def results(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(Result.__slots__))
+def built(layout: tables.Layout, rows: Iterable[Result]) -> list[scoreboard.Table]:
+    """The tables of one layout, one for each corpus."""
+    return scoreboard.tables(scoreboard.board({"run": claims.table(rows)}, [layout]))
 
 
 # Tables
 
 
 def wide(
-    table: tables.Table, metric: str = "accuracy"
+    table: scoreboard.Table, metric: str = "accuracy"
 ) -> dict[tuple[str, str], list[float | None]]:
     """Return a metric's scores by group and model, each split in its order, None for a gap."""
-    scores = table.scores[table.scores.metric == metric]
-    return {
-        (str(group), str(model)): [None if pd.isna(v) else v for v in cells.value]
-        for (group, model), cells in scores.groupby(["group", "model"], sort=False)
-    }
+    rows = table.rows[table.rows.metric == metric].set_index(["group", "model"])
+    columns = rows[[scoreboard.COLUMN[split] for split in table.layout.splits]]
+    return {key: [None if pd.isna(v) else v for v in row] for key, *row in columns.itertuples()}
 
 
-def column(table: tables.Table, name: str) -> list[float | None]:
-    """Return a column of the first metric, one number a model, which is the same in each split."""
-    scores = table.scores[table.scores.metric == table.metrics[0]]
-    by_model = scores.groupby(["group", "model"], sort=False)[name]
-    assert (by_model.nunique() <= 1).all()
-    return [None if pd.isna(v) else v for v in by_model.max()]
+def column(table: scoreboard.Table, name: str) -> list[float | None]:
+    """Return a column of the first metric, one number a model."""
+    values = table.rows[table.rows.metric == table.metrics[0]][name]
+    return [None if pd.isna(v) else v for v in values]
 
 
 @pytest.mark.parametrize(("counts_of", "words"), [((199, 199), "199"), ((999, 49), "49 to 999")])
 def test_a_table_says_of_how_many_permutations_its_p_values_are(
     counts_of: tuple[int, int], words: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [dict(row) for row in TWO]
-    tested = [row for row in rows if row["key"].endswith(".p_value")]
-    for row_, count in zip(tested, counts_of, strict=True):
-        row_["permutations"] = count
-    (table,) = tables.build(tables.TABLE2, results(rows))
+    left = iter(counts_of)
+    rows = [
+        replace(row, permutations=next(left)) if row.metric == "p_value" else row for row in TWO
+    ]
+    (table,) = built(tables.TABLE2, rows)
     assert table.permutations == words
-    report.print_scoreboard([made(run, rows)])
+    report.print_scoreboard([write_run(run, rows)])
     printed = " ".join(capsys.readouterr().out.split())
     assert f"adjusted over the models, of {words} permutations" in printed
     assert f"adjusted over the models tested; {words} permutations." in Page(report.write(run)).text
 
 
 def test_table_2_stands_beside_what_the_paper_printed() -> None:
-    (table,) = tables.build(tables.TABLE2, results(TWO))
+    (table,) = built(tables.TABLE2, TWO)
     assert wide(table) == {
         ("STFT", "SVM"): [0.60, 0.30],
         ("MFCC", "DNN"): [0.80, 0.40],
@@ -133,39 +122,21 @@ def test_table_2_stands_beside_what_the_paper_printed() -> None:
     assert table.metrics == ["accuracy"]
 
 
-def test_a_table_is_one_tidy_frame() -> None:
-    rows = [
-        row(
-            "table3.total.svm.accuracy", 1, protocol="leak_free", low=0.5, high=1, n=20, n_infants=4
-        )
-    ]
-    (table,) = tables.build(tables.TABLE3, results(rows))
-    scores = table.scores.set_index("split")
-    assert scores.index.tolist() == ["frame", "paper", "leak_free"]
-    assert scores.loc["leak_free"].dropna().to_dict() == {
-        "group": "all three states", "model": "SVM", "metric": "accuracy",
-        "key": "table3.total.svm.accuracy", "value": 1, "low": 0.5, "high": 1, "n": 20,
-        "n_infants": 4, "published": 0.6551,
-    }  # fmt: skip
-    numbers = ["value", "low", "high", "n", "n_infants", "published", "p_value", "commonest"]
-    assert (scores[numbers].dtypes == "float64").all()
-    assert scores.loc["frame", ["value", "low", "n", "p_value"]].isna().all()
-
-
 def test_a_cell_that_was_not_measured_is_left_out() -> None:
-    only_paper = [row("feature_validation.stft.nb.accuracy", 0.5, protocol="paper")]
-    (table,) = tables.build(tables.TABLE2, results(only_paper))
+    only_paper = [
+        result("study=feature_validation feature=stft model=nb metric=accuracy", 0.5, split="clip")
+    ]
+    (table,) = built(tables.TABLE2, only_paper)
     assert wide(table) == {("STFT", CLASSIFIERS["nb"]): [0.5, None]}
     assert not table.tested
-    assert tables.every(results([])) == []
+    assert built(tables.TABLE2, []) == []
 
 
 def test_numbers_of_two_corpora_are_never_mixed() -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04),
             *cell("stft", "svm", 0.9, 0.8, 0.001, data="synthetic")]  # fmt: skip
     assert [
-        (table.data, wide(table), column(table, "p_value"))
-        for table in tables.build(tables.TABLE2, results(rows))
+        (table.data, wide(table), column(table, "p_value")) for table in built(tables.TABLE2, rows)
     ] == [
         ("donateacry", {("STFT", "SVM"): [0.6, 0.3]}, [0.04]),
         ("synthetic", {("STFT", "SVM"): [0.9, 0.8]}, [0.001]),
@@ -187,55 +158,35 @@ def test_published_figures_stand_only_beside_the_papers_classes(
     classes: tuple[str, ...], comparable: bool
 ) -> None:
     rows = [*cell("stft", "svm", 0.6, 0.3, 0.04), *counts(classes),
-            row("table1.burping.test_count", 0)]  # fmt: skip
-    (table,) = tables.build(tables.TABLE2, results(rows))
+            result("study=table1 condition=burping metric=test_count", 0)]  # fmt: skip
+    (table,) = built(tables.TABLE2, rows)
     assert table.comparable is comparable
     assert column(table, "published") == [0.4583 if comparable else None]
 
 
-def counted(table: tables.Table) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return by class and count what the run counted, and the paper (NaN is -1)."""
-    scores = table.scores.fillna({"published": -1})
-    counts: dict[str, dict[str, tuple[float, float]]] = {}
-    for label, metric, *pair in scores[["model", "metric", "value", "published"]].to_numpy():
-        counts.setdefault(label, {})[metric] = (pair[0], pair[1])
-    return counts
-
-
 def test_table_1_has_counts_beside_the_papers_and_gaps_where_nothing_was_counted(run: Path) -> None:
-    rows = [*counts(), row("table1.tired.count", 24), row("table1.hungry.count", 382),
-            *counts(("bored",), "mine"), row("table1.bored.count", 7, data="mine")]  # fmt: skip
-    paper, mine = tables.table1(results(rows))
-    assert (paper.data, paper.comparable, mine.data, mine.comparable) == (
-        "donateacry", True, "mine", False,
-    )  # fmt: skip
-    assert list(counted(paper)) == list(STAND_IN)
-    assert counted(paper)["tired"] == {"count": (24, 24), "test_count": (20, 20)}
-    assert counted(paper)["hungry"] == {"count": (382, -1), "test_count": (20, -1)}
-    assert counted(paper)["discomfort"] == {"test_count": (20, 20)}
-    assert counted(mine) == {"bored": {"count": (7, -1), "test_count": (20, -1)}}
-    assert tables.table1(results([])) == []
-    text = Page(report.write(made(run, rows))).text
+    of_class = "study=table1 condition={} metric=count".format
+    rows = [*counts(), result(of_class("tired"), 24), result(of_class("hungry"), 382),
+            *counts(("bored",), "mine"), result(of_class("bored"), 7, data="mine")]  # fmt: skip
+    tables = scoreboard.table1(claims.table(rows))
+    assert list(tables) == ["donateacry", "mine"]
+    counted = tables["donateacry"].astype(object).where(tables["donateacry"].notna(), None)
+    assert list(counted.index) == list(STAND_IN)
+    names = ["count", "test_count", "count_published", "test_count_published"]
+    assert counted.loc["tired", names].tolist() == [24, 20, 24, 20]
+    assert counted.loc["hungry", names].tolist() == [382, 20, None, None]
+    assert counted.loc["discomfort", names].tolist() == [None, 20, 27, 20]
+    assert tables["mine"].loc["bored"].to_dict() == {"count": 7, "test_count": 20}
+    assert scoreboard.table1(claims.table([])) == {}
+    text = Page(report.write(write_run(run, rows))).text
     assert "tired 24 24 20 20" in text
     assert "hungry – 382 – 20" in text
-    assert "discomfort – – 20 20" in text
+    assert "discomfort 27 – 20 20" in text
     assert "bored 7 20" in text
 
 
 AWKWARD = ["hungry.v2", ".", "count", "a.test_count", "a.clip_split", "it's \"so\"",
            "100 % {{x}}", "<b>", "a\\b", "[red]x[/red]", "a\N{DIVISION SLASH}b"]  # fmt: skip
-
-
-@settings(max_examples=20 if LARGE else 5)
-@given(labels=st.lists(st.text(min_size=1), unique=True, min_size=1))
-@example(labels=AWKWARD)
-def test_table_1_takes_any_label(labels: list[str]) -> None:
-    rows = [row(f"table1.{label}.{what}", k) for k, label in enumerate(labels)
-            for what in ("count", "test_count")]  # fmt: skip
-    (table,) = tables.table1(results(rows))
-    assert counted(table) == {
-        label: {"count": (k, -1), "test_count": (k, -1)} for k, label in enumerate(labels)
-    }
 
 
 def test_awkward_labels_and_names_are_recorded_and_shown(
@@ -246,8 +197,11 @@ def test_awkward_labels_and_names_are_recorded_and_shown(
     claims.begin("03_feature_validation")
     for label in AWKWARD:
         for what in ("count", "test_count"):
-            claims.record(f"table1.{label}.{what}", 3, data="own.v2 [x]")
-    claims.record("cry2.macro_f1", 0.5, protocol="paper", data="own.v2 [x]")
+            about = {"study": "table1", "condition": label, "metric": what}
+            claims.record(3, **about, data="own.v2 [x]")
+    about = {"study": "cry2", "model": "cry2", "metric": "macro_f1"}
+    claims.record(0.5, **about, split="clip", data="own.v2 [x]")
+    claims.write()
     claims.merge(run)
     text = Page(report.write(run)).text
     assert "Run caf\\xe9 [x]-quick on own.v2 [x]." in text
@@ -260,7 +214,7 @@ def test_awkward_labels_and_names_are_recorded_and_shown(
 
 
 def test_the_page_is_whole_and_needs_no_other_file(run: Path) -> None:
-    made(run, TWO)
+    write_run(run, TWO)
     page = Page(report.write(run))
     assert page.source.lower().startswith("<!doctype html>")
     assert [tag for tag, _ in page.tags[:2]] == ["html", "head"]
@@ -274,7 +228,7 @@ def test_the_page_is_whole_and_needs_no_other_file(run: Path) -> None:
 
 
 def test_the_page_has_landmarks_a_contents_list_and_headings_in_order(run: Path) -> None:
-    page = Page(report.write(made(run, [*TWO, *of_table_3(), *of_paper_b()])))
+    page = Page(report.write(write_run(run, [*TWO, *of_table_3(), *of_paper_b()])))
     assert [len(page.all(name)) for name in ("header", "nav", "main", "footer", "h1")] == [1] * 5
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert all(level - before <= 1 for before, level in pairwise(levels))
@@ -285,7 +239,7 @@ def test_the_page_has_landmarks_a_contents_list_and_headings_in_order(run: Path)
 
 
 def test_every_table_has_a_caption_and_every_header_a_scope(run: Path) -> None:
-    page = Page(report.write(made(run, [*TWO, *of_table_3(), *of_paper_b()])))
+    page = Page(report.write(write_run(run, [*TWO, *of_table_3(), *of_paper_b()])))
     assert len(page.all("caption")) == len(page.all("table")) >= 6
     assert {attributes.get("scope") for attributes in page.all("th")} == {"col", "row", "rowgroup"}
 
@@ -310,7 +264,7 @@ def test_the_contrast_by_hand() -> None:
 
 
 def test_every_text_and_link_can_be_read(run: Path) -> None:
-    source = Page(report.write(made(run, TWO))).source
+    source = Page(report.write(write_run(run, TWO))).source
     themes = [dict(re.findall(r"--([\w-]+): (#\w+)", part))
               for part in re.findall(r":root \{(.*?)\}", source)]  # fmt: skip
     for name, theme in zip(("light", "dark", "print"), themes, strict=True):
@@ -325,10 +279,10 @@ def test_every_text_and_link_can_be_read(run: Path) -> None:
 
 
 def test_other_classes_than_the_papers_have_no_published_column(run: Path) -> None:
-    text = Page(report.write(made(run, [*counts(("bored", "tired")), *TWO[4:]]))).text
+    text = Page(report.write(write_run(run, [*counts(("bored", "tired")), *TWO[4:]]))).text
     assert "published" not in text.replace("is marked as published", "")
-    assert "The paper's classes are other ones, so none of its figures stands here." in text
-    assert "The paper's classes are other ones, so none of its counts stands here." in text
+    assert "The paper's classes are different, so its figures are not shown here." in text
+    assert "The paper's classes are different, so its counts are not shown here." in text
 
 
 def executed(run: Path, name: str, text: str) -> Path:
@@ -346,7 +300,7 @@ def executed(run: Path, name: str, text: str) -> Path:
 def test_links_lead_to_the_executed_notebooks_as_pages(run: Path) -> None:
     notebook = executed(run, "03_x", "# Heard [next](04_y.ipynb), [far](https://a.b/c.ipynb)")
     executed(run, "05_z", "Seen").unlink()
-    page = Page(report.write(made(run, TWO)))
+    page = Page(report.write(write_run(run, TWO)))
     links = [attributes["href"] for attributes in page.all("a")]
     assert [link for link in links if not (link or "").startswith("#")] == ["notebooks/03_x.html"]
     html = run / "notebooks" / "03_x.html"
@@ -368,7 +322,7 @@ def test_pages_of_several_notebooks_are_made_side_by_side(
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     notebooks = [executed(run, name, f"Of {name}") for name in ("03_x", "04_y", "05_z")]
     notebooks[1].write_text("damaged")
-    report.write(made(run, TWO))
+    report.write(write_run(run, TWO))
     pages = [path.with_suffix(".html") for path in notebooks]
     assert [page.is_file() for page in pages] == [True, False, True]
     assert all(f"Of {page.stem}" in page.read_text() for page in (pages[0], pages[2]))
@@ -378,13 +332,13 @@ def test_a_damaged_notebook_has_no_link(run: Path) -> None:
     contents = (b"", b"{", b"[]", b"{}", b"3", b"\xff\xfe{", b'{"cells": 1}')
     for k, content in enumerate(contents):
         executed(run, f"0{k}_x", "Heard").write_bytes(content)
-    page = Page(report.write(made(run, TWO)))
+    page = Page(report.write(write_run(run, TWO)))
     assert all(f"0{k}_x 1 s" in page.text for k in range(len(contents)))
     assert not [a for a in page.all("a") if "notebooks" in (a["href"] or "")]
 
 
 def test_the_page_says_what_was_measured(run: Path) -> None:
-    made(run, TWO)
+    write_run(run, TWO)
     text = Page(report.write(run)).text
     assert "Run real on donateacry" in text
     assert "46 % to 84 %" in text  # published
@@ -402,7 +356,7 @@ def test_the_page_says_what_was_measured(run: Path) -> None:
 
 def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
     cells = [r for f in tables.FEATURES for m in CLASSIFIERS for r in cell(f, m, 0.5, 0.4, 0.2)]
-    made(run, [*counts(), *cells])
+    write_run(run, [*counts(), *cells])
     page = Page(report.write(run))
     pictures = [attributes["aria-label"] for attributes in page.all("svg")]
     assert len(pictures) == 12
@@ -412,10 +366,10 @@ def test_all_twelve_rows_have_a_picture_in_words(run: Path) -> None:
 
 
 def test_missing_intervals_and_protocols_are_gaps(run: Path) -> None:
-    made(run, [
+    write_run(run, [
         *counts(),
-        row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper"),
-        row("feature_validation.stft.nb.accuracy", 0.5, protocol="leak_free"),
+        result(STFT.format("svm"), 0.6, split="clip"),
+        result(STFT.format("nb"), 0.5, split="infant"),
     ])  # fmt: skip
     page = Page(report.write(run))
     assert "46 % 60 % –" in page.text
@@ -431,21 +385,22 @@ def test_missing_intervals_and_protocols_are_gaps(run: Path) -> None:
         ([*cell("stft", "svm", 0.5, 0.4, 0.2)], False, None),
         ([*cell("stft", "svm", 0.5, 0.4, 0.2, data="synthetic")], True, "Synthetic infants. These"),
         (
-            [*cell("stft", "svm", 0.5, 0.4, 0.2), row("table3.total.svm.accuracy", 0.5,
-             protocol="paper", data="synthetic")],
+            [*cell("stft", "svm", 0.5, 0.4, 0.2), result(
+                "study=table3 condition=total model=svm metric=accuracy", 0.5, split="clip",
+                data="synthetic")],
             True, "Synthetic infants stand in Paper A, Table 3 alone.",
         ),
         (
             [*cell("stft", "svm", 0.5, 0.4, 0.2),
-             row("any", 1, data="synthetic", notebook="00_start_here")],
+             result("study=any metric=n", 1, data="synthetic", notebook="00_start_here")],
             False, "Synthetic infants stand in 00_start_here alone.",
         ),
     ],
 )  # fmt: skip
 def test_what_is_synthetic_is_no_evidence_and_is_named(
-    rows: list[dict[str, Any]], banner: bool, words: str | None, run: Path
+    rows: list[Result], banner: bool, words: str | None, run: Path
 ) -> None:
-    page = Page(report.write(made(run, rows)))
+    page = Page(report.write(write_run(run, rows)))
     assert bool([p for p in page.all("p") if p.get("class") == "banner"]) is banner
     head = page.text.split("Paper A, Table 2")[0]
     assert ("never evidence about real infants" in head) is (words is not None)
@@ -456,7 +411,7 @@ def test_figures_stand_folded_in_the_page_with_what_they_show(run: Path) -> None
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    made(run, TWO)
+    write_run(run, TWO)
     metadata = PngInfo()
     metadata.add_itxt("Description", "Who cries <often>.")
     metadata.add_itxt("Comment", "Data: 3 clips")
@@ -488,7 +443,7 @@ def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    made(run, TWO)
+    write_run(run, TWO)
     metadata = PngInfo()
     metadata.add_itxt("Comment", f"Data: folder own{sharing}; 9 clips")
     (run / "figures").mkdir()
@@ -500,7 +455,7 @@ def test_infants_who_share_files_are_told_at_the_head(sharing: str, run: Path) -
 
 def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:
     run = apart / "outputs" / "<b>&cries-quick"
-    made(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries", notebook="<i>03"))
+    write_run(run, cell("stft", "svm", 0.5, 0.4, 0.2, data="<b>&cries", notebook="<i>03"))
     (run / "state").mkdir()
     (run / "state" / "03_x.json").write_text(
         json.dumps({"fingerprint": "", "parameters": {"text": "</td><script>"}, "seconds": 1,
@@ -513,7 +468,7 @@ def test_what_a_user_named_is_text_and_no_markup(apart: Path) -> None:
 
 
 def test_how_it_was_made_lists_what_ran(run: Path) -> None:
-    made(run, TWO)
+    write_run(run, TWO)
     (run / "state").mkdir()
     (run / "state" / "03_feature_validation.json").write_text(
         json.dumps({"fingerprint": "", "parameters": {"repeats": 10}, "seconds": 61.2,
@@ -525,7 +480,13 @@ def test_how_it_was_made_lists_what_ran(run: Path) -> None:
 
 
 def test_every_result_is_listed(run: Path) -> None:
-    made(run, [row("any.key", 0.123456, n=12, n_infants=5, seed=None), row("other", 2)])
+    write_run(
+        run,
+        [
+            result("study=any metric=key", 0.123456, n=12, n_infants=5, seed=None),
+            result("study=other metric=n", 2),
+        ],
+    )
     text = Page(report.write(run)).text
     assert "All 2 results" in text
     assert "03_feature_validation any.key" not in text
@@ -533,14 +494,14 @@ def test_every_result_is_listed(run: Path) -> None:
 
 
 def test_a_run_without_results_still_has_a_page(run: Path) -> None:
-    made(run, [])
+    write_run(run, [])
     assert "nothing yet" in Page(report.write(run)).text
 
 
 def test_a_damaged_results_file_is_named(run: Path) -> None:
     run.mkdir(parents=True)
     (run / "results.json").write_text('[{"key": ')
-    with pytest.raises(InputError, match=r"results\.json: no JSON.*makes it again"):
+    with pytest.raises(InputError, match=r"results\.json: damaged.*makes it again"):
         report.write(run)
 
 
@@ -550,9 +511,11 @@ def test_a_damaged_results_file_is_named(run: Path) -> None:
 def test_the_scoreboard_prints_every_run(
     apart: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, TWO)
-    quick = made(apart / "outputs" / "quick", cell("stft", "nb", 0.9, 0.8, 0.01, data="synthetic"))
-    empty = made(apart / "outputs" / "my [red] cries-quick", [])
+    write_run(run, TWO)
+    quick = write_run(
+        apart / "outputs" / "quick", cell("stft", "nb", 0.9, 0.8, 0.01, data="synthetic")
+    )
+    empty = write_run(apart / "outputs" / "my [red] cries-quick", [])
     report.print_scoreboard([run, quick, empty])
     out = capsys.readouterr().out
     lines = [words(line).strip() for line in out.splitlines()]
@@ -569,8 +532,10 @@ def test_the_scoreboard_prints_every_run(
 
 
 def test_a_gap_in_the_scoreboard_is_a_dash(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    svm = row("feature_validation.stft.svm.accuracy", 0.6, protocol="paper")
-    made(run, [*counts(), svm])
+    svm = result(
+        "study=feature_validation feature=stft model=svm metric=accuracy", 0.6, split="clip"
+    )
+    write_run(run, [*counts(), svm])
     report.print_scoreboard([run])
     out = words(capsys.readouterr().out)
     assert "SVM 46 60 –" in out
@@ -584,12 +549,25 @@ def test_the_scoreboard_fits_80_columns_whatever_the_scores(
 ) -> None:
     sure = {"low": 1.0, "high": 1.0, "data": "synthetic"}
     rows = [
-        row(f"table3.{pair}.{model}.{unit}accuracy", 1.0, protocol=protocol, **sure)
+        result(
+            f"study=table3 condition={pair} model={model} metric=accuracy", 1.0, split=split, **sure
+        )
         for pair in tables.PAIRS
         for model in (*tables.ENSEMBLES, "majority")
-        for unit, protocol in (("frame_split.", "paper"), ("", "paper"), ("", "leak_free"))
+        for split in ("frame", "clip", "infant")
     ]
-    made(run, [*rows, row("table3.total.svm.p_value", 0.001, protocol="leak_free", **sure)])
+    write_run(
+        run,
+        [
+            *rows,
+            result(
+                "study=table3 condition=total model=svm metric=p_value",
+                0.001,
+                split="infant",
+                **sure,
+            ),
+        ],
+    )
     report.print_scoreboard([run])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -600,25 +578,28 @@ def test_the_scoreboard_fits_80_columns_whatever_the_scores(
 
 # Paper B
 
+GAIN = "study=full model=full rival=audio metric=macro_f1"
 
-def of_paper_b(data: str = "mine") -> list[dict[str, Any]]:
+
+def of_paper_b(data: str = "mine") -> list[Result]:
     rows = []
-    for key, value in (("cry2", 0.5), ("full", 0.6), ("baseline.audio.svm", 0.45)):
-        for protocol, more in (("paper", 0.2), ("leak_free", 0.0)):
+    for study, model, value in (
+        ("cry2", "cry2", 0.5),
+        ("full", "full", 0.6),
+        ("cry2", "svm", 0.45),
+    ):
+        for split, more in (("clip", 0.2), ("infant", 0.0)):
             for metric in ("balanced_accuracy", "macro_f1"):
-                rows.append(
-                    row(
-                        f"{key}.{metric}", value + more, low=value + more - 0.1,
-                        high=value + more + 0.1, protocol=protocol, data=data,
-                    )
-                )  # fmt: skip
-    gain = row("full.gain.audio.macro_f1", 0.1, low=0.02, high=0.18, protocol="leak_free")
-    return [*rows, {**gain, "data": data}]
+                about = f"study={study} model={model} metric={metric}"
+                ends = {"low": value + more - 0.1, "high": value + more + 0.1}
+                rows.append(result(about, value + more, **ends, split=split, data=data))
+    gain = {"low": 0.02, "high": 0.18, "split": "infant", "data": data}
+    return [*rows, result(GAIN, 0.1, **gain)]
 
 
 def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -> None:
-    p = row("cry2.p_value", 0.79, protocol="leak_free", data="mine")
-    (table,) = tables.build(tables.PAPER_B, results([*of_paper_b(), p]))
+    p = result("study=cry2 model=cry2 metric=p_value", 0.79, split="infant", data="mine")
+    (table,) = built(tables.PAPER_B, [*of_paper_b(), p])
     models = wide(table, "balanced_accuracy")
     full = ("sound and face", "full, late fusion")
     assert list(models) == [("sound", "cry2"), ("sound", "SVM"), full]
@@ -628,17 +609,26 @@ def test_paper_b_has_a_row_for_each_model_that_was_measured_in_reading_order() -
     assert table.metrics == ["balanced_accuracy", "macro_f1"]
 
 
-def of_the_audit(data: str = "donateacry") -> list[Any]:
+def of_the_audit(data: str = "donateacry") -> list[Result]:
     return [
-        row("audit.honest.balanced_accuracy", 0.27, protocol="leak_free", data=data),
-        row("audit.honest.p_value", 0.4, protocol="leak_free", data=data),
-        row("audit.augment.balanced_accuracy", 0.55, protocol="paper", data=data),
-        row("audit.majority.balanced_accuracy", 0.25, protocol="leak_free", data=data),
+        result(
+            "study=audit condition=honest metric=balanced_accuracy", 0.27, split="infant", data=data
+        ),
+        result("study=audit condition=honest metric=p_value", 0.4, split="infant", data=data),
+        result(
+            "study=audit condition=augment metric=balanced_accuracy", 0.55, split="clip", data=data
+        ),
+        result(
+            "study=audit condition=majority metric=balanced_accuracy",
+            0.25,
+            split="infant",
+            data=data,
+        ),
     ]
 
 
 def test_the_audit_shows_each_mistake_beside_the_recipe_without_any() -> None:
-    (table,) = tables.build(tables.AUDIT, results(of_the_audit()))
+    (table,) = built(tables.AUDIT, of_the_audit())
     rungs = wide(table, "balanced_accuracy")
     assert list(rungs) == [
         ("", "no mistake"), ("", "noisy copies made before the split"), ("", tables.COMMONEST),
@@ -649,15 +639,15 @@ def test_the_audit_shows_each_mistake_beside_the_recipe_without_any() -> None:
 
 
 def test_the_page_shows_the_audit_and_judges_no_claim_by_it(run: Path) -> None:
-    made(run, of_the_audit())
+    write_run(run, of_the_audit())
     page = Page(report.write(run))
     assert "The audit of leaks, on donateacry" in page.text
     assert "holds" not in page.text
 
 
 def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
-    above = row("full.p_value", 0.01, protocol="leak_free", data="mine")
-    made(run, [*of_paper_b(), above])
+    above = result("study=full model=full metric=p_value", 0.01, split="infant", data="mine")
+    write_run(run, [*of_paper_b(), above])
     page = Page(report.write(run))
     assert "Paper B, on mine" in page.text
     claim = page.text.split("Late fusion beats the sound model: gain in macro F1")[1]
@@ -668,15 +658,15 @@ def test_the_page_shows_paper_b_and_judges_its_claims(run: Path) -> None:
 
 
 def test_a_gain_that_rounds_to_nothing_has_no_sign(run: Path) -> None:
-    gain = {"low": -0.1, "high": -0.001, "protocol": "leak_free", "data": "mine"}
-    made(run, [*of_paper_b()[:-1], row("full.gain.audio.macro_f1", -0.004, **gain)])
+    gain = {"low": -0.1, "high": -0.001, "split": "infant", "data": "mine"}
+    write_run(run, [*of_paper_b()[:-1], result(GAIN, -0.004, **gain)])
     assert "0.00 [-0.10, 0.00] contradicted" in Page(report.write(run)).text
 
 
 def test_the_scoreboard_prints_paper_b_and_that_simulation_is_no_evidence(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, of_paper_b("synthetic"))
+    write_run(run, of_paper_b("synthetic"))
     report.print_scoreboard([run])
     out = words(capsys.readouterr().out)
     assert "Paper B, balanced accuracy in %" in out and "no evidence about real infants" in out
@@ -687,20 +677,20 @@ def test_models_under_stress_have_a_table_of_leak_free_scores_alone(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [
-        row(f"robust.{level}.{model}.macro_f1", value, low=value - 0.1, high=value + 0.1,
-            protocol="leak_free", data="synthetic")
+        result(f"study=robust condition={level} model={model} metric=macro_f1", value,
+               low=value - 0.1, high=value + 0.1, split="infant", data="synthetic")
         for level, model, value in (
             ("none.0", "audio", 0.7), ("noise.0", "audio", 0.4), ("noise.0", "fused", 0.5),
             ("noise.20", "audio", 0.6),
         )
     ]  # fmt: skip
-    (table,) = tables.every(results(rows))
+    (table,) = built(tables.STRESSED, rows)
     noise = "pink noise, 0 (signal to noise, dB)"
     assert wide(table, "macro_f1") == {
         ("sound: cry2", "as recorded"): [0.7], ("sound: cry2", noise): [0.4],
         ("both: full", noise): [0.5],
     }  # fmt: skip
-    page = Page(report.write(made(run, rows)))
+    page = Page(report.write(write_run(run, rows)))
     assert "Paper B under stress, on synthetic" in page.text
     labels = [words(attributes["aria-label"]) for attributes in page.all("svg")]
     assert labels == ["leak-free 70 %", "leak-free 40 %", "leak-free 50 %"]
@@ -711,28 +701,32 @@ def test_models_under_stress_have_a_table_of_leak_free_scores_alone(
 # Paper A's ensemble
 
 
-def of_table_3(data: str = "mine", *, commonest: float = 0.4) -> list[dict[str, Any]]:
+def of_table_3(data: str = "mine", *, commonest: float = 0.4) -> list[Result]:
     rows = [
-        row(f"table3.total.{model}.{unit}{metric}", value - less, low=value - less - 0.1,
-            high=value - less + 0.1, protocol=protocol, data=data)
+        result(f"study=table3 condition=total model={model} metric={metric}", value - less,
+               low=value - less - 0.1, high=value - less + 0.1, split=split, data=data)
         for model, value in (("svm", 0.5), ("proposed", 0.6))
-        for unit, protocol in (("frame_split.", "paper"), ("", "paper"), ("", "leak_free"))
+        for split in ("frame", "clip", "infant")
         for metric, less in (("accuracy", 0), ("balanced_accuracy", 0.2))
     ]  # fmt: skip
-    gain = {"low": 0.02, "high": 0.18, "protocol": "leak_free", "data": data}
-    free = {"protocol": "leak_free", "data": data}
+    gain = {"low": 0.02, "high": 0.18, "split": "infant", "data": data}
+    free = {"split": "infant", "data": data}
     return [
         *rows,
-        row("table3.total.majority.accuracy", commonest, **free),
-        row("table3.total.majority.balanced_accuracy", 0.33, **free),
-        row("table3.total.proposed.p_value", 0.012, **free),
-        row("table3.gain.svm.total.accuracy", 0.1, **gain),
-        row("table3.sleepy_hungry.svm.accuracy", 0.7, **free),
+        result("study=table3 condition=total model=majority metric=accuracy", commonest, **free),
+        result(
+            "study=table3 condition=total model=majority metric=balanced_accuracy", 0.33, **free
+        ),
+        result("study=table3 condition=total model=proposed metric=p_value", 0.012, **free),
+        result(
+            "study=table3 condition=total model=proposed rival=svm metric=accuracy", 0.1, **gain
+        ),
+        result("study=table3 condition=sleepy_hungry model=svm metric=accuracy", 0.7, **free),
     ]
 
 
 def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> None:
-    (table,) = tables.build(tables.TABLE3, results(of_table_3()))
+    (table,) = built(tables.TABLE3, of_table_3())
     assert wide(table) == {
         ("sleepy & hungry", "SVM"): [None, None, 0.7],
         ("all three states", "SVM"): [0.5] * 3,
@@ -744,22 +738,13 @@ def test_table_3_has_the_papers_figure_and_every_split_beside_each_other() -> No
     assert column(table, "commonest") == [None, 0.4, 0.4, 0.4]
 
 
-def test_a_run_that_divides_frames_by_default_has_the_same_table() -> None:
-    rows = [
-        row("table3.total.svm.accuracy", 0.9, protocol="paper"),
-        row("table3.total.svm.clip_split.accuracy", 0.7, protocol="paper"),
-    ]
-    (table,) = tables.build(tables.TABLE3, results(rows))
-    assert wide(table) == {("all three states", "SVM"): [0.9, 0.7, None]}
-
-
 @pytest.mark.parametrize(
     ("commonest", "order"), [(0.4, ["Accuracy"]), (0.94, ["Balanced accuracy", "Accuracy"])]
 )
 def test_balanced_accuracy_comes_first_where_most_clips_are_of_one_class(
     commonest: float, order: list[str], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, of_table_3(commonest=commonest))
+    write_run(run, of_table_3(commonest=commonest))
     page = Page(report.write(run))
     assert re.findall(r"<caption><b>(.*?)</b>", page.source) == order
     assert ("Most clips are of one class" in page.text) is (len(order) == 2)
@@ -778,7 +763,7 @@ def test_balanced_accuracy_comes_first_where_most_clips_are_of_one_class(
 
 
 def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> None:
-    made(run, of_table_3())
+    write_run(run, of_table_3())
     page = Page(report.write(run))
     assert "Paper A, Table 3, on mine" in page.text
     labels = [attributes["aria-label"] for attributes in page.all("svg")]
@@ -794,12 +779,12 @@ def test_the_page_shows_table_3_and_judges_what_the_paper_claims(run: Path) -> N
 
 
 def test_a_run_that_measured_none_of_a_papers_claims_judges_none(run: Path) -> None:
-    made(run, [row("data.problems", 52)])
+    write_run(run, [result("study=data metric=problems", 52)])
     assert "internally inconsistent" not in Page(report.write(run)).text
 
 
 def test_claims_on_real_and_synthetic_infants_stand_apart(run: Path) -> None:
-    made(run, [*TWO, *of_table_3("synthetic")])
+    write_run(run, [*TWO, *of_table_3("synthetic")])
     text = Page(report.write(run)).text.split("What Paper A claims")[-1]
     real, synthetic, _ = re.split(
         r"On synthetic: the simulation alone|rows that need", text, maxsplit=2
@@ -815,7 +800,7 @@ def test_claims_on_real_and_synthetic_infants_stand_apart(run: Path) -> None:
 def test_table_3_names_the_backbone_and_its_weights(
     backbone: str | None, words: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, [*of_table_3("mine"), *of_table_3("other")])
+    write_run(run, [*of_table_3("mine"), *of_table_3("other")])
     ModelCard.write(run / "models", "ensemble", {"backbone": backbone, "data": "mine"}, [])
     text = Page(report.write(run)).text
     assert text.count("Image: ") == 1, "the files are of one corpus alone"
@@ -827,7 +812,7 @@ def test_table_3_names_the_backbone_and_its_weights(
 def test_where_no_ensemble_was_kept_nothing_is_said_of_the_backbone(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made(run, of_table_3())
+    write_run(run, of_table_3())
     assert "Image: " not in Page(report.write(run)).text
     report.print_scoreboard([run])
     assert "image: " not in capsys.readouterr().out
@@ -836,10 +821,10 @@ def test_where_no_ensemble_was_kept_nothing_is_said_of_the_backbone(
 def test_a_corpus_of_two_states_has_their_pair_alone(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [r for r in of_table_3() if ".total." not in r["key"]]
-    made(run, rows)
-    (table,) = tables.build(tables.TABLE3, results(rows))
-    assert set(table.scores.group) == {"sleepy & hungry"}
+    rows = [row for row in of_table_3() if row.condition != "total"]
+    write_run(run, rows)
+    (table,) = built(tables.TABLE3, rows)
+    assert set(table.rows.group) == {"sleepy & hungry"}
     page = Page(report.write(run))
     assert "Paper A, Table 3, on mine" in page.text
     assert ">sleepy &amp; hungry</th>" in page.source
@@ -850,7 +835,7 @@ def test_a_corpus_of_two_states_has_their_pair_alone(
 
 
 def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made(run, of_table_3())
+    write_run(run, of_table_3())
     report.print_scoreboard([run])
     out = words(capsys.readouterr().out)
     assert "Paper A, Table 3, accuracy in % on mine" in out
@@ -863,9 +848,9 @@ def test_the_scoreboard_prints_table_3(run: Path, capsys: pytest.CaptureFixture[
 
 def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart: Path) -> None:
     for age, name in enumerate(("quick", "real", "mine-real")):
-        made(apart / "outputs" / name, TWO)
+        write_run(apart / "outputs" / name, TWO)
         os.utime(apart / "outputs" / name / "results.json", (1e9 - age, 1e9 - age))
-    (made(apart / "outputs" / "broken", TWO) / "results.json").write_text("[")
+    (write_run(apart / "outputs" / "broken", TWO) / "results.json").write_text("[")
     runs = report.every_run(apart / "outputs")
     assert list(runs) == ["quick", "real", "mine-real", "reference/judged", "reference/paper",
                           "reference/simulated"]  # fmt: skip
@@ -873,7 +858,7 @@ def test_every_run_is_read_newest_first_and_the_reference_last(run: Path, apart:
 
 
 def test_the_ledger_is_printed_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
-    judged = ledger.judge(results([*TWO, *of_table_3("synthetic")]))
+    judged = ledger.judge(claims.table([*TWO, *of_table_3("synthetic")]))
     report.print_claims(judged)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80

@@ -48,7 +48,8 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
         claims.begin(name)
-        claims.record(f"made.{name}", value, data="made")
+        claims.record(value, study="made", metric=name, data="made")
+        claims.write()
         for figure in figures:
             claims.figure_path(figure).write_text(f"{figure} {value}")
     write(staging.path / "models" / f"{name}.keras", f"trained {value}")
@@ -166,9 +167,10 @@ def test_a_notebook_sees_what_others_finished_and_nothing_of_its_own_last_time(
     staging = run_folder.stage(folder, "02_second")
     monkeypatch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
     claims.begin("02_second")
-    claims.record("new", 1.0, data="made")
+    claims.record(1.0, study="new", metric="n", data="made")
+    claims.write()
     assert claims.run_dir().name == "quick"
-    assert claims.load_results().key.tolist() == ["made.01_first", "new"]
+    assert claims.load_results().key.tolist() == ["made.01_first", "new.n"]
     models = staging.path / "models"
     assert [path.name for path in models.iterdir()] == ["01_first.keras"]
 

@@ -1,4 +1,4 @@
-"""The results store: what is recorded comes back, whole, and nothing else gets in."""
+"""The results store: what is recorded comes back whole, and nothing else gets in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,11 @@ from cryutils import claims
 from cryutils._io import paths
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation import mean_interval
 from cryutils.evaluation.permutation import PermutationTest
 from cryutils.papers import recognition
+
+ABOUT: dict[str, Any] = {"study": "s", "metric": "accuracy", "data": "mine"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,167 +32,112 @@ def run(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return apart / "outputs" / "quick"
 
 
-def stored(run: Path, notebook: str) -> list[dict[str, object]]:
+def stored(run: Path, notebook: str) -> list[dict[str, Any]]:
     return json.loads((run / "results" / f"{notebook}.json").read_text())
 
 
-def merged(run: Path) -> list[object]:
-    return [row["key"] for row in json.loads((run / "results.json").read_text())]
+def studies(run: Path) -> list[str]:
+    return [row["study"] for row in json.loads((run / "results.json").read_text())]
 
 
-def test_a_result_is_stored_with_all_that_the_contract_names(run: Path) -> None:
+def collected(notebook: str, **columns: Any) -> None:
+    """Write a notebook with one result."""
+    claims.begin(notebook)
+    claims.record(1.0, **{**ABOUT, **columns})
+    claims.write()
+
+
+def test_a_result_is_stored_with_every_column(run: Path) -> None:
     claims.begin("03_feature_validation", seed=7)
     claims.record(
-        "feature_validation.stft.svm.accuracy", 0.4583, low=0.2, high=0.7, n=23, n_infants=11,
-        protocol="leak_free", data="donateacry",
+        0.4583, low=0.2, high=0.7, n=23, n_infants=11, study="feature_validation", feature="stft",
+        model="svm", metric="accuracy", split="infant", data="donateacry",
     )  # fmt: skip
+    claims.write()
     assert stored(run, "03_feature_validation") == [
         {
-            "key": "feature_validation.stft.svm.accuracy", "value": 0.4583, "low": 0.2,
-            "high": 0.7, "n": 23, "n_infants": 11, "protocol": "leak_free",
-            "data": "donateacry", "notebook": "03_feature_validation", "seed": 7,
-            "trainings": None, "permutations": None,
+            "key": "feature_validation.stft.svm.accuracy", "study": "feature_validation",
+            "condition": "", "feature": "stft", "model": "svm", "rival": "", "metric": "accuracy",
+            "split": "infant", "data": "donateacry", "value": 0.4583, "low": 0.2, "high": 0.7,
+            "n": 23, "n_infants": 11, "trainings": None, "permutations": None,
+            "notebook": "03_feature_validation", "seed": 7,
         }
     ]  # fmt: skip
 
 
-def test_how_often_a_network_was_trained_is_stored_and_missing_in_older_files(run: Path) -> None:
+def test_an_interval_brings_its_ends_clips_and_infants() -> None:
+    interval = mean_interval(np.array([0.0, 1.0, 1.0, 0.0]), ["a", "a", "b", "c"], limits=(0, 1))
     claims.begin("a")
-    claims.record("k", 0.5, data="synthetic", trainings=np.int64(5))
-    claims.record_table(pd.DataFrame([{"key": "n", "value": 1, "data": "x", "trainings": np.nan}]))
-    assert [row["trainings"] for row in stored(run, "a")] == [5, None]
-    later = ("trainings", "permutations")
-    older = [{k: v for k, v in row.items() if k not in later} for row in stored(run, "a")]
-    (run / "results" / "a.json").write_text(json.dumps(older))
-    assert claims.load_results().trainings.tolist() == [None, None]
+    claims.record(interval, **ABOUT, n=2)
+    (row,) = claims.results().itertuples()
+    assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
+    assert (row.n, row.n_infants) == (2, 3), "what is given counts"
 
 
-def test_a_p_value_is_stored_with_the_clips_that_were_tested_and_its_permutations(run) -> None:
+def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> None:
     clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
              for k, label in enumerate(["a", "b", "a", "b"])]  # fmt: skip
     corpus = Corpus(clips, name="mine", note="")
     scored = recognition.Scored(np.array([[0, 1, 0, 1]]), corpus, protocol="leak_free")
     test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
     claims.begin("a")
-    assert claims.record_test("cry2", test, "m", scored) == "p = 0.5"
-    (row,) = stored(run, "a")
-    assert (row["key"], row["value"], row["permutations"]) == ("cry2.p_value", 0.5, 3)
-    assert (row["n"], row["n_infants"], row["protocol"]) == (4, 4, "leak_free")
-    assert (row["low"], row["high"], row["data"]) == (None, None, corpus.name)
+    assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
+    (row,) = claims.results().itertuples()
+    assert (row.key, row.value, row.permutations) == ("cry2.p_value", 0.5, 3)
+    assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "infant", "mine")
+    assert math.isnan(row.low) and math.isnan(row.high)
 
 
-def test_numbers_of_numpy_are_stored_as_plain_ones(run: Path) -> None:
+def test_numbers_of_numpy_are_stored_as_plain_ones_and_nan_in_a_table_as_missing(run: Path) -> None:
     claims.begin("a")
-    claims.record("k", np.float32(0.5), low=np.float64(0.25), n=np.int64(3), data="synthetic")
-    (row,) = stored(run, "a")
-    assert (row["value"], row["low"], row["n"]) == (0.5, 0.25, 3)
-    assert (row["high"], row["protocol"], row["seed"]) == (None, None, None)
+    claims.record(np.float32(0.5), low=np.float64(0.25), n=np.int64(3), **ABOUT)
+    claims.record_table(
+        pd.DataFrame([{"value": 1, "low": np.nan, "n": 2.0}]), **ABOUT, split="clip"
+    )
+    claims.write()
+    first, second = stored(run, "a")
+    assert (first["value"], first["low"], first["n"], first["split"]) == (0.5, 0.25, 3, "")
+    assert (second["value"], second["low"], second["n"], second["seed"]) == (1.0, None, 2, None)
 
 
-def test_a_key_is_kept_once_for_each_protocol_and_corpus(run: Path) -> None:
+def test_a_number_measured_again_replaces_the_first() -> None:
     claims.begin("a")
-    for value, protocol, data in (
-        (0.1, "paper", "x"), (0.2, "leak_free", "x"), (0.3, "paper", "y"), (0.4, "paper", "x"),
+    for value, split, data in (
+        (0.1, "clip", "x"), (0.2, "infant", "x"), (0.3, "clip", "y"), (0.4, "clip", "x"),
     ):  # fmt: skip
-        claims.record("k", value, protocol=protocol, data=data)
-    assert [row["value"] for row in stored(run, "a")] == [0.4, 0.2, 0.3]
-
-
-def test_beginning_again_forgets_what_was_measured_before(run: Path) -> None:
+        claims.record(value, study="s", metric="m", split=split, data=data)
+    assert claims.results().value.tolist() == [0.4, 0.2, 0.3]
     claims.begin("a")
-    claims.record("old", 1, data="synthetic")
-    claims.begin("a")
-    assert stored(run, "a") == []
+    assert claims.results().empty
     assert claims.current() == "a"
 
 
-def test_loading_gives_every_notebooks_rows(run: Path) -> None:
-    for notebook in ("a", "b"):
-        claims.begin(notebook, seed=1)
-        claims.record(f"of.{notebook}", 1.5, data="synthetic")
-    table = claims.load_results()
-    assert list(table.columns) == list(claims.Result.__slots__)
-    assert table.key.tolist() == ["of.a", "of.b"]
-    assert table.equals(claims.load_results("quick"))
-    assert table.equals(claims.load_results(run))
-
-
-def test_loading_an_absent_run_names_the_folder() -> None:
-    with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
-        claims.load_results("real")
-
-
-def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
-    for notebook in ("a", "b", "c"):
-        claims.begin(notebook)
-        claims.record(f"of.{notebook}", 1.0, data="synthetic")
-    assert claims.merge(run, ["a", "c"]) == []
-    assert merged(run) == ["of.a", "of.c"]
-    claims.merge(run)
-    assert merged(run) == ["of.a", "of.b", "of.c"]
-    (run / "results" / "b.json").write_text("[{")
-    assert claims.merge(run) == claims.unreadable(run) == [run / "results" / "b.json"]
-    assert merged(run) == ["of.a", "of.c"]
-    with pytest.raises(InputError, match=r"b\.json: no JSON"):
-        claims.load_results()
-
-
-def test_a_writer_that_fails_leaves_the_old_results(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"value": math.nan}, r"s\.accuracy: value = nan: Input should be a finite number"),
+        ({"low": math.inf}, r"low = inf: Input should be a finite number"),
+        ({"split": "leakfree"}, r"split = 'leakfree': Input should be 'frame', 'clip', 'infant'"),
+        ({"metrik": "accuracy"}, r"metrik: no column of a result\. Did you mean metric\?"),
+        ({"data": ""}, r"data = ''"),
+        ({"n": -1}, r"n = -1"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(columns: dict[str, Any], message: str) -> None:
     claims.begin("a")
-    claims.record("k", 1.0, data="synthetic")
-    before = (run / "results" / "a.json").read_bytes()
-
-    def fail(self: Path, text: str) -> None:
-        with self.open("w") as half:
-            half.write(text[: len(text) // 2])
-        raise OSError("the disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Path, "write_text", fail)
-        with pytest.raises(OSError, match="full"):
-            claims.record("other", 2.0, data="synthetic")
-    assert (run / "results" / "a.json").read_bytes() == before
-    assert claims.load_results().key.tolist() == ["k"]
-
-
-def test_what_a_killed_writer_left_is_never_read(run: Path) -> None:
-    claims.begin("a")
-    claims.record("k", 1.0, data="synthetic")
-    writer = paths.writing(run / "results" / "b.json")
-    part = writer.__enter__()  # and never left, as by a process that was killed
-    part.write_text('[{"key": ')
-    assert claims.load_results().key.tolist() == ["k"]
-    claims.merge(run)
-    assert merged(run) == ["k"]
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["value", "low", "high"])
-def test_only_finite_numbers_are_results(run: Path, bad: float, where: str) -> None:
-    claims.begin("a")
-    numbers = {"value": 0.5, "low": 0.1, "high": 0.9, where: bad}
-    with pytest.raises(InputError, match=r"k: .* isn't finite"):
-        claims.record("k", **numbers, data="synthetic")
-    assert stored(run, "a") == []
-
-
-def test_another_protocol_is_refused() -> None:
-    claims.begin("a")
-    with pytest.raises(InputError, match="'leakfree' is neither 'paper' nor 'leak_free'"):
-        claims.record("k", 0.5, protocol="leakfree", data="synthetic")
+    value, rest = columns.get("value", 0.5), {k: v for k, v in columns.items() if k != "value"}
+    with pytest.raises(InputError, match=message) as error:
+        claims.record(value, **{**ABOUT, **rest})
+    assert "\n" not in str(error.value)
+    assert claims.results().empty
 
 
 BEFORE = """
-import pandas as pd
 from cryutils import InputError, claims
 
-answers = pd.DataFrame({"key": ["k"], "protocol": ["paper"], "data": ["mine"]})
-for record in (lambda: claims.record("k", 0.5, data="mine"),
-               lambda: claims.record_predictions(answers)):
+for collect in (lambda: claims.record(0.5, study="s", metric="m", data="mine"), claims.write):
     try:
-        record()
+        collect()
     except InputError as error:
         print(error)
 print(repr(claims.current()))
@@ -203,6 +152,72 @@ def test_recording_before_beginning_is_refused(run: Path) -> None:
     assert not run.exists()
 
 
+# Files
+
+
+def test_loading_gives_every_notebooks_rows(run: Path) -> None:
+    for notebook in ("a", "b"):
+        collected(notebook, study=f"of_{notebook}")
+    table = claims.load_results()
+    assert list(table.columns) == ["key", *claims.Result.__slots__]
+    assert table.study.tolist() == ["of_a", "of_b"]
+    assert table.equals(claims.load_results("quick"))
+    assert table.equals(claims.load_results(run))
+    with pytest.raises(InputError, match=r"outputs/real: no results here; `cryutils run`"):
+        claims.load_results("real")
+
+
+def test_merging_keeps_the_notebooks_asked_for(run: Path) -> None:
+    for notebook in ("a", "b", "c"):
+        collected(notebook, study=notebook)
+    assert claims.merge(run, ["a", "c"]) == []
+    assert studies(run) == ["a", "c"]
+    claims.merge(run)
+    assert studies(run) == ["a", "b", "c"]
+    (run / "results" / "b.json").write_text("[{")
+    assert claims.merge(run) == claims.unreadable(run) == [run / "results" / "b.json"]
+    assert studies(run) == ["a", "c"]
+    with pytest.raises(InputError, match=r"b\.json: damaged or of an older version"):
+        claims.load_results()
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999]
+)
+def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
+    collected("a")
+    path = run / "results" / "a.json"
+    path.write_text(content)
+    with pytest.raises(
+        InputError, match=r"a\.json: damaged or of an older version .*makes it again"
+    ):
+        claims.read_results(path)
+
+
+def test_a_writer_that_fails_or_is_killed_leaves_the_old_results(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected("a", study="old")
+    before = (run / "results" / "a.json").read_bytes()
+
+    def fail(self: Path, text: str, **options: Any) -> None:
+        with self.open("w") as half:
+            half.write(text[: len(text) // 2])
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "write_text", fail)
+        with pytest.raises(OSError, match="full"):
+            collected("a", study="new")
+    assert (run / "results" / "a.json").read_bytes() == before
+    writer = paths.writing(run / "results" / "b.json")
+    part = writer.__enter__()  # and never left, as by a process that was killed
+    part.write_text('[{"key": ')
+    assert claims.load_results().study.tolist() == ["old"]
+    claims.merge(run)
+    assert studies(run) == ["old"]
+
+
 def test_by_hand_results_go_to_a_run_of_their_own(
     apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,33 +228,30 @@ def test_by_hand_results_go_to_a_run_of_their_own(
     assert figure.parent.is_dir()
 
 
-# Predictions
-
-
-def answers(key: str, protocol: str, predicted: list[str | None]) -> pd.DataFrame:
-    columns = {
-        "key": key, "protocol": protocol, "data": "mine", "clip": ["a/1", "b/2"],
+def answers(study: str, split: str, predicted: list[str | None], **columns: Any) -> pd.DataFrame:
+    rows = {
+        "study": study, "split": split, "data": "mine", "clip": ["a/1", "b/2"],
         "infant": ["a", "b"], "repeat": 0, "fold": [0, 1], "truth": ["hungry", "tired"],
-        "predicted": predicted,
+        "predicted": predicted, **columns,
     }  # fmt: skip
-    return pd.DataFrame(columns)
+    return pd.DataFrame(rows)
 
 
-def test_predictions_are_kept_by_key_and_replaced_by_protocol(apart: Path) -> None:
+def test_predictions_are_found_by_their_columns() -> None:
     claims.begin("04_test", seed=3)
-    both = pd.concat(
-        [answers("cry2", "paper", ["hungry", None]), answers("x.y", "paper", ["a", "b"])]
-    )
-    claims.record_predictions(both)
-    claims.record_predictions(answers("cry2", "leak_free", ["tired", "tired"]))
-    claims.record_predictions(answers("cry2", "paper", ["hungry", "hungry"]))
-    table = claims.load_predictions("cry2")
-    assert table.protocol.tolist() == ["paper", "paper", "leak_free", "leak_free"]
+    claims.record_predictions(answers("cry2", "clip", ["hungry", None]), model="cry2")
+    claims.record_predictions(answers("x", "clip", ["a", "b"], p_a=[0.9, 0.1]))
+    claims.record_predictions(answers("cry2", "leak_free", ["tired", "tired"]), model="cry2")
+    claims.record_predictions(answers("cry2", "paper", ["hungry", "hungry"]), model="cry2")
+    claims.write()
+    table = claims.load_predictions(study="cry2")
+    assert table.split.tolist() == ["clip", "clip", "infant", "infant"]
     assert table.predicted.tolist() == ["hungry", "hungry", "tired", "tired"]
-    assert set(table.seed) == {3} and "key" not in table
-    assert claims.load_predictions("x.y", claims.run_dir()).predicted.tolist() == ["a", "b"]
-    with pytest.raises(InputError, match=r"no predictions of that name\. Did you mean cry2"):
-        claims.load_predictions("cry")
+    assert set(table.seed) == {3} and "p_a" not in table
+    other = claims.load_predictions(claims.run_dir(), study="x", split="clip")
+    assert other.p_a.tolist() == [0.9, 0.1] and set(other.model) == {""}
+    with pytest.raises(InputError, match=r"predictions: no predictions of cry\.cry2 here"):
+        claims.load_predictions(study="cry", model="cry2")
 
 
 def test_what_benchmarks_printed_is_kept_by_name() -> None:

@@ -52,7 +52,8 @@ import os
 from pathlib import Path
 from cryutils import claims
 claims.begin("02_second", seed=seed)
-claims.record("half", 1.0, data="made")
+claims.record(1.0, study="half", metric="n", data="made")
+claims.write()
 Path(os.environ["GATE"]).with_name("trained").touch()
 """
 

@@ -107,8 +107,8 @@ def test_infants_with_voices_of_their_own_are_told_apart_and_states_are_not() ->
 def test_a_controls_score_can_be_computed_from_its_answers(name: Control) -> None:
     clips, sounds = hums()
     answer = controls.control(name, clips, sounds, sr=SR, repeats=2)
-    (row,) = answer.results("control.x").to_dict("records")
-    table = answer.predictions("control.x")
+    (row,) = answer.results().to_dict("records")
+    table = answer.predictions()
     assert (row["key"], row["data"]) == ("control.x.balanced_accuracy", "hums")
     assert set(table.key) == {"control.x"} and set(table.data) == {"hums"}
     by_repeat = [

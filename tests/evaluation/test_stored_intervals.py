@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sizes import large
@@ -18,23 +19,25 @@ REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"
 @large
 @pytest.mark.parametrize(("run", "count"), [("judged", 401), ("simulated", 676)])
 def test_stored_intervals_follow_from_the_stored_answers(run: str, count: int) -> None:
-    read = cache(partial(claims.load_predictions, run=REFERENCE / run))
-
-    def stored(score: str, protocol: str, data: str) -> Answers:
-        table = read(score)
-        return answers(table[(table.protocol == protocol) & (table.data == data)])
+    @cache
+    def stored(*columns: tuple[str, str]) -> Answers:
+        return answers(claims.load_predictions(REFERENCE / run, **dict(columns)))
 
     checked = 0
     for row in claims.read_results(REFERENCE / run / "results.json"):
-        score, _, metric = row["key"].rpartition(".")
-        if row["low"] is None or score == "control.infant":  # a mean over corpora
+        # The control "infant" is a mean over corpora.
+        if row.low is None or (row.study, row.condition) == ("control", "infant"):
             continue
-        gain = score.removeprefix("cry2.gain.")
-        scores = [score] if gain == score else ["cry2", f"baseline.audio.{gain}"]
+        if row.rival and row.study != "cry2":
+            continue
+        names = ("study", "condition", "feature", "split", "data")
+        about = [(name, getattr(row, name)) for name in names]
+        models = [row.model, row.rival] if row.rival else [row.model]
         try:
-            a, *rival = (stored(name, row["protocol"], row["data"]) for name in scores)
+            a, *rival = (stored(*about, ("model", model)) for model in models)
         except InputError:  # not stored
             continue
+        metric: Any = row.metric
         if metric == "roc_auc":
             again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         elif metric not in ("accuracy", "balanced_accuracy", "macro_f1"):
@@ -46,6 +49,6 @@ def test_stored_intervals_follow_from_the_stored_answers(run: str, count: int) -
         else:
             again = evaluation.interval(a.predicted, a.truth, a.infants, metric=metric)
         ends = (again.value, again.low, again.high)
-        assert ends == pytest.approx((row["value"], row["low"], row["high"]), abs=1e-6), row["key"]
+        assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row.key
         checked += 1
     assert checked == count

@@ -254,10 +254,8 @@ def test_another_backbones_pictures_are_scored_on_the_same_folds(
     ):
         assert ours.test.tolist() == theirs.test.tolist()
     assert scores.interval(Split.CLIP, Row.TOTAL, alone).n == len(streams.corpus)
-    stored = scores.result("submodel.other", Split.CLIP, alone)
-    assert stored.key.tolist() == [
-        f"submodel.other.{metric}" for metric in ("accuracy", "balanced_accuracy", "roc_auc")
-    ]
+    stored = scores.result(Split.CLIP, alone, study="submodel")
+    assert stored.metric.tolist() == ["accuracy", "balanced_accuracy", "roc_auc"]
 
 
 # ---- Table 3 ----------------------------------------------------------------------------------
@@ -355,57 +353,52 @@ def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
     assert easier.se == pytest.approx(se)
 
 
+MODEL = ["study", "condition", "feature", "model", "split"]
+
+
 def test_each_accuracy_can_be_computed_from_the_predictions(scores: Table3) -> None:
-    results = scores.results().set_index(["key", "protocol"]).value
-    by_key = scores.predictions().groupby(["key", "protocol"])
-    again = by_key.apply(lambda rows: float((rows.predicted == rows.truth).mean()))
-    accuracies = {(f"{key}.accuracy", protocol) for key, protocol in again.index}
-    gains = results.index.get_level_values("key").str.contains(r"\.gain\.|hardest")
-    assert accuracies == {k for k in results[~gains].index if k[0].endswith(".accuracy")}
-    for (key, protocol), accuracy in again.items():
-        assert accuracy == pytest.approx(results[f"{key}.accuracy", protocol])
+    results = scores.results().fillna({"feature": ""})
+    results = results[(results.metric == "accuracy") & (results.rival == "")]
+    results = results.set_index(MODEL).value
+    by_model = scores.predictions().groupby(MODEL)
+    again = by_model.apply(lambda rows: float((rows.predicted == rows.truth).mean()))
+    assert set(again.index) == set(results.index)
+    assert again.to_numpy() == pytest.approx(results[again.index].to_numpy())
     assert (scores.predictions().fold >= 0).all()
 
 
 def test_each_area_can_be_computed_from_the_predictions(scores: Table3) -> None:
-    results = scores.results().set_index(["key", "protocol"]).value
-    areas = results[results.index.get_level_values("key").str.endswith(".roc_auc")]
-    by_key = dict(iter(scores.predictions().groupby(["key", "protocol"])))
-    for (key, protocol), area in areas.items():
-        a = answers(by_key[key.removesuffix(".roc_auc"), protocol])
+    results = scores.results().fillna({"feature": ""})
+    areas = results[results.metric == "roc_auc"].set_index(MODEL).value
+    by_model = dict(iter(scores.predictions().groupby(MODEL)))
+    for key, area in areas.items():
+        a = answers(by_model[key])
         again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
         assert again.value == pytest.approx(area), key
     assert len(areas)
 
 
-@pytest.mark.parametrize(("unit", "other"), [(Split.CLIP, Split.FRAME), (Split.FRAME, Split.CLIP)])
-def test_every_result_is_recorded_under_its_key(
-    scores: Table3, unit: Split, other: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+def test_every_score_is_recorded_in_its_columns(scores: Table3) -> None:
     claims.begin("09_ensemble", seed=3)
-    claims.record_table(scores.results(unit))
-    stored = json.loads((tmp_path / "results" / "09_ensemble.json").read_text())
-    by_key = {(r["key"], r["protocol"]): r for r in stored}
+    claims.record_table(scores.results())
+    by_key = {(row.key, row.split): row for row in claims.results().itertuples()}
     for row in Row:
         for name, model in scores.models.items():
-            for split in (unit, Split.INFANT):
-                result = by_key[f"table3.{row}.{name}.accuracy", split.protocol]
-                assert result["value"] == scores.interval(split, row, model).value
-                assert result["data"] == "made"
-            aside = by_key[f"table3.{row}.{name}.{other}_split.accuracy", "paper"]
-            assert aside["value"] == scores.interval(Split(other), row, model).value
-            assert aside["n"] == result["n"] == (30 if row is Row.TOTAL else 20)
+            for split, column in zip(Split, ("frame", "clip", "infant"), strict=True):
+                result = by_key[f"table3.{row}.{name}.accuracy", column]
+                assert result.value == scores.interval(split, row, model).value
+                assert result.data == "made"
+                assert result.n == (30 if row is Row.TOTAL else 20)
     for subset in ensemble.subsets(("mfcc", "stft", "image")):
-        assert (f"ablation.{'+'.join(subset)}.accuracy", "leak_free") in by_key
+        assert (f"ablation.{'+'.join(subset)}.accuracy", "infant") in by_key
     for name in ("submodel.mfcc", "submodel.stft", "submodel.image", "ensemble.features",
                  "ensemble.probabilities", "ensemble.in_sample"):  # fmt: skip
-        assert (f"{name}.accuracy", "paper") in by_key
+        assert (f"{name}.accuracy", "clip") in by_key
     ledger = claims.published()
-    wanted = ledger.key.str.startswith(("table3.gain", "table3.hardest", "ablation.gain"))
-    assert wanted.sum() == 10
-    for key in ledger[wanted].key:
-        assert (key, "leak_free") in by_key
+    differences = (ledger.rival != "") | ledger.metric.str.startswith("accuracy_minus")
+    wanted = ledger.key[ledger.study.isin(["table3", "ablation"]) & differences]
+    assert len(wanted) == 10
+    assert {(key, "infant") for key in wanted} <= set(by_key)
 
 
 def test_the_published_figures_are_the_ledgers() -> None:
@@ -486,17 +479,14 @@ def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_
     scores = Table3(trained)
     assert scores.main is Row.SLEEPY_HUNGRY
     assert scores.interval(Split.INFANT, scores.main, trained.proposed).n == len(rest)
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
     claims.begin("09_ensemble", seed=0)
     claims.record_table(scores.results())
-    keys = set(claims.load_results().key)
+    keys = set(claims.results().key)
     assert "table3.sleepy_hungry.proposed.accuracy" in keys
     assert "submodel.mfcc.accuracy" in keys
-    assert not [key for key in keys if "total" in key or key.startswith("ablation.gain")]
+    assert not [key for key in keys if "total" in key or key.startswith("ablation.minus")]
 
 
 def test_wrong_settings_are_told_in_one_line(streams: Streams, scores: Table3, apart: Path) -> None:
     with pytest.raises(InputError, match="features"):
         Settings(kind="feature")
-    with pytest.raises(InputError, match='give "clip" or "frame"'):
-        scores.results(Split.INFANT)

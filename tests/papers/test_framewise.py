@@ -158,12 +158,12 @@ def test_several_trainings_are_averaged(split: Split) -> None:
     ]  # fmt: skip
     whole = framewise.headline(fits, corpus)
     metrics = "accuracy", "balanced_accuracy", "roc_auc"
-    table = whole.results("k", *metrics)
+    table = whole.results(*metrics)
     assert set(table.n) == {len(corpus)}, "frames are no clips"
     assert set(table.trainings) == {2}
-    alone = [framewise.headline([fit], corpus).results("k", *metrics).value for fit in fits]
+    alone = [framewise.headline([fit], corpus).results(*metrics).value for fit in fits]
     assert table.value.to_numpy() == pytest.approx(np.mean(alone, axis=0))
-    assert set(whole.predictions("k").repeat) == {0, 1}
+    assert set(whole.predictions().repeat) == {0, 1}
 
 
 @without_graphs()
@@ -176,12 +176,11 @@ def test_scores_of_frames_where_frames_are_divided_else_of_clips() -> None:
         fits[split] = [framewise.fit(embeddings, corpus, split=split, settings=BARELY, n_folds=3)]
         whole = framewise.headline(fits[split], corpus)
         assert len(whole.corpus) == len(corpus) * (FRAMES if split is Split.FRAME else 1)
-        claims.record_scores(framewise.key("image.made", split), whole, "balanced_accuracy")
+        claims.record_scores(whole, "balanced_accuracy", study="frames", model="made")
     table = framewise.comparison({"made": fits}, corpus)
     assert list(table.columns[::3]) == ["frame", "paper", "leak_free"]
-    assert set(claims.load_results().trainings) == {1}
-    stored = claims.load_results().set_index(["key", "protocol"]).value
-    key = "balanced_accuracy"
-    assert stored["image.made.frame_split." + key, "paper"] == table.loc["made", "frame"]
-    assert stored["image.made." + key, "paper"] == table.loc["made", "paper"]
-    assert stored["image.made." + key, "leak_free"] == table.loc["made", "leak_free"]
+    assert set(claims.results().trainings) == {1}
+    stored = claims.results().set_index("split").value
+    assert stored[["frame", "clip", "infant"]].tolist() == [
+        table.loc["made", column] for column in ("frame", "paper", "leak_free")
+    ]

@@ -100,10 +100,10 @@ def test_the_threshold_leaves_the_same_room_on_both_sides() -> None:
 def test_rates_are_shares_of_windows(material: gating.Windows) -> None:
     scores = np.where(material.is_cry, 0.9, 0.1)
     scores[np.flatnonzero(material.source == "speech")[:15]] = 0.9
-    table = gating.rates(material, scores, 0.5).set_index("key")
-    assert table.value.to_dict() == pytest.approx(
-        {"gate.recall.synthetic": 1.0, "gate.false_alarm.speech": 0.1, "gate.false_alarm.noise": 0}
-    )
+    table = gating.rates(material, scores, 0.5).set_index(["metric", "condition"])
+    assert table.value.to_dict() == pytest.approx({
+        ("recall", "synthetic"): 1.0, ("false_alarm", "speech"): 0.1, ("false_alarm", "noise"): 0,
+    })  # fmt: skip
     assert (table.n_infants == 30).all()
     assert (table.low <= table.value).all()
     assert (table.value <= table.high).all()
@@ -155,8 +155,8 @@ def test_recordings_of_ones_own_are_cries(material: gating.Windows) -> None:
     mine = windows_of("my recordings", ["mia"] * 3, np.zeros((3, 100)))
     assert mine.is_cry.all()
     table = gating.rates(mine, np.ones(3), 0.5)
-    assert table[["key", "value", "data"]].to_dict("records") == [
-        {"key": "gate.recall.my recordings", "value": 1.0, "data": "my recordings"}
+    assert table[["metric", "condition", "value", "data"]].to_numpy().tolist() == [
+        ["recall", "my recordings", 1.0, "my recordings"]
     ]
     away = np.where(mine.is_cry, 0.3, 0.9)
     assert gating.chosen_threshold(mine, away) < 0.3, "of cries as many as possible should pass"
@@ -165,9 +165,11 @@ def test_recordings_of_ones_own_are_cries(material: gating.Windows) -> None:
 def test_the_shipped_gate_passes_what_was_asked_of_it() -> None:
     table = gating.reference()
     met = table[table.how != "kind left out"]
-    assert (met[met.key.str.startswith("gate.recall")].value >= gating.RECALL).all()
-    assert (met[met.key.str.startswith("gate.false_alarm")].value <= gating.FALSE_ALARM).all()
-    by_exclusions = table[table.key == "gate.recall.donateacry"].set_index("how").value
+    assert (met[met.metric == "recall"].value >= gating.RECALL).all()
+    assert (met[met.metric == "false_alarm"].value <= gating.FALSE_ALARM).all()
+    by_exclusions = (
+        table[(table.metric == "recall") & (table.condition == "donateacry")].set_index("how").value
+    )
     assert by_exclusions["without exclusions"] > by_exclusions["out of fold"]
 
 

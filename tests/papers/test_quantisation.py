@@ -149,21 +149,19 @@ def test_openvino_is_assessed_alike(honest: tuple[CrossFit, Examples]) -> None:
     assert table.same[0] == 1
 
 
-def test_results_have_three_keys_a_precision(
-    table: pd.DataFrame, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(apart / "run"))
+def test_results_have_three_metrics_a_precision(table: pd.DataFrame) -> None:
     claims.begin("13_live_and_deployment", seed=0)
     claims.record_table(quantisation.results(table, data=CORPUS.name))
-    stored = claims.load_results(apart / "run").set_index("key")
+    stored = claims.results().set_index("key")
+    gain = "minus_float.macro_f1"
     assert list(stored.index) == [
-        f"quantised.cry2.{precision}.{what}"
+        f"quantised.{precision}.cry2.{what}"
         for precision in PRECISIONS
-        for what in ("size_kb", "latency_ms", "macro_f1", *(["change"] * (precision != "float")))
+        for what in ("size_kb", "latency_ms", "macro_f1", *([gain] * (precision != "float")))
     ]
-    score, size = (stored.loc[f"quantised.cry2.int8.{what}"] for what in ("macro_f1", "size_kb"))
+    score, size = (stored.loc[f"quantised.int8.cry2.{what}"] for what in ("macro_f1", "size_kb"))
     assert score.value == table.macro_f1[2] and score.low == table.low[2]
-    assert (score.protocol, score.n, score.n_infants, score.trainings) == ("leak_free", 24, 8, 1)
-    change = stored.loc["quantised.cry2.int8.change"]
+    assert (score.split, score.n, score.n_infants, score.trainings) == ("infant", 24, 8, 1)
+    change = stored.loc[f"quantised.int8.cry2.{gain}"]
     assert (change.low, change.high) == (table.change_low[2], table.change_high[2])
-    assert size.value == table.size_kb[2] and pd.isna(size.n) and pd.isna(size.protocol)
+    assert size.value == table.size_kb[2] and pd.isna(size.n) and size.split == ""

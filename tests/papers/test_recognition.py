@@ -147,9 +147,9 @@ def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -
     area = evaluation.auc_interval(case.probabilities, case.corpus.labels, infants, folds)
     assert scored.intervals["roc_auc"] == area
     assert 0.5 < area.low < area.value < area.high < 1  # type: ignore[operator]
-    row = scored.results("cry2", "roc_auc").iloc[0]
-    assert (row.key, row.value, row.low) == ("cry2.roc_auc", area.value, area.low)
-    assert "cry2.roc_auc" in set(scored.results("cry2").key)
+    row = scored.results("roc_auc").iloc[0]
+    assert (row.metric, row.value, row.low) == ("roc_auc", area.value, area.low)
+    assert "roc_auc" in set(scored.results().metric)
     majority = Scored.majority(case.corpus, folds, protocol="leak_free")
     assert (majority.intervals["roc_auc"].value, majority.intervals["roc_auc"].low) == (0.5, None)
     # One that always says the same may rank well all the same.
@@ -165,7 +165,7 @@ def test_repeats_are_pooled(case: Case) -> None:
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
     scored = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
     assert scored.predicted.shape == (2, 60)
-    assert set(scored.results("k").trainings) == {scored.trainings} == {2}
+    assert set(scored.results().trainings) == {scored.trainings} == {2}
     assert scored.scores.accuracy == pytest.approx(0.5)
     assert scored.intervals["accuracy"].value == pytest.approx(0.5)
 
@@ -186,19 +186,21 @@ def test_majority_says_what_the_training_part_has_most_of() -> None:
     assert scored.scores.accuracy == pytest.approx(1 / 6)
 
 
-def test_record_writes_exactly_the_keys_of_a_model(case: Case, apart: Path) -> None:
+def test_the_results_of_a_model_are_its_scores_and_those_of_each_class(
+    case: Case, apart: Path
+) -> None:
     claims.begin("04_test", seed=5)
     scored = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
-    claims.record_table(scored.results("cry2"))
-    results = claims.load_results().set_index("key")
+    claims.record_table(scored.results(), study="cry2", model="cry2")
+    results = claims.results().set_index("key")
     summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
-    by_class = [f"{what}.{state}" for what in ("precision", "recall", "f1") for state in STATES]
+    by_class = [f"{state}.{what}" for what in ("precision", "recall", "f1") for state in STATES]
     assert set(results.index) == {f"cry2.{name}" for name in [*summary, *by_class]}
-    assert set(results.protocol) == {"leak_free"} and set(results.data) == {"cries"}
+    assert set(results.split) == {"infant"} and set(results.data) == {"cries"}
     assert set(results.n) == {60} and set(results.n_infants) == {12} and set(results.seed) == {5}
     for name in summary:
         assert results.value[f"cry2.{name}"] == pytest.approx(getattr(scored.scores, name))
-    assert results.value["cry2.recall.pain"] == pytest.approx(scored.table.recall["pain"])
+    assert results.value["cry2.pain.recall"] == pytest.approx(scored.table.recall["pain"])
     for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
         interval, row = scored.intervals[metric], results.loc[f"cry2.{metric}"]
         assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
@@ -213,12 +215,13 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
         folds = protocol.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
         twice = np.stack([case.probabilities, case.probabilities[::-1]])
         scored = Scored.of(twice, case.corpus, folds, protocol=str(protocol))
-        claims.record_scores("cry2", scored)
-    table = claims.load_predictions("cry2")
-    results = claims.load_results().set_index(["key", "protocol"]).value
+        claims.record_scores(scored, study="cry2", model="cry2")
+    claims.write()
+    table = claims.load_predictions(study="cry2", model="cry2")
+    results = claims.load_results().set_index(["key", "split"]).value
     assert len(table) == 2 * 2 * 60
     assert set(table.seed) == {5} and set(table.data) == {"cries"}
-    for protocol, rows in table.groupby("protocol"):
+    for split, rows in table.groupby("split"):
         answer = rows.predicted.fillna("none")
         by_repeat = [part for _, part in rows.assign(answer=answer).groupby("repeat")]
         for name, score in (
@@ -226,9 +229,9 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
             ("balanced_accuracy", lambda t, p: recall_score(t, p, labels=STATES, average="macro")),
         ):
             again = np.mean([score(part.truth, part.answer) for part in by_repeat])
-            assert again == pytest.approx(results[f"cry2.{name}", protocol])
+            assert again == pytest.approx(results[f"cry2.{name}", split])
         f1 = f1_score(rows.truth, answer, labels=STATES, average="macro")
-        assert f1 == pytest.approx(results["cry2.macro_f1", protocol])
+        assert f1 == pytest.approx(results["cry2.macro_f1", split])
         areas = []
         for state in STATES:
             right = pairs = 0.0
@@ -239,28 +242,26 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
                         pairs += 1
                         right += 0.5 if np.isnan(mine + other) or mine == other else mine > other
             areas.append(right / pairs)
-        assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", protocol])
-    assert not table.groupby(["protocol", "repeat"]).clip.value_counts().gt(1).any()
+        assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", split])
+    assert not table.groupby(["split", "repeat"]).clip.value_counts().gt(1).any()
 
 
 def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
     claims.begin("04_test")
     for protocol in claims.PROTOCOLS:
         scored = Scored.of(case.probabilities, case.corpus, protocol=protocol)
-        claims.record_table(scored.results("x", "macro_f1"))
-    assert claims.load_results()[["key", "protocol"]].to_numpy().tolist() == [
-        ["x.macro_f1", "paper"], ["x.macro_f1", "leak_free"],
+        claims.record_table(scored.results("macro_f1"), study="x")
+    assert claims.results()[["key", "split"]].to_numpy().tolist() == [
+        ["x.macro_f1", "clip"], ["x.macro_f1", "infant"],
     ]  # fmt: skip
 
 
 def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:
     cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
     scored = Scored(np.array([0, 0, 1]), cries, protocol="leak_free")
-    claims.begin("04_test")
-    claims.record_table(scored.results("cry2"))
-    results = claims.load_results().set_index("key")
-    assert results.value["cry2.macro_f1"] == 1
-    assert np.isnan(results.low["cry2.macro_f1"].astype(float))
+    table = scored.results().set_index("metric")
+    assert table.value["macro_f1"] == 1
+    assert table.low["macro_f1"] is None or np.isnan(table.low["macro_f1"])
     table = comparison({("a", "paper"): scored, ("a", "leak_free"): scored}, {"a": "A"})
     assert table.loc["A", "paper_low"] == table.loc["A", "paper_high"] == 1
 
@@ -494,7 +495,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
     whole = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
-    assert whole.trainings is None and whole.results("k").trainings.isna().all()
+    assert whole.trainings is None and whole.results().trainings.isna().all()
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
     )
@@ -531,7 +532,7 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
     for k in np.unique(clip[test]):
         likely = fitted.predict_proba(x[clip == k]).mean(axis=0)
         assert scored.predicted[1, k] == likely.argmax()
-    answers = scored.predictions("k")
+    answers = scored.predictions()
     row = answers[(answers["repeat"] == 1) & (answers["clip"] == cries[int(k)].id)]
     np.testing.assert_allclose(row[["p_hungry", "p_pain"]].to_numpy()[0], likely, rtol=1e-6)
     assert set(row["fold"]) == {1}

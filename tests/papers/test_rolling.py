@@ -85,20 +85,19 @@ def test_intervals_stay_within_what_flicker_and_accuracy_can_be() -> None:
     assert whole.flicker_change.low < -12 < 0 < whole.flicker_change.high
 
 
-def test_what_averaging_does_is_recorded_under_its_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+def test_the_effect_of_averaging_is_recorded() -> None:
     corpus = clips(4, 2)
     claims.begin("test_rolling", seed=0)
     rolled = rolling.over_windows([flickering(corpus)], corpus, [1, 3], fps=2.0)
     claims.record_table(rolling.results(rolled, corpus))
-    results = claims.load_results().set_index("key")
+    results = claims.results().set_index("key")
     assert results.loc["rolling.1.flicker_per_minute", "value"] == pytest.approx(72)
     assert results.loc["rolling.3.accuracy", "value"] == 1
-    assert set(results.protocol) == {"leak_free"}
-    assert results.loc["rolling.gain.flicker_per_minute", "value"] == pytest.approx(-72)
-    assert results.loc["rolling.gain.accuracy", "value"] == pytest.approx(1 / 3)
+    assert set(results.split) == {"infant"}
+    assert results.loc["rolling.minus_single_frames.flicker_per_minute", "value"] == pytest.approx(
+        -72
+    )
+    assert results.loc["rolling.minus_single_frames.accuracy", "value"] == pytest.approx(1 / 3)
     assert "rolling.3.final_accuracy" in results.index
     assert set(results.trainings) == {1}
 

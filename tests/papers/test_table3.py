@@ -84,45 +84,36 @@ def scores() -> Table3:
     return Table3(training(0))
 
 
-@pytest.mark.parametrize("unit", [Split.CLIP, Split.FRAME])
-def test_n_counts_each_clip_once_whatever_was_split(
-    scores: Table3, unit: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
-    claims.begin("09_ensemble", seed=0)
-    claims.record_table(scores.results(unit))
-    stored = claims.load_results()
-    for key, n in zip(stored.key, stored.n, strict=True):
-        part = key.split(".")
+def test_n_counts_each_clip_once_whatever_was_split(scores: Table3) -> None:
+    stored = scores.results()
+    for row in stored.itertuples():
         # Two pairs of states are all three; what is not said of a row is of all three.
-        row = part[1] if part[0] == "table3" and part[1] in OF_PAIR else "total"
-        assert n == OF_PAIR[row], key
-    of_three = {"table3.hardest.sleepy_hungry", "table3.hardest.sleepy_hugging"}
-    of_three |= {f"table3.gain.{rival}.total.accuracy" for rival in ("svm", "ae_dnn")}
-    of_three |= {
-        f"ablation.gain.{subset}.accuracy"
-        for subset in ("mfcc", "stft", "image", "mfcc+stft", "mfcc+image", "stft+image")
-    }
-    for protocol in ("paper", "leak_free"):
-        assert of_three <= set(stored.key[stored.protocol == protocol])
+        of_pair = row.study == "table3" and not row.metric.startswith("accuracy_minus")
+        assert row.n == OF_PAIR[row.condition if of_pair else "total"], row
+    subsets = ("mfcc", "stft", "image", "mfcc+stft", "mfcc+image", "stft+image")
+    for split in ("clip", "infant"):
+        rows = stored[stored.split == split]
+        assert set(rows.rival[rows.study == "ablation"]) - {""} == set(subsets)
+        assert {"svm", "ae_dnn"} <= set(rows.rival[rows.study == "table3"])
+        hardest = rows[rows.metric == "accuracy_minus_hugging_hungry"]
+        assert list(hardest.condition) == ["sleepy_hungry", "sleepy_hugging"]
 
 
-def test_what_is_stored_is_the_interval_of_the_units_that_were_split(
-    scores: Table3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_RUN_DIR", str(tmp_path))
+def test_what_is_stored_is_the_interval_of_the_units_that_were_split(scores: Table3) -> None:
     claims.begin("09_ensemble", seed=0)
-    claims.record_table(scores.results(Split.FRAME))
-    stored = claims.load_results()
-    stored = stored[stored.protocol == "paper"].set_index("key")
+    claims.record_table(scores.results())
+    stored = claims.results()
+    stored = stored[stored.split == "clip"].set_index("key")
     proposed, subset = scores.ensemble.proposed, scores.ensemble.subsets["mfcc", "stft"]
     pair, hardest = Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY
     for key, interval, units in (
-        ("table3.gain.svm.total.accuracy", scores.gain(Split.FRAME, proposed, Classical.SVM), 36),
-        ("table3.hardest.sleepy_hungry", scores.easier(Split.FRAME, pair, hardest), 30 + 18),
-        ("ablation.gain.mfcc+stft.accuracy", scores.gain(Split.FRAME, proposed, subset), 36),
-    ):
-        assert interval.n == units * WINDOWS
+        ("table3.total.proposed.minus_svm.accuracy",
+         scores.gain(Split.CLIP, proposed, Classical.SVM), 36),
+        ("table3.sleepy_hungry.proposed.accuracy_minus_hugging_hungry",
+         scores.easier(Split.CLIP, pair, hardest), 30 + 18),
+        ("ablation.minus_mfcc+stft.accuracy", scores.gain(Split.CLIP, proposed, subset), 36),
+    ):  # fmt: skip
+        assert interval.n == units
         assert interval.low < interval.value < interval.high  # type: ignore[operator]
         row = stored.loc[key]
         assert (row.value, row.low, row.high) == (interval.value, interval.low, interval.high)
@@ -180,21 +171,18 @@ def test_an_area_counts_the_pairs_of_units_within_a_fold_that_are_ranked_right(
 
 
 def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
-    table = twice.results().set_index("key").trainings
-    classical = table.index.str.contains(
-        r"\.(?:svm|svm_stop|majority)(?:\.frame_split)?\.(?:\w*accuracy|roc_auc)$"
-    )
-    classical &= ~table.index.str.contains(".gain.", regex=False)
-    assert table[classical].isna().all() and (table[~classical] == 2).all()
-    assert {"table3.total.svm.accuracy", "table3.total.majority.accuracy"} <= {
-        *table.index[classical]
-    }
+    table = twice.results()
+    classical = table.model.isin(["svm", "svm_stop", "majority"])
+    assert table.trainings[classical].isna().all() and (table.trainings[~classical] == 2).all()
+    assert set(table.model[classical]) == {"svm", "svm_stop", "majority"}
     elsewhere: Any = Guess(twice.ensemble.plan, "of another backbone")
-    assert set(twice.result("other", Split.CLIP, elsewhere).trainings) == {1}
+    assert set(twice.result(Split.CLIP, elsewhere, study="other").trainings) == {1}
 
 
 def test_every_trainings_answers_are_kept_with_their_folds(twice: Table3) -> None:
-    rows = twice.predictions().query("key == 'table3.total.proposed' and protocol == 'paper'")
+    rows = twice.predictions()
+    rows = rows[(rows.study == "table3") & (rows.condition == "total")]
+    rows = rows[(rows.model == "proposed") & (rows.split == "clip")]
     assert rows.groupby("repeat").clip.nunique().tolist() == [36, 36]
     folds = [part.set_index("clip").fold for _, part in rows.groupby("repeat")]
     assert (folds[0] != folds[1]).any() and (rows.fold >= 0).all()
