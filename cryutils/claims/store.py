@@ -203,8 +203,8 @@ def record(value: float | Interval, **columns: Any) -> None:
         result = _RESULT.validate_python({**columns, **about, "value": number})
     except ValidationError as error:
         first = error.errors()[0]
-        name, missing = first["loc"][0], first["type"] == "missing"
-        what = f"{name}" if missing else f"{name} = {first['input']!r}"
+        field, missing = first["loc"][0], first["type"] == "missing"
+        what = f"{field}" if missing else f"{field} = {first['input']!r}"
         raise InputError(f"{key(columns)}: {what}: {first['msg']}.") from error
     notebook.results[result._identity] = result
 
