@@ -1,6 +1,6 @@
 """What could DonateACry have shown, and what would more donors bring? `cryutils bench power`.
 
-    cryutils bench power                   200 corpora a point, 15 minutes; a stopped run goes on
+    cryutils bench power                   200 corpora a point, an hour; a stopped run goes on
     python benchmarks/power.py --corpora 20 --infants 220
 
 Corpora are simulated that have DonateACry's donors with their clips of each label (without

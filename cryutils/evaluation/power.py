@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cryutils.errors import InputError
 from cryutils.evaluation.permutation import permutation_test
-from cryutils.evaluation.splits import Fold, Labelled, Protocol, class_indices
+from cryutils.evaluation.splits import Labelled, Protocol, class_indices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHA",
     "ENOUGH",
-    "NearestMean",
     "Trial",
     "at_power",
     "curve",
@@ -49,26 +48,6 @@ class Trial:
 
     balanced_accuracy: float
     rejected: bool
-
-
-class NearestMean:
-    """The class whose training mean is nearest: scikit-learn's `NearestCentroid`, on many folds.
-
-    A test holds it to that; it takes a twentieth of the time, which is what thousands of
-    permutations need.
-    """
-
-    def predict_folds(
-        self, X: NDArray[np.float64], y: NDArray[np.int64], folds: Sequence[Fold]
-    ) -> list[NDArray[np.int64]]:
-        """Return the predicted class of each fold's test clips, int64 (test,) each."""
-        belongs = (y[:, None] == np.arange(y.max() + 1)).astype(float)
-        answers = []
-        for train, test in folds:
-            means = belongs[train].T @ X[train] / belongs[train].sum(axis=0)[:, None]
-            # |x - m|^2 without |x|^2, which is the same for every class.
-            answers.append(np.argmin((means**2).sum(axis=1) - 2 * X[test] @ means.T, axis=1))
-        return answers
 
 
 def features(
@@ -132,10 +111,12 @@ def trial(
     seed : int or sequence of int
         Of features, folds and permutations.
     """
+    from sklearn.neighbors import NearestCentroid
+
     rng = np.random.default_rng(seed)
     x = features(corpus, signal, rng)
     test = permutation_test(
-        {"nearest": (NearestMean(), x)}, corpus, Protocol.LEAK_FREE, permutations=permutations,
+        {"nearest": (NearestCentroid(), x)}, corpus, Protocol.LEAK_FREE, permutations=permutations,
         n_splits=n_folds, seed=int(rng.integers(2**31)), jobs=1,
     )  # fmt: skip
     return Trial(float(test.observed[0]), test.p_values["nearest"] <= ALPHA)
