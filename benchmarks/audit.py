@@ -26,8 +26,8 @@ import cryutils
 from cryutils import audio
 from cryutils._io import cache, paths
 from cryutils._io.progress import counting
-from cryutils.evaluation import audit
-from cryutils.evaluation.audit import Rung
+from cryutils.papers import audit
+from cryutils.papers.audit import Rung
 
 PERMUTATIONS = 19  # the fewest that can reject at 0.05; the level is kept exactly
 LEVEL = 0.99

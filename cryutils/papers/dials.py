@@ -18,10 +18,10 @@ from cryutils import audio
 from cryutils._io.progress import counting
 from cryutils.datasets import load
 from cryutils.datasets.synthetic.dials import Dials
-from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import interval
 from cryutils.evaluation.splits import Protocol
+from cryutils.papers.audit import vectors
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from cryutils.errors import InputError
-from cryutils.evaluation import power
+from cryutils.papers import power
 
 
 def structure(infants: int, clips: int = 2, classes: int = 2) -> SimpleNamespace:

@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 import cryutils
 from cryutils import audio
 from cryutils.errors import InputError
-from cryutils.evaluation import audit
-from cryutils.evaluation.audit import Effect, Rows, Rung, Unit, Windows
+from cryutils.papers import audit
+from cryutils.papers.audit import Effect, Rows, Rung, Unit, Windows
 
 LEAKING = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)
 CLASSES = ("discomfort", "hungry", "tired")

@@ -27,11 +27,11 @@ from cryutils._io import cache
 from cryutils._io.paths import cache_dir
 from cryutils.audio.spectral import frame
 from cryutils.errors import InputError
-from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import Interval, interval
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, fold_numbers, folds
+from cryutils.papers.audit import vectors
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
