@@ -1,6 +1,6 @@
 """Is the honest recipe honest, and what does each mistake add? Over many corpora of nothing.
 
-    cryutils bench audit                   200 seeds, 17 minutes; a stopped run goes on
+    cryutils bench audit                   200 seeds, half an hour; a stopped run goes on
     python benchmarks/audit.py --seeds 20
 
 Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, in which labels mean

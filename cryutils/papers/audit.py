@@ -1,22 +1,23 @@
-"""What each usual mistake adds to a score: one honest recipe, and the same with one step wrong.
+"""What each common mistake adds to a score: an honest recipe, and the same with one step wrong.
 
-Walked by notebook 10_leakage_audit. Both papers stay silent about most of these steps (Paper A,
-sections 3.2 to 3.5: scaling, autoencoder, epochs, ensemble; Paper B, section 3), so nobody can say
-which of them went wrong where. What can be said is how much each would add. The honest recipe
-divides by infant, draws equally many windows of a class everywhere, oversamples, adds noisy copies,
-scales, selects features, compresses them, trains a small network, picks its best epoch on other
-infants, and joins it with a nearest-neighbour classifier. A `Rung` does one of these steps
-wrong, or all of them; everything else, the random draws included, stays the same, so a difference
-to `honest` is that mistake's. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did it for
-the selection of genes, Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count the
-sciences where such mistakes were made.
+Used in notebook 10_leakage_audit. Both papers say nothing about most of these steps (Paper A,
+sections 3.2 to 3.5: scaling, autoencoder, epochs, ensemble; Paper B, section 3), so nobody can tell
+which mistakes they made. But we can measure how much each one would add. The honest recipe divides
+the clips by infant, draws the same number of windows of each class everywhere, oversamples, adds
+noisy copies, scales, selects features, compresses them, trains a small network, chooses its epoch
+on other infants, and averages it with a nearest-neighbour classifier. A `Rung` does one of these
+steps wrong, or all of them. Everything else stays the same, random draws included, so a difference
+to `honest` comes from that mistake. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did
+this for the selection of genes; Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count
+the sciences where such mistakes were made.
 
-PCA stands for the autoencoder: it is what a linear autoencoder learns (Baldi & Hornik 1989, doi
-10.1016/0893-6080(89)90014-2), in a thousandth of the time.
+PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi & Hornik 1989, doi
+10.1016/0893-6080(89)90014-2) in a thousandth of the time.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ from cryutils.audio.spectral import cepstrum, mel_db, summarise
 from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
-from cryutils.evaluation.intervals import Interval, interval, paired_interval
+from cryutils.evaluation.intervals import Interval, Metric, interval, paired_interval
 from cryutils.evaluation.permutation import PermutationTest, permute_labels
 from cryutils.evaluation.splits import (
     Choice,
@@ -47,17 +48,18 @@ from cryutils.evaluation.splits import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from cryutils.datasets.corpus import Clip, Corpus
 
 __all__ = [
-    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "Audit", "Division", "Effect", "Expectation",
-    "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect", "join",
-    "make_imbalanced", "mistakes", "null_test", "out_of_fold", "represent", "training_rows",
-    "training_sizes", "unit_of", "vectors", "windows_of",
+    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
+    "Expectation", "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect",
+    "ensemble", "make_imbalanced", "mistakes", "null_test", "preprocessing", "represent",
+    "training_rows", "training_sizes", "vectors", "windows_of",
 ]  # fmt: skip
 
-# The recipe. No value was tried against another: they are small, so that an audit takes seconds.
+# The recipe. No value was chosen by its score: all are small, so that an audit takes seconds.
 SELECTED = 20  # features that pass the selection
 COMPONENTS = 8  # numbers of the autoencoder's code
 HIDDEN = 16  # units of the network
@@ -65,22 +67,19 @@ EPOCHS = 10
 BATCH, LEARNING_RATE = 64, 0.01
 NEIGHBOURS = 5
 VALIDATION = 0.25  # share of the training side on which epoch and weights are chosen
-# Of the network in the ensemble; of equally likely ones the first is taken.
-WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)
+WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)  # of the network; of equally likely ones the first is taken
+SNR_DB = 20.0  # signal-to-noise ratio of the noisy copies (pink noise), in dB
 _HOP_S = 0.016  # frames are twice as long
 _N_MELS = 40
-_EPSILON = np.finfo(
-    np.float64
-).eps  # no probability counts for less, as in scikit-learn's `log_loss`
 
-METRICS = ("balanced_accuracy", "accuracy")
-MARGIN = 0.05  # a change of five points either way is called none, as in `data/claims.csv`
+METRICS: tuple[Metric, ...] = ("balanced_accuracy", "accuracy")
+MARGIN = 0.05  # a change within five points counts as none, as in `data/claims.csv`
 
 Array = NDArray[Any]
 
 
 class Rung(Choice):
-    """The mistakes, one a rung, between the honest recipe and all of them together."""
+    """The honest recipe, the same with one mistake each, and with all mistakes together."""
 
     HONEST = "honest"
     WINDOWS = "windows"
@@ -97,29 +96,17 @@ class Rung(Choice):
     ALL = "all"
 
 
-MISTAKES: Mapping[Rung, str] = {
-    Rung.WINDOWS: "windows of one clip on both sides",
-    Rung.CLIPS: "clips of one session on both sides",
-    Rung.SESSIONS: "sessions of one infant on both sides",
-    Rung.AUGMENT: "noisy copies made before the split",
-    Rung.OVERSAMPLE: "rare classes repeated before the split",
-    Rung.SCALER: "scaler fitted on everything",
-    Rung.SELECTION: "features selected on everything",
-    Rung.AUTOENCODER: "autoencoder fitted on everything",
-    Rung.EPOCHS: "epoch chosen on the test set",
-    Rung.STACKING: "ensemble weighted by in-sample outputs",
-    Rung.MAJORITY: "no model: always the commonest class",
-    Rung.ALL: "all of them together",
-}
-
-
 class Unit(StrEnum):
-    """What a division keeps whole; the smaller, the more of an infant lies on both sides."""
+    """What a division keeps whole; the smaller it is, the more of an infant is on both sides."""
 
     WINDOW = "window"
     CLIP = "clip"
     SESSION = "session"
     INFANT = "infant"
+
+
+# The mistakes that divide by something smaller than the infant.
+UNITS = {Rung.WINDOWS: Unit.WINDOW, Rung.CLIPS: Unit.CLIP, Rung.SESSIONS: Unit.SESSION}
 
 
 class Effect(StrEnum):
@@ -130,63 +117,56 @@ class Effect(StrEnum):
     OPEN = "not shown either way"
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a mistake was expected to do, on synthetic voices and on DonateACry, and why."""
+class Expectation(NamedTuple):
+    """A mistake, its expected effect on synthetic voices and on DonateACry, and the reason."""
 
+    mistake: str
     synthetic: Effect
     donateacry: Effect
     why: str
 
 
-# Committed before any rung was run on any data; the effects have not been changed since.
+_UP, _NONE = Effect.UP, Effect.NONE
+# The effects were committed before any rung was run on any data, and not changed since.
 EXPECTATIONS: Mapping[Rung, Expectation] = {
-    Rung.WINDOWS: Expectation(
-        Effect.UP, Effect.UP, "the same cry a second earlier is in training: the most of the splits"
-    ),
-    Rung.CLIPS: Expectation(
-        Effect.UP, Effect.UP, "the infant minutes earlier, same telephone, mostly the same label"
-    ),
-    Rung.SESSIONS: Expectation(
-        Effect.UP, Effect.NONE,
-        "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one session",
-    ),
-    Rung.AUGMENT: Expectation(
-        Effect.UP, Effect.UP, "a noisy copy of the tested window itself: as much as `windows`"
-    ),
-    Rung.OVERSAMPLE: Expectation(
-        Effect.UP, Effect.UP, "the rare classes' tested windows are in training, many times over"
-    ),
-    Rung.SCALER: Expectation(
-        Effect.NONE, Effect.NONE, "a mean and a deviation of more windows say nothing of labels"
-    ),
-    Rung.SELECTION: Expectation(
-        Effect.UP, Effect.NONE,
-        "it looks at labels, and two dozen infants share them; with 221 donors it matters less",
-    ),
-    Rung.AUTOENCODER: Expectation(
-        Effect.NONE, Effect.NONE, "a code that never sees a label can't carry one over"
-    ),
-    Rung.EPOCHS: Expectation(
-        Effect.UP, Effect.UP, "the best of ten noisy scores, a few points"
-    ),
-    Rung.STACKING: Expectation(
-        Effect.NONE, Effect.NONE, "no test clip is seen: it flatters a member, not the score"
-    ),
-    Rung.MAJORITY: Expectation(
-        Effect.UP, Effect.UP, "in accuracy alone, and without any model"
-    ),
-    Rung.ALL: Expectation(Effect.UP, Effect.UP, "the highest of all rungs"),
+    rung: Expectation(*row)
+    for rung, row in {
+        Rung.WINDOWS: ("windows of one clip on both sides", _UP, _UP,
+            "the same cry a second earlier is in training: the most of the splits"),
+        Rung.CLIPS: ("clips of one session on both sides", _UP, _UP,
+            "the infant minutes earlier, same telephone, mostly the same label"),
+        Rung.SESSIONS: ("sessions of one infant on both sides", _UP, _NONE,
+            "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
+            " session"),
+        Rung.AUGMENT: ("noisy copies made before the split", _UP, _UP,
+            "a noisy copy of the tested window itself: as much as `windows`"),
+        Rung.OVERSAMPLE: ("rare classes repeated before the split", _UP, _UP,
+            "the rare classes' tested windows are in training, many times over"),
+        Rung.SCALER: ("scaler fitted on everything", _NONE, _NONE,
+            "a mean and a deviation of more windows say nothing of labels"),
+        Rung.SELECTION: ("features selected on everything", _UP, _NONE,
+            "it looks at labels, and two dozen infants share them; with 221 donors it matters"
+            " less"),
+        Rung.AUTOENCODER: ("autoencoder fitted on everything", _NONE, _NONE,
+            "a code that never sees a label can't carry one over"),
+        Rung.EPOCHS: ("epoch chosen on the test set", _UP, _UP,
+            "the best of ten noisy scores, a few points"),
+        Rung.STACKING: ("ensemble weighted by in-sample outputs", _NONE, _NONE,
+            "no test clip is seen: it flatters a member, not the score"),
+        Rung.MAJORITY: ("no model: always the commonest class", _UP, _UP,
+            "in accuracy alone, and without any model"),
+        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all rungs"),
+    }.items()
 }  # fmt: skip
+MISTAKES: Mapping[Rung, str] = {rung: row.mistake for rung, row in EXPECTATIONS.items()}
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of sound as feature vectors, and whose they are.
+    """Windows of sound as feature vectors, with the clip that each is cut from.
 
     `x` float64 (windows, features); `noisy` the same windows with noise added; `clip` int64
-    (windows,), each one's clip; `labels`, `infants`, `sessions` str (clips,). It can be divided
-    by `evaluation.folds` and its like, being labelled as a corpus is.
+    (windows,), the number of each window's clip; `labels`, `infants`, `sessions` str (clips,).
     """
 
     x: Array
@@ -196,19 +176,9 @@ class Windows:
     infants: Array
     sessions: Array
 
-    def __post_init__(self) -> None:
-        clips = {len(self.labels), len(self.infants), len(self.sessions)}
-        if self.x.shape != self.noisy.shape or len(self.x) != len(self.clip) or len(clips) > 1:
-            raise InputError(
-                f"windows {self.x.shape}, noisy ones {self.noisy.shape}, {len(self.clip)} clip"
-                f" numbers and {sorted(clips)} clips do not belong together"
-            )
-        if not np.array_equal(np.unique(self.clip), np.arange(len(self.labels))):
-            raise InputError(f"of {len(self.labels)} clips some have no window")
-
     @cached_property
     def y(self) -> Indices:
-        """Class index of each window, int64 (windows,), the classes being sorted."""
+        """Class index of each window, int64 (windows,)."""
         return class_indices(self.labels)[0][self.clip]
 
     @cached_property
@@ -217,24 +187,18 @@ class Windows:
         return class_indices(self.labels)[1]
 
     def units(self, unit: Unit) -> Array:
-        """Return what each window may be divided by, (windows,): equal values stay together."""
+        """Return the infant, session, clip or number of each window, (windows,)."""
+        if unit is Unit.WINDOW:
+            return np.arange(len(self.clip))
         by_clip = {Unit.INFANT: self.infants, Unit.SESSION: self.sessions}
-        if unit in by_clip:
-            return np.asarray(by_clip[unit])[self.clip]
-        return self.clip if unit is Unit.CLIP else np.arange(len(self.clip))
+        return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
 
 
 def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
-    """Return the corpus with every second of the infants that mostly cry for something else.
+    """Return the corpus with every other infant whose main label is not `commonest`.
 
-    Real corpora hold mostly one label, DonateACry to 84 % hungry; the synthetic one is even, and
-    would leave nothing to oversample, and no majority.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    commonest : str
-        The label whose infants all stay; of the others', every second of each main label does.
+    In real corpora most clips have one label: 84 % of DonateACry are hungry. The synthetic classes
+    are equally large, which would leave nothing to oversample, and no majority.
     """
     table = corpus.frame()
     main = table.groupby("infant").label.agg(lambda labels: labels.mode()[0])
@@ -250,46 +214,37 @@ def windows_of(
     *,
     sr: int,
     window_s: float = 1.5,
-    snr_db: float = 20.0,
     seed: int = 0,
     progress: bool = False,
 ) -> Windows:
-    """Return the windows of a corpus' sounds, without overlap, and whose they are.
-
-    A window's vector is the mean and deviation over time of 40 mel bands in dB and 20 MFCC,
-    which are 120 numbers; frames last 32 ms, one every 16 ms.
+    """Return the windows of a corpus's sounds, without overlap, as `vectors`.
 
     Parameters
     ----------
     sounds : sequence of ndarray
-        One a clip, float32 (samples,), as `audio.signals` gives them, or changed.
+        One for each clip, float32 (samples,), such as `audio.signals` returns.
     corpus : sequence of Clip
-        The clips that they are of, in the same order.
+        The clips in the same order.
     sr : int
-        Their rate in Hz.
+        Sampling rate in Hz.
     window_s : float
-        Seconds of a window; what remains at a clip's end is left out, and a shorter clip is one
-        window.
-    snr_db : float
-        Signal to noise of the noisy copies (pink noise), in dB.
+        Length of a window in s. The rest of a clip is left out; a shorter clip is one window.
     seed : int
-        Of the noise.
+        Seed of the noise.
     progress : bool
         Show a bar on a terminal or in a notebook.
 
     Raises
     ------
     InputError
-        Another number of sounds than of clips, or windows shorter than a frame.
+        A window is shorter than two frames.
     """
-    if len(sounds) != len(corpus):
-        raise InputError(f"{len(sounds)} sounds of {len(corpus)} clips; give one a clip")
     if window_s < 2 * _HOP_S:
         raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
 
     def both(clip: int) -> Array:
         noise = np.random.default_rng([seed, clip])
-        noisy = add_noise(sounds[clip], snr_db=snr_db, rng=noise)
+        noisy = add_noise(sounds[clip], snr_db=SNR_DB, rng=noise)
         return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
 
     pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
@@ -305,9 +260,19 @@ def windows_of(
 
 
 def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
-    """Return a vector for each window of a sound, float32 (windows, 120), as in `windows_of`.
+    """Return a vector for each window of a sound, float32 (windows, 120).
 
-    x: float32 (samples,) at `sr` Hz. window_s: seconds of a window; None for the whole sound.
+    It has the mean and standard deviation over time of 40 mel bands in dB and 20 MFCC, from
+    frames of 32 ms, one every 16 ms.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        Sound (samples,).
+    sr : int
+        Sampling rate in Hz.
+    window_s : float, optional
+        Length of a window in s; None for the whole sound.
     """
     settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
     levels = mel_db(x, n_mels=_N_MELS, **settings)
@@ -318,7 +283,7 @@ def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
 
 
 class Division(NamedTuple):
-    """Windows to fit on, to choose an epoch and weights on, and to test, int64 indices each."""
+    """Training, validation and test windows of one fold, int64 indices each."""
 
     fit: Indices
     validation: Indices
@@ -326,26 +291,16 @@ class Division(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a model is fitted on: vectors float (rows, features) and classes int64 (rows,)."""
+    """Vectors, float (rows, features), with their classes, int64 (rows,)."""
 
     x: Array
     y: Indices
 
 
 def mistakes(rung: Rung) -> frozenset[Rung]:
-    """Return the mistakes that a rung makes: none, one, or all that a model can make."""
+    """Return the mistakes of a rung: none, one, or all that a model can make."""
     honest = {Rung.HONEST, Rung.MAJORITY, Rung.ALL}
     return frozenset(set(Rung) - honest if rung is Rung.ALL else {rung} - honest)
-
-
-def unit_of(wrong: frozenset[Rung]) -> Unit:
-    """Return what the division of a recipe with these mistakes keeps whole."""
-    for rung, unit in (
-        (Rung.WINDOWS, Unit.WINDOW), (Rung.CLIPS, Unit.CLIP), (Rung.SESSIONS, Unit.SESSION),
-    ):  # fmt: skip
-        if rung in wrong:
-            return unit
-    return Unit.INFANT
 
 
 def divide(
@@ -353,8 +308,8 @@ def divide(
 ) -> list[list[Division]]:
     """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
 
-    What is not tested is divided once more, in the same way, for choosing an epoch and weights:
-    divided by infant, a class needs three infants.
+    The windows that a fold doesn't test are divided again in the same way into training and
+    validation windows. So divided by infant, a class needs three infants.
 
     Parameters
     ----------
@@ -366,60 +321,42 @@ def divide(
     Raises
     ------
     InputError
-        The labels allow no such division, as in `evaluation.folds`.
+        The labels allow no such division.
     """
-    seeds = np.random.SeedSequence(seed).generate_state(repeats * n_folds)
-    divisions = [
-        _with_validation(windows, unit, train, test, int(s))
-        for (train, test), s in zip(
-            _folds(windows, unit, n_folds, repeats, seed), seeds, strict=True
-        )
-    ]
-    return [divisions[start : start + n_folds] for start in range(0, len(divisions), n_folds)]
-
-
-def _folds(
-    windows: Windows, unit: Unit, n_folds: int, repeats: int, seed: int
-) -> list[tuple[Indices, Indices]]:
-    """Return (train, test) windows of every fold of every repeat."""
     if unit is Unit.WINDOW:
-        drawn = folds(
-            windows.labels[windows.clip], None, n_splits=n_folds, repeats=repeats, seed=seed
-        )
-        return [fold for repeat in drawn for fold in repeat]
-    groups = {Unit.CLIP: None, Unit.SESSION: windows.sessions, Unit.INFANT: windows.infants}[unit]
-    drawn = folds(windows.labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
-    return [
-        (np.flatnonzero(np.isin(windows.clip, train)), np.flatnonzero(np.isin(windows.clip, test)))
-        for repeat in drawn
-        for train, test in repeat
-    ]
-
-
-def _with_validation(
-    windows: Windows, unit: Unit, train: Indices, test: Indices, seed: int
-) -> Division:
-    labelled = SimpleNamespace(
-        labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
-    )
+        labels, item = windows.labels[windows.clip], windows.units(unit)
+    else:
+        labels, item = windows.labels, windows.clip
+    groups = {Unit.SESSION: windows.sessions, Unit.INFANT: windows.infants}.get(unit)
+    drawn = folds(labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
+    seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
     split = paper_split if unit is Unit.WINDOW else infant_split
-    try:
-        fit, validation = split(labelled, test_size=VALIDATION, seed=seed)
-    except InputError as error:
-        raise InputError(f"a training part cannot be divided again: {error}") from error
-    return Division(train[fit], train[validation], test)
+    divisions: list[list[Division]] = []
+    for repeat in drawn:
+        divisions.append([])
+        for sides in repeat:
+            train, test = (np.flatnonzero(np.isin(item, side)) for side in sides)
+            labelled = SimpleNamespace(
+                labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
+            )
+            try:
+                fit, validation = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
+            except InputError as error:
+                raise InputError(f"a training part cannot be divided again: {error}") from error
+            divisions[-1].append(Division(train[fit], train[validation], test))
+    return divisions
 
 
 def training_sizes(divisions: Mapping[Unit, Sequence[Sequence[Division]]], y: Indices) -> Indices:
-    """Return how many windows of each class every fit draws, int64 (classes,): what all can give.
+    """Return the largest training size that all divisions allow, of each class, int64 (classes,).
 
-    Divisions by infant leave fewer to fit on than divisions by window, and unevenly; whoever
-    takes all that is there compares sizes along with mistakes.
+    Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
+    as many as there are, rungs would differ in the amount of training data as well.
 
     Parameters
     ----------
     divisions : mapping
-        By unit, as `divide` gives them.
+        By unit, from `divide`.
     y : ndarray of int
         Class of each window (windows,).
     """
@@ -440,202 +377,159 @@ def training_rows(
     *,
     seed: int | Sequence[int] = 0,
 ) -> Rows:
-    """Return what a model is fitted on: as many rows of each class, whatever is wrong.
+    """Return the rows that a model is fitted on, equally many of each class for every rung.
 
-    `sizes` windows of each class are drawn; repeats of windows of the rarer classes make all
-    classes as large as the largest (oversampling), and as many noisy copies come along
-    (augmentation). Repeats and copies come from windows to fit on. With `Rung.OVERSAMPLE` or
-    `Rung.AUGMENT` in `wrong` they come from all windows, as if they had been made before the
-    division, so that repeats or copies of tested windows are among them.
+    `sizes` windows of each class are drawn; windows of the rarer classes are repeated until all
+    classes are as large as the largest (oversampling); as many noisy copies are added
+    (augmentation). The repeats and copies are of training windows. With `Rung.OVERSAMPLE` or
+    `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
+    so that some are of tested windows.
 
     Parameters
     ----------
     windows : Windows
     fit : ndarray of int
-        Numbers of the windows to fit on.
+        Indices of the training windows.
     sizes : ndarray of int
-        Of `training_sizes` (classes,).
+        From `training_sizes` (classes,).
     wrong : frozenset of Rung
-        As `mistakes` gives it.
+        From `mistakes`.
     seed : int or sequence of int
-        Of all that is drawn.
+        Seed of all draws.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
     most = np.full(len(sizes), sizes.max())
 
-    def pool(rung: Rung, stream: np.random.Generator) -> Indices:
-        return _drawn(everything if rung in wrong else fit, y, sizes, stream)
+    def draw(counts: Indices, pool: Indices, rng: np.random.Generator, again: bool) -> Indices:
+        return np.concatenate(
+            [rng.choice(pool[y[pool] == k], n, replace=again) for k, n in enumerate(counts)]
+        )
 
-    chosen = _drawn(fit, y, sizes, streams[0])
-    repeats = _drawn(pool(Rung.OVERSAMPLE, streams[1]), y, most - sizes, streams[2], again=True)
-    copies = _drawn(pool(Rung.AUGMENT, streams[3]), y, most, streams[4], again=True)
+    def pool(rung: Rung, rng: np.random.Generator) -> Indices:
+        return draw(sizes, everything if rung in wrong else fit, rng, again=False)
+
+    chosen = draw(sizes, fit, streams[0], again=False)
+    repeats = draw(most - sizes, pool(Rung.OVERSAMPLE, streams[1]), streams[2], again=True)
+    copies = draw(most, pool(Rung.AUGMENT, streams[3]), streams[4], again=True)
     x = np.concatenate([windows.x[chosen], windows.x[repeats], windows.noisy[copies]])
     return Rows(x, y[np.concatenate([chosen, repeats, copies])])
 
 
-def _drawn(
-    pool: Indices, y: Indices, counts: Indices, rng: np.random.Generator, *, again: bool = False
-) -> Indices:
-    """Return `counts` windows of each class out of `pool`, with replacement if `again`."""
-    members = [pool[y[pool] == label] for label in range(len(counts))]
-    return np.concatenate(
+def preprocessing(rows: Rows, test: Rows, wrong: frozenset[Rung] = frozenset()) -> Pipeline:
+    """Return the fitted pipeline of scaler, selection and autoencoder.
+
+    Each step is fitted on `rows`; a step in `wrong` on rows and test together.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.feature_selection import SelectKBest
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    selected = min(SELECTED, rows.x.shape[1])
+    pipeline = Pipeline(
         [
-            rng.choice(part, count, replace=again)
-            for part, count in zip(members, counts, strict=True)
+            (Rung.SCALER, StandardScaler()),
+            (Rung.SELECTION, SelectKBest(k=selected)),
+            (Rung.AUTOENCODER, PCA(min(COMPONENTS, selected), svd_solver="full")),
         ]
     )
+    honest = rows
+    everything = Rows(np.concatenate([rows.x, test.x]), np.concatenate([rows.y, test.y]))
+    for rung, step in pipeline.steps:
+        with warnings.catch_warnings():  # features that never vary, such as a control's
+            warnings.filterwarnings("ignore", "Features |invalid value|divide by")
+            step.fit(*(everything if rung in wrong else honest))
+        honest, everything = (Rows(step.transform(x), y) for x, y in (honest, everything))
+    return pipeline
 
 
 def represent(
     rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
 ) -> list[Array]:
-    """Return `rows`, `test` and `others` scaled, selected and compressed, float64 (rows, numbers).
-
-    Each step is fitted on `rows`; one that is in `wrong` on rows and test together.
-
-    Parameters
-    ----------
-    rows, test : Rows
-    others : sequence of ndarray
-        Float (rows, features).
-    wrong : frozenset of Rung
-        As `mistakes` gives it.
-    """
-    from sklearn.decomposition import PCA
-    from sklearn.feature_selection import SelectKBest
-    from sklearn.preprocessing import StandardScaler
-
-    features = rows.x.shape[1]
-    selected = min(SELECTED, features)
-    steps = {
-        Rung.SCALER: StandardScaler(),
-        Rung.SELECTION: SelectKBest(k=selected),
-        Rung.AUTOENCODER: PCA(min(COMPONENTS, selected), svd_solver="full"),
-    }
-    # In single precision probabilities would sum to 1 for some, and not for others.
-    parts = [np.asarray(part, dtype=np.float64) for part in (rows.x, test.x, *others)]
-    for rung, step in steps.items():
-        with warnings.catch_warnings():  # features that never vary, such as a control's
-            warnings.filterwarnings("ignore", "Features |invalid value|divide by")
-            if rung in wrong:
-                step.fit(np.concatenate(parts[:2]), np.concatenate([rows.y, test.y]))
-            else:
-                step.fit(parts[0], rows.y)
-        parts = [step.transform(part) for part in parts]
-    return parts
+    """Return `rows`, `test` and `others`, float (rows, features), after `preprocessing`."""
+    pipeline = preprocessing(rows, test, wrong)
+    return [pipeline.transform(x) for x in (rows.x, test.x, *others)]
 
 
-def join(
+def ensemble(
     rows: Rows,
     validation: Rows,
     test: Rows,
     wrong: frozenset[Rung] = frozenset(),
     *,
-    classes: int,
     seed: int = 0,
 ) -> Array:
-    """Return how likely each class is in each tested row, float64 (test, classes).
+    """Return the class probabilities of the tested rows, float64 (test, classes).
 
-    A network's epoch is the best on validation rows (on the test, if `Rung.EPOCHS` is wrong).
-    Its probabilities and a nearest-neighbour classifier's are averaged with the weights that are
-    likeliest on validation rows (on the very rows that both learnt from, if `Rung.STACKING` is).
+    The network's epoch is the best on the validation rows (with `Rung.EPOCHS`, on the test). Its
+    probabilities and those of a nearest-neighbour classifier are averaged with the weights that
+    give the validation rows the highest likelihood (with `Rung.STACKING`, the training rows).
     """
+    from sklearn.metrics import log_loss
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
 
-    # Rows to learn from are the most by far, so they are asked about only where they judge.
-    parts = [validation, test, *[rows] * (Rung.STACKING in wrong)]
-    x = np.concatenate([part.x for part in parts])
-    ends = np.cumsum([len(part.y) for part in parts[:-1]])
+    classes = np.unique(rows.y)
     network = MLPClassifier(
         (HIDDEN,), batch_size=min(BATCH, len(rows.y)), learning_rate_init=LEARNING_RATE,
         random_state=np.random.RandomState(seed),
     )  # fmt: skip
-    epochs = []
+    judge, highest = test if Rung.EPOCHS in wrong else validation, -1.0
     for _ in range(EPOCHS):
-        network.partial_fit(rows.x, rows.y, classes=np.arange(classes))
-        epochs.append(np.split(network.predict_proba(x), ends))
-    judge = 1 if Rung.EPOCHS in wrong else 0
-    sure = max(epochs, key=lambda answers: _score(parts[judge].y, answers[judge]))
-
-    neighbours = KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(rows.x, rows.y)
-    near = np.zeros((len(x), classes))
-    near[:, neighbours.classes_] = neighbours.predict_proba(x)
-    alike = np.split(near, ends)
-    judge = 2 if Rung.STACKING in wrong else 0
-    truth = (np.arange(len(parts[judge].y)), parts[judge].y)
-    a, b = sure[judge][truth], alike[judge][truth]
-    weight = max(WEIGHTS, key=lambda w: np.log(np.maximum(w * a + (1 - w) * b, _EPSILON)).sum())
-    return np.asarray(weight * sure[1] + (1 - weight) * alike[1], dtype=np.float64)
+        network.partial_fit(*rows, classes=classes)
+        score = balanced_accuracy(judge.y, network.predict(judge.x))
+        if score > highest:
+            best, highest = copy.deepcopy(network), score
+    members = best, KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(*rows)
+    judge = rows if Rung.STACKING in wrong else validation
+    a, b = (member.predict_proba(judge.x) for member in members)
+    weight = min(WEIGHTS, key=lambda w: log_loss(judge.y, w * a + (1 - w) * b, labels=classes))
+    a, b = (member.predict_proba(test.x) for member in members)
+    return weight * a + (1 - weight) * b
 
 
-def _score(y: Indices, probabilities: Array) -> float:
-    return balanced_accuracy(y, probabilities.argmax(axis=1))
-
-
-def out_of_fold(
+def answer(
     windows: Windows,
-    rung: Rung | str = Rung.HONEST,
+    division: Division,
+    sizes: Indices,
+    wrong: frozenset[Rung] = frozenset(),
     *,
-    n_folds: int = 4,
-    repeats: int = 1,
-    seed: int = 0,
-) -> Indices:
-    """Return the class answered for each clip, int64 (repeats, clips), by the recipe of a rung.
-
-    A clip's answer is the class with the highest mean probability over its windows, each judged
-    by a model that it was not fitted on.
+    seed: int | Sequence[int] = 0,
+) -> Array:
+    """Return the class probabilities of a division's tested windows, float64 (test, classes).
 
     Parameters
     ----------
     windows : Windows
-        Whose clips are judged.
-    rung : Rung or str
-        What is done wrong.
-    n_folds, repeats, seed : int
-        Of the divisions; equal ones make rungs comparable.
-
-    Raises
-    ------
-    InputError
-        No such rung, or labels that no division by infant allows.
+    division : Division
+    sizes, wrong, seed : as in `training_rows`
     """
-    return audit(windows, [rung], n_folds=n_folds, repeats=repeats, seed=seed).answers[Rung(rung)]
+    rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
+    validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
+    parts = represent(rows, test, [validation.x], wrong)
+    rows, test, validation = map(Rows, parts, (rows.y, test.y, validation.y))
+    draw = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return ensemble(rows, validation, test, wrong, seed=draw)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """The answers of every rung, int64 (repeats, clips) each, and what they are about."""
+    """The answers of every rung, class indices int64 (repeats, clips) each, and their windows."""
 
     answers: Mapping[Rung, Indices]
     windows: Windows
 
-    def score(self, rung: Rung, metric: str) -> Interval:
-        """Return the score of a rung with its interval over infants.
-
-        Parameters
-        ----------
-        rung : Rung
-        metric : {"balanced_accuracy", "accuracy", "macro_f1"}
-        """
+    def score(self, rung: Rung, metric: Metric) -> Interval:
+        """Return the score of a rung with its interval over infants."""
         windows = self.windows
-        return interval(self.answers[rung], windows.labels, windows.infants, metric=metric)  # type: ignore[arg-type]
+        return interval(self.answers[rung], windows.labels, windows.infants, metric=metric)
 
-    def added(self, rung: Rung, metric: str) -> Interval:
-        """Return what a rung's score has more than the honest one's, paired over infants.
-
-        Parameters
-        ----------
-        rung, metric : as in `score`
-        """
-        answers, windows = self.answers, self.windows
+    def added(self, rung: Rung, metric: Metric) -> Interval:
+        """Return a rung's score minus the honest one, paired, with its interval over infants."""
+        windows, honest = self.windows, self.answers[Rung.HONEST]
         return paired_interval(
-            answers[rung],
-            answers[Rung.HONEST],
-            windows.labels,
-            windows.infants,
-            metric=metric,  # type: ignore[arg-type]
+            self.answers[rung], honest, windows.labels, windows.infants, metric=metric
         )
 
     def table(self) -> pd.DataFrame:
@@ -661,14 +555,16 @@ def audit(
     seed: int = 0,
     progress: bool = False,
 ) -> Audit:
-    """Return the answers of every rung, on divisions and draws that are alike where they can be.
+    """Return the answers of every rung, with the same divisions and draws wherever possible.
+
+    A clip's answer is the class with the highest mean probability over its windows, each predicted
+    by a model that was not fitted on it.
 
     Parameters
     ----------
     windows : Windows
-        Whose clips are judged.
     rungs : sequence of Rung or str
-        Which ones; `honest` always comes along.
+        The rungs to evaluate; `honest` is always added.
     n_folds, repeats, seed : int
         Of the divisions.
     progress : bool
@@ -677,26 +573,23 @@ def audit(
     Raises
     ------
     InputError
-        No such rung, or labels that no division by infant allows.
+        No such rung, or the labels allow no division by infant.
     """
-    from sklearn import config_context
-
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     divisions = {
         unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Unit
     }
     sizes = training_sizes(divisions, windows.y)
     answers: dict[Rung, Indices] = {}
-    # Checks of arguments would take longer than fits so small.
-    fast = config_context(assume_finite=True, skip_parameter_validation=True)
-    with counting("Audit", "rungs", shown=progress) as report, one_thread(), fast:
+    with counting("Audit", "rungs", shown=progress) as report, one_thread():
         for done, rung in enumerate(chosen):
             report(done, len(chosen))
-            drawn = divisions[unit_of(mistakes(rung))]
+            wrong = mistakes(rung)
+            unit = next((unit for each, unit in UNITS.items() if each in wrong), Unit.INFANT)
             if rung is Rung.MAJORITY:
-                answers[rung] = _commonest(windows, drawn)
+                answers[rung] = _commonest(windows, divisions[unit])
             else:
-                answers[rung] = _answers(windows, drawn, sizes, mistakes(rung), seed)
+                answers[rung] = _answers(windows, divisions[unit], sizes, wrong, seed)
     return Audit(answers, windows)
 
 
@@ -708,47 +601,16 @@ def _answers(
     seed: int,
 ) -> Indices:
     """Return the class answered for each clip, int64 (repeats, clips)."""
-    answers = []
+    by_clip = np.zeros((len(divisions), len(windows.labels), len(windows.classes)))
     for number, repeat in enumerate(divisions):
-        likely = np.zeros((len(windows.y), len(windows.classes)))
         for fold, division in enumerate(repeat):
-            place = [seed, number, fold]
-            likely[division.test] = answer(windows, division, sizes, wrong, seed=place)
-        by_clip = np.zeros((len(windows.labels), len(windows.classes)))
-        np.add.at(by_clip, windows.clip, likely)
-        answers.append(by_clip.argmax(axis=1))
-    return np.array(answers)
-
-
-def answer(
-    windows: Windows,
-    division: Division,
-    sizes: Indices,
-    wrong: frozenset[Rung] = frozenset(),
-    *,
-    seed: int | Sequence[int] = 0,
-) -> Array:
-    """Return how likely each class is in each tested window of a division, float64 (test, classes).
-
-    Parameters
-    ----------
-    windows : Windows
-    division : Division
-    sizes, wrong, seed : as in `training_rows`
-    """
-    rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
-    test, validation = (
-        Rows(windows.x[part], windows.y[part]) for part in (division.test, division.validation)
-    )
-    fitted, tested, held = represent(rows, test, [validation.x], wrong)
-    return join(
-        Rows(fitted, rows.y), Rows(held, validation.y), Rows(tested, test.y), wrong,
-        classes=len(sizes), seed=int(np.random.SeedSequence(seed).generate_state(1)[0]),
-    )  # fmt: skip
+            likely = answer(windows, division, sizes, wrong, seed=[seed, number, fold])
+            np.add.at(by_clip[number], windows.clip[division.test], likely)
+    return by_clip.argmax(axis=2)
 
 
 def _commonest(windows: Windows, divisions: Sequence[Sequence[Division]]) -> Indices:
-    """Return the commonest class of each training side for all that is tested, (repeats, clips)."""
+    """Return the commonest class of each training side for its tested clips, (repeats, clips)."""
     of_clips = [
         [
             (np.unique(windows.clip[np.concatenate(part[:2])]), np.unique(windows.clip[part.test]))
@@ -768,46 +630,39 @@ def null_test(
     permutations: int = 99,
     progress: bool = False,
 ) -> PermutationTest:
-    """Return the test of the honest recipe: how high it scores where labels mean nothing.
+    """Return the permutation test of the honest recipe's balanced accuracy.
 
-    Whole label vectors are exchanged between infants with as many clips (`permute_labels`), and
-    everything is done anew with them: sizes, divisions, every fit. The statistic is the
-    balanced accuracy of `out_of_fold` itself, over the same repeats.
+    Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
+    everything is repeated with them: sizes, divisions, every fit.
 
     Parameters
     ----------
     windows : Windows
     n_folds, repeats, seed : int
-        Of the divisions, as in `out_of_fold`.
+        Of the divisions.
     permutations : int
-        How many corpora with other labels.
+        Number of permutations of the labels.
     progress : bool
-        Count them on a terminal or in a notebook.
+        Count the permutations on a terminal or in a notebook.
     """
     rng = np.random.default_rng([seed, 1])
-    scores = []
+    labels, scores = windows.labels, []
     with counting("Permuting labels", "corpora", shown=progress) as report:
         for number in range(permutations + 1):
-            labels = (
-                permute_labels(windows.labels, windows.infants, rng) if number else windows.labels
-            )
-            drawn = replace(windows, labels=labels)
-            answers = out_of_fold(drawn, n_folds=n_folds, repeats=repeats, seed=seed)
+            if number:
+                labels = permute_labels(windows.labels, windows.infants, rng)
+            permuted = replace(windows, labels=labels)
+            audited = audit(permuted, [], n_folds=n_folds, repeats=repeats, seed=seed)
             y = class_indices(labels)[0]
-            scores.append(np.mean([balanced_accuracy(y, row) for row in answers]))
+            rows = audited.answers[Rung.HONEST]
+            scores.append(np.mean([balanced_accuracy(y, row) for row in rows]))
             report(number + 1, permutations + 1)
     observed, null = np.array(scores[:1]), np.array(scores[1:])[:, None]
     return PermutationTest((Rung.HONEST,), observed, null, seed)
 
 
 def effect(added: Interval) -> Effect:
-    """Return what a paired interval shows: above 0, within `MARGIN` of it (harmless), or neither.
-
-    Parameters
-    ----------
-    added : Interval
-        Of a difference of shares, such as `Audit.added`.
-    """
+    """Return the effect that a paired interval shows: above 0, within `MARGIN` of 0, or neither."""
     if added.low is None or added.high is None:
         return Effect.OPEN
     if added.low > 0:
