@@ -1,11 +1,11 @@
-"""What a corpus of this shape could have shown: the power of the leak-free permutation test.
+"""The power of the leak-free permutation test on a corpus of a given shape.
 
-Walked by notebook 10_leakage_audit. A score that is not shown to be above chance says little where
-the corpus could hardly have shown it. So corpora are simulated that have the same infants with
-the same clips of each label, Gaussian features of which a share is the infant's, and classes that
-lie `signal` standard deviations from the middle, each along an axis of its own; the project's
-own permutation test judges each of them. It is a model of size and structure, not of cries: what a
-signal of 0.5 sounds like, it doesn't know. `benchmarks/power.py` runs it at full size.
+Used in notebook 10_leakage_audit. A score that is not shown to be above chance says little if the
+corpus could hardly have shown it. So corpora are simulated with the same infants and the same clips
+of each label. Their features are Gaussian, a share of the variance belongs to the infant, and the
+mean of each class is `signal` standard deviations from 0 along its own axis. The project's own
+permutation test is applied to each. This models size and structure, not cries: it doesn't tell what
+a signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,52 +25,41 @@ from cryutils.evaluation.splits import Labelled, Protocol, class_indices
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "ALPHA",
-    "ENOUGH",
-    "Trial",
-    "at_power",
-    "curve",
-    "features",
-    "resampled",
-    "trial",
-]
+__all__ = ["ALPHA", "ENOUGH", "Trial", "at_power", "curve", "features", "resampled", "trial"]
 
 ALPHA = 0.05
-ENOUGH = 0.8  # the power that is asked for
+ENOUGH = 0.8  # the power to reach
 ICC = 0.5  # assumed share of a feature's variance that is the infant's
 DIMENSIONS = 8  # of the features; each class has an axis of its own
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One simulated corpus: its leak-free balanced accuracy, and whether the test rejects."""
+    """The leak-free balanced accuracy of a simulated corpus, and whether the test rejects."""
 
     balanced_accuracy: float
     rejected: bool
 
 
-def features(
-    corpus: Labelled, signal: float, rng: np.random.Generator, *, icc: float = ICC
-) -> NDArray[np.float64]:
-    """Return Gaussian features of a corpus' clips, float64 (clips, dimensions), of variance 1.
+def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return Gaussian features of a corpus's clips, float64 (clips, dimensions), of variance 1.
 
-    signal: how far, in standard deviations, each class lies along its own axis. icc: share of the
-    variance within a class that is the infant's.
+    The mean of each class is `signal` along its own axis.
     """
     y, names = class_indices(corpus.labels)
     infant = np.unique(np.asarray(corpus.infants), return_inverse=True)[1]
     shape = (len(y), max(DIMENSIONS, len(names)))
-    x = np.sqrt(icc) * rng.normal(size=(infant.max() + 1, shape[1]))[infant]
-    x += np.sqrt(1 - icc) * rng.normal(size=shape)
+    x = np.sqrt(ICC) * rng.normal(size=(infant.max() + 1, shape[1]))[infant]
+    x += np.sqrt(1 - ICC) * rng.normal(size=shape)
     x[np.arange(len(y)), y] += signal
     return x
 
 
 def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
-    """Return labels of a corpus with `infants` infants drawn from this one's, each a new infant.
+    """Return the labels and infants of a corpus with `infants` infants drawn from this one.
 
-    Redrawn until each class comes from two infants, without which nothing can be tested.
+    Each draw is a new infant. Draws are repeated until each class has two infants, which the test
+    needs.
     """
     labels, whose = np.asarray(corpus.labels), np.asarray(corpus.infants)
     names, classes = np.unique(whose), set(labels)
@@ -93,23 +82,23 @@ def trial(
     permutations: int = 99,
     seed: int | Sequence[int] = 0,
 ) -> Trial:
-    """Return what the project's leak-free test says of one simulated corpus of this structure.
+    """Return the leak-free test of one simulated corpus of this structure.
 
-    The model is the nearest class mean, which for such features is the best there is; labels are
-    permuted in blocks and each permutation is refitted.
+    The model is the nearest class mean, which is optimal for such features. Labels are permuted in
+    blocks, and the model is refitted for each permutation.
 
     Parameters
     ----------
     corpus : Corpus
-        Its labels and infants; its recordings aren't asked for.
+        Only its labels and infants are used.
     signal : float
         As in `features`.
     n_folds : int
-        Of the cross-validation, infants kept whole.
+        Folds of the cross-validation by infant.
     permutations : int
-        Of the labels.
+        Number of permutations of the labels.
     seed : int or sequence of int
-        Of features, folds and permutations.
+        Seed of features, folds and permutations.
     """
     from sklearn.neighbors import NearestCentroid
 
@@ -123,7 +112,7 @@ def trial(
 
 
 def curve(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return for each signal the corpora tried, the power, and the mean balanced accuracy.
+    """Return the number of corpora, the power and the mean balanced accuracy for each signal.
 
     Parameters
     ----------
@@ -144,10 +133,10 @@ def curve(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
-    """Return the signal, and the balanced accuracy there, at which a `curve` reaches `ENOUGH`.
+    """Return the signal and the balanced accuracy at which a `curve` reaches `ENOUGH`.
 
-    Power is made to rise with the signal (isotonic regression, since simulation shakes it), and
-    both are interpolated linearly.
+    Isotonic regression makes the simulated power rise with the signal; both results are
+    interpolated linearly.
 
     Parameters
     ----------
@@ -157,21 +146,19 @@ def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
     Returns
     -------
     (float, float) or None
-        Signal and balanced accuracy; None where the largest signal tried has less power.
+        None where the largest signal has less power.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    signal = points.signal.to_numpy(float)
-    rising = IsotonicRegression().fit_transform(signal, points.power, sample_weight=points.corpora)
+    rising = IsotonicRegression().fit_transform(
+        points.signal, points.power, sample_weight=points.corpora
+    )
     if rising[-1] < ENOUGH:
         return None
     first = int(np.argmax(rising >= ENOUGH))
-    if first == 0:
-        return float(signal[0]), float(points.balanced_accuracy.iloc[0])
-    low, high = rising[first - 1], rising[first]
-    share = (ENOUGH - low) / (high - low)
-
-    def between(values: NDArray[Any]) -> float:
-        return float(values[first - 1] + share * (values[first] - values[first - 1]))
-
-    return between(signal), between(points.balanced_accuracy.to_numpy(float))
+    around = slice(max(first - 1, 0), first + 1)
+    signal, score = (
+        float(np.interp(ENOUGH, rising[around], points[column][around]))
+        for column in ("signal", "balanced_accuracy")
+    )
+    return signal, score

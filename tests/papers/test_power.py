@@ -23,11 +23,11 @@ def structure(infants: int, clips: int = 2, classes: int = 2) -> SimpleNamespace
 
 def test_features_have_the_variance_the_infants_share_and_the_signal_that_were_asked_for() -> None:
     corpus = structure(4000)
-    x = power.features(corpus, 1.5, np.random.default_rng(0), icc=0.4)
+    x = power.features(corpus, 1.5, np.random.default_rng(0))
     y = np.array([label[-1] for label in corpus.labels]).astype(int)
     assert x[:, 2:].var() == pytest.approx(1.0, abs=0.03)
     pairs = x[:, 2:].reshape(4000, 2, -1)
-    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(0.4, abs=0.03)
+    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(power.ICC, abs=0.03)
     assert x[y == 0, 0].mean() - x[y == 1, 0].mean() == pytest.approx(1.5, abs=0.1)
 
 
