@@ -1,6 +1,6 @@
 """Is the honest recipe honest, and what does each mistake add? Over many corpora of nothing.
 
-    cryutils bench audit                   200 seeds, 17 minutes; a stopped run goes on
+    cryutils bench audit                   200 seeds, half an hour; a stopped run goes on
     python benchmarks/audit.py --seeds 20
 
 Each seed makes a small corpus of synthetic voices at `signal=0, identity=1`, in which labels mean
@@ -26,8 +26,8 @@ import cryutils
 from cryutils import audio
 from cryutils._io import cache, paths
 from cryutils._io.progress import counting
-from cryutils.evaluation import audit
-from cryutils.evaluation.audit import Rung
+from cryutils.papers import audit
+from cryutils.papers.audit import Rung
 
 PERMUTATIONS = 19  # the fewest that can reject at 0.05; the level is kept exactly
 LEVEL = 0.99

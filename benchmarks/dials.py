@@ -27,8 +27,8 @@ from cryutils._io.progress import counting
 from cryutils.datasets.synthetic.corpus import VERSION as VOICES
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.datasets.synthetic.schedule import CLASSES
-from cryutils.evaluation import dials
 from cryutils.evaluation.splits import Protocol
+from cryutils.papers import dials
 
 VERSION = 1  # raise it whenever the same seed gives other numbers
 SIGNALS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -1,12 +1,12 @@
 """What could DonateACry have shown, and what would more donors bring? `cryutils bench power`.
 
-    cryutils bench power                   200 corpora a point, 15 minutes; a stopped run goes on
+    cryutils bench power                   200 corpora a point, an hour; a stopped run goes on
     python benchmarks/power.py --corpora 20 --infants 220
 
 Corpora are simulated that have DonateACry's donors with their clips of each label (without
 burping's 8 clips), or other numbers of donors drawn from these; features are Gaussian, half of
 their variance is the infant's. Each is judged by the project's leak-free permutation test (see
-`evaluation.power`). Printed are the share rejected by signal, and the signal and leak-free balanced
+`papers.power`). Printed are the share rejected by signal, and the signal and leak-free balanced
 accuracy that are detected in 80 % of corpora. Names and labels stand in `data/registry.csv`, so no
 recording is needed. What is measured is kept in the cache.
 """
@@ -22,7 +22,7 @@ import pandas as pd
 from cryutils._io import cache, paths
 from cryutils._io.progress import counting
 from cryutils.datasets import donateacry
-from cryutils.evaluation import power
+from cryutils.papers import power
 
 SIGNALS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 INFANTS = (50, 100, 400)  # beside DonateACry's own

@@ -11,8 +11,8 @@ from math import nan
 
 import pandas as pd
 
-from cryutils.evaluation.audit import MISTAKES, Rung
 from cryutils.models.classical import BASELINES, CLASSIFIERS
+from cryutils.papers.audit import MISTAKES, Rung
 from cryutils.papers.robustness import STRESSES
 
 __all__ = [

@@ -108,7 +108,7 @@ def _nested(clips: Corpus, values: Values) -> bool:
 
 
 def _audited(clips: Corpus, values: Values) -> bool:
-    from cryutils.evaluation import audit
+    from cryutils.papers import audit
 
     nothing = np.zeros((len(clips), 0))
     sessions = np.array([clip.session for clip in clips])

@@ -1,13 +1,9 @@
-from . import audit as audit
 from . import calibration as calibration
-from . import controls as controls
 from . import crossval as crossval
-from . import dials as dials
 from . import events as events
 from . import intervals as intervals
 from . import metrics as metrics
 from . import permutation as permutation
-from . import power as power
 from . import splits as splits
 from .crossval import balanced_accuracy as balanced_accuracy
 from .crossval import fit_and_predict as fit_and_predict

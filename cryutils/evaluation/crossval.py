@@ -61,8 +61,8 @@ def out_of_fold(
     ----------
     model : classifier
         Of scikit-learn, cloned for each fold (give it a `random_state`), or an object with
-        `predict_folds(X, y, folds)` that returns each fold's class indices (test,), such as
-        `cryutils.models.forest.Forest`; it gets all repeats' folds at once.
+        `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities (test,
+        classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
     X : array or function
         Features (clips, features), or a function that takes a training part's indices and returns
         all clips' features, prepared with what that part alone may teach.
@@ -283,12 +283,9 @@ def _answers(
     jobs: int | None,
 ) -> list[Answer]:
     """Return for each fold the class indices and scores (test, classes) of its test clips."""
-    if hasattr(model, "predict_proba_folds") and scores:
-        return [(p.argmax(axis=1), p) for p in model.predict_proba_folds(X, y, folds)]
-    if hasattr(model, "predict_folds"):
-        if scores:
-            raise InputError(f"{type(model).__name__} has no predict_proba_folds")
-        return [(p, np.zeros((len(p), 0))) for p in model.predict_folds(X, y, folds)]
+    if hasattr(model, "predict_proba_folds"):
+        probabilities = model.predict_proba_folds(X, y, folds)
+        return [(p.argmax(axis=1), p if scores else p[:, :0]) for p in probabilities]
     for ways in (("predict",), ("predict_proba", "decision_function"))[: 1 + scores]:
         if not any(hasattr(model, way) for way in ways):
             name = type(model).__name__

@@ -212,13 +212,13 @@ def fixed_prediction_test(
 ) -> PermutationTest:
     """Return the test of predictions that stay as they are while the labels are permuted.
 
-    For networks, which are too slow to refit. It asks whether predictions and labels go together
-    more than blocks exchanged at random would. That is a different question from a refitted
-    model's: the network was trained on the true labels, so under the paper's protocol what it knows
-    of an infant's other clips counts as if it were knowledge of states. A small p-value there says
-    that something was learnt, be it only who is crying. Leak-free it holds nearly, not exactly,
-    since answers for one fold hang on the labels of the others: where a true null should be
-    rejected in 5 % of corpora, `benchmarks/intervals.py` finds 7 % so, and 93 % under the paper's
+    For models that take too long to refit: networks and forests. The test asks whether predictions
+    and labels agree more than they would if blocks of labels were exchanged at random. That is not
+    what a refitted model's test asks: the model was trained on the true labels, so under the
+    paper's protocol, recognising an infant from its other clips is enough to pass. A small p-value
+    there shows that something was learnt, perhaps only who is crying. Leak-free the test is
+    approximate, since predictions of one fold depend on the labels of the others: with a true null,
+    `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %, and 93 % under the paper's
     protocol (refitted: 5 and 4 %).
 
     Parameters

@@ -13,7 +13,6 @@ from . import examples as examples
 from . import explain as explain
 from . import export as export
 from . import footprint as footprint
-from . import forest as forest
 from . import fusion as fusion
 from . import gate as gate
 from . import image as image

@@ -1,21 +1,23 @@
-"""The classifiers of Paper A's Table 2, and the classical ones beside Paper B's networks.
+"""The classifiers of Paper A's Table 2, and classical models to compare Paper B's networks with.
 
-Table 2 names SVM, naive Bayes, random forest, decision tree, k-NN and a DNN, and gives
-no setting of any. Settings here are scikit-learn's defaults, and `DNN`. Notebook
-03_feature_validation walks them. Paper B (§2) cites a comparison of "classifiers such as SVM,
+Table 2 names SVM, naive Bayes, random forest, decision tree, k-NN and a DNN, and gives no setting
+of any. Here they have scikit-learn's defaults, and the network has `DNN`. Notebook
+03_feature_validation evaluates them. Paper B (§2) cites a comparison of "classifiers such as SVM,
 Random Forest, and Gradient Boosting"; its next sentence says that "deep learning methods always
 perform better" than "classical methods" and names none of these. Notebooks 04_cry2 and 05_image
-hold their networks against `baselines`: those three, and logistic regression.
+compare their networks with `baselines`: those three and logistic regression.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cryutils.evaluation.crossval import Features
+from cryutils.evaluation.splits import Fold
 from cryutils.models import stacked
 from cryutils.models.stacked import DenseSettings, FitSpec
 
@@ -38,51 +40,50 @@ BASELINES = {
 }
 
 DNN = DenseSettings(units=(64, 32), epochs=30, class_weights=False)
-Folds = Sequence[tuple[np.ndarray, np.ndarray]]
-Features = np.ndarray | Callable[[np.ndarray], np.ndarray]
 
 
 def table2_classifiers(*, scaling: str = "signal", seed: int = 0) -> dict[str, Any]:
-    """Return the six classifiers of Table 2 by their short names (the keys of CLASSIFIERS).
-
-    With `scaling="features"` each sees features that were standardised and then brought to [0, 1],
-    both fitted on training data alone; with "signal" the recording was scaled before
-    (`audio.SignalScaler`) and the features enter as they are.
+    """Return the six classifiers of Table 2 by their short names, the keys of `CLASSIFIERS`.
 
     Parameters
     ----------
     scaling : {"signal", "features"}
-        What is fitted on data and scaled: each recording before its features, or these.
+        With "features", SVM, naive Bayes and k-NN standardise the features and bring them to
+        [0, 1], both fitted on training data alone; no scaling changes a tree, and the network
+        standardises its inputs either way. With "signal" the features are used as they are,
+        since each recording was scaled before (`audio.SignalScaler`).
     seed : int
-        Of the forests and the network.
+        Seed of forest, tree and network.
     """
+    from sklearn.ensemble import RandomForestClassifier
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
     from sklearn.svm import SVC
-
-    from cryutils.models.forest import Forest
+    from sklearn.tree import DecisionTreeClassifier
 
     models = {
         "svm": SVC(),
         "nb": GaussianNB(),
-        "rf": Forest(n_estimators=100, seed=seed),
-        # A tree compares each feature with a threshold, so no scaling can change it.
-        "dt": Forest(n_estimators=1, max_features=None, bootstrap=False, seed=seed),
+        "rf": RandomForestClassifier(random_state=seed),
+        "dt": DecisionTreeClassifier(random_state=seed),
         "knn": KNeighborsClassifier(),
     }
     if scaling == "features":
-        models |= {name: _scaled(models[name]) for name in ("svm", "nb", "knn")}
+        for name in ("svm", "nb", "knn"):
+            models[name] = make_pipeline(StandardScaler(), MinMaxScaler(), models[name])
     return {**models, "dnn": DeepNeuralNetwork(replace(DNN, seed=seed))}
 
 
 def baselines(seed: int = 0) -> dict[str, Any]:
-    """Return the classical models beside a network, by their short names (keys of BASELINES).
+    """Return classical models for `evaluation.out_of_fold` by the keys of `BASELINES`.
 
-    For `evaluation.out_of_fold`. All weigh each class alike, as the networks do; those that
-    measure distances standardise the features on their training part. They train on every clip
-    that a network trains on or stops by. Settings are scikit-learn's, but for boosting: 60 rounds
-    (not 100), each on 80 % of the clips, and the root of the features tried at a split, so that
-    5 folds of a hundred clips with 1764 features take some 1.5 s.
+    All give each class the same weight, as the networks do. Those that measure distances
+    standardise the features on their training part. They train on every clip that a network
+    trains on or uses for early stopping. Settings are scikit-learn's, except for boosting: 60
+    rounds instead of 100, each on 80 % of the clips, with the square root of the number of
+    features tried at a split, so that 5 folds of a hundred clips with 1764 features take 1.5 s.
     """
     from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
@@ -91,7 +92,7 @@ def baselines(seed: int = 0) -> dict[str, Any]:
     from sklearn.svm import SVC
     from sklearn.utils.class_weight import compute_sample_weight
 
-    class Boosting(GradientBoostingClassifier):  # alone among them it has no `class_weight`
+    class Boosting(GradientBoostingClassifier):  # has no `class_weight`
         def fit(self, X: np.ndarray, y: np.ndarray) -> Boosting:
             return super().fit(X, y, sample_weight=compute_sample_weight("balanced", y))
 
@@ -107,44 +108,43 @@ def baselines(seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _scaled(model: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
-    return make_pipeline(StandardScaler(), MinMaxScaler(), model)
-
-
 @dataclass(frozen=True)
 class DeepNeuralNetwork:
-    """A dense softmax network for each fold, trained side by side (`stacked.fit`).
+    """Table 2's DNN: a dense softmax network for each fold, all trained together (`stacked.fit`).
 
     Paper A says only "DNN". Chosen here: RMSProp (which §3.5 names for the audio models of its
-    final model alone), the input standardised on the training set, Dense ReLU layers, dropout,
-    categorical cross-entropy, a fixed number of epochs (nothing is stopped by looking at test
-    data). Each division of the clips is met by networks with first weights of their own, so a mean
-    over divisions is one over trainings, too.
+    final model alone), inputs standardised on the training set, dense ReLU layers, dropout,
+    categorical cross-entropy, and a fixed number of epochs, so that no test data stop the training.
+    Each repeat of the cross-validation has other initial weights, so that a mean over repeats is
+    also a mean over trainings.
     """
 
     settings: DenseSettings = DNN
 
-    def predict_proba_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
+    def predict_proba_folds(
+        self, X: Features, y: np.ndarray, folds: Sequence[Fold]
+    ) -> list[np.ndarray]:
         """Return the class probabilities of each fold's test clips, float32 (test, classes) each.
 
-        `X` is float (clips, features), or a function that returns it for the indices of a
-        training set; `y` int (clips,); `folds` pairs of train and test indices.
+        Parameters
+        ----------
+        X : ndarray or function
+            Features, float (clips, features), or a function that returns them for the indices of
+            a training set.
+        y : ndarray of int
+            Class indices (clips,).
+        folds : sequence of (train, test)
+            Indices of clips.
         """
         prepared = [X(train) if callable(X) else X for train, _ in folds]
-        matrices = {id(matrix): matrix for matrix in prepared}  # often one and the same
+        matrices = {id(matrix): matrix for matrix in prepared}  # folds mostly share one
         x = np.stack(list(matrices.values()), dtype=np.float32)
         groups = [list(matrices).index(id(matrix)) for matrix in prepared]
-        nobody = np.array([], np.int64)
-        tasks, tested = [], np.zeros(len(y), np.int64)  # how often each clip was so far
+        no_validation = np.array([], np.int64)
+        specs, times_tested = [], np.zeros(len(y), np.int64)
         for (train, test), group in zip(folds, groups, strict=True):
-            tasks.append(FitSpec(train, nobody, group=group, draw=int(tested[test].max())))
-            tested[test] += 1
-        networks = stacked.fit(x, y, tasks, classes=int(y.max()) + 1, settings=self.settings)
-        return [networks.predict(k, x[tasks[k].group, test]) for k, (_, test) in enumerate(folds)]
-
-    def predict_folds(self, X: Features, y: np.ndarray, folds: Folds) -> list[np.ndarray]:
-        """Return the predicted class of each fold's test clips, int (test,) each."""
-        return [p.argmax(axis=1) for p in self.predict_proba_folds(X, y, folds)]
+            repeat = int(times_tested[test].max())
+            specs.append(FitSpec(train, no_validation, group=group, draw=repeat))
+            times_tested[test] += 1
+        networks = stacked.fit(x, y, specs, classes=int(y.max()) + 1, settings=self.settings)
+        return [networks.predict(k, x[specs[k].group, test]) for k, (_, test) in enumerate(folds)]

@@ -1,5 +1,8 @@
 from . import annotate as annotate
+from . import audit as audit
+from . import controls as controls
 from . import deployment as deployment
+from . import dials as dials
 from . import embeddings as embeddings
 from . import ensemble as ensemble
 from . import ensemble_files as ensemble_files
@@ -8,6 +11,7 @@ from . import framewise as framewise
 from . import gating as gating
 from . import multiverse as multiverse
 from . import nested as nested
+from . import power as power
 from . import predict as predict
 from . import predict_ensemble as predict_ensemble
 from . import quantisation as quantisation

@@ -1,13 +1,12 @@
 """Paper A's Table 2 under several recipes that fit its text: a multiverse.
 
-§3.3 prints one accuracy a cell, of 30 % of the clips. It doesn't say what §3.2's scalers were
-fitted on, how a clip became one vector, nor which clips were drawn, and its Table 1 counts 76 where
-the printed figures suit 80. So each cell is measured under every combination of five scalings,
-three summaries over time and the given selections of clips, each over many draws of clips and
-split, and a published figure is compared with all of them (Steegen, Tuerlinckx, Gelman & Vanpaemel
-2016, Perspectives on Psychological Science 11, 702-712). The text allows recipes that are not tried
-here, for example oversampling before the split.
-Notebook 03_feature_validation walks this module.
+§3.3 prints one accuracy for each cell, from 30 % of the clips. It doesn't say what §3.2's scalers
+were fitted on, how a clip became one vector, or which clips were drawn; and Table 1 counts 76 clips
+where the printed figures suit 80. So each cell is evaluated with every combination of five
+scalings, three summaries over time and the given selections of clips, each with many draws of clips
+and split, and a published figure is compared with all of them (Steegen, Tuerlinckx, Gelman &
+Vanpaemel 2016, Perspectives on Psychological Science 11, 702-712). The text allows recipes that are
+not tried here, for example oversampling before the split. Used in notebook 03_feature_validation.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from cryutils.models.design import SCALINGS, SUMMARIES, FoldFeatures
 
 __all__ = ["CHOICES", "shares_above", "table2"]
 
-VERSION = 1  # raise it whenever the same recipe gives other accuracies
-# What tells one recipe from another, and the columns of `table2` that name it.
+VERSION = 2  # raise it whenever the same recipe gives other accuracies
+# The choices of a recipe, as columns of `table2`.
 CHOICES = ("scaling", "summary", "clips")
 
 
@@ -48,22 +47,22 @@ def table2(
     test_size: float = 0.3,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return one accuracy a cell of Table 2, recipe, protocol and draw of a single hold-out.
+    """Return the accuracy of single hold-outs for each cell of Table 2, recipe and protocol.
 
-    A draw takes clips of each class at random and divides them once; all recipes with as many
-    clips see the same draws. What is done stays in the cache, recipe by recipe.
+    A draw takes random clips of each class and divides them once; all recipes with the same number
+    of clips have the same draws. Results are kept in the cache, recipe by recipe.
 
     Parameters
     ----------
     corpus : Corpus
         The clips to draw from.
     sizes : mapping
-        What a choice of clips is called, and how many of each class it takes. Where a class has
-        fewer, some are drawn twice, and may stand on both sides of a split by clips.
+        Name of a selection of clips, and its number of clips for each class. If a class has fewer,
+        some are drawn twice and may be on both sides of a split by clips.
     settings : mapping
-        "stft" and "mfcc", each with the settings of `audio.features`.
+        Settings of `audio.features` for "stft" and "mfcc".
     classifiers : sequence of str
-        Some keys of `classical.CLASSIFIERS`. The network takes longer than all others together.
+        Keys of `classical.CLASSIFIERS`. The network takes longer than all others together.
     sr : int
         Sampling rate, in Hz.
     draws : int
@@ -74,8 +73,8 @@ def table2(
     Returns
     -------
     DataFrame
-        Columns `feature`, `classifier`, `protocol`, those of `CHOICES`, `draw`, `accuracy` (0-1)
-        and `majority`, the accuracy of always saying the training part's commonest class.
+        Columns `feature`, `classifier`, `protocol`, those of `CHOICES`, `draw`, `accuracy` (0 to 1)
+        and `majority`, the accuracy of always answering the training part's commonest class.
 
     Raises
     ------
@@ -124,16 +123,16 @@ def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        Columns `feature`, `classifier`, `protocol`, `published`, `share` (of all recipes and draws,
-        0-1), `recipes` (share of the recipes of which at least one draw in twenty does), `lowest`
-        and `highest` (of all draws).
+        Columns `feature`, `classifier`, `protocol`, `published`, `share` (of all recipes and draws
+        that reach it), `recipes` (share of the recipes that reach it in one draw of twenty or
+        more), and `lowest` and `highest` of all draws.
     """
     rows = []
     for (feature, name, protocol), cell in table.groupby(
         ["feature", "classifier", "protocol"], sort=False
     ):
         figure = published.get(f"{feature}.{name}", np.nan)
-        # Half of what the last printed digit counts: 0.6667 stands for two thirds.
+        # Half of the last printed digit: 0.6667 means two thirds.
         reached = cell.accuracy >= figure - 0.00005
         by_recipe = reached.groupby([cell[choice] for choice in CHOICES]).mean()
         rows.append(
@@ -174,7 +173,7 @@ def _holdouts(
 
 
 def _drawn(clips: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return `n` of the clips at random; where there are fewer, all of them and some again."""
+    """Return `n` random clips; if there are fewer, all of them and some again."""
     again = rng.choice(clips, max(0, n - len(clips)))
     return np.concatenate([rng.permutation(clips)[:n], again])
 
@@ -187,7 +186,7 @@ def _accuracies(
     files: tuple[Identity, ...],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Return a classifier's accuracy on each fold, float64 (folds,); the majority's, too."""
+    """Return the accuracy of a classifier, or of "majority", on each fold, float64 (folds,)."""
 
     def compute() -> dict[str, NDArray[np.float64]]:
         if name == "majority":

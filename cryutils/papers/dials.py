@@ -1,9 +1,9 @@
-"""What a classical model scores on synthetic voices as their dials are turned, by both protocols.
+"""Scores of a classical model on synthetic voices for different settings, by both protocols.
 
-Walked by notebook 03_feature_validation (section 8); `benchmarks/dials.py` does it over many
-corpora. Real recordings come with one setting of the dials, which nobody knows. Here they are
-known, so it can be seen what an honest score depends on, and what a leaky one doesn't. How states
-differ in these voices is an ASSUMPTION FOR TEACHING; no score here is evidence about infants.
+Used in notebook 03_feature_validation (section 8); `benchmarks/dials.py` evaluates many corpora.
+Real recordings have one setting of these parameters, which nobody knows. Here they are known, so we
+can see what an honest score depends on and a leaky one doesn't. How states differ in these voices
+is an ASSUMPTION FOR TEACHING; no score here is evidence about infants.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from cryutils import audio
 from cryutils._io.progress import counting
 from cryutils.datasets import load
 from cryutils.datasets.synthetic.dials import Dials
-from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import interval
 from cryutils.evaluation.splits import Protocol
+from cryutils.papers.audit import vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,28 +37,34 @@ FOLDS, REPEATS = 5, 3
 def scores(
     settings: Sequence[Dials], *, classes: Sequence[str], seed: int = 0, progress: bool = False
 ) -> pd.DataFrame:
-    """Return the balanced accuracy on one corpus a setting of the dials, a row a protocol.
+    """Return the balanced accuracy on one corpus for each setting and protocol.
 
-    A linear discriminant with shrinkage hears a clip as mean and deviation over time of mel bands
-    in dB and MFCC (`audit.vectors`). It knows how far infants lie apart from the spread within a
-    class, which is the best that a linear model can do against them. Recordings are kept in the
-    cache.
+    The model is a linear discriminant with shrinkage on the mean and standard deviation over time
+    of mel bands in dB and MFCC (`audit.vectors`). It takes the differences between infants from the
+    spread within a class, the best that a linear model can do against them. Recordings are kept
+    in the cache.
 
     Parameters
     ----------
-    settings : the dials of each corpus; the seeds of its infants and clips are the same in all.
-    classes : states that the voices are in, two or more.
-    seed : draws infants, clips and folds.
-    progress : show a bar on a terminal or in a notebook.
+    settings : sequence of Dials
+        Those of each corpus; all have the same seeds of infants and clips.
+    classes : sequence of str
+        States of the voices, two or more.
+    seed : int
+        Seed of infants, clips and folds.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
 
     Returns
     -------
-    pandas.DataFrame with `signal`, `identity`, `interaction`, `session`, `protocol` ("paper" or
-    "leak_free"), `score`, and the ends of its 95 % interval over infants, `low` and `high`.
+    pandas.DataFrame
+        Columns `signal`, `identity`, `interaction`, `session`, `protocol` ("paper" or
+        "leak_free"), `score`, and `low` and `high`, its 95 % interval over infants.
 
     Raises
     ------
-    InputError : a dial outside [0, 1], or a class that is unknown.
+    InputError
+        A setting outside [0, 1], or an unknown class.
     """
     import pandas as pd
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis

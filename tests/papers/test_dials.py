@@ -12,9 +12,9 @@ import pytest
 from cryutils import audio, load
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
-from cryutils.evaluation import dials
-from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.splits import Protocol
+from cryutils.papers import dials
+from cryutils.papers.audit import vectors
 
 CLASSES = ["hungry", "tired"]
 SMALL = {"infants": 10, "clips_per_infant": 3, "duration_s": 0.5, "sr": 8000}

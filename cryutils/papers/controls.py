@@ -1,13 +1,13 @@
-"""What the same features say where there is nothing to learn, or something else.
+"""Scores of the same features where there is nothing to learn, or something known.
 
-Walked by notebook 10_leakage_audit. A score above chance means something only beside these: with
-labels exchanged between infants or features that never vary it must be chance; if it stays as high
-on sound played backwards, on noise with the cry's spectrum, or on the quiet between cries, then it
-does not rest on what a cry does over time. And a score at chance means something only if the same
-features do tell what is known to be there: one infant from another on another day, a cry from
+Used in notebook 10_leakage_audit. A score above chance means something only next to these controls.
+With labels exchanged between infants, or features that never vary, it must be chance. If it stays
+as high on sound played backwards, on noise with the cry's spectrum, or on the quiet between cries,
+it does not depend on how a cry changes over time. And a score at chance means something only if the
+same features can tell what is known to be there: one infant from another on another day, a cry from
 noise, a state that shapes the voice. Neither paper reports a control.
 
-Each is one logistic regression on a clip's features, tested without an infant on both sides.
+Each control is one logistic regression on a clip's features, with no infant on both sides.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryutils._io import cache
-from cryutils._io.paths import cache_dir
 from cryutils.audio.spectral import frame
 from cryutils.errors import InputError
-from cryutils.evaluation.audit import vectors
 from cryutils.evaluation.crossval import out_of_fold
-from cryutils.evaluation.intervals import Interval, interval
+from cryutils.evaluation.intervals import Interval, interval, mean_interval
 from cryutils.evaluation.permutation import permute_labels
 from cryutils.evaluation.splits import Choice, Fold, Names, class_indices, fold_numbers, folds
+from cryutils.models.classical import baselines
+from cryutils.papers.audit import vectors
 
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Clip, Corpus
@@ -45,8 +44,7 @@ __all__ = [
 Samples = NDArray[np.float32]
 
 _QUIET = 0.25  # the share of a recording that counts as background
-_LEAST_INFANTS = 5  # of a class that is asked for
-_VERSION = 1  # raise it whenever the same sounds give other features
+_LEAST_INFANTS = 5  # that a class of the target needs
 
 
 class Expected(StrEnum):
@@ -58,7 +56,7 @@ class Expected(StrEnum):
 
 
 class Control(Choice):
-    """What is changed, or asked for."""
+    """What a control changes, or predicts."""
 
     STATE = "state"
     PERMUTED = "permuted"
@@ -72,8 +70,8 @@ class Control(Choice):
     NOISE = "noise"
 
 
-# What it is, and what it should score on synthetic voices without a state in them and on
-# DonateACry. Committed before any control was run; not changed since.
+# A description, and the score expected on synthetic voices without a state in them and on
+# DonateACry. Committed before any control was run, and not changed since.
 CONTROLS: dict[Control, tuple[str, Expected, Expected]] = {
     Control.STATE: ("the state itself, nothing changed", Expected.CHANCE, Expected.OPEN),
     Control.PERMUTED: ("labels exchanged between infants", Expected.CHANCE, Expected.CHANCE),
@@ -94,9 +92,9 @@ CONTROLS: dict[Control, tuple[str, Expected, Expected]] = {
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A control's balanced accuracy with its interval, what guessing has, and what was answered.
+    """A control's balanced accuracy with its interval, the score of guessing, and every answer.
 
-    `answers` has columns clip, infant, repeat, fold, truth and predicted, a row a clip and repeat.
+    `answers` has a row for each clip and repeat: clip, infant, repeat, fold, truth, predicted.
     """
 
     control: Control
@@ -108,7 +106,7 @@ class Answer:
 
     @property
     def above_chance(self) -> bool:
-        """Whether guessing lies below the interval."""
+        """Whether the interval is above the score of guessing."""
         return self.score.low is not None and self.score.low > self.chance
 
     def results(self) -> pd.DataFrame:
@@ -127,21 +125,21 @@ def time_reversed(x: Samples) -> Samples:
 
 
 def phase_randomised(x: Samples, rng: np.random.Generator) -> Samples:
-    """Return noise with the power spectrum of `x`, float32 (samples,): nothing begins or ends.
+    """Return noise with the power spectrum of `x`, float32 (samples,), without its course in time.
 
     Each frequency keeps its magnitude and gets a random phase, as in surrogate data (Theiler et al.
     1992, doi 10.1016/0167-2789(92)90102-S).
     """
     spectrum = np.fft.rfft(x)
     turned = np.abs(spectrum) * np.exp(2j * np.pi * rng.random(len(spectrum)))
-    turned[0] = spectrum[0]  # a mean has no phase, nor has the highest frequency of an even length
+    turned[0] = spectrum[0]  # the mean has no phase, nor the highest frequency of an even length
     if len(x) % 2 == 0:
         turned[-1] = spectrum[-1]
     return np.fft.irfft(turned, len(x)).astype(np.float32)
 
 
 def background(x: Samples, *, sr: int) -> Samples:
-    """Return the quietest quarter of a sound, its frames of 32 ms in order, float32 (samples,)."""
+    """Return the quietest quarter of the 32 ms frames of a sound, in order, float32 (samples,)."""
     length = min(round(0.032 * sr), len(x))
     frames = frame(x, frame_length=length, hop_length=length)
     levels = np.square(frames, dtype=np.float64).mean(axis=1)
@@ -150,7 +148,7 @@ def background(x: Samples, *, sr: int) -> Samples:
 
 
 def device(clip: Clip) -> str | None:
-    """Return "iOS" or "Android" where a DonateACry file name tells, by its time in s or ms."""
+    """Return "iOS" or "Android", by the time in s or ms in a DonateACry file name; else None."""
     time = re.search(r"-(\d{10}|\d{13})(?:\.\d+)?-\d", clip.path.name)
     return None if time is None else {10: "iOS", 13: "Android"}[len(time[1])]
 
@@ -165,25 +163,23 @@ def control(
     repeats: int = 1,
     seed: int = 0,
 ) -> Answer:
-    """Return what a control scores.
+    """Return the answers and the score of a control.
 
     Parameters
     ----------
     name : Control or str
-        Which one.
     corpus : Corpus
-        The clips.
     sounds : sequence of ndarray
-        One a clip, float32 (samples,), as `audio.signals` gives them.
+        One for each clip, float32 (samples,), such as `audio.signals` returns.
     sr : int
-        Their rate in Hz.
+        Sampling rate in Hz.
     n_folds, repeats, seed : int
         As in `evaluation.folds`; `infant` is tested in two halves.
 
     Raises
     ------
     InputError
-        The clips do not tell what is asked for, such as a device.
+        The clips lack what the control predicts, such as a device.
     """
     chosen, rng = Control(name), np.random.default_rng([seed, 2])
     target, clips = _target(chosen, corpus, rng)
@@ -202,10 +198,11 @@ def control(
         drawn = folds(target, infants, n_splits=n_folds, repeats=repeats, seed=seed)
     with warnings.catch_warnings():  # infants are many classes of few clips
         warnings.filterwarnings("ignore", "The number of unique classes")
-        predicted = out_of_fold(_model(), X, target, drawn, jobs=1)
+        predicted = out_of_fold(baselines()["logistic"], X, target, drawn, jobs=1)
     y, classes = class_indices(target)
-    if chosen is Control.INFANT:  # what would be drawn anew are infants: each is a class
-        score = _mean_of_infants((predicted == y).mean(axis=0), infants)
+    if chosen is Control.INFANT:  # each infant is a class, so the score is a mean over infants
+        right = pd.Series((predicted == y).mean(axis=0)).groupby(infants).mean()
+        score = mean_interval(right.to_numpy(), right.index.to_numpy(), limits=(0, 1))
     else:
         score = interval(predicted, target, infants)
     tables = []
@@ -219,56 +216,44 @@ def control(
 
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
-    """Return two folds (train, test): each infant's odd sessions are tested, then its even ones."""
-    order: dict[tuple[str, str], int] = {}
-    for infant, session in sorted(set(zip(infants, sessions, strict=True))):
-        order[infant, session] = sum(other == infant for other, _ in order)
-    rank = np.array([order[pair] for pair in zip(infants, sessions, strict=True)])
-    return [(np.flatnonzero(rank % 2 != half), np.flatnonzero(rank % 2 == half)) for half in (1, 0)]
+    """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
+    by_infant = pd.Series(sessions).groupby(np.asarray(infants))
+    place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
+    odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
+    return [(odd, even), (even, odd)]
 
 
 def _target(
     chosen: Control, corpus: Sequence[Clip], rng: np.random.Generator
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return what is asked for, str (clips,), and of which clips of the corpus."""
+    """Return what a control predicts, str (clips,), and the indices of the clips that have it."""
     labels = np.array([clip.label for clip in corpus])
     infants = np.array([clip.infant for clip in corpus])
     everything = np.arange(len(corpus))
     if chosen is Control.PERMUTED:
         return permute_labels(labels, infants, rng), everything
     if chosen is Control.INFANT:
-        days = {
-            infant: len({c.session for c in corpus if c.infant == infant})
-            for infant in set(infants)
-        }
-        clips = np.flatnonzero([days[infant] > 1 for infant in infants])
+        sessions = pd.Series([clip.session for clip in corpus]).groupby(infants)
+        clips = np.flatnonzero(sessions.transform("nunique") > 1)
         if len(set(infants[clips])) < 2:
             raise InputError("fewer than two infants have two sessions, so none can be met again")
         return infants[clips], clips
     if chosen not in (Control.AGE, Control.DEVICE):
         return labels, everything
-    answers = [clip.age if chosen is Control.AGE else device(clip) for clip in corpus]
-    givers: dict[str, set[str]] = {}
-    for infant, answer in zip(infants, answers, strict=True):
-        if answer is not None:
-            givers.setdefault(answer, set()).add(infant)
-    asked = {answer for answer, members in givers.items() if len(members) >= _LEAST_INFANTS}
-    if len(asked) < 2:
+    answers = pd.Series([clip.age if chosen is Control.AGE else device(clip) for clip in corpus])
+    givers = pd.Series(infants).groupby(answers).nunique()
+    clips = np.flatnonzero(answers.isin(givers.index[givers >= _LEAST_INFANTS]))
+    target = answers[clips].to_numpy(str)
+    if len(set(target)) < 2:
         raise InputError(
             f"these clips tell no {chosen} of {_LEAST_INFANTS} infants or more in two classes"
         )
-    clips = np.flatnonzero([answer in asked for answer in answers])
-    return np.array([str(answers[clip]) for clip in clips]), clips
+    return target, clips
 
 
 def _features(sounds: Sequence[Samples], sr: int) -> NDArray[np.float32]:
-    """Return a vector for each sound, (sounds, 120); kept, since most controls share them."""
-    path = cache_dir() / "controls" / f"{cache.key(_VERSION, sr, *sounds, np.__version__)}.npz"
-
-    def compute() -> dict[str, NDArray[np.float32]]:
-        return {"vectors": np.concatenate([vectors(x, sr=sr) for x in sounds])}
-
-    return cache.arrays(path, compute)["vectors"]
+    """Return a vector for each sound, float32 (sounds, 120)."""
+    return np.concatenate([vectors(x, sr=sr) for x in sounds])
 
 
 def _changes(sr: int, rng: np.random.Generator) -> dict[Control, Callable[[Samples], Samples]]:
@@ -277,22 +262,3 @@ def _changes(sr: int, rng: np.random.Generator) -> dict[Control, Callable[[Sampl
         Control.PHASES: lambda x: phase_randomised(x, rng),
         Control.BACKGROUND: lambda x: background(x, sr=sr),
     }
-
-
-def _model() -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced")
-    )
-
-
-def _mean_of_infants(hits: NDArray[np.float64], infants: NDArray[Any]) -> Interval:
-    """Return the mean over infants of the share of their clips that are called theirs."""
-    from cryutils.evaluation.intervals import mean_interval
-
-    names = np.unique(infants)
-    shares = np.array([hits[infants == name].mean() for name in names])
-    return mean_interval(shares, names.tolist(), limits=(0, 1))

@@ -10,8 +10,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation import controls
-from cryutils.evaluation.controls import Control
+from cryutils.papers import controls
+from cryutils.papers.controls import Control
 
 SR = 8000
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.neighbors import NearestCentroid
 
 from cryutils.errors import InputError
-from cryutils.evaluation import power
+from cryutils.papers import power
 
 
 def structure(infants: int, clips: int = 2, classes: int = 2) -> SimpleNamespace:
@@ -24,20 +23,12 @@ def structure(infants: int, clips: int = 2, classes: int = 2) -> SimpleNamespace
 
 def test_features_have_the_variance_the_infants_share_and_the_signal_that_were_asked_for() -> None:
     corpus = structure(4000)
-    x = power.features(corpus, 1.5, np.random.default_rng(0), icc=0.4)
+    x = power.features(corpus, 1.5, np.random.default_rng(0))
     y = np.array([label[-1] for label in corpus.labels]).astype(int)
     assert x[:, 2:].var() == pytest.approx(1.0, abs=0.03)
     pairs = x[:, 2:].reshape(4000, 2, -1)
-    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(0.4, abs=0.03)
+    assert np.mean(pairs[:, 0] * pairs[:, 1]) == pytest.approx(power.ICC, abs=0.03)
     assert x[y == 0, 0].mean() - x[y == 1, 0].mean() == pytest.approx(1.5, abs=0.1)
-
-
-def test_the_nearest_mean_is_scikit_learns_nearest_centroid() -> None:
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 5)), np.arange(60) % 3
-    train, test = np.arange(40), np.arange(40, 60)
-    (ours,) = power.NearestMean().predict_folds(X, y, [(train, test)])
-    assert ours.tolist() == NearestCentroid().fit(X[train], y[train]).predict(X[test]).tolist()
 
 
 def test_without_a_signal_the_level_is_kept_and_a_large_one_is_always_detected() -> None:

@@ -1,0 +1,670 @@
+"""What each common mistake adds to a score: an honest recipe, and the same with one step wrong.
+
+Used in notebook 10_leakage_audit. Both papers say nothing about most of these steps (Paper A,
+sections 3.2 to 3.5: scaling, autoencoder, epochs, ensemble; Paper B, section 3), so nobody can tell
+which mistakes they made. But we can measure how much each one would add. The honest recipe divides
+the clips by infant, draws the same number of windows of each class everywhere, oversamples, adds
+noisy copies, scales, selects features, compresses them, trains a small network, chooses its epoch
+on other infants, and averages it with a nearest-neighbour classifier. A `Rung` does one of these
+steps wrong, or all of them. Everything else stays the same, random draws included, so a difference
+to `honest` comes from that mistake. Ambroise & McLachlan (2002, doi 10.1073/pnas.102102699) did
+this for the selection of genes; Kapoor & Narayanan (2023, doi 10.1016/j.patter.2023.100804) count
+the sciences where such mistakes were made.
+
+PCA replaces the autoencoder: it finds what a linear autoencoder learns (Baldi & Hornik 1989, doi
+10.1016/0893-6080(89)90014-2) in a thousandth of the time.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils._io.parallel import thread_map
+from cryutils._io.progress import counting
+from cryutils.audio.spectral import cepstrum, mel_db, summarise
+from cryutils.audio.stress import add_noise
+from cryutils.errors import InputError
+from cryutils.evaluation.crossval import balanced_accuracy, majority_baseline, one_thread
+from cryutils.evaluation.intervals import Interval, Metric, interval, paired_interval
+from cryutils.evaluation.permutation import PermutationTest, permute_labels
+from cryutils.evaluation.splits import (
+    Choice,
+    Indices,
+    class_indices,
+    folds,
+    infant_split,
+    paper_split,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from cryutils.datasets.corpus import Clip, Corpus
+
+__all__ = [
+    "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
+    "Expectation", "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect",
+    "ensemble", "make_imbalanced", "mistakes", "null_test", "preprocessing", "represent",
+    "training_rows", "training_sizes", "vectors", "windows_of",
+]  # fmt: skip
+
+# The recipe. No value was chosen by its score: all are small, so that an audit takes seconds.
+SELECTED = 20  # features that pass the selection
+COMPONENTS = 8  # numbers of the autoencoder's code
+HIDDEN = 16  # units of the network
+EPOCHS = 10
+BATCH, LEARNING_RATE = 64, 0.01
+NEIGHBOURS = 5
+VALIDATION = 0.25  # share of the training side on which epoch and weights are chosen
+WEIGHTS = (0.5, 0.25, 0.75, 0.0, 1.0)  # of the network; of equally likely ones the first is taken
+SNR_DB = 20.0  # signal-to-noise ratio of the noisy copies (pink noise), in dB
+_HOP_S = 0.016  # frames are twice as long
+_N_MELS = 40
+
+METRICS: tuple[Metric, ...] = ("balanced_accuracy", "accuracy")
+MARGIN = 0.05  # a change within five points counts as none, as in `data/claims.csv`
+
+Array = NDArray[Any]
+
+
+class Rung(Choice):
+    """The honest recipe, the same with one mistake each, and with all mistakes together."""
+
+    HONEST = "honest"
+    WINDOWS = "windows"
+    CLIPS = "clips"
+    SESSIONS = "sessions"
+    AUGMENT = "augment"
+    OVERSAMPLE = "oversample"
+    SCALER = "scaler"
+    SELECTION = "selection"
+    AUTOENCODER = "autoencoder"
+    EPOCHS = "epochs"
+    STACKING = "stacking"
+    MAJORITY = "majority"
+    ALL = "all"
+
+
+class Unit(StrEnum):
+    """What a division keeps whole; the smaller it is, the more of an infant is on both sides."""
+
+    WINDOW = "window"
+    CLIP = "clip"
+    SESSION = "session"
+    INFANT = "infant"
+
+
+# The mistakes that divide by something smaller than the infant.
+UNITS = {Rung.WINDOWS: Unit.WINDOW, Rung.CLIPS: Unit.CLIP, Rung.SESSIONS: Unit.SESSION}
+
+
+class Effect(StrEnum):
+    """What a mistake does to a score."""
+
+    UP = "inflates"
+    NONE = "harmless"
+    OPEN = "not shown either way"
+
+
+class Expectation(NamedTuple):
+    """A mistake, its expected effect on synthetic voices and on DonateACry, and the reason."""
+
+    mistake: str
+    synthetic: Effect
+    donateacry: Effect
+    why: str
+
+
+_UP, _NONE = Effect.UP, Effect.NONE
+# The effects were committed before any rung was run on any data, and not changed since.
+EXPECTATIONS: Mapping[Rung, Expectation] = {
+    rung: Expectation(*row)
+    for rung, row in {
+        Rung.WINDOWS: ("windows of one clip on both sides", _UP, _UP,
+            "the same cry a second earlier is in training: the most of the splits"),
+        Rung.CLIPS: ("clips of one session on both sides", _UP, _UP,
+            "the infant minutes earlier, same telephone, mostly the same label"),
+        Rung.SESSIONS: ("sessions of one infant on both sides", _UP, _NONE,
+            "synthetic voices are the same every day; 195 of DonateACry's 221 donors have one"
+            " session"),
+        Rung.AUGMENT: ("noisy copies made before the split", _UP, _UP,
+            "a noisy copy of the tested window itself: as much as `windows`"),
+        Rung.OVERSAMPLE: ("rare classes repeated before the split", _UP, _UP,
+            "the rare classes' tested windows are in training, many times over"),
+        Rung.SCALER: ("scaler fitted on everything", _NONE, _NONE,
+            "a mean and a deviation of more windows say nothing of labels"),
+        Rung.SELECTION: ("features selected on everything", _UP, _NONE,
+            "it looks at labels, and two dozen infants share them; with 221 donors it matters"
+            " less"),
+        Rung.AUTOENCODER: ("autoencoder fitted on everything", _NONE, _NONE,
+            "a code that never sees a label can't carry one over"),
+        Rung.EPOCHS: ("epoch chosen on the test set", _UP, _UP,
+            "the best of ten noisy scores, a few points"),
+        Rung.STACKING: ("ensemble weighted by in-sample outputs", _NONE, _NONE,
+            "no test clip is seen: it flatters a member, not the score"),
+        Rung.MAJORITY: ("no model: always the commonest class", _UP, _UP,
+            "in accuracy alone, and without any model"),
+        Rung.ALL: ("all of them together", _UP, _UP, "the highest of all rungs"),
+    }.items()
+}  # fmt: skip
+MISTAKES: Mapping[Rung, str] = {rung: row.mistake for rung, row in EXPECTATIONS.items()}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of sound as feature vectors, with the clip that each is cut from.
+
+    `x` float64 (windows, features); `noisy` the same windows with noise added; `clip` int64
+    (windows,), the number of each window's clip; `labels`, `infants`, `sessions` str (clips,).
+    """
+
+    x: Array
+    noisy: Array
+    clip: Indices
+    labels: Array
+    infants: Array
+    sessions: Array
+
+    @cached_property
+    def y(self) -> Indices:
+        """Class index of each window, int64 (windows,)."""
+        return class_indices(self.labels)[0][self.clip]
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The labels, sorted."""
+        return class_indices(self.labels)[1]
+
+    def units(self, unit: Unit) -> Array:
+        """Return the infant, session, clip or number of each window, (windows,)."""
+        if unit is Unit.WINDOW:
+            return np.arange(len(self.clip))
+        by_clip = {Unit.INFANT: self.infants, Unit.SESSION: self.sessions}
+        return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
+
+
+def make_imbalanced(corpus: Corpus, commonest: str) -> Corpus:
+    """Return the corpus with every other infant whose main label is not `commonest`.
+
+    In real corpora most clips have one label: 84 % of DonateACry are hungry. The synthetic classes
+    are equally large, which would leave nothing to oversample, and no majority.
+    """
+    table = corpus.frame()
+    main = table.groupby("infant").label.agg(lambda labels: labels.mode()[0])
+    others = main[main != commonest]
+    place = others.groupby(others).cumcount()
+    left = {*main.index[main == commonest], *others.index[place % 2 == 0]}
+    return corpus.where(lambda clip: clip.infant in left)
+
+
+def windows_of(
+    sounds: Sequence[Array],
+    corpus: Sequence[Clip],
+    *,
+    sr: int,
+    window_s: float = 1.5,
+    seed: int = 0,
+    progress: bool = False,
+) -> Windows:
+    """Return the windows of a corpus's sounds, without overlap, as `vectors`.
+
+    Parameters
+    ----------
+    sounds : sequence of ndarray
+        One for each clip, float32 (samples,), such as `audio.signals` returns.
+    corpus : sequence of Clip
+        The clips in the same order.
+    sr : int
+        Sampling rate in Hz.
+    window_s : float
+        Length of a window in s. The rest of a clip is left out; a shorter clip is one window.
+    seed : int
+        Seed of the noise.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+
+    Raises
+    ------
+    InputError
+        A window is shorter than two frames.
+    """
+    if window_s < 2 * _HOP_S:
+        raise InputError(f"window_s={window_s} holds no two frames; use 0.1 s or more")
+
+    def both(clip: int) -> Array:
+        noise = np.random.default_rng([seed, clip])
+        noisy = add_noise(sounds[clip], snr_db=SNR_DB, rng=noise)
+        return np.stack([vectors(x, sr=sr, window_s=window_s) for x in (sounds[clip], noisy)])
+
+    pairs = list(thread_map(both, range(len(sounds)), what="windows", progress=progress))
+    x, noisy = np.concatenate(pairs, axis=1).astype(np.float64)
+    return Windows(
+        x=x,
+        noisy=noisy,
+        clip=np.repeat(np.arange(len(pairs)), [pair.shape[1] for pair in pairs]),
+        labels=np.array([clip.label for clip in corpus]),
+        infants=np.array([clip.infant for clip in corpus]),
+        sessions=np.array([clip.session for clip in corpus]),
+    )
+
+
+def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
+    """Return a vector for each window of a sound, float32 (windows, 120).
+
+    It has the mean and standard deviation over time of 40 mel bands in dB and 20 MFCC, from
+    frames of 32 ms, one every 16 ms.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        Sound (samples,).
+    sr : int
+        Sampling rate in Hz.
+    window_s : float, optional
+        Length of a window in s; None for the whole sound.
+    """
+    settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
+    levels = mel_db(x, n_mels=_N_MELS, **settings)
+    frames = np.hstack([levels, cepstrum(levels)])
+    length = len(frames) if window_s is None else round(window_s / _HOP_S)
+    count = max(1, len(frames) // length)
+    return summarise(np.split(frames[: count * length], count))
+
+
+class Division(NamedTuple):
+    """Training, validation and test windows of one fold, int64 indices each."""
+
+    fit: Indices
+    validation: Indices
+    test: Indices
+
+
+class Rows(NamedTuple):
+    """Vectors, float (rows, features), with their classes, int64 (rows,)."""
+
+    x: Array
+    y: Indices
+
+
+def mistakes(rung: Rung) -> frozenset[Rung]:
+    """Return the mistakes of a rung: none, one, or all that a model can make."""
+    honest = {Rung.HONEST, Rung.MAJORITY, Rung.ALL}
+    return frozenset(set(Rung) - honest if rung is Rung.ALL else {rung} - honest)
+
+
+def divide(
+    windows: Windows, unit: Unit, *, n_folds: int, repeats: int = 1, seed: int = 0
+) -> list[list[Division]]:
+    """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
+
+    The windows that a fold doesn't test are divided again in the same way into training and
+    validation windows. So divided by infant, a class needs three infants.
+
+    Parameters
+    ----------
+    windows : Windows
+    unit : Unit
+    n_folds, repeats, seed : int
+        As in `evaluation.folds`.
+
+    Raises
+    ------
+    InputError
+        The labels allow no such division.
+    """
+    if unit is Unit.WINDOW:
+        labels, item = windows.labels[windows.clip], windows.units(unit)
+    else:
+        labels, item = windows.labels, windows.clip
+    groups = {Unit.SESSION: windows.sessions, Unit.INFANT: windows.infants}.get(unit)
+    drawn = folds(labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
+    seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
+    split = paper_split if unit is Unit.WINDOW else infant_split
+    divisions: list[list[Division]] = []
+    for repeat in drawn:
+        divisions.append([])
+        for sides in repeat:
+            train, test = (np.flatnonzero(np.isin(item, side)) for side in sides)
+            labelled = SimpleNamespace(
+                labels=windows.labels[windows.clip[train]], infants=windows.units(unit)[train]
+            )
+            try:
+                fit, validation = split(labelled, test_size=VALIDATION, seed=int(next(seeds)))
+            except InputError as error:
+                raise InputError(f"a training part cannot be divided again: {error}") from error
+            divisions[-1].append(Division(train[fit], train[validation], test))
+    return divisions
+
+
+def training_sizes(divisions: Mapping[Unit, Sequence[Sequence[Division]]], y: Indices) -> Indices:
+    """Return the largest training size that all divisions allow, of each class, int64 (classes,).
+
+    Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
+    as many as there are, rungs would differ in the amount of training data as well.
+
+    Parameters
+    ----------
+    divisions : mapping
+        By unit, from `divide`.
+    y : ndarray of int
+        Class of each window (windows,).
+    """
+    counts = [
+        np.bincount(y[division.fit], minlength=int(y.max()) + 1)
+        for repeats in divisions.values()
+        for repeat in repeats
+        for division in repeat
+    ]
+    return np.min(counts, axis=0).astype(np.int64)
+
+
+def training_rows(
+    windows: Windows,
+    fit: Indices,
+    sizes: Indices,
+    wrong: frozenset[Rung] = frozenset(),
+    *,
+    seed: int | Sequence[int] = 0,
+) -> Rows:
+    """Return the rows that a model is fitted on, equally many of each class for every rung.
+
+    `sizes` windows of each class are drawn; windows of the rarer classes are repeated until all
+    classes are as large as the largest (oversampling); as many noisy copies are added
+    (augmentation). The repeats and copies are of training windows. With `Rung.OVERSAMPLE` or
+    `Rung.AUGMENT` they are drawn from all windows, as if they had been made before the division,
+    so that some are of tested windows.
+
+    Parameters
+    ----------
+    windows : Windows
+    fit : ndarray of int
+        Indices of the training windows.
+    sizes : ndarray of int
+        From `training_sizes` (classes,).
+    wrong : frozenset of Rung
+        From `mistakes`.
+    seed : int or sequence of int
+        Seed of all draws.
+    """
+    y, everything = windows.y, np.arange(len(windows.y))
+    streams = np.random.default_rng(seed).spawn(5)
+    most = np.full(len(sizes), sizes.max())
+
+    def draw(counts: Indices, pool: Indices, rng: np.random.Generator, again: bool) -> Indices:
+        return np.concatenate(
+            [rng.choice(pool[y[pool] == k], n, replace=again) for k, n in enumerate(counts)]
+        )
+
+    def pool(rung: Rung, rng: np.random.Generator) -> Indices:
+        return draw(sizes, everything if rung in wrong else fit, rng, again=False)
+
+    chosen = draw(sizes, fit, streams[0], again=False)
+    repeats = draw(most - sizes, pool(Rung.OVERSAMPLE, streams[1]), streams[2], again=True)
+    copies = draw(most, pool(Rung.AUGMENT, streams[3]), streams[4], again=True)
+    x = np.concatenate([windows.x[chosen], windows.x[repeats], windows.noisy[copies]])
+    return Rows(x, y[np.concatenate([chosen, repeats, copies])])
+
+
+def preprocessing(rows: Rows, test: Rows, wrong: frozenset[Rung] = frozenset()) -> Pipeline:
+    """Return the fitted pipeline of scaler, selection and autoencoder.
+
+    Each step is fitted on `rows`; a step in `wrong` on rows and test together.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.feature_selection import SelectKBest
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    selected = min(SELECTED, rows.x.shape[1])
+    pipeline = Pipeline(
+        [
+            (Rung.SCALER, StandardScaler()),
+            (Rung.SELECTION, SelectKBest(k=selected)),
+            (Rung.AUTOENCODER, PCA(min(COMPONENTS, selected), svd_solver="full")),
+        ]
+    )
+    honest = rows
+    everything = Rows(np.concatenate([rows.x, test.x]), np.concatenate([rows.y, test.y]))
+    for rung, step in pipeline.steps:
+        with warnings.catch_warnings():  # features that never vary, such as a control's
+            warnings.filterwarnings("ignore", "Features |invalid value|divide by")
+            step.fit(*(everything if rung in wrong else honest))
+        honest, everything = (Rows(step.transform(x), y) for x, y in (honest, everything))
+    return pipeline
+
+
+def represent(
+    rows: Rows, test: Rows, others: Sequence[Array], wrong: frozenset[Rung] = frozenset()
+) -> list[Array]:
+    """Return `rows`, `test` and `others`, float (rows, features), after `preprocessing`."""
+    pipeline = preprocessing(rows, test, wrong)
+    return [pipeline.transform(x) for x in (rows.x, test.x, *others)]
+
+
+def ensemble(
+    rows: Rows,
+    validation: Rows,
+    test: Rows,
+    wrong: frozenset[Rung] = frozenset(),
+    *,
+    seed: int = 0,
+) -> Array:
+    """Return the class probabilities of the tested rows, float64 (test, classes).
+
+    The network's epoch is the best on the validation rows (with `Rung.EPOCHS`, on the test). Its
+    probabilities and those of a nearest-neighbour classifier are averaged with the weights that
+    give the validation rows the highest likelihood (with `Rung.STACKING`, the training rows).
+    """
+    from sklearn.metrics import log_loss
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    classes = np.unique(rows.y)
+    network = MLPClassifier(
+        (HIDDEN,), batch_size=min(BATCH, len(rows.y)), learning_rate_init=LEARNING_RATE,
+        random_state=np.random.RandomState(seed),
+    )  # fmt: skip
+    judge, highest = test if Rung.EPOCHS in wrong else validation, -1.0
+    for _ in range(EPOCHS):
+        network.partial_fit(*rows, classes=classes)
+        score = balanced_accuracy(judge.y, network.predict(judge.x))
+        if score > highest:
+            best, highest = copy.deepcopy(network), score
+    members = best, KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(*rows)
+    judge = rows if Rung.STACKING in wrong else validation
+    a, b = (member.predict_proba(judge.x) for member in members)
+    weight = min(WEIGHTS, key=lambda w: log_loss(judge.y, w * a + (1 - w) * b, labels=classes))
+    a, b = (member.predict_proba(test.x) for member in members)
+    return weight * a + (1 - weight) * b
+
+
+def answer(
+    windows: Windows,
+    division: Division,
+    sizes: Indices,
+    wrong: frozenset[Rung] = frozenset(),
+    *,
+    seed: int | Sequence[int] = 0,
+) -> Array:
+    """Return the class probabilities of a division's tested windows, float64 (test, classes).
+
+    Parameters
+    ----------
+    windows : Windows
+    division : Division
+    sizes, wrong, seed : as in `training_rows`
+    """
+    rows = training_rows(windows, division.fit, sizes, wrong, seed=seed)
+    validation, test = (Rows(windows.x[part], windows.y[part]) for part in division[1:])
+    parts = represent(rows, test, [validation.x], wrong)
+    rows, test, validation = map(Rows, parts, (rows.y, test.y, validation.y))
+    draw = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return ensemble(rows, validation, test, wrong, seed=draw)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The answers of every rung, class indices int64 (repeats, clips) each, and their windows."""
+
+    answers: Mapping[Rung, Indices]
+    windows: Windows
+
+    def score(self, rung: Rung, metric: Metric) -> Interval:
+        """Return the score of a rung with its interval over infants."""
+        windows = self.windows
+        return interval(self.answers[rung], windows.labels, windows.infants, metric=metric)
+
+    def added(self, rung: Rung, metric: Metric) -> Interval:
+        """Return a rung's score minus the honest one, paired, with its interval over infants."""
+        windows, honest = self.windows, self.answers[Rung.HONEST]
+        return paired_interval(
+            self.answers[rung], honest, windows.labels, windows.infants, metric=metric
+        )
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each rung and metric: value, low, high, added, added_low, added_high."""
+        import pandas as pd
+
+        rows = []
+        for rung in self.answers:
+            for metric in METRICS:
+                score, added = self.score(rung, metric), self.added(rung, metric)
+                rows.append([rung.value, metric, score.value, score.low, score.high,
+                             added.value, added.low, added.high])  # fmt: skip
+        columns = ["rung", "metric", "value", "low", "high", "added", "added_low", "added_high"]
+        return pd.DataFrame(rows, columns=columns)
+
+
+def audit(
+    windows: Windows,
+    rungs: Sequence[Rung | str] = tuple(Rung),
+    *,
+    n_folds: int = 4,
+    repeats: int = 1,
+    seed: int = 0,
+    progress: bool = False,
+) -> Audit:
+    """Return the answers of every rung, with the same divisions and draws wherever possible.
+
+    A clip's answer is the class with the highest mean probability over its windows, each predicted
+    by a model that was not fitted on it.
+
+    Parameters
+    ----------
+    windows : Windows
+    rungs : sequence of Rung or str
+        The rungs to evaluate; `honest` is always added.
+    n_folds, repeats, seed : int
+        Of the divisions.
+    progress : bool
+        Count the rungs on a terminal or in a notebook.
+
+    Raises
+    ------
+    InputError
+        No such rung, or the labels allow no division by infant.
+    """
+    chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
+    divisions = {
+        unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Unit
+    }
+    sizes = training_sizes(divisions, windows.y)
+    answers: dict[Rung, Indices] = {}
+    with counting("Audit", "rungs", shown=progress) as report, one_thread():
+        for done, rung in enumerate(chosen):
+            report(done, len(chosen))
+            wrong = mistakes(rung)
+            unit = next((unit for each, unit in UNITS.items() if each in wrong), Unit.INFANT)
+            if rung is Rung.MAJORITY:
+                answers[rung] = _commonest(windows, divisions[unit])
+            else:
+                answers[rung] = _answers(windows, divisions[unit], sizes, wrong, seed)
+    return Audit(answers, windows)
+
+
+def _answers(
+    windows: Windows,
+    divisions: Sequence[Sequence[Division]],
+    sizes: Indices,
+    wrong: frozenset[Rung],
+    seed: int,
+) -> Indices:
+    """Return the class answered for each clip, int64 (repeats, clips)."""
+    by_clip = np.zeros((len(divisions), len(windows.labels), len(windows.classes)))
+    for number, repeat in enumerate(divisions):
+        for fold, division in enumerate(repeat):
+            likely = answer(windows, division, sizes, wrong, seed=[seed, number, fold])
+            np.add.at(by_clip[number], windows.clip[division.test], likely)
+    return by_clip.argmax(axis=2)
+
+
+def _commonest(windows: Windows, divisions: Sequence[Sequence[Division]]) -> Indices:
+    """Return the commonest class of each training side for its tested clips, (repeats, clips)."""
+    of_clips = [
+        [
+            (np.unique(windows.clip[np.concatenate(part[:2])]), np.unique(windows.clip[part.test]))
+            for part in repeat
+        ]
+        for repeat in divisions
+    ]
+    return majority_baseline(windows.labels, of_clips)
+
+
+def null_test(
+    windows: Windows,
+    *,
+    n_folds: int = 4,
+    repeats: int = 1,
+    seed: int = 0,
+    permutations: int = 99,
+    progress: bool = False,
+) -> PermutationTest:
+    """Return the permutation test of the honest recipe's balanced accuracy.
+
+    Label vectors are exchanged between infants with equally many clips (`permute_labels`), and
+    everything is repeated with them: sizes, divisions, every fit.
+
+    Parameters
+    ----------
+    windows : Windows
+    n_folds, repeats, seed : int
+        Of the divisions.
+    permutations : int
+        Number of permutations of the labels.
+    progress : bool
+        Count the permutations on a terminal or in a notebook.
+    """
+    rng = np.random.default_rng([seed, 1])
+    labels, scores = windows.labels, []
+    with counting("Permuting labels", "corpora", shown=progress) as report:
+        for number in range(permutations + 1):
+            if number:
+                labels = permute_labels(windows.labels, windows.infants, rng)
+            permuted = replace(windows, labels=labels)
+            audited = audit(permuted, [], n_folds=n_folds, repeats=repeats, seed=seed)
+            y = class_indices(labels)[0]
+            rows = audited.answers[Rung.HONEST]
+            scores.append(np.mean([balanced_accuracy(y, row) for row in rows]))
+            report(number + 1, permutations + 1)
+    observed, null = np.array(scores[:1]), np.array(scores[1:])[:, None]
+    return PermutationTest((Rung.HONEST,), observed, null, seed)
+
+
+def effect(added: Interval) -> Effect:
+    """Return the effect that a paired interval shows: above 0, within `MARGIN` of 0, or neither."""
+    if added.low is None or added.high is None:
+        return Effect.OPEN
+    if added.low > 0:
+        return Effect.UP
+    return Effect.NONE if added.low >= -MARGIN and added.high <= MARGIN else Effect.OPEN

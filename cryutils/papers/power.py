@@ -1,0 +1,164 @@
+"""The power of the leak-free permutation test on a corpus of a given shape.
+
+Used in notebook 10_leakage_audit. A score that is not shown to be above chance says little if the
+corpus could hardly have shown it. So corpora are simulated with the same infants and the same clips
+of each label. Their features are Gaussian, a share of the variance belongs to the infant, and the
+mean of each class is `signal` standard deviations from 0 along its own axis. The project's own
+permutation test is applied to each. This models size and structure, not cries: it doesn't tell what
+a signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryutils.errors import InputError
+from cryutils.evaluation.permutation import permutation_test
+from cryutils.evaluation.splits import Labelled, Protocol, class_indices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ALPHA", "ENOUGH", "Trial", "at_power", "curve", "features", "resampled", "trial"]
+
+ALPHA = 0.05
+ENOUGH = 0.8  # the power to reach
+ICC = 0.5  # assumed share of a feature's variance that is the infant's
+DIMENSIONS = 8  # of the features; each class has an axis of its own
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The leak-free balanced accuracy of a simulated corpus, and whether the test rejects."""
+
+    balanced_accuracy: float
+    rejected: bool
+
+
+def features(corpus: Labelled, signal: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return Gaussian features of a corpus's clips, float64 (clips, dimensions), of variance 1.
+
+    The mean of each class is `signal` along its own axis.
+    """
+    y, names = class_indices(corpus.labels)
+    infant = np.unique(np.asarray(corpus.infants), return_inverse=True)[1]
+    shape = (len(y), max(DIMENSIONS, len(names)))
+    x = np.sqrt(ICC) * rng.normal(size=(infant.max() + 1, shape[1]))[infant]
+    x += np.sqrt(1 - ICC) * rng.normal(size=shape)
+    x[np.arange(len(y)), y] += signal
+    return x
+
+
+def resampled(corpus: Labelled, infants: int, rng: np.random.Generator) -> Labelled:
+    """Return the labels and infants of a corpus with `infants` infants drawn from this one.
+
+    Each draw is a new infant. Draws are repeated until each class has two infants, which the test
+    needs.
+    """
+    labels, whose = np.asarray(corpus.labels), np.asarray(corpus.infants)
+    names, classes = np.unique(whose), set(labels)
+    for _ in range(1000):
+        drawn = [np.flatnonzero(whose == name) for name in rng.choice(names, infants)]
+        clips = np.concatenate(drawn)
+        number = np.repeat(np.arange(infants), [len(part) for part in drawn])
+        if all(len(set(number[labels[clips] == label])) > 1 for label in classes):
+            return SimpleNamespace(
+                labels=labels[clips], infants=np.array([f"{i:05d}" for i in number])
+            )
+    raise InputError(f"no {infants} infants drawn have each class twice; draw more of them")
+
+
+def trial(
+    corpus: Labelled,
+    signal: float,
+    *,
+    n_folds: int = 5,
+    permutations: int = 99,
+    seed: int | Sequence[int] = 0,
+) -> Trial:
+    """Return the leak-free test of one simulated corpus of this structure.
+
+    The model is the nearest class mean, which is optimal for such features. Labels are permuted in
+    blocks, and the model is refitted for each permutation.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Only its labels and infants are used.
+    signal : float
+        As in `features`.
+    n_folds : int
+        Folds of the cross-validation by infant.
+    permutations : int
+        Number of permutations of the labels.
+    seed : int or sequence of int
+        Seed of features, folds and permutations.
+    """
+    from sklearn.neighbors import NearestCentroid
+
+    rng = np.random.default_rng(seed)
+    x = features(corpus, signal, rng)
+    test = permutation_test(
+        {"nearest": (NearestCentroid(), x)}, corpus, Protocol.LEAK_FREE, permutations=permutations,
+        n_splits=n_folds, seed=int(rng.integers(2**31)), jobs=1,
+    )  # fmt: skip
+    return Trial(float(test.observed[0]), test.p_values["nearest"] <= ALPHA)
+
+
+def curve(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of corpora, the power and the mean balanced accuracy for each signal.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        A row a corpus: `signal`, `balanced_accuracy` (0 to 1), `rejected` (bool).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `signal`, `corpora`, `power` (0 to 1), `balanced_accuracy`.
+    """
+    groups = trials.groupby("signal")
+    return groups.agg(
+        corpora=("rejected", "size"),
+        power=("rejected", "mean"),
+        balanced_accuracy=("balanced_accuracy", "mean"),
+    ).reset_index()
+
+
+def at_power(points: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the signal and the balanced accuracy at which a `curve` reaches `ENOUGH`.
+
+    Isotonic regression makes the simulated power rise with the signal; both results are
+    interpolated linearly.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        From `curve`.
+
+    Returns
+    -------
+    (float, float) or None
+        None where the largest signal has less power.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    rising = IsotonicRegression().fit_transform(
+        points.signal, points.power, sample_weight=points.corpora
+    )
+    if rising[-1] < ENOUGH:
+        return None
+    first = int(np.argmax(rising >= ENOUGH))
+    around = slice(max(first - 1, 0), first + 1)
+    signal, score = (
+        float(np.interp(ENOUGH, rising[around], points[column][around]))
+        for column in ("signal", "balanced_accuracy")
+    )
+    return signal, score
