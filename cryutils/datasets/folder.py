@@ -19,7 +19,7 @@ from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import check_length, inspect
-from cryutils.datasets import donateacry
+from cryutils.datasets import donateacry, registry
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
@@ -40,8 +40,10 @@ _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "val
 _MANY_MORE = 4  # times as many infants as labels, so that nobody confuses the two
 
 
-def load(root: Path) -> Corpus:
+def load(root: Path, name: str = "") -> Corpus:
     """Return the corpus of the recordings under `root`.
+
+    name: of a registered dataset, if these are its files.
 
     A picture belongs to the sound with the same stem, or else is a clip of its own. Infants that
     share a recording become one. Raises InputError if nothing is usable, or if the folders are
@@ -66,18 +68,19 @@ def load(root: Path) -> Corpus:
     problems += [*_doubts(clips, root), *copies, *contradictions(clips)]
     before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
     shared = f"; {before} infants counted as {after}: some share recordings"
-    about = _about(root, clips)
+    about = _about(root, clips, name)
     about["note"] += shared if after < before else ""
     return Corpus(merged, problems=problems, source={"name": str(root)}, **about)
 
 
-def _about(root: Path, clips: Sequence[Clip]) -> dict[str, Any]:
-    """Return name, note, citation and licence: DonateACry's for its original uploads."""
-    if all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips):
-        title = donateacry.DATASET.forms[donateacry.UPLOADS]
+def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
+    """Return name, note, citation and licence, those of a dataset if it is known by `name`."""
+    uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
+    if dataset := registry.find("donateacry" if uploads else name):
+        name = donateacry.UPLOADS if uploads else name
         return {
-            "name": donateacry.UPLOADS, "note": f"{title} (real recordings)",
-            "citation": donateacry.CITATION, "licence": donateacry.LICENCE,
+            "name": name, "note": f"{registry.title(name)} (real recordings)",
+            "citation": dataset.citation, "licence": dataset.licence,
         }  # fmt: skip
     name = printable(root.name)
     return {
