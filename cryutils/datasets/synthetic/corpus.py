@@ -139,9 +139,10 @@ def load(
     suffix = ".mp4" if video else ".wav"
     clips = [
         Clip(
-            id=clip.id, path=root / clip.path(suffix), label=clip.label, infant=clip.infant,
-            session=clip.session, start_s=clip.start_s, duration_s=float(duration_s),
-            has_audio=True, has_video=video, sex=clip.sex, age=clip.age,
+            id=clip.id, path=root / clip.label / clip.infant / f"{clip.id}{suffix}",
+            label=clip.label, infant=clip.infant, session=clip.session, start_s=clip.start_s,
+            duration_s=float(duration_s), has_audio=True, has_video=video, sex=clip.sex,
+            age=clip.age,
         )
         for clip in planned
     ]  # fmt: skip
