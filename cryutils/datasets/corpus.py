@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -171,15 +172,32 @@ class Corpus(Sequence[Clip]):
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)
 
-    def among(self, states: Sequence[str]) -> Corpus:
-        """Return the clips of those `states` that occur. Raises InputError for fewer than two."""
-        present = [state for state in states if state in self.classes]
+    def among(
+        self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None
+    ) -> Corpus:
+        """Return the clips of those `states` that occur, under these names.
+
+        stand_ins: labels that take the place of a state that does not occur. Raises InputError if
+        fewer than two states are left.
+        """
+        stand_ins = stand_ins or {}
+        corpus = self.relabel(
+            {
+                other: state
+                for state, others in stand_ins.items()
+                for other in others
+                if state not in self.classes and other in self.classes
+            }
+        )
+        present = [state for state in states if state in corpus.classes]
         if len(present) < 2:
+            names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
+            known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
             raise InputError(
-                f"{self.name}: of {', '.join(states)} it holds {', '.join(present) or 'none'};"
+                f"{self.name}: of {', '.join(names)} it holds {', '.join(known) or 'none'};"
                 " name the folders after at least two of them."
             )
-        return self.select(present)
+        return corpus.select(present)
 
     def select(self, classes: Sequence[str]) -> Corpus:
         """Return the clips of `classes`. Raises InputError for a class that does not occur."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
+import wave
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryutils._io.paths import project_dir
-from cryutils.audio.files import pcm16
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.files import Files, Registry
 from cryutils.datasets.registry import Dataset
@@ -137,7 +137,7 @@ def load(*, files: Sequence[str] | None = None) -> Corpus:
         if clip := _clip(root, name):
             clips.append(clip)
         else:
-            problems.append(Problem("left out", name, "damaged: no 16-bit PCM WAV"))
+            problems.append(Problem("left out", name, "damaged: no PCM WAV"))
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
     clips = number_sessions(clips)
@@ -159,10 +159,11 @@ def load(*, files: Sequence[str] | None = None) -> Corpus:
 
 def _clip(root: Path, name: str) -> Clip | None:
     """Return the clip of the WAV file `name`, or None if it is damaged."""
-    with pcm16(root / name) as sound:
-        if sound is None:
-            return None
-        duration_s = round(sound.getnframes() / sound.getframerate(), 3)
+    try:
+        with wave.open(str(root / name)) as sound:
+            duration_s = round(sound.getnframes() / sound.getframerate(), 3)
+    except (wave.Error, EOFError):
+        return None
     label, file = name.split("/")
     return Clip(
         id=name, path=root / name, label=label, session="", duration_s=duration_s,

@@ -144,22 +144,22 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
         # The whole sound is decoded: a header may be wrong, and only the last sample damaged.
-        sound = inspect(path) if info.has_audio else None
-        if sound is not None:
-            check_length(sound, path)
+        heard = inspect(path) if info.has_audio else None
+        if heard is not None:
+            check_length(heard, path)
     except InputError as error:
         what = str(error).removeprefix(f"{path}: ").rstrip(".")
         return None, [Problem("left out", item, what)]
-    duration_s = info.duration_s if sound is None else sound.duration_s
+    duration_s = info.duration_s if heard is None else heard.duration_s
     known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
     clip = Clip(
         id=item, path=path, label=_composed(label), session="", duration_s=round(duration_s, 3),
         has_audio=info.has_audio, has_video=info.has_video, **known,
     )  # fmt: skip
     problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
-    if sound is not None:
-        problems += [Problem("changed", item, what) for what in sound.changes]
-        problems += [Problem("doubtful", item, what) for what in sound.doubts]
+    if heard is not None:
+        problems += [Problem("changed", item, what) for what in heard.changes]
+        problems += [Problem("doubtful", item, what) for what in heard.doubts]
     states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA)
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
