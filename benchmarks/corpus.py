@@ -32,12 +32,12 @@ def build(clips: int, **shape: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CRYUTILS_CACHE_DIR"] = folder
         wall, cpu = time.perf_counter(), time.process_time()
-        root, rows = corpus.build(
+        clips = corpus.load(
             infants=infants, clips_per_infant=max(clips // infants, 1), video=True, **shape
         )
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        size = np.mean([(root / row["path"]).stat().st_size for row in rows])
-    made = len(rows)
+        size = np.mean([clip.path.stat().st_size for clip in clips])
+    made = len(clips)
     return (
         f"{made} clips of {shape['duration_s']:g} s, {shape['fps']} fps, {shape['size']} px: "
         f"{wall:.1f} s, {made / wall:.2f} clips a second; "

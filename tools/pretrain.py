@@ -90,7 +90,7 @@ def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
         **{name: positions[name] for name in _MOMENT},
     }  # fmt: skip
     moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
-    plan = face.FacePlan(state="", infant=infant, seed=infant, fps=1.0, face=looks, **moment)
+    plan = face.FacePlan(seed=infant, fps=1.0, face=looks, **moment)
     side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
     (picture,) = face.frames(plan, size=side)
     (box,) = plan.boxes(size=side)

@@ -26,7 +26,7 @@ import click
 
 from cryutils._io import extras
 from cryutils.course.cli_claims import claims
-from cryutils.course.cli_data import counted, data, donateacry_folder, say_problems
+from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
 from cryutils.course.cli_group import SuggestingGroup, say
 from cryutils.course.cli_notebooks import chosen_notebooks, copy_notebooks
@@ -34,6 +34,7 @@ from cryutils.course.cli_predict import predict
 from cryutils.course.cli_serve import serve
 from cryutils.course.cli_store import infants, log, users
 from cryutils.course.watch import watching
+from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -254,8 +255,8 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     unable, remarks = {}, {}
     for job in jobs:
         name = job.parameters.get("data")
-        # Voices that are made on the spot need no look, nor does what the notebook itself names.
-        if name in (None, "synthetic", parameters.read(job.source).get("data")):
+        # Generated recordings need no look, nor does what the notebook itself names.
+        if name in (None, parameters.read(job.source).get("data")) or registry.is_synthetic(name):
             continue
         if name not in corpora:
             corpora[name] = _load(name)
@@ -281,10 +282,11 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
 
 
 def _load(name: str) -> Corpus:
-    from cryutils.datasets.loading import load
+    from cryutils.datasets import load
 
-    if name == "donateacry":
-        donateacry_folder()
+    dataset = registry.find(name)
+    if dataset and dataset.files:
+        fetch_files(dataset.files)
     return load(name)
 
 

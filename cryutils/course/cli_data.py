@@ -11,12 +11,16 @@ import click
 
 from cryutils._io.progress import counting
 from cryutils.course.cli_group import SuggestingGroup, say
+from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted", "data", "donateacry_folder", "say_problems"]
+    from cryutils.datasets.files import Files
+    from cryutils.datasets.registry import Dataset
+
+__all__ = ["counted", "data", "fetch_files", "say_problems"]
 
 
 @click.group(cls=SuggestingGroup)
@@ -37,14 +41,12 @@ def data_list() -> None:
     Example:
       cryutils data list
     """
-    from cryutils.datasets import donateacry
-
-    folder = donateacry.find()
-    count = len(donateacry.registry())
-    say(f"donateacry  {count} real recordings, {donateacry.LICENCE}")
-    say(f"            {folder or 'not on this machine: cryutils data fetch donateacry'}")
-    say("synthetic   generated voices, no evidence about real infants")
-    say("FOLDER      your own recordings as <label>/<infant>/<file>")
+    for name, dataset in registry.datasets().items():
+        say(f"{name:<12}{dataset.contents}; {dataset.licence}")
+        if dataset.files:
+            folder = dataset.files.find()
+            say(f"{'':<12}{folder or f'not on this machine: cryutils data fetch {name}'}")
+    say(f"{'FOLDER':<12}your own recordings as <label>/<infant>/<file>")
 
 
 @data.command("fetch")
@@ -59,14 +61,13 @@ def data_fetch(name: str) -> None:
       cryutils data fetch donateacry
     """
     from cryutils._io.paths import data_dir
-    from cryutils.datasets import donateacry
 
-    _must_be_downloaded(name, "fetch")
-    if (home := data_dir()) and not (home / "donateacry").is_dir():
-        say(f"CRYUTILS_DATA_DIR ({home}) holds no donateacry/; it goes into the cache.", err=True)
-    say(f"DonateACry: {donateacry_folder()}")
-    say(f"Licence: {donateacry.LICENCE}")
-    say(f"Cite: {donateacry.CITATION}")
+    dataset, files = _downloaded(name, "fetch")
+    if (home := data_dir()) and not (home / name).is_dir():
+        say(f"CRYUTILS_DATA_DIR ({home}) holds no {name}/; it goes into the cache.", err=True)
+    say(f"{dataset.title}: {fetch_files(files)}")
+    say(f"Licence: {dataset.licence}")
+    say(f"Cite: {dataset.citation}")
 
 
 @data.command("check")
@@ -78,18 +79,16 @@ def data_check(name: str) -> None:
     Example:
       cryutils data check donateacry
     """
-    from cryutils.datasets import donateacry
-
-    _must_be_downloaded(name, "check")
-    folder = donateacry_folder()
+    _, files = _downloaded(name, "check")
+    folder = fetch_files(files)
     with counting("Verifying", "files") as report:
-        wrong = donateacry.check(folder, report=report)
+        wrong = files.check(folder, report=report)
     for file, what in wrong:
         say(f"{folder / file}: {what}", err=True)
-    total = len(donateacry.registry())
-    say(f"{total - len(wrong)} files verified in {folder}, {len(wrong)} wrong or missing.")
+    verified = len(files.registry()) - len(wrong)
+    say(f"{verified} files verified in {folder}, {len(wrong)} wrong or missing.")
     if wrong:
-        say("Remove these and run `cryutils data fetch donateacry`.", err=True)
+        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
         raise SystemExit(1)
 
 
@@ -124,12 +123,10 @@ def data_describe(name: str, problems: bool) -> None:
         say_problems(table.itertuples())
 
 
-def donateacry_folder() -> Path:
-    """Return DonateACry's folder, downloading what isn't there with a bar."""
-    from cryutils.datasets import donateacry
-
+def fetch_files(files: Files) -> Path:
+    """Return the folder of the files of a corpus, downloading missing ones with a bar."""
     with counting("Downloading", "MB") as report:
-        return donateacry.fetch(
+        return files.fetch(
             report=lambda done, total: report(done // 10**6, -(-total // 10**6)),
             announce=partial(say, err=True),
         )
@@ -149,11 +146,11 @@ def say_problems(problems: Iterable[Any]) -> None:
         say(f"{row.kind}  {row.item}: {row.what}")
 
 
-def _must_be_downloaded(name: str, what: str) -> None:
-    """Raise InputError where there is nothing to `what`: no such corpus, or a generated one."""
-    from cryutils.datasets.loading import CORPORA
-
-    if name not in CORPORA:
-        raise InputError(f"no corpus {name!r}.{near_miss(name, CORPORA)}")
-    if name == "synthetic":
-        raise InputError(f"synthetic: it is generated when it is used; nothing to {what}.")
+def _downloaded(name: str, what: str) -> tuple[Dataset, Files]:
+    """Return the dataset `name` and its files. Raises InputError if it has none to `what`."""
+    dataset = registry.find(name)
+    if dataset is None:
+        raise InputError(f"no corpus {name!r}.{near_miss(name, registry.MODULES)}")
+    if dataset.files is None:
+        raise InputError(f"{name}: it is generated when it is used; nothing to {what}.")
+    return dataset, dataset.files

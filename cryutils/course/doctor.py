@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryutils._io import extras
 from cryutils._io.paths import cache_dir, data_dir, outputs_dir, writable
+from cryutils.datasets import registry
 
 __all__ = ["Finding", "examine"]
 
@@ -41,7 +42,7 @@ def examine() -> Iterator[Finding]:
     yield _memory()
     for what, folder in (("cache", cache_dir()), ("outputs", outputs_dir())):
         yield _disk(what, folder)
-    yield _corpus()
+    yield from _corpora()
     yield _face_detector()
 
 
@@ -103,16 +104,20 @@ def _disk(what: str, folder: Path) -> Finding:
     return Finding(state, what, f"{folder}, {free:.0f} GiB free ({_NEEDED_GIB:.0f} needed)")
 
 
-def _corpus() -> Finding:
-    from cryutils.datasets import donateacry
-
-    if folder := donateacry.find():
-        return Finding("ok", "DonateACry", str(folder))
-    named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no donateacry/; " if data_dir() else ""
-    return Finding(
-        "missing", "DonateACry", f"{named}`cryutils data fetch donateacry` gets it (70 MB); "
-        "without it, only the synthetic voices run",
-    )  # fmt: skip
+def _corpora() -> Iterator[Finding]:
+    """Yield where each downloaded corpus is."""
+    for name, dataset in registry.datasets().items():
+        if not (files := dataset.files):
+            continue
+        if folder := files.find():
+            yield Finding("ok", dataset.title, str(folder))
+            continue
+        named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no {name}/; " if data_dir() else ""
+        size = f"{files.download_bytes / 1e6:.0f} MB"
+        yield Finding(
+            "missing", dataset.title, f"{named}`cryutils data fetch {name}` gets it ({size}); "
+            "without it, only the synthetic voices run",
+        )  # fmt: skip
 
 
 def _face_detector() -> Finding:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import data_dir, file_digest, project_dir, resolve
+from cryutils.datasets import registry
 from cryutils.datasets.folder import walk
 from cryutils.models import weights
 
@@ -103,8 +104,8 @@ def versions() -> dict[str, str]:
 def recordings(data: str) -> str:
     """Return a text that changes when the recordings of the folder, or corpus, `data` do."""
     root = resolve(data)
-    if data == "donateacry" and (home := data_dir()):
-        root = home / "donateacry"
+    if data in registry.MODULES and (home := data_dir()):
+        root = home / data
     if not root.is_dir():
         return data
     files = [(p, p.stat()) for p, why_not in walk(root) if not why_not]

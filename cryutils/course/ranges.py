@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cryutils._io.paths import resolve
+from cryutils.datasets import registry
 from cryutils.errors import near_miss
 
 __all__ = ["STRICT", "Parameters", "short", "unknown_classes"]
@@ -62,7 +63,7 @@ class Parameters(BaseModel):
     model_config = STRICT
 
     # Recordings
-    data: Literal["synthetic", "donateacry"] | Text = _field(description="a folder")
+    data: Literal[*registry.MODULES] | Text = _field(description="a folder")  # type: ignore[valid-type]
     runs: Names = _items(0)
     classes: Annotated[Names, Field(min_length=2, max_length=100)] | Nothing = _field()
     states: Names = _items(2, 2)

@@ -1,8 +1,8 @@
-"""What recordings each notebook needs, checked before a run starts: `check`.
+"""The recordings that each notebook needs, checked before a run starts: `check`.
 
 A folder of recordings may lack sound, pictures or the classes that a notebook compares, or have
 too few infants for its folds. `check` selects the clips as the notebook does, and draws the same
-folds. No notebook walks this module.
+folds. No notebook uses this module.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ import numpy as np
 
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
+from cryutils.evaluation.splits import Protocol, Split
+from cryutils.models.crossfit import training_seeds, validation_split
+from cryutils.papers import nested
+from cryutils.papers.embeddings import three_states
+from cryutils.papers.recognition import state_corpus
 
 __all__ = ["NEEDS", "check"]
 
@@ -41,33 +46,15 @@ def _of_table1(corpus: Corpus, values: Values) -> Corpus:
     return corpus.select(of_paper)
 
 
-def _of_paper_a(corpus: Corpus, values: Values) -> Corpus:
-    from cryutils.papers.embeddings import three_states
-
+def _of_paper_a(corpus: Corpus, _values: Values) -> Corpus:
     return three_states(corpus)
 
 
 def _of_paper_b(corpus: Corpus, values: Values) -> Corpus:
-    from cryutils.papers.recognition import state_corpus
-
     return state_corpus(corpus, stand_in=values["stand_in"])
 
 
-def _states_of_paper_a(values: Values) -> dict[str, Sequence[str]]:
-    from cryutils.papers.embeddings import STAND_INS, STATES
-
-    return {state: STAND_INS.get(state, ()) for state in STATES}
-
-
-def _states_of_paper_b(values: Values) -> dict[str, Sequence[str]]:
-    from cryutils.papers.recognition import STATES
-
-    return {state: [values["stand_in"]] if state == "pain" else () for state in STATES}
-
-
 def _single_splits(clips: Corpus, values: Values) -> bool:
-    from cryutils.evaluation.splits import Protocol
-
     for protocol in Protocol:
         protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
         protocol.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
@@ -77,9 +64,6 @@ def _single_splits(clips: Corpus, values: Values) -> bool:
 def _with_validation(
     clips: Corpus, values: Values, *, protocols: Sequence[str] = ("paper", "leak_free")
 ) -> bool:
-    from cryutils.evaluation.splits import Protocol
-    from cryutils.models.crossfit import validation_split
-
     labels, infants, shared = clips.labels.tolist(), clips.infants.tolist(), False
     for protocol in map(Protocol, protocols):
         repeats = protocol.k_folds(
@@ -92,10 +76,6 @@ def _with_validation(
 
 
 def _nested(clips: Corpus, values: Values) -> bool:
-    from cryutils.evaluation.splits import Split
-    from cryutils.models.crossfit import training_seeds
-    from cryutils.papers import nested
-
     shared, n_inner = False, values.get("n_inner", 0)  # 07 has none
     for seed in training_seeds(values["seed"], values["repeats"]):
         for split in (Split.CLIP, Split.INFANT):
@@ -123,7 +103,7 @@ def _audited(clips: Corpus, values: Values) -> bool:
 
 
 def _meet(clips: Corpus, fit: Any, stop: Any) -> bool:
-    """Return whether both parts, in numbers of clips, have clips of the same infant."""
+    """Return whether two parts, as numbers of clips, have clips of the same infant."""
     return bool(np.isin(clips.infants[fit], clips.infants[stop]).any())
 
 
@@ -131,17 +111,17 @@ def _meet(clips: Corpus, fit: Any, stop: Any) -> bool:
 class Need:
     """What a notebook needs of a corpus.
 
-    classes: selects the clips of the classes that it compares, under its own names for them.
-    states: these classes, each with the labels that may stand in for it; None for any classes.
-    sound, pictures: whether every clip must have them. pictures_if_any: whether clips without
-    pictures are left out where others have both. divide: draws its folds and returns whether a
-    validation part shares infants with a training part; raises InputError where it has no folds.
-    infants, clips: the least infants of each class, and clips of that class from each of them,
-    where the folds need more than one infant to train on and one to test.
+    classes: selects the clips of the classes that it compares, under its own names. by_paper:
+    whether these are a paper's. sound, pictures: whether every clip must have them.
+    pictures_if_any: whether clips without pictures are left out if others have both. divide: draws
+    the folds and returns whether a validation part shares infants with a training part; raises
+    InputError if there are no folds. infants, clips: the least infants of each class, and clips of
+    that class from each of them, if the folds need more than one infant to train on and one to
+    test.
     """
 
     classes: Callable[[Corpus, Values], Corpus] = _of_any_class
-    states: Callable[[Values], Mapping[str, Sequence[str]]] | None = None
+    by_paper: bool = False
     sound: bool = True
     pictures: bool = False
     pictures_if_any: bool = False
@@ -151,18 +131,19 @@ class Need:
 
     def clips_of(self, corpus: Corpus, values: Values) -> Corpus:
         """Return the clips that the notebook takes, with its names for their classes."""
-        if self.states is None:
-            return self.classes(corpus.where(self._suits), values)
+        if not self.by_paper:
+            return self.classes(corpus.where(self.suits), values)
         corpus = self.classes(corpus, values)
         both = self.pictures_if_any and any(c.has_audio and c.has_video for c in corpus)
-        return corpus.where(lambda clip: self._suits(clip) and (clip.has_video or not both))
+        return corpus.where(lambda clip: self.suits(clip) and (clip.has_video or not both))
 
-    def _suits(self, clip: Clip) -> bool:
-        return (clip.has_audio or not self.sound) and (clip.has_video or not self.pictures)
+    def suits(self, clip: Clip) -> bool:
+        """Return whether the clip has the sound and the pictures that are needed."""
+        return clip.has_audio >= self.sound and clip.has_video >= self.pictures
 
 
-_PAPER_A: dict[str, Any] = {"classes": _of_paper_a, "states": _states_of_paper_a}
-_PAPER_B: dict[str, Any] = {"classes": _of_paper_b, "states": _states_of_paper_b}
+_PAPER_A: dict[str, Any] = {"classes": _of_paper_a, "by_paper": True}
+_PAPER_B: dict[str, Any] = {"classes": _of_paper_b, "by_paper": True}
 _LEAK_FREE = partial(_with_validation, protocols=["leak_free"])
 NEEDS: Mapping[str, Need] = {
     "00_start_here": Need(),
@@ -174,7 +155,7 @@ NEEDS: Mapping[str, Need] = {
     "06_full": Need(**_PAPER_B, divide=_with_validation, pictures=True),
     "07_frames_resnet50": Need(**_PAPER_A, sound=False, pictures=True, divide=_nested),
     "08_autoencoder_dnn": Need(**_PAPER_A, divide=_with_validation),
-    # Its ensemble learns from training clips that the submodels did not train on.
+    # Its ensemble trains on training clips that the submodels did not train on.
     "09_ensemble": Need(**_PAPER_A, pictures_if_any=True, divide=_nested, infants=2, clips=3),
     # Its honest recipe trains on some infants, chooses an epoch on others and tests a third group.
     "10_leakage_audit": Need(divide=_audited, infants=3),
@@ -184,17 +165,15 @@ NEEDS: Mapping[str, Need] = {
 
 
 def check(notebook: str, values: Values, corpus: Corpus) -> str:
-    """Return what should be known of a run of `notebook` on `corpus`, in a clause, "" for nothing.
+    """Return a remark on a run of `notebook` on `corpus`, "" if there is none.
 
-    values: all of the notebook's parameters, with defaults. Raises InputError where it cannot run:
-    what is missing, under the corpus' own labels, and the remedy.
+    values: all of the notebook's parameters, with defaults. Raises InputError if it cannot run,
+    with what is missing, under the corpus' own labels, and the remedy.
     """
     need = NEEDS.get(notebook)
     if need is None:
         return ""
     _check_media(notebook, need, corpus)
-    if need.states:
-        _check_states(notebook, need.states(values), corpus)
     clips = need.clips_of(corpus, values)
     _check_media(notebook, need, clips)
     if need.divide is None:
@@ -212,8 +191,8 @@ def check(notebook: str, values: Values, corpus: Corpus) -> str:
 
 
 def _check_media(notebook: str, need: Need, clips: Corpus) -> None:
-    """Raise InputError where none of `clips` has the sound and the pictures that are needed."""
-    if any(clip.has_audio >= need.sound and clip.has_video >= need.pictures for clip in clips):
+    """Raise InputError if none of `clips` has the sound and the pictures that are needed."""
+    if any(map(need.suits, clips)):
         return
     lacking, remedy = {
         (True, True): ("both sound and pictures", "videos with sound"),
@@ -225,21 +204,8 @@ def _check_media(notebook: str, need: Need, clips: Corpus) -> None:
     )
 
 
-def _check_states(notebook: str, states: Mapping[str, Sequence[str]], corpus: Corpus) -> None:
-    """Raise InputError where the corpus has fewer than two of `states`, or of their stand-ins."""
-    labels = {state: {state, *others} & {*corpus.classes} for state, others in states.items()}
-    if sum(map(bool, labels.values())) >= 2:
-        return
-    present = ", ".join(sorted(set().union(*labels.values()))) or "none"
-    words = ", ".join(" or ".join([state, *others]) for state, others in states.items())
-    raise InputError(
-        f"{corpus.name}: {notebook} compares {words}, and of these it has {present}; name the"
-        " folders after at least two of them."
-    )
-
-
 def _shortage(need: Need, clips: Corpus) -> str:
-    """Return which class has too few infants, or too few clips of them; "" if none has."""
+    """Return in words which class has too few infants with enough clips, "" if none has."""
     each = "" if need.clips == 1 else f" with {need.clips} clips or more"
     for label in clips.classes:
         counts = Counter(clip.infant for clip in clips if clip.label == label)

@@ -1,8 +1,10 @@
 from . import copies as copies
 from . import corpus as corpus
 from . import donateacry as donateacry
+from . import files as files
 from . import folder as folder
 from . import loading as loading
+from . import registry as registry
 from . import synthetic as synthetic
 from .corpus import Clip as Clip
 from .corpus import Corpus as Corpus

@@ -1,14 +1,17 @@
-"""The contract of a corpus: `Clip`, `Problem` and `Corpus`.
+"""A corpus of recordings: `Clip`, `Problem` and `Corpus`.
 
-A corpus is a sequence of clips, each with a label and an *infant*: the group that no
-honest split crosses. What was left out or contradicts itself is listed, never dropped
-in silence. `datasets.load` makes one; notebook 01_data_and_playback walks it.
+A corpus is a sequence of clips, each with a label and an *infant*: a leak-free split keeps all
+clips of an infant together. Whatever was left out or contradicts itself is listed as a problem.
+`datasets.load` returns a corpus; notebook 01_data_and_playback shows one.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,16 +22,21 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Clip", "Corpus", "Problem", "effective_infants"]
+__all__ = [
+    "SESSION_GAP_S", "Clip", "Corpus", "Problem", "contradictions", "effective_infants",
+    "number_sessions",
+]  # fmt: skip
+
+SESSION_GAP_S = 600.0  # a longer pause starts a new session
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording: what it is, whose it is, and what is known about it.
+    """One recording, with its label and its infant.
 
-    `start_s` is unix time in s (None if unknown), `duration_s` in s (0.0 for a still),
-    `reason` what the file name says where that may differ from `label`, and `still` a
-    picture that belongs to the sound at `path`.
+    start_s: unix time in s, None if unknown. duration_s: in s, 0.0 for a picture. reason: label in
+    the file's name, which may differ from `label`. still: picture that belongs to the sound at
+    `path`.
     """
 
     id: str
@@ -48,7 +56,10 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What was `left out` or `changed`, a `contradiction`, or what looks `doubtful`: its `kind`."""
+    """Something to know about a corpus.
+
+    kind: "left out", "changed", "contradiction" or "doubtful".
+    """
 
     kind: str
     item: str
@@ -69,7 +80,7 @@ class Corpus(Sequence[Clip]):
         licence: str = "",
         source: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keep the clips; `source` are the arguments of `load` that give them again."""
+        """Keep the clips; `source` has the arguments of `load` that return the same corpus."""
         self._clips = tuple(clips)
         self._problems = tuple(problems)
         self._citation = citation
@@ -104,25 +115,26 @@ class Corpus(Sequence[Clip]):
 
     @property
     def infants(self) -> np.ndarray:
-        """Group of each clip, str (clips,): no honest split has one on both sides."""
+        """Infant of each clip, str (clips,): the groups of a leak-free split."""
         return np.array([clip.infant for clip in self], dtype=str)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels that occur, sorted: the order of every model's outputs."""
+        """The labels that occur, sorted, as are the outputs of each model."""
         return tuple(sorted({clip.label for clip in self}))
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a clip with every field of `Clip`."""
+        """Return one row for each clip, with all fields of `Clip` except the paths."""
         import pandas as pd
 
         fields = [field for field in Clip.__slots__ if field not in ("path", "still")]
         return pd.DataFrame([[getattr(c, f) for f in fields] for c in self], columns=fields)
 
     def describe(self) -> pd.DataFrame:
-        """Return one row a class and a total: clips, infants, sessions, minutes, largest infant.
+        """Return clips, infants, sessions and minutes of each class and in total.
 
-        `effective_infants` is Kish's number, see `effective_infants`.
+        `effective_infants` is that of the function of this name, `largest_infant` the clips of the
+        infant with most.
         """
         import pandas as pd
 
@@ -142,14 +154,14 @@ class Corpus(Sequence[Clip]):
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
 
     def problems(self) -> pd.DataFrame:
-        """Return one row for each thing left out or contradictory: kind, item, what."""
+        """Return one row for each problem: kind, item, what."""
         import pandas as pd
 
         rows = [(problem.kind, problem.item, problem.what) for problem in self._problems]
         return pd.DataFrame(rows, columns=["kind", "item", "what"])
 
     def cite(self) -> str:
-        """Return the reference to give when results from this corpus are published."""
+        """Return the reference to cite when results from this corpus are published."""
         return self._citation
 
     def where(self, keep: Callable[[Clip], bool]) -> Corpus:
@@ -160,18 +172,35 @@ class Corpus(Sequence[Clip]):
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self._clips[int(index)] for index in indices)
 
-    def among(self, states: Sequence[str]) -> Corpus:
-        """Return the clips of those of `states` that occur. Raises InputError below two."""
-        present = [state for state in states if state in self.classes]
+    def among(
+        self, states: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None
+    ) -> Corpus:
+        """Return the clips of those `states` that occur, under these names.
+
+        stand_ins: labels that take the place of a state that does not occur. Raises InputError if
+        fewer than two states are left.
+        """
+        stand_ins = stand_ins or {}
+        corpus = self.relabel(
+            {
+                other: state
+                for state, others in stand_ins.items()
+                for other in others
+                if state not in self.classes and other in self.classes
+            }
+        )
+        present = [state for state in states if state in corpus.classes]
         if len(present) < 2:
+            names = [" or ".join([state, *stand_ins.get(state, ())]) for state in states]
+            known = sorted({*states, *chain(*stand_ins.values())} & {*self.classes})
             raise InputError(
-                f"{self.name}: of {', '.join(states)} it holds {', '.join(present) or 'none'};"
+                f"{self.name}: of {', '.join(names)} it holds {', '.join(known) or 'none'};"
                 " name the folders after at least two of them."
             )
-        return self.select(present)
+        return corpus.select(present)
 
     def select(self, classes: Sequence[str]) -> Corpus:
-        """Return the corpus of `classes` alone. Raises InputError for a class it doesn't hold."""
+        """Return the clips of `classes`. Raises InputError for a class that does not occur."""
         for label in classes:
             if label not in self.classes:
                 raise InputError(
@@ -180,10 +209,10 @@ class Corpus(Sequence[Clip]):
         return self.where(lambda clip: clip.label in classes)
 
     def relabel(self, names: Mapping[str, str]) -> Corpus:
-        """Return the corpus with labels renamed, `{"belly_pain": "pain"}`, which `note` then says.
+        """Return the corpus with labels renamed, such as `{"belly_pain": "pain"}`; `note` says so.
 
-        Paper B's *pain* has no clip in DonateACry, where belly pain stands for it. Raises
-        InputError for a label that the corpus doesn't hold, or a name it already has.
+        DonateACry has no clip of Paper B's *pain*; belly pain takes its place. Raises InputError
+        for a label that does not occur, and for a name that does.
         """
         for label, name in names.items():
             self.select([label])
@@ -196,7 +225,7 @@ class Corpus(Sequence[Clip]):
     def subsample(self, counts: Mapping[str, int], *, seed: int) -> Corpus:
         """Return at most `counts[label]` clips of each label in `counts`, drawn at random.
 
-        Raises InputError for a class that the corpus doesn't hold, or a count below 0.
+        Raises InputError for a class that does not occur, and for a count below 0.
         """
         rng = np.random.default_rng(seed)
         labels = self.labels
@@ -208,20 +237,63 @@ class Corpus(Sequence[Clip]):
         return self.take(np.sort(np.concatenate(chosen)))
 
     def _with(self, clips: Iterable[Clip], *, note: str | None = None) -> Corpus:
-        return Corpus(
-            clips, name=self.name, note=note or self.note, problems=self._problems,
-            citation=self._citation, licence=self.licence, source=self.source,
-        )  # fmt: skip
+        part = copy(self)
+        part._clips, part.note = tuple(clips), note or self.note
+        return part
 
 
 def effective_infants(infants: Sequence[str]) -> float:
-    """Return how many equally recorded infants would tell as much: (sum n)^2 / sum n^2.
+    """Return Kish's effective number of infants, (sum n)^2 / sum n^2 over their clips n.
 
-    Kish's effective sample size over the clips per infant `n`: 221 donors where a few gave
-    ten clips each count as fewer. It is an upper guide; a class has its own, smaller one.
+    So many infants with equally many clips would give as much information, at most. If a few of
+    221 infants gave ten clips each, they count as fewer.
 
     >>> effective_infants(["a", "a", "b", "c"])
     2.6666666666666665
     """
     counts = np.unique(np.asarray(infants), return_counts=True)[1]
     return float(counts.sum() ** 2 / (counts**2).sum())
+
+
+def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
+    """Return the clips with their sessions: clips of an infant at most SESSION_GAP_S apart.
+
+    Clips of unknown time are one more session of their infant.
+    """
+    by_infant: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        by_infant[clip.infant].append(clip)
+    numbered: dict[str, Clip] = {}
+    for infant, recordings in by_infant.items():
+        session, last = 1, None
+        for clip in sorted(recordings, key=lambda c: (c.start_s is None, c.start_s or 0.0)):
+            if last is not None:
+                session += clip.start_s is None or clip.start_s - last > SESSION_GAP_S
+            last = clip.start_s
+            numbered[clip.id] = replace(clip, session=f"{infant}/{session}")
+    return [numbered[clip.id] for clip in clips]
+
+
+def contradictions(clips: Sequence[Clip]) -> list[Problem]:
+    """Return contradictions between label and file name, and within an infant or a session."""
+    problems = [
+        Problem("contradiction", clip.id, f"folder says {clip.label}, its name says {clip.reason}")
+        for clip in clips
+        if clip.reason is not None and clip.reason != clip.label
+    ]
+    for group, field, what in (
+        ("infant", "sex", "one app instance, both sexes: {}"),
+        ("infant", "age", "one app instance, several ages: {}"),
+        ("session", "label", "clips minutes apart, different labels: {}"),
+    ):
+        by_group: dict[str, set[str]] = defaultdict(set)
+        for clip in clips:
+            value = getattr(clip, field)
+            if value is not None and (group == "infant" or clip.start_s is not None):
+                by_group[getattr(clip, group)].add(value)
+        problems += [
+            Problem("contradiction", key, what.format(", ".join(sorted(values))))
+            for key, values in by_group.items()
+            if len(values) > 1
+        ]
+    return problems

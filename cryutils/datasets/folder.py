@@ -1,7 +1,6 @@
-"""Index a folder of recordings: `<label>/<infant>/<file>`, or files with DonateACry names.
+"""A folder of recordings as a corpus: `<label>/<infant>/<file>`, or files with DonateACry names.
 
-`datasets.load` calls it for any folder. Every file that can't be used becomes one
-`Problem`, so that nothing is dropped in silence.
+`datasets.load` calls `load` for any folder. Every file that can't be used becomes one `Problem`.
 """
 
 from __future__ import annotations
@@ -13,67 +12,91 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cryutils._io.media import SOUND, STILL, VIDEO, probe
 from cryutils.audio.files import check_length, inspect
-from cryutils.datasets.corpus import Clip, Problem
+from cryutils.datasets import donateacry, registry
+from cryutils.datasets.copies import merge_copies
+from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.datasets.donateacry import REASONS, FileName, app_instance, parse_name
 from cryutils.errors import InputError, printable
 
-__all__ = ["index", "walk"]
+__all__ = ["load", "walk"]
 
 _EXPECTED = "expected <label>/<infant>/<file>"
-_UPLOADS = frozenset({".3gp", ".caf"})  # what the two apps recorded
-# Of these kinds, the header states how long the sound lasts; of the others only without a video.
+_UPLOADS = frozenset({".3gp", ".caf"})  # formats of DonateACry's two apps
+# Of these formats, the header states how long the sound is; of the others only without a video.
 _MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt"})
 _MATROSKA = frozenset({".mka", ".mkv", ".weba", ".webm"})
 _PADDING_S = 0.1  # of a codec, by which a stated length may be longer
-# Of both papers and DonateACry: a folder of such a name is a label's.
+# Labels of both papers and of DonateACry: a folder of such a name is a label's.
 _STATES = frozenset({*REASONS.values(), "hug", "hugging", "pain", "sleepy", "colic"})
 # Parts of a split. The course draws its own splits, and an infant in two parts must stay one.
 _PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
-_MANY_MORE = 4  # times as many infants as labels, so that nobody takes one for the other
+_MANY_MORE = 4  # times as many infants as labels, so that nobody confuses the two
 
 
-def index(root: Path) -> tuple[list[Clip], list[Problem], bool]:
-    """Return the clips under `root`, what was left out, and whether it is DonateACry's uploads.
+def load(root: Path, name: str = "") -> Corpus:
+    """Return the corpus of the recordings under `root`.
 
-    A picture belongs to the sound of the same stem, and is a clip of its own where there is
-    none. Raises InputError where `root` holds nothing usable, or its folders are likely to be
-    those of another order or depth.
+    name: of a registered dataset, if these are its files.
+
+    A picture belongs to the sound with the same stem, or else is a clip of its own. Infants that
+    share a recording become one. Raises InputError if nothing is usable, or if the folders are
+    probably in another order or at another depth.
     """
     files, problems = _media_files(root)
     folders = [_folders(path, root) for path in files]
     _check_parts(files, root)
     problems += _check_order(root, [names for names in folders if len(names) >= 2])
     with ThreadPoolExecutor() as pool:
-        outcomes = [row for rows in pool.map(lambda path: _clip(path, root), files) for row in rows]
-    problems += [row for row in outcomes if isinstance(row, Problem)]
-    clips, copies = _with_stills([row for row in outcomes if isinstance(row, Clip)])
-    problems += copies
+        results = list(pool.map(partial(_clip, root=root), files))
+    problems += [problem for _, found in results for problem in found]
+    clips, photos = _with_stills([clip for clip, _ in results if clip])
+    problems += photos
     if not clips:
-        error = InputError(
-            f"{root}: no usable recording; {_EXPECTED}.{_first_reason(root, folders, problems)}"
-        )
+        hint = _first_reason(root, folders, problems)
+        error = InputError(f"{root}: no usable recording; {_EXPECTED}.{hint}")
         error.problems = problems
         raise error
-    problems += _doubts(clips, root)
+    clips = number_sessions(clips)
+    merged, copies = merge_copies(clips)
+    problems += [*_doubts(clips, root), *copies, *contradictions(clips)]
+    before, after = (len({clip.infant for clip in part}) for part in (clips, merged))
+    shared = f"; {before} infants counted as {after}: some share recordings"
+    about = _about(root, clips, name)
+    about["note"] += shared if after < before else ""
+    return Corpus(merged, problems=problems, source={"name": str(root)}, **about)
+
+
+def _about(root: Path, clips: Sequence[Clip], name: str) -> dict[str, Any]:
+    """Return name, note, citation and licence, those of a dataset if it is known by `name`."""
     uploads = all(clip.path.suffix.lower() in _UPLOADS and clip.reason for clip in clips)
-    return clips, problems, uploads
+    if dataset := registry.find("donateacry" if uploads else name):
+        name = donateacry.UPLOADS if uploads else name
+        return {
+            "name": name, "note": f"{registry.title(name)} (real recordings)",
+            "citation": dataset.citation, "licence": dataset.licence,
+        }  # fmt: skip
+    name = printable(root.name)
+    return {
+        "name": name, "note": f"folder {name}", "citation": f"Recordings in the folder {name}.",
+        "licence": "as the owner of the recordings says",
+    }  # fmt: skip
 
 
 def _media_files(root: Path) -> tuple[list[Path], list[Problem]]:
     files, problems = [], []
     for path, why in walk(root):
-        item = printable(path.relative_to(root).as_posix())
-        if why:
-            problems.append(Problem("left out", item, why))
-        elif path.suffix.lower() in SOUND | VIDEO | STILL:
+        if not why and path.suffix.lower() in SOUND | VIDEO | STILL:
             files.append(path)
         else:
-            problems.append(Problem("left out", item, _unknown(path)))
+            item = printable(path.relative_to(root).as_posix())
+            problems.append(Problem("left out", item, why or _unknown(path)))
     return files, problems
 
 
@@ -84,9 +107,9 @@ def _unknown(path: Path) -> str:
 
 
 def walk(folder: Path, within: tuple[Path, ...] = ()) -> Iterator[tuple[Path, str]]:
-    """Yield each file below `folder` in order, and each folder or link that gives none and why.
+    """Yield each file below `folder` with "", and each folder or link without one with the reason.
 
-    Links are followed, but not back into a folder that they are in.
+    They are sorted. Links are followed, but not back into a folder that they are in.
     """
     within = (*within, folder.resolve())
     # Hidden ones are the system's own, such as .DS_Store.
@@ -110,37 +133,29 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
 
 
 def _composed(name: str) -> str:
-    """Return a folder's name as text, in the one Unicode form of its letters."""
+    """Return a folder's name as printable text in Unicode form NFC."""
     return unicodedata.normalize("NFC", printable(name))
 
 
-def _clip(path: Path, root: Path) -> list[Clip | Problem]:
-    """Return a file's clip, if it can be used, and what is wrong with it, if anything is."""
+def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
+    """Return a file's clip, or None if it can't be used, and its problems."""
     item = printable(path.relative_to(root).as_posix())
     try:
         label, infant, name = _label_and_infant(path, root)
         info = probe(path)
-        # Decoded whole: a header may lie, and damage may show in the last sample alone.
+        # The whole sound is decoded: a header may be wrong, and only the last sample damaged.
         heard = inspect(path) if info.has_audio else None
         if heard is not None:
             check_length(heard, path)
     except InputError as error:
-        return [Problem("left out", item, str(error).removeprefix(f"{path}: ").rstrip("."))]
+        what = str(error).removeprefix(f"{path}: ").rstrip(".")
+        return None, [Problem("left out", item, what)]
     duration_s = info.duration_s if heard is None else heard.duration_s
+    known = {"start_s": None, **(asdict(name) if name else {}), "infant": _composed(infant)}
     clip = Clip(
-        id=item,
-        path=path,
-        label=_composed(label),
-        infant=_composed(infant),
-        session="",
-        start_s=name.start_s if name else None,
-        duration_s=round(duration_s, 3),
-        has_audio=info.has_audio,
-        has_video=info.has_video,
-        reason=name.reason if name else None,
-        sex=name.sex if name else None,
-        age=name.age if name else None,
-    )
+        id=item, path=path, label=_composed(label), session="", duration_s=round(duration_s, 3),
+        has_audio=info.has_audio, has_video=info.has_video, **known,
+    )  # fmt: skip
     problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
     if heard is not None:
         problems += [Problem("changed", item, what) for what in heard.changes]
@@ -149,13 +164,13 @@ def _clip(path: Path, root: Path) -> list[Clip | Problem]:
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
         problems.append(Problem("doubtful", item, what))
-    return [clip, *problems]
+    return clip, problems
 
 
 def _with_stills(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Give each sound without pictures the still of its stem, and drop that still's own clip.
+    """Return the clips with each still joined to the sound of its stem, and a problem if dropped.
 
-    A still beside a video of its stem is dropped as well: the two are one Live Photo.
+    A still next to a video of its stem is dropped: the two are one Live Photo.
     """
     stills = {c.path.with_suffix(""): c for c in clips if c.path.suffix.lower() in STILL}
     paired, problems, taken = [], [], set()
@@ -188,7 +203,7 @@ def _label_and_infant(path: Path, root: Path) -> tuple[str, str, FileName | None
         ) from error
     if len(folders) >= 2:
         return folders[0], folders[1], name
-    # The apps' uploads stand in one folder a platform, which is no label.
+    # The apps' uploads are in one folder for each platform, which is not a label.
     is_upload = not folders or path.suffix.lower() in _UPLOADS
     return (name.reason if is_upload else folders[0]), name.infant, name
 
@@ -211,10 +226,10 @@ def _first_reason(
 
 
 def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem]:
-    """Raise InputError where a folder's names show another order or depth than the expected one.
+    """Raise InputError if the folders' names show another order or depth than expected.
 
-    States known from the papers tell labels from infants; among other words a few that return
-    in most of many folders are labels. Where that isn't clear, it is but a problem.
+    States known from the papers are labels. Other words are labels if a few of them occur in most
+    of many folders; unclear cases are returned as problems.
     """
     tops = sorted({names[0] for names in folders})
     seconds = sorted({names[1] for names in folders})
@@ -242,7 +257,7 @@ def _check_order(root: Path, folders: Sequence[tuple[str, ...]]) -> list[Problem
 
 
 def _check_parts(files: Sequence[Path], root: Path) -> None:
-    """Raise InputError for a part of a split, such as `train`, in place of a label or an infant."""
+    """Raise InputError if a label or an infant is a part of a split, such as `train`."""
     for path in files:
         folders = _folders(path, root)
         parts = [name for name in folders[:2] if name.casefold() in _PARTS]
@@ -254,7 +269,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
         else:
             label = names[0] if names else "<label>"
             infant = "<infant>/"
-            with suppress(InputError):  # else its name says which infant it is
+            with suppress(InputError):  # the file's name may say which infant it is
                 name = parse_name(path.name)
                 label, infant = names[0] if names else name.reason, ""
             move = f"the files in {'/'.join(folders)} to {label}/{infant}"
@@ -265,7 +280,7 @@ def _check_parts(files: Sequence[Path], root: Path) -> None:
 
 
 def _doubts(clips: Sequence[Clip], root: Path) -> list[Problem]:
-    """Return what is likely to be a mistake: names that look alike."""
+    """Return names of labels or infants that look alike, which is probably a mistake."""
     problems: list[Problem] = []
     for level, (article, field) in enumerate((("a", "label"), ("an", "infant"))):
         forms: dict[str, set[str]] = defaultdict(set)

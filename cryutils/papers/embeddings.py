@@ -81,14 +81,7 @@ def three_states(corpus: Corpus) -> Corpus:
     hug. DonateACry's cleaned files hold two of the three (nobody is lonely there), its original
     uploads all. Raises InputError where fewer than two occur.
     """
-    names = {
-        other: state
-        for state, others in STAND_INS.items()
-        for other in others
-        if state not in corpus.classes and other in corpus.classes
-    }
-    corpus = corpus.relabel(names) if names else corpus
-    return corpus.among(STATES)
+    return corpus.among(STATES, STAND_INS)
 
 
 @dataclass(frozen=True, kw_only=True)

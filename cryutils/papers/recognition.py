@@ -53,9 +53,7 @@ def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
     InputError
         Fewer than two of the four states occur.
     """
-    if "pain" not in corpus.classes and stand_in in corpus.classes:
-        corpus = corpus.relabel({stand_in: "pain"})
-    return corpus.among(STATES)
+    return corpus.among(STATES, {"pain": [stand_in]})
 
 
 class Scored:

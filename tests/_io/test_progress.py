@@ -133,7 +133,7 @@ def test_a_corpus_tells_how_many_of_its_clips_are_made(
 
     monkeypatch.setattr(corpus, "write_wav", minutes)
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    corpus.build(["hungry"], infants=5, clips_per_infant=2, duration_s=1.0)
+    corpus.load(["hungry"], infants=5, clips_per_infant=2, duration_s=1.0)
     assert re.match(r"synthetic cries: \d+ of 10 clips, about", news.read_text())
 
 

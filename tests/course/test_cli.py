@@ -20,7 +20,6 @@ from tqdm import tqdm
 import cryutils as package
 from cryutils.course import cli
 from cryutils.course.cli_group import say
-from cryutils.errors import near_miss
 
 CLONE = Path(__file__).resolve().parents[2]
 UUID = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
@@ -415,12 +414,6 @@ def test_bench_runs_the_named_script_and_hands_its_failure_on(
     code, out, _ = command("bench", "slow", "fast", "--output", str(written))
     assert (code, written.read_text()) == (1, out)
     assert out == "0.9 times\n3.0 times\n"
-
-
-def test_corpora_of_the_command_are_those_that_load_takes() -> None:
-    from cryutils.datasets.loading import CORPORA
-
-    assert near_miss("donatecry", CORPORA) == " Did you mean donateacry?"
 
 
 def test_a_line_that_is_said_meanwhile_stands_above_the_bar(

@@ -15,7 +15,8 @@ from sizes import large
 from cryutils import course
 from cryutils.course import recordings
 from cryutils.datasets.corpus import Clip, Corpus
-from cryutils.datasets.synthetic.corpus import Picture, write_mp4, write_wav
+from cryutils.datasets.synthetic import face, voice
+from cryutils.datasets.synthetic.corpus import write_mp4, write_wav
 from cryutils.datasets.synthetic.dials import Dials
 
 Layout = Mapping[str, Mapping[str, int]]  # clips by label and infant
@@ -48,8 +49,8 @@ NO_SOUND = "has sound; add sounds, or videos with sound."
 TWO_INFANTS = {
     "10_leakage_audit": "class 'hungry' has 2 infants, 3 are needed; leave the class out",
 }
-PAPER_A = "compares hug or lonely or hugging, hungry, sleepy or tired, and of these it has lonely;"
-PAPER_B = "compares discomfort, hungry, pain or belly_pain, tired, and of these it has none;"
+PAPER_A = "of hug or lonely or hugging, hungry, sleepy or tired it holds lonely;"
+PAPER_B = "of discomfort, hungry, pain or belly_pain, tired it holds none;"
 OTHER_STATES = {
     "04_cry2": PAPER_B, "08_autoencoder_dnn": PAPER_A, "09_ensemble": PAPER_A,
     "11_robustness": PAPER_B, "13_live_and_deployment": PAPER_B,
@@ -102,13 +103,13 @@ def write(home: Path, folder: Folder) -> None:
     for number, (label, infant, k) in enumerate(clips):
         path = home / label / infant / f"{k}{'.mp4' if folder.video else '.wav'}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        state = VOICES.get(label, label)
-        voice = {"infant": ord(infant), "seed": number, "session": number, "dials": DIALS}
+        cry = voice.plan(
+            VOICES.get(label, label), infant=ord(infant), seed=number, dials=DIALS, duration_s=3.0
+        )
         if folder.video:
-            picture = Picture(fps=6.0, size=112, dials=DIALS)
-            write_mp4(path, state, **voice, duration_s=3.0, sr=16000, picture=picture)
+            write_mp4(path, cry, face.plan(cry, fps=6.0, dials=DIALS), size=112, sr=16000)
         else:
-            write_wav(path, state, **voice, duration_s=3.0, sr=8000)
+            write_wav(path, cry, sr=8000)
 
 
 def run(command: Command, *arguments: str, **parameters: object) -> tuple[int, str, str]:

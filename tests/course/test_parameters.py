@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from cryutils import course
 from cryutils.course import parameters
 from cryutils.course.ranges import Parameters
-from cryutils.datasets import loading
+from cryutils.datasets import registry
 from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
@@ -174,7 +174,7 @@ def test_choices_are_those_of_the_library() -> None:
     properties = Parameters.model_json_schema()["properties"]
     found = {name: set(choices(schema)) for name, schema in properties.items()}
     assert {name: names for name, names in found.items() if names} == {
-        "data": set(loading.CORPORA),
+        "data": set(registry.MODULES),
         "stand_in": {"auto"},
         "kind": set(inputs.KINDS),
         "scaling": set(design.SCALINGS),

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils.datasets.corpus import Clip, Corpus, Problem, effective_infants
+from cryutils.datasets.corpus import (
+    SESSION_GAP_S,
+    Clip,
+    Corpus,
+    Problem,
+    contradictions,
+    effective_infants,
+    number_sessions,
+)
 from cryutils.errors import InputError
 
 
@@ -48,11 +56,6 @@ def corpus() -> Corpus:
         citation="A reference.",
         licence="a licence",
     )
-
-
-def test_a_clip_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        CLIPS[0].label = "hungry"  # type: ignore[misc]
 
 
 def test_a_corpus_is_a_sequence_of_clips(corpus: Corpus) -> None:
@@ -169,3 +172,42 @@ def test_relabel_refuses_an_unknown_label_and_a_name_that_is_taken(corpus: Corpu
 def test_effective_infants_by_hand() -> None:
     assert effective_infants(["a"] * 8 + ["b"] * 2) == pytest.approx(100 / 68)
     assert effective_infants(list("abcd") * 3) == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("times", "infants", "sessions"),
+    [
+        ([0.0, SESSION_GAP_S], "aa", ["a/1", "a/1"]),
+        ([0.0, SESSION_GAP_S + 1], "aa", ["a/1", "a/2"]),
+        ([0.0, 500.0, 1000.0, 1601.0], "aaaa", ["a/1", "a/1", "a/1", "a/2"]),
+        ([9000.0, 0.0, 9100.0], "aaa", ["a/2", "a/1", "a/2"]),
+        ([0.0, 1.0, 2.0], "aba", ["a/1", "b/1", "a/1"]),
+        ([None, None], "aa", ["a/1", "a/1"]),
+        ([None, 0.0, None, 10.0], "aaaa", ["a/2", "a/1", "a/2", "a/1"]),
+    ],
+)
+def test_a_session_has_no_longer_pause_and_unknown_times_are_one_more(
+    times: list[float | None], infants: str, sessions: list[str]
+) -> None:
+    clips = [
+        dataclasses.replace(clip(str(i), "tired", infant), start_s=time)
+        for i, (infant, time) in enumerate(zip(infants, times, strict=True))
+    ]
+    assert [c.session for c in number_sessions(clips)] == sessions
+
+
+def test_contradictions_by_hand() -> None:
+    def known(name: str, label: str, **fields: object) -> Clip:
+        return dataclasses.replace(clip(name, label, "a"), **fields)  # type: ignore[arg-type]
+
+    clips = [
+        known("1", "tired", reason="hungry", sex="f", age="0-4 weeks", start_s=0.0),
+        known("2", "hungry", reason="hungry", sex="m", age="0-4 weeks", start_s=1.0),
+        known("3", "burping", session="a/2"),
+        known("4", "tired", session="a/2"),  # unknown times: nobody knows how far apart
+    ]
+    assert [(p.kind, p.item, p.what) for p in contradictions(clips)] == [
+        ("contradiction", "1", "folder says tired, its name says hungry"),
+        ("contradiction", "a", "one app instance, both sexes: f, m"),
+        ("contradiction", "a/1", "clips minutes apart, different labels: hungry, tired"),
+    ]

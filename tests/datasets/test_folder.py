@@ -613,23 +613,6 @@ def test_a_root_with_nothing_usable_names_the_first_reason(apart: Path, command:
     assert command("data", "describe", "own")[1] == ""
 
 
-def test_a_missing_folder_may_be_a_mistyped_corpus(apart: Path) -> None:
-    with pytest.raises(InputError, match=r"no such folder.* Did you mean donateacry"):
-        load("donatecry")
-    with pytest.raises(InputError, match="no such folder"):
-        load(apart / "absent")
-
-
-def test_a_file_is_no_folder(root: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
-        load(root / "tired" / "bo" / "2.wav")
-
-
-def test_a_folder_takes_no_dials(root: Path) -> None:
-    with pytest.raises(InputError, match="a folder takes no options, got signal"):
-        load(root, signal=1.0)
-
-
 KINDS = (".wav", ".flac", ".png", "broken.caf", "broken.jpg", ".txt", "empty.mp3")
 
 

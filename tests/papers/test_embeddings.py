@@ -105,7 +105,9 @@ def test_what_stands_for_what_is_said() -> None:
 
 
 def test_a_corpus_of_one_state_is_refused() -> None:
-    with pytest.raises(InputError, match="of hug, hungry, sleepy it holds hungry;"):
+    with pytest.raises(
+        InputError, match="of hug or lonely or hugging, hungry, sleepy or tired it holds hungry;"
+    ):
         embeddings.three_states(corpus_of("hungry", "pain"))
 
 

@@ -79,7 +79,7 @@ def test_another_stand_in_may_be_named() -> None:
 def test_fewer_than_two_states_are_refused(labels: list[str], held: str) -> None:
     with pytest.raises(InputError, match=f"it holds {held}; name the folders") as caught:
         state_corpus(corpus(labels))
-    assert "cries: of discomfort, hungry, pain, tired" in str(caught.value)
+    assert "cries: of discomfort, hungry, pain or belly_pain, tired it" in str(caught.value)
 
 
 # Scores

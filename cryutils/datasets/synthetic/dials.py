@@ -1,36 +1,38 @@
-"""The dials of the synthetic corpus, and the model in which they mix what shapes a clip.
+"""The dials of the synthetic corpus, and how they mix what shapes a clip.
 
-Read by `states.py` (voice) and `face_states.py`; notebook 03 (feature validation) turns the dials.
-It stands in for what nobody knows of real infants, so the whole model is an ASSUMPTION FOR
-TEACHING: a parameter of a clip is the sum of what shapes it, and each dial rules one share,
-whatever the others are:
+`states.py` (voice) and `face_states.py` use them; notebook 03 (feature validation) turns them.
+How real infants' cries come about is unknown, so the whole model is an ASSUMPTION FOR TEACHING: a
+parameter of a clip is a sum, and each dial controls one term, whatever the other dials are:
 
     base + REACH * signal * state + identity * infant + session * visit + clip
 
 Infant, visit (the session's microphone, room and day) and clip are drawn from normal
-distributions. `interaction` says whose the state's offset is: of its variance that share is drawn
-anew for each infant, the rest is the same for all. At 0 every infant cries alike for one reason, at
-1 no two do, so nothing that was learned from other infants helps with a new one.
+distributions. `interaction` is the share of the state's variance that is drawn anew for each
+infant; the rest is the same for all. At 0 every infant's state sounds the same; at 1 nothing that
+was learned from other infants helps with a new one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
 
-__all__ = ["PLAIN", "REACH", "Dials", "Effects"]
+__all__ = ["PLAIN", "REACH", "Dials", "Effects", "spread"]
 
 Values = npt.NDArray[np.float64]
+T = TypeVar("T")
 
-# A state's offsets, as tabled, are about as large as the deviation between infants. Twice that is
-# what other infants' labels can be read by at `signal=1`, `identity=1`.
+# A state's offsets in the table are about as large as the deviation between infants. With twice
+# that, other infants' labels can be learned at `signal=1`, `identity=1`.
 REACH = 2.0
+_DAY = 3.0  # a cold or a long night changes a parameter by a third of what infants differ by
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ class Dials:
     """How much of each effect a corpus has, each in [0, 1].
 
     signal: how much the state shapes voice and face. identity: how much the infant does.
-    interaction: which share of the variance between states is each infant's own. session: how
-    much microphone, room, light and day vary between sessions of one infant, at 1 as much as
-    between infants.
+    interaction: share of the variance between states that is each infant's own. session: how much
+    microphone, room, light and day vary between sessions of one infant, at 1 as much as between
+    infants.
     """
 
     signal: float = 1.0
@@ -60,35 +62,67 @@ class Dials:
 PLAIN = Dials()
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Effects:
+def spread(
+    centre: float, infant: float, clip: float, least: float = -math.inf, most: float = math.inf
+) -> Any:
+    """Return a dataclass field for a parameter; its default 0 is that of an offset.
+
+    infant, clip: standard deviations between infants, and between clips of one infant. least,
+    most: limits of what is drawn.
+    """
+    return field(default=0.0, metadata={"spread": (centre, infant, clip, least, most)})
+
+
+class Effects(Generic[T]):
     """What shapes the parameters of a clip, float64 (parameters,) each.
 
-    base: what all have. states: offsets by name. infant, session, clip: standard deviations
-    between infants, between sessions of one, between clips of one. streams: of random numbers, for
-    the infant, its own states and the session.
+    base: of all clips. states: offsets by name. infant, session, clip: standard deviations between
+    infants, between sessions of one infant, and between clips of one session. least, most: limits.
     """
 
-    base: Values
-    states: Mapping[str, Values]
-    infant: Values
-    session: Values
-    clip: Values
-    streams: tuple[int, int, int]
+    def __init__(
+        self,
+        kind: type[T],
+        states: Mapping[str, T],
+        *,
+        place: Sequence[str],
+        day: Sequence[str],
+        streams: tuple[int, int, int],
+    ) -> None:
+        """Collect the effects on a dataclass of `spread` fields.
+
+        place: parameters that change between sessions as much as between infants, such as the
+        microphone. day: those that change a third as much. streams: seeds of the random numbers for
+        the infant, its own states and the session.
+        """
+        self.kind, self.streams = kind, streams
+        parameters = fields(kind)  # type: ignore[arg-type]
+        columns = np.array([parameter.metadata["spread"] for parameter in parameters]).T
+        self.base, self.infant, self.clip, self.least, self.most = columns
+        share = dict.fromkeys(place, 1.0) | dict.fromkeys(day, _DAY)
+        self.session = self.infant / [share.get(each.name, math.inf) for each in parameters]
+        self.states = {name: np.array(astuple(state)) for name, state in states.items()}  # type: ignore[call-overload]
 
     def draw(
         self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
-    ) -> Values:
-        """Return the parameters of one clip, float64 (parameters,).
+    ) -> T:
+        """Return the parameters of one clip, between their limits.
 
-        state: a name in `states`. infant, session: seed what is theirs. rng: draws what is the
-        clip's, always the same amount.
+        state: a name in `states`. infant, session: seeds of what clips of one infant or session
+        share. rng: draws the clip's own part, always the same amount.
         """
+        values = self.mix(state, infant=infant, session=session, dials=dials, rng=rng)
+        return self.parameters(np.clip(values, self.least, self.most))
+
+    def mix(
+        self, state: str, *, infant: int, session: int, dials: Dials, rng: np.random.Generator
+    ) -> Values:
+        """Return the parameters of one clip without limits, float64 (parameters,); see `draw`."""
         of_infant, of_states, of_session = self.streams
+        sizes = np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))
+        own = _normal([infant, of_states, list(self.states).index(state)], sizes)
         offset = math.sqrt(1 - dials.interaction) * self.states[state]
-        number = list(self.states).index(state)
-        alone = _normal([infant, of_states, number], self._size_of_states())
-        offset = offset + math.sqrt(dials.interaction) * alone
+        offset = offset + math.sqrt(dials.interaction) * own
         return np.asarray(
             self.base
             + REACH * dials.signal * offset
@@ -97,10 +131,11 @@ class Effects:
             + rng.standard_normal(self.base.size) * self.clip
         )
 
-    def _size_of_states(self) -> Values:
-        """How large a parameter's offset is, root mean square over states."""
-        return np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))
+    def parameters(self, values: Values) -> T:
+        """Return `values`, float64 (parameters,), under their names."""
+        names = (parameter.name for parameter in fields(self.kind))  # type: ignore[arg-type]
+        return self.kind(**dict(zip(names, values.tolist(), strict=True)))
 
 
-def _normal(seed: list[int], spread: Values) -> Values:
-    return np.random.default_rng(seed).standard_normal(spread.size) * spread
+def _normal(seed: list[int], deviations: Values) -> Values:
+    return np.random.default_rng(seed).standard_normal(deviations.size) * deviations

@@ -1,10 +1,9 @@
-"""What a nursery sounds like when nobody cries: noise, speech, music, motors, the household.
+"""Sounds of a nursery without a cry: noise, speech, music, motors and the household.
 
-Walked by notebook 13_live_and_deployment. The cry gate of the live analysis (Paper B §3, the
-real-time pipeline) learns from these what is no cry, and its false alarms are counted on them. Each
-is generated, so its truth is known and nothing has to be downloaded; and each is a caricature: a
-gate that rejects them all has shown nothing about a real television. Adults' voices are made as
-infants' are in `voice`, a source and a tract, with the formants of Peterson & Barney 1952
+Notebook 13_live_and_deployment shows them. The cry gate of the live analysis (Paper B §3, the
+real-time pipeline) is trained on them, and its false alarms are counted on them. They are generated
+caricatures: a gate that rejects them all has shown nothing about a real television. Adults' voices
+have a source and a tract, as infants' in `voice`, with the formants of Peterson & Barney 1952
 (doi 10.1121/1.1906875).
 """
 
@@ -33,11 +32,10 @@ _WIDTHS = np.array([80.0, 120.0, 180.0])  # of the formants, Hz
 def distractor(
     kind: str, *, rng: np.random.Generator, duration_s: float = 7.0, sr: int = 8000
 ) -> Samples:
-    """Return a sound that is no cry, float32 (samples,) in [-1, 1], in a room, as a phone hears it.
+    """Return a sound in a room, as recorded by a phone, float32 (samples,) in [-1, 1].
 
-    kind: one of `KINDS`. rng: draws everything, the voice or tune as well as the room, the
-    microphone's bandwidth and the level (peak 0 to -30 dB re full scale). Raises InputError for
-    another kind.
+    kind: one of `KINDS`. rng: draws the voice or tune, the room, the microphone's bandwidth and the
+    level (peak 0 to -30 dB re full scale). Raises InputError for another kind.
 
     >>> distractor("music", rng=np.random.default_rng(0), duration_s=1.0).shape
     (8000,)
@@ -57,7 +55,7 @@ def distractor(
 
 
 def _noise(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """White to brown noise of a level that wanders, or the babble of six voices."""
+    """Return white to brown noise of a varying level, or the babble of six voices."""
     if rng.random() < 0.2:
         return np.sum([_speech(size, sr, rng) for _ in range(6)], axis=0)
     slope_db = rng.choice([0.0, -3.0, -6.0])
@@ -65,7 +63,7 @@ def _noise(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _speech(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """One adult: a voice of 85 to 255 Hz in syllables and phrases, vowels that glide, hisses."""
+    """Return one adult: syllables and phrases at 85 to 255 Hz, gliding vowels, and hisses."""
     is_woman = rng.random() < 0.5
     pitch = rng.uniform(165, 255) if is_woman else rng.uniform(85, 155)
     knots = 2 + round(size / sr * rng.uniform(3, 6))  # syllables
@@ -76,7 +74,7 @@ def _speech(size: int, sr: int, rng: np.random.Generator) -> Values:
     voiced = np.interp(time, at + sr / 50, rng.uniform(0, 1, knots) ** 0.7)
     pulses = np.diff(np.floor(turns), prepend=0.0) - pitch / sr
     hiss = np.interp(time, at, rng.random(knots) < 0.3)
-    # What is said in one breath lasts 1 to 3 s.
+    # A breath lasts 1 to 3 s.
     breath = np.repeat(rng.random(2 + size // sr) < 0.8, sr)[:size]
     formants = _VOWELS[rng.integers(len(_VOWELS), size=knots)] * (1.17 if is_woman else 1.0)
     source = _treble_down(pulses, sr) * voiced + 0.004 * hiss * rng.standard_normal(size)
@@ -84,7 +82,7 @@ def _speech(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _music(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """Chords, a melody and a drum, on a beat of 70 to 150 a minute."""
+    """Return chords, a melody and a drum, at 70 to 150 beats a minute."""
     beat = round(sr * 60 / rng.uniform(70, 150))
     root = rng.uniform(110, 220)
     tilt, decay_s = rng.uniform(0.8, 2.5), rng.uniform(0.15, 2.0)
@@ -106,7 +104,7 @@ def _music(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _motor(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """A vacuum cleaner, a fan or a hair dryer: a hum with harmonics in a broad rush of air."""
+    """Return a vacuum cleaner, a fan or a hair dryer: a hum with harmonics, and noise of air."""
     hum_hz = rng.uniform(50, 450) * (1 + 0.02 * _wander(size, sr, rng, hz=0.3, spread_db=3))
     angle = 2 * np.pi * np.cumsum(hum_hz) / sr
     count = int(rng.integers(3, 15))
@@ -119,7 +117,7 @@ def _motor(size: int, sr: int, rng: np.random.Generator) -> Values:
 
 
 def _household(size: int, sr: int, rng: np.random.Generator) -> Values:
-    """Clicks, doors, running water and the beeps of appliances, a few a second or less."""
+    """Return clicks, doors, running water and the beeps of appliances, a few a second or fewer."""
     x = 10 ** (rng.uniform(-50, -20) / 20) * _coloured(size, -3, rng)
     if rng.random() < 0.3:
         water = _coloured(size, 0, rng) * _wander(size, sr, rng, hz=12, spread_db=5)
@@ -130,7 +128,7 @@ def _household(size: int, sr: int, rng: np.random.Generator) -> Values:
         what = rng.integers(3)
         if what == 0:  # a click
             event = np.exp(-time * rng.uniform(60, 400)) * rng.standard_normal(length)
-        elif what == 1:  # a door, a step, something that falls
+        elif what == 1:  # a door, a step, a falling thing
             event = np.exp(-time * rng.uniform(8, 30)) * _coloured(length, -6, rng)
         else:  # a beep
             event = 0.3 * np.sin(2 * np.pi * rng.uniform(800, 3000) * time) * (time < 0.4)

@@ -1,22 +1,22 @@
-"""An infant's head as a picture: its form, the light on it, what is painted on it, what is around.
+"""An infant's head as a picture: its shape, the light, the painted features, and the background.
 
-Read by `face.py`, for the frames of notebook 05 (image). A face that is drawn flat is no face
-to a cascade of Haar features, which looks for shaded sockets, a bright bridge of the nose and
-bright cheeks. So the head is a height field of bumps and hollows under one lamp and the sky, and
-each feature (`skin_colour` to `tears`) takes a `Canvas` and changes its colours, and its height
-where it has one. Around it lie a sheet and a suit in the pale colours of a nursery.
+`face.py` uses it for the frames of notebook 05 (image). A cascade of Haar features looks for shaded
+sockets, a bright bridge of the nose and bright cheeks, and would not find a face without shading.
+So the head is a height field of bumps and hollows under one lamp and the sky. Each feature
+(`flush` to `tears`) changes the colours of a `Canvas`, and its height if it has one. The background
+is a sheet and a suit in pale colours.
 
-`Sprites` draws once what moves many times: eyes and brows move above a seam across the nose and
-the mouth below it, so a dozen upper and a dozen lower halves make every expression of a clip.
-Lengths are half heights of the head, the origin lies between the ears, x points right, y down.
+`Sprites` draws once what moves many times. Eyes and brows move above a seam across the nose, the
+mouth moves below it, so a dozen upper and a dozen lower halves make every expression of a clip.
+Lengths are half heights of the head, with the origin between the ears, x to the right and y down.
 """
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import cycle
 from typing import Any
 
@@ -28,60 +28,52 @@ from cryutils.datasets.synthetic.face_states import Face
 __all__ = ["HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
 
 Plane = npt.NDArray[np.floating[Any]]
+Picture = npt.NDArray[np.uint8]
 
 SPAN = 1.3  # a canvas shows -SPAN to SPAN in both directions
 EYE_X, EYE_Y = 0.35, 0.13
 NOSE_Y, MOUTH_Y = 0.395, 0.645
+SEAM_Y = 0.33  # between the upper half and the lower
+MOUTHS, EFFORTS = 13, 7  # steps of an opening mouth and of a cry's effort
+HEAD = 0.36  # half height of a head, as a share of the picture's side
+MIDDLE = 0.49  # its place, from above
+GRAINS = 4  # noisy pictures, shown in turn: new noise in each frame would triple the file
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """What moves in a face: `opening` of the mouth, `effort` of the cry, `blink`, each 0 to 1."""
+    """What moves in a face: opening of the mouth, effort of the cry, and blink, each 0 to 1."""
 
     opening: float = 0.0
     effort: float = 0.0
     blink: float = 0.0
 
 
-@dataclass(eq=False)
 class Canvas:
-    """Rows of a head while they are drawn: colours, height, and how much of a pixel is covered.
+    """Rows of a head while they are drawn.
 
-    `x` (1, columns) and `y` (rows, 1) belong to the head, `fx` and `fy` to its face, which lies
-    in front of the axis that the head turns about.
+    x, y: coordinates (1, columns) and (rows, 1) of the head. fx, fy: those of its face, which is in
+    front of the axis that the head turns about. colours: (3, rows, columns). height, inside, ear:
+    (rows, columns), the relief, and above 0 where head and ears cover a pixel. pixel: its length.
     """
 
-    face: Face
-    pose: Pose
-    x: Plane
-    y: Plane
-    pixel: float
-    skin: Plane = field(repr=False)
-    fx: Plane = field(init=False, repr=False)
-    fy: Plane = field(init=False, repr=False)
-    colours: Plane = field(init=False, repr=False)
-    height: Plane = field(init=False, repr=False)
-    inside: Plane = field(init=False, repr=False)
-    ear: Plane = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.fx = self.x - np.float32(0.09 * self.face.turn)
-        self.fy = self.y - np.float32(self.face.forehead + 0.05 * self.face.nod)
-        shape = (self.y.size, self.x.size)
+    def __init__(self, face: Face, pose: Pose, *, x: Plane, y: Plane, pixel: float) -> None:
+        self.face, self.pose, self.x, self.y, self.pixel = face, pose, x, y, pixel
+        self.skin = skin_colour(face)
+        self.fx = x - np.float32(0.09 * face.turn)
+        self.fy = y - np.float32(face.forehead + 0.05 * face.nod)
+        shape = (y.size, x.size)
         self.colours = np.broadcast_to(self.skin[:, None, None], (3, *shape)).copy()
         self.height, self.inside, self.ear = np.zeros((3, *shape), np.float32)
 
-    @contextmanager
     def window(
         self, x: tuple[float, float], y: tuple[float, float]
-    ) -> Iterator[tuple[Plane, Plane, Plane, Plane]]:
-        """Give fx, fy, colours and height of a part of the face, to be painted in place."""
+    ) -> tuple[Plane, Plane, Plane, Plane]:
+        """Return fx, fy, colours and height of a part of the face, as views to paint on."""
         across = slice(*np.searchsorted(self.fx[0], x))
         down = slice(*np.searchsorted(self.fy[:, 0], y))
-        yield (
-            self.fx[:, across], self.fy[down],
-            self.colours[:, down, across], self.height[down, across],
-        )  # fmt: skip
+        colours, height = self.colours[:, down, across], self.height[down, across]
+        return self.fx[:, across], self.fy[down], colours, height
 
 
 def rgb(red: float, green: float, blue: float) -> Plane:
@@ -112,10 +104,9 @@ def pair(x: Plane, centre: float, width: float) -> Plane:
 
 
 def mix(colours: Plane, paint: Plane, mask: Plane) -> None:
-    """Paint over `colours`, float32 (3, rows, columns), in place, where `mask` says how much.
+    """Paint over `colours`, float32 (3, rows, columns), in place, by the shares in `mask`.
 
-    paint: float32 (3,), or (3, rows, columns). One plane a colour, since NumPy runs along the
-    last axis, and three is no distance to run.
+    paint: float32 (3,), or (3, rows, columns).
     """
     colours += (paint.reshape(3, *(paint.shape[1:] or (1, 1))) - colours) * mask
 
@@ -127,7 +118,7 @@ def tone(anchors: tuple[tuple[int, int, int], ...], at: float) -> Plane:
 
 
 def form(canvas: Canvas) -> None:
-    """Raise the head out of the canvas: skull, cheeks and jaw, ears, and the bumps of the face."""
+    """Set the height of the canvas: skull, cheeks and jaw, ears, and the bumps of the face."""
     f, x = canvas.face, canvas.x
     # The jaw drops: below the nose the head is as it was, only further down.
     y = _dropped(canvas.y, canvas.pose)
@@ -209,7 +200,7 @@ def lit(canvas: Canvas) -> npt.NDArray[np.uint8]:
 
 
 def lamp_colour(face: Face) -> Plane:
-    """Return what the lamp's colour and strength do to red, green and blue, float32 (3,)."""
+    """Return the lamp's factors on red, green and blue, float32 (3,)."""
     return rgb(1 + 0.03 * face.candle, 1, 1 - 0.06 * face.candle) * 2.0**face.light
 
 
@@ -232,7 +223,7 @@ def skin_colour(face: Face) -> Plane:
 
 
 def _as_dark_as_skin(face: Face, value: float) -> float:
-    """Hair and eyes at least as dark as usually go with the skin."""
+    """Return the tone of hair or eyes, at least as dark as usual for the skin."""
     return max(value, 1.5 * face.skin - 0.1)
 
 
@@ -246,14 +237,14 @@ def flush(canvas: Canvas) -> None:
     mask = f.blush * (mask + np.float32(0.12))
     mask += 0.45 * f.rims * bell(y, EYE_Y + 0.02, 0.12) * pair(x, EYE_X, 0.2)
     mix(canvas.colours, red, np.minimum(mask, 0.9))
-    # Thin skin over the eyes is darker than its relief: without it, bright light flattens a face.
+    # Thin skin over the eyes is darker than its relief, or bright light would flatten the face.
     thin = bell(y, EYE_Y - 0.03, 0.12) * pair(x, EYE_X + f.eye_gap, 0.2)
     mix(canvas.colours, canvas.skin * FOLD, 0.2 * thin)
     mix(canvas.colours, canvas.skin * EAR, 0.6 * step(canvas.ear, 0.2, 0.9) * (canvas.inside <= 0))
 
 
 def hair(canvas: Canvas) -> None:
-    """Lay fine strands over the skull, from a few to a full head."""
+    """Paint fine strands of hair over the skull."""
     f, x, y = canvas.face, canvas.x, canvas.y
     angle, far = np.arctan2(x, 0.13 - y), np.hypot(x, y + np.float32(0.62))
     angle = angle + f.whorl + 0.3 * f.whorl * far
@@ -281,151 +272,140 @@ def _eye(canvas: Canvas, side: int) -> None:
     cx = side * (EYE_X + f.eye_gap)
     squeeze = f.squeeze * pose.effort
     lid = f.lid * (1 - clipped(1.25 * squeeze)) * (1 - pose.blink)
-    with canvas.window((cx - 2 * half, cx + 2 * half), (EYE_Y - 0.34, EYE_Y + 0.22)) as part:
-        x, y, out, _ = part
-        x = (x - np.float32(cx)) * side  # outwards
-        y = y - np.float32(EYE_Y) + np.float32(0.07 * f.eye_slant) * x
-        e = x / np.float32(half)
-        arc = np.maximum(1 - e * e, 0)
-        rest = 0.028 - 0.02 * squeeze
-        top = (rest - 0.15 * lid * grow) * arc**0.7
-        bottom = (rest + 0.045 * lid * grow) * arc
-        soft = canvas.pixel
-        visible = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (arc > 0)
-        shade = 0.62 + 0.38 * step(y - top, 0.0, 0.055)
-        mix(out, (BALL - CORNER * np.abs(e)) * shade, visible)
-        gx, gy = np.float32(0.02 * f.turn * side), np.float32(-0.012 - 0.03 * f.gaze)
-        r = np.hypot(x - gx, y - gy) / np.float32(0.105 * grow)
-        edge = soft / 0.105
-        iris = tone(IRIS, _as_dark_as_skin(f, f.iris))[:, None, None]
-        iris = iris * (0.72 + 0.5 * bell(r, 0.62, 0.3))
-        mix(out, iris * shade, visible * step(1 - r, -edge, edge))
-        mix(out, iris * 0.45, 0.8 * visible * bell(r, 0.98, 0.12))
-        mix(out, BLACK, visible * step(0.5 - r, -edge, edge))
-        glint = np.hypot((x - gx) * side + np.float32(0.028), y - gy + np.float32(0.03))
-        mix(out, WHITE, 0.95 * visible * step(1 - glint / np.float32(0.024), -0.4, 0.4))
-        mix(out, WHITE, 0.7 * f.tear * visible * bell(y - bottom, -0.012, 0.014))
-        ends = step(1.12 - np.abs(e), 0.0, 0.2)
-        mix(out, LASH, 0.82 * ends * bell(y - top, 0.0, 0.017 + 0.006 * squeeze))
-        mix(out, LASH, 0.22 * lid * ends * bell(y - bottom, 0.004, 0.012))
-        fold = canvas.skin * FOLD
-        crease = rest - (0.065 + 0.12 * lid) * grow * np.maximum(1.1 - e * e, 0) ** 0.6
-        mix(out, fold, 0.3 * ends * bell(y - crease, 0.0, 0.018))
-        mix(out, fold, (0.05 + 0.22 * squeeze) * ends * bell(y - 0.03 * arc, 0.085, 0.02))
-        for slope in (0.5, 0.05, -0.35):  # crow's feet
-            crow = bell(y - slope * (x - np.float32(half)), 0.0, 0.013) * bell(e, 1.25, 0.3)
-            mix(out, fold, 0.5 * squeeze * crow)
+    x, y, out, _ = canvas.window((cx - 2 * half, cx + 2 * half), (EYE_Y - 0.34, EYE_Y + 0.22))
+    x = (x - np.float32(cx)) * side  # outwards
+    y = y - np.float32(EYE_Y) + np.float32(0.07 * f.eye_slant) * x
+    e = x / np.float32(half)
+    arc = np.maximum(1 - e * e, 0)
+    rest = 0.028 - 0.02 * squeeze
+    top = (rest - 0.15 * lid * grow) * arc**0.7
+    bottom = (rest + 0.045 * lid * grow) * arc
+    soft = canvas.pixel
+    visible = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (arc > 0)
+    shade = 0.62 + 0.38 * step(y - top, 0.0, 0.055)
+    mix(out, (BALL - CORNER * np.abs(e)) * shade, visible)
+    gx, gy = np.float32(0.02 * f.turn * side), np.float32(-0.012 - 0.03 * f.gaze)
+    r = np.hypot(x - gx, y - gy) / np.float32(0.105 * grow)
+    edge = soft / 0.105
+    iris = tone(IRIS, _as_dark_as_skin(f, f.iris))[:, None, None]
+    iris = iris * (0.72 + 0.5 * bell(r, 0.62, 0.3))
+    mix(out, iris * shade, visible * step(1 - r, -edge, edge))
+    mix(out, iris * 0.45, 0.8 * visible * bell(r, 0.98, 0.12))
+    mix(out, BLACK, visible * step(0.5 - r, -edge, edge))
+    glint = np.hypot((x - gx) * side + np.float32(0.028), y - gy + np.float32(0.03))
+    mix(out, WHITE, 0.95 * visible * step(1 - glint / np.float32(0.024), -0.4, 0.4))
+    mix(out, WHITE, 0.7 * f.tear * visible * bell(y - bottom, -0.012, 0.014))
+    ends = step(1.12 - np.abs(e), 0.0, 0.2)
+    mix(out, LASH, 0.82 * ends * bell(y - top, 0.0, 0.017 + 0.006 * squeeze))
+    mix(out, LASH, 0.22 * lid * ends * bell(y - bottom, 0.004, 0.012))
+    fold = canvas.skin * FOLD
+    crease = rest - (0.065 + 0.12 * lid) * grow * np.maximum(1.1 - e * e, 0) ** 0.6
+    mix(out, fold, 0.3 * ends * bell(y - crease, 0.0, 0.018))
+    mix(out, fold, (0.05 + 0.22 * squeeze) * ends * bell(y - 0.03 * arc, 0.085, 0.02))
+    for slope in (0.5, 0.05, -0.35):  # crow's feet
+        crow = bell(y - slope * (x - np.float32(half)), 0.0, 0.013) * bell(e, 1.25, 0.3)
+        mix(out, fold, 0.5 * squeeze * crow)
 
 
 def tears(canvas: Canvas) -> None:
-    """Let tears run down the cheeks."""
+    """Paint tears on the cheeks."""
     f = canvas.face
     reach = EYE_X + f.eye_gap + 0.16
-    with canvas.window((-reach, reach), (EYE_Y, EYE_Y + 0.65)) as (x, y, out, _):
-        x, y = np.abs(x) - np.float32(EYE_X + f.eye_gap), y - np.float32(EYE_Y)
-        x = x - 0.04 - 0.06 * step(y, 0.1, 0.45)
-        wet = f.tear * step(y, 0.06, 0.1) * step(0.15 + 0.42 * f.tear - y, 0.0, 0.06)
-        mix(out, canvas.skin * 0.66, 0.35 * wet * bell(x, 0.024, 0.014))
-        mix(out, WHITE, 0.4 * wet * bell(x, 0.0, 0.016))
+    x, y, out, _ = canvas.window((-reach, reach), (EYE_Y, EYE_Y + 0.65))
+    x, y = np.abs(x) - np.float32(EYE_X + f.eye_gap), y - np.float32(EYE_Y)
+    x = x - 0.04 - 0.06 * step(y, 0.1, 0.45)
+    wet = f.tear * step(y, 0.06, 0.1) * step(0.15 + 0.42 * f.tear - y, 0.0, 0.06)
+    mix(out, canvas.skin * 0.66, 0.35 * wet * bell(x, 0.024, 0.014))
+    mix(out, WHITE, 0.4 * wet * bell(x, 0.0, 0.016))
 
 
 def brows(canvas: Canvas) -> None:
-    """Paint the brows, and the folds that they throw when drawn together or up."""
+    """Paint the brows, and the folds of the skin when they are drawn together or up."""
     f, pose = canvas.face, canvas.pose
     furrow = f.furrow * (0.45 + 0.55 * pose.effort)
     plead = f.plead * (0.8 + 0.2 * pose.effort)
     cx, half = EYE_X + f.eye_gap, np.float32(0.215)
-    with canvas.window((-0.7, 0.7), (-0.6, EYE_Y + 0.1)) as (x, y, out, _):
-        e = (np.abs(x) - np.float32(cx)) / half
-        inner = np.clip((0.55 - e) / 1.5, 0, 1)
-        curve = EYE_Y - 0.215 - f.brow_height + 0.06 * e * e + 0.02 * e
-        curve = curve + 0.115 * (furrow - 0.15) * inner - 0.15 * plead * inner**1.3
-        thick = 0.034 * 2.0**f.brow * np.clip(1.15 - 0.3 * e, 0.4, 2)
-        ends = step(1.1 - e, 0.0, 0.45) * step(e + 1.12 + 0.4 * furrow, 0.0, 0.45)
-        hairs = 0.9 + 0.1 * np.sin(120 * np.abs(x) + 90 * y)
-        dark = _as_dark_as_skin(f, f.hair_tone)
-        mask = (0.22 + 0.32 * clipped(dark)) * ends * np.exp(-(((y - curve) / thick) ** 2)) * hairs
-        mix(out, 0.8 * tone(HAIR, dark), mask)
-        fold = canvas.skin * FOLD
-        knit = pair(x, 0.062, 0.02) * bell(y, -0.06, 0.075)
-        mix(out, fold, 0.55 * furrow * (knit + 0.8 * bell(y, 0.035, 0.02) * bell(x, 0, 0.08)))
-        bent = y + 0.05 * x * x
-        lines = bell(bent, -0.33, 0.013) + bell(bent, -0.41, 0.013) + bell(bent, -0.49, 0.013)
-        mix(out, fold, 0.22 * clipped(plead - 0.2) * lines * bell(x, 0, 0.2))
+    x, y, out, _ = canvas.window((-0.7, 0.7), (-0.6, EYE_Y + 0.1))
+    e = (np.abs(x) - np.float32(cx)) / half
+    inner = np.clip((0.55 - e) / 1.5, 0, 1)
+    curve = EYE_Y - 0.215 - f.brow_height + 0.06 * e * e + 0.02 * e
+    curve = curve + 0.115 * (furrow - 0.15) * inner - 0.15 * plead * inner**1.3
+    thick = 0.034 * 2.0**f.brow * np.clip(1.15 - 0.3 * e, 0.4, 2)
+    ends = step(1.1 - e, 0.0, 0.45) * step(e + 1.12 + 0.4 * furrow, 0.0, 0.45)
+    hairs = 0.9 + 0.1 * np.sin(120 * np.abs(x) + 90 * y)
+    dark = _as_dark_as_skin(f, f.hair_tone)
+    mask = (0.22 + 0.32 * clipped(dark)) * ends * np.exp(-(((y - curve) / thick) ** 2)) * hairs
+    mix(out, 0.8 * tone(HAIR, dark), mask)
+    fold = canvas.skin * FOLD
+    knit = pair(x, 0.062, 0.02) * bell(y, -0.06, 0.075)
+    mix(out, fold, 0.55 * furrow * (knit + 0.8 * bell(y, 0.035, 0.02) * bell(x, 0, 0.08)))
+    bent = y + 0.05 * x * x
+    lines = bell(bent, -0.33, 0.013) + bell(bent, -0.41, 0.013) + bell(bent, -0.49, 0.013)
+    mix(out, fold, 0.22 * clipped(plead - 0.2) * lines * bell(x, 0, 0.2))
 
 
 def nose(canvas: Canvas) -> None:
     """Paint the nostrils and the furrows that run from the nose to the mouth's corners."""
     f = canvas.face
     alar = 2.0**f.nose_width
-    with canvas.window((-0.55, 0.55), (0.36, 0.8)) as (x, y, out, _):
-        dark = bell(y - 0.2 * np.abs(x), 0.435, 0.019) * pair(x, 0.052 * alar, 0.028)
-        mix(out, canvas.skin * NOSTRIL, 0.85 * np.minimum(dark, 1))
-        along = (y - np.float32(0.44)) / np.float32(0.24)
-        path = 0.165 * alar + 0.17 * np.clip(along, 0, 1.3) ** 0.8
-        deep = clipped(f.fold * (0.15 + 0.85 * canvas.pose.effort))
-        reach = step(along, 0.0, 0.25) * step(1.25 - along, 0.0, 0.5)
-        mix(out, canvas.skin * FOLD, 0.48 * deep * reach * bell(np.abs(x) - path, 0.0, 0.024))
+    x, y, out, _ = canvas.window((-0.55, 0.55), (0.36, 0.8))
+    dark = bell(y - 0.2 * np.abs(x), 0.435, 0.019) * pair(x, 0.052 * alar, 0.028)
+    mix(out, canvas.skin * NOSTRIL, 0.85 * np.minimum(dark, 1))
+    along = (y - np.float32(0.44)) / np.float32(0.24)
+    path = 0.165 * alar + 0.17 * np.clip(along, 0, 1.3) ** 0.8
+    deep = clipped(f.fold * (0.15 + 0.85 * canvas.pose.effort))
+    reach = step(along, 0.0, 0.25) * step(1.25 - along, 0.0, 0.5)
+    mix(out, canvas.skin * FOLD, 0.48 * deep * reach * bell(np.abs(x) - path, 0.0, 0.024))
 
 
 def mouth(canvas: Canvas) -> None:
-    """Paint the mouth, shut or as wide as the pose says: throat, tongue and gum between lips.
+    """Paint the mouth, shut or open as in the pose: throat, tongue and gum between lips.
 
-    Its tallest opening stays below a fifth of the face: a wide dark mouth is what a cascade of
-    Haar features takes for anything but a face.
+    It opens less than a fifth of the face, because a cascade of Haar features does not find a face
+    with a wide dark mouth.
     """
     f, pose = canvas.face, canvas.pose
     opening = clipped(pose.opening * 2.0**f.gape)
     half = 0.225 * 2.0 ** (f.mouth_width + f.stretch * (0.4 + 0.6 * pose.effort))
     half *= 1 - 0.12 * opening * (1 - f.square)
     tall = 0.006 + 0.175 * opening
-    with canvas.window((-2 * half, 2 * half), (0.4, 1.05)) as (x, y, out, height):
-        e = np.abs(x) / np.float32(half)
-        arc = np.maximum(1 - e ** (2.0 + 2.5 * f.square), 0)
-        bend = 0.075 * f.corners * (1 - 0.45 * opening)
-        middle = MOUTH_Y + 0.03 * opening - bend * (np.minimum(e, 1.3) ** 2 - 0.35)
-        top, bottom = middle - 0.75 * tall * arc, middle + 1.15 * tall * arc
-        upper = 0.062 * 2.0**f.lips * (1 - 0.3 * bell(x, 0, 0.035)) * np.maximum(1 - 0.9 * e * e, 0)
-        lower = (0.066 * 2.0**f.lips + 0.035 * f.pout) * np.maximum(1 - e * e, 0) ** 0.8
-        soft = canvas.pixel
-        ends = step(1.08 - e, 0.0, 0.35)
-        above = step(y - top + upper, -2 * soft, 0.02) * step(middle - y, -soft, soft) * ends
-        below = step(bottom + lower - y, -2 * soft, 0.025) * step(y - middle, -soft, soft) * ends
-        mix(out, 0.94 * canvas.skin * LIP, 0.75 * above)
-        mix(out, canvas.skin * LIP, 0.8 * below)
-        shine = bell(y - bottom - 0.45 * lower, 0.0, 0.016) * bell(e, 0.1, 0.4)
-        mix(out, rgb(1, 0.9, 0.88), 0.22 * (1 + f.pout) * shine)
-        fold = canvas.skin * FOLD
-        under = bell(y - bottom - lower, 0.025, 0.022) * step(0.95 - e, 0.0, 0.5)
-        mix(out, fold, (0.22 + 0.35 * f.pout) * under)
-        inside = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (e < 1)
-        mix(out, THROAT * (1.1 - 0.3 * f.skin), clipped(6 * opening) * inside)
-        tongue = step((y - middle) / np.float32(max(tall, 0.02)), 0.0, 0.7) * bell(e, 0.0, 0.75)
-        mix(out, TONGUE, 0.85 * clipped(3 * opening - 0.3) * inside * tongue)
-        gum = step(top + 0.035 - y, -0.012, 0.012)
-        mix(out, GUM, 0.6 * clipped(3 * opening - 0.8) * inside * gum)
-        slit = bell(y - middle, 0.0, 0.013) * step(1.15 - e, 0.0, 0.25)
-        mix(out, canvas.skin * SLIT, 0.8 * clipped(1 - 5 * opening) * slit)
-        line = np.minimum(bell(y - top, 0.0, 0.012) + bell(y - bottom, 0.0, 0.01), 1) * (e < 1.05)
-        mix(out, canvas.skin * SLIT, 0.45 * line)
-        corner = bell(y - middle, 0.01, 0.03) * bell(e, 1.1, 0.14)
-        mix(out, fold, (0.35 + 0.3 * clipped(-f.corners)) * corner)
-        height += 0.02 * (above + 1.3 * (1 + f.pout) * below)
-        height -= 0.03 * clipped(4 * opening) * inside
+    x, y, out, height = canvas.window((-2 * half, 2 * half), (0.4, 1.05))
+    e = np.abs(x) / np.float32(half)
+    arc = np.maximum(1 - e ** (2.0 + 2.5 * f.square), 0)
+    bend = 0.075 * f.corners * (1 - 0.45 * opening)
+    middle = MOUTH_Y + 0.03 * opening - bend * (np.minimum(e, 1.3) ** 2 - 0.35)
+    top, bottom = middle - 0.75 * tall * arc, middle + 1.15 * tall * arc
+    upper = 0.062 * 2.0**f.lips * (1 - 0.3 * bell(x, 0, 0.035)) * np.maximum(1 - 0.9 * e * e, 0)
+    lower = (0.066 * 2.0**f.lips + 0.035 * f.pout) * np.maximum(1 - e * e, 0) ** 0.8
+    soft = canvas.pixel
+    ends = step(1.08 - e, 0.0, 0.35)
+    above = step(y - top + upper, -2 * soft, 0.02) * step(middle - y, -soft, soft) * ends
+    below = step(bottom + lower - y, -2 * soft, 0.025) * step(y - middle, -soft, soft) * ends
+    mix(out, 0.94 * canvas.skin * LIP, 0.75 * above)
+    mix(out, canvas.skin * LIP, 0.8 * below)
+    shine = bell(y - bottom - 0.45 * lower, 0.0, 0.016) * bell(e, 0.1, 0.4)
+    mix(out, rgb(1, 0.9, 0.88), 0.22 * (1 + f.pout) * shine)
+    fold = canvas.skin * FOLD
+    under = bell(y - bottom - lower, 0.025, 0.022) * step(0.95 - e, 0.0, 0.5)
+    mix(out, fold, (0.22 + 0.35 * f.pout) * under)
+    inside = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * (e < 1)
+    mix(out, THROAT * (1.1 - 0.3 * f.skin), clipped(6 * opening) * inside)
+    tongue = step((y - middle) / np.float32(max(tall, 0.02)), 0.0, 0.7) * bell(e, 0.0, 0.75)
+    mix(out, TONGUE, 0.85 * clipped(3 * opening - 0.3) * inside * tongue)
+    gum = step(top + 0.035 - y, -0.012, 0.012)
+    mix(out, GUM, 0.6 * clipped(3 * opening - 0.8) * inside * gum)
+    slit = bell(y - middle, 0.0, 0.013) * step(1.15 - e, 0.0, 0.25)
+    mix(out, canvas.skin * SLIT, 0.8 * clipped(1 - 5 * opening) * slit)
+    line = np.minimum(bell(y - top, 0.0, 0.012) + bell(y - bottom, 0.0, 0.01), 1) * (e < 1.05)
+    mix(out, canvas.skin * SLIT, 0.45 * line)
+    corner = bell(y - middle, 0.01, 0.03) * bell(e, 1.1, 0.14)
+    mix(out, fold, (0.35 + 0.3 * clipped(-f.corners)) * corner)
+    height += 0.02 * (above + 1.3 * (1 + f.pout) * below)
+    height -= 0.03 * clipped(4 * opening) * inside
 
 
-Frame = npt.NDArray[np.uint8]
-
-HEAD = 0.36  # half height of a head, as a share of the picture's side
-MIDDLE = 0.49  # where it lies, from above
-GRAINS = 4  # noisy pictures, shown in turn: fresh noise in each frame would triple a file
-
-
-def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Frame:
-    """Return the picture behind the head, uint8 (size, size, 3): sheet, shadow, shoulders, neck.
-
-    rng: draws the folds of the sheet.
-    """
+def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Picture:
+    """Return sheet, shadow, shoulders and neck, uint8 (size, size, 3); rng draws the folds."""
     import cv2
 
     at = ((np.arange(size) + 0.5) / size).astype(np.float32)
@@ -448,8 +428,8 @@ def backdrop(face: Face, *, size: int, rng: np.random.Generator) -> Frame:
     return (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple[Frame, Frame]]:
-    """Yield pairs of uint8 (size, size, 3), `GRAINS` in turn: noise to add, and to take away."""
+def grains(face: Face, *, size: int, rng: np.random.Generator) -> Iterator[tuple[Picture, Picture]]:
+    """Yield noise to add and noise to subtract, uint8 (size, size, 3) each, `GRAINS` in turn."""
     import cv2
 
     level = np.float32(2.0**face.grain)
@@ -475,51 +455,36 @@ def _lay(picture: Plane, colour: Plane, mask: Plane) -> None:
     picture += (colour - picture) * np.clip(mask, 0, 1)[..., None]
 
 
-Sprite = npt.NDArray[np.uint8]
-
-SEAM_Y = 0.33
-MOUTHS, EFFORTS = 13, 7  # how finely a mouth opens and a face is screwed up
-
-
 class Sprites:
-    """The heads of one clip, drawn as they are asked for."""
+    """The heads of one clip; each half is drawn once."""
 
     def __init__(self, face: Face, *, size: int) -> None:
         self.face, self.size = face, size
-        self._halves: dict[tuple[bool, Pose], Sprite] = {}
-        self._heads: dict[tuple[Pose, Pose], Sprite] = {}
+        self._half = lru_cache(None)(self._draw)
 
-    def head(self, *, opening: float, effort: float, blink: bool) -> Sprite:
-        """Return the head that comes nearest, uint8 (size, size, 4) RGB times alpha, and alpha."""
+    def head(self, *, opening: float, effort: float, blink: bool) -> Picture:
+        """Return the nearest head, uint8 (size, size, 4): RGB times alpha, and alpha."""
         mouth = round(opening * (MOUTHS - 1)) / (MOUTHS - 1)
         eyes = round(effort * (EFFORTS - 1)) / (EFFORTS - 1)
-        # The lower half strains with the mouth that it holds, not with the cry as a whole.
-        key = Pose(effort=eyes, blink=float(blink)), Pose(opening=mouth, effort=mouth)
-        if key not in self._heads:
-            halves = self._half(True, key[0]), self._half(False, key[1])
-            self._heads[key] = np.concatenate(halves)
-        return self._heads[key]
+        # The lower half strains with its mouth, not with the cry as a whole.
+        upper = self._half(Pose(effort=eyes, blink=float(blink)), True)
+        return np.concatenate([upper, self._half(Pose(opening=mouth, effort=mouth), False)])
 
-    def _half(self, upper: bool, pose: Pose) -> Sprite:
-        if (upper, pose) not in self._halves:
-            self._halves[upper, pose] = draw(self.face, pose, size=self.size, upper=upper)
-        return self._halves[upper, pose]
+    def _draw(self, pose: Pose, upper: bool) -> Picture:
+        return draw(self.face, pose, size=self.size, upper=upper)
 
 
-def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Sprite:
+def draw(face: Face, pose: Pose, *, size: int, upper: bool) -> Picture:
     """Return half a head, uint8 (rows, size, 4): RGB times alpha, and alpha.
 
-    size: pixels of the whole, square sprite, which shows -SPAN to SPAN. upper: the rows above
-    the seam, else those below; one over the other they are the head.
+    size: pixels of a side of the whole head, which shows -SPAN to SPAN. upper: the rows above the
+    seam, or else those below.
     """
     seam = round((SEAM_Y / SPAN + 1) * size / 2)
-    margin = size // 14  # shadows of what lies beyond the seam
+    margin = size // 14  # for shadows from beyond the seam
     first, last = (0, seam + margin) if upper else (seam - margin, size)
     at = ((np.arange(size) + 0.5) * (2 * SPAN / size) - SPAN).astype(np.float32)
-    canvas = Canvas(
-        face, pose, x=at[None], y=at[first:last, None], pixel=2 * SPAN / size,
-        skin=skin_colour(face),
-    )  # fmt: skip
+    canvas = Canvas(face, pose, x=at[None], y=at[first:last, None], pixel=2 * SPAN / size)
     form(canvas)
     flush(canvas)
     if upper:

@@ -1,10 +1,9 @@
 """The infant's face that belongs to a synthetic cry, with the same dials as the voice.
 
-Walked by notebook 05 (image) and used by 06 (full); it stands in for the crying videos of Paper A
-(§2) and Paper B (§3). The mouth is driven by the opening that shapes the voice's formants, so
-sound and face belong together. It is a test bench whose truth is known, and NEVER evidence
-about real infants: how states differ in it (`STATES`) is an assumption made for teaching, see
-`face_states.py`.
+Notebooks 05 (image) and 06 (full) show it. It stands in for the crying videos of Paper A (§2) and
+Paper B (§3). The mouth moves with the opening that shapes the voice's formants. It is a test bench
+whose truth is known, and NEVER evidence about real infants: how states differ in it is an
+assumption made for teaching, see `face_states.py`.
 """
 
 from __future__ import annotations
@@ -27,36 +26,36 @@ from cryutils.datasets.synthetic.drawing import (
     backdrop,
     grains,
 )
-from cryutils.datasets.synthetic.face_states import Face, blend
-from cryutils.datasets.synthetic.voice import Contour, CryPlan, contour
+from cryutils.datasets.synthetic.face_states import EFFECTS, Face
+from cryutils.datasets.synthetic.voice import CryPlan
 from cryutils.errors import InputError, near_miss
 
 __all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
 
 Frame = npt.NDArray[np.uint8]
+Contour = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
 
 NECK = 0.8  # the head turns about this, in half heights below its middle
-# Where a cascade of Haar features draws its square: middle and side, in half heights of the head.
+# The square of a cascade of Haar features: middle and side, in half heights of the head.
 BOX_Y, BOX_SIDE = 0.29, 1.8
 ROLL = 15.0  # degrees, at most
-# Where a face shows its state: left, right, top and bottom in half heights of the head.
+# Features that show the state: left, right, top and bottom in half heights of the head.
 REGIONS = {
     "eyes": (-0.72, 0.72, EYE_Y - 0.30, EYE_Y + 0.20),  # with brows and lids
     "mouth": (-0.45, 0.45, MOUTH_Y - 0.20, MOUTH_Y + 0.30),  # as wide as it opens
 }
-LEVEL_S = 0.02  # effort is worked out in steps of this
+LEVEL_S = 0.02  # step in which effort is computed
 
 
 @dataclass(frozen=True, eq=False)
 class FacePlan:
-    """All decisions about a clip's face but the pixels; contours are float32 (frames,).
+    """A clip's face before it is drawn; contours are float32 (frames,).
 
-    `opening` of the mouth, `effort` of the cry and `blink` lie in [0, 1]. `roll` is in degrees,
-    `scale` a factor, `x` and `y` the head's place, in half heights of it.
+    seed: of the pictures' noise. opening, effort, blink: of mouth, cry and lids, in [0, 1]. roll:
+    degrees. scale: a factor. x, y: place of the head, in half heights of it.
     """
 
-    state: str
-    infant: int
     seed: int
     fps: float
     face: Face
@@ -80,20 +79,32 @@ class FacePlan:
 
 
 def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
-    """Return how the face of a cry looks and moves, before any picture is drawn.
+    """Return how the face of a cry looks and moves.
 
-    cry: what `voice.plan` returned; its seeds are the face's. To keep a label out of the face,
-    plan the cry with the face's own dials, since the mouth gives away when and how wide it
-    opens. fps: frames a second, 1 to 120. dials: each in [0, 1]; at `signal=0` the state, at
-    `identity=0` the infant shapes nothing at all. Raises InputError for anything else.
+    Parameters
+    ----------
+    cry : CryPlan
+        Its seeds are the face's. To keep a label out of the face, plan this cry with the face's own
+        dials, because the label shows in when and how wide the mouth opens.
+    fps : float
+        Frames a second, 1 to 120.
+    dials : Dials
+        With `signal=0` the state shapes nothing at all, with `identity=0` the infant.
 
+    Raises
+    ------
+    InputError
+        For anything else.
+
+    Examples
+    --------
     >>> from cryutils.datasets.synthetic import voice
     >>> len(plan(voice.plan("hungry", infant=1, seed=1, duration_s=2.0), fps=15))
     30
     """
     check(fps=fps, dials=dials)
     rng = np.random.default_rng([cry.seed, 5])
-    face = blend(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
+    face = EFFECTS.draw(cry.state, infant=cry.infant, session=cry.session, dials=dials, rng=rng)
     t = np.arange(max(round(cry.duration_s * fps), 1)) / fps
     at = np.arange(cry.opening.size) / cry.rate
     effort = np.interp(t, at, _effort(cry))
@@ -103,28 +114,25 @@ def plan(cry: CryPlan, *, fps: float = 30, dials: Dials = PLAIN) -> FacePlan:
     roll += 0.5 * effort * np.sin(2 * np.pi * (6.3 * t + rng.random()))
     x = face.left + 0.015 * sway * _wander(t, pace, rng)
     y = -face.up + 0.01 * sway * _wander(t, pace, rng) - 0.035 * effort
-    return FacePlan(
-        state=cry.state,
-        infant=cry.infant,
-        seed=cry.seed,
-        fps=fps,
-        face=face,
-        opening=contour(np.interp(t, at, cry.opening)),
-        effort=contour(effort),
-        blink=contour(blink),
-        roll=contour(np.clip(roll, -ROLL, ROLL)),
-        scale=contour(2.0 ** (face.near + 0.02 * effort)),
-        x=contour(np.clip(x, -0.2, 0.2)),
-        y=contour(np.clip(y, -0.15, 0.15)),
-    )
+    contours = {
+        "opening": np.interp(t, at, cry.opening),
+        "effort": effort,
+        "blink": blink,
+        "roll": np.clip(roll, -ROLL, ROLL),
+        "scale": 2.0 ** (face.near + 0.02 * effort),
+        "x": np.clip(x, -0.2, 0.2),
+        "y": np.clip(y, -0.15, 0.15),
+    }
+    as_planned = {name: values.astype(np.float32) for name, values in contours.items()}
+    return FacePlan(seed=cry.seed, fps=fps, face=face, **as_planned)
 
 
 def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
-    """Return which pixels of a crop around the face are a feature's, bool (size, size).
+    """Return which pixels of a crop around the face belong to a feature, bool (size, size).
 
-    name: of `REGIONS`. size: of the crop's side. margin: share of the face's box that the crop has
-    beside it, on every side. Of an upright head; one that leans or turns moves them by a tenth of
-    the crop at most. Raises InputError for another name.
+    name: in `REGIONS`. size: pixels of the crop's side. margin: what the crop adds to the face's
+    box on every side, as a share of it. The head is upright; one that leans or turns moves its
+    features by at most a tenth of the crop. Raises InputError for another name.
     """
     if name not in REGIONS:
         raise InputError(f"a face has no region {name!r}.{near_miss(name, REGIONS)}")
@@ -135,26 +143,13 @@ def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
 
 
 def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
-    """Yield the frames of a plan, uint8 (size, size, 3) RGB, one at a time.
+    """Yield the frames of a plan, uint8 (size, size, 3) RGB.
 
-    size: pixels of a side, even, 64 to 1024, else InputError.
+    size: pixels of a side. Raises InputError unless it is even and 64 to 1024.
     """
-    check(size=size)
-    return _drawn(plan, size)
-
-
-def check(*, fps: float = 30, size: int = 224, dials: Dials = PLAIN) -> None:
-    """Raise InputError where `plan` or `frames` could not use these arguments."""
-    if not 1 <= fps <= 120:
-        raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
-    if not 64 <= size <= 1024 or size % 2:
-        raise InputError(f"size={size} is no side of a picture; use an even number, 64 to 1024")
-    dials.check("face_")
-
-
-def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
     import cv2
 
+    check(size=size)
     rng = np.random.default_rng([plan.seed, 6])
     behind = backdrop(plan.face, size=size, rng=rng)
     noise = grains(plan.face, size=size, rng=rng)
@@ -163,7 +158,6 @@ def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
         sprite = heads.head(
             opening=float(plan.opening[i]), effort=float(plan.effort[i]), blink=plan.blink[i] > 0
         )
-        # In bytes, with alpha multiplied in beforehand: floats would take three times as long.
         head = cv2.warpAffine(sprite, _placed(plan, i, size), (size, size))
         through = cv2.bitwise_not(cv2.extractChannel(head, 3))
         around = cv2.multiply(behind, cv2.cvtColor(through, cv2.COLOR_GRAY2RGB), scale=1 / 255)
@@ -171,8 +165,17 @@ def _drawn(plan: FacePlan, size: int) -> Iterator[Frame]:
         yield np.asarray(cv2.subtract(cv2.add(clean, more), less), np.uint8)
 
 
-def _placed(plan: FacePlan, i: int, size: int) -> npt.NDArray[np.float64]:
-    """Return the matrix (2, 3) that takes a sprite's pixels to those of frame i."""
+def check(*, fps: float = 30, size: int = 224, dials: Dials = PLAIN) -> None:
+    """Raise InputError for arguments that `plan` or `frames` can't use."""
+    if not 1 <= fps <= 120:
+        raise InputError(f"fps={fps} is no frame rate for a clip; use 1 to 120")
+    if not 64 <= size <= 1024 or size % 2:
+        raise InputError(f"size={size} is no side of a picture; use an even number, 64 to 1024")
+    dials.check("face_")
+
+
+def _placed(plan: FacePlan, i: int, size: int) -> Values:
+    """Return the affine matrix (2, 3) from the pixels of a head to those of frame i."""
     unit = HEAD * size
     factor = float(plan.scale[i]) * unit * 2 * SPAN / size
     angle = math.radians(float(plan.roll[i]))
@@ -185,8 +188,8 @@ def _placed(plan: FacePlan, i: int, size: int) -> npt.NDArray[np.float64]:
     )
 
 
-def _effort(cry: CryPlan) -> npt.NDArray[np.float64]:
-    """How hard the infant cries, at the contours' rate: quick to rise, slow to go."""
+def _effort(cry: CryPlan) -> Values:
+    """Return how hard the infant cries, at the contours' rate: it rises fast and falls slowly."""
     hop = max(round(LEVEL_S * cry.rate), 1)
     rise, fall = (1 - math.exp(-LEVEL_S / seconds) for seconds in (0.12, 0.7))
     level, levels = 0.0, []
@@ -197,18 +200,14 @@ def _effort(cry: CryPlan) -> npt.NDArray[np.float64]:
     return np.asarray(np.interp(np.arange(cry.opening.size), at, np.array(levels)))
 
 
-def _blinks(
-    t: npt.NDArray[np.float64], duration_s: float, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """1 while the lids are down for a blink, every few seconds."""
+def _blinks(t: Values, duration_s: float, rng: np.random.Generator) -> Values:
+    """Return 1 while the lids are down for a blink, every few seconds, and else 0."""
     blinks = rng.uniform(0, 3.5) + np.cumsum(rng.uniform(1.2, 5.0, 1 + int(duration_s)))
     return np.asarray((np.abs(t[:, None] - blinks) < 0.09).any(axis=1), np.float64)
 
 
-def _wander(
-    t: npt.NDArray[np.float64], hz: float, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """A slow movement about 0, of about unit size, with no period to be seen."""
+def _wander(t: Values, hz: float, rng: np.random.Generator) -> Values:
+    """Return a slow movement around 0, of about unit size, without a visible period."""
     turns = t[:, None] * (hz * rng.uniform(0.6, 1.9, 3)) + rng.random(3)
-    waves: npt.NDArray[np.float64] = np.sin(2 * np.pi * turns)
+    waves: Values = np.sin(2 * np.pi * turns)
     return (waves * np.array([0.7, 0.5, 0.35])).sum(axis=1)

@@ -1,7 +1,7 @@
-"""Who cries when and why in the synthetic corpus: infants, labels, sessions and seeds.
+"""The structure of the synthetic corpus: infants, labels, sessions and seeds.
 
-Read by `corpus.py`, which makes the files; notebook 01 (data and playback) shows the structure:
-that of DonateACry, where most clips of an infant share a label.
+`corpus.py` makes the files. Notebook 01 (data and playback) shows the structure. It is that of
+DonateACry, where most clips of an infant share a label.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ EPOCH_S = 1_420_070_400.0  # 2015-01-01, when DonateACry was recorded
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
-    """One clip before it sounds; seeds say what it shares with its infant and session.
+    """One clip before it is made.
 
-    `voice_seed` is the infant's, `session_seed` the session's (that of its first clip), `seed` the
-    clip's own.
+    start_s: unix time in s. voice_seed: of the infant. session_seed: of the session, which is the
+    seed of its first clip. seed: of the clip.
     """
 
     id: str
@@ -41,10 +41,6 @@ class PlannedClip:
     session_seed: int
     seed: int
 
-    def path(self, suffix: str) -> str:
-        """Return where its file lies, below the corpus folder."""
-        return f"{self.label}/{self.infant}/{self.id}{suffix}"
-
 
 def plan(
     classes: Sequence[str] = CLASSES,
@@ -55,13 +51,30 @@ def plan(
     duration_s: float = 7.0,
     seed: int = 0,
 ) -> list[PlannedClip]:
-    """Return the clips of a corpus: infants, labels, sessions and seeds, without any sound.
+    """Return the clips of a corpus.
 
-    classes: names in `voice.STATES`. infants: how many, at least two a class. clips_per_infant:
-    at least 1. mostly: share of all clips that have their infant's main label, in [0, 1]; the
-    rest go to the classes that have fewest. duration_s: seconds of a clip. seed: draws the corpus.
-    Raises InputError for anything else.
+    Parameters
+    ----------
+    classes : sequence of str
+        Names in `voice.STATES`.
+    infants : int
+        Number of infants, at least two for each class.
+    clips_per_infant : int
+        At least 1.
+    mostly : float in [0, 1]
+        Share of all clips with their infant's main label. The rest go to the classes with fewest.
+    duration_s : float
+        Seconds of a clip.
+    seed : int
+        Draws the corpus, at least 0.
 
+    Raises
+    ------
+    InputError
+        For anything else.
+
+    Examples
+    --------
     >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
     12
     """
@@ -79,20 +92,13 @@ def plan(
         first: dict[int, int] = {}  # the seed of a session's first clip
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
-            clips.append(
-                PlannedClip(
-                    id=f"{infant}-{j:02d}",
-                    label=kinds[labels[i][j]],
-                    infant=infant,
-                    session=f"{infant}-session-{session}",
-                    start_s=start_s,
-                    sex="fm"[sexes[i]],
-                    age=AGES[ages[i]],
-                    voice_seed=infant_seed,
-                    session_seed=first.setdefault(session, noise[j]),
-                    seed=noise[j],
-                )
-            )
+            clip = PlannedClip(
+                id=f"{infant}-{j:02d}", label=kinds[labels[i][j]], infant=infant,
+                session=f"{infant}-session-{session}", start_s=start_s,
+                sex="fm"[sexes[i]], age=AGES[ages[i]], voice_seed=infant_seed,
+                session_seed=first.setdefault(session, noise[j]), seed=noise[j],
+            )  # fmt: skip
+            clips.append(clip)
     return clips
 
 
@@ -120,10 +126,10 @@ def _check(classes: Sequence[str], *, infants: int, clips: int, mostly: float, s
 def _labels(
     classes: int, infants: int, clips: int, mostly: float, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Class indices, a list for each infant; classes come out as even as whole clips allow."""
+    """Return class indices, a list for each infant, with classes as even as whole clips allow."""
     share = mostly if classes > 1 else 1.0
     by_class = sorted(range(infants), key=lambda i: i % classes)
-    # Steps of a rounded running sum: the total is right although each infant has few clips.
+    # Steps of a rounded running sum, so that the total is right although each infant has few clips.
     steps = np.diff(np.floor(share * clips * np.arange(infants + 1) + 0.5)).astype(int)
     labels: list[list[int]] = [[] for _ in range(infants)]
     for i, step in zip(by_class, steps, strict=True):
@@ -139,7 +145,7 @@ def _labels(
 
 
 def _sessions(clips: int, duration_s: float, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """A session number and a unix time for each clip: one to three clips, minutes apart."""
+    """Return session number and unix time of each clip: one to three clips, minutes apart."""
     start = EPOCH_S + rng.uniform(0, 300 * 86400)
     session, left = 0, int(rng.integers(1, 4))
     times = []

@@ -1,20 +1,20 @@
-"""A source-filter synthesiser of infant cries, ruled by the dials of `dials.py`.
+"""A source-filter synthesiser of infant cries, controlled by the dials of `dials.py`.
 
-Walked by notebook 01 (data and playback) and used by every notebook where DonateACry is
-absent; it stands in for the recordings of Paper A (§2) and Paper B. It is a test bench whose
-truth is known, and NEVER evidence about real infants: how states differ in it (`STATES`) is an
-assumption made for teaching, see `states.py`.
+Notebook 01 (data and playback) shows it, and every notebook uses it if DonateACry is absent. It
+stands in for the recordings of Paper A (§2) and Paper B. It is a test bench whose truth is known,
+and NEVER evidence about real infants: how states differ in it is an assumption made for teaching,
+see `states.py`.
 
-From the literature come the kinds of sound: an expiratory cry with a rising-falling melody
+The kinds of sound come from the literature: an expiratory cry with a rising-falling melody
 (1.4 ± 0.6 s, F0 496 ± 95 Hz, highest 583 and lowest 398 Hz; Michelsson et al. 2002), phonation
 at 250-700 Hz with occasional hyperphonation at 1-2 kHz and dysphonation (Robb 2003), and
-inspirations between cries that, where voiced, are shorter and higher (Grau, Robb & Cacace
+inspirations between cries, which are shorter and higher where they are voiced (Grau, Robb & Cacace
 1995). Pitch, timing and spectrum are set near DonateACry's medians: its infants are up to two
 years old, cry lower than newborns and break their cries into many short ones.
 
-The sound is made as for speech: a periodic source and noise, filtered by a tract that resonates
-like a short uniform tube, as newborns' does (Lieberman et al. 1971), then microphone, room and
-noise. Notebook 02 (audio features) shows what features see of it.
+The sound is made as in speech synthesis: a periodic source and noise are filtered by a tract that
+resonates like a short uniform tube, as that of newborns does (Lieberman et al. 1971), then by
+microphone and room, and noise is added. Notebook 02 (audio features) shows what features see of it.
 
 References: Michelsson, Eklund, Leppänen & Lyytinen 2002, doi 10.1159/000063190. Robb 2003,
 Folia Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373. Lieberman, Harris,
@@ -30,20 +30,21 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.datasets.synthetic.dials import PLAIN, Dials
-from cryutils.datasets.synthetic.states import STATES, Voice, blend
+from cryutils.datasets.synthetic.states import EFFECTS, STATES, Voice
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "Contour", "CryPlan", "check", "check_rate", "contour", "cry", "plan", "render",
-    "through_tract",
-]  # fmt: skip
+__all__ = ["CryPlan", "check_rate", "cry", "plan", "render", "through_tract"]
 
 Samples = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
 
 TUBE_HZ = (900.0, 2700.0, 4500.0)  # quarter-wave resonances of a tube of 9.6 cm
 WIDTH_HZ = (260.0, 380.0, 520.0)
 OPENED = (0.45, 0.2, 0.1)  # how far each formant rises from a shut mouth to a wide one
 BLOCK_S = 0.008  # formants move from block to block
+PITCH_HZ = 400.0  # at `Voice.pitch` 0
+F0_RANGE_HZ = (150.0, 2000.0)
+RATE = 500.0  # frames a second of a plan's contours
 
 
 def glottal_source(
@@ -86,7 +87,7 @@ def _harmonics(
     sr: int,
     rng: np.random.Generator,
 ) -> Samples:
-    """Sum of a_k Re(z^k) by Horner's rule, each harmonic silenced before it reaches Nyquist."""
+    """Return the sum of a_k Re(z^k) by Horner's rule; harmonics fade out below Nyquist."""
     if not f0.size:
         return np.zeros(0, np.float32)
     count = max(1, int(0.47 * sr / f0.min()))
@@ -112,10 +113,10 @@ def through_tract(
     sr: int,
     rng: np.random.Generator,
 ) -> Samples:
-    """Return `source` as the microphone hears it through a mouth that moves, float32 (samples,).
+    """Return `source` through a moving mouth and a microphone, float32 (samples,).
 
-    opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half, each multiplied by
-    its own response in frequency and added up again, so the filter glides from one to the next.
+    opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half; each is multiplied by
+    its own frequency response, so that the filter glides from one to the next.
     """
     from scipy import fft
 
@@ -145,7 +146,7 @@ def _response(
     sr: int,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.complex64]:
-    """Gain (blocks, frequencies) of three formants, lips and microphone, never quite at rest."""
+    """Return the gain of formants, lips and microphone, complex64 (blocks, frequencies)."""
     count = opening.size
     hz = np.fft.rfftfreq(fft_size, 1 / sr).astype(np.float32)
     resistance = np.ones((count, hz.size), np.complex64)
@@ -156,8 +157,8 @@ def _response(
         response = np.empty_like(resistance)
         response.real, response.imag = 1 - hz * hz / square, hz * np.float32(width) / square
         resistance *= response
-    # Louder is brighter; and a ripple over time and frequency, because without one a
-    # classifier tells synthetic from real by harmonics that are too regular.
+    # Louder is brighter. The ripple over time and frequency keeps harmonics from being so regular
+    # that a classifier recognises synthetic sound.
     brightness = np.outer(5 * (loudness - 0.6), np.log2(np.maximum(hz, 250) / 1000))
     rows, columns = np.arange(count) / 12, hz / 400
     knots = rng.normal(0, 2.0, (math.ceil(rows[-1]) + 2, math.ceil(columns[-1]) + 2))
@@ -167,20 +168,20 @@ def _response(
     return steady * np.exp(np.float32(math.log(10) / 20) * decibels) / resistance
 
 
-def _drift(count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Noise over blocks of unit variance at its knots, five knots a second."""
+def _drift(count: int, rng: np.random.Generator) -> Values:
+    """Return noise over blocks, of unit variance at its five knots a second."""
     every = 0.2 / BLOCK_S
     knots = rng.standard_normal(math.ceil(count / every) + 2)
     return np.interp(np.arange(count) / every, np.arange(knots.size), knots)
 
 
-def _hat(at: npt.NDArray[np.floating], knots: int) -> npt.NDArray[np.float64]:
-    """Linear interpolation from knots 0, 1, 2... to the points `at`, as a matrix."""
+def _hat(at: npt.NDArray[np.floating], knots: int) -> Values:
+    """Return the matrix of linear interpolation from knots 0, 1, 2... to the points `at`."""
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots)))
 
 
 def _at_the_lips(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
-    """Radiation from the lips, and what is lasting in this voice and place."""
+    """Return radiation from the lips, and the lasting resonances of this voice and place."""
     octave = np.log2(np.maximum(hz, 1))
     lasting = sum(
         gain * np.exp(-2 * (octave - math.log2(centre)) ** 2)
@@ -190,14 +191,14 @@ def _at_the_lips(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
 
 
 def _microphone(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
-    """A telephone's high-pass and low-pass, each of second order."""
+    """Return a telephone's high-pass and low-pass, each of second order."""
     low, high = 1j * hz / 2**voice.low_cut, 1j * hz / 2**voice.high_cut
     high_pass = low**2 / (1 + 1.4 * low + low**2)
     return (high_pass / (1 + 1.4 * high + high**2)).astype(np.complex64)
 
 
 def reverberation(dry: Samples, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
-    """Return the room's answer to `dry`, float32 (samples,): noise that decays by 60 dB."""
+    """Return the reverberation of `dry`, float32 (samples,): noise that decays by 60 dB."""
     from scipy.signal import fftconvolve
 
     seconds = min(max(2**voice.decay, 0.05), 0.8)
@@ -209,10 +210,9 @@ def reverberation(dry: Samples, *, voice: Voice, sr: int, rng: np.random.Generat
 
 
 def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
-    """Return noise as the microphone hears it, float32 (size,), `voice.colour` dB an octave."""
+    """Return noise through the microphone, float32 (size,), `voice.colour` dB an octave."""
     from scipy import fft
 
-    # Padded, because a transform of prime length is slow.
     padded = fft.next_fast_len(size, real=True)
     spectrum = fft.rfft(rng.standard_normal(padded, dtype=np.float32))
     hz = np.fft.rfftfreq(padded, 1 / sr).astype(np.float32)
@@ -222,24 +222,9 @@ def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) ->
     return noise * np.float32(10 ** (voice.noise / 20) / noise.std())
 
 
-Contour = npt.NDArray[np.float32]
-
-
-def contour(values: npt.NDArray[np.float64]) -> Contour:
-    """Return a plan's curve over time, float32, which nobody can change behind its back."""
-    curve = values.astype(np.float32)
-    curve.setflags(write=False)
-    return curve
-
-
-PITCH_HZ = 400.0  # what `Voice.pitch` counts from
-F0_RANGE_HZ = (150.0, 2000.0)
-RATE = 500.0  # frames a second of a plan's contours
-
-
 @dataclass(frozen=True)
 class Burst:
-    """One expiratory cry: when it sounds, in seconds, and whether it is a mere whimper."""
+    """One expiratory cry: its beginning and end in s, and whether it is only a whimper."""
 
     onset_s: float
     end_s: float
@@ -248,11 +233,11 @@ class Burst:
 
 @dataclass(frozen=True, eq=False)
 class CryPlan:
-    """All decisions about a clip but the sound itself; contours are float32 (frames,).
+    """A clip before it sounds; contours are float32 (frames,).
 
-    `voice` holds the parameters used, `rate` the frames a second of the contours: `f0` in Hz
-    (0 where nothing is voiced), `opening` of the mouth (0 shut, 1 wide), and the amplitudes
-    of the voice (`loudness`), of inspiration noise (`gasp`) and of dysphonation (`rough`).
+    voice: parameters. rate: frames a second of the contours. f0: Hz, 0 where nothing is voiced.
+    opening: of the mouth, 0 shut to 1 wide. loudness, gasp, rough: amplitudes of the voice, of
+    inspiration noise and of dysphonation.
     """
 
     state: str
@@ -262,11 +247,11 @@ class CryPlan:
     duration_s: float
     voice: Voice
     bursts: tuple[Burst, ...]
-    f0: Contour = field(repr=False)
-    opening: Contour = field(repr=False)
-    loudness: Contour = field(repr=False)
-    gasp: Contour = field(repr=False)
-    rough: Contour = field(repr=False)
+    f0: Samples = field(repr=False)
+    opening: Samples = field(repr=False)
+    loudness: Samples = field(repr=False)
+    gasp: Samples = field(repr=False)
+    rough: Samples = field(repr=False)
     rate: float = RATE
 
 
@@ -279,48 +264,60 @@ def plan(
     dials: Dials = PLAIN,
     duration_s: float = 7.0,
 ) -> CryPlan:
-    """Return when, how high and how open the mouth is in a clip, before any sound is made.
+    """Return when, how high and with how open a mouth an infant cries in a clip.
 
-    state: a name in `STATES`. infant: seeds the infant's own voice, at least 0. seed: seeds
-    the clip, at least 0. session: seeds what clips of one session share, at least 0; None: the
-    clip is the only one. dials: each in [0, 1]; at `signal=0` the state, at `identity=0` the
-    infant shapes nothing at all. duration_s: seconds, 0.5 to 600.
-    Raises InputError for anything else.
+    Parameters
+    ----------
+    state : str
+        A name in `STATES`.
+    infant, seed : int
+        Seeds of the infant's own voice and of the clip, at least 0.
+    session : int, optional
+        Seed of what clips of one session share, at least 0. None if the clip is the only one.
+    dials : Dials
+        With `signal=0` the state shapes nothing at all, with `identity=0` the infant.
+    duration_s : float
+        Seconds, 0.5 to 600.
 
+    Raises
+    ------
+    InputError
+        For anything else.
+
+    Examples
+    --------
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)
     """
     session = seed if session is None else session
-    check(state, infant=infant, seed=seed, session=session, dials=dials, duration_s=duration_s)
+    if state not in STATES:
+        raise InputError(f"No state {state!r}.{near_miss(str(state), STATES)}")
+    dials.check()
+    for name, number in (("infant", infant), ("seed", seed), ("session", session)):
+        if number < 0:
+            raise InputError(f"{name}={number} is negative; use 0 or more")
+    if not 0.5 <= duration_s <= 600:
+        raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
     rng = np.random.default_rng([seed, 1])
-    voice = blend(state, infant=infant, session=session, dials=dials, rng=rng)
+    voice = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
     bursts = _timing(voice, duration_s, rng)
-    track = _Track(math.ceil(duration_s * RATE) + 1)
+    contours = _Contours(math.ceil(duration_s * RATE) + 1)
     previous_end = 0.0
     for burst in bursts:
-        track.inhale(previous_end, burst.onset_s, voice, rng)
-        track.exhale(burst, voice, rng)
+        contours.inhale(previous_end, burst.onset_s, voice, rng)
+        contours.exhale(burst, voice, rng)
         previous_end = burst.end_s
     return CryPlan(
-        state=state,
-        infant=infant,
-        seed=seed,
-        session=session,
-        duration_s=duration_s,
-        voice=voice,
+        state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice,
         bursts=tuple(bursts),
-        f0=contour(track.f0),
-        opening=contour(track.opening),
-        loudness=contour(track.loudness),
-        gasp=contour(track.gasp),
-        rough=contour(track.rough),
-    )
+        **{name: values.astype(np.float32) for name, values in vars(contours).items()},
+    )  # fmt: skip
 
 
-def render(plan: CryPlan, sr: int = 16000) -> npt.NDArray[np.float32]:
-    """Return the sound of a plan as float32 (samples,) in [-1, 1], `round(duration_s * sr)` long.
+def render(plan: CryPlan, sr: int = 16000) -> Samples:
+    """Return the sound of a plan, float32 (round(duration_s * sr),) in [-1, 1].
 
-    sr: samples a second, 4000 to 192000, else InputError.
+    sr: samples a second. Raises InputError unless it is 4000 to 192000.
     """
     check_rate(sr)
     rng = np.random.default_rng([plan.seed, 2])
@@ -350,7 +347,7 @@ def cry(
     dials: Dials = PLAIN,
     duration_s: float = 7.0,
     sr: int = 16000,
-) -> npt.NDArray[np.float32]:
+) -> Samples:
     """Return a synthetic cry, float32 (samples,) in [-1, 1]; see `plan` for the arguments.
 
     >>> cry("hungry", infant=1, seed=1, duration_s=1.0, sr=8000).shape
@@ -362,22 +359,8 @@ def cry(
     return render(drawn, sr)
 
 
-def check(
-    state: str, *, infant: int, seed: int, session: int, dials: Dials, duration_s: float
-) -> None:
-    """Raise InputError where `plan` could not use these arguments."""
-    if state not in STATES:
-        raise InputError(f"No state {state!r}.{near_miss(str(state), STATES)}")
-    dials.check()
-    for name, number in (("infant", infant), ("seed", seed), ("session", session)):
-        if number < 0:
-            raise InputError(f"{name}={number} is negative; use 0 or more")
-    if not 0.5 <= duration_s <= 600:
-        raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
-
-
 def check_rate(sr: int) -> None:
-    """Raise InputError where `sr`, in Hz, is too low for a cry or no whole number."""
+    """Raise InputError unless `sr` is a whole number from 4000 to 192000 Hz."""
     if not 4000 <= sr <= 192_000 or sr != int(sr):
         raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
 
@@ -387,7 +370,7 @@ def _happens(logit: float, rng: np.random.Generator) -> bool:
 
 
 def _timing(voice: Voice, duration_s: float, rng: np.random.Generator) -> list[Burst]:
-    """Bursts and pauses, log-normal, with whimpers between and now and then a long rest."""
+    """Return bursts with log-normal lengths and pauses, some whimpers and a few long rests."""
     spread = max(voice.irregular, 0.1)
     bursts = []
     # A recording starts anywhere, but not so late that no cry is left to hear.
@@ -405,8 +388,8 @@ def _timing(voice: Voice, duration_s: float, rng: np.random.Generator) -> list[B
     return bursts
 
 
-class _Track:
-    """The contours of a clip while they are drawn."""
+class _Contours:
+    """The contours of a clip while they are drawn, float64 (frames,) each."""
 
     def __init__(self, frames: int) -> None:
         self.f0, self.opening, self.loudness, self.gasp, self.rough = np.zeros((5, frames))
@@ -436,7 +419,7 @@ class _Track:
     def inhale(
         self, earliest_s: float, onset_s: float, voice: Voice, rng: np.random.Generator
     ) -> None:
-        """Draw a gasp before a burst where the pause leaves room, now and then a voiced one."""
+        """Draw a gasp before a burst if the pause is long enough, sometimes a voiced one."""
         length = min(rng.uniform(0.12, 0.35), 0.7 * (onset_s - earliest_s))
         audible, voiced = rng.random() < 0.6, rng.random() < 0.15
         if length < 0.06 or not audible:
@@ -454,10 +437,8 @@ class _Track:
             self.loudness[first:last] = 0.25 * shape
 
 
-def _melody(
-    t: npt.NDArray[np.float64], whimper: bool, voice: Voice, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Semitones above the clip's pitch: mostly one rising-falling arch, sometimes two."""
+def _melody(t: Values, whimper: bool, voice: Voice, rng: np.random.Generator) -> Values:
+    """Return semitones above the clip's pitch: one rising-falling arch, sometimes two."""
     seconds = t.size / RATE
     peak = min(max(voice.peak + rng.normal(0, 0.1), 0.08), 0.85)
     height = max(voice.arch, 0.5) * rng.lognormal(-0.1, 0.45) * (0.4 if whimper else 1.0)
@@ -471,18 +452,16 @@ def _melody(
     return arch + start + release + tremor + jitter + rng.normal(0, 1.5)
 
 
-def _wander(size: int, hz: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Smooth noise over frames, of unit variance at its `hz` knots a second."""
+def _wander(size: int, hz: float, rng: np.random.Generator) -> Values:
+    """Return smooth noise over frames, of unit variance at its `hz` knots a second."""
     knots = rng.standard_normal(max(2, math.ceil(size * hz / RATE) + 1))
     before, part = np.divmod(np.linspace(0, knots.size - 1, size, endpoint=False), 1)
     here = before.astype(int)
     return knots[here] + (knots[here + 1] - knots[here]) * part * part * (3 - 2 * part)
 
 
-def _stretch(
-    t: npt.NDArray[np.float64], edge_s: float, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """A stretch inside a burst: 0 outside, 1 inside, with straight edges."""
+def _stretch(t: Values, edge_s: float, rng: np.random.Generator) -> Values:
+    """Return a stretch inside a burst: 0 outside, 1 inside, with straight edges."""
     start, length = rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.45)
     inside = np.minimum(t - start, start + length - t)
     return np.clip(inside * (t.size / RATE) / edge_s, 0, 1)

@@ -25,7 +25,7 @@ def drawn(
     clip: int = 1,
 ) -> np.ndarray:  # fmt: skip
     rng = np.random.default_rng(clip)
-    return effects.draw(state, infant=infant, session=session, dials=dials, rng=rng)
+    return effects.mix(state, infant=infant, session=session, dials=dials, rng=rng)
 
 
 @BOTH
@@ -133,9 +133,7 @@ def test_states_of_their_own_are_told_within_an_infant_and_not_across(
 
 @BOTH
 def test_a_session_moves_place_and_day_and_clips_of_one_share_it(effects: Effects) -> None:
-    names = [
-        f.name for f in fields(states.Voice if effects is states.EFFECTS else face_states.Face)
-    ]
+    names = [f.name for f in fields(effects.kind)]
     dials = Dials(session=1.0)
     first, other = drawn(effects, dials), drawn(effects, dials, session=2)
     moved = {name for name, step in zip(names, first != other, strict=True) if step}

@@ -134,7 +134,7 @@ def test_eyes_shut_when_a_face_is_screwed_up() -> None:
     # At full signal a face in pain has them shut between cries, too.
     dials = Dials(signal=0.5, identity=0.0)
     rng = np.random.default_rng(0)
-    looks = face_states.blend("pain", infant=1, session=0, dials=dials, rng=rng)
+    looks = face_states.EFFECTS.draw("pain", infant=1, session=0, dials=dials, rng=rng)
     rest, cry = (
         drawing.draw(looks, Pose(effort=effort), size=128, upper=True) for effort in (0.0, 1.0)
     )
@@ -171,7 +171,9 @@ def test_lids_and_throat_lie_in_their_regions(infant: int, name: str) -> None:
 def test_the_halves_of_a_head_meet_without_a_line(state: str) -> None:
     rng = np.random.default_rng(0)
     for infant in range(4):
-        looks = face_states.blend(state, infant=infant, session=infant, dials=Dials(), rng=rng)
+        looks = face_states.EFFECTS.draw(
+            state, infant=infant, session=infant, dials=Dials(), rng=rng
+        )
         upper = drawing.draw(looks, Pose(effort=1.0), size=224, upper=True)
         lower = drawing.draw(looks, Pose(opening=1.0, effort=1.0), size=224, upper=False)
         assert len(upper) + len(lower) == 224
@@ -249,5 +251,5 @@ def test_bad_values_are_named_in_one_line(values: dict[str, Any], message: str) 
     cry = voice.plan("hungry", infant=1, seed=1, duration_s=0.5)
     size = values.pop("size", 64)
     with pytest.raises(InputError, match=message) as caught:
-        face.frames(face.plan(cry, **values), size=size)
+        list(face.frames(face.plan(cry, **values), size=size))
     assert "\n" not in str(caught.value)

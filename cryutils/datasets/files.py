@@ -1,0 +1,224 @@
+"""The files of a published corpus: found on this machine, downloaded and checked.
+
+`data/registry.csv` lists each file as `<corpus>/<label>/<file>` with its sha256 and size. No
+notebook walks this module.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryutils._io.download import TIMEOUT_S, Report, Unavailable, download
+from cryutils._io.paths import (
+    cache_dir,
+    data_dir,
+    explain_write_errors,
+    file_digest,
+    project_dir,
+    writing,
+)
+from cryutils.datasets.corpus import Problem
+from cryutils.errors import InputError, near_miss
+
+__all__ = ["RETRIES", "Files", "Registry"]
+
+RETRIES = 1
+_FEW = 100  # files that are worth one request each, rather than the whole archive
+
+Registry = dict[str, tuple[str, int]]  # sha256 and size in bytes, by "<label>/<file>"
+
+
+@dataclass
+class Files:
+    """The files of a corpus, and the hosts that have them.
+
+    name: folder of the files in the data folder or the cache, and their prefix in the registry.
+    title: name of the corpus in messages. base_url: where single files are, by "<label>/<file>".
+    archive_url: a .tar.gz with all of them below `archive_folder`, "" if there is none; a host
+    that packs it on request gives it no fixed checksum. download_bytes: about how much is sent.
+    """
+
+    name: str
+    title: str
+    base_url: str
+    download_bytes: int
+    archive_url: str = ""
+    archive_folder: str = ""
+
+    def registry(self) -> Registry:
+        """Return the sha256 and the size in bytes of each file, by "<label>/<file>"."""
+        prefix = f"{self.name}/"
+        with (project_dir() / "data" / "registry.csv").open(newline="", encoding="utf-8") as table:
+            return {
+                row["file"].removeprefix(prefix): (row["sha256"], int(row["size"]))
+                for row in csv.DictReader(table)
+                if row["file"].startswith(prefix)
+            }
+
+    def find(self, names: Iterable[str] | None = None) -> Path | None:
+        """Return the folder with the files `names` (default: all), or None if some are missing.
+
+        A folder of the user (`CRYUTILS_DATA_DIR`) is returned as it is, before the cache.
+        """
+        home, cache = data_dir(), cache_dir()
+        if home and home != cache and (home / self.name).is_dir():
+            return home / self.name
+        return None if _missing(cache / self.name, self._rows(names)) else cache / self.name
+
+    def fetch(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        report: Report = lambda done, total: None,
+        announce: Callable[[str], None] = lambda line: None,
+    ) -> Path:
+        """Return the folder with the files `names` (default: all), downloading missing ones.
+
+        Many files come in the archive, a few one by one. If one host fails, the other is asked.
+        Only files with the right sha256 are kept. After an interruption the next call downloads
+        the rest.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Names in the registry, "<label>/<file>".
+        report : function
+            Called as `report(done, total)` in bytes while files arrive.
+        announce : function
+            Called with a line for each host that is asked, and for each that fails.
+
+        Raises
+        ------
+        InputError
+            For a name that is not in the registry, a cache that can't be written, and files that
+            can't be downloaded (with each host's answer and the remedies).
+        """
+        wanted = self._rows(names)
+        if folder := self.find(wanted):
+            return folder
+        hint = (
+            f"set CRYUTILS_DATA_DIR to a folder that holds {self.name}/, "
+            f"or run `cryutils data fetch {self.name}` with network access"
+        )
+        if os.environ.get("CRYUTILS_OFFLINE"):
+            raise InputError(
+                f"{self.title} isn't on this machine and CRYUTILS_OFFLINE is set: {hint}."
+            )
+        root, causes = cache_dir() / self.name, []
+        missing = _missing(root, wanted)
+        hosts = [(self.archive_url, self._from_archive), (self.base_url, self._from_base)]
+        if len(missing) <= _FEW:
+            hosts.reverse()
+        for url, take in hosts:
+            if not url:
+                continue
+            announce(
+                f"Connecting to {urlsplit(url).hostname}; given up after {RETRIES + 1} attempts of"
+                f" {TIMEOUT_S:g} s."
+            )
+            try:
+                with explain_write_errors(root):
+                    take(root, missing, report)
+            except Unavailable as error:
+                causes.append(str(error))
+                announce(f"{error}.")
+            if not (missing := _missing(root, missing)):
+                return root
+        raise InputError(
+            f"{self.title} can't be downloaded ({'; '.join(causes)}), {len(missing)} of"
+            f" {len(wanted)} files are missing: {hint}."
+        )
+
+    def check(
+        self, root: Path, *, report: Report = lambda done, total: None
+    ) -> list[tuple[str, str]]:
+        """Return `(file, what is wrong)` for each file that is missing, damaged or changed."""
+        wrong, registry = [], self.registry()
+        for done, (name, (sha256, _)) in enumerate(registry.items(), start=1):
+            if not (root / name).is_file():
+                wrong.append((name, "missing"))
+            elif file_digest(root / name) != sha256:
+                wrong.append((name, "the sha256 differs: damaged or changed"))
+            report(done, len(registry))
+        return wrong
+
+    def compare(
+        self, root: Path, names: Iterable[str] | None = None
+    ) -> tuple[list[str], list[Problem]]:
+        """Return the files of `names` (default: all) that `root` has, and a problem for each other.
+
+        Sizes are compared, which takes no time; `check` compares checksums. Without `names`,
+        files that the registry lacks are problems as well.
+        """
+        rows = self._rows(names)
+        lacking = _missing(root, rows)
+        absent, resized = (
+            "in the registry, but not in the folder",
+            "its size differs from the registry's",
+        )
+        why = {name: resized if (root / name).is_file() else absent for name in lacking}
+        if names is None:
+            present = {path.relative_to(root).as_posix() for path in root.glob("*/[!.]*")}
+            why |= dict.fromkeys(sorted(present - {*rows}), "not in the registry")
+        problems = [Problem("left out", name, what) for name, what in why.items()]
+        return [name for name in rows if name not in lacking], problems
+
+    def _rows(self, names: Iterable[str] | None) -> Registry:
+        registry = self.registry()
+        names = list(registry if names is None else names)
+        for name in names:
+            if name not in registry:
+                hint = near_miss(name, registry)
+                raise InputError(f"{name}: not in {self.title}'s registry.{hint}")
+        return {name: registry[name] for name in names}
+
+    def _from_archive(self, root: Path, files: Registry, report: Report) -> None:
+        """Download the archive and keep those of its `files` whose sha256 is right."""
+        path, host = root / "archive.tar.gz", urlsplit(self.archive_url).hostname
+        try:
+            download(
+                self.archive_url, path, retries=RETRIES,
+                report=lambda done, _: report(done, max(done, self.download_bytes)),
+            )  # fmt: skip
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    name = member.name.partition(self.archive_folder)[2]
+                    sha256, size = files.get(name, ("", -1))
+                    # Name and size are the registry's, so nothing else in the archive is unpacked.
+                    if member.isfile() and member.size == size:
+                        content = archive.extractfile(member).read()  # type: ignore[union-attr]
+                        if hashlib.sha256(content).hexdigest() == sha256:
+                            with writing(root / name) as part:
+                                part.write_bytes(content)
+        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise Unavailable(f"{host}: what it sent is no intact archive") from error
+        finally:
+            path.unlink(missing_ok=True)
+        if missing := _missing(root, files):
+            raise Unavailable(f"{host}: it sent no intact {min(missing)}")
+
+    def _from_base(self, root: Path, files: Registry, report: Report) -> None:
+        """Download `files` one by one, until one fails."""
+        done, total = 0, sum(size for _, size in files.values())
+        for name, (sha256, size) in files.items():
+            download(self.base_url + name, root / name, sha256, retries=RETRIES)
+            done += size
+            report(done, total)
+
+
+def _missing(root: Path, files: Registry) -> Registry:
+    """Return those of `files` that `root` does not have, or has in another size."""
+    return {
+        name: (sha256, size)
+        for name, (sha256, size) in files.items()
+        if not (root / name).is_file() or (root / name).stat().st_size != size
+    }

@@ -1,0 +1,72 @@
+"""The corpora that have a name: what each is, how it is loaded and where its files are.
+
+To add one, write a module with a `DATASET` and name it in `MODULES`. Everything that deals with
+corpora by name reads this table: `load`, the command, the doctor, and the words in reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Corpus
+    from cryutils.datasets.files import Files
+
+__all__ = ["MODULES", "Dataset", "datasets", "find", "is_synthetic", "title"]
+
+# The module of each corpus, imported when the corpus is first asked for.
+MODULES = {
+    "synthetic": "cryutils.datasets.synthetic.corpus",
+    "donateacry": "cryutils.datasets.donateacry",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A corpus that can be loaded by name.
+
+    title: its name in a sentence. contents: what it holds, in a few words for a list. load:
+    returns the `Corpus`; its parameters are the options of `datasets.load`. files: of a corpus
+    that is downloaded. is_synthetic: generated, so no evidence about real infants. forms: titles
+    of other forms of it, by the names that their results have.
+    """
+
+    title: str
+    contents: str
+    load: Callable[..., Corpus]
+    licence: str
+    citation: str
+    files: Files | None = None
+    is_synthetic: bool = False
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(name: object) -> Dataset | None:
+    """Return the dataset called `name`, or None, for example for a folder."""
+    return import_module(MODULES[name]).DATASET if name in MODULES else None  # type: ignore[index]
+
+
+def datasets() -> dict[str, Dataset]:
+    """Return each dataset by name."""
+    return {name: import_module(module).DATASET for name, module in MODULES.items()}
+
+
+def title(name: str) -> str:
+    """Return the name of a corpus in words; the name of a user's folder stays as it is.
+
+    >>> title("donateacry"), title("donateacry_uploads"), title("my recordings")
+    ('DonateACry', "DonateACry's original uploads", 'my recordings')
+    """
+    titles: dict[str, str] = {}
+    for known, dataset in datasets().items():
+        titles |= {known: dataset.title, **dataset.forms}
+    return titles.get(name, name)
+
+
+def is_synthetic(name: str) -> bool:
+    """Return whether the corpus `name` is generated, so that it is no evidence about infants."""
+    dataset = find(name)
+    return dataset is not None and dataset.is_synthetic

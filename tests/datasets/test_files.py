@@ -1,0 +1,384 @@
+"""The files of a corpus: downloaded, checked and found again; the hosts are on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import random
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cryutils import load
+from cryutils._io import download as downloading
+from cryutils.datasets import files
+from cryutils.datasets.donateacry import FILES as CORPUS
+from cryutils.errors import InputError
+
+Command = Callable[..., tuple[int, str, str]]
+
+pytestmark = pytest.mark.usefixtures("apart")
+
+IOS = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
+
+# GitHub and the mirror: one server, with 120 made-up recordings.
+FILES = {
+    f"{label}/{IOS}-{1430742000 + i}-1.0-m-04-{code}.wav": random.Random(i).randbytes(2000)
+    for i, (label, code) in enumerate([("hungry", "hu")] * 60 + [("tired", "ti")] * 60)
+}
+FIRST, *_, LAST = FILES
+ARCHIVE = "/archive.tar.gz"
+FOLDER = "donateacry-corpus-6baf5ac/donateacry_corpus_cleaned_and_updated_data/"
+
+
+def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    """Return an archive as GitHub's: the uploads come first, then the cleaned recordings."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", pax_headers={"comment": "6baf5ac"}) as archive:
+        paths = {FOLDER + name: content for name, content in files.items()}
+        for path, content in {"donateacry-corpus-6baf5ac/ios/a.caf": b"cry" * 999, **paths}.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for member in others:
+            archive.addfile(member, io.BytesIO(b"x" * member.size) if member.isfile() else None)
+    return stream.getvalue()
+
+
+class Host:
+    """The files of the server by path, how it fails, and the paths that it was asked for."""
+
+    def __init__(self) -> None:
+        self.files = {ARCHIVE: packed(FILES)}
+        self.files |= {f"/mirror/{name}": content for name, content in FILES.items()}
+        self.asked: list[str] = []
+        self.refusals: Iterator[int] = iter(())  # statuses that the archive is refused with
+        self.cut: int | None = None  # bytes after which the archive breaks off
+        self.hangs = False  # rather than breaking off
+        self.ended = threading.Event()
+
+    def without_mirror(self) -> None:
+        self.files = {ARCHIVE: self.files[ARCHIVE]}
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.asked.append(request.path)
+        content = self.files.get(request.path)
+        status = 200 if content else 404
+        if request.path == ARCHIVE:
+            status = next(self.refusals, status)
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content or b"")))
+        request.end_headers()
+        if status == 200:
+            request.wfile.write((content or b"")[: self.cut if request.path == ARCHIVE else None])
+            if self.hangs and request.path == ARCHIVE:
+                self.ended.wait()
+
+
+@pytest.fixture
+def host(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    rows = [
+        f"donateacry/{name},{hashlib.sha256(content).hexdigest()},{len(content)}"
+        for name, content in FILES.items()
+    ]
+    (apart / "project" / "data").mkdir(parents=True)
+    registry = "\n".join(["file,sha256,size", *rows, ""])
+    (apart / "project" / "data" / "registry.csv").write_text(registry)
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    host = Host()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            host.answer(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        archive = f"http://127.0.0.1:{server.server_port}{ARCHIVE}"
+        monkeypatch.setattr(CORPUS, "archive_url", archive)
+        monkeypatch.setattr(CORPUS, "base_url", f"http://localhost:{server.server_port}/mirror/")
+        monkeypatch.setattr(files, "RETRIES", 0)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield host
+        host.ended.set()
+        server.shutdown()
+        thread.join()
+
+
+def content_of(root: Path) -> dict[str, bytes]:
+    """Return every file in `root`, hidden ones too."""
+    files = (path for path in root.rglob("*") if not path.is_dir())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def test_one_archive_brings_all_checked_and_reported(host: Host, apart: Path) -> None:
+    reports: list[tuple[int, int]] = []
+    root = CORPUS.fetch(report=lambda done, total: reports.append((done, total)))
+    assert root == apart / "cache" / "donateacry"
+    assert content_of(root) == FILES
+    assert host.asked == [ARCHIVE]
+    assert len(reports) > 1 and reports == sorted(reports)
+    assert {total for _, total in reports} == {CORPUS.download_bytes}
+    assert {path.stat().st_mode & 0o044 for path in root.rglob("*.wav")} == {0o044}
+    assert CORPUS.fetch() == root
+    assert host.asked == [ARCHIVE], "what is complete is not asked for again"
+
+
+def test_the_command_says_whom_it_asks_and_where_the_files_are(
+    host: Host, command: Command, apart: Path
+) -> None:
+    code, out, err = command("data", "fetch", "donateacry")
+    assert (code, err) == (0, "Connecting to 127.0.0.1; given up after 1 attempts of 10 s.\n")
+    assert out.startswith(f"DonateACry: {apart / 'cache' / 'donateacry'}\nLicence: Open Database")
+    assert command("data", "check", "donateacry")[0] == 0
+
+
+def test_a_few_files_are_asked_for_one_by_one(host: Host) -> None:
+    reports: list[tuple[int, int]] = []
+    root = CORPUS.fetch([LAST, FIRST], report=lambda done, total: reports.append((done, total)))
+    assert host.asked == [f"/mirror/{LAST}", f"/mirror/{FIRST}"]
+    assert content_of(root) == {name: FILES[name] for name in (FIRST, LAST)}
+    assert reports == [(2000, 4000), (4000, 4000)]
+    assert CORPUS.find([LAST]) == root
+    assert CORPUS.find() is None
+
+
+def test_a_few_files_come_from_the_archive_where_the_mirror_has_none(host: Host) -> None:
+    host.without_mirror()
+    assert content_of(CORPUS.fetch([LAST])) == {LAST: FILES[LAST]}
+    assert host.asked == [f"/mirror/{LAST}", ARCHIVE]
+
+
+def test_a_file_cut_short_in_the_cache_is_fetched_again(host: Host) -> None:
+    root = CORPUS.fetch()
+    (root / FIRST).write_bytes(FILES[FIRST][:7])
+    host.asked.clear()
+    CORPUS.fetch()
+    assert host.asked == [f"/mirror/{FIRST}"]
+    assert content_of(root) == FILES
+
+
+def test_a_busy_host_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "RETRIES", 1)
+    host.refusals = iter([503])
+    assert content_of(CORPUS.fetch()) == FILES
+    assert host.asked == [ARCHIVE] * 2
+
+
+def test_a_host_that_stays_busy_is_left_to_the_mirror_else_named_with_the_code_and_the_remedy(
+    host: Host,
+) -> None:
+    host.refusals = itertools.repeat(429)
+    lines: list[str] = []
+    CORPUS.fetch(announce=lines.append)
+    assert lines[1].startswith("127.0.0.1: HTTP 429 Too Many Requests")
+    assert lines[2].startswith("Connecting to localhost;")
+    shutil.rmtree("cache")
+    host.without_mirror()
+    with pytest.raises(InputError) as caught:
+        CORPUS.fetch()
+    message = str(caught.value)
+    for part in ("127.0.0.1: HTTP 429 Too Many Requests", "wait an hour or use another network",
+                 "localhost: HTTP 404 Not Found", "120 of 120 files are missing",
+                 "CRYUTILS_DATA_DIR", "cryutils data fetch donateacry"):  # fmt: skip
+        assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("cause", ["the connection failed", "no answer within 0.5 s"])
+def test_an_archive_that_breaks_off_or_stops_is_replaced_by_the_mirror(
+    host: Host, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    host.cut, host.hangs = len(host.files[ARCHIVE]) // 2, cause.startswith("no answer")
+    lines: list[str] = []
+
+    def announce(line: str) -> None:
+        lines.append(line)
+        # Only the archive hangs, so the mirror has all the time it needs on a busy machine.
+        patient = not host.hangs or "localhost" in line
+        monkeypatch.setattr(downloading, "TIMEOUT_S", 600.0 if patient else 0.5)
+
+    assert content_of(CORPUS.fetch(announce=announce)) == FILES
+    assert lines[1].startswith(f"127.0.0.1: {cause}")
+    assert host.asked == [ARCHIVE, *(f"/mirror/{name}" for name in FILES)]
+
+
+def test_what_came_before_a_failure_stays_and_the_rest_is_fetched_later(
+    host: Host, apart: Path
+) -> None:
+    archive, last = host.files.pop(ARCHIVE), host.files.pop(f"/mirror/{LAST}")
+    with pytest.raises(InputError, match="1 of 120 files are missing"):
+        CORPUS.fetch()
+    assert content_of(apart / "cache" / "donateacry").keys() == FILES.keys() - {LAST}
+    host.files |= {ARCHIVE: archive, f"/mirror/{LAST}": last}
+    host.asked.clear()
+    assert content_of(CORPUS.fetch()) == FILES
+    assert host.asked == [f"/mirror/{LAST}"]
+
+
+def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:
+    wrong = b"?" + FILES[LAST][1:]
+    host.files[ARCHIVE] = packed(FILES | {LAST: wrong})
+    good = host.files[f"/mirror/{LAST}"]
+    host.files[f"/mirror/{LAST}"] = wrong
+    with pytest.raises(InputError, match=f"127.0.0.1: it sent no intact {LAST}") as caught:
+        CORPUS.fetch()
+    assert f"localhost: {LAST.split('/')[1]} is damaged, its checksum is wrong" in str(caught.value)
+    root = apart / "cache" / "donateacry"
+    assert content_of(root) == {name: FILES[name] for name in FILES if name != LAST}
+    host.files[f"/mirror/{LAST}"] = good
+    assert content_of(CORPUS.fetch()) == FILES
+
+
+def test_nothing_else_is_unpacked_from_an_archive(host: Host, apart: Path) -> None:
+    link, large, outside = (
+        tarfile.TarInfo(FOLDER + name) for name in (FIRST, LAST, "../../../../outside.wav")
+    )
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    link.size, large.size, outside.size = 2000, 2001, 2000
+    some = {name: content for name, content in FILES.items() if name not in (FIRST, LAST)}
+    host.files[ARCHIVE] = packed(some, link, large, outside)
+    before = {path for path in apart.rglob("*") if "cache" not in path.parts}
+    lines: list[str] = []
+    assert content_of(CORPUS.fetch(announce=lines.append)) == FILES
+    assert lines[1] == f"127.0.0.1: it sent no intact {FIRST}."
+    assert host.asked == [ARCHIVE, f"/mirror/{FIRST}", f"/mirror/{LAST}"]
+    assert {path for path in apart.rglob("*") if "cache" not in path.parts} == before
+
+
+def test_a_page_instead_of_an_archive_is_named(host: Host) -> None:
+    host.files = {ARCHIVE: b"<html>Sign in to the school's network</html>"}
+    with pytest.raises(InputError, match=r"127\.0\.0\.1: what it sent is no intact archive"):
+        CORPUS.fetch()
+
+
+def unreachable() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/"
+
+
+def test_without_a_network_the_line_names_both_remedies(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CORPUS, "archive_url", unreachable())
+    monkeypatch.setattr(CORPUS, "base_url", unreachable())
+    with pytest.raises(InputError) as caught:
+        CORPUS.fetch()
+    message = str(caught.value)
+    assert message.count("127.0.0.1: the connection failed (ConnectionError)") == 2
+    assert "CRYUTILS_DATA_DIR" in message and "cryutils data fetch donateacry" in message
+    assert "\n" not in message
+
+
+def test_offline_nothing_is_asked_for_and_what_is_there_is_used(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    with pytest.raises(InputError, match=r"CRYUTILS_OFFLINE is set.*CRYUTILS_DATA_DIR"):
+        CORPUS.fetch()
+    assert host.asked == []
+    monkeypatch.delenv("CRYUTILS_OFFLINE")
+    root = CORPUS.fetch()
+    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    assert CORPUS.fetch() == root
+
+
+def test_a_cache_that_cannot_be_written_is_named_before_anything_is_sent(
+    host: Host, apart: Path
+) -> None:
+    (apart / "cache").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
+        CORPUS.fetch()
+    assert host.asked == []
+
+
+def test_a_disk_without_room_is_named(host: Host, apart: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # below a recording's size
+    try:
+        with pytest.raises(InputError, match=r"cache/donateacry \(.*CRYUTILS_CACHE_DIR") as caught:
+            CORPUS.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert content_of(apart / "cache" / "donateacry") == {}
+
+
+def test_a_file_that_the_registry_lacks_is_a_near_miss(host: Host) -> None:
+    name = FIRST[:-4] + ".wave"
+    for take in (partial(CORPUS.fetch, [name]), partial(load, "donateacry", files=[name])):
+        with pytest.raises(InputError, match=f"registry. Did you mean {FIRST}?"):
+            take()
+    assert host.asked == []
+
+
+def test_the_data_folder_comes_before_the_cache_and_is_never_written(
+    host: Host, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CORPUS.fetch()
+    (apart / "data" / "donateacry").mkdir(parents=True)
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "data"))
+    host.asked.clear()
+    assert CORPUS.fetch() == apart / "data" / "donateacry"
+    assert list((apart / "data" / "donateacry").iterdir()) == []
+    assert host.asked == []
+
+
+def test_check_names_what_is_missing_and_what_was_changed(host: Host) -> None:
+    root = CORPUS.fetch()
+    (root / FIRST).unlink()
+    (root / LAST).write_bytes(bytes(2000))
+    counts: list[int] = []
+    wrong = dict(CORPUS.check(root, report=lambda done, total: counts.append(done)))
+    assert set(wrong) == {FIRST, LAST}
+    assert wrong[FIRST] == "missing"
+    assert "sha256" in wrong[LAST]
+    assert counts == list(range(1, 121))
+
+
+SCRIPT = """
+import signal, sys
+from cryutils._io import download
+from cryutils.course import cli
+from cryutils.datasets import donateacry
+signal.signal(signal.SIGINT, signal.default_int_handler)
+donateacry.FILES.archive_url, download.TIMEOUT_S = sys.argv[1], 600.0
+cli.main(["data", "fetch", "donateacry"])
+"""
+
+
+def test_ctrl_c_during_a_download_ends_it_and_leaves_nothing_half_written(
+    host: Host, apart: Path
+) -> None:
+    host.cut, host.hangs = len(host.files[ARCHIVE]) // 2, True
+    root = apart / "cache" / "donateacry"
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, CORPUS.archive_url], stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        line = run.stderr.readline()
+        while run.poll() is None and not any(content_of(root).values()):
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+    assert line == "Connecting to 127.0.0.1; given up after 2 attempts of 10 s.\n"
+    assert run.returncode == 130
+    assert rest.strip() == "cryutils: stopped; the same command goes on where it was."
+    assert content_of(root) == {}

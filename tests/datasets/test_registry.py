@@ -1,0 +1,92 @@
+"""A corpus is added by the two steps in CONTRIBUTING.md: one module and one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = "MODULES = {\n"
+CELL = """\
+import cryutils
+from cryutils import claims
+claims.begin("01_data_and_playback", seed=seed)
+corpus = cryutils.load(data)
+claims.record("mine.clips", len(corpus), data=corpus.name)
+"""
+
+Cryutils = Callable[..., str]
+
+
+@pytest.fixture
+def cryutils(apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Cryutils:
+    """`cryutils("data", "list")` gives what the command prints in a library that has Tiny."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Add a dataset")[2]
+    module, line = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[:2]
+    package = apart / "library" / "cryutils"
+    shutil.copytree(ROOT / "cryutils", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "datasets" / "tiny.py").write_text(module)
+    table = package / "datasets" / "registry.py"
+    assert table.read_text().count(TABLE) == 1
+    table.write_text(table.read_text().replace(TABLE, TABLE + line))
+
+    rows = ["file,sha256,size"]
+    for number, name in enumerate(["hungry/a/1", "hungry/b/1", "tired/a/1", "tired/c/1"]):
+        content = sound(apart / "home" / "tiny" / f"{name}.wav", seed=number).read_bytes()
+        rows.append(f"tiny/{name}.wav,{hashlib.sha256(content).hexdigest()},{len(content)}")
+    (apart / "project" / "notebooks").mkdir(parents=True)
+    shutil.copytree(ROOT / "data", apart / "project" / "data")
+    (apart / "project" / "data" / "registry.csv").write_text("\n".join([*rows, ""]))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
+    monkeypatch.setenv("CRYUTILS_DATA_DIR", str(apart / "home"))
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "cryutils.course.cli", *arguments],
+            capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_one_module_and_one_line_make_a_corpus_known_everywhere(
+    cryutils: Cryutils, apart: Path
+) -> None:
+    home = apart / "home" / "tiny"
+    assert re.search(
+        rf"^tiny +real recordings .*CC BY 4.0\n +{home}$", cryutils("data", "list"), re.M
+    )
+    assert cryutils("data", "fetch", "tiny").startswith(
+        f"Tiny: {home}\nLicence: CC BY 4.0\nCite: A."
+    )
+    assert cryutils("data", "check", "tiny").startswith(f"4 files verified in {home}, 0 wrong")
+    described = cryutils("data", "describe", "tiny")
+    assert re.search(r"^all +4 +3 ", described, re.M)
+    assert "\nTiny (real recordings)\n" in described
+    assert f"Tiny: {home}" in cryutils("doctor")
+
+
+def test_a_notebook_runs_on_a_new_corpus(cryutils: Cryutils, apart: Path) -> None:
+    parameters = new_code_cell(
+        'data = "synthetic"  # recordings\nseed = 0  # a seed', metadata={"tags": ["parameters"]}
+    )
+    notebook = new_notebook(cells=[parameters, new_code_cell(CELL)])
+    nbformat.write(notebook, apart / "project" / "notebooks" / "01_data_and_playback.ipynb")
+    out = cryutils("run", "01_data_and_playback", "-p", "data=tiny", "--name", "own")
+    assert "Tiny (real recordings); 4 clips of 3 infants\n" in out
+    (row,) = json.loads((apart / "outputs" / "own" / "results.json").read_text())
+    assert (row["value"], row["data"]) == (4, "tiny")
