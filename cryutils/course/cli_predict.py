@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cryutils.app.readings import Reading
-    from cryutils.papers.predict import Prediction, Timeline
-    from cryutils.papers.predict_ensemble import Models
+    from cryutils.papers.predict import Models, Prediction, Timeline
 
 __all__ = ["predict"]
 
@@ -71,7 +70,7 @@ def predict(
     """
     from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import run_folder
-    from cryutils.papers.predict_ensemble import Models
+    from cryutils.papers.predict import Models
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")

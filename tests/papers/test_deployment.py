@@ -20,7 +20,7 @@ from cryutils.errors import InputError
 from cryutils.models.export import FORMATS
 from cryutils.models.model_card import ModelCard
 from cryutils.papers import deployment
-from cryutils.papers.predict_ensemble import EnsemblePredictor
+from cryutils.papers.predict import Predictor
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def test_the_ensemble_is_written_with_its_submodels(
     suffix = FORMATS[form].suffix
     assert {path.name for path in paths} == {f"{name}_{precision}{suffix}" for name in three}
     asked: dict[str, list[np.ndarray]] = {name: [] for name in three}
-    predictor = EnsemblePredictor(run="quick")
+    predictor = Predictor("ensemble", run="quick")
     for name, network in predictor.networks.items():
         network.listener = asked[name].append
     predictor(trained.corpus[-1].path)  # of an infant that it hasn't learned from

@@ -16,7 +16,8 @@ from cryutils import audio, video
 from cryutils.errors import InputError
 from cryutils.models.inputs import SoundInput
 from cryutils.models.model_card import ModelCard
-from cryutils.papers.predict import Prediction, Predictor, runs_with_models
+from cryutils.papers.predict import Prediction, Predictor
+from cryutils.papers.trained_models import runs_with_models
 
 
 def by_hand(run: Trained, path: Path, *, with_sound: bool, with_face: bool) -> np.ndarray:

@@ -23,10 +23,9 @@ from cryutils.models import export
 from cryutils.models.inputs import SoundInput
 from cryutils.models.model_card import ModelCard
 from cryutils.models.novelty import Reference
-from cryutils.papers import predict
 from cryutils.papers.embeddings import STATES, FrameInput
-from cryutils.papers.predict import Prediction, Predictor
-from cryutils.papers.predict_ensemble import EnsemblePredictor, Models
+from cryutils.papers.predict import Models, Prediction, Predictor
+from cryutils.papers.trained_models import runs_with_models
 
 FEATURES = {"mfcc": 4, "stft": 3, "image": 5}
 ROLLING = 3
@@ -146,7 +145,7 @@ def check(prediction: Prediction, expected: np.ndarray) -> None:
 
 def test_a_video_is_the_mean_of_the_ensembles_windows(three: Made, recordings: Path) -> None:
     path = recordings / "cry.mp4"
-    prediction = EnsemblePredictor()(path)
+    prediction = Predictor("ensemble")(path)
     parts = [outputs(three, "mfcc", path), outputs(three, "stft", path), by_window(three, path)]
     x = np.concatenate(
         [rows[:, : FEATURES[name]] for name, rows in zip(FEATURES, parts, strict=True)], axis=1
@@ -161,7 +160,7 @@ def test_a_video_is_the_mean_of_the_ensembles_windows(three: Made, recordings: P
 
 
 def test_different_recordings_get_different_answers(three: Made, quick: Trained) -> None:
-    predictor = EnsemblePredictor(run=three.run)
+    predictor = Predictor("ensemble", run=three.run)
     answers = [list(predictor(clip.path).probabilities.values()) for clip in quick.corpus[:6]]
     assert np.ptp(answers, axis=0).max() > 0.02
 
@@ -177,7 +176,7 @@ def test_different_recordings_get_different_answers(three: Made, quick: Trained)
 def test_without_pictures_the_submodels_of_sound_answer_in_the_mean(
     name: str, why: str, three: Made, recordings: Path
 ) -> None:
-    prediction = EnsemblePredictor()(recordings / name)
+    prediction = Predictor("ensemble")(recordings / name)
     both = [shares(outputs(three, kind, recordings / name), kind) for kind in ("mfcc", "stft")]
     check(prediction, np.mean(both, axis=(0, 1)))
     assert (prediction.used, prediction.why) == ("audio", (why,))
@@ -192,7 +191,7 @@ def test_a_long_recording_is_heard_to_its_end(three: Made, tmp_path: Path) -> No
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:
         file.setparams((1, 2, 1000, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
-    prediction = EnsemblePredictor()(tmp_path / "long.wav")
+    prediction = Predictor("ensemble")(tmp_path / "long.wav")
     assert prediction.sound is not None and prediction.why == ("picture: no pictures",)
     times = prediction.sound.times_s
     assert (np.diff(times) > 0).all()
@@ -210,7 +209,7 @@ def test_a_long_recording_is_heard_to_its_end(three: Made, tmp_path: Path) -> No
 def test_without_sound_the_submodel_of_pictures_answers(
     name: str, why: str, three: Made, recordings: Path
 ) -> None:
-    prediction = EnsemblePredictor()(recordings / name)
+    prediction = Predictor("ensemble")(recordings / name)
     frames = shares(outputs(three, "image", recordings / name), "image")
     check(prediction, frames.mean(axis=0))
     assert (prediction.used, prediction.why) == ("image", (why,))
@@ -228,14 +227,14 @@ def test_without_sound_the_submodel_of_pictures_answers(
 def test_without_both_there_is_no_prediction(
     name: str, why: tuple[str, ...], three: Made, recordings: Path
 ) -> None:
-    prediction = EnsemblePredictor()(recordings / name)
+    prediction = Predictor("ensemble")(recordings / name)
     assert (prediction.state, prediction.probabilities) == (None, {})
     assert (prediction.used, prediction.why) == ("none", why)
     assert (prediction.sound, prediction.face, prediction.fused) == (None, None, None)
 
 
 def test_the_pictures_timeline_is_their_rolling_average(three: Made, recordings: Path) -> None:
-    prediction = EnsemblePredictor()(recordings / "cry.mp4")
+    prediction = Predictor("ensemble")(recordings / "cry.mp4")
     frames = shares(outputs(three, "image", recordings / "cry.mp4"), "image")
     expected = [frames[max(0, k - ROLLING + 1) : k + 1].mean(axis=0) for k in range(len(frames))]
     assert prediction.face is not None
@@ -245,7 +244,7 @@ def test_the_pictures_timeline_is_their_rolling_average(three: Made, recordings:
 
 def test_a_rolling_average_of_everything_ends_with_the_mean(three: Made, recordings: Path) -> None:
     changed(three, rolling=None)
-    prediction = EnsemblePredictor()(recordings / "mute.mp4")
+    prediction = Predictor("ensemble")(recordings / "mute.mp4")
     assert prediction.face is not None
     last = prediction.face.probabilities[-1]
     np.testing.assert_allclose(last, list(prediction.probabilities.values()), atol=1e-6)
@@ -258,7 +257,7 @@ def test_an_ensemble_of_sound_alone_says_nothing_of_pictures(
     prepared = {name: built.prepared[name] for name in ("mfcc", "stft")}
     models = {name: built.models[name] for name in prepared} | {"ensemble": ensemble(7, seed=3)}
     write(apart / "outputs" / "real" / "models", models, prepared)
-    prediction = EnsemblePredictor()(recordings / "cry.mp4")
+    prediction = Predictor("ensemble")(recordings / "cry.mp4")
     rows = [outputs(built, n, recordings / "cry.mp4")[:, : FEATURES[n]] for n in prepared]
     answers = models["ensemble"].predict(np.concatenate(rows, axis=1), verbose=0)
     check(prediction, answers.mean(axis=0))
@@ -269,14 +268,14 @@ def test_a_face_that_is_followed_is_judged_and_drawn_where_it_is(
     three: Made, recordings: Path
 ) -> None:
     changed(three, **part(three, "image", input=asdict(FrameInput(fps=4, size=32, crop="face"))))
-    prediction = EnsemblePredictor()(recordings / "mute.mp4")
+    prediction = Predictor("ensemble")(recordings / "mute.mp4")
     track = video.track(recordings / "mute.mp4", fps=4, size=32)
     rows = three.models["image"].predict(track.crops[track.usable], verbose=0)
     check(prediction, shares(rows, "image").mean(axis=0))
     assert prediction.face is not None and prediction.face.boxes is not None
     np.testing.assert_array_equal(prediction.face.boxes, track.boxes[track.usable])
     np.testing.assert_allclose(prediction.face.times_s, track.times_s[track.usable])
-    none = EnsemblePredictor()(recordings / "faceless.mp4")
+    none = Predictor("ensemble")(recordings / "faceless.mp4")
     assert (none.used, none.why) == ("audio", ("picture: no face in 8 frames",))
 
 
@@ -285,7 +284,7 @@ def test_more_frames_than_are_judged_at_once_are_judged_to_the_last(
 ) -> None:
     seeing = FrameInput(fps=25, size=32)
     changed(three, **part(three, "image", input=asdict(seeing)), rolling=1)
-    prediction = EnsemblePredictor()(recordings / "mute.mp4")
+    prediction = Predictor("ensemble")(recordings / "mute.mp4")
     rows = np.stack(list(seeing.frames(recordings / "mute.mp4")))
     frames = shares(three.models["image"].predict(rows, verbose=0), "image")
     assert len(frames) == 50 and prediction.face is not None
@@ -306,9 +305,9 @@ def test_the_stream_that_finds_a_sound_strangest_says_how_strange(
         parts[name] |= {"reference": reference.as_json()}
         x = audio.read(recordings / "cry.wav", sr=hearing.sr)
         shares.append(reference.share(hearing.windows(x)))
-    assert EnsemblePredictor(run=three.run)(recordings / "cry.wav").unlike is None
+    assert Predictor("ensemble", run=three.run)(recordings / "cry.wav").unlike is None
     changed(three, parts=parts)
-    predictor = EnsemblePredictor(run=three.run)
+    predictor = Predictor("ensemble", run=three.run)
     assert predictor(recordings / "cry.wav").unlike == pytest.approx(max(shares), abs=1e-3)
     assert predictor(recordings / "mute.mp4").unlike is None
 
@@ -327,7 +326,7 @@ def test_the_command_asks_it_and_draws_its_answer(
     out, err = capfd.readouterr()
     assert not ended.value.code
     video, sound = json.loads(out)
-    expected = EnsemblePredictor()(recordings / "cry.mp4").row()
+    expected = Predictor("ensemble")(recordings / "cry.mp4").row()
     assert {name: video[name] for name in expected} == expected
     assert (sound["used"], sound["why"]) == ("audio", ["picture: no pictures"])
     assert video["annotated"] == str(drawn / "cry.mp4") and (drawn / "cry.mp4").is_file()
@@ -336,7 +335,7 @@ def test_the_command_asks_it_and_draws_its_answer(
 
 def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from cryutils.papers.predict_ensemble import Models;"
+        "import sys; from pathlib import Path; from cryutils.papers.predict import Models;"
         f" prediction = Models('ensemble')(Path({str(recordings / 'cry.mp4')!r}));"
         " assert prediction.used == 'both'; assert 'tensorflow' not in sys.modules"
     )
@@ -344,14 +343,6 @@ def test_no_tensorflow_is_needed(three: Made, recordings: Path) -> None:
 
 
 # Which models
-
-
-def test_the_name_says_which_models_are_opened(three: Made) -> None:
-    assert isinstance(Models("ensemble", run="three").first, EnsemblePredictor)
-    with pytest.raises(InputError, match=r"no model 'ensembel'\. Did you mean ensemble\?"):
-        Models("ensembel")
-    with pytest.raises(InputError, match="predict_ensemble"):
-        Predictor("ensemble")
 
 
 def test_what_a_run_on_real_infants_has_no_model_for_is_answered_by_a_synthetic_one(
@@ -373,9 +364,9 @@ def test_what_a_run_on_real_infants_has_no_model_for_is_answered_by_a_synthetic_
 
 def test_the_newest_run_with_an_ensemble_is_asked(three: Made, quick: Trained) -> None:
     with pytest.raises(InputError, match=r"no run has trained 'ensemble' yet.*09_ensemble"):
-        EnsemblePredictor()
-    assert EnsemblePredictor(run=three.run).run == three.run
-    assert predict.runs_with_models("ensemble") == []
+        Predictor("ensemble")
+    assert Predictor("ensemble", run=three.run).run == three.run
+    assert runs_with_models("ensemble") == []
 
 
 def changed(made: Made, **changes: Any) -> Path:
@@ -409,7 +400,7 @@ def test_settings_that_are_not_the_models_are_refused_in_one_line(
 ) -> None:
     path = changed(three, **changes(three))
     with pytest.raises(InputError, match=words) as caught:
-        EnsemblePredictor()
+        Predictor("ensemble")
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -417,16 +408,16 @@ def test_windows_that_do_not_start_together_are_refused(three: Made) -> None:
     hop = {**asdict(three.prepared["stft"]), "step_s": 0.25}
     changed(three, **part(three, "stft", input=hop))
     with pytest.raises(InputError, match="isn't of the models beside it"):
-        EnsemblePredictor()
+        Predictor("ensemble")
 
 
 def test_a_part_that_is_missing_is_named(three: Made) -> None:
     (three.run / "models" / "ensemble_stft.tflite").unlink()
     with pytest.raises(InputError, match=r"ensemble_stft\.tflite: no such file"):
-        EnsemblePredictor()
+        Predictor("ensemble")
     (three.run / "models" / "ensemble.json").unlink()
     with pytest.raises(InputError, match=r"ensemble\.json: missing"):
-        EnsemblePredictor()
+        Predictor("ensemble")
 
 
 # Files of one training
@@ -445,7 +436,7 @@ def test_a_network_of_another_training_is_refused_though_its_shape_fits(
     )
     export.litert(other, path)
     with pytest.raises(InputError, match=r"isn't the network that.*run 09_ensemble again") as error:
-        EnsemblePredictor()
+        Predictor("ensemble")
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
@@ -469,7 +460,7 @@ def test_a_network_without_a_digest_is_refused(three: Made) -> None:
     others = [path for path in folder.glob("*.tflite") if path.stem != "ensemble_stft"]
     ModelCard.write(folder, "ensemble", ModelCard.read(folder, "ensemble").content, others)
     with pytest.raises(InputError, match=r"ensemble_stft\.tflite: it isn't the network"):
-        EnsemblePredictor()
+        Predictor("ensemble")
 
 
 def test_files_from_before_there_were_digests_cannot_be_checked(three: Made) -> None:
@@ -477,7 +468,7 @@ def test_files_from_before_there_were_digests_cannot_be_checked(three: Made) -> 
     content = ModelCard.read(path.parent, "ensemble").content
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"older than the digests.*run 09_ensemble again") as error:
-        EnsemblePredictor()
+        Predictor("ensemble")
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -493,7 +484,7 @@ def test_it_says_that_it_computes_otherwise_than_it_was_scored(
 ) -> None:
     changed(three, engine=engine("int8", "OpenVINO int8"))
     clause = "pictures learned and scored with OpenVINO int8, computed here in float32"
-    assert EnsemblePredictor().note == f"nothing; {clause}; ensemble: not calibrated"
+    assert Predictor("ensemble").note == f"nothing; {clause}; ensemble: not calibrated"
     capfd.readouterr()
     with pytest.raises(SystemExit):
         cli.main(["predict", str(recordings / "cry.wav"), "--model", "ensemble"])
@@ -506,12 +497,12 @@ def test_it_says_that_it_computes_otherwise_than_it_was_scored(
 )
 def test_it_says_nothing_of_an_engine_that_computes_alike(learned: Any, three: Made) -> None:
     changed(three, engine=learned)
-    assert EnsemblePredictor().note == "nothing; ensemble: not calibrated"
+    assert Predictor("ensemble").note == "nothing; ensemble: not calibrated"
 
 
 @pytest.mark.parametrize("engine", ["openvino-int8", {"words": "OpenVINO int8"}])
 def test_an_engine_that_is_none_is_refused_in_one_line(engine: Any, three: Made) -> None:
     path = changed(three, engine=engine)
     with pytest.raises(InputError, match="doesn't tell how to use") as caught:
-        EnsemblePredictor()
+        Predictor("ensemble")
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
