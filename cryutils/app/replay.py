@@ -1,6 +1,6 @@
-"""A recording in place of microphone and camera: `replay`, at its own pace or without waiting.
+"""A recording instead of microphone and camera: `replay`, in real time or without waiting.
 
-Walked by notebook 13_live_and_deployment; `cryutils bench live` measures with it.
+Walked by notebook 13_live_and_deployment.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ __all__ = ["Replayed", "replay"]
 _BLOCK_S = 0.05
 _FPS = 4.0
 
-Event = tuple[float, int, Callable[[], None]]  # when it has come, in s; which is first; what to do
+Event = tuple[float, int, Callable[[], None]]  # when it is complete, in s; its rank; what to do
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A reading, and how long after its window's end it came, in s.
+    """A reading and its latency in s.
 
-    At the recording's own pace `latency_s` counts from the moment when the window's end would have
-    been heard; without waiting, from the moment when all that it needs had been pushed.
+    In real time the latency counts from the moment when the end of the window is heard; without
+    waiting, from the moment when all its input was pushed.
     """
 
     reading: Reading
@@ -41,17 +41,17 @@ class Replayed:
 def replay(
     path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
 ) -> Iterator[Replayed]:
-    """Yield the readings of a recorded clip, with or without video, pushed block by block.
+    """Yield the readings of a recording, with or without video, pushed block by block.
 
-    Times are the recording's: the first sample is heard at 0 s.
+    Times are the recording's: its first sample is at 0 s.
 
     Parameters
     ----------
     path : path
     monitor : Monitor
-        Is restarted first.
+        Restarted first.
     realtime : bool
-        At the recording's own pace, else without waiting.
+        In real time, otherwise without waiting.
 
     Raises
     ------
