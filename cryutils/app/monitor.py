@@ -19,7 +19,6 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from time import time as unix_time
 from typing import TypeAlias
 
 import numpy as np
@@ -64,7 +63,7 @@ class Monitor:
     not calibrated.
 
     >>> monitor = Monitor()                                              # doctest: +SKIP
-    >>> monitor.push_audio(block, 48000)                                 # doctest: +SKIP
+    >>> monitor.push_audio(block, 48000, time.time())                    # doctest: +SKIP
     >>> [reading.verdict for reading in monitor.readings()]              # doctest: +SKIP
     ['no cry', 'hungry']
     """
@@ -82,7 +81,7 @@ class Monitor:
         self._detector = None if face is None else faces.detector(face.input.detector)
         self.restart()
 
-    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None:
+    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
         """Buffer a block of sound.
 
         A block longer than 0.1 s may come late or before its turn. Samples that are not finite
@@ -94,29 +93,27 @@ class Monitor:
             Mono (samples,) in [-1, 1].
         sr : int
             Its rate in Hz.
-        time : float, optional
-            When the first sample was heard, in s since 1970. None: the block follows the one
-            before, or ends now.
+        time : float
+            When the first sample was heard, in s since 1970.
         """
         x = np.asarray(samples)
         if x.ndim != 1 or x.dtype.kind != "f":
             return self._refuse(f"sound left out: {x.dtype} {x.shape}, not float (samples,)")
         if not (isinstance(sr, int | np.integer) and _RATES[0] <= sr <= _RATES[1]):
             return self._refuse(f"sound left out: sr={sr}, not {_RATES[0]} to {_RATES[1]} Hz")
-        if not _is_time(time):
+        if not 0 <= time < _LATEST:
             return self._refuse(f"sound left out: time={time}")
-        start_s = self._follows(len(x) / sr) if time is None else float(time)
-        if self._is_stray(start_s, start_s + len(x) / sr):
-            return self._refuse(f"sound left out: its time, {start_s:.1f}, is far off")
+        if self._is_stray(time, time + len(x) / sr):
+            return self._refuse(f"sound left out: its time, {time:.1f}, is far off")
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=int(sr), seconds=KEPT_S + _CONTEXT_S)
-        start, length = self._ring.position(start_s), len(x)
+        start, length = self._ring.position(time), len(x)
         with np.errstate(over="ignore"):  # a number beyond float32's range becomes infinite
             x = x[-len(self._ring) :].astype(np.float32)
         start += length - len(x)
         self._ring.write(start, np.where(np.isfinite(x), np.clip(x, -1, 1), np.nan))
 
-    def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None:
+    def push_frame(self, rgb: npt.ArrayLike, time: float) -> None:
         """Buffer a picture.
 
         About five a second are kept, reduced to 640 pixels. Unusable input is left out, and the
@@ -126,19 +123,18 @@ class Monitor:
         ----------
         rgb : array of uint8
             (height, width, 3).
-        time : float, optional
-            When it was seen, in s since 1970 (None: now).
+        time : float
+            When it was seen, in s since 1970.
         """
         frame = np.asarray(rgb)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
             return self._refuse(f"picture left out: {frame.dtype} {frame.shape}, not uint8 RGB")
-        if not _is_time(time):
+        if not 0 <= time < _LATEST:
             return self._refuse(f"picture left out: time={time}")
-        at = unix_time() if time is None else float(time)
-        if self._is_stray(at, at):
-            return self._refuse(f"picture left out: its time, {at:.1f}, is far off")
-        if all(abs(at - other) >= _BETWEEN_S for other, _ in self._pictures):
-            self._pictures.append((at, _small(frame)))
+        if self._is_stray(time, time):
+            return self._refuse(f"picture left out: its time, {time:.1f}, is far off")
+        if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
+            self._pictures.append((time, _small(frame)))
 
     def readings(self, now: float | None = None) -> Iterator[Reading]:
         """Yield the readings that are due, in order of time, each computed when it is asked for.
@@ -198,15 +194,6 @@ class Monitor:
         """Return whether sound has come up to `time`, compared in samples: seconds are rounded."""
         ring = self._ring
         return ring is not None and ring.head is not None and ring.head >= round(time * ring.sr)
-
-    def _follows(self, length_s: float) -> float:
-        """Return when a block without a time starts: after the last one, unless that is long ago.
-
-        Input faster than the clock is fine: a file may be pushed as fast as it can be read.
-        """
-        start_s = unix_time() - length_s
-        end_s = None if self._ring is None else self._ring.end_s
-        return start_s if end_s is None or start_s - end_s > PATIENCE_S else end_s
 
     def _is_stray(self, start_s: float, end_s: float) -> bool:
         """Return whether an input is so far from the newest that its time must be wrong.
@@ -322,10 +309,6 @@ class Monitor:
             return "no face in the picture"
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
         return "black or blank picture" if faces.is_blank(crop) else model.predict(crop[None])[0]
-
-
-def _is_time(time: float | None) -> bool:
-    return time is None or (math.isfinite(time) and 0 <= time < _LATEST)
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -1,8 +1,8 @@
 """The last seconds of sound in a buffer of fixed size: `Ring`.
 
-Used by `monitor` and `clips`. Sound is kept at its own rate. Resampling it block by block would give
-the same samples, but soxr holds back up to 0.16 s of a stream (48 to 8 kHz), which is more than
-the live analysis may take for a reading.
+Used by `monitor` and `clips`. Sound is kept at its own rate. Resampling it block by block would
+give the same samples, but soxr holds back up to 0.16 s of a stream (48 to 8 kHz), more than the
+live analysis may take for a reading.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ class Ring:
 
     def __len__(self) -> int:
         return len(self._samples)
-
-    @property
-    def end_s(self) -> float | None:
-        """When the newest sample ends, in s; None before the first one."""
-        return None if self.head is None else self.head / self.sr
 
     def position(self, time: float) -> int:
         """Return the position of sound that starts at `time`, in s: after the newest, if near."""
