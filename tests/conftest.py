@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import wave
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from trained_run import Trained
+from trained_run import Trained, add_ensemble
 
 from cryutils._io.paths import resolve
 
@@ -242,6 +243,15 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
         light = export.litert(model, run / "models" / f"{name}.tflite")
         checkpoints.save(model, run / "models", name, about, exported=[light])
     return run
+
+
+@pytest.fixture(scope="session")
+def complete(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A copy of that run with Paper A's ensemble."""
+    run = tmp_path_factory.mktemp("complete") / "outputs" / "quick"
+    shutil.copytree(trained.run, run)
+    ensemble = add_ensemble(run / "models", trained.corpus)
+    return replace(trained, outputs=run.parent, run=run, models={**trained.models, **ensemble})
 
 
 @pytest.fixture

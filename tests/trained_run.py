@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.model_card import ModelCard
+from cryutils.papers.embeddings import STATES, FrameInput
 
 FEATURES = {"mfcc": 4, "stft": 3, "image": 5}  # outputs of each submodel before its probabilities
+INPUTS: dict[str, SoundInput | FrameInput] = {
+    **{
+        kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
+                         scaling="recording")
+        for kind in ("mfcc", "stft")
+    },
+    "image": FrameInput(fps=4.0, size=32),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,27 +35,33 @@ class Trained:
     models: dict[str, Any]
 
 
-def add_ensemble(folder: Path, corpus: Corpus) -> dict[str, Any]:
+def change_card(models: Path, name: str, **changes: Any) -> Path:
+    """Write a model's card again, with its digests; None removes an entry, except `rolling`."""
+    card = ModelCard.read(models, name)
+    content = {**card.content, **changes}
+    content = {key: v for key, v in content.items() if v is not None or key == "rolling"}
+    networks = [models / file for file in card.digests if (models / file).exists()]
+    return ModelCard.write(models, name, content, networks)
+
+
+def add_ensemble(
+    folder: Path, corpus: Corpus, *, streams: Sequence[str] = tuple(INPUTS)
+) -> dict[str, Any]:
     """Write an untrained ensemble with its submodels into `folder`; return the Keras networks."""
     import keras
 
     from cryutils.models import checkpoints
     from cryutils.models.export import FORMATS
-    from cryutils.papers.embeddings import STATES, FrameInput
 
     keras.utils.set_random_seed(0)
-    hearing = {
-        kind: SoundInput(sr=8000, kind=kind, n_fft=256, hop_length=128, window_s=0.5, step_s=0.5,
-                         scaling="recording")
-        for kind in ("mfcc", "stft")
-    }  # fmt: skip
-    prepared = {**hearing, "image": FrameInput(fps=4.0, size=32)}
+    inputs = {name: INPUTS[name] for name in streams}
     models = {
         f"ensemble_{name}": _submodel(part.shape, FEATURES[name], len(STATES))
-        for name, part in prepared.items()
+        for name, part in inputs.items()
     }
     last = keras.layers.Dense(len(STATES), activation="softmax")
-    models["ensemble"] = keras.Sequential([keras.Input((sum(FEATURES.values()),)), last])
+    width = sum(FEATURES[name] for name in streams)
+    models["ensemble"] = keras.Sequential([keras.Input((width,)), last])
     files = []
     for name, model in models.items():
         files.append(FORMATS["litert"].write(model, folder / f"{name}.tflite"))
@@ -57,7 +74,7 @@ def add_ensemble(folder: Path, corpus: Corpus) -> dict[str, Any]:
         "learned_from": sorted(set(corpus.infants.tolist()))[:2],
         "parts": {
             name: {"input": asdict(part), "features": FEATURES[name]}
-            for name, part in prepared.items()
+            for name, part in inputs.items()
         },
     }  # fmt: skip
     checkpoints.save(models["ensemble"], folder, "ensemble", content, exported=files)

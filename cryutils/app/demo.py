@@ -23,7 +23,7 @@ from cryutils._io.paths import outputs_dir, scratch_dir
 from cryutils.app import store
 from cryutils.app.readings import HOP_S, NO_CRY, UNSURE, Reading
 from cryutils.errors import InputError
-from cryutils.papers.predict import runs_with_models
+from cryutils.papers.trained_models import runs_with_models
 
 if TYPE_CHECKING:
     from cryutils.app.store.opening import Store

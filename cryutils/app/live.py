@@ -1,9 +1,9 @@
-"""The live analysis: a browser's microphone and camera, heard and seen by a `Monitor`.
+"""The live analysis page: a browser's microphone and camera, analysed by a `Monitor`.
 
-Walked by notebook 13. Paper B §3, the live analysis page. `live.js` listens, looks and draws;
-Python answers every message, so that the page knows how far behind the kernel is and sends less.
-Sound and pictures are only ever in memory. A `Writer` takes the readings to the log in a thread of
-its own. Where the log can't be written they wait there, and the page says so.
+Walked by notebook 13_live_and_deployment (Paper B §3). `live.js` records and draws. Python answers
+every message, so that the page knows how far behind the kernel is and sends less. Sound and
+pictures stay in memory. A `Writer` writes the readings to the log in its own thread; while the log
+can't be written they wait there, and the page says so.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import io
 import math
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import numpy as np
@@ -29,48 +29,36 @@ from cryutils.app.scripts import script
 from cryutils.app.writer import Log, Writer
 from cryutils.errors import InputError
 
+if TYPE_CHECKING:
+    from cryutils.app.monitor import Monitor
+
 __all__ = ["LiveAnalysis"]
 
 RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 10  # of sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
-BASELINE = 0xC0  # the marker of the only JPEG that browsers' canvases write
-GAP_EVERY_S = 1.0  # gaps that the page reports faster than this are one
-STOP_S = 1.0  # how long a session that ends waits for its last readings to be written
-ADRIFT_S = 20.0  # a page's clock stands still while its device sleeps
-
-
-class Listener(Protocol):
-    """What the page needs of a `Monitor`."""
-
-    @property
-    def classes(self) -> Sequence[str]: ...
-
-    def push_audio(self, samples: npt.ArrayLike, sr: int, time: float | None = None) -> None: ...
-
-    def push_frame(self, rgb: npt.ArrayLike, time: float | None = None) -> None: ...
-
-    def readings(self, now: float | None = None) -> Iterator[Reading]: ...
-
-    def restart(self) -> None: ...
+BASELINE = 0xC0  # marker of the only kind of JPEG that browsers' canvases write
+GAP_EVERY_S = 1.0  # gaps reported faster than this are merged
+STOP_S = 1.0  # how long the end of a session waits for its last readings to be written
+ADRIFT_S = 20.0  # a page's clock stops while its device sleeps
 
 
 class LiveAnalysis(anywidget.AnyWidget):
-    """Microphone and camera of the page it is shown in, and what a monitor makes of them.
+    """Microphone and camera of the page that shows it, and a monitor's readings of them.
 
     Parameters
     ----------
     monitor : Monitor
     log : function, optional
-        Is called with lists of new readings, in a thread, such as a store's append. If it raises
-        an OSError, the reason is shown, and the readings wait and are tried again. If it raises an
+        Called in a thread with lists of new readings, such as a store's append. If it raises an
+        OSError, the reason is shown, and the readings wait for another try. If it raises an
         InputError, that is shown, and the readings are dropped.
     heard : function, optional
-        Is called with each block of sound, float32 (samples,), its rate in Hz and when its first
-        sample was heard, such as `Clips.push`; not with a file's.
+        Called with each block of sound, float32 (samples,), its rate in Hz and the time of its
+        first sample, such as `Clips.push`; not with sound from a file.
     source : str
-        Which models answer, and on what they were trained: always visible.
+        Which models answer and what they were trained on; always visible.
     film : bytes
         A video file for a demonstration, instead of microphone and camera.
     clock : function
@@ -81,15 +69,15 @@ class LiveAnalysis(anywidget.AnyWidget):
     _css = Path(__file__).with_name("live.css")
 
     listening = traitlets.Bool(False).tag(sync=True)
-    from_file = traitlets.Bool(False).tag(sync=True)  # in place of microphone and camera
+    from_file = traitlets.Bool(False).tag(sync=True)  # instead of microphone and camera
     notice = traitlets.Unicode("").tag(sync=True)
-    waiting = traitlets.Int(0).tag(sync=True)  # readings for the log, where something keeps them
-    film = traitlets.Bytes(b"").tag(sync=True)  # is played in a loop in place of both, and logged
+    waiting = traitlets.Int(0).tag(sync=True)  # readings that could not be logged yet
+    film = traitlets.Bytes(b"").tag(sync=True)  # played in a loop instead of both, and logged
     _about = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
-        monitor: Listener,
+        monitor: Monitor,
         *,
         log: Log | None = None,
         heard: Callable[[npt.NDArray[np.float32], int, float], object] | None = None,
@@ -123,12 +111,12 @@ class LiveAnalysis(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def log_to(self, log: Log) -> None:
-        """Log to another function from now on. What waits still goes where it was heard for."""
+        """Log to another function from now on. Waiting readings still go to the old one."""
         self._log = log
 
     @traitlets.observe("listening")
     def _on_listening(self, change: Any) -> None:
-        self._start = None  # the page's clock begins anew
+        self._start = None  # the page's clock starts again
         if change.new:
             self._monitor.restart()
         else:
@@ -136,25 +124,25 @@ class LiveAnalysis(anywidget.AnyWidget):
         self._report("")
 
     def __repr__(self) -> str:
-        return "LiveAnalysis()"  # no id: nbval compares this text between runs
+        return "LiveAnalysis()"  # without an id: nbval compares this text between runs
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
         readings: list[Reading] = []
         refused = ""
         try:
-            if content.get("type") != "look":  # it asks for the notice alone
+            if content.get("type") != "look":  # which only asks for the notice
                 readings = self._readings(content, buffers)
             if self._log is not None and not self.from_file:
                 self._writer.put(self._log, readings)
         except InputError as error:
             refused = str(error)
-        finally:  # else the page would wait for it
+        finally:  # otherwise the page would wait for an answer
             self._report(refused)
             page = [asdict(reading) for reading in readings]
             self.send({"type": "answer", "number": content.get("number"), "readings": page})
 
     def _report(self, refused: str) -> None:
-        """Show what was refused, else what keeps readings from the log."""
+        """Show what was refused, otherwise what keeps readings from the log."""
         trouble = self._writer.trouble()
         is_file = self._log is not None and self.listening and self.from_file
         self.notice = refused or trouble or "A file is judged, and not logged." * is_file
@@ -209,19 +197,19 @@ def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
             with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
                 if max(picture.size) <= LONGEST_SIDE:  # known before anything is decoded
                     return np.asarray(picture.convert("RGB"))
-    except (ValueError, OSError, Image.DecompressionBombError):  # as Pillow has it
+    except (ValueError, OSError, Image.DecompressionBombError):  # all that Pillow raises
         pass
     raise InputError("The page sent a picture that can't be read.")
 
 
 def _is_plain(content: bytes) -> bool:
-    """Return whether a JPEG is what a browser's canvas writes: baseline, in a single scan.
+    """Return whether a JPEG is of the kind that a browser's canvas writes: baseline, one scan.
 
-    A decoder passes over all pixels once for each scan, of which a small file can have thousands.
+    A decoder visits all pixels once per scan, and a small file can have thousands of scans.
     """
     if len(content) > LARGEST_JPEG or content.count(b"\xff\xda") != 1:
         return False
-    place = 2  # after the mark of the beginning
+    place = 2  # after the start marker
     while place + 4 <= len(content):
         mark, marker, length = struct.unpack_from(">BBH", content, place)
         is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)  # tables, reserved

@@ -30,7 +30,7 @@ from cryutils.app.store import StoreUnavailable
 from cryutils.app.store.log import local_zone
 from cryutils.claims.store import read_results
 from cryutils.errors import InputError
-from cryutils.papers.predict import runs_with_models
+from cryutils.papers.trained_models import runs_with_models
 
 if TYPE_CHECKING:
     import numpy as np

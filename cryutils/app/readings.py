@@ -1,4 +1,4 @@
-"""One line of the live analysis: `Reading`, which `monitor` gives and `store` keeps.
+"""One result of the live analysis: `Reading`, which `monitor` computes and `store` keeps.
 
 Paper B §3: the result of each window, shown to the caregiver and written to the log.
 """
@@ -13,19 +13,19 @@ __all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
 
 HOP_S = 0.5  # from one reading to the next
 
-# What a reading says where it names no state, beside UNSURE.
+# Verdicts that are not a state, like UNSURE.
 NO_CRY = "no cry"
 GAP = "gap"  # nothing was heard or seen since the reading before
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the models make of one window.
+    """The models' answer to one window.
 
-    time: the window's end, in seconds since 1970, UTC. verdict: a state, NO_CRY, UNSURE or GAP.
+    time: the window's end, in s since 1970, UTC. verdict: a state, NO_CRY, UNSURE or GAP.
     probabilities: by state, fused and averaged over the last windows; empty without a cry. sound,
-    face: each model's own before fusion; None where that one heard or saw nothing new. cry: the
-    gate's score, 0 to 1; None without sound. note: why, in a few words, where there is a reason.
+    face: each model's own before fusion; None if it has no answer. cry: the gate's score, 0 to 1;
+    None without sound. note: the reason in a few words, if there is one.
     """
 
     time: float

@@ -1,6 +1,6 @@
-"""A recording in place of microphone and camera: `replay`, at its own pace or without waiting.
+"""A recording instead of microphone and camera: `replay`, in real time or without waiting.
 
-Walked by notebook 13_live_and_deployment; `cryutils bench live` measures with it.
+Walked by notebook 13_live_and_deployment.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryutils import audio, video
 from cryutils._io import media
@@ -23,15 +24,16 @@ __all__ = ["Replayed", "replay"]
 _BLOCK_S = 0.05
 _FPS = 4.0
 
-Event = tuple[float, int, Callable[[], None]]  # when it has come, in s; which is first; what to do
+# When the input is complete, in s; whether it is sound; what `push_audio` or `push_frame` takes.
+Event = tuple[float, bool, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A reading, and how long after its window's end it came, in s.
+    """A reading and its latency in s.
 
-    At the recording's own pace `latency_s` counts from the moment when the window's end would have
-    been heard; without waiting, from the moment when all that it needs had been pushed.
+    In real time the latency counts from the moment when the end of the window is heard; without
+    waiting, from the moment when all its input was pushed.
     """
 
     reading: Reading
@@ -41,17 +43,17 @@ class Replayed:
 def replay(
     path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
 ) -> Iterator[Replayed]:
-    """Yield the readings of a recorded clip, with or without video, pushed block by block.
+    """Yield the readings of a recording, with or without video, pushed block by block.
 
-    Times are the recording's: the first sample is heard at 0 s.
+    Times are the recording's: its first sample is at 0 s.
 
     Parameters
     ----------
     path : path
     monitor : Monitor
-        Is restarted first.
+        Restarted first.
     realtime : bool
-        At the recording's own pace, else without waiting.
+        In real time, otherwise without waiting.
 
     Raises
     ------
@@ -61,13 +63,14 @@ def replay(
     path = resolve(path)
     monitor.restart()
     info = media.probe(path)
-    sounds = _sounds(path, monitor) if info.has_audio else iter(())
-    pictures = _pictures(path, monitor) if info.has_video else iter(())
+    pictures = _pictures(path) if info.has_video else iter(())
+    blocks = _blocks(path) if info.has_audio else iter(())
     begun, end = time.perf_counter(), 0.0
-    for end, _, push in heapq.merge(sounds, pictures):
+    for end, is_sound, values in heapq.merge(pictures, blocks):
         if realtime:
             time.sleep(max(0.0, begun + end - time.perf_counter()))
-        push()
+        push = monitor.push_audio if is_sound else monitor.push_frame
+        push(*values)
         yield from _timed(monitor.readings(end), begun if realtime else None)
     yield from _timed(monitor.readings(end + PATIENCE_S), begun if realtime else None)
 
@@ -80,21 +83,15 @@ def _timed(readings: Iterator[Reading], begun: float | None) -> Iterator[Replaye
         asked = time.perf_counter()
 
 
-def _sounds(path: Path, monitor: Monitor) -> Iterator[Event]:
+def _blocks(path: Path) -> Iterator[Event]:
     sr = audio.native_rate(path)
     size = round(_BLOCK_S * sr)
     for piece_s, x in audio.pieces(path, sr=sr):
         for start in range(0, len(x), size):
             block, at = x[start : start + size], piece_s + start / sr
-            yield (
-                at + len(block) / sr, 1,
-                lambda block=block, at=at: monitor.push_audio(block, sr, at),  # type: ignore[misc]
-            )  # fmt: skip
+            yield at + len(block) / sr, True, (block, sr, at)
 
 
-def _pictures(path: Path, monitor: Monitor) -> Iterator[Event]:
+def _pictures(path: Path) -> Iterator[Event]:
     for k, frame in enumerate(video.frames(path, fps=_FPS)):
-        yield (
-            k / _FPS, 0,
-            lambda frame=frame, at=k / _FPS: monitor.push_frame(frame, at),  # type: ignore[misc]
-        )  # fmt: skip
+        yield k / _FPS, False, (frame, k / _FPS)

@@ -1,13 +1,14 @@
-"""The command `cryutils predict`: the trained models on any files, a row each.
+"""The command `cryutils predict`: the trained models on any files, one row each.
 
-Walked by notebooks 06_full and 09_ensemble. Rows go to stdout, reasons to stderr; a bad file costs
-its own row only. Exit code 1 where some files were bad, 2 where all were.
+Walked by notebooks 06_full and 09_ensemble. Rows go to stdout, reasons to stderr. A bad file costs
+only its own row. The exit code is 1 if some files were bad, 2 if all were.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cryutils._io.paths import outputs_dir, resolve
+from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.course.cli_group import say
 from cryutils.course.cli_store import opened
@@ -26,13 +29,12 @@ from cryutils.errors import NO_MEMORY, InputError, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cryutils.app.readings import Reading
-    from cryutils.papers.predict import Prediction, Timeline
-    from cryutils.papers.predict_ensemble import Models
+    from cryutils.papers.predict import Models, Prediction, Timeline
 
 __all__ = ["predict"]
 
-USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
+_TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
+_USED = {"both": "sound + face", "audio": "sound", "image": "face", "none": "-"}
 _FOLDED = ("file", "remarks")  # columns that may take several lines
 _FOLDED_WIDTH = 20  # characters that each of them needs
 
@@ -69,9 +71,8 @@ def predict(
       cryutils predict crying.mp4 --model ensemble
       cryutils predict crying.mp4 --log Mia
     """
-    from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import run_folder
-    from cryutils.papers.predict_ensemble import Models
+    from cryutils.papers.predict import Models
 
     if "" in (*files, annotate):
         raise InputError("'': an empty name; give a file or directory.")
@@ -86,14 +87,13 @@ def predict(
     unanswered: dict[str, Any] = {
         "state": None, "probabilities": {}, "used": "none", "why": [], "run": main.run.name,
         "model": model, "data": main.data, "unlike": None, "error": None,
+        **({"annotated": None} if artist else {}),
     }  # fmt: skip
-    if artist is not None:
-        unanswered["annotated"] = None
     rows = [{"file": name, **unanswered} for name in _expanded(files)]
     record = None
     if infant is not None:
         record = partial(log.append, log.begin(f"cryutils predict --model {model}"))
-    complete = [_answer(row, models, artist, record) for row in _shown(rows)]
+    complete = [_answer(row, models, artist, record) for row in _with_progress(rows)]
     done = [row for row in rows if row["error"] is None]
     if as_json:
         shown = [{k: v for k, v in row.items() if k != "remarks"} for row in rows]
@@ -112,9 +112,7 @@ def _answer(
     artist: _Artist | None,
     record: Callable[[list[Reading]], int] | None,
 ) -> bool:
-    """Fill in the row of its file; return whether all went well, and say on stderr what did not."""
-    from cryutils._io.paths import resolve
-
+    """Fill in the row of a file. Return whether all went well, and print what did not."""
     name = row["file"]
     try:
         _require_file(name)
@@ -126,12 +124,12 @@ def _answer(
             row["annotated"] = artist.draw(prediction)
         if record is not None:
             record([_reading(prediction)])
-    except StoreUnavailable as error:  # the answer stands
+    except StoreUnavailable as error:  # the answer is valid without the log
         say(f"cryutils: {name}: not logged, {error.filename}: {error.strerror}.", err=True)
         return False
     except (InputError, MemoryError) as error:
         message = f"{name}: {NO_MEMORY}." if isinstance(error, MemoryError) else str(error)
-        if "remarks" not in row:  # a prediction that can't be drawn is one nevertheless
+        if "remarks" not in row:  # otherwise there is an answer that could not be drawn
             message = row["error"] = _with_types(name, message)
         say(f"cryutils: {message}", err=True)
         return False
@@ -139,19 +137,16 @@ def _answer(
 
 
 def _reading(prediction: Prediction) -> Reading:
-    """Return a prediction as the log keeps it, at the time of the answer."""
-    from cryutils.app.readings import GAP, Reading
-
-    names = prediction.probabilities
+    """Return a prediction as an entry of the log, at the time of the answer."""
 
     def mean(timeline: Timeline | None) -> dict[str, float] | None:
         if timeline is None:
             return None
-        return dict(zip(names, timeline.probabilities.mean(axis=0).tolist(), strict=True))
+        return dict(zip(prediction.probabilities, timeline.mean.tolist(), strict=True))
 
     return Reading(
         time=time.time(),
-        verdict=prediction.state or GAP,  # nothing in it could be heard or seen
+        verdict=prediction.state or GAP,  # nothing in the file could be heard or seen
         probabilities=prediction.probabilities,
         sound=mean(prediction.sound),
         face=mean(prediction.face),
@@ -160,44 +155,40 @@ def _reading(prediction: Prediction) -> Reading:
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
-    """Return the files, and for a directory the recordings in it and below, by name.
+    """Return the files, with a directory replaced by all recordings in it, in order of name.
 
-    A directory without any stays as it is.
+    A directory without any is kept: `_require_file` refuses it.
     """
-    from cryutils._io.paths import resolve
     from cryutils.datasets.folder import walk
 
     files: list[str] = []
     for name in names:
         root = resolve(name)
-        readable, others = [], 0
-        for path, why in walk(root) if _opens(root) else ():
+        recordings, others = [], 0
+        for path, why in walk(root) if _is_open_directory(root) else ():
             shown = str(Path(name, path.relative_to(root)))
             if why and (path.is_dir() or not _is_known(path)):
                 say(f"{shown}: {why}.", err=True)
             elif _is_known(path):
-                readable.append(shown)
+                recordings.append(shown)
             else:
                 others += 1
-        if readable and others:
+        if recordings and others:
             noun = "file" if others == 1 else "files"
-            say(f"{name}: {others} other {noun} left aside; {_types()}.", err=True)
-        files += readable or [name]
+            say(f"{name}: {others} other {noun} left aside; {_TYPES}.", err=True)
+        files += recordings or [name]
     return files
 
 
-def _opens(path: Path) -> bool:
-    """Return whether `path` is a directory that can be read."""
+def _is_open_directory(path: Path) -> bool:
     # Path.is_dir raises an OSError for a name that is too long.
     return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)  # noqa: PTH112
 
 
 def _require_file(name: str) -> None:
-    from cryutils._io.paths import resolve
-
     path = resolve(name)
-    if _opens(path):
-        raise InputError(f"{name}: no recording in this directory; {_types()}.")
+    if _is_open_directory(path):
+        raise InputError(f"{name}: no recording in this directory; {_TYPES}.")
     if os.path.isdir(path):  # noqa: PTH112
         raise InputError(f"{name}: this directory can't be opened; allow it to be read.")
 
@@ -208,26 +199,18 @@ def _is_known(path: Path) -> bool:
     return path.suffix.lower() in media.SOUND | media.VIDEO | media.STILL
 
 
-def _types() -> str:
-    return (
-        "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
-    )
-
-
 def _with_types(name: str, message: str) -> str:
-    """Return `message`, with the types that are read where the file is of none of them."""
-    from cryutils._io.paths import resolve
-
+    """Return `message`, or for a file of an unknown type which types can be read."""
     path = resolve(name)
     if _is_known(path) or not os.path.isfile(path) or not path.stat().st_size:  # noqa: PTH113
         return message
-    return f"{name}: no sound, video or picture that can be read; {_types()}."
+    return f"{name}: no sound, video or picture that can be read; {_TYPES}."
 
 
 class _Artist:
-    """Writes predictions into one folder, a new file each: none that is there is ever replaced.
+    """Draws predictions into new files of one folder; no file there is ever replaced.
 
-    From the first `problem` of the folder on, such as a full disk, it writes nothing more.
+    problem: what stopped the drawing for good, such as a full disk; "" if nothing did.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -242,13 +225,14 @@ class _Artist:
         return f"--annotate {self.folder}: can't be written to ({why}); name another folder."
 
     def draw(self, prediction: Prediction) -> str | None:
-        """Return the path of what was written, and say it; None for a sound."""
+        """Return the path of the drawing, and print it; None for a sound."""
         from cryutils.papers.annotate import annotate
 
         name = prediction.file.name
         if not prediction.info.has_video:
             say(f"{name}: a sound, so there's no picture to draw in.", err=True)
-        if self.problem or not prediction.info.has_video:
+            return None
+        if self.problem:
             return None
         note = f"Trained on {prediction.note}."
         try:
@@ -261,13 +245,13 @@ class _Artist:
         return path
 
     def _free(self, stem: str) -> str:
-        """Return `stem`, numbered where a file has it already, on disks that ignore case, too."""
+        """Return `stem`, numbered if a file has it already; some disks ignore case."""
         taken = {path.stem.casefold() for path in self.folder.iterdir()}
         numbered = (f"{stem}-{k}" for k in count(2))
         return next(name for name in chain([stem], numbered) if name.casefold() not in taken)
 
 
-def _shown(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _with_progress(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     if len(rows) < 2 or sys.stderr is None:
         return rows
     from tqdm import tqdm
@@ -276,11 +260,11 @@ def _shown(rows: Sequence[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a row a file, as wide as the terminal; where that is narrow, remarks come below."""
+    """Print a row for each file; on a narrow terminal remarks come below the table."""
     from rich.console import Console
     from rich.markup import escape
 
-    # Off a terminal as wide as it needs, so that a file is one line for whoever reads it there.
+    # Off a terminal a row is one line, however long.
     fits = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if fits else 1000, highlight=False)
     columns = _columns(rows)
@@ -288,16 +272,23 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     for head in _FOLDED:
         widths[head] = min(widths[head], _FOLDED_WIDTH)
     if sum(widths.values()) + 3 * len(widths) + 1 <= console.width:
-        console.print(_wide(columns))
+        console.print(_table(columns, folded=_FOLDED))
         return
-    console.print(_narrow(rows))
-    for name, row in zip(_names(rows), rows, strict=True):
-        if row["remarks"]:
-            console.print(f"{escape(name)}: {escape(row['remarks'])}")
+    compact = {
+        "file": columns["file"],
+        "state": [row["state"] or "-" for row in rows],
+        "probabilities": [_ranked(row["probabilities"]) or "no prediction" for row in rows],
+        "by": columns["by"],
+        "run": columns["run"],
+    }
+    console.print(_table(compact, folded=("file", "by", "run"), box=None, padding=(0, 2, 0, 0)))
+    for name, remarks in zip(columns["file"], columns["remarks"], strict=True):
+        if remarks:
+            console.print(f"{escape(name)}: {escape(remarks)}")
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return the cells below each heading, a state's probabilities in a column of their own."""
+    """Return the cells below each heading, with a column for the probabilities of each state."""
     states = dict.fromkeys(name for row in rows for name in row["probabilities"])
     shares = [
         {name: f"{share:.0%}" for name, share in row["probabilities"].items()} for row in rows
@@ -306,48 +297,37 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
         "file": _names(rows),
         "state": [row["state"] or "no prediction" for row in rows],
         **{name.replace("_", " "): [row.get(name, "-") for row in shares] for name in states},
-        "by": [USED[row["used"]] for row in rows],
+        "by": [_USED[row["used"]] for row in rows],
         "run": [row["run"] for row in rows],
         "remarks": [row["remarks"] for row in rows],
     }
 
 
-def _wide(columns: dict[str, list[str]]) -> Table:
+def _ranked(probabilities: dict[str, float]) -> str:
+    """Return a line for each state, the most probable first."""
+    ranked = sorted(probabilities.items(), key=lambda share: -share[1])
+    return "\n".join(f"{state.replace('_', ' ')} {share:.0%}" for state, share in ranked)
+
+
+def _table(columns: dict[str, list[str]], *, folded: Sequence[str], **style: Any) -> Table:
+    """Return a table; cells of the `folded` columns may take several lines."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table()
+    table = Table(**style)
     for head, cells in columns.items():
-        numbers = all(cell.rstrip("%").isdecimal() or cell == "-" for cell in cells)
+        is_number = set(cells) != {"-"} and all(re.fullmatch(r"-|\d+%", cell) for cell in cells)
         table.add_column(
-            head, justify="right" if numbers else "left", overflow="fold",
-            no_wrap=head not in _FOLDED,
+            head, justify="right" if is_number else "left", overflow="fold",
+            no_wrap=head not in folded,
         )  # fmt: skip
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, row))
     return table
 
 
-def _narrow(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the table with all probabilities in one column, the highest first."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for head in ("file", "state", "probabilities", "by", "run"):
-        table.add_column(head, overflow="fold", no_wrap=head in ("state", "probabilities"))
-    for name, row in zip(_names(rows), rows, strict=True):
-        shares = sorted(row["probabilities"].items(), key=lambda share: -share[1])
-        lines = [f"{state.replace('_', ' ')} {share:.0%}" for state, share in shares]
-        table.add_row(
-            escape(name), row["state"] or "-", "\n".join(lines) or "no prediction",
-            USED[row["used"]], escape(row["run"]),
-        )  # fmt: skip
-    return table
-
-
 def _names(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the files' names without their folders, but where two share one."""
+    """Return the files' names, with their folders where two have the same name."""
     names = [Path(row["file"]).name for row in rows]
     return [
         printable(row["file"] if names.count(name) > 1 else name)

@@ -128,7 +128,7 @@ def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, Non
 
 def _models_hint() -> str:
     """Return what could be done about models that the page lacks; "" if it lacks none."""
-    from cryutils.papers.predict import runs_with_models
+    from cryutils.papers.trained_models import runs_with_models
 
     chosen = os.environ.get("CRYUTILS_LIVE_RUN")
     runs, seeing = runs_with_models("full"), runs_with_models("image")
@@ -182,7 +182,7 @@ def _require_alone(options: Mapping[str, str | None]) -> None:
 
 def _checked(run: str) -> str:
     """Return the name of a run that has a model for the page. Raises InputError for any other."""
-    from cryutils.papers.predict import find_run, runs_with_models
+    from cryutils.papers.trained_models import find_run, runs_with_models
 
     home = find_run("full", run)
     if home not in runs_with_models("full"):

@@ -1,12 +1,12 @@
-"""What a cry sounds like to a trained model, on a machine with LiteRT and NumPy alone.
+"""A trained sound model on a machine with nothing but LiteRT and NumPy.
 
     python on_device.py cry2_int8.tflite cry.wav
 
-`cryutils export --model cry2` lays this file beside the model. It needs `ai-edge-litert` and
-`numpy`, nothing of cryutils, and is short enough to be written again in another language. It reads
-a 16-bit WAV at the rate that the card (`cry2_int8.tflite.json`) states, computes the features that
-the card states, asks the network for each window and prints the mean answer. Notebook
-13_live_and_deployment walks it. It is no medical device.
+`cryutils export --model cry2` copies this file next to the model. It needs `ai-edge-litert` and
+`numpy` but not cryutils, and is short enough to translate into another language. It reads a 16-bit
+WAV at the rate given on the card (`cry2_int8.tflite.json`), computes the features described there,
+runs the network on each window and prints the mean answer. Walked by notebook
+13_live_and_deployment. It is no medical device.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["answer", "features", "main", "sound"]
 
 
 def main(arguments: list[str]) -> None:
-    """Print the state that the model at the first path hears in the WAV at the second."""
+    """Print the answer of the model at the first path to the WAV at the second."""
     if len(arguments) != 2:
         raise SystemExit("give a model and a sound: python on_device.py cry2_int8.tflite cry.wav")
     model, recording = map(Path, arguments)
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
 
 
 def sound(path: Path, sr: int) -> np.ndarray:
-    """Return a 16-bit WAV recorded at `sr` Hz, its channels' mean, float32 (samples,)."""
+    """Return the mean of the channels of a 16-bit WAV at `sr` Hz, float32 (samples,)."""
     with wave.open(str(path), "rb") as file:
         if file.getsampwidth() != 2 or file.getframerate() != sr:
             raise SystemExit(
@@ -48,13 +48,13 @@ def sound(path: Path, sr: int) -> np.ndarray:
 
 
 def features(x: np.ndarray, **card: Any) -> np.ndarray:
-    """Return the windows of a sound, float32 (windows, frames, coefficients), as the card says."""
+    """Return the windows of a sound for a card, float32 (windows, frames, coefficients)."""
     if card["scaling"] != "conditioned":
         raise SystemExit(f"no sound is scaled as {card['scaling']!r} here; take the model cry2.")
     if len(x) < 0.25 * card["sr"] or np.abs(x - x.mean()).max() < 1e-3:
         raise SystemExit("nothing to hear: silence, or shorter than a quarter of a second.")
     n_fft, hop_length, n_mels = card["n_fft"], card["hop_length"], card["n_mels"]
-    # Peak 1, then treble lifted: y[n] = x[n] - 0.97 x[n - 1].
+    # Scale to peak 1, then pre-emphasis: y[n] = x[n] - 0.97 x[n - 1].
     y = (x / np.abs(x).max()).astype(np.float32)
     y[1:] -= np.float32(0.97) * y[:-1]
     # Power of the short-time Fourier transform, Hann-windowed frames centred on each hop.
@@ -73,7 +73,7 @@ def features(x: np.ndarray, **card: Any) -> np.ndarray:
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:
-    """Return levels in dB, no more than 80 dB below the loudest."""
+    """Return levels in dB, at most 80 dB below the loudest."""
     level = 10 * np.log10(np.maximum(power, 1e-10))
     return np.maximum(level, level.max() - 80)
 
@@ -90,7 +90,7 @@ def _triangles(sr: int, n_fft: int, n_mels: int) -> np.ndarray:
 
 
 def _windows(coefficients: np.ndarray, **card: Any) -> np.ndarray:
-    """Cut windows; the last ends with the sound, and a short sound is filled up with quiet."""
+    """Return the windows; the last ends with the sound, and a short sound is padded with quiet."""
     frames = 1 + round(card["window_s"] * card["sr"]) // card["hop_length"]
     hop = max(1, round(card["step_s"] * card["sr"] / card["hop_length"]))
     short = max(0, frames - len(coefficients))
@@ -103,7 +103,7 @@ def _windows(coefficients: np.ndarray, **card: Any) -> np.ndarray:
 
 
 def answer(model: Path, windows: np.ndarray) -> np.ndarray:
-    """Return the mean of the network's answers to the windows, float (classes,)."""
+    """Return the network's mean answer to the windows, float (classes,)."""
     from ai_edge_litert.interpreter import Interpreter
 
     network = Interpreter(model_path=str(model))

@@ -1,9 +1,9 @@
 """ResNet-50 with its second model: `network` from pixels, `head` alone, `joined` from both.
 
-Walked by notebook 07_frames_resnet50. Paper A (§3.5) keeps ResNet-50 as ImageNet left it and trains
-a second model of pooling, flatten, dense and softmax behind it. What is frozen can be computed once
-(`papers.embeddings.embed`), so that `head` learns from embeddings; `joined` puts it back behind
-its backbone.
+Walked by notebook 07_frames_resnet50. Paper A (§3.5) freezes ResNet-50 with its ImageNet weights
+and trains a second model of pooling, flatten, dense and softmax after it. The frozen part is
+computed once (`papers.embeddings.embed`), `head` is trained on these embeddings, and `joined`
+attaches it to its backbone again.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ def network(
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
 ) -> Any:
-    """Return the compiled network from pixels, uint8 (n, height, width, 3), to `classes` shares.
+    """Return the compiled network from pixels, uint8 (n, height, width, 3), to probabilities.
 
-    A copy of the backbone, pooled, and the paper's second model behind it. trainable: the
-    backbone learns too, but for its batch normalisation, which keeps still in either case: the
-    statistics of small batches would wipe out what was pretrained. Other arguments as in `head`.
+    It is a copy of the backbone, pooled, with the paper's second model after it. trainable: also
+    train the backbone, except its batch normalisation, because the statistics of small batches
+    would overwrite the pretrained ones. Other arguments as in `head`.
     """
     keras = _keras()
     shape = backbone.model.input_shape[1:]
     copy = keras.models.clone_model(backbone.model)
     copy.set_weights(backbone.model.get_weights())
-    _hold(copy, not trainable)
+    _set_trainable(copy, trainable)
     pixels = keras.Input(shape, dtype="uint8", name="pixels")
     maps = copy(keras.layers.Rescaling(1.0, name="float")(pixels), training=False)
-    behind = _behind(maps, classes, units, dropout)
-    return _compiled(keras.Model(pixels, behind, name="image_submodel"), learning_rate)
+    states = _second_model(maps, classes, units, dropout)
+    return _compiled(keras.Model(pixels, states, name="image_submodel"), learning_rate)
 
 
 def head(
@@ -60,14 +60,13 @@ def head(
     Parameters
     ----------
     input_shape : sequence of int
-        (h, w, features), a backbone's maps, or (features,), its embeddings, which are pooled
-        already.
+        (h, w, features), a backbone's maps, or (features,), its pooled embeddings.
     classes : int
-        How many states.
+        Number of states.
     units : int
         Of the dense layer.
     dropout : float
-        Share of them dropped while training, 0 to below 1.
+        Share of units dropped in training, from 0 to below 1.
     learning_rate : float
         Of RMSProp, which the paper names for its audio models.
 
@@ -79,40 +78,40 @@ def head(
     Raises
     ------
     InputError
-        Another shape, or no share for `dropout`.
+        Another shape, or a `dropout` out of range.
     """
     shape = tuple(input_shape)
     if len(shape) not in (1, 3):
         raise InputError(f"input_shape={shape}: give (h, w, features) or (features,).")
     keras = _keras()
     inputs = keras.Input(shape, name="features")
-    outputs = _behind(inputs, classes, units, dropout)
+    outputs = _second_model(inputs, classes, units, dropout)
     return _compiled(keras.Model(inputs, outputs, name="second_model"), learning_rate)
 
 
 def joined(backbone: Backbone, head: Any) -> Any:
-    """Return the Keras model from pixels to the answers of `head`, which was trained on embeddings.
+    """Return the Keras model from pixels to the answers of a head trained on embeddings.
 
     Parameters
     ----------
     backbone : Backbone
-        The one that `head` was trained behind.
+        Computed those embeddings.
     head : keras.Model
-        Takes (n, features) or (n, h, w, features), such as `head` or `NetworkBatch.keras` give.
+        Takes (n, features) or (n, h, w, features), such as from `head` or `NetworkBatch.keras`.
     """
     front = backbones.head_input(backbone) if len(head.input_shape) == 2 else backbone.model
     return _keras().Model(front.input, head(front.output), name="frozen_and_head")
 
 
-def _hold(layer: Any, still: bool) -> None:
-    # Layer by layer, since in Keras 3.15 a clone of a frozen model doesn't pass its own flag on.
-    # Batch normalisation only heeds its flag: `training=False` is overruled by the outer model.
-    layer.trainable = not still and not isinstance(layer, _keras().layers.BatchNormalization)
+def _set_trainable(layer: Any, trainable: bool) -> None:
+    # Layer by layer: in Keras 3.15 a clone of a frozen model does not pass its flag on. Batch
+    # normalisation depends on its flag alone: the outer model overrules `training=False`.
+    layer.trainable = trainable and not isinstance(layer, _keras().layers.BatchNormalization)
     for inner in getattr(layer, "layers", ()):
-        _hold(inner, still)
+        _set_trainable(inner, trainable)
 
 
-def _behind(h: Any, classes: int, units: int, dropout: float) -> Any:
+def _second_model(h: Any, classes: int, units: int, dropout: float) -> Any:
     if not 0 <= dropout < 1:
         raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
     layers = _keras().layers
@@ -129,6 +128,6 @@ def _compiled(model: Any, learning_rate: float) -> Any:
         optimizer=_keras().optimizers.RMSprop(learning_rate),
         loss="sparse_categorical_crossentropy",
         weighted_metrics=["accuracy"],
-        jit_compile=False,  # compiling takes longer than so few steps
+        jit_compile=False,  # compiling would take longer than the few steps
     )
     return model

@@ -1,7 +1,7 @@
-"""The answer that a user is given: a state, or "unsure".
+"""The answer that a user sees: a state, or "unsure".
 
-The live page and `cryutils predict` both use it. Scores don't: there, every clip gets an answer,
-as in the papers. Imports nothing, so that commands without numbers start quickly.
+The live page and `cryutils predict` use it. Scores do not: there, every clip gets an answer, as in
+the papers. This module imports nothing heavy, so that commands without numbers start quickly.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 __all__ = ["SURE", "UNSURE", "verdict"]
 
-SURE = 0.5  # likelier than all the other states together
+SURE = 0.5  # more probable than all other states together
 UNSURE = "unsure"
 
 

@@ -20,3 +20,4 @@ from . import robustness as robustness
 from . import rolling as rolling
 from . import streams as streams
 from . import table3 as table3
+from . import trained_models as trained_models

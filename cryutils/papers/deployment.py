@@ -27,8 +27,8 @@ from cryutils.errors import InputError, near_miss
 from cryutils.models import checkpoints, on_device
 from cryutils.models.export import FORMATS, PRECISIONS, Format, Network
 from cryutils.models.model_card import NOTEBOOKS, ModelCard
-from cryutils.papers.predict import PARTS, Predictor, find_run
-from cryutils.papers.predict_ensemble import EnsemblePredictor, opened
+from cryutils.papers.predict import Predictor
+from cryutils.papers.trained_models import PARTS, find_run
 
 __all__ = ["export"]
 
@@ -57,7 +57,7 @@ def export(
     model : str
         "cry2", "image", "full" (both) or "ensemble" (its submodels, too).
     run : str or Path, optional
-        A name, or an absolute `Path`; None: as `predict.find_run` chooses.
+        A name, or an absolute `Path`; None: as `find_run` chooses.
     format : str
         "litert", or "openvino", which needs the extra of that name.
     precision : str
@@ -95,7 +95,7 @@ def _exported(
     part: str, source: Path, format: str, precision: str, folder: Path, progress: bool
 ) -> list[Path]:
     """Write the networks of one model, "ensemble" with its submodels, and return their paths."""
-    predictor, card = opened(part, source), ModelCard.read(source / "models", part)
+    predictor, card = Predictor(part, run=source), ModelCard.read(source / "models", part)
     rows, infants = _calibration(predictor, card, progress) if precision == "int8" else ({}, 0)
     form, paths = FORMATS[format], []
     for name, network in predictor.networks.items():
@@ -167,7 +167,7 @@ def _about(name: str, network: Network, card: ModelCard) -> dict[str, Any]:
 
 
 def _calibration(
-    predictor: Predictor | EnsemblePredictor, card: ModelCard, progress: bool
+    predictor: Predictor, card: ModelCard, progress: bool
 ) -> tuple[dict[str, Examples], int]:
     """Return what each network is asked of training infants' recordings, and how many these are."""
     clips = _learned_from(card)

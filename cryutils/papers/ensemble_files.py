@@ -1,11 +1,11 @@
 """Paper A's ensemble as files that `cryutils predict --model ensemble` runs: `deploy`.
 
-Walked by notebook 09_ensemble (Paper A §3.5). It is trained once more, on all infants but a part
-that says when to stop, and never scored itself. Each submodel is a file of its own, a window of
-sound or a frame in; out come what the ensemble looks at, of all inner networks side by side, and
-the submodel's own probabilities. The ensemble's file takes the first of these, joined, and gives
-the mean of its answers to the inner networks, as in training. `ensemble.json` comes last and knows
-the others by their digests, so files of two trainings are told apart, whatever kills this one.
+Walked by notebook 09_ensemble (Paper A §3.5). The ensemble is trained once more, on all infants
+except the validation part, and is never scored itself. Each submodel is a file that takes a window
+of sound or a frame. It gives the features of all its inner networks, then its own probabilities.
+The ensemble's file takes the features of all submodels and gives its mean answer over the inner
+networks, as in training. `ensemble.json` is written last, with the digests of the other files, so
+that files of two trainings are never mixed.
 """
 
 from __future__ import annotations
@@ -56,21 +56,21 @@ def deploy(
     streams : Streams
         Windows of all recordings.
     scored : Table3
-        What such an ensemble is worth on infants that it has not met.
+        Scores of such an ensemble on new infants.
     settings : Settings
         Of the ensemble.
     hearing : mapping of SoundInput
         By stream, how sound is prepared.
     folder : Path
-        Where the files go.
+        Where to write the files.
     seeing : FrameInput, optional
         How frames are prepared.
     backbone : Backbone, optional
         Embeds the frames.
     rolling : int, optional
-        N of the rolling average; None: all frames.
+        Frames of the rolling average; None: all.
     engine : str
-        What made the embeddings that `streams` holds; the files run the backbone in float32.
+        Computed the embeddings in `streams`; the files run the backbone in float32.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def deploy(
 
 
 def _about(streams: Streams, scored: Table3, settings: Settings) -> dict[str, Any]:
-    """Return what is to be known of the data, the training, and what it is worth."""
+    """Return the card's entries on the data, the training and the scores."""
     proposed = scored.ensemble.proposed
     scores = {m: scored.interval(Split.INFANT, scored.main, proposed, m) for m in METRICS}
     return {
@@ -144,7 +144,7 @@ def _front(submodel: Model[Views], stream: str, job: Job, backbone: Backbone | N
 
 
 def _part(front: Any, submodel: Model[Views], sources: Sequence[Job], kind: Kind) -> Any:
-    """Return a submodel: what the ensemble looks at of each source, then their mean answer."""
+    """Return a submodel: the ensemble's features of each source, then their mean answer."""
     keras = _keras()
     heads = [
         submodel.stack.keras(submodel.tasks[source], name=f"head{k}")
@@ -162,14 +162,14 @@ def _part(front: Any, submodel: Model[Views], sources: Sequence[Job], kind: Kind
 
 
 def _joined(plain: Any, widths: Sequence[int], *, copies: int) -> Any:
-    """Return the ensemble behind the parts' outputs, which hold `copies` of each width."""
+    """Return the ensemble for the joined features of the parts, `copies` of each width."""
     keras = _keras()
     inputs = keras.Input((copies * sum(widths),), name="submodels")
     starts = np.cumsum([0, *(copies * width for width in widths)])
     kernel, bias = plain.layers[1].get_weights()
     answers = []
     for k in range(copies):
-        # The first layer looks at one copy of each part, and at nothing else.
+        # The first layer uses one copy of each part and nothing else.
         places = [
             start + k * width + np.arange(width)
             for start, width in zip(starts, widths, strict=False)

@@ -1,17 +1,18 @@
-"""The trained models on any recording: `Predictor`, behind the command `cryutils predict`.
+"""The trained models on any recording: `Predictor`, behind `cryutils predict` and the live page.
 
-Walked by notebook 06_full. A recording is prepared as in training, with the settings kept beside
-the models, judged by the sound model, the picture model or both, and fused as Paper B §3 says.
-It runs the LiteRT files, so TensorFlow is never imported. It is no medical device. Paper A's
-ensemble is asked by `predict_ensemble`.
+Walked by notebooks 06_full and 09_ensemble. A recording is prepared as in training, with the
+settings stored next to the models. Paper B's sound and face models answer for each window and each
+frame, and are averaged (Paper B §3). Paper A's ensemble (§3.5) takes what its submodels give for
+each window of sound and for the frames shown meanwhile; without sound, or without pictures, the
+other submodels answer. It is no medical device.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,54 +21,84 @@ import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io import media
-from cryutils._io.paths import outputs_dir
-from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.calibration import at_temperature
 from cryutils.models import novelty
-from cryutils.models.export import Lite
-from cryutils.models.fusion import late_fusion
-from cryutils.models.inputs import FaceInput, SoundInput, picture_problem, sound_problem
-from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
+from cryutils.models.examples import by_clip
+from cryutils.models.fusion import late_fusion, rolling_average
+from cryutils.models.inputs import FaceInput, picture_problem, sound_problem
 from cryutils.models.verdict import verdict
+from cryutils.papers.embeddings import FrameInput
+from cryutils.papers.streams import pairs
+from cryutils.papers.trained_models import (
+    ENSEMBLE,
+    FacePart,
+    Part,
+    SoundPart,
+    find_run,
+    is_synthetic,
+    open_models,
+    runs_with_models,
+)
+from cryutils.video import faces
 
-__all__ = [
-    "MODELS", "NO_MODEL", "PARTS", "Part", "Prediction", "Predictor", "Timeline", "find_run",
-    "is_synthetic", "open_parts", "runs_with_models", "sound_changes", "trained_on",
-]  # fmt: skip
+__all__ = ["Models", "Outputs", "Prediction", "Predictor", "Timeline", "fuse"]
 
 Array = npt.NDArray[np.float32]
 
-MODELS = ("cry2", "image", "full", "ensemble")
-_INPUTS: dict[str, type[SoundInput] | type[FaceInput]] = {"cry2": SoundInput, "image": FaceInput}
-PARTS = {
-    "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), "ensemble": ("ensemble",),
-}  # fmt: skip
 NO_MODEL = "no model of it in this run"
+_FACE_FPS = 2.0  # looks for a face where the whole frame is judged: an empty room has no state
+_FRAMES = 16  # that a network is given at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
     """One model's answers over a recording: times in s (n,), probabilities (n, classes).
 
-    `boxes` are the faces, float32 (n, 4) x, y, width, height in pixels; None for sound.
+    boxes: of the faces, float32 (n, 4) x, y, width, height in pixels; None for sound.
     """
 
     times_s: npt.NDArray[np.float64]
     probabilities: Array
     boxes: Array | None = None
 
+    @property
+    def mean(self) -> Array:
+        """The answer to the whole recording: mean probabilities, float32 (classes,)."""
+        return np.asarray(self.probabilities.mean(axis=0))
+
+    def index(self, time_s: float) -> int:
+        """Return the number of the last answer that had begun at `time_s`, or of the first."""
+        return max(0, int(np.searchsorted(self.times_s, time_s + 1e-6, side="right")) - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """What networks give for the same windows or frames: times in s (n,), by part (n, outputs).
+
+    boxes: as in `Timeline`. unlike: by part with a reference, the share of the training's sounds
+    that are nearer to the others than this sound is (`novelty`).
+    """
+
+    times_s: npt.NDArray[np.float64]
+    by_part: Mapping[str, Array]
+    boxes: Array | None = None
+    unlike: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def most_unlike(self) -> float | None:
+        """The largest share in `unlike`; None without a reference."""
+        return max(self.unlike.values(), default=None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the models say of one file.
+    """The models' answer to one file.
 
-    `info` is what the file holds. `state` is the `verdict` on `probabilities`, by state:
-    a state or UNSURE; None where nothing in the file was usable. `used` is "both", "audio",
-    "image" or "none"; `why` says what of the file could not be used or was changed. `fused`
-    are the ensemble's answers over time; None where sound and face are averaged as they are.
-    `run`, `model` and `data` name who answered and the corpus that it learned from, `note` says
-    what that is. `unlike` is the share of the training's sounds that are nearer to the others
-    than this sound is (see `novelty`); None where there's no sound, or nothing to compare with.
+    info: what the file contains. state: the `verdict` on `probabilities`, by state: a state or
+    UNSURE; None if nothing in the file was usable. used: "both", "audio", "image" or "none". why:
+    what in the file could not be used or was changed. fused: the ensemble's answers over time; None
+    if sound and face are averaged. run, model, data, note: who answered, the corpus that it was
+    trained on, and what that is. unlike: the share of the training's sounds that are nearer to the
+    others than this sound is (`novelty`); None without sound, or without a reference.
     """
 
     file: Path
@@ -87,9 +118,9 @@ class Prediction:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said with the answer: what could not be used, and an unlikely sound.
+        """What the user is told with the answer: what could not be used, and an unusual sound.
 
-        Not that a sound has no pictures, or a picture no sound, where the rest was answered.
+        A sound without pictures, or a picture without sound, is normal unless nothing was usable.
         """
         is_still = self.file.suffix.lower() in media.STILL
         expected = ("picture: no pictures", "sound: no sound" if is_still else "")
@@ -98,6 +129,13 @@ class Prediction:
             reasons = reasons or list(self.why)
         far = novelty.caution(self.unlike)
         return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
+
+    def at(self, time_s: float) -> dict[str, float]:
+        """Return the probabilities at a time of the recording, by state; none without an answer."""
+        lines = [self.fused] if self.fused else [self.sound, self.face]
+        answers = [line.probabilities[line.index(time_s)] if line else None for line in lines]
+        p, _ = fuse(answers[0], answers[-1])
+        return {} if p is None else dict(zip(self.probabilities, map(float, p), strict=True))
 
     def row(self) -> dict[str, Any]:
         """Return the prediction as JSON's types."""
@@ -115,251 +153,226 @@ class Prediction:
         }
 
 
-def runs_with_models(model: str = "full") -> list[Path]:
-    """Return the runs that hold a part of `model` as files.
-
-    Those trained on real infants come before those on synthetic ones, then all parts before
-    some, then the newest.
-    """
-    parts: dict[Path, list[int]] = {}
-    for part in PARTS[model]:
-        for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
-            parts.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
-    return sorted(
-        parts,
-        key=lambda run: (not is_synthetic(run, model), len(parts[run]), max(parts[run])),
-        reverse=True,
-    )
-
-
-def is_synthetic(run: Path, model: str) -> bool:
-    """Return whether a part of `model` in the folder `run` was trained on synthetic infants.
-
-    False where nothing tells: who opens it will say what is wrong with it.
-    """
-    data = []
-    for part in PARTS[model]:
-        try:
-            content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
-            data.append(content["data"])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            continue
-    return "synthetic" in data
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One model of a run, how a recording is prepared for it, and what it was trained on.
-
-    temperature: at which its probabilities are calibrated, see `calibration`; None where its
-    training fitted none.
-    """
-
-    network: Lite
-    input: SoundInput | FaceInput
-    classes: tuple[str, ...]
-    data: str
-    note: str
-    reference: novelty.Reference | None
-    temperature: float | None
-
-    def predict(self, x: npt.NDArray[Any]) -> Array:
-        """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
-        return at_temperature(self.network.predict(x), self.temperature or 1.0)
-
-
-def trained_on(parts: Mapping[str, Part]) -> str:
-    """Return what the models `parts` were trained on, and which of them are not calibrated."""
-    names = {"cry2": "sound model", "image": "face model"}
-    raw = [names[name] for name, part in parts.items() if part.temperature is None]
-    trained = dict.fromkeys(part.note for part in parts.values())
-    return "; ".join([*trained, *([f"{', '.join(raw)}: not calibrated"] if raw else [])])
-
-
 class Predictor:
-    """The models of one run, ready for any file.
+    """The models of one run, ready for any recording.
+
+    run: the run's folder. classes: the states. parts: what is asked about sound (`sounds`) and
+    pictures (`face`; None without one). networks: all of them by the names of their files. data,
+    note: the corpora that they were trained on, and what these are.
 
     >>> Predictor(run="quick")(Path("cry.mp4")).state                     # doctest: +SKIP
     'hungry'
     """
 
     def __init__(self, model: str = "full", *, run: str | Path | None = None) -> None:
-        """Open `model`: "cry2", "image" or "full", of `run`, a name or an absolute `Path`.
+        """Open `model`: "cry2", "image", "full" or "ensemble", of `run` (see `find_run`).
 
-        None: the first of `runs_with_models`. "full" makes do with one of the two where a run
-        has but one. Raises InputError where the run has none, or its files are damaged.
+        "full" makes do with one of its two networks if the run has only one. Raises InputError if
+        the run has none, or if its files are damaged or do not belong together.
         """
-        self.model, self._wanted = model, PARTS.get(model, ())
-        self.run, self._parts = open_parts(model, run)
-        self.classes = next(iter(self._parts.values())).classes
-
-    @property
-    def networks(self) -> dict[str, Lite]:
-        """The networks that are asked, by the names of their files."""
-        return {name: part.network for name, part in self._parts.items()}
-
-    @property
-    def note(self) -> str:
-        """What the models were trained on, and which are not calibrated."""
-        return trained_on(self._parts)
-
-    @property
-    def data(self) -> str:
-        """The corpora that the models were trained on, by name."""
-        return ", ".join(dict.fromkeys(part.data for part in self._parts.values()))
+        self.model, self.run = model, find_run(model, run)
+        self.parts, self._ensemble = open_models(model, self.run)
+        self.classes = self.parts[0].classes
+        self.sounds = [part for part in self.parts if isinstance(part, SoundPart)]
+        self.face = next((part for part in self.parts if isinstance(part, FacePart)), None)
+        self.data, self.note = _origin(self.parts)
+        last = {ENSEMBLE: self._ensemble.network} if self._ensemble else {}
+        self.networks = {**last, **{part.name: part.network for part in self.parts}}
 
     def __call__(self, path: Path) -> Prediction:
-        """Return what the models say of the file at `path`: a sound, a video or a picture.
+        """Return the answer to the file at `path`: a sound, a video or a picture.
 
-        Raises InputError, in one line, where it can't be read.
+        Raises InputError if the file can't be read.
         """
         info = media.probe(path)
         why: list[str] = []
-        sound, unlike = self._hear(path, info, why) if "cry2" in self._wanted else (None, None)
-        face = self._look(path, info, why) if "image" in self._wanted else None
-        fused = late_fusion(self._mean(sound), self._mean(face))
-        (probabilities,), (used,) = fused.probabilities, fused.used
-        answers = used != "none"
-        shares = dict(zip(self.classes, map(float, probabilities), strict=True)) if answers else {}
-        name = {"audio": "cry2", "image": "image"}.get(str(used), self.model)
-        asked = {part: self._parts[part] for part in PARTS[name] if part in self._parts}
+        heard = self._hear_file(path, info, why) if self.model != "image" else None
+        seen = self._see_file(path, info, why) if self.model != "cry2" else None
+        sound = self.timeline(heard) if heard else None
+        face = self.timeline(seen) if seen else None
+        p, used = fuse(sound.mean if sound else None, face.mean if face else None)
+        if joined := self._joined(heard, seen):
+            p = joined.mean
+        shares = {} if p is None else self.named(p)
+        alone = {"audio": "cry2", "image": "image"}.get(used)
+        asked = [part for part in self.parts if part.name == alone]
+        data, note = _origin(asked or self.parts)
         return Prediction(
             file=path,
             info=info,
             state=verdict(shares) if shares else None,
             probabilities=shares,
-            used=str(used),
+            used=used,
             why=tuple(why),
             sound=sound,
-            face=face,
+            face=self._rolled(face),
+            fused=joined,
             run=self.run.name,
-            model=name,
-            data=", ".join(dict.fromkeys(part.data for part in asked.values())),
-            note=trained_on(asked),
-            unlike=unlike,
+            model=asked[0].name if asked else self.model,
+            data=data,
+            note=note,
+            unlike=heard.most_unlike if heard else None,
         )
 
-    def _hear(
-        self, path: Path, info: media.MediaInfo, why: list[str]
-    ) -> tuple[Timeline | None, float | None]:
-        """Return the answers to a sound, and how unlike the training's it is."""
-        if not info.has_audio:
-            why.append(f"sound: {info.missing('sound')}")
-            return None, None
-        part = self._parts.get("cry2")
-        if part is None or not isinstance(part.input, SoundInput):
-            why.append(f"sound: {NO_MODEL}")
-            return None, None
-        settings, problem = part.input, None
-        times, answers, unlike = [], [], []
-        for start_s, x in audio.pieces(path, sr=settings.sr):
-            if unusable := sound_problem(x, settings.sr):
-                problem = unusable
-                continue
-            rows = settings.windows(x)
-            times.append(start_s + settings.starts_s(len(rows), len(x)))
-            answers.append(part.predict(rows))
-            if part.reference:
-                unlike.append(part.reference.share(rows))
-        if not answers:
-            why.append(f"sound: {problem}")
-            return None, None
-        why += sound_changes(path)
-        timeline = Timeline(np.concatenate(times), np.concatenate(answers))
-        return timeline, min(unlike, default=None)
+    def hear(self, x: Array, *, newest: bool = False) -> Outputs | str:
+        """Return the outputs for the windows of a sound, or why the sound can't be judged.
 
-    def _look(self, path: Path, info: media.MediaInfo, why: list[str]) -> Timeline | None:
-        if not info.has_video:
-            why.append(f"picture: {info.missing('picture')}")
+        Parameters
+        ----------
+        x : ndarray of float32
+            (samples,) at the rate of `sounds[0].input`.
+        newest : bool
+            For the last window alone.
+        """
+        hearing = self.sounds[0].input
+        if problem := sound_problem(x, hearing.sr):
+            return problem
+        outputs, unlike = {}, {}
+        for part in self.sounds:
+            rows = part.input.windows(x)
+            outputs[part.name] = part.network.predict(rows[-1:] if newest else rows)
+            if part.reference:
+                unlike[part.name] = part.reference.share(rows)
+        times_s = hearing.starts_s(len(rows), len(x))
+        return Outputs(times_s[-1:] if newest else times_s, outputs, unlike=unlike)
+
+    def timeline(self, outputs: Outputs) -> Timeline:
+        """Return the probabilities in the outputs, the mean if there are several parts."""
+        each = [
+            part.probabilities(outputs.by_part[part.name])
+            for part in self.parts
+            if part.name in outputs.by_part
+        ]
+        mean = np.asarray(np.mean(each, axis=0, dtype=np.float32))
+        return Timeline(outputs.times_s, mean, outputs.boxes)
+
+    def named(self, probabilities: Array) -> dict[str, float]:
+        """Return probabilities (classes,) by state."""
+        return dict(zip(self.classes, map(float, probabilities), strict=True))
+
+    def _hear_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Outputs | None:
+        """Return the outputs for each window of a file's sound; add to `why` what is wrong."""
+        if not info.has_audio or not self.sounds:
+            why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
             return None
-        part = self._parts.get("image")
-        if part is None or not isinstance(part.input, FaceInput):
-            why.append(f"picture: {NO_MODEL}")
+        problem, pieces = "", list[Outputs]()
+        for start_s, x in audio.pieces(path, sr=self.sounds[0].input.sr):
+            heard = self.hear(x)
+            if isinstance(heard, str):
+                problem = heard
+            else:
+                pieces.append(replace(heard, times_s=start_s + heard.times_s))
+        if not pieces:
+            why.append(f"sound: {problem}")
             return None
-        settings = part.input
-        track = video.track(path, fps=settings.fps, size=settings.size, detector=settings.detector)
+        inspected = audio.inspect(path)
+        why += [f"sound: {what}" for what in (*inspected.changes, *inspected.doubts)]
+        return Outputs(
+            np.concatenate([piece.times_s for piece in pieces]),
+            {
+                name: np.concatenate([piece.by_part[name] for piece in pieces])
+                for name in pieces[0].by_part
+            },
+            unlike={name: min(piece.unlike[name] for piece in pieces) for name in pieces[0].unlike},
+        )
+
+    def _see_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Outputs | None:
+        """Return the outputs for each usable frame of a file; add to `why` what is wrong."""
+        if not info.has_video or self.face is None:
+            why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
+            return None
+        seeing = self.face.input
+        follows = isinstance(seeing, FaceInput) or seeing.crop == "face"
+        fps = seeing.fps if follows else _FACE_FPS
+        track = video.track(path, fps=fps, size=seeing.size, detector=seeing.detector)
         if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None
-        answers = part.predict(settings.crops(track))
-        return Timeline(track.times_s[track.usable], answers, track.boxes[track.usable])
-
-    def _mean(self, timeline: Timeline | None) -> Array:
-        if timeline is None:
-            return np.full((1, len(self.classes)), np.nan, np.float32)
-        return timeline.probabilities.mean(axis=0, keepdims=True)
-
-
-def sound_changes(path: Path) -> list[str]:
-    """Return what is changed in the sound of a file, or looks wrong, for `Prediction.why`."""
-    heard = audio.inspect(path)
-    return [f"sound: {what}" for what in (*heard.changes, *heard.doubts)]
-
-
-def find_run(model: str, run: str | Path | None) -> Path:
-    """Return the folder of `run`; None: the first of `runs_with_models`.
-
-    run: a name, or an absolute `Path` of a folder. Raises InputError where there is none, and
-    for a name that holds a separator.
-    """
-    if model not in MODELS:
-        raise InputError(f"no model {model!r}.{near_miss(model, MODELS)}")
-    if run is None:
-        runs = runs_with_models(model)
-        if not runs:
-            notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
-            raise InputError(
-                f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
-                f" `cryutils run {notebooks}`."
-            )
-        return runs[0]
-    hint = near_miss(Path(run).name, [path.name for path in runs_with_models(model)])
-    if not (isinstance(run, Path) and run.is_absolute()):
-        if run in ("", ".", "..") or Path(run).name != str(run):
-            raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
-        run = outputs_dir() / run
-    if not (run / "models").is_dir():
-        raise InputError(f"{run}: no models here.{hint}")
-    return run
-
-
-def open_parts(model: str, run: str | Path | None) -> tuple[Path, dict[str, Part]]:
-    """Return the folder of `run` and its parts of `model`, "cry2" and "image", by name.
-
-    They know the same states in the same order. Raises InputError as `Predictor` does.
-    """
-    if model == "ensemble":
-        raise InputError("ensemble: it is opened by `predict_ensemble.Models`.")
-    home = find_run(model, run)
-    folder = home / "models"
-    parts = {
-        part: _open(folder, part) for part in PARTS[model] if (folder / f"{part}.tflite").is_file()
-    }
-    if not parts:
-        raise InputError(f"{home}: no model {model!r} here; `cryutils run` trains it.")
-    if len({part.classes for part in parts.values()}) > 1:
-        raise InputError(f"{home}: cry2 and image know different states; run both again.")
-    return home, parts
-
-
-def _open(folder: Path, name: str) -> Part:
-    card = ModelCard.read(folder, name)
-    network = card.network(f"{name}.tflite")
-    try:
-        temperature = card.content.get("temperature")
-        if temperature is not None and not 0 < temperature < math.inf:
-            raise ValueError(f"temperature={temperature!r}")
-        part = Part(
-            network,
-            from_json(_INPUTS[name], card.content["input"]),
-            card.classes,
-            card.text("data"),
-            card.text("note"),
-            novelty.Reference.from_json(card.content.get("reference")),
-            temperature,
+        frames = (
+            seeing.frames(path) if isinstance(seeing, FrameInput) and not follows else track.crops
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise card.refusal(error) from error
-    if network.shape != part.input.shape or network.classes != len(part.classes):
-        raise card.refusal()
-    return part
+        usable = (
+            (k, frame)
+            for k, frame in enumerate(frames)
+            if (track.usable[k] if follows else not faces.is_blank(frame))
+        )
+        numbers, outputs = list[int](), list[Array]()
+        while batch := list(islice(usable, _FRAMES)):
+            numbers += [k for k, _ in batch]
+            outputs.append(self.face.network.predict(np.stack([frame for _, frame in batch])))
+        if not outputs:
+            why.append("picture: black or blank frames")
+            return None
+        return Outputs(
+            track.times_s[numbers] if follows else np.array(numbers) / seeing.fps,
+            {self.face.name: np.concatenate(outputs)},
+            track.boxes[numbers] if follows else None,
+        )
+
+    def _joined(self, heard: Outputs | None, seen: Outputs | None) -> Timeline | None:
+        """Return the ensemble's answer for each window of sound; None if an input is missing."""
+        if self._ensemble is None or heard is None or (self.face and seen is None):
+            return None
+        outputs = dict(heard.by_part)
+        if self.face and seen:
+            middles = heard.times_s + self.sounds[0].input.window_s / 2
+            frame, window = pairs(seen.times_s, middles)
+            shown = seen.by_part[self.face.name][frame]
+            outputs[self.face.name] = by_clip(shown, window, len(middles))
+        rows = [outputs[part.name][:, : part.features] for part in self.parts]
+        return Timeline(heard.times_s, self._ensemble.network.predict(np.concatenate(rows, axis=1)))
+
+    def _rolled(self, face: Timeline | None) -> Timeline | None:
+        """Return the answers to the frames as they are shown: Paper A's rolling average."""
+        if self._ensemble is None or face is None:
+            return face
+        frames = face.probabilities
+        rolled = rolling_average(frames, self._ensemble.rolling or len(frames))
+        return replace(face, probabilities=rolled)
+
+
+class Models:
+    """The run that answers for a model, and one on synthetic infants for what that run can't judge.
+
+    A run on real infants may have a model of sound alone. Pictures are then answered by the first
+    run on synthetic infants, and the prediction says so.
+    """
+
+    def __init__(self, model: str, *, run: str | Path | None = None) -> None:
+        """Open `model` as `Predictor` does; a named `run` answers alone."""
+        self.first = Predictor(model, run=run)
+        self._answers_alone = run is not None
+
+    def __call__(self, path: Path) -> Prediction:
+        """Return the answer to the file at `path`. Raises InputError as `Predictor` does."""
+        prediction = self.first(path)
+        lacking = any(reason.endswith(NO_MODEL) for reason in prediction.why)
+        if prediction.state is None and lacking and self._stand_in:
+            return self._stand_in(path)
+        return prediction
+
+    @cached_property
+    def _stand_in(self) -> Predictor | None:
+        model, run = self.first.model, self.first.run
+        others = [] if self._answers_alone else runs_with_models(model)
+        others = [other for other in others if is_synthetic(other, model) and other != run]
+        return Predictor(model, run=others[0]) if others else None
+
+
+def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
+    """Return the mean of the probabilities that there are, float32 (classes,), and whose they are.
+
+    The second is "both", "audio", "image" or "none" (Paper B §3, fusion strategy).
+    """
+    if sound is None and face is None:
+        return None, "none"
+    missing = np.full_like(sound if face is None else face, np.nan)
+    fused = late_fusion(missing if sound is None else sound, missing if face is None else face)
+    return fused.probabilities[0], str(fused.used[0])
+
+
+def _origin(parts: Sequence[Part]) -> tuple[str, str]:
+    """Return the corpora of the parts, and what these are and which parts are not calibrated."""
+    raw = ", ".join(dict.fromkeys(part.label for part in parts if part.temperature is None))
+    notes = [*dict.fromkeys(part.note for part in parts), *([f"{raw}: not calibrated"] * bool(raw))]
+    return ", ".join(dict.fromkeys(part.data for part in parts)), "; ".join(notes)

@@ -1,9 +1,9 @@
-"""Three views of the same windows of time: what Paper A's ensemble looks at, from `gather`.
+"""The input of Paper A's ensemble, three streams of the same windows of time: `gather`.
 
 Walked by notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature,
-and face images"). A window of sound is seen as MFCC and as STFT, and with it the frames shown
-meanwhile (`pairs`). A recording has several, and its answer is the mean of theirs. Recordings
-without pictures have two streams, and everything behind works with those.
+and face images"). A window of sound becomes MFCC and STFT features, and `pairs` adds the frames
+shown meanwhile. A recording has several windows; its answer is the mean of theirs. Recordings
+without pictures have two streams, which is enough for everything that follows.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ IMAGE = "image"
 class Streams:
     """The windows of a corpus, with the frames shown meanwhile.
 
-    clip: int (windows,), of each window its clip's number in `corpus`. windows: by name
-    ("mfcc", "stft"), float32 (windows, frames, coefficients). frames: float32 (frames,
-    features), embeddings of pictures, and frame_window: int (frames,), to which window each
-    belongs; None without pictures. middle_s: float64 (windows,), when in its recording the middle
-    of each window is. left_out: a line for each recording that lacks a stream.
+    clip: int (windows,), each window's clip in `corpus`. windows: by name ("mfcc", "stft"),
+    float32 (windows, frames, coefficients). middle_s: float64 (windows,), the middle of each window
+    in its recording, in s. frames: float32 (frames, features), embeddings of pictures, and
+    frame_window: int (frames,), the window of each; None without pictures. left_out: a line for
+    each recording that lacks a stream.
     """
 
     corpus: Corpus
@@ -54,7 +54,7 @@ class Streams:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its streams: those of sound, then "image" where there are pictures."""
+        """The streams: those of sound, then "image" if there are pictures."""
         return (*self.windows, *([] if self.frames is None else [IMAGE]))
 
     @cached_property
@@ -63,13 +63,13 @@ class Streams:
         return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
 
     def units(self, split: Split) -> Units:
-        """Return what a split divides: the windows, or their clips."""
+        """Return the units that a split divides: the windows, or their clips."""
         return Units.of(self.corpus, self.clip, split)
 
     def joint(self) -> Array:
-        """Return all streams of a window as one vector, float32 (windows, n).
+        """Return one vector per window from all streams, float32 (windows, n).
 
-        Mean and deviation over the window of each coefficient, and the mean embedding.
+        It holds the mean and deviation of each coefficient, and the mean embedding.
         """
         parts = [f(w, axis=1) for w in self.windows.values() for f in (np.mean, np.std)]
         if self.frames is not None and self.frame_window is not None:
@@ -77,10 +77,10 @@ class Streams:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def side_by_side(self, patch: int) -> Array:
-        """Return all streams frame by frame, so that patches of `patch` frames hold each of them.
+        """Return all streams frame by frame, float32 (windows, frames in whole patches, n).
 
-        float32 (windows, frames in whole patches, n): a frame's coefficients of every sound stream,
-        then its share of the window's mean embedding, which is thereby once in every patch.
+        A frame has the coefficients of every sound stream, then its part of the window's mean
+        embedding. A patch of `patch` frames contains that embedding once.
         """
         frames = min(w.shape[1] for w in self.windows.values()) // patch * patch
         parts = [window[:, :frames] for window in self.windows.values()]
@@ -109,16 +109,16 @@ def gather(
     hearing : mapping of SoundInput
         How each sound stream is computed; their windows must start together.
     embeddings : sequence of ndarray, optional
-        Of each clip, float32 (frames, features); None for sound alone.
+        For each clip, float32 (frames, features); None for sound alone.
     fps : float
-        Frames a second of the embeddings.
+        Frames per second of the embeddings.
     head_fps : float, optional
-        Frames a second that are taken of them, evenly spread; None: all.
+        Frames per second to take from them, evenly spaced; None: all.
 
     Raises
     ------
     InputError
-        Windows that don't start together, or no recording with every stream.
+        The windows do not start together, or no recording has every stream.
     """
     timing, *others = hearing.values()
     if any(grid(other) != grid(timing) for other in others):
@@ -126,7 +126,7 @@ def gather(
     usable: list[int] = []
     left_out: list[str] = []
     clip, middle_s = [], []
-    # They grow in place: as a list, what a corpus took would be held twice, or left in pieces.
+    # Append to byte buffers to avoid a second copy in memory.
     windows = {name: bytearray() for name in hearing}
     for k, x in enumerate(audio.signals(corpus, sr=timing.sr)):
         problem = sound_problem(x, timing.sr)
@@ -161,20 +161,20 @@ def gather(
 
 
 def grid(sound: SoundInput) -> tuple[float, ...]:
-    """Return what decides where a sound's frames and windows start."""
+    """Return the settings that decide where a sound's frames and windows start."""
     return sound.sr, sound.n_fft, sound.hop_length, sound.window_s, sound.step_s
 
 
 def with_pictures(
     streams: Streams, embeddings: Sequence[Array], *, fps: float, head_fps: float | None = None
 ) -> Streams:
-    """Return the same windows with these pictures.
+    """Return the same windows with other pictures.
 
     Parameters
     ----------
     streams : Streams
     embeddings : sequence of ndarray
-        Of each clip of `streams.corpus`, float32 (frames, features).
+        For each clip of `streams.corpus`, float32 (frames, features).
     fps, head_fps : as in `gather`
     """
     chosen, windows, first = [], [], 0
@@ -185,7 +185,7 @@ def with_pictures(
         chosen.append(frame * every)
         windows.append(first + window)
         first += len(middles)
-    # Not concatenated, which would hold half a gigabyte twice at the paper's size.
+    # Concatenating would need another half gigabyte at the paper's size.
     frames = np.empty((sum(map(len, chosen)), embeddings[0].shape[1]), np.float32)
     parts = np.split(frames, np.cumsum([len(rows) for rows in chosen])[:-1])
     for part, rows, embedded in zip(parts, chosen, embeddings, strict=True):
@@ -197,11 +197,17 @@ def with_pictures(
 def pairs(
     times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]
 ) -> tuple[Indices, Indices]:
-    """Return which frames belong to which windows of sound, two int64 (n,): the nearest in time.
+    """Return the frames and windows of sound that belong together, two int64 (n,).
 
-    Each frame belongs to one window, and a window that would have none, since pictures are few
-    or end before the sound does, shares the nearest frame. times_s: of each frame. middles_s: of
-    each window.
+    Each frame belongs to the nearest window. A window without any, because pictures are few or end
+    before the sound, shares the nearest frame.
+
+    Parameters
+    ----------
+    times_s : ndarray of float64
+        When each frame is shown, in s.
+    middles_s : ndarray of float64
+        The middle of each window, in s.
     """
     apart = np.abs(times_s[:, None] - middles_s)
     window = apart.argmin(axis=1)

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import pytest
-from trained_run import Trained
+from trained_run import Trained, change_card
 
 from cryutils.app import store as stores
 from cryutils.app.live import LiveAnalysis
@@ -22,7 +22,6 @@ from cryutils.app.page import TITLES, Page
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store import Store
 from cryutils.errors import InputError
-from cryutils.models.model_card import ModelCard
 
 PASSWORD = "four words nobody guesses"
 
@@ -315,9 +314,7 @@ def two_runs(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(trained.run, outputs / "quick")
     models = outputs / "real" / "models"
     shutil.copytree(trained.run / "models", models, ignore=shutil.ignore_patterns("image.*"))
-    card = ModelCard.read(models, "cry2")
-    content = card.content | {"data": "donateacry", "note": "real infants"}
-    ModelCard.write(models, "cry2", content, [models / file for file in card.digests])
+    change_card(models, "cry2", data="donateacry", note="real infants")
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(outputs))
     return outputs
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from engines import need
 from sizes import large
-from trained_run import FEATURES, Trained, add_ensemble
+from trained_run import FEATURES, Trained, add_ensemble, change_card
 
 from cryutils import audio
 from cryutils._io.paths import file_digest
@@ -20,19 +20,11 @@ from cryutils.errors import InputError
 from cryutils.models.export import FORMATS
 from cryutils.models.model_card import ModelCard
 from cryutils.papers import deployment
-from cryutils.papers.predict_ensemble import EnsemblePredictor
+from cryutils.papers.predict import Predictor
 
 
 def about(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.with_name(f"{path.name}.json").read_text()))
-
-
-def recarded(run: Path, name: str, **changes: Any) -> None:
-    """Write a model's card again, with other content."""
-    folder = run / "models"
-    card = ModelCard.read(folder, name)
-    networks = [folder / file for file in card.digests]
-    ModelCard.write(folder, name, {**card.content, **changes}, networks)
 
 
 @pytest.fixture
@@ -79,7 +71,7 @@ def test_each_network_of_paper_b_is_written_with_its_card(
 
 
 def test_a_card_names_no_infant_and_no_folder_of_recordings(copied: Path) -> None:
-    recarded(copied, "cry2", source={"name": "/somewhere/private"})
+    change_card(copied / "models", "cry2", source={"name": "/somewhere/private"})
     (path,) = deployment.export("cry2", run="quick")
     text = path.with_name(f"{path.name}.json").read_text()
     for infant in ModelCard.read(copied / "models", "cry2").content["learned_from"]:
@@ -96,7 +88,7 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
         audio, "pieces", lambda path, *, sr: heard.append(path) or pieces(path, sr=sr)
     )
     some = sorted(set(trained.corpus.infants))[2:5]
-    recarded(copied, "cry2", learned_from=some)
+    change_card(copied / "models", "cry2", learned_from=some)
     (path,) = deployment.export("cry2", run="quick", precision="int8")
     assert {p.name for p in heard} == {c.path.name for c in trained.corpus if c.infant in some}
     windows = sum(len(trained.hearing.windows(audio.read(p, sr=8000))) for p in heard)
@@ -114,7 +106,7 @@ def test_int8_is_calibrated_with_the_infants_that_the_model_learned_from_alone(
 def test_without_the_training_infants_int8_is_refused_in_one_line(
     changes: dict[str, Any], words: str, copied: Path
 ) -> None:
-    recarded(copied, "cry2", **changes)
+    change_card(copied / "models", "cry2", **changes)
     with pytest.raises(InputError, match=words) as caught:
         deployment.export("cry2", run="quick", precision="int8")
     assert "\n" not in str(caught.value) and "--float16" in str(caught.value)
@@ -179,7 +171,7 @@ def test_the_ensemble_is_written_with_its_submodels(
     suffix = FORMATS[form].suffix
     assert {path.name for path in paths} == {f"{name}_{precision}{suffix}" for name in three}
     asked: dict[str, list[np.ndarray]] = {name: [] for name in three}
-    predictor = EnsemblePredictor(run="quick")
+    predictor = Predictor("ensemble", run="quick")
     for name, network in predictor.networks.items():
         network.listener = asked[name].append
     predictor(trained.corpus[-1].path)  # of an infant that it hasn't learned from

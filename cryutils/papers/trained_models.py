@@ -1,0 +1,239 @@
+"""The trained models of a run: which runs have them, and their networks, opened and checked.
+
+Paper B's networks are "cry2" for sound and "image" for faces; "full" is both. Paper A's "ensemble"
+has a network for each of its inputs and a last one that joins them. All are LiteRT files, so
+TensorFlow is never imported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cryutils._io.paths import outputs_dir
+from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.calibration import at_temperature
+from cryutils.models.export import Lite
+from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.models.model_card import NOTEBOOKS, ModelCard, from_json
+from cryutils.models.novelty import Reference
+from cryutils.papers.embeddings import FrameInput
+from cryutils.papers.streams import IMAGE, grid
+
+__all__ = [
+    "ENSEMBLE", "PARTS", "Ensemble", "FacePart", "Part", "SoundPart", "find_run", "is_synthetic",
+    "open_models", "runs_with_models",
+]  # fmt: skip
+
+Array = npt.NDArray[np.float32]
+
+ENSEMBLE = "ensemble"
+# The models that can be asked for, and the cards that each of them has in a run.
+PARTS = {
+    "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), ENSEMBLE: (ENSEMBLE,),
+}  # fmt: skip
+_PICTURES: dict[str, type[FaceInput] | type[FrameInput]] = {
+    "image": FaceInput, f"{ENSEMBLE}_{IMAGE}": FrameInput,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A network of a run, and what it was trained on.
+
+    name: of its file, without the suffix. label: what the user calls it, such as "sound model".
+    note: what the corpus `data` is. temperature: calibrates its probabilities (`calibration`); None
+    if training fitted none. features: how many outputs, before the probabilities, are for the
+    ensemble.
+    """
+
+    name: str
+    label: str
+    network: Lite
+    classes: tuple[str, ...]
+    data: str
+    note: str
+    temperature: float | None
+    features: int
+
+    def predict(self, x: npt.NDArray[Any]) -> Array:
+        """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
+        return self.probabilities(self.network.predict(x))
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Return the calibrated probabilities in the network's outputs, float32 (n, classes)."""
+        p = outputs[:, self.features :]
+        return p if self.temperature is None else at_temperature(p, self.temperature)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundPart(Part):
+    """A network for windows of sound, with how they are prepared and the training's sounds."""
+
+    input: SoundInput
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacePart(Part):
+    """A network for faces or whole frames, with how they are prepared."""
+
+    input: FaceInput | FrameInput
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Paper A's last network, which takes the features of all parts.
+
+    rolling: pictures over which a video's answer is averaged; None: all so far.
+    """
+
+    network: Lite
+    rolling: int | None
+
+
+def runs_with_models(model: str = "full") -> list[Path]:
+    """Return the runs that hold a part of `model`, the best to ask first.
+
+    Runs on real infants come before those on synthetic ones, then complete before incomplete
+    models, then new before old.
+    """
+    times: dict[Path, list[int]] = {}
+    for part in PARTS[model]:
+        for path in sorted(outputs_dir().glob(f"*/models/{part}.tflite")):
+            times.setdefault(path.parent.parent, []).append(path.stat().st_mtime_ns)
+    return sorted(
+        times,
+        key=lambda run: (not is_synthetic(run, model), len(times[run]), max(times[run])),
+        reverse=True,
+    )
+
+
+def is_synthetic(run: Path, model: str) -> bool:
+    """Return whether a part of `model` in the folder `run` was trained on synthetic infants.
+
+    A card that can't be read does not count: opening the model reports what is wrong with it.
+    """
+    data = []
+    for part in PARTS[model]:
+        try:
+            content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
+            data.append(content["data"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return "synthetic" in data
+
+
+def find_run(model: str, run: str | Path | None) -> Path:
+    """Return the folder of `run`, a name or an absolute `Path`.
+
+    None: the first of `runs_with_models`. Raises InputError for a model or run that does not
+    exist, and for a name that contains a separator.
+    """
+    if model not in PARTS:
+        raise InputError(f"no model {model!r}.{near_miss(model, PARTS)}")
+    runs = runs_with_models(model)
+    if run is None:
+        if not runs:
+            notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
+            raise InputError(
+                f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
+                f" `cryutils run {notebooks}`."
+            )
+        return runs[0]
+    hint = near_miss(Path(run).name, [path.name for path in runs])
+    if not (isinstance(run, Path) and run.is_absolute()):
+        if run in ("", ".", "..") or Path(run).name != str(run):
+            raise InputError(f"run {str(run)!r}: give a run's name alone, without a folder.{hint}")
+        run = outputs_dir() / run
+    if not (run / "models").is_dir():
+        raise InputError(f"{run}: no models here.{hint}")
+    return run
+
+
+def open_models(model: str, run: Path) -> tuple[list[Part], Ensemble | None]:
+    """Return the parts of `model` in the folder `run`, and its last network.
+
+    Only "ensemble" has a last network. "full" may have one part of two. Raises InputError if there
+    is no part, or if files are damaged or do not belong together.
+    """
+    folder = run / "models"
+    if model == ENSEMBLE:
+        return _open_ensemble(ModelCard.read(folder, ENSEMBLE))
+    parts: list[Part] = []
+    for name in PARTS[model]:
+        if (folder / f"{name}.tflite").is_file():
+            card = ModelCard.read(folder, name)
+            parts.append(_open_part(card, name, card.content))
+    if not parts:
+        raise InputError(f"{run}: no model {model!r} here; `cryutils run` trains it.")
+    if len({part.classes for part in parts}) > 1:
+        raise InputError(f"{run}: cry2 and image know different states; run both again.")
+    return parts, None
+
+
+def _open_ensemble(card: ModelCard) -> tuple[list[Part], Ensemble]:
+    with _refusing(card):
+        rolling = None if card.content["rolling"] is None else int(card.content["rolling"])
+        stored = {f"{ENSEMBLE}_{name}": part for name, part in card.content["parts"].items()}
+        computed = _computed(card.content.get("engine"))
+    parts: list[Part] = [_open_part(card, name, part, computed) for name, part in stored.items()]
+    network = card.network(f"{ENSEMBLE}.tflite")
+    width = sum(part.features for part in parts)
+    grids = {grid(part.input) for part in parts if isinstance(part, SoundPart)}
+    if (network.shape, network.classes) != ((width,), len(card.classes)) or len(grids) != 1:
+        raise card.refusal()
+    return parts, Ensemble(network, rolling)
+
+
+def _open_part(
+    card: ModelCard, name: str, stored: Mapping[str, Any], computed: str = ""
+) -> SoundPart | FacePart:
+    """Return the network in the file `name`; its settings are `stored` on the card."""
+    network = card.network(f"{name}.tflite")
+    part: SoundPart | FacePart
+    with _refusing(card):
+        temperature = stored.get("temperature")
+        if temperature is not None and not 0 < temperature < math.inf:
+            raise ValueError(f"temperature={temperature!r}")
+        about: dict[str, Any] = {
+            "name": name,
+            "label": {"cry2": "sound model", "image": "face model"}.get(name, ENSEMBLE),
+            "network": network, "classes": card.classes, "data": card.text("data"),
+            "note": card.text("note") + computed, "temperature": temperature,
+            "features": int(stored.get("features", 0)),
+        }  # fmt: skip
+        if name in _PICTURES:
+            part = FacePart(**about, input=from_json(_PICTURES[name], stored["input"]))
+        else:
+            reference = Reference.from_json(stored.get("reference"))
+            hearing = from_json(SoundInput, stored["input"])
+            part = SoundPart(**about, input=hearing, reference=reference)
+    outputs = part.features + len(part.classes)
+    if (network.shape, network.classes) != (part.input.shape, outputs):
+        raise card.refusal()
+    return part
+
+
+def _computed(engine: Mapping[str, Any] | None) -> str:
+    """Return a remark if the pictures were trained with another precision than float32."""
+    if engine is None or str(engine["precision"]).startswith("float32"):
+        return ""
+    return f"; pictures learned and scored with {engine['words']}, computed here in float32"
+
+
+@contextmanager
+def _refusing(card: ModelCard) -> Iterator[None]:
+    """Turn any mistake in a card's content into one line."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise card.refusal(error) from error
