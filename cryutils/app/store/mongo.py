@@ -1,13 +1,12 @@
 """The store in MongoDB, through pymongo: `MongoDatabase`.
 
-A single server has no transactions. So what belongs together is done in an order of which a part
-can be repeated, and a quarter whose readings are being changed is marked `open` before; one that a
-killed process left open is counted again by whoever asks for sums.
+A single server has no transactions, so related changes are made in an order that can be repeated
+after an interruption. A quarter is marked `open` while its readings change. If a killed process
+leaves it open, the next request for counts counts it again.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from cryutils.app.store.database import (
     FULL,
     KEYS,
     QUARTER_S,
+    VERSION,
     Database,
     Row,
     Span,
@@ -33,7 +33,7 @@ from cryutils.errors import InputError
 __all__ = ["WAIT_MS", "MongoDatabase"]
 
 WAIT_MS = 5000
-_DUPLICATE = 11000  # the server's code for a key that is there already
+_DUPLICATE = 11000  # the server's code for an existing key
 _OUT_OF_DISK = 14031
 
 
@@ -46,9 +46,9 @@ class MongoDatabase(Database):
 
     @classmethod
     def at(cls, address: str, shown: str) -> MongoDatabase:
-        """Return the database at a URL; what it acknowledges is in the journal of the server.
+        """Return the database at a URL; what it acknowledges is in the server's journal.
 
-        Raises InputError where it is no address.
+        Raises InputError for a URL of no database.
         """
         wait: Row = {"serverSelectionTimeoutMS": WAIT_MS, "connectTimeoutMS": WAIT_MS}
         try:
@@ -56,8 +56,24 @@ class MongoDatabase(Database):
                 address, w="majority", journal=True, **wait
             )
             return cls(client, client.get_default_database("cryutils").name, shown)
-        except (PyMongoError, ValueError) as error:  # its words may quote a password
+        except (PyMongoError, ValueError) as error:  # which may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+
+    def version(self) -> int | None:
+        rows = self.rows("meta", key="version")
+        return rows[0]["value"] if rows else None
+
+    def create(self) -> None:
+        with self._talking():
+            for table, columns in KEYS.items():
+                # A quarter is one document here, with its verdicts in a list.
+                names = [name for name in columns if (table, name) != ("quarters", "verdict")]
+                self._tables[table].create_index([(name, 1) for name in names], unique=True)
+            for table in ("sessions", "corrections"):
+                self._tables[table].create_index("infant")
+            for name in ("user", "address", "time"):
+                self._tables.attempts.create_index(name)
+        self.add("meta", [{"key": "version", "value": VERSION}])
 
     @contextmanager
     def transaction(self) -> Iterator[MongoDatabase]:
@@ -74,23 +90,6 @@ class MongoDatabase(Database):
         with self._talking():
             for key in keys:
                 self._count(key, closed=1)
-
-    upgrade = transaction
-
-    def create(self) -> None:
-        with self._talking():
-            for table, columns in KEYS.items():
-                # A quarter is one document here, its verdicts in a list.
-                names = [name for name in columns if (table, name) != ("quarters", "verdict")]
-                self._tables[table].create_index([(name, 1) for name in names], unique=True)
-            for table in ("sessions", "corrections"):
-                self._tables[table].create_index("infant")
-            for name in ("user", "address", "time"):
-                self._tables.attempts.create_index(name)
-
-    def version(self) -> int | None:
-        rows = self.rows("meta", key="version")
-        return rows[0]["value"] if rows else None
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
         if not rows:
@@ -124,34 +123,24 @@ class MongoDatabase(Database):
             order = [("time", 1), ("session", 1)]
             yield from self._tables.readings.find(where, {"_id": 0}).sort(order)
 
-    def quarters(self, infant: int, span: Span) -> list[int]:
-        return [start for start, counts in self._counts(infant, span) if counts]
-
-    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
-        sums: Counter[tuple[int, str]] = Counter()
-        for start, counts in self._counts(infant, Span(edges[0], edges[-1])):
-            edge = edges[bisect_right(edges, start) - 1]
-            for verdict, n in counts:
-                sums[edge, verdict] += n
-        return [(edge, verdict, n) for (edge, verdict), n in sums.items()]
-
-    def close(self) -> None:
-        self._client.close()
-
-    def _counts(self, infant: int, span: Span) -> Iterator[tuple[int, list[tuple[str, int]]]]:
-        """Yield the quarters that begin in `span`, in order, each with its verdicts' counts."""
+    def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
         where = _conditions({"infant": infant, "quarter": span})
         with self._talking():
             for left in list(self._tables.quarters.find(where | {"open": {"$gt": 0}})):
                 self._count({"infant": infant, "quarter": left["quarter"]}, closed=0)
-            fields = {"_id": 0, "quarter": 1, "counts": 1}
-            for row in self._tables.quarters.find(where, fields).sort("quarter"):
-                yield row["quarter"], row.get("counts", [])
+            return [
+                (row["quarter"], verdict, n)
+                for row in self._tables.quarters.find(where)
+                for verdict, n in row.get("counts", [])
+            ]
+
+    def close(self) -> None:
+        self._client.close()
 
     def _count(self, key: Row, *, closed: int) -> None:
-        """Count a quarter's readings again, each by what it was corrected to, if it was.
+        """Count a quarter's readings again, with corrections applied.
 
-        Where others changed the quarter meanwhile, again: so the last to write has seen all.
+        Repeats if another process changed the quarter meanwhile.
         """
         infant, span = key["infant"], Span(key["quarter"], key["quarter"] + QUARTER_S)
         done = False
