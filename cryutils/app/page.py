@@ -273,13 +273,16 @@ class _Infants(ipywidgets.VBox):
 
     def _invitation(self, log: Log, sender: str) -> ipywidgets.VBox:
         words = f"{html.escape(sender)} wants to share {html.escape(log.name)} with you."
-        acts = {
-            f"Accept {log.name} from {sender}": partial(self._accept, log),
-            f"Decline {log.name} from {sender}": partial(self._decline, log),
-        }
-        return _question(
-            [ipywidgets.HTML(f"<h2>{words}</h2>"), self._row({}, acts, self._answered)]
+        answers = (
+            ("Accept", self._store.infants.accept, f"{log.name} is in your list now."),
+            ("Decline", self._store.infants.decline, f"{log.name} is not shared with you."),
         )
+        acts = {
+            f"{verb} {log.name} from {sender}": partial(self._change, act, log, answer)
+            for verb, act, answer in answers
+        }
+        row = self._row({}, acts, self._answered)
+        return _question([ipywidgets.HTML(f"<h2>{words}</h2>"), row])
 
     # What the buttons do. Each returns the answer.
 
@@ -288,26 +291,19 @@ class _Infants(ipywidgets.VBox):
         return "Done."
 
     def _share(self, other: str) -> str:
-        self._store.infants.share(self._page.log.id, other, user=self._page.caregiver)
-        self._page.renew()
         # The same words whether there is such a user or not.
-        return f"If somebody is called {other.strip()} here, they will be asked."
+        words = f"If somebody is called {other.strip()} here, they will be asked."
+        return self._change(self._store.infants.share, self._page.log, words, other)
 
     def _unshare(self, other: str) -> str:
-        log = self._page.log
-        self._store.infants.unshare(log.id, other, user=self._page.caregiver)
-        self._page.renew()
-        return f"{log.name} is not shared with {other.strip()} any more."
+        words = f"{self._page.log.name} is not shared with {other.strip()} any more."
+        return self._change(self._store.infants.unshare, self._page.log, words, other)
 
-    def _accept(self, log: Log) -> str:
-        self._store.infants.accept(log.id, user=self._page.caregiver)
+    def _change(self, act: Callable[..., None], log: Log, words: str, *other: str) -> str:
+        """Change who reaches an infant; return the answer."""
+        act(log.id, *other, user=self._page.caregiver)
         self._page.renew()
-        return f"{log.name} is in your list now."
-
-    def _decline(self, log: Log) -> str:
-        self._store.infants.decline(log.id, user=self._page.caregiver)
-        self._page.renew()
-        return f"{log.name} is not shared with you."
+        return words
 
     def _remove(self) -> str:
         """Remove the chosen infant at the second tap in a row."""

@@ -1,7 +1,7 @@
 """The interface to a database, `Database`, which `sql` and `mongo` implement.
 
-A table is a name in `KEYS`, a row is a dictionary. The log, the accounts and access to infants are
-built on this interface alone, so the same tests run against every database.
+A table is a name in `tables`, a row is a dictionary. The log, the accounts and access to infants
+are built on this interface alone, so the same tests run against every database.
 """
 
 from __future__ import annotations
@@ -15,28 +15,13 @@ from typing import Any, Protocol
 from cryutils.app.readings import GAP
 
 __all__ = [
-    "AWAY", "BROKEN", "FULL", "KEYS", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
+    "AWAY", "BROKEN", "FULL", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
     "StoreUnavailable", "corrected", "quarter",
 ]  # fmt: skip
 
 VERSION = 3  # of the tables
 # Readings are counted by quarters of an hour: in every time zone, hours and days consist of these.
 QUARTER_S = 900
-# The columns that identify a row of each table.
-KEYS = {
-    "meta": ("key",),
-    "users": ("name",),
-    "infants": ("id",),
-    "shares": ("infant", "user"),
-    "invitations": ("infant", "user"),
-    "sessions": ("id",),
-    "readings": ("infant", "time", "session"),
-    "corrections": ("id",),
-    "quarters": ("infant", "quarter", "verdict"),
-    "logins": ("token",),
-    "attempts": ("id",),
-}
-
 Row = dict[str, Any]
 
 

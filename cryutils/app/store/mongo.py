@@ -20,7 +20,6 @@ from cryutils.app.store.database import (
     AWAY,
     BROKEN,
     FULL,
-    KEYS,
     QUARTER_S,
     VERSION,
     Database,
@@ -28,6 +27,7 @@ from cryutils.app.store.database import (
     Span,
     StoreUnavailable,
 )
+from cryutils.app.store.tables import TABLES
 from cryutils.errors import InputError
 
 __all__ = ["WAIT_MS", "MongoDatabase"]
@@ -65,14 +65,14 @@ class MongoDatabase(Database):
 
     def create(self) -> None:
         with self._talking():
-            for table, columns in KEYS.items():
-                # A quarter is one document here, with its verdicts in a list.
-                names = [name for name in columns if (table, name) != ("quarters", "verdict")]
-                self._tables[table].create_index([(name, 1) for name in names], unique=True)
-            for table in ("sessions", "corrections"):
-                self._tables[table].create_index("infant")
-            for name in ("user", "address", "time"):
-                self._tables.attempts.create_index(name)
+            for table in TABLES.sorted_tables:
+                keys = [column.name for column in table.primary_key]
+                if table.name == "quarters":  # one document here, with its verdicts in a list
+                    keys.remove("verdict")
+                own = self._tables[table.name]
+                own.create_index([(name, 1) for name in keys], unique=True)
+                for index in table.indexes:
+                    own.create_index([(column.name, 1) for column in index.columns])
         self.add("meta", [{"key": "version", "value": VERSION}])
 
     @contextmanager

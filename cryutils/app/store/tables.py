@@ -1,4 +1,7 @@
-"""The store's tables in SQL, for `sql`. `database.VERSION` is their version."""
+"""The store's tables as SQLAlchemy has them; MongoDB uses their keys and indexes.
+
+`database.VERSION` is their version.
+"""
 
 from __future__ import annotations
 
