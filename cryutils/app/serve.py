@@ -44,7 +44,7 @@ from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server", "site",
+    "Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site",
 ]  # fmt: skip
 
 HERE = Path(__file__).parent
@@ -147,6 +147,11 @@ class Server(Voila):
 
     def listen(self) -> None:
         """Serve until a signal stops the server."""
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(FewLines())
+        for log in (app_log, gen_log):  # whose warnings about refusals quote queries
+            log.setLevel(logging.ERROR)
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
@@ -158,27 +163,14 @@ class Server(Voila):
             self.stop()
 
 
-def run(
-    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
-    link: Link | None = None,
-) -> None:  # fmt: skip
-    """Serve the application to the users in `store` until a signal stops it.
-
-    link: the login of a demonstration.
-    """
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(FewLines())
-    for log in (app_log, gen_log):  # whose warnings about refusals quote queries
-        log.setLevel(logging.ERROR)
-    server(store, sockets, tls, site, link).start()
-
-
 def server(
     store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
     link: Link | None = None,
 ) -> Server:  # fmt: skip
-    """Return the server that `run` starts."""
+    """Return a server for the users in `store`, which `start` runs until a signal stops it.
+
+    link: the login of a demonstration.
+    """
     folder = Path(platformdirs.user_data_path("cryutils"))
     config = Config(
         KernelRestarter={"restart_limit": 0},  # a restarted kernel would lack its widgets

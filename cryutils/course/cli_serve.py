@@ -107,7 +107,7 @@ def serve(
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
                 "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
-        application.run(store, sockets, tls, site, link)
+        application.server(store, sockets, tls, site, link).start()
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The store in MongoDB, through pymongo: `MongoDatabase`.
 
 A single server has no transactions, so related changes are made in an order that can be repeated
-after an interruption. A quarter is marked `open` while its readings change. If a killed process
-leaves it open, the next request for counts counts it again.
+after an interruption. Quarters are counted when they are asked for: if they have changed since, or
+if a process is changing them, or was killed while it did (`open`).
 """
 
 from __future__ import annotations
@@ -81,15 +81,14 @@ class MongoDatabase(Database):
 
     @contextmanager
     def counted(self, infant: int, quarters: Iterable[int]) -> Iterator[MongoDatabase]:
-        keys = [{"infant": infant, "quarter": start} for start in sorted(quarters)]
-        with self._talking():
-            for key in keys:
-                step = {"$inc": {"open": 1, "version": 1}}
-                self._tables.quarters.update_one(key, step, upsert=True)
-        yield self
-        with self._talking():
-            for key in keys:
-                self._count(key, closed=1)
+        keys = [{"infant": infant, "quarter": start} for start in quarters]
+        for is_open in (1, -1):
+            with self._talking():
+                for key in keys:
+                    step = {"$inc": {"open": is_open, "version": 1}}
+                    self._tables.quarters.update_one(key, step, upsert=is_open == 1)
+            if is_open == 1:
+                yield self
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
         if not rows:
@@ -124,37 +123,31 @@ class MongoDatabase(Database):
             yield from self._tables.readings.find(where, {"_id": 0}).sort(order)
 
     def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
-        where = _conditions({"infant": infant, "quarter": span})
+        found = []
         with self._talking():
-            for left in list(self._tables.quarters.find(where | {"open": {"$gt": 0}})):
-                self._count({"infant": infant, "quarter": left["quarter"]}, closed=0)
-            return [
-                (row["quarter"], verdict, n)
-                for row in self._tables.quarters.find(where)
-                for verdict, n in row.get("counts", [])
-            ]
+            where = _conditions({"infant": infant, "quarter": span})
+            for row in list(self._tables.quarters.find(where)):
+                is_counted = row["open"] == 0 and row.get("counted") == row["version"]
+                counts = row["counts"] if is_counted else self._count(row)
+                found += [(row["quarter"], verdict, n) for verdict, n in counts]
+        return found
 
     def close(self) -> None:
         self._client.close()
 
-    def _count(self, key: Row, *, closed: int) -> None:
-        """Count a quarter's readings again, with corrections applied.
-
-        Repeats if another process changed the quarter meanwhile.
-        """
-        infant, span = key["infant"], Span(key["quarter"], key["quarter"] + QUARTER_S)
-        done = False
-        while not done and (row := self._tables.quarters.find_one(key)) is not None:
-            where = {"infant": infant, "start": {"$lt": span.stop}, "stop": {"$gte": span.start}}
-            corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
-            readings = self._tables.readings.find(
-                _conditions({"infant": infant, "time": span}), {"_id": 0, "time": 1, "verdict": 1}
-            )
-            counts = Counter(database.corrected(reading, corrections) for reading in readings)
-            values = {"counts": list(map(list, counts.items()))}
-            step = {"$set": values, "$inc": {"open": -closed, "version": 1}}
-            same = key | {"version": row["version"]}
-            done = bool(self._tables.quarters.update_one(same, step).matched_count)
+    def _count(self, row: Row) -> list[tuple[str, int]]:
+        """Count the readings of a quarter by verdict, as corrected, and note the counts."""
+        infant, start, stop = row["infant"], row["quarter"], row["quarter"] + QUARTER_S
+        where = {"infant": infant, "start": {"$lt": stop}, "stop": {"$gte": start}}
+        corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
+        readings = self._tables.readings.find(
+            _conditions({"infant": infant, "time": Span(start, stop)}), {"time": 1, "verdict": 1}
+        )
+        counts = Counter(database.corrected(reading, corrections) for reading in readings)
+        # If the quarter has changed meanwhile, its version differs and it is counted again.
+        values = {"counts": list(counts.items()), "counted": row["version"]}
+        self._tables.quarters.update_one({"_id": row["_id"]}, {"$set": values})
+        return values["counts"]
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
