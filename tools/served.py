@@ -101,11 +101,15 @@ def until(true: Callable[[], object], what: str) -> None:
 
 
 class Visitor(requests.Session):
-    """A browser without a screen: cookies, forms and their tokens, a page and its websocket."""
+    """A browser without a screen: cookies, forms and their tokens, a page and its websocket.
 
-    def __init__(self, server: Served) -> None:
+    address: what a proxy tells the server of the client's address.
+    """
+
+    def __init__(self, server: Served, address: str | None = None) -> None:
         super().__init__()
         self.server, self.kernel = server, ""
+        self.headers["X-Real-IP"] = address
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:  # type: ignore[override]
         """Ask the server; a redirect is an answer."""

@@ -1,8 +1,7 @@
 """The course's widgets and the caregiver application.
 
-The stub beside this file says what is in it; each part is imported when first touched, so a page
-that only logs in or only plays a clip pays for nothing else. Of the library only the commands in
-`course` import it. Notebook 01 walks `player`.
+`__init__.pyi` lists the parts, each of which is imported when it is first used. In the library,
+only the commands in `course` import this package.
 """
 
 import lazy_loader

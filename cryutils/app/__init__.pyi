@@ -18,7 +18,6 @@ from . import ring as ring
 from . import scripts as scripts
 from . import serve as serve
 from . import store as store
-from . import turns as turns
 from . import upload as upload
 from . import writer as writer
 from .clip_view import Sound as Sound

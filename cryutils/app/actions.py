@@ -1,7 +1,7 @@
-"""What a caregiver can try in each state, with the source of every piece of advice.
+"""Advice for caregivers by state, with its sources: `actions`.
 
-Paper B §3, recommended actions. `data/actions.csv` holds them; the paper's own aren't printed. Both
-advice and state may be wrong: the pages say so, and the general advice stands under every state.
+Paper B §3, recommended actions, of which the paper gives no list; ours is `data/actions.csv`. State
+and advice may be wrong, which the pages say, so general advice is shown with every state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ANY = "any"  # the advice for every state
 
 
 class Action(NamedTuple):
-    """One piece of advice, whose it is, and where it can be read."""
+    """A piece of advice with its source."""
 
     text: str
     source: str
@@ -25,7 +25,7 @@ class Action(NamedTuple):
 
 
 def actions() -> dict[str, list[Action]]:
-    """Return `data/actions.csv`: the advice by state, and under ANY what always holds."""
+    """Return the advice in `data/actions.csv` by state; ANY is the advice for every state."""
     by_state: dict[str, list[Action]] = {}
     with (project_dir() / "data" / "actions.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):

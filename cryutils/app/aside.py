@@ -1,6 +1,6 @@
-"""The thread in which a page asks the log on behalf of a caregiver: `Aside`.
+"""A thread for a page's requests to the log, `Aside`.
 
-The page's own thread takes in sound and pictures, so it can wait for a slow log only briefly.
+The page's own thread receives sound and pictures, so it can wait for a slow log only briefly.
 """
 
 from __future__ import annotations
@@ -9,34 +9,49 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 
+from cryutils.app.store.database import StoreUnavailable
+from cryutils.errors import InputError
+
 __all__ = ["Aside"]
 
-HURRY_S = 1.0  # a page that gets no answer for 3 s takes what it hears for lost
-PATIENCE_S = 10.0  # where nothing is heard
+BRIEF_S = 1.0  # after 3 s without an answer, a page that listens takes its sound for lost
+LONG_S = 10.0
+
+Task = Callable[[], object]
+Show = Callable[[str], object]
 
 
 class Aside:
-    """Runs tasks in a thread, one at a time, and waits for each for a limited time."""
+    """Runs one task at a time in a thread, and waits for it for a limited time."""
 
-    def __init__(self, hurries: Callable[[], bool] = lambda: False) -> None:
-        """Wait only briefly while `hurries()`: somebody listens in the thread that waits."""
-        self._hurries = hurries
+    def __init__(self, is_brief: Callable[[], bool] = lambda: False) -> None:
+        """Wait only briefly while `is_brief()`, such as while the page listens."""
+        self._is_brief = is_brief
         self._thread: threading.Thread | None = None
 
-    def __call__(self, task: Callable[[], object]) -> str:
-        """Run a task; return "" if it has ended, else a sentence for the caregiver.
+    def __call__(self, task: Task, show: Show) -> None:
+        """Run a task. If it fails or takes too long, `show` is called with a sentence.
 
-        A task that is not waited for any longer goes on. Until it ends no other is begun, except
-        by itself: what a task runs is part of it.
+        A slow task continues, and until it ends no other is started. A task that a task starts is
+        run at once, as part of it.
         """
         if threading.current_thread() is self._thread:
-            task()
-            return ""
-        if self._thread is not None and self._thread.is_alive():
-            return "The log does not answer yet. Nothing was done; try again later."
-        self._thread = threading.Thread(target=copy_context().run, args=(task,), daemon=True)
-        self._thread.start()
-        self._thread.join(HURRY_S if self._hurries() else PATIENCE_S)
-        if self._thread.is_alive():
-            return "The log does not answer yet. This is done as soon as it does."
-        return ""
+            _run(task, show)
+        elif self._thread is not None and self._thread.is_alive():
+            show("The log does not answer yet. Nothing was done; try again later.")
+        else:
+            run = copy_context().run
+            self._thread = threading.Thread(target=run, args=(_run, task, show), daemon=True)
+            self._thread.start()
+            self._thread.join(BRIEF_S if self._is_brief() else LONG_S)
+            if self._thread.is_alive():
+                show("The log does not answer yet. This is done as soon as it does.")
+
+
+def _run(task: Task, show: Show) -> None:
+    try:
+        task()
+    except InputError as error:
+        show(str(error))
+    except StoreUnavailable:
+        show("The log can't be reached now; its contents are safe. Look again.")

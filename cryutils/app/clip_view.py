@@ -1,7 +1,7 @@
-"""What a clip looks and sounds like to a page: WAV bytes, envelope, spectrogram, still picture.
+"""A clip as a page shows it: WAV bytes, envelope, spectrogram, and a still picture.
 
-Pure functions from an array to bytes, used by the cry player of notebook
-01_data_and_playback. The still picture is what a notebook shows where no kernel runs.
+Pure functions from arrays to bytes, for the cry player of notebook 01_data_and_playback. The still
+picture is shown in a saved notebook without a kernel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import html
 import io
 import wave
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["Sound", "Spectrogram", "envelope", "listen", "spectrogram", "still_html", "wav_bytes"]
 
 FLOOR_DB = -70.0
-TOP_HZ = 8000.0  # a cry's formants end below it; wider recordings would be mostly blank
+TOP_HZ = 8000.0  # above a cry's formants
 STILL_SR = 8000
 STILL_S = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """A named sound that is no file.
+    """A named sound in memory.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ class Sound:
     samples : ndarray of float32
         (n,) in [-1, 1].
     sr : int
-        Their rate in Hz.
+        Sampling rate in Hz.
 
     Raises
     ------
     InputError
-        Another shape, no samples, NaN or infinity, or no rate.
+        Another shape, no samples, NaN or infinity, or an invalid rate.
     """
 
     name: str
@@ -67,15 +67,14 @@ class Sound:
 
     @property
     def duration_s(self) -> float:
-        """Return the length in s."""
+        """The length in s."""
         return self.samples.size / self.sr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spectrogram:
-    """A spectrogram in grey: `pixels` uint8 (rows, columns), row 0 at 0 Hz, last at `top_hz`.
+class Spectrogram(NamedTuple):
+    """A spectrogram in grey: `pixels` uint8 (rows, columns), row 0 at 0 Hz, the last at `top_hz`.
 
-    0 is `FLOOR_DB` below the clip's loudest point or quieter, 255 is that point.
+    255 is the clip's loudest point, 0 is `FLOOR_DB` below it or quieter.
     """
 
     pixels: NDArray[np.uint8]
@@ -83,36 +82,19 @@ class Spectrogram:
 
 
 def wav_bytes(samples: NDArray[np.float32], sr: int) -> bytes:
-    """Return a mono 16-bit WAV file that holds a sound.
-
-    Parameters
-    ----------
-    samples : ndarray of float32
-        (n,), clipped to [-1, 1].
-    sr : int
-        Their rate in Hz.
-    """
+    """Return a mono 16-bit WAV file of samples, float32 (n,), clipped to [-1, 1], at `sr` Hz."""
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sr)
+        file.setparams((1, 2, sr, 0, "NONE", ""))
         file.writeframes(pcm.tobytes())
     return buffer.getvalue()
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
-    """Return a notebook's audio element of a sound, its loudest sample at full scale.
+    """Return an audio element of samples, float32 (n,), at `sr` Hz, scaled to full scale.
 
-    IPython's own scaling divides by the loudest sample, and warns in red where that is 0.
-
-    Parameters
-    ----------
-    samples : ndarray of float32
-        (n,).
-    sr : int
-        Their rate in Hz.
+    IPython's own scaling divides by the loudest sample, and warns of silence in red.
     """
     from IPython.display import Audio
 
@@ -120,9 +102,9 @@ def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
 
 
 def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np.float32]:
-    """Return the lowest and highest sample of each of `columns` stretches, float32 (columns, 2).
+    """Return the minimum and maximum of `columns` equal parts of a sound, float32 (columns, 2).
 
-    A clip shorter than `columns` samples gives one column a sample, so nothing is made up.
+    A sound with fewer samples than `columns` has one column per sample.
     """
     columns = min(columns, samples.size)
     starts = (np.arange(columns) * samples.size) // columns
@@ -132,10 +114,10 @@ def envelope(samples: NDArray[np.float32], *, columns: int = 1200) -> NDArray[np
 
 
 def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) -> Spectrogram:
-    """Return the STFT's level in dB as pixels, at most about `columns` wide.
+    """Return the level of the STFT in dB as pixels, in at most about `columns` columns.
 
-    Windows of about 32 ms resolve the harmonics of a cry, and the axis is linear in Hz, so
-    that they stand equally far apart. Digital silence is all zeros.
+    Windows of about 32 ms resolve the harmonics of a cry. The axis is linear in Hz, so harmonics
+    are evenly spaced. Digital silence is all zeros.
     """
     n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))
     hop_length = max(n_fft // 4, -(-samples.size // columns))
@@ -151,10 +133,10 @@ def spectrogram(samples: NDArray[np.float32], sr: int, *, columns: int = 900) ->
 def still_html(
     sound: Sound, *, caption: str, source: str, frame: NDArray[np.uint8] | None = None
 ) -> str:
-    """Return HTML that shows and plays `sound` without kernel or network.
+    """Return HTML that shows and plays `sound` without a kernel or network.
 
-    A `frame` of its video, uint8 (height, width, 3) RGB, stands above. The sound is brought to
-    8 kHz and cut after 8 s, so that a saved notebook stays small; the text says so where it was.
+    A `frame` of its video, uint8 (height, width, 3) RGB, is shown above. The sound is resampled to
+    8 kHz and cut after 8 s (which the text says), to keep saved notebooks small.
     """
     samples, sr = sound.samples, sound.sr
     if sr > STILL_SR:
@@ -184,7 +166,7 @@ def _frame_html(frame: NDArray[np.uint8], text: str) -> str:
     return f'<img alt="A frame of {text}" src="data:image/jpeg;base64,{data}"/><br/>'
 
 
-# Light paper to dark ink, each step darker than the one before, so grey print keeps its order.
+# From white to dark blue in ever darker steps, so that a print in grey keeps the order.
 _INK = np.array(
     [[255, 255, 255], [205, 226, 237], [125, 180, 208], [56, 122, 166], [27, 70, 118], [12, 32, 62]]
 )

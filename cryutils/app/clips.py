@@ -1,15 +1,16 @@
-"""The sound of what a caregiver corrected, kept as a labelled folder: `Clips`.
+"""The sound of corrected answers in a labelled folder, `Clips`.
 
-Paper B §4, growing the dataset. Nothing is kept unless the server's owner named a folder
-(`cryutils serve --clips`) and the caregiver switched it on in the page; then the last minutes of
-sound are in memory, and a correction writes its own part of them: <folder>/<label>/<infant>/, which
-`cryutils.load` reads.
+Paper B §4, growing the dataset. Sound is kept only if the server's owner named a folder (`cryutils
+serve --clips`) and the caregiver switched it on in the page. Then the last minutes of sound are in
+memory, and a correction writes its part to <folder>/<label>/<infant>/, which `cryutils.load` reads.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,46 +24,44 @@ from cryutils.models.gate import WINDOW_S
 
 __all__ = ["HELD_S", "Clips", "clips_dir"]
 
-HELD_S = 300.0  # of sound in memory: 60 MB at 48 kHz
+HELD_S = 300.0  # length of the sound in memory: 60 MB at 48 kHz
 
 
 def clips_dir() -> Path | None:
-    """Return the folder that `CRYUTILS_CLIPS_DIR` names, or None: then no sound is ever kept."""
+    """Return the folder that `CRYUTILS_CLIPS_DIR` names; None: no sound is kept."""
     value = os.environ.get("CRYUTILS_CLIPS_DIR")
     return resolve(value) if value else None
 
 
 class Clips:
-    """The last minutes that were heard, and the folder for what is worth keeping of them."""
+    """The last minutes of sound, and the folder for the corrected parts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.forget()
 
     def forget(self) -> None:
-        """Drop what is in memory."""
+        """Drop the sound in memory."""
         self._ring: Ring | None = None
 
     def push(self, samples: npt.NDArray[np.float32], sr: int, time: float) -> None:
-        """Take a block of sound, (samples,) at `sr` Hz, its first sample heard at `time`.
-
-        time: s since 1970.
-        """
+        """Add a block of sound, (samples,) at `sr` Hz, that began at `time` (s since 1970)."""
         if self._ring is None or self._ring.sr != sr:
             self._ring = Ring(sr=sr, seconds=HELD_S)
         self._ring.write(self._ring.position(time), samples)
 
     def keep(
         self, label: str, infant: str, start: float, stop: float, *, is_in_memory: bool = True
-    ) -> Path | None:
+    ) -> Callable[[], None] | None:
         """Write the sound of the readings from `start` to `stop` (s since 1970) under a label.
 
-        A reading is of the second before it. Of sound with a break the last unbroken part counts.
-        The same stretch under another label moves there, even if its sound is no longer in memory.
-        None where nothing is kept: the sound is not in memory, or another infant's, or shorter than
-        that second. Raises InputError where it can't be written.
+        The first reading is of the second before it. If the sound has a break, the last unbroken
+        part is written. If the stretch was kept under another label, its file moves, even if its
+        sound is no longer in memory. Returns a function that undoes this, or None if no sound is
+        kept, as the sound is too short or not in memory. Raises InputError if the file can't be
+        written.
         """
-        before = self.stored(infant, start)
+        before = self._stored(infant, start)
         content = self._wav(start, stop) if is_in_memory else None
         if content is None and before is not None:
             content = before[1]
@@ -71,17 +70,17 @@ class Clips:
         path = self.folder / label / infant / _file_name(start)
         if path.parent.parent.parent != self.folder or ".." in (label, infant):
             raise InputError(f"{label!r}: no name for a folder, so its sound can't be kept.")
-        self.restore(infant, start, (path, content))
-        return path
+        self._replace(infant, start, (path, content))
+        return partial(self._replace, infant, start, before)
 
-    def stored(self, infant: str, start: float) -> tuple[Path, bytes] | None:
-        """Return the file that keeps the sound from `start` on, and its content."""
+    def _stored(self, infant: str, start: float) -> tuple[Path, bytes] | None:
+        """Return the file with the sound from `start` on, and its content."""
         for path in self.folder.glob(f"*/{infant}/{_file_name(start)}"):
             return path, path.read_bytes()
         return None
 
-    def restore(self, infant: str, start: float, file: tuple[Path, bytes] | None) -> None:
-        """Keep the sound from `start` on in this file alone, with this content; None: nowhere."""
+    def _replace(self, infant: str, start: float, file: tuple[Path, bytes] | None) -> None:
+        """Make this file the only one with the sound from `start` on; None: keep none."""
         try:
             if file is not None:
                 with writing(file[0]) as part:
@@ -94,7 +93,7 @@ class Clips:
             raise InputError(f"{self.folder}: the sound can't be kept there ({words}).") from error
 
     def _wav(self, start: float, stop: float) -> bytes | None:
-        ring = self._ring  # another thread may forget it meanwhile
+        ring = self._ring  # which another thread may drop meanwhile
         if ring is None:
             return None
         x = ring.before(round(stop * ring.sr), most=round((stop - start + WINDOW_S) * ring.sr))

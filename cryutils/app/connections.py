@@ -1,8 +1,7 @@
-"""The application's connections: how many there may be, under which names, through which proxies.
+"""Limits on the application's connections, its host names, and its log.
 
-A stranger needs no login to open connections and to send requests that never end. So the server
-closes the oldest connections of an address that has too many, and never one that a login has
-used.
+Strangers can open connections without a login. The server closes the oldest connections of an
+address that has too many, but never one that a logged-in browser has used.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ __all__ = [
 ]  # fmt: skip
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-MOST_BYTES = 2**16  # of a request: nobody uploads here but through a page's websocket
-COMPLETE_S = 20.0  # a request's head, and then its body, must be complete by then
-MOST = 512  # connections; a page has one for good and up to six while it loads
-MOST_OF_ONE = 128  # from one address
-FILES = 4096  # that the server wants to have open; a page's process takes some 20 of them
-MOST_LINES = 600  # that the log gets in a minute
-MOST_LETTERS = 200  # of a path, or a name, in a line of it
+MOST_BYTES = 2**16  # of a request; pages upload through their websockets only
+COMPLETE_S = 20.0  # time for a request's head, and again for its body
+MOST = 512  # connections; a page has one permanently, and up to six while it loads
+MOST_OF_ONE = 128  # connections from one address
+FILES = 4096  # that the server may have open; a page's process takes about 20
+MOST_LINES = 600  # of the log in a minute
+MOST_LETTERS = 200  # of a path or name in a line of the log
 
-# The connections on which a caregiver who is logged in has asked for something.
+# The connections that a logged-in caregiver has used.
 _TRUSTED: WeakSet[iostream.IOStream] = WeakSet()
 
 
@@ -49,12 +48,12 @@ class Site:
     Attributes
     ----------
     names : frozenset of str
-        Names and addresses, in small letters, that a browser may call it by, besides `LOCAL` and
-        the address at which a connection arrives. `*.` at the beginning is any one label.
+        Names and addresses that browsers may use, in lower case, in addition to `LOCAL` and the
+        address at which a connection arrives. `*.` at the beginning stands for any one label.
     proxies : frozenset of str
-        Addresses whose word on a client's address and scheme is believed.
+        Addresses of proxies, which are believed about a client's address and scheme.
     base : str
-        Path under which the page is served; it begins and ends with a slash.
+        Path of the page; it begins and ends with a slash.
     """
 
     names: frozenset[str] = frozenset()
@@ -63,12 +62,12 @@ class Site:
 
 
 class Connections(httpserver.HTTPServer):
-    """A web server that connections without a login cannot exhaust."""
+    """A web server that can't be exhausted by connections without a login."""
 
     def initialize(  # type: ignore[override]
         self, router: routing.Router, tls: ssl.SSLContext | None, proxies: frozenset[str]
     ) -> None:
-        """Serve what `router` finds; with `tls`, over HTTPS."""
+        """Serve what `router` finds, with `tls` over HTTPS."""
         super().initialize(
             router, ssl_options=tls, max_body_size=MOST_BYTES, max_header_size=MOST_BYTES,
             idle_connection_timeout=COMPLETE_S, body_timeout=COMPLETE_S,
@@ -79,7 +78,7 @@ class Connections(httpserver.HTTPServer):
         self._open: list[tuple[str, iostream.IOStream]] = []  # by address, the oldest first
 
     def handle_stream(self, stream: iostream.IOStream, address: tuple) -> None:
-        """Serve a new connection, if there is room for it."""
+        """Serve a new connection if there is room for it."""
         self._open = [(owner, other) for owner, other in self._open if not other.closed()]
         owner = network(address[0])
         if self._make_room(owner):
@@ -89,7 +88,7 @@ class Connections(httpserver.HTTPServer):
             stream.close()
 
     def _make_room(self, owner: str) -> bool:
-        """Close one connection where there are too many; return whether there is room for one."""
+        """Close a connection if there are too many; return whether there is room for another."""
         strangers = [(who, stream) for who, stream in self._open if stream not in _TRUSTED]
         count = sum(who == owner for who, _ in self._open)
         if owner not in self._proxies and count >= min(MOST_OF_ONE, self._most // 2):
@@ -107,22 +106,22 @@ class Connections(httpserver.HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        """Begin to read a request. A proxy that the owner named says who it is from."""
+        """Start reading a request, whose client's address a known proxy may state."""
         address = request_conn.context.address  # type: ignore[attr-defined]
         self.xheaders = address[0] in self._proxies
         return super().start_request(server_conn, request_conn)
 
 
 def trust(request: httputil.HTTPServerRequest) -> None:
-    """Never close the connection of this request to make room for others."""
+    """Exempt the connection of this request from being closed to make room."""
     _TRUSTED.add(request.connection.stream)  # type: ignore[union-attr]
 
 
 def by_name(app: web.Application, names: frozenset[str]) -> routing.Router:
-    """Return what hands requests to `app` where they call this server by one of its names.
+    """Return a router that passes requests with one of the server's names to `app`.
 
-    A page of another site, whose name leads to this machine, could else use the server from a
-    browser that trusts it (DNS rebinding).
+    Otherwise a page of another site whose name leads to this machine could use the server from a
+    caregiver's browser (DNS rebinding).
     """
     others = web.Application(default_handler_class=_Misdirected, log_function=log_refusal)
     return routing.RuleRouter([(_Named(names | LOCAL), app), (routing.AnyMatches(), others)])
@@ -142,7 +141,7 @@ class _Named(routing.Matcher):
 
 
 class _Misdirected(web.RequestHandler):
-    """Refuse a name that is none of this server's."""
+    """Refuse a name that is not the server's."""
 
     def prepare(self) -> None:
         self.set_status(421)
@@ -156,19 +155,19 @@ class _Misdirected(web.RequestHandler):
 
 
 class Plain(JupyterHandler):
-    """A handler whose errors are one line of the log, without the query."""
+    """A handler whose errors are logged in one line, without the query."""
 
     @property
     def kernel_manager(self) -> Any:
-        """Return the pages' kernels."""
+        """The pages' kernels."""
         return self.settings["kernel_manager"]
 
     def get_current_user(self) -> Any:
-        """Return nobody: no login is known where a request is refused before its cookie is read."""
+        """Return None: a request refused before its cookie is read has no user."""
         return None
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Name the error and where it happened, not its words, which may quote the request."""
+        """Log the kind and place of an error; its message may quote the request."""
         if not isinstance(value, web.HTTPError):
             place = traceback.extract_tb(tb)[-1]
             app_log.error(
@@ -177,7 +176,7 @@ class Plain(JupyterHandler):
 
 
 def log_refusal(handler: web.RequestHandler) -> None:
-    """Note what was refused or failed, and never a query, which may hold anything."""
+    """Log a refused or failed request without its query, which may contain secrets."""
     request, status = handler.request, handler.get_status()
     if status >= 400:
         method = printable(request.method)[:MOST_LETTERS]
@@ -187,14 +186,14 @@ def log_refusal(handler: web.RequestHandler) -> None:
 
 
 class FewLines(logging.Filter):
-    """Let a line through once a minute, and in a minute no more than `MOST_LINES`."""
+    """Pass each line of the log once a minute, and at most `MOST_LINES` a minute."""
 
     def __init__(self) -> None:
         super().__init__()
         self._minute, self._lines = 0.0, set[str]()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is written."""
+        """Return whether to write the line."""
         minute = time.monotonic() // 60
         if minute != self._minute:
             self._minute, self._lines = minute, set()
@@ -203,16 +202,13 @@ class FewLines(logging.Filter):
             return False
         self._lines.add(line)
         if len(self._lines) > MOST_LINES:
-            record.msg, record.args, record.exc_info = (
-                "more lines in this minute left out",
-                (),
-                None,
-            )
+            record.msg, record.args = "more lines in this minute left out", ()
+            record.exc_info = None
         return True
 
 
 def _open_files() -> int:
-    """Return how many files this process may have open, after asking for `FILES`."""
+    """Raise the limit of open files to `FILES` if possible; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FILES:
         soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)

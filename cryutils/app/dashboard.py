@@ -1,7 +1,7 @@
-"""One infant's dashboard: the state now, what can be tried, "was this right?", and how days went.
+"""One infant's dashboard, `Dashboard`: current state, advice, corrections, and history.
 
-Paper B §3, the dashboard of its Figure 6: current state, recommended actions
-and the log. Of ipywidgets alone, so that any server can show it.
+Paper B §3 and Figure 6: current state, recommended actions and the log. It consists of ipywidgets
+alone, so that any server can show it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from cryutils.app.actions import ANY, Action, actions
 from cryutils.app.aside import Aside
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE
 from cryutils.app.scripts import script
-from cryutils.app.store import StoreUnavailable
-from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,21 +29,22 @@ if TYPE_CHECKING:
     from cryutils.app.store.database import Row
     from cryutils.app.store.log import Log
 
-__all__ = ["WIDE", "WRAP", "Dashboard", "sentence"]
+__all__ = ["WIDE", "WRAP", "Dashboard"]
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]
+Episode = list[list["Row"]]  # unbroken runs of the same state
 
-# How far back each period is shown, in s.
+# How far back the history goes, in s, by period.
 PERIODS: dict[Literal["hour", "day", "week"], float] = {
     "hour": 86_400, "day": 14 * 86_400, "week": 12 * 7 * 86_400,
 }  # fmt: skip
 LABELS = {"hour": "%a %H:%M", "day": "%a %d %b", "week": "week of %d %b"}
-CURRENT_S = 60.0  # what is older says nothing about now
-EPISODE_S = 900.0  # how far back a tap reaches at most, within one session
-OFFERED = 30  # answers that can be corrected later
+CURRENT_S = 60.0  # an older reading is not the current state
+EPISODE_S = 900.0  # the longest pause within an episode
+OFFERED = 30  # earlier answers that can be corrected
 WRAP = ipywidgets.Layout(flex_flow="row wrap")
-WIDE = {"description_width": "initial"}  # a label that is cut short says nothing
-# The states' colours of the live page's script, on light and on dark.
+WIDE = {"description_width": "initial"}  # so that no label is cut off
+# The colours of states in the live page's script, on light and on dark.
 INKS, GLOWS = (
     re.findall(r"#\w{6}", line) for line in script("live.js").splitlines() if "const CLASS_" in line
 )
@@ -68,21 +67,21 @@ STYLE = f"""<style>
 
 
 class Dashboard(ipywidgets.VBox):
-    """What the log of one infant says. `look` reads it anew.
+    """The log of one infant for a caregiver. `look` reads it again.
 
     Parameters
     ----------
     log : Log
-        See `store`, of one infant and for one user.
+        Of one infant and for one user, from `store`.
     states : sequence of str
-        That the models tell apart.
+        The states that the models distinguish.
     zone : str
-        In which days begin, such as "Europe/Vienna".
+        The time zone of days and times, such as "Europe/Vienna".
     keep : function, optional
-        Is called with start, stop (s since 1970) and label of each stretch that was corrected. It
-        returns a function that undoes what it did, or None if no sound is kept.
+        Called with start, stop (s since 1970) and label of each stretch that is corrected. Returns
+        a function that undoes what it did, or None if it kept no sound.
     aside : Aside, optional
-        In which the log is asked, where the page's own thread has other things to do.
+        The thread for requests to the log, if the page's own thread has other work.
     clock : function
         The time in s since 1970.
     """
@@ -101,20 +100,20 @@ class Dashboard(ipywidgets.VBox):
         self._log, self._states, self._keep, self._clock = log, list(states), keep, clock
         self._aside = aside or Aside()
         self._advice = actions()
-        self._episode: list[list[Row]] = []
-        self._undos: list[Undo] = []  # of the last tap
+        self._episode: Episode = []
+        self._undos: list[Undo] = []  # of the last answer
         self._now, self._answer, self._history = (ipywidgets.HTML() for _ in range(3))
         self._taps = ipywidgets.HBox(layout=WRAP)
         self._taps.add_class("cry-question")
         self._answer.add_class("cry-answer")
-        self._undo = _button("Undo", self._take_back, self._aside, self._answer)
+        self._undo = self._button("Undo", self._take_back)
         self._undo.layout.display = "none"
         answered = ipywidgets.HBox([self._answer, self._undo], layout=WRAP)
         hidden = ipywidgets.Layout(display="none", width="auto", max_width="100%")
         self._earlier = ipywidgets.Dropdown(description="Answer", style=WIDE, layout=hidden)
         self._earlier.observe(self._choose, names="value")
-        self._episodes: list[list[list[Row]]] = []  # that can be chosen, the newest first
-        older = _button("Correct an earlier answer", self._offer, self._aside, self._answer)
+        self._episodes: list[Episode] = []  # to choose from, the newest first
+        older = self._button("Correct an earlier answer", self._offer)
         self._period = ipywidgets.ToggleButtons(
             options=list(PERIODS),
             value="day",
@@ -133,18 +132,17 @@ class Dashboard(ipywidgets.VBox):
         self.look()
 
     def look(self, _change: Any = None) -> None:
-        """Read the log anew and show it; what can't be read is said in a sentence."""
-        if words := self._aside(self._look):
-            self._now.value = f"<p>{words}</p>"
+        """Read the log again and show it, or say in a sentence why it can't be read."""
+
+        def show(words: str) -> None:
+            self._now.value = f"<h2>Now</h2><p>{html.escape(words)}</p>"
+
+        self._aside(self._look, show)
 
     def _look(self) -> None:
         now, by = self._clock(), self._period.value
-        try:
-            newest = list(self._log.entries(since=now - EPISODE_S))
-            summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
-        except (InputError, StoreUnavailable) as error:
-            self._now.value = f"<h2>Now</h2><p>{html.escape(sentence(error))}</p>"
-            return
+        newest = list(self._log.entries(since=now - EPISODE_S))
+        summary = self._log.summary(by, self.zone, since=now - PERIODS[by])
         here = datetime.fromtimestamp(now, store.log.zone(self.zone))
         self._now.value = (
             f"{STYLE}<h2>Now</h2>{_now(newest, now, self._advice)}<p>As of {here:%H:%M}.</p>"
@@ -153,10 +151,10 @@ class Dashboard(ipywidgets.VBox):
             self._show_taps(next(iter(_episodes(newest)), []))
         self._history.value = _history(summary, self._states, by)
 
-    def _show_taps(self, episode: list[list[Row]]) -> None:
+    def _show_taps(self, episode: Episode) -> None:
         """Ask whether the state of this episode was right."""
         if episode and self._episode and episode[0][0]["time"] == self._episode[0][0]["time"]:
-            self._episode = episode  # the same goes on: leave the buttons under the finger
+            self._episode = episode  # it continues, so the buttons stay under the finger
             return
         self._episode = episode
         self._say("", [])
@@ -174,62 +172,59 @@ class Dashboard(ipywidgets.VBox):
             self._taps.children = (ipywidgets.HTML(words), *right, *wrong)
 
     def _tap(self, words: str, verdict: str) -> ipywidgets.Button:
-        return _button(words, lambda: self._note(verdict), self._aside, self._answer)
+        return self._button(words, partial(self._note, verdict))
+
+    def _button(self, words: str, act: Undo) -> ipywidgets.Button:
+        """Return a button that runs `act` aside, and shows why if it can't."""
+        layout = ipywidgets.Layout(width="auto", height="44px")
+        button = ipywidgets.Button(description=words, layout=layout)
+
+        def show(words: str) -> None:
+            self._say(html.escape(words), self._undos)
+
+        button.on_click(lambda _: self._aside(act, show))
+        return button
 
     def _note(self, verdict: str) -> None:
         """Log an answer for the whole episode, and offer to undo it."""
-        undos: list[Undo] = []
-        sounds = 0
-        try:
-            for run in self._episode:
-                start, stop = run[0]["time"], run[-1]["time"]
-                undos.append(partial(self._log.undo, self._log.correct(start, stop, verdict)))
-                undo = self._keep(start, stop, verdict) if self._keep else None
-                if undo is not None:
-                    undos.append(undo)
-                    sounds += 1
-            words = f"Noted: {html.escape(verdict)}, {self._when(self._episode)}."
-            words += " Its sound is kept." if sounds else ""
-        except (InputError, StoreUnavailable) as error:
-            words = html.escape(sentence(error))
+        self._undos, sounds = [], 0
+        undos = self._undos
+        for run in self._episode:
+            start, stop = run[0]["time"], run[-1]["time"]
+            undos.append(partial(self._log.undo, self._log.correct(start, stop, verdict)))
+            if self._keep and (undo := self._keep(start, stop, verdict)):
+                undos.append(undo)
+                sounds += 1
         self._look()
-        self._say(words, undos)
+        words = f"Noted: {html.escape(verdict)}, {self._when(self._episode)}."
+        self._say(words + " Its sound is kept." * (sounds > 0), undos)
 
     def _take_back(self) -> None:
-        """Undo the last answer: log and sound are as they were before it."""
-        undos, words = self._undos[::-1], "Undone. It is as it was before."
-        try:
-            for undo in undos:
-                undo()
-        except (InputError, StoreUnavailable) as error:
-            words = html.escape(sentence(error))
+        """Undo the last answer, in the log and in the folder of sounds."""
+        for undo in self._undos[::-1]:
+            undo()
         self._look()
-        self._say(words, [])
+        self._say("Undone. It is as it was before.", [])
 
     def _say(self, words: str, undos: list[Undo]) -> None:
         self._undos = undos
         self._undo.layout.display = "" if undos else "none"
-        self._answer.value = words  # last: the page then brings it into sight
+        self._answer.value = words  # last, since the page then scrolls to it
 
     def _offer(self) -> None:
-        """Read the last answers, session after session, for a choice among them."""
-        episodes: list[list[list[Row]]] = []
-        try:
-            for session in reversed(self._log.sessions()):
-                span = session["started"], session["ended"] + HOP_S
-                rows = [row for row in self._log.entries(*span) if row["session"] == session["id"]]
-                episodes += _episodes(rows)
-                if len(episodes) >= OFFERED:
-                    break
-        except (InputError, StoreUnavailable) as error:
-            self._say(html.escape(sentence(error)), [])
-            return
-        self._episodes = episodes
-        labels = [f"{self._when(each)}: {_verdict(each[0][0])}" for each in episodes]
+        """Offer the latest answers for a choice, session after session."""
+        self._episodes = []
+        for session in reversed(self._log.sessions()):
+            span = session["started"], session["ended"] + HOP_S
+            rows = [row for row in self._log.entries(*span) if row["session"] == session["id"]]
+            self._episodes += _episodes(rows)
+            if len(self._episodes) >= OFFERED:
+                break
+        labels = [f"{self._when(each)}: {_verdict(each[0][0])}" for each in self._episodes]
         options = [(label, place) for place, label in enumerate(labels)]
         self._earlier.options = [("the latest one", None), *options]
         self._earlier.layout.display = ""
-        self._say("Choose the answer above." if episodes else "No answer is logged yet.", [])
+        self._say("Choose the answer above." if labels else "No answer is logged yet.", [])
 
     def _choose(self, change: Any) -> None:
         self._episode = []
@@ -238,52 +233,26 @@ class Dashboard(ipywidgets.VBox):
         else:
             self._show_taps(self._episodes[change.new])
 
-    def _when(self, episode: list[list[Row]]) -> str:
-        """Return from when to when: "14:02 to 14:09", with the day unless it is today."""
+    def _when(self, episode: Episode) -> str:
+        """Return a time such as "14:02 to 14:09", with the day unless it is today."""
         zone = store.log.zone(self.zone)
-        ends = episode[0][0]["time"], episode[-1][-1]["time"]
-        start, stop = (datetime.fromtimestamp(time, zone) for time in ends)
-        is_today = start.date() == datetime.fromtimestamp(self._clock(), zone).date()
-        times = (
-            f"{start:%H:%M} to {stop:%H:%M}"
-            if f"{start:%H:%M}" != f"{stop:%H:%M}"
-            else f"{stop:%H:%M}"
-        )
-        return times if is_today else f"{start:%a %d %b}, {times}"
+        ends = episode[0][0]["time"], episode[-1][-1]["time"], self._clock()
+        start, stop, now = (datetime.fromtimestamp(time, zone) for time in ends)
+        first, last = f"{start:%H:%M}", f"{stop:%H:%M}"
+        times = last if first == last else f"{first} to {last}"
+        return times if start.date() == now.date() else f"{start:%a %d %b}, {times}"
 
 
-def _button(words: str, act: Undo, aside: Aside, answer: ipywidgets.HTML) -> ipywidgets.Button:
-    """Return a button that runs `act` aside, and says where it can't."""
-    button = ipywidgets.Button(
-        description=words, layout=ipywidgets.Layout(width="auto", height="44px")
-    )
+def _episodes(rows: Sequence[Row]) -> list[Episode]:
+    """Return the episodes in log entries, the newest first.
 
-    def press(_button: Any) -> None:
-        if problem := aside(act):
-            answer.value = problem
-
-    button.on_click(press)
-    return button
-
-
-def sentence(error: InputError | StoreUnavailable) -> str:
-    """Return what a caregiver is told where the log says no."""
-    if isinstance(error, InputError):
-        return str(error)
-    return "The log can't be reached now; what it holds is safe. Look again."
-
-
-def _episodes(rows: Sequence[Row]) -> list[list[list[Row]]]:
-    """Return the episodes of entries, the newest first.
-
-    An episode is one and the same state (or unsure) in one session: its unbroken runs, with pauses
-    of at most `EPISODE_S` between them.
+    An episode is the same state (or unsure) in one session: unbroken runs with pauses of at most
+    `EPISODE_S`.
     """
-    episodes: list[list[list[Row]]] = []
+    episodes: list[Episode] = []
     last: tuple[Any, ...] = ()
-    ordered = sorted(
-        rows, key=lambda row: (row["session"], row["time"])
-    )  # pages may listen at once
+    # By session, since two pages may listen at once.
+    ordered = sorted(rows, key=lambda row: (row["session"], row["time"]))
     for (session, verdict), group in groupby(ordered, lambda row: (row["session"], row["verdict"])):
         if verdict in (NO_CRY, GAP):
             continue
@@ -296,7 +265,7 @@ def _episodes(rows: Sequence[Row]) -> list[list[list[Row]]]:
 
 
 def _verdict(row: Row) -> str:
-    """Return what an entry says, and what it was corrected to."""
+    """Return an entry's verdict, and what it was corrected to."""
     corrected = row["corrected"]
     return f"{row['verdict']}, corrected to {corrected}" if corrected else row["verdict"]
 
@@ -322,7 +291,7 @@ def _ago(seconds: float) -> str:
 
 
 def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
-    """Return a row a period, newest first: minutes of each state as a bar and in words."""
+    """Return a table of minutes of each state by period, newest first, as bars and in words."""
     if summary.empty:
         return "<p>Nothing is logged yet.</p>"
     named = [*states, *(name for name in summary if name not in (*states, NO_CRY, UNSURE, GAP))]
@@ -347,7 +316,7 @@ def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:
             f"{f' of {_minutes(heard)} heard' if heard else ''}</td></tr>"
         )
     zone = summary.index[0].tz
-    caption = f"Minutes of crying by {by}, corrections heeded; times are of {zone}"
+    caption = f"Minutes of crying by {by}, as corrected; times are of {zone}"
     return f"<table class='cry-table'><caption>{caption}</caption>{''.join(rows)}</table>"
 
 

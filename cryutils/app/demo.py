@@ -1,9 +1,8 @@
-"""A demonstration for `cryutils serve --demo`: a synthetic film and a sample log.
+"""The demonstration of `cryutils serve --demo`: a synthetic film and a sample log.
 
-The film takes the place of microphone and camera, and goes the same way through the page and the
-monitor. The log of the days before is made up. Everything is in one temporary folder, which is
-removed when the process ends. If a demonstration is killed, the next command removes its folder.
-Paper B §3, the live analysis page.
+The film replaces microphone and camera, and is analysed like these. The log of the days before is
+made up. All files are in a temporary folder, which is removed when the process ends, or by the next
+command if it is killed. Paper B §3, the live analysis page.
 """
 
 from __future__ import annotations
@@ -29,20 +28,14 @@ if TYPE_CHECKING:
     from cryutils.app.store.opening import Store
 
 __all__ = [
-    "INFANT",
-    "MADE_UP",
-    "SOURCE",
-    "film",
-    "make_film",
-    "make_log",
-    "newest_run",
+    "INFANT", "MADE_UP", "SOURCE", "film", "make_film", "make_log", "newest_run",
     "use_scratch_folder",
-]
+]  # fmt: skip
 
 INFANT, SOURCE, MADE_UP = "Demo infant", "synthetic film", "made up for the demonstration"
 _VARIABLE = "CRYUTILS_DEMO_FILM"
-# What the film shows and for how many seconds: a state in which the infant cries, or a sound around
-# an infant that is quiet.
+# The scenes of the film with their lengths in s: a state in which the infant cries, or a sound
+# around a quiet infant.
 _SCENES = (
     ("household", 4), ("hungry", 14), ("speech", 6), ("pain", 14), ("music", 6), ("tired", 14),
     ("motor", 6), ("discomfort", 14),
@@ -54,9 +47,9 @@ _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
 def newest_run() -> str:
-    """Return the name of the run whose models answer: `quick`, else the page's own choice.
+    """Return the name of the run with the models: `quick`, or else the page's choice.
 
-    Raises InputError, in one line, if no run has models yet.
+    Raises InputError if no run has models yet.
     """
     runs = [run.name for run in runs_with_models("full")]
     if not runs:
@@ -68,7 +61,7 @@ def newest_run() -> str:
 
 
 def use_scratch_folder() -> None:
-    """Make this process and the pages keep all files in a folder that is removed at the end."""
+    """Keep all files of this process and the pages in a folder that is removed at the end."""
     name = str(scratch_dir())
     tempfile.tempdir = name
     os.environ |= {
@@ -78,13 +71,13 @@ def use_scratch_folder() -> None:
 
 
 def film() -> bytes:
-    """Return the film of this process's demonstration, an MP4 file; b"" outside of one."""
+    """Return the film of the demonstration, an MP4 file; b"" without a demonstration."""
     path = os.environ.get(_VARIABLE)
     return Path(path).read_bytes() if path else b""
 
 
 def make_film() -> None:
-    """Write the film: an infant that cries for one reason after another, and is quiet between."""
+    """Write the film: an infant that cries for one reason after another, with quiet in between."""
     from cryutils.video import mp4
 
     rng = np.random.default_rng(0)
@@ -98,13 +91,13 @@ def make_film() -> None:
 def _scene(
     name: str, seconds: float, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], Iterator[npt.NDArray[np.uint8]]]:
-    """Return sound, float32 (samples,), and pictures of one scene."""
+    """Return the sound, float32 (samples,), and the frames of a scene."""
     from cryutils.datasets.synthetic import face, voice
     from cryutils.datasets.synthetic.dials import Dials
     from cryutils.datasets.synthetic.distractors import KINDS, distractor
 
     is_quiet = name in KINDS
-    # An infant near the average, whose states are as far apart as they can be.
+    # An average infant, with states as distinct as possible.
     dials = Dials(signal=1.0, identity=0.3)
     state = "tired" if is_quiet else name
     cry = voice.plan(state, infant=1, seed=3, dials=dials, duration_s=seconds)
@@ -118,24 +111,24 @@ def _scene(
 
 
 def make_log(home: Store, user: str, *, now: float) -> None:
-    """Add the sample infant with a log of five days. Every reading says that it is made up.
+    """Add the sample infant with a log of five days, in which each reading says it is made up.
 
-    now: in s since 1970; the last session ends an hour or more before.
+    now: s since 1970; the last session ends at least an hour before.
     """
     home.infants.add(INFANT, user=user)
     rng = np.random.default_rng(0)
     midnight = now - now % _DAY_S
-    starts = [
-        midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS
-    ]  # fmt: skip
-    for start in (start for start in starts if start + _SESSION_S + _HOUR_S < now):
+    starts = (midnight - _DAY_S * day + _HOUR_S * hour for day in range(_DAYS) for hour in _HOURS)
+    for start in starts:
+        if start + _SESSION_S + _HOUR_S >= now:
+            continue
         with store.open(clock=lambda at=start: at) as earlier:  # type: ignore[misc]
             log = earlier.infants.infant(INFANT, user=user)
             log.append(log.begin(MADE_UP), _session(start, rng))
 
 
 def _session(start: float, rng: np.random.Generator) -> list[Reading]:
-    """Return the readings of a session in which the infant cries once, for one reason."""
+    """Return the readings of a session in which the infant cries once."""
     from cryutils.datasets.synthetic.schedule import CLASSES
 
     state = str(rng.choice(CLASSES))

@@ -1,8 +1,7 @@
-"""Whose kernel it is: a page's kernel belongs to the login that opened it, and to nobody else.
+"""The pages' kernels: each belongs to the login that opened it, and takes widget messages only.
 
-The server looks a kernel's owner up in what it noted itself when the kernel started, never in what
-a client says. Nothing but widgets' messages reaches a kernel, so a caregiver can use the page that
-it runs and can't run code.
+The server notes a kernel's owner when the kernel starts and never believes a client about it. Since
+only messages of widgets reach a kernel, caregivers can use its page but can't run code.
 """
 
 from __future__ import annotations
@@ -30,10 +29,9 @@ from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Access", "Caregiver", "Kernels", "Socket", "WidgetMessages"]
 
-# Opening one page more closes the oldest: who reloads often is not locked out.
-PAGES = 4
-# What a kernel may know of the server's environment. The store's address is among it, and in that
-# a database's password, if it has one: the page's process opens the store itself.
+PAGES = 4  # of a caregiver; another one closes the oldest, so that reloading always works
+# What a kernel gets of the server's environment. The store's address is included, with a database's
+# password if it has one, since the page's process opens the store itself.
 VARIABLES = (
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
     "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
@@ -43,19 +41,19 @@ VARIABLES = (
 )  # fmt: skip
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 MESSAGES = ["comm_close", "comm_info_request", "comm_msg", "comm_open", "kernel_info_request"]
-# The page asks for the state of its widgets here. It may make none of its own.
+# Through this comm the page requests its widgets' states. It may not create widgets.
 CONTROL = "jupyter.widget.control"
 
 
 @dataclass
 class Caregiver(User):
-    """Who is logged in, with the ticket of this login."""
+    """A logged-in user, with the ticket of the login."""
 
     ticket: str = field(default="", repr=False)
 
 
 class Kernels(AsyncMappingKernelManager):
-    """The pages' kernels, each with the caregiver who opened it; `parent` is the server."""
+    """The pages' kernels with their owners; `parent` is the server."""
 
     parent: Any
 
@@ -68,10 +66,10 @@ class Kernels(AsyncMappingKernelManager):
     async def start_kernel(  # type: ignore[override]
         self, *, path: Any = None, **_ignored: Any
     ) -> str:
-        """Start a kernel for whoever the request is from, and return its id.
+        """Start a kernel for the caregiver of the current request, and return its id.
 
-        The environment is made anew: that of the caller holds the server's secrets and what the
-        client wrote into the address.
+        The caller's environment is not used: it contains the server's secrets and the client's
+        query.
         """
         caregiver = CallContext.get(CallContext.JUPYTER_HANDLER).current_user
         pages = [id for id, owner in self.owners.items() if owner.username == caregiver.username]
@@ -90,30 +88,30 @@ class Kernels(AsyncMappingKernelManager):
         return kernel_id
 
     def is_owner(self, kernel_id: str, caregiver: Caregiver) -> bool:
-        """Return whether the kernel exists and was opened by this very login."""
+        """Return whether the kernel exists and was opened by this login."""
         owner = self.owners.get(kernel_id)
         return owner is not None and owner.ticket == caregiver.ticket
 
     async def close(self, kernel_id: str) -> None:
-        """Cut a kernel off from its page at once, then end it."""
+        """Disconnect a kernel from its page at once, then end it."""
         self._forget(kernel_id)
         if kernel_id in self:
             await self.shutdown_kernel(kernel_id)
 
     async def end(self, ticket: str) -> None:
-        """Close every kernel of a login that is over."""
+        """Close all kernels of a login that has ended."""
         for kernel_id in [id for id, owner in self.owners.items() if owner.ticket == ticket]:
             await self.close(kernel_id)
 
     async def end_lost(self) -> None:
-        """Close the kernels whose login ended elsewhere: it expired, or its user was removed."""
-        with suppress(StoreUnavailable):  # it can be asked next time
+        """Close the kernels of logins that have expired or whose users were removed."""
+        with suppress(StoreUnavailable):  # until the next time
             for ticket in {owner.ticket for owner in self.owners.values()}:
                 if await asyncio.to_thread(self.parent.store.logins.user, ticket) is None:
                     await self.end(ticket)
 
     def remove_kernel(self, kernel_id: str) -> Any:
-        """Forget a kernel that has ended, whatever the cause, and close its page's websockets."""
+        """Forget a kernel that has ended for any reason, and close its websockets."""
         self._forget(kernel_id)
         return super().remove_kernel(kernel_id)
 
@@ -124,7 +122,7 @@ class Kernels(AsyncMappingKernelManager):
 
 
 class Access(Authorizer):
-    """Deny everything, but to see and to use one's own kernel."""
+    """Deny everything except the use of one's own kernel."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
         """Return whether a caregiver may do this."""
@@ -139,7 +137,7 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
     """A page's websocket, which is closed with its kernel."""
 
     async def pre_get(self) -> None:
-        """Refuse what speaks another protocol than the page, whose messages nobody would check."""
+        """Refuse other protocols than the page's, since their messages would not be checked."""
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
         if PROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise HTTPError(403)
@@ -147,25 +145,25 @@ class Socket(Plain, VoilaKernelWebsocketHandler):
 
     async def open(self, kernel_id: str) -> None:
         """Connect the page with its kernel."""
-        if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # it ended meanwhile
+        if not self.kernel_manager.is_owner(kernel_id, self.current_user):  # it has just ended
             self.close()
             return
         self.kernel_manager.sockets[kernel_id].add(self)
         await super().open(kernel_id)
 
     def on_close(self) -> None:
-        """Take leave of the kernel."""
+        """Note that the page is disconnected."""
         self.kernel_manager.sockets.get(self.kernel_id, set()).discard(self)
         super().on_close()
 
 
 class WidgetMessages(ZMQChannelsWebsocketConnection):
-    """What passes from a page to its kernel: messages of the widgets that the kernel made."""
+    """The filter between a page and its kernel: only messages of the kernel's widgets pass."""
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
-        """Hand a message on to the kernel, or drop it; what is none ends the connection."""
+        """Pass a message to the kernel or drop it; an invalid message ends the connection."""
         try:
-            # A number of parts that can't be in it would keep the server busy for ever.
+            # An impossible number of parts would keep the server busy forever.
             if int.from_bytes(incoming_msg[:8], "little") > len(incoming_msg) // 8:
                 raise ValueError
             channel, parts = deserialize_msg_from_ws_v1(incoming_msg)

@@ -1,10 +1,9 @@
-"""A picture that follows sliders: `knobs`.
+"""A figure that follows sliders, `knobs`, for notebook 02_audio_features.
 
-Walked by notebook 02_audio_features. ipywidgets' own `interact` captures what a function
-prints or draws in an Output widget, and nbclient, which executes notebooks without a browser,
-can wait forever for a cell that does. Here the picture is an Image widget whose bytes change.
-Since version 4.4 JupyterLab has widgets answered in a thread beside the kernel's own, and pyplot
-draws in one at a time: two at once leave axes blank, so they take turns (`drawing`).
+ipywidgets' `interact` captures output in an Output widget, for which nbclient, which executes
+notebooks without a browser, can wait forever; here an Image widget shows the figure. JupyterLab 4.4
+and later runs widgets' callbacks in several threads, but pyplot must draw in one at a time, hence
+the lock `drawing`.
 """
 
 from __future__ import annotations
@@ -21,20 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["PICTURE", "drawing", "figure_png", "knobs"]
 
 drawing = threading.RLock()
-PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # a box would stretch it to its width
+PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # or else a box would stretch it
 
 
 def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
-    """Return `controls` above the picture that `draw` makes of their values.
+    """Return `controls` above a figure of their values, which is drawn again when one changes.
 
-    Whenever a control changes, `draw` is called again, and the figure that it returns is shown and
-    closed. While that takes its time the last picture stays, and of changes made meanwhile only the
-    newest values are drawn.
+    While a figure is drawn, the last one stays. Of several changes meanwhile only the newest values
+    are drawn.
 
     Parameters
     ----------
     draw : function
-        Returns a figure, of every control's value by name.
+        Called with the value of each control by name; returns a figure.
     **controls : ipywidgets.Widget
         Each with a `value`.
     """
@@ -58,7 +56,7 @@ def knobs(draw: Callable[..., Figure], **controls: Any) -> ipywidgets.VBox:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """Return `figure` as PNG, 90 dots an inch, and close it."""
+    """Return `figure` as PNG with 90 dots per inch, and close it."""
     from matplotlib import pyplot as plt
 
     buffer = io.BytesIO()

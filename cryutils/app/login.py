@@ -1,20 +1,24 @@
-"""Who is logged in: name and password against the store, a random ticket in a signed cookie.
+"""Login with name and password, and a random ticket in a signed cookie. Paper B, Figure 1.
 
-Whose ticket it is, and whether it is still good, the store says at each request. So a login that
-has ended is over everywhere at once. Paper B, Figure 1.
+The store is asked about the ticket at each request, so the end of a login takes effect everywhere
+at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import heapq
 import hmac
 import math
 import re
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -26,25 +30,64 @@ from cryutils.app.connections import Plain, trust
 from cryutils.app.kernels import Caregiver
 from cryutils.app.store.accounts import LIFETIME_S
 from cryutils.app.store.database import StoreUnavailable
-from cryutils.app.turns import Turns
 
-__all__ = ["Identity", "Link", "Login", "Logout"]
+__all__ = ["Identity", "Link", "Login", "Logout", "Turns"]
 
-# Two at a time: a hash takes 64 MiB.
-PLACES = 2
+
+class Turns:
+    """A few places for hashing passwords, with a queue that no crowd of strangers can block.
+
+    Addresses from which somebody has logged in before come first. Then each address gets one turn
+    before any gets a second. Among equals the newest comes first, as its client is still waiting.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[tuple[bool, int, int, asyncio.Future[bool]]] = []
+        self._asked: Counter[str] = Counter()
+        self._number = count(0, -1)
+
+    @asynccontextmanager
+    async def turn(
+        self, address: str, *, is_known: bool, gone: asyncio.Future[None]
+    ) -> AsyncIterator[bool]:
+        """Wait for a place; yield True with a place, or False once the client is `gone`."""
+        place = asyncio.get_running_loop().create_future()
+        gone.add_done_callback(lambda _: None if place.done() else place.set_result(False))
+        rank = (not is_known, self._asked[address], next(self._number), place)
+        self._asked[address] += 1
+        heapq.heappush(self._waiting, rank)
+        self._fill()
+        has_place = await place
+        try:
+            yield has_place
+        finally:
+            self._free += has_place
+            self._asked -= Counter([address])
+            self._fill()
+
+    def _fill(self) -> None:
+        while self._free and self._waiting:
+            *_, place = heapq.heappop(self._waiting)
+            if not place.done():
+                place.set_result(True)
+                self._free -= 1
+
+
+PLACES = 2  # a hash takes 64 MiB
 HASHING = ThreadPoolExecutor(PLACES, thread_name_prefix="hashing")
 TURNS = Turns(PLACES)
 
 
 @dataclass
 class Link:
-    """The address that logs one user in, once: the only way into a demonstration."""
+    """An address that logs a user in once, the only way into a demonstration."""
 
     user: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
     def take(self, token: str) -> bool:
-        """Return whether `token` is right; from then on none is."""
+        """Return whether `token` is right; it is accepted only once."""
         is_right = bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
         if is_right:
             self.token = ""
@@ -52,16 +95,16 @@ class Link:
 
 
 class Identity(IdentityProvider):
-    """Tell from a request's cookie which caregiver it is from."""
+    """The caregiver of a request, by its cookie."""
 
     def __init__(self, **settings: Any) -> None:
-        # Voilà passes a handler of its own, and a token in an address would be a login, too.
+        # Replaces Voilà's own login handler, and disables logins by a token in the address.
         handlers = {"login_handler_class": Login, "logout_handler_class": Logout}
         super().__init__(**settings | handlers | {"token": ""})
         self.cookie_options = {"samesite": "Lax", "expires_days": LIFETIME_S / 86400}
 
     async def get_user(self, handler: Any) -> Caregiver | None:
-        """Return the caregiver whose ticket it is; None where it is nobody's."""
+        """Return the caregiver with the ticket in the cookie; None without a valid ticket."""
         cookie = handler.get_secure_cookie(self.get_cookie_name(handler))
         if cookie is None:
             return None
@@ -69,7 +112,7 @@ class Identity(IdentityProvider):
         try:
             name = await asking(handler.settings["store"].logins.user, ticket)
         except HTTPError:
-            handler.current_user = None  # the page that says so asks for it
+            handler.current_user = None  # needed by the page that shows the error
             raise
         if name is None:
             return None
@@ -77,7 +120,7 @@ class Identity(IdentityProvider):
         return Caregiver(name, ticket=ticket)
 
     def user_to_cookie(self, user: Any) -> str:
-        """Return what the cookie holds."""
+        """Return the cookie's content."""
         return user.ticket
 
 
@@ -85,22 +128,22 @@ class Login(Plain, LoginFormHandler):
     """The form for name and password."""
 
     def initialize(self) -> None:
-        """Note when the client goes."""
+        """Prepare to notice when the client disconnects."""
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_connection_close(self) -> None:
-        """Hash no password for a client that has disconnected."""
+        """Give up the client's place among those who wait."""
         if not self._gone.done():
             self._gone.set_result(None)
 
     @allow_unauthenticated
     async def get(self) -> None:
-        """Show the form. In a demonstration, log in the first client with its link."""
+        """Show the form; in a demonstration, log in the first client that has its link."""
         link = self.settings["link"]
         if link is None or self.current_user is not None:
             super().get()
         elif link.take(self.get_argument("link", "")):
-            _ = self.xsrf_token  # makes the cookie that the form would have made
+            _ = self.xsrf_token  # sets the cookie that the form would have set
             await self._enter(link.user, self.base_url)
         else:
             self._refuse(
@@ -109,7 +152,7 @@ class Login(Plain, LoginFormHandler):
 
     @allow_unauthenticated
     async def post(self) -> None:
-        """Log in, or say that name or password are wrong, or how long to wait."""
+        """Log in, or answer that name or password are wrong, or how long to wait."""
         users = self.settings["store"].users
         name = self.get_body_argument("name", "")
         password = self.get_body_argument("password", "", strip=False)
@@ -133,14 +176,14 @@ class Login(Plain, LoginFormHandler):
             await self._enter(name, target)
 
     async def _enter(self, name: str, target: str) -> None:
-        """Log somebody in, and lead to `target`."""
+        """Log a user in and redirect to `target`."""
         ticket = await asking(self.settings["store"].logins.begin, name)
         self.identity_provider.set_login_cookie(self, Caregiver(name, ticket=ticket))
         self._redirect_safe(target)
 
     def _redirect_safe(self, url: str, default: str | None = None) -> None:
-        """Lead to a page of this site, or else to the first."""
-        # Printable ASCII alone, as a browser sends it: a header takes no line's end.
+        """Redirect to a page of this site, or else to the first page."""
+        # Only printable ASCII, as browsers send it, so that no line break enters a header.
         is_plain = re.fullmatch(r"/[!-~]*", url) is not None
         super()._redirect_safe(url if is_plain else self.base_url, default)
 
@@ -150,21 +193,21 @@ class Login(Plain, LoginFormHandler):
 
 
 class Logout(Plain):
-    """The way out."""
+    """The form for logging out."""
 
     def get(self) -> None:
-        """Ask first: a link, which any page could hold, ends nothing."""
+        """Ask first, since any page could contain a link to this one."""
         self.write(self.render_template("logout.html", user=self.current_user.username))
 
     async def post(self) -> None:
-        """End the login and whatever it has opened."""
+        """End the login and its pages."""
         await leave(self)
         self.identity_provider.clear_login_cookie(self)
         self.redirect(self.get_login_url())
 
 
 async def leave(handler: Any) -> None:
-    """End the login that a request is from, if it is from any, and whatever it has opened."""
+    """End the login of a request, if it has one, and the login's pages."""
     if handler.current_user is not None:
         await asking(handler.settings["store"].logins.end, handler.current_user.ticket)
         await handler.kernel_manager.end(handler.current_user.ticket)
@@ -173,7 +216,7 @@ async def leave(handler: Any) -> None:
 async def asking(
     question: Callable[..., Any], *about: Any, threads: ThreadPoolExecutor | None = None
 ) -> Any:
-    """Return the store's answer, waiting in a thread; a store out of reach is error 503."""
+    """Return the store's answer, awaited in a thread. Raises error 503 if it can't be reached."""
     try:
         return await asyncio.get_running_loop().run_in_executor(threads, question, *about)
     except StoreUnavailable as error:

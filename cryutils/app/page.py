@@ -1,8 +1,8 @@
-"""The page that a caregiver gets after the login, of ipywidgets alone.
+"""The caregiver's page after the login, `Page`, made of ipywidgets alone.
 
-Who is logged in comes from the ticket that the server gave this kernel, and the store's gate says
-at each look which infants that is about. Paper B §3 and its Figures 3 to 6: live analysis,
-dashboard, log, and what the application can do.
+The ticket that the server gave this kernel says who is logged in, and the store is asked each time
+which infants this caregiver reaches. Paper B §3 and Figures 3 to 6: live analysis, dashboard, log,
+and what the application can do.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from cryutils._io.paths import project_dir
 from cryutils.app import demo
 from cryutils.app.aside import Aside
 from cryutils.app.clips import Clips, clips_dir
-from cryutils.app.dashboard import WIDE, WRAP, Dashboard, sentence
+from cryutils.app.dashboard import WIDE, WRAP, Dashboard
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
-from cryutils.app.store import StoreUnavailable
 from cryutils.app.store.log import local_zone
 from cryutils.claims.store import read_results
 from cryutils.errors import InputError
@@ -44,7 +43,7 @@ __all__ = ["Page", "show"]
 SOURCE = "camera and microphone"
 KEEP = "Keep the sound of what I correct, on the server"
 TITLES = ("Live", "Days", "Infants", "Limits")
-# The page's script makes it work, in the browser alone.
+# The script in passwords.html makes it work.
 SHOW = "<label class='show-passwords'><input type='checkbox'> Show passwords</label>"
 DEMO = """
 <p role="note" style="margin: 0.5rem 0 0; padding: 0.5rem 0.75rem; border-left: 4px solid #b36b00">
@@ -75,24 +74,24 @@ the cause (Lockhart-Bouron et al. 2023).</p>
 
 @dataclass(eq=False)
 class _Session:
-    """A session of the live analysis: its infant, and its number once the log has it."""
+    """A session of the live analysis: its infant, and its number once it is in the log."""
 
     infant: int | None
     number: int | None = None
 
 
 class Page(ipywidgets.VBox):
-    """Live analysis, dashboard, infants, and what to expect, for whoever the ticket belongs to.
+    """Live analysis, dashboard, infants, and limits, for the caregiver with this ticket.
 
-    At each look the ticket is asked for again, so a login that has ended shows nothing more, and
-    so does an infant that is no longer shared. Raises InputError for a ticket of nobody.
+    The ticket and the access to infants are checked each time, so nothing is shown after a logout,
+    or of an infant that is no longer shared. Raises InputError for an invalid ticket.
     """
 
     def __init__(self, store: Store, ticket: str) -> None:
-        self._store, self._ticket = store, ticket
+        self.store, self._ticket = store, ticket
         self._session = _Session(None)  # of the live analysis
-        self.aside = Aside(hurries=lambda: self._infant.disabled)
-        name = html.escape(self._caregiver())
+        self.aside = Aside(is_brief=lambda: self.is_listening)
+        name = html.escape(self.caregiver)
         head = f"<h1>Cry diary</h1><p>Logged in as {name}. <a href='logout'>Log out</a></p>"
         top = ipywidgets.HTML(head, layout=ipywidgets.Layout(flex="1 1 20rem"))
         top.add_class("cry-top")
@@ -119,118 +118,55 @@ class Page(ipywidgets.VBox):
         super().__init__([*note, bar, *offered, self._tabs], layout=layout)
 
     @property
-    def log(self) -> Log:
-        """The chosen infant's log, if it is still this caregiver's."""
-        if self._infant.value is None:
-            raise InputError("No infant is chosen: choose one above, or add one under Infants.")
-        return self._store.infants.infant(self._infant.value, user=self._caregiver())
+    def caregiver(self) -> str:
+        """The name of the caregiver, if still logged in."""
+        if (name := self.store.logins.user(self._ticket)) is None:
+            raise InputError("Your login has ended; log in again.")
+        return name
 
     @property
-    def infants(self) -> list[Log]:
-        """The infants shared with this caregiver."""
-        return self._store.infants.all(user=self._caregiver())
+    def log(self) -> Log:
+        """The chosen infant's log, if the caregiver still reaches it."""
+        if self._infant.value is None:
+            raise InputError("No infant is chosen: choose one above, or add one under Infants.")
+        return self.store.infants.infant(self._infant.value, user=self.caregiver)
 
-    def add(self, name: str) -> None:
-        """Add an infant, and choose it."""
-        log = self._store.infants.add(name, user=self._caregiver())
-        self.renew()
-        if not self._infant.disabled:  # else what is heard now is another infant's
-            self._infant.value = log.id
+    @property
+    def is_listening(self) -> bool:
+        """Whether the live analysis runs; then the infant can't be changed."""
+        return bool(self._infant.disabled)
 
-    def share(self, other: str) -> str:
-        """Invite another caregiver to the chosen infant; return what was done.
+    def renew(self, chosen: int | None = None) -> None:
+        """List the caregiver's infants again, and choose the one of this number, if given.
 
-        The words are the same whether there is such a user or not.
+        Infants from other caregivers come last and are never chosen without being asked for.
         """
-        user = self._caregiver()
-        self._store.infants.share(self.log.id, other, user=user)
-        self.renew()
-        return f"If somebody is called {other.strip()} here, they will be asked."
-
-    def unshare(self, other: str) -> str:
-        """Share the chosen infant with another caregiver no longer; return what was done."""
-        log = self.log
-        self._store.infants.unshare(log.id, other, user=self._caregiver())
-        self.renew()
-        return f"{log.name} is not shared with {other.strip()} any more."
-
-    def invitations(self) -> list[tuple[Log, str]]:
-        """The infants that others want to share with this caregiver, and who they are."""
-        return self._store.infants.invitations(user=self._caregiver())
-
-    def accept(self, log: Log) -> str:
-        """Accept an invitation; return what was done."""
-        self._store.infants.accept(log.id, user=self._caregiver())
-        self.renew()
-        return f"{log.name} is in your list now."
-
-    def decline(self, log: Log) -> str:
-        """Decline an invitation; return what was done."""
-        self._store.infants.decline(log.id, user=self._caregiver())
-        self.renew()
-        return f"{log.name} is not shared with you."
-
-    def removable(self) -> Log:
-        """Return the chosen infant's log, if this caregiver may remove it.
-
-        Raises InputError where others care for the infant, too, or it is being listened to.
-        """
-        log = self.log
-        if others := [name for name in log.caregivers() if name != self._caregiver()]:
-            raise InputError(f"{log.name} is shared with {', '.join(others)}; stop sharing first.")
-        if self._infant.disabled:
-            raise InputError(f"{log.name} is being listened to; stop the live analysis first.")
-        return log
-
-    def set_password(self, old: str, new: str, again: str) -> str:
-        """Set the caregiver's own password, which ends every login; return what was done.
-
-        Raises InputError for a wrong old one; these are counted and slowed down as at the login.
-        """
-        user = self._caregiver()
-        if new != again:
-            raise InputError("The new passwords differ; nothing was changed.")
-        check = self._store.users.verify(user, old, address=f"page of {user}")
-        if check.wait_s > 0:
-            minutes = math.ceil(check.wait_s / 60)
-            raise InputError(f"Too many attempts. Wait {minutes} min, then try again.")
-        if not check.right:
-            raise InputError("The old password is wrong; nothing was changed.")
-        self._store.users.set_password(user, new)
-        return "Your password is changed. Log in with the new one, here and everywhere else."
-
-    def renew(self) -> None:
-        """Show the infants that there are now, those from others last and never by themselves."""
-        before, user, logs = self._infant.value, self._caregiver(), self.infants
-        senders = self._store.infants.senders(user=user)
+        user = self.caregiver
+        logs, senders = self.store.infants.all(user=user), self.store.infants.senders(user=user)
         others = {log.id: [name for name in log.caregivers() if name != user] for log in logs}
         shared = [log for log in logs if log.id in senders and others[log.id]]
         home = [log for log in logs if log not in shared]
-        home.sort(key=lambda log: bool(others[log.id]))  # first those that nobody else reaches
+        home.sort(key=lambda log: bool(others[log.id]))  # first those that only this user reaches
         options: list[tuple[str, int | None]] = []
         for log in home:
             suffix = f" (with {', '.join(others[log.id])})" if others[log.id] else ""
             options.append((f"{log.name}{suffix}", log.id))
         if shared and not home:
             options = [("Choose an infant", None)]
-        # The name at the end: a long one can't push out whose infant it is.
+        # The name is last, so that a long one can't hide the sender.
         options += [(f"from {senders[log.id] or 'somebody'}: {log.name}", log.id) for log in shared]
+        before = self._infant.value if chosen is None or self.is_listening else chosen
         self._infant.options = options
         if options:
             ids = [number for _, number in options]
             self._infant.value = before if before in ids else ids[0]
         self._show()
 
-    def _caregiver(self) -> str:
-        if (name := self._store.logins.user(self._ticket)) is None:
-            raise InputError("Your login has ended; log in again.")
-        return name
-
     def _listener(self) -> ipywidgets.Widget:
-        run = os.environ.get("CRYUTILS_LIVE_RUN") or None  # see `cryutils serve --run`
+        run = os.environ.get("CRYUTILS_LIVE_RUN") or None  # from `cryutils serve --run`
         try:
             monitor = Monitor(run)
-        except InputError as error:  # no model is trained yet
+        except InputError as error:  # no models
             get_logger().warning("a page can't listen: %s", error)
             return ipywidgets.HTML(NO_MODELS)
         note = monitor.note.replace("_", " ")  # of labels
@@ -251,10 +187,10 @@ class Page(ipywidgets.VBox):
             self._forget()
 
     def _write(self, session: _Session, readings: list[Reading]) -> None:
-        """Log a session's readings, in the thread of the live analysis's `Writer`."""
+        """Log the readings of a session, in the thread of the live analysis's `Writer`."""
         if session.infant is None:
             raise InputError("no infant is chosen: choose or add one, then start again")
-        log = self._store.infants.infant(session.infant, user=self._caregiver())
+        log = self.store.infants.infant(session.infant, user=self.caregiver)
         source = demo.SOURCE if self._film else SOURCE
         session.number = session.number or log.begin(source)
         log.append(session.number, readings)
@@ -264,97 +200,118 @@ class Page(ipywidgets.VBox):
             self._clips.push(samples, sr, time)
 
     def _keep(self, start: float, stop: float, label: str) -> Callable[[], None] | None:
-        """Keep the sound of what was corrected, and return what undoes that; None: none is kept."""
+        """Keep the sound of a correction; return a function that undoes it, or None."""
         if self._clips is None:
             return None
-        infant, is_same = f"infant-{self._infant.value}", self._session.infant == self._infant.value
-        before = self._clips.stored(infant, start)
-        if self._clips.keep(label, infant, start, stop, is_in_memory=is_same) is None:
-            return None
-        return partial(self._clips.restore, infant, start, before)
+        infant, is_same = self._infant.value, self._session.infant == self._infant.value
+        return self._clips.keep(label, f"infant-{infant}", start, stop, is_in_memory=is_same)
 
     def _forget(self, _change: Any = None) -> None:
         if self._clips:
             self._clips.forget()
 
     def _show(self, _change: Any = None) -> None:
-        """Read the infants anew, and the chosen one's days where they are looked at."""
-        if words := self.aside(self._look):
-            self._days.children = (ipywidgets.HTML(f"<p>{words}</p>"),)
+        """Read the infants again, and the days of the chosen one while their tab is open."""
+
+        def show(words: str) -> None:
+            self._days.children = (ipywidgets.HTML(_paragraph(words)),)
+
+        self.aside(self._look, show)
 
     def _look(self) -> None:
-        zone = local_zone()
-        states = self._live.states if isinstance(self._live, LiveAnalysis) else []
         shown, self._days.children = self._days.children, ()
-        try:
-            self._infants.look()
-            if self._tabs.selected_index == TITLES.index("Days"):
-                days = Dashboard(self.log, states, zone=zone, keep=self._keep, aside=self.aside)
-                self._days.children = (days,)
-        except (InputError, StoreUnavailable) as error:
-            words = f"<p>{html.escape(sentence(error))}</p>"
-            self._days.children = (ipywidgets.HTML(words),)
         for widget in shown:
             widget.close()
+        self._infants.look()
+        if self._tabs.selected_index == TITLES.index("Days"):
+            states = self._live.states if isinstance(self._live, LiveAnalysis) else []
+            days = Dashboard(self.log, states, zone=local_zone(), keep=self._keep, aside=self.aside)
+            self._days.children = (days,)
 
 
 class _Infants(ipywidgets.VBox):
-    """The infants of a page, with fields and buttons for what a caregiver can change."""
+    """The tab in which a caregiver manages infants, shares and the password."""
 
     def __init__(self, page: Page) -> None:
-        self._page = page
+        self._page, self._store = page, page.store
         self._list = ipywidgets.HTML()
         self._answers: list[ipywidgets.HTML] = []
         self._invitations, self._answered = ipywidgets.VBox(), self._answer()
         text, hidden = ipywidgets.Text, ipywidgets.Password
         passwords = ("Old password", "New password", "New password again")
-        rows = [
-            self._part("Another infant", {"Name": text}, {"Add an infant": page.add}),
-            self._part(
-                "Who else cares for the infant above",
-                {"Caregiver": text},
-                {
-                    "Share the infant above with": page.share,
-                    "Stop sharing the infant above with": page.unshare,
-                },
-            ),
+        share = {
+            "Share the infant above with": self._share,
+            "Stop sharing the infant above with": self._unshare,
+        }
+        parts = [
+            self._part("Another infant", {"Name": text}, {"Add an infant": self._add}),
+            self._part("Who else cares for the infant above", {"Caregiver": text}, share),
             self._part(
                 "Your password",
                 dict.fromkeys(passwords, hidden),
-                {"Set my password": page.set_password},
+                {"Set my password": self._set_password},
             ),
             self._part("No longer here", {}, {"Remove the infant above": self._remove}),
         ]
-        super().__init__([self._list, self._invitations, self._answered, *rows])
+        super().__init__([self._list, self._invitations, self._answered, *parts])
 
     def look(self) -> None:
-        """List infants, their caregivers and invitations; what was answered is out of date."""
+        """List infants, caregivers and invitations again, without earlier answers."""
         self._say("")
+        user = self._page.caregiver
         lines = "".join(
             f"<li>{html.escape(log.name)}: {html.escape(', '.join(log.caregivers()))}</li>"
-            for log in self._page.infants
+            for log in self._store.infants.all(user=user)
         )
         words = f"<ul>{lines}</ul>" if lines else "<p>No infant is there yet.</p>"
         self._list.value = f"<h2>Infants</h2>{words}"
-        shown, self._invitations.children = (
-            self._invitations.children,
-            [self._invitation(*invitation) for invitation in self._page.invitations()],
-        )
+        invitations = self._store.infants.invitations(user=user)
+        shown = self._invitations.children
+        self._invitations.children = [self._invitation(*each) for each in invitations]
         for widget in shown:
             widget.close()
 
     def _invitation(self, log: Log, sender: str) -> ipywidgets.VBox:
         words = f"{html.escape(sender)} wants to share {html.escape(log.name)} with you."
-        answers = {
-            f"Accept {log.name} from {sender}": partial(self._page.accept, log),
-            f"Decline {log.name} from {sender}": partial(self._page.decline, log),
+        answers = (
+            ("Accept", self._store.infants.accept, f"{log.name} is in your list now."),
+            ("Decline", self._store.infants.decline, f"{log.name} is not shared with you."),
+        )
+        acts = {
+            f"{verb} {log.name} from {sender}": partial(self._change, act, log, answer)
+            for verb, act, answer in answers
         }
-        row = self._row({}, answers, self._answered)
+        row = self._row({}, acts, self._answered)
         return _question([ipywidgets.HTML(f"<h2>{words}</h2>"), row])
 
+    # What the buttons do. Each returns the answer.
+
+    def _add(self, name: str) -> str:
+        self._page.renew(self._store.infants.add(name, user=self._page.caregiver).id)
+        return "Done."
+
+    def _share(self, other: str) -> str:
+        # The same words whether there is such a user or not.
+        words = f"If somebody is called {other.strip()} here, they will be asked."
+        return self._change(self._store.infants.share, self._page.log, words, other)
+
+    def _unshare(self, other: str) -> str:
+        words = f"{self._page.log.name} is not shared with {other.strip()} any more."
+        return self._change(self._store.infants.unshare, self._page.log, words, other)
+
+    def _change(self, act: Callable[..., None], log: Log, words: str, *other: str) -> str:
+        """Change who reaches an infant; return the answer."""
+        act(log.id, *other, user=self._page.caregiver)
+        self._page.renew()
+        return words
+
     def _remove(self) -> str:
-        """Remove the chosen infant where that was asked just now; else ask."""
-        log = self._page.removable()
+        """Remove the chosen infant at the second tap in a row."""
+        log, user = self._page.log, self._page.caregiver
+        if others := [name for name in log.caregivers() if name != user]:
+            raise InputError(f"{log.name} is shared with {', '.join(others)}; stop sharing first.")
+        if self._page.is_listening:
+            raise InputError(f"{log.name} is being listened to; stop the live analysis first.")
         n = int(log.summary("week", "UTC").to_numpy().sum())
         question = (
             f"Tap again to remove {log.name} for good, with {n:,} reading{'s' * (n != 1)} and what"
@@ -366,11 +323,24 @@ class _Infants(ipywidgets.VBox):
         self._page.renew()
         return f"{log.name} is gone, and all that was logged."
 
-    def _part(self, title: str, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.VBox:
-        """Return fields by their labels, and buttons that call something with what is in them.
+    def _set_password(self, old: str, new: str, again: str) -> str:
+        """Set the password, which ends every login. Guesses are throttled as at the login."""
+        if new != again:
+            raise InputError("The new passwords differ; nothing was changed.")
+        user = self._page.caregiver
+        check = self._store.users.verify(user, old, address=f"page of {user}")
+        if check.wait_s > 0:
+            minutes = math.ceil(check.wait_s / 60)
+            raise InputError(f"Too many attempts. Wait {minutes} min, then try again.")
+        if not check.right:
+            raise InputError("The old password is wrong; nothing was changed.")
+        self._store.users.set_password(user, new)
+        return "Your password is changed. Log in with the new one, here and everywhere else."
 
-        The answer appears below the buttons.
-        """
+    # Fields, buttons and answers.
+
+    def _part(self, title: str, fields: dict[str, Any], acts: dict[str, Any]) -> ipywidgets.VBox:
+        """Return a heading, fields, buttons that are called with their values, and an answer."""
         answer = self._answer()
         heading = ipywidgets.HTML(f"<h2>{title}</h2>")
         return _question([heading, self._row(fields, acts, answer), answer])
@@ -379,13 +349,12 @@ class _Infants(ipywidgets.VBox):
         self, fields: dict[str, Any], acts: dict[str, Any], answer: ipywidgets.HTML
     ) -> ipywidgets.HBox:
         texts = [kind(description=label, style=WIDE) for label, kind in fields.items()]
-        buttons = [
-            ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
-            for words in acts
-        ]
-        for button, act in zip(buttons, acts.values(), strict=True):
-            button.on_click(lambda _button, act=act: self._press(act, texts, answer))
         shows = [ipywidgets.HTML(SHOW)] if ipywidgets.Password in fields.values() else []
+        buttons = []
+        for words, act in acts.items():
+            layout = ipywidgets.Layout(width="auto")
+            buttons.append(ipywidgets.Button(description=words, layout=layout))
+            buttons[-1].on_click(lambda _button, act=act: self._press(act, texts, answer))
         return ipywidgets.HBox([*texts, *shows, *buttons], layout=WRAP)
 
     def _answer(self) -> ipywidgets.HTML:
@@ -395,26 +364,22 @@ class _Infants(ipywidgets.VBox):
         return answer
 
     def _press(self, act: Any, texts: list[ipywidgets.Text], answer: ipywidgets.HTML) -> None:
-        if words := self._page.aside(lambda: self._do(act, texts, answer)):
-            answer.value = _paragraph(words)
-
-    def _do(self, act: Any, texts: list[ipywidgets.Text], answer: ipywidgets.HTML) -> None:
-        try:
-            words = act(*(text.value for text in texts)) or "Done."
+        def task() -> None:
+            words = act(*(text.value for text in texts))
             for text in texts:
                 text.value = ""
-        except (InputError, StoreUnavailable) as error:
-            words = sentence(error)
-        self._say(words, answer)
+            self._say(words, answer)
+
+        self._page.aside(task, lambda words: self._say(words, answer))
 
     def _say(self, words: str, answer: ipywidgets.HTML | None = None) -> None:
-        """Show words in this answer, and nothing in the others."""
+        """Show words in one answer, and nothing in the others."""
         for each in self._answers:
             each.value = _paragraph(words) if each is answer else ""
 
 
 def _question(parts: list[ipywidgets.Widget]) -> ipywidgets.VBox:
-    """Return parts below one another as a group that is named by the first."""
+    """Return widgets in a column, as a group with the first one as its name."""
     group = ipywidgets.VBox(parts)
     group.add_class("cry-question")
     return group
@@ -425,7 +390,7 @@ def _paragraph(words: str) -> str:
 
 
 def show() -> None:
-    """Display the page of the caregiver whose ticket is in CRYUTILS_TICKET."""
+    """Display the page of the caregiver with the ticket in CRYUTILS_TICKET."""
     from IPython.display import display
 
     from cryutils.app import store
@@ -434,7 +399,7 @@ def show() -> None:
 
 
 def _evidence() -> str:
-    """Return what the kept run measured of the sound model, as a sentence; "" without a run."""
+    """Return the sound model's score in the reference run as a sentence; "" without that run."""
     path = project_dir() / "outputs" / "reference" / "judged" / "results.json"
     wanted = ("cry2.balanced_accuracy", "infant", "donateacry")
     for row in read_results(path) if path.is_file() else []:

@@ -1,9 +1,9 @@
-"""The cry player: hear a clip, and see its video, while a cursor runs over sound and answers.
+"""The cry player, `CryPlayer`: plays clips with a waveform, a spectrogram and model outputs.
 
-Walked by notebook 01_data_and_playback; 05_image and 06_full show in it what a model says over
-time. Python holds the state (which clip, where, what is selected, how loud) and is the same
-without a browser; `player.js` draws it and reports what the
-person does. It keeps to what ipywidgets 7 (Colab) and 8 share, and fetches nothing.
+Introduced in notebook 01_data_and_playback; 05_image and 06_full show a model's outputs over time
+in it. Python holds the state (clip, position, selection, volume) and can be tested without a
+browser; `player.js` draws and reports what the user does. It uses only what ipywidgets 7 (Colab)
+and 8 have in common, and loads nothing from the network.
 """
 
 from __future__ import annotations
@@ -27,41 +27,38 @@ from cryutils.errors import InputError, near_miss
 __all__ = ["CryPlayer"]
 
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm"}
-VIDEO_BYTES = 8_000_000  # what a page is sent for one clip; a larger video is heard only
+VIDEO_BYTES = 8_000_000  # the largest video that is sent to a page; of others only the sound
 
 
 class CryPlayer(anywidget.AnyWidget):
-    """A player that steps through `clips`, one at a time, and is shown by its notebook cell.
-
-    Only the clip that is shown is read and sent to the page.
+    """A player of `clips`, one at a time. Only the current clip is read and sent to the page.
 
     Parameters
     ----------
     clips : Corpus, or sequence of Sound or of (name, label, samples, sr)
         Samples float32 (n,), at `sr` Hz.
     index : int
-        Which of `clips` is shown first.
+        The first clip to show.
     sr : int, optional
-        Rate in Hz at which files are read; None keeps each file's own.
+        Sampling rate in Hz at which files are read; None keeps that of each file.
     probabilities : array, optional
-        Float (clips, classes), each row summing to 1, shown as bars.
+        Float (clips, classes), rows sum to 1, shown as bars.
     over_time : mapping, optional
-        By a model's name, what it says moment by moment: one array a clip, float (moments,
+        A model's outputs over time, by the model's name: for each clip an array of float (moments,
         classes), drawn below the spectrogram; a row of NaN is no answer.
     step_s : float
-        From the start of one moment to that of the next, in s.
+        Time between moments, in s.
     classes : sequence of str, optional
         Names of the columns of both; by default the clips' classes, sorted.
     title : str
-        What is played, as a heading.
+        A heading.
     data : str
-        Where the sound comes from, always visible; by default the corpus's note and licence.
+        Source of the sound, always visible; by default the corpus's note and licence.
 
     Raises
     ------
     InputError
-        No clips, an index beyond them, probabilities that don't fit them, or a `step_s` that is no
-        length.
+        No clips, an index out of range, probabilities of another shape, or an invalid `step_s`.
 
     Examples
     --------
@@ -72,7 +69,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     _esm = script("player.js")
     _css = Path(__file__).with_name("player.css")
-    # ipywidgets 7 displays through this method and would leave the still picture out.
+    # ipywidgets 7 would display through this method and omit the still picture.
     _ipython_display_ = None
 
     index = traitlets.Int(0)
@@ -101,23 +98,19 @@ class CryPlayer(anywidget.AnyWidget):
         title: str = "",
         data: str = "",
     ) -> None:
-        self._clips = [_as_sound_or_clip(clip) for clip in clips]
+        self._clips = [Sound(*clip) if isinstance(clip, tuple) else clip for clip in clips]
         if not self._clips:
             raise InputError("The player got no clips; give it a corpus or a list of sounds.")
-        if not 0 <= index < len(self._clips):
-            raise InputError(f"index is {index}; there are clips 0 to {len(self._clips) - 1}.")
-        counts = Counter(clip.label for clip in self._clips)
+        self._counts = dict(sorted(Counter(clip.label for clip in self._clips).items()))
         self._sr = sr
-        self._names = list(classes if classes is not None else sorted(counts))
+        self._names = list(self._counts if classes is None else classes)
         self._probabilities = _checked(probabilities, len(self._clips), self._names)
         if not (np.isfinite(step_s) and step_s > 0):
-            raise InputError(f"step_s is {step_s}; give the s from one moment to the next.")
+            raise InputError(f"step_s is {step_s}; give the time between moments in s.")
         self._over_time = _tracks(over_time or {}, len(self._clips), self._names)
         self._step_s = float(step_s)
         self._infants = Counter(filter(None, map(_infant, self._clips)))
-        self._counts = dict(sorted(counts.items()))
         self._data = data or _source(clips)
-        self._sound = _load(self._clips[index], sr)
         super().__init__(
             index=index,
             _about={
@@ -130,49 +123,24 @@ class CryPlayer(anywidget.AnyWidget):
                 "step_s": self._step_s,
             },
         )
+        self._sound = _load(self._clips[index], sr)
         self._clip = self._page_clip()
         self.observe(self._on_index, "index")
         self.observe(self._on_chosen, ["chosen_class", "chosen_infant"])
         self.on_msg(self._on_message)
 
     def next(self) -> None:
-        """Show the next of the chosen class and infant's clips; after the last comes the first."""
+        """Show the next clip of the chosen class and infant; after the last, the first."""
         self._step(+1)
 
     def previous(self) -> None:
-        """Show the previous of the chosen clips; before the first comes the last."""
+        """Show the previous clip of the chosen class and infant; before the first, the last."""
         self._step(-1)
 
-    def choose_class(self, label: str = "") -> None:
-        """Keep to the clips of class `label` ("" for all) and show the first of them.
-
-        Where the chosen infant has none of them, all infants are shown again. Raises InputError
-        for a class that no clip has.
-        """
-        if label and label not in self._counts:
-            raise InputError(f"No clip is of class {label!r}.{near_miss(label, self._counts)}")
-        with self.hold_trait_notifications():
-            if not self._of(label, self.chosen_infant):
-                self.chosen_infant = ""
-            self.chosen_class = label
-
-    def choose_infant(self, infant: str = "") -> None:
-        """Keep to the clips of `infant` ("" for all) and show the first of them.
-
-        Where none of them is of the chosen class, all classes are shown again. Raises InputError
-        for an infant that no clip is of.
-        """
-        if infant and infant not in self._infants:
-            raise InputError(f"No clip is of infant {infant!r}.{near_miss(infant, self._infants)}")
-        with self.hold_trait_notifications():
-            if not self._of(self.chosen_class, infant):
-                self.chosen_class = ""
-            self.chosen_infant = infant
-
     def select(self, start_s: float, stop_s: float) -> None:
-        """Select the part from `start_s` to `stop_s` (s), which Play then keeps to.
+        """Select the part from `start_s` to `stop_s` (s), to which Play is then limited.
 
-        Raises InputError for a part that is empty or lies outside the clip.
+        Raises InputError for a part that is empty or outside the clip.
         """
         duration = self._sound.duration_s
         if not 0 <= start_s < stop_s <= duration + 1e-6:
@@ -183,17 +151,17 @@ class CryPlayer(anywidget.AnyWidget):
 
     @property
     def sound(self) -> Sound:
-        """Return the clip that is shown, with its samples."""
+        """The current clip with its samples."""
         return self._sound
 
     @property
     def selected(self) -> np.ndarray:
-        """Return the selected part's samples, float32 (n,); the whole clip's if none is."""
+        """The samples of the selection, or of the whole clip without one, float32 (n,)."""
         start, stop = self.selection or (0.0, self._sound.duration_s)
         return self._sound.samples[round(start * self._sound.sr) : round(stop * self._sound.sr)]
 
     def __repr__(self) -> str:
-        # No object id and no model id: nbval compares this text between runs.
+        # Without an object's id, since nbval compares this text between runs.
         return (
             f"CryPlayer(clip {self.index + 1} of {len(self._clips)}: {self._sound.name}, "
             f"{self._sound.label}, {self._sound.duration_s:.2f} s)"
@@ -201,7 +169,7 @@ class CryPlayer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: dict) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        if "google.colab" not in sys.modules:  # Colab keeps the widget's own state instead
+        if "google.colab" not in sys.modules:  # which saves the widget's state instead
             data["text/html"] = still_html(
                 self._sound,
                 caption=f"{self._sound.label}: {self._sound.name}, {self._sound.duration_s:.2f} s",
@@ -211,7 +179,7 @@ class CryPlayer(anywidget.AnyWidget):
         return data, metadata
 
     def _of(self, label: str, infant: str) -> list[int]:
-        """Return the indices of the clips of a class and an infant, "" for any, in order."""
+        """Return the indices of the clips of a class and an infant, each "" for any."""
         return [
             i
             for i, clip in enumerate(self._clips)
@@ -219,7 +187,6 @@ class CryPlayer(anywidget.AnyWidget):
         ]
 
     def _members(self) -> list[int]:
-        """Return the indices of the clips that stepping visits, in order."""
         return self._of(self.chosen_class, self.chosen_infant)
 
     def _step(self, by: int) -> None:
@@ -260,7 +227,7 @@ class CryPlayer(anywidget.AnyWidget):
         }
 
     def _show(self) -> None:
-        # One message, so that the page never holds one clip's cursor over another's picture.
+        # One message, so that the page never shows one clip's cursor over another's picture.
         with self.hold_sync():
             self.playing = False
             self.position_s = 0.0
@@ -276,49 +243,47 @@ class CryPlayer(anywidget.AnyWidget):
             raise
         if self.index in self._members():
             self._show()
-        else:  # whose observer shows the clip
+        else:  # `_on_chosen` shows the clip
             with self.hold_trait_notifications():
                 self.chosen_class = self.chosen_infant = ""
 
     def _on_chosen(self, change: Any) -> None:
         members = self._members()
-        if self.index in members:
+        if not members:  # the infant has no clip of the class: the earlier choice is dropped
+            is_class = change["name"] == "chosen_class"
+            setattr(self, "chosen_infant" if is_class else "chosen_class", "")
+        elif self.index in members:
             self._show()
-        elif members:
+        else:
             self.index = members[0]
 
     def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
-        # A clip that can't be read is said in `notice`; a traceback would land in the page.
+        # `notice` reports a clip that can't be read; an exception would show a traceback.
         with suppress(InputError):
-            match content["type"]:
-                case "next":
+            match content:
+                case {"type": "next"}:
                     self.next()
-                case "previous":
+                case {"type": "previous"}:
                     self.previous()
-                case "choose_class":
-                    self.choose_class(content["label"])
-                case "choose_infant":
-                    self.choose_infant(content["infant"])
+                case {"type": "choose_class", "label": label}:
+                    self.chosen_class = label
+                case {"type": "choose_infant", "infant": infant}:
+                    self.chosen_infant = infant
 
     @traitlets.validate("index")
     def _valid_index(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] < len(self._clips):
-            raise InputError(
-                f"index is {proposal['value']}; there are clips 0 to {len(self._clips) - 1}."
-            )
-        return proposal["value"]
+        index, last = proposal["value"], len(self._clips) - 1
+        if not 0 <= index <= last:
+            raise InputError(f"index is {index}; there are clips 0 to {last}.")
+        return index
 
-    @traitlets.validate("chosen_class")
-    def _valid_class(self, proposal: Any) -> str:
-        if proposal["value"] and proposal["value"] not in self._counts:
-            raise InputError(f"No clip is of class {proposal['value']!r}.")
-        return proposal["value"]
-
-    @traitlets.validate("chosen_infant")
-    def _valid_infant(self, proposal: Any) -> str:
-        if proposal["value"] and proposal["value"] not in self._infants:
-            raise InputError(f"No clip is of infant {proposal['value']!r}.")
-        return proposal["value"]
+    @traitlets.validate("chosen_class", "chosen_infant")
+    def _valid_choice(self, proposal: Any) -> str:
+        kind, value = proposal["trait"].name.removeprefix("chosen_"), proposal["value"]
+        known = self._counts if kind == "class" else self._infants
+        if value and value not in known:
+            raise InputError(f"No clip is of {kind} {value!r}.{near_miss(value, known)}")
+        return value
 
     @traitlets.validate("position_s")
     def _valid_position(self, proposal: Any) -> float:
@@ -332,16 +297,12 @@ class CryPlayer(anywidget.AnyWidget):
         return value
 
 
-def _as_sound_or_clip(item: Any) -> Any:
-    return Sound(*item) if isinstance(item, tuple) else item
-
-
 def _infant(clip: Any) -> str:
     return str(getattr(clip, "infant", ""))
 
 
 def _video(clip: Any) -> tuple[bytes, str, str]:
-    """Return a clip's video for the page, its type, and why there is none though it has one."""
+    """Return a clip's video for the page, its type, and the reason if a video is left out."""
     if not getattr(clip, "has_video", False) or getattr(clip, "still", None):
         return b"", "", ""
     mime = VIDEO_TYPES.get(clip.path.suffix.lower(), "")
@@ -354,7 +315,7 @@ def _video(clip: Any) -> tuple[bytes, str, str]:
 
 
 def _frame(clip: Any, time_s: float) -> np.ndarray | None:
-    """Return what a clip's pictures show at `time_s`, uint8 (height, width, 3), if it has any."""
+    """Return a clip's frame at `time_s`, uint8 (height, width, 3), if it has pictures."""
     if not getattr(clip, "has_video", False):
         return None
     from cryutils import video
@@ -372,7 +333,7 @@ def _load(clip: Any, sr: int | None) -> Sound:
 
 
 def _source(clips: Any) -> str:
-    """Return what a corpus says about itself; whoever gives bare arrays has to say it."""
+    """Return the note and licence of a corpus; lists of sounds have none."""
     remarks = [str(getattr(clips, name, "")) for name in ("note", "licence")]
     return ", ".join(filter(None, remarks)) or "not stated"
 

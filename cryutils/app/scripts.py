@@ -1,4 +1,4 @@
-"""The scripts of the widgets, as one text each: a page fetches nothing else."""
+"""The widgets' scripts, each in one text, so that a page loads no other file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["script"]
 
 
 def script(name: str) -> str:
-    """Return a widget's script, such as "player.js", behind what all of them share."""
+    """Return a widget's script, such as "player.js", after the code that all share."""
     folder = Path(__file__).parent
     return "\n".join((folder / part).read_text(encoding="utf-8") for part in ("shared.js", name))

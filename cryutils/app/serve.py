@@ -1,8 +1,8 @@
-"""The caregiver application's server: Voilà on one page, behind a login, with TLS where it's asked.
+"""The caregiver application's server, `Server`: Voilà with one page behind a login, optionally TLS.
 
-Standalone Voilà has no login, no TLS and more routes than one page needs. `Server` lists the routes
-that there are, each behind the login; `login` says who is there and `kernels` who may talk to what.
-It relies on internals of Voilà and Jupyter Server, whose minor versions are therefore pinned.
+Standalone Voilà has no login, no TLS and more routes than one page needs. `Server` lists all
+routes, each behind the login; `login` identifies users, and `kernels` controls access to pages.
+Internals of Voilà and Jupyter Server are used, so their minor versions are pinned.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,19 +44,18 @@ from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server", "site",
-    "subjects",
+    "Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site",
 ]  # fmt: skip
 
 HERE = Path(__file__).parent
-LOST_S = 600  # a page that has not come back by then
-LOOK_S = 5  # how often logins are looked for that ended without a request
+LOST_S = 600  # after which the kernel of a lost page is ended
+LOOK_S = 5  # between searches for logins that ended without a request
 EXTENSIONS = [
     "anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager7",
     "@voila-dashboards/widgets-manager8",
 ]  # fmt: skip
 KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
-# Nothing that a page asks for is elsewhere, so nothing that it hears or sees can get there.
+# A page can't contact any other site, so no sound or picture leaves for one.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
     "'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -68,7 +67,7 @@ HEADERS = {
 
 
 class _LoginRequired(Plain):
-    """Refuse every method of whoever is not logged in."""
+    """Refuse every method without a login."""
 
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
@@ -81,7 +80,7 @@ def _behind_login(handler: type) -> type:
 
 
 class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
-    """End the kernel of a page that is being left, if it is the caregiver's."""
+    """End the kernel of a page that is left, if it is the caregiver's."""
 
     async def post(self, kernel_id: str) -> None:
         if not self.settings["kernel_manager"].is_owner(kernel_id, self.current_user):
@@ -90,7 +89,7 @@ class _Shutdown(_LoginRequired, VoilaShutdownKernelHandler):
 
 
 class Server(Voila):
-    """Voilà with a login: one page, its assets, the websocket of its kernel, and no other route."""
+    """Voilà with a login: one page, its assets, its kernel's websocket, and no other route."""
 
     store = traitlets.Any()
     site: Any = traitlets.Instance(Site)
@@ -99,7 +98,7 @@ class Server(Voila):
     tls = traitlets.Any()
 
     def setup_template_dirs(self) -> None:
-        """Look for templates here first."""
+        """Search this package's templates first."""
         super().setup_template_dirs()
         self.template_paths.insert(0, str(HERE / "templates"))
 
@@ -112,15 +111,14 @@ class Server(Voila):
             "log_function": log_refusal,
             "link": self.link,
             "store": self.store,
-            # A page that answers no ping for the longer of these is gone. Were both the same, the
-            # first ping would find nobody who had answered yet.
+            # If both were equal, a page would be closed at the first ping, before it could answer.
             "ws_ping_interval": 10_000,
             "ws_ping_timeout": 30_000,
             "xsrf_cookie_kwargs": {"samesite": "Strict", "path": self.base_url},
         }
 
     def init_handlers(self) -> list[tuple]:
-        """Return every route that there is. Whoever is not logged in gets no other than /login."""
+        """Return all routes. Without a login, only /login is available."""
         extensions = {"path": self.labextensions_path, "no_cache_paths": ["/"]}
         themes = {
             "themes_url": url_path_join(self.base_url, "voila/api/themes"),
@@ -148,7 +146,12 @@ class Server(Voila):
         return [(url_path_join(self.base_url, path), *rest) for path, *rest in routes]
 
     def listen(self) -> None:
-        """Serve until a signal says stop."""
+        """Serve until a signal stops the server."""
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(FewLines())
+        for log in (app_log, gen_log):  # whose warnings about refusals quote queries
+            log.setLevel(logging.ERROR)
         server = Connections(by_name(self.app, self.site.names), self.tls, self.site.proxies)
         server.add_sockets(self.sockets)
         look = ioloop.PeriodicCallback(self.kernel_manager.end_lost, 1000 * LOOK_S)
@@ -160,40 +163,27 @@ class Server(Voila):
             self.stop()
 
 
-def run(
-    store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
-    link: Link | None = None,
-) -> None:  # fmt: skip
-    """Serve the application at `sockets` until a signal stops it; users in `store` can log in.
-
-    link: of a demonstration.
-    """
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(FewLines())
-    for log in (app_log, gen_log):  # they warn of refusals, too, and quote queries
-        log.setLevel(logging.ERROR)
-    server(store, sockets, tls, site, link).start()
-
-
 def server(
     store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
     link: Link | None = None,
 ) -> Server:  # fmt: skip
-    """Return the server that `run` starts."""
+    """Return a server for the users in `store`, which `start` runs until a signal stops it.
+
+    link: the login of a demonstration.
+    """
     folder = Path(platformdirs.user_data_path("cryutils"))
     config = Config(
-        KernelRestarter={"restart_limit": 0},  # a kernel would come back without its widgets
+        KernelRestarter={"restart_limit": 0},  # a restarted kernel would lack its widgets
         Kernels={
             "cull_idle_timeout": LOST_S, "cull_interval": LOST_S // 10,
             "transport_encryption": "auto",
         },
-        # Nobody signs notebooks here, so no files for that in the user's folder.
+        # No notebooks are signed here, so no files for that in the user's folder.
         NotebookNotary={"db_file": ":memory:", "secret": secrets.token_bytes(32)},
         Voila={
             "authorizer_class": Access,
             "base_url": site.base,
-            # With the keys of the pages' kernels: it goes at the next start if this one is killed.
+            # For the keys of the pages' kernels. If this server is killed, the next one removes it.
             "connection_dir_root": str(paths.scratch_dir()),
             # A demonstration leaves nothing in the user's folder.
             "cookie_secret": secrets.token_bytes(32) if link else cookie_secret(folder),
@@ -209,25 +199,25 @@ def server(
             "multi_kernel_manager_class": Kernels,
         },
     )  # fmt: skip
-    # No settings from a file in the folder that somebody happens to start it in.
     voila = Server(
-        config=config,
-        config_file_paths=[],
-        store=store,
-        sockets=sockets,
-        tls=tls,
-        site=site,
-        link=link,
-    )
+        config=config, store=store, sockets=sockets, tls=tls, site=site, link=link,
+        config_file_paths=[],  # no settings from the folder in which the server is started
+    )  # fmt: skip
     voila.ioloop = ioloop.IOLoop.current()  # which a signal may stop before it starts
     voila.initialize([])
     return voila
 
 
-def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
-    """Return what HTTPS takes; None without either. Raises InputError where they don't fit."""
+def certificate(
+    certfile: str | None, keyfile: str | None
+) -> tuple[ssl.SSLContext | None, list[str]]:
+    """Return the TLS context, and the names and addresses in the certificate; (None, []) without.
+
+    Raises InputError if certificate and key do not match, and for a certificate that no browser
+    accepts, such as an expired one.
+    """
     if not certfile and not keyfile:
-        return None
+        return None, []
     if not certfile or not keyfile:
         raise InputError("HTTPS takes both --certfile and --keyfile; give the other, too.")
     chain, key = paths.resolve(certfile), paths.resolve(keyfile)
@@ -241,24 +231,13 @@ def certificate(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | N
             f"{chain}: no certificate for the key in {key}; give both as PEM files, "
             "the key without a password."
         ) from error
-    return context
-
-
-def subjects(tls: ssl.SSLContext | None, certfile: str | None) -> list[str]:
-    """Return the names and addresses that a certificate is for, as browsers check them.
-
-    A client that trusts the certificate is told them, so here one connects to it in memory.
-    Raises InputError for a certificate that no browser accepts, such as one that has expired.
-    """
-    if tls is None or certfile is None:
-        return []
-    chain = paths.resolve(certfile)
+    # Python shows a certificate's names only to a client that trusts it, so one connects in memory.
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     client.load_verify_locations(chain)
     sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [client.wrap_bio(received, sent), tls.wrap_bio(sent, received, server_side=True)]
+    ends = [client.wrap_bio(received, sent), context.wrap_bio(sent, received, server_side=True)]
     try:
         for end in 2 * ends:
             with suppress(ssl.SSLWantReadError):
@@ -266,17 +245,23 @@ def subjects(tls: ssl.SSLContext | None, certfile: str | None) -> list[str]:
     except ssl.SSLCertVerificationError as error:
         raise InputError(f"{chain}: {error.verify_message}; make a new certificate.") from error
     names: Any = (ends[0].getpeercert() or {}).get("subjectAltName", ())
-    return [name for kind, name in names if kind in ("DNS", "IP Address")]
+    return context, [name for kind, name in names if kind in ("DNS", "IP Address")]
 
 
-def site(names: Iterable[str], proxies: Iterable[str], base: str) -> Site:
-    """Return how browsers reach the server. Raises InputError for what is no name or address."""
+def site(names: Sequence[str], proxies: Sequence[str], base: str) -> Site:
+    """Return how browsers reach the server. Raises InputError for invalid names and addresses."""
     path = base.strip("/")
     if not re.fullmatch(r"([\w.~-]+/?)*", path, re.ASCII):
         raise InputError(f"--base-url {printable(base)}: give a path such as /cry/.")
+    for name in names:
+        if not _address(name) and not re.fullmatch(r"(\*\.)?[\w.-]+", name):
+            raise InputError(f"--name {printable(name)}: give a name alone, such as baby.local.")
+    for proxy in proxies:
+        if not _address(proxy):
+            raise InputError(f"--proxy {printable(proxy)}: give an address such as 127.0.0.1.")
     return Site(
-        names=frozenset(_address(name) or _name(name) for name in names),
-        proxies=frozenset(_address(proxy) or _no_address(proxy) for proxy in proxies),
+        names=frozenset(_address(name) or name.lower() for name in names),
+        proxies=frozenset(map(_address, proxies)),
         base=f"/{path}/" if path else "/",
     )
 
@@ -289,24 +274,14 @@ def _address(text: str) -> str:
         return ""
 
 
-def _name(text: str) -> str:
-    if not re.fullmatch(r"(\*\.)?[\w.-]+", text):
-        raise InputError(f"--name {printable(text)}: give a name alone, such as baby.local.")
-    return text.lower()
-
-
-def _no_address(text: str) -> str:
-    raise InputError(f"--proxy {printable(text)}: give an address such as 127.0.0.1.")
-
-
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen at `host` and `port` (0: any that is free).
+    """Return sockets that listen at `host` and `port` (0: any free one).
 
-    Raises InputError where these can't be had.
+    Raises InputError if that is impossible.
     """
     try:
         return netutil.bind_sockets(port, host)
-    except (OSError, ValueError) as error:  # a ValueError where no host can be called so
+    except (OSError, ValueError) as error:  # ValueError for an invalid host name
         code = getattr(error, "errno", None)
         if code == errno.EADDRINUSE:
             mend = "something listens there already; choose another --port"
@@ -318,12 +293,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def is_local(sockets: list[socket.socket]) -> bool:
-    """Return whether this machine alone can connect."""
+    """Return whether only this machine can connect."""
     return all(ipaddress.ip_address(end.getsockname()[0]).is_loopback for end in sockets)
 
 
 def cookie_secret(folder: Path) -> bytes:
-    """Return what cookies are signed with: the same at each start, and the user's alone to read."""
+    """Return the key that signs cookies, from a file that only its owner can read."""
     path = folder / "cookie-secret"
     if not path.exists():
         with paths.writing(path) as temporary:

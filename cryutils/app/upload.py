@@ -1,8 +1,7 @@
-"""What a person gives to an upload button, heard and seen as soon as it is there.
+"""An upload button that shows and plays a recording, `sound_upload`, for notebook 00_start_here.
 
-Walked by notebook 00_start_here. `ipywidgets.FileUpload` sends a file in one message, and Jupyter's
-servers close a connection without a word above 10 MiB. The button here sends it in pieces, so it
-works wherever the notebook is opened.
+`ipywidgets.FileUpload` sends a file in one message, and Jupyter's servers close a connection
+silently above 10 MiB. The button here sends a file in pieces.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ Sounds = npt.NDArray[np.float32]
 
 
 class UploadButton(anywidget.AnyWidget):
-    """A button that asks for a file and calls `take(name, content)` when all of it has arrived.
+    """A button that asks for a file and calls `take(name, content)` once it has arrived.
 
-    For a file above `most_bytes`, which the browser does not send, it calls `refuse(message)`.
+    A file above `most_bytes` is not sent, and `refuse(message)` is called.
     """
 
     _esm = script("upload.js")
 
-    most_bytes = traitlets.Int(500_000_000).tag(sync=True)  # it is held in memory
+    most_bytes = traitlets.Int(500_000_000).tag(sync=True)  # held in memory
 
     def __init__(
         self, take: Callable[[str, bytes], object], refuse: Callable[[str], object]
@@ -64,7 +63,7 @@ class UploadButton(anywidget.AnyWidget):
             return
         if at == 0:
             self._content = bytearray()
-        if at != len(self._content):  # the rest of a file that another one has replaced
+        if at != len(self._content):  # the rest of a file that another has replaced
             return
         self._content += buffers[0]
         if len(self._content) == size:
@@ -73,17 +72,17 @@ class UploadButton(anywidget.AnyWidget):
 
 
 def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidgets.VBox:
-    """Return an upload button above the picture and the sound of what is uploaded.
+    """Return an upload button above the figure and the sound of the uploaded recording.
 
-    A file that can't be heard is answered in one line. Nothing is kept on disk.
+    A file that can't be read is answered in one line. Nothing is kept on disk.
 
     Parameters
     ----------
     draw : function
-        `draw(name, x)` returns the figure of a recording, x float32 (samples,). It is called by the
-        upload itself, so no cell has to run again, and under Voilà none could.
+        `draw(name, x)` returns the figure of a recording, x float32 (samples,). It is called at
+        each upload, so no cell has to run again.
     sr : int
-        Rate of x in Hz.
+        Sampling rate of x in Hz.
     """
     import ipywidgets
 
@@ -114,11 +113,11 @@ def sound_upload(draw: Callable[[str, Sounds], Figure], *, sr: int) -> ipywidget
 
 
 def _sound(name: str, content: bytes, sr: int) -> Sounds:
-    """Return an uploaded file's sound. Raises InputError for a file that holds none."""
+    """Return the sound of an uploaded file. Raises InputError for a file without sound."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, Path(name).name)  # a browser's name may not leave the folder
+        path = Path(folder, Path(name).name)  # the browser's name may contain folders
         path.write_bytes(content)
         try:
             return audio.read(path, sr=sr)
-        except InputError as error:  # the folder is gone before the person could look for it
+        except InputError as error:  # name the user's file, not the temporary one
             raise InputError(str(error).replace(str(path), name)) from error

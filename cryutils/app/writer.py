@@ -1,8 +1,8 @@
-"""The thread that writes readings to a log: `Writer`. Listening never waits for a log.
+"""A thread that writes readings to a log, `Writer`, so that listening never waits for it.
 
-Readings wait in memory while the log's disk is full, another program has locked it or its server
-does not answer. They are written in order once it is back. A log that refuses readings (InputError:
-the infant is no longer shared, the login has ended) does not get them again.
+While the disk is full, another program has locked the log, or its server does not answer, readings
+wait in memory. They are written in order once the log is back. Readings that the log refuses
+(InputError: the infant is no longer shared, or the login has ended) are dropped.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ __all__ = ["LOST", "Log", "Writer"]
 
 Log: TypeAlias = Callable[[list[Reading]], object]
 
-WAITING = 7_200  # readings that wait: an hour
-BATCH = 1_000  # of them that are written at once
-RETRY_S = 5.0  # between two tries to write what waits
-SLOW_S = 2.0  # a log that has not answered for so long is reported
-EXIT_S = 3.0  # a process that ends waits so long for its last readings
+WAITING = 7_200  # the most readings that wait: an hour
+BATCH = 1_000  # readings that are written at once
+RETRY_S = 5.0  # between attempts to write
+SLOW_S = 2.0  # without an answer, until this is reported
+EXIT_S = 3.0  # that a process waits for its last readings when it ends
 LOST = "lost: the log could not be written"
 
 
 class Writer:
-    """Readings on their way to their logs: at most `WAITING` of them, and a batch being written.
+    """Readings on their way to their logs: at most `WAITING`, and a batch that is being written.
 
-    Beyond that, one gap stands for the oldest readings. The thread ends when nothing waits.
+    Beyond that, one gap replaces the oldest readings. The thread ends when nothing waits.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Log, Reading]] = deque()
-        self._batch: list[tuple[Log, Reading]] = []  # being written, so not to be shortened
+        self._batch: list[tuple[Log, Reading]] = []  # being written
         self._begun = 0.0  # when its writing began
         self._runs = self._hurries = False
         self._why = self._refused = ""
@@ -51,7 +51,7 @@ class Writer:
         atexit.register(self.flush, EXIT_S)
 
     def put(self, log: Log, readings: Sequence[Reading]) -> None:
-        """Queue readings for a log, a function that returns once they are durable. Never waits."""
+        """Queue readings for a log, a function that returns once they are durable."""
         with self._changed:
             self._waiting.extend((log, reading) for reading in readings)
             self._shorten()
@@ -60,7 +60,7 @@ class Writer:
                 threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def flush(self, wait_s: float) -> None:
-        """Try again at once, and wait until nothing waits, for `wait_s` seconds at most."""
+        """Try again at once, and wait until all is written, for at most `wait_s` seconds."""
         with self._changed:
             self._hurries = self._runs
             self._changed.notify_all()
@@ -68,12 +68,12 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """How many readings wait; those that are being written count."""
+        """The number of readings that wait or are being written."""
         with self._changed:
             return len(self._batch) + len(self._waiting)
 
     def trouble(self) -> str:
-        """Return in a sentence what keeps readings from their log; "" while all is well."""
+        """Return a sentence about what keeps readings from their log, or ""."""
         with self._changed:
             if self._batch and not self._why and time.monotonic() - self._begun > SLOW_S:
                 self._report("it does not answer", "no answer")
@@ -101,7 +101,7 @@ class Writer:
                 why, detail = error.reason, f"{error.filename}: {error.strerror}"
             except OSError as error:
                 why = detail = error.strerror or str(error)
-            except Exception as error:  # else the thread would end, and readings wait for ever
+            except Exception as error:  # or else the thread would end and readings wait forever
                 why, detail = "the program has a fault", repr(error)
             with self._changed:
                 self._batch = []
@@ -114,7 +114,7 @@ class Writer:
                     self._hurries = False
 
     def _next(self) -> list[tuple[Log, Reading]]:
-        """Take the first readings that go to the same log; none ends the thread."""
+        """Take the next readings that go to one log; without any the thread ends."""
         with self._changed:
             if not self._waiting:
                 self._runs = self._hurries = False
@@ -129,7 +129,7 @@ class Writer:
             return batch
 
     def _shorten(self) -> None:
-        """Let one gap, of each log, stand for the oldest of too many readings."""
+        """Replace the oldest of too many readings by one gap in each log."""
         excess = len(self._waiting) - WAITING
         if excess <= 0:
             return
@@ -142,7 +142,7 @@ class Writer:
         self._waiting.extendleft(reversed(gaps))
 
     def _report(self, why: str, detail: str) -> None:
-        """Note the trouble, and tell the server's log where it is another than before."""
+        """Note the trouble, and report a new one in the server's log."""
         if why and why != self._why:
             get_logger().warning("the caregiver log can't be written: %s (%s)", why, detail)
         elif self._why and not why:

@@ -18,6 +18,7 @@ import pandas as pd
 import cryutils
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import ledger, report, scoreboard
+from cryutils.datasets import registry
 
 __all__ = ["STUDIES", "write"]
 
@@ -43,7 +44,7 @@ def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str,
             synthetic: {
                 data: base64.b64encode(picture).decode()
                 for data, picture in pictures.items()
-                if scoreboard.is_synthetic(data) == synthetic
+                if registry.is_synthetic(data) == synthetic
             }
             for synthetic in (False, True)
         },
@@ -58,7 +59,7 @@ def write(target: Path, runs: Mapping[str, pd.DataFrame], pictures: Mapping[str,
 
 def _ledger(judged: pd.DataFrame) -> dict[str, Any]:
     """Return the parts of the ledger, each of its rows in one of them."""
-    synthetic = judged.data.map(scoreboard.is_synthetic)
+    synthetic = judged.data.map(registry.is_synthetic)
     stated = judged[judged.data == ""]
     printed = stated.paper_verdict.isin([ledger.Verdict.CONSISTENT, ledger.Verdict.INCONSISTENT])
     return {

@@ -25,6 +25,7 @@ from cryutils._io.paths import project_dir
 from cryutils.claims import store
 from cryutils.claims.arithmetic import evaluate
 from cryutils.claims.tables import portion
+from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
@@ -375,7 +376,7 @@ def _equal(
     result = measured.get(claim, data, "")
     if result is None:
         return Judgement(Verdict.CANNOT_BE_TESTED, "measured under a split alone")
-    if _is_synthetic(data):
+    if is_synthetic(data):
         return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
     if (other := _other_data(claim, data)) is not None:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
@@ -400,13 +401,9 @@ def _limit(
     upwards = claim["rule"] == Rule.MORE
     holds = result.value > claim["margin"] if upwards else result.value < claim["margin"]
     verdict = Verdict.HOLDS if holds else Verdict.CONTRADICTED
-    verdict = _IN_SIMULATION[verdict] if _is_synthetic(data) else _said_of(protocol, verdict)
+    verdict = _IN_SIMULATION[verdict] if is_synthetic(data) else _said_of(protocol, verdict)
     reason = f"{'' if holds else 'not '}{'above' if upwards else 'below'} {claim['margin']:g}"
     return replace(result, verdict=verdict, reason=f"{reason}, on the machine that ran it")
-
-
-def _is_synthetic(data: str) -> bool:
-    return data.startswith("synthetic")
 
 
 def _other_data(claim: Mapping[str, Any], data: str) -> str | None:
@@ -428,7 +425,7 @@ def _score(
     middle 90 % of single hold-outs. Without these, the interval must lie within the margin around
     it. Leak-free it holds where the whole interval lies above it, less the margin.
     """
-    if _is_synthetic(data):
+    if is_synthetic(data):
         return replace(result, verdict=Verdict.IN_SIMULATION, reason=_SIMULATED)
     if (other := _other_data(claim, data)) is not None:
         return replace(result, verdict=Verdict.CANNOT_BE_TESTED, reason=other)
@@ -486,7 +483,7 @@ def _one_sided(
         weakness = _weakness(claim["winner"], protocol, data, measured)
         if weakness:
             judgement = replace(judgement, verdict=Verdict.NOT_SHOWN, reason=weakness)
-    if _is_synthetic(data):
+    if is_synthetic(data):
         return replace(judgement, verdict=_IN_SIMULATION[judgement.verdict])
     return replace(judgement, verdict=_said_of(protocol, judgement.verdict))
 
@@ -668,7 +665,7 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
     Columns: verdict, then for each protocol the number on real recordings (or of none) and in
     simulation.
     """
-    synthetic = judged.data.str.startswith("synthetic")
+    synthetic = judged.data.map(is_synthetic).astype(bool)
     counts = {
         (words, where): part[f"{protocol}_verdict"].map(str).value_counts()
         for protocol, words in (("paper", "paper's protocol"), ("leak_free", "leak-free"))

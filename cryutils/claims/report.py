@@ -25,6 +25,7 @@ from cryutils._io.progress import counting
 from cryutils.claims import ledger, run_folder, scoreboard
 from cryutils.claims.scoreboard import Table
 from cryutils.claims.tables import COMMONEST, METRICS, TABLE2, TABLE3, in_percent
+from cryutils.datasets import registry
 from cryutils.errors import InputError, printable
 from cryutils.models.model_card import ModelCard
 
@@ -144,8 +145,8 @@ def scored(runs: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     tables, concluded = scoreboard.tables(board), scoreboard.conclusions(board, judged)
     return {
         "runs": [printable(name) for name in runs],
-        "real": [table for table in tables if not scoreboard.is_synthetic(table.data)],
-        "simulated": [table for table in tables if scoreboard.is_synthetic(table.data)],
+        "real": [table for table in tables if not registry.is_synthetic(table.data)],
+        "simulated": [table for table in tables if registry.is_synthetic(table.data)],
         "conclusions": {
             about: [sentence.text for sentence in concluded if sentence.about == about]
             for about in scoreboard.About
@@ -169,7 +170,7 @@ def _templates() -> jinja2.Environment:
         autoescape=True, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = _share
-    environment.filters["corpus"] = scoreboard.corpus_name
+    environment.filters["corpus"] = registry.title
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
     environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS,
@@ -295,7 +296,7 @@ def print_scoreboard(runs: Sequence[Path]) -> None:
             for metric in table.metrics:
                 title = f"{name}: {table.layout.title}, {METRICS[metric]} in % on {table.data}"
                 console.print(title, style="bold")
-                if scoreboard.is_synthetic(table.data):
+                if registry.is_synthetic(table.data):
                     console.print("no evidence about real infants")
                 rows, first = _percentages(table, metric), metric == table.metrics[0]
                 console.print(_printed(rows if first else rows.drop(columns="p", errors="ignore")))
@@ -369,7 +370,7 @@ def print_claims(judged: pd.DataFrame) -> None:
     for (paper, data), rows in worded(judged).groupby(["paper", "data"], sort=False):
         where = f"on {printable(data)}" if data else "measured on nothing"
         console.print(f"{ledger.PAPERS[str(paper)]}: {where}", style="bold")
-        if str(data).startswith("synthetic"):
+        if registry.is_synthetic(str(data)):
             console.print("no evidence about real infants")
         printed = Printed(
             box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1)
@@ -406,7 +407,7 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
         rows.append({"run": "", **row, **words, "figure": _figure(row["value"], row["unit"])})
     table = pd.DataFrame(rows, columns=[*judged.columns.union(["run"], sort=False),
                                         "figure", "paper_words", "leak_free_words"])  # fmt: skip
-    synthetic = table.data.str.startswith("synthetic")
+    synthetic = table.data.map(registry.is_synthetic).astype(bool)
     order = table.assign(synthetic=synthetic, place=range(len(table)))
     return order.sort_values(["paper", "synthetic", "data", "place"])[table.columns]
 

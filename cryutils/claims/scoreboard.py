@@ -30,11 +30,12 @@ from cryutils.claims.tables import (
     Layout,
     in_percent,
 )
+from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
     "COLUMN", "EVERY", "LAYOUTS", "SPLITS", "About", "Conclusion", "Table", "board", "conclusions",
-    "corpus_name", "is_synthetic", "note", "selection", "table1", "tables", "words",
+    "note", "selection", "table1", "tables", "words",
 ]  # fmt: skip
 
 LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
@@ -61,21 +62,11 @@ class Conclusion:
     text: str
 
 
-def is_synthetic(data: str) -> bool:
-    """Return whether results of the corpus `data` are no evidence about infants."""
-    return data.startswith("synthetic")
-
-
-def corpus_name(data: str) -> str:
-    """Return a corpus in words; the name of a user's own folder stays as it is."""
-    return _CORPORA.get(data, data)
-
-
 def note(board: pd.DataFrame) -> str:
     """Return the source of a figure that shows rows of the board."""
     corpora, runs = dict.fromkeys(board.data), dict.fromkeys(board.run)
     warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
-    names = " and ".join(map(corpus_name, corpora))
+    names = " and ".join(map(title, corpora))
     return f"{names}{warning}; measured by {' and '.join(runs)}"
 
 
@@ -229,8 +220,8 @@ def tables(board: pd.DataFrame) -> list[Table]:
     """Return the board table by table and corpus by corpus, in its order."""
     layouts = {layout.title: layout for layout in EVERY}
     return [
-        Table(layouts[str(title)], rows)
-        for (_, title), rows in board.groupby(["data", "table"], sort=False)
+        Table(layouts[str(name)], rows)
+        for (_, name), rows in board.groupby(["data", "table"], sort=False)
     ]
 
 
@@ -330,7 +321,7 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
     for data in sorted(corpora, key=lambda data: (is_synthetic(data), data)):
         about = About.SIMULATION if is_synthetic(data) else About.REAL
         part, claimed = shown[shown.data == data], judged[judged.data == data]
-        name = corpus_name(data)
+        name = title(data)
         for text in (*_of_scores(name, part), *_of_claims(name, claimed, part)):
             sentences.append(Conclusion(about, text))
     texts = [*_of_print(judged), *_of_evidence(judged)]
@@ -463,11 +454,6 @@ def _of_evidence(judged: pd.DataFrame) -> Iterator[str]:
 
 
 _BY_TITLE = "judged by the title"  # a note in the ledger
-_CORPORA = {
-    "donateacry": "DonateACry",
-    "donateacry_uploads": "DonateACry's original uploads",
-    "synthetic": "synthetic infants",
-}
 _JUDGED = {Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.HOLDS, Verdict.CONTRADICTED,
            Verdict.NOT_SHOWN}  # fmt: skip
 _PRINTED = {Verdict.CONSISTENT, Verdict.INCONSISTENT}

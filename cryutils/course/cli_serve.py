@@ -95,10 +95,9 @@ def serve(
         os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
         os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
-    host, certfile = web["host"], web["certfile"]
-    tls = application.certificate(certfile, web["keyfile"])
-    names = (host, *web["names"], *application.subjects(tls, certfile))
-    site = application.site(names, web["proxies"], web["base"])
+    host = web["host"]
+    tls, own_names = application.certificate(web["certfile"], web["keyfile"])
+    site = application.site((host, *web["names"], *own_names), web["proxies"], web["base"])
     sockets = application.listen(host, web["port"])
     if demo and not application.is_local(sockets):
         raise InputError(f"--demo, --host {host}: a demonstration is for this machine alone.")
@@ -108,7 +107,7 @@ def serve(
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
                 "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
-        application.run(store, sockets, tls, site, link)
+        application.server(store, sockets, tls, site, link).start()
 
 
 @contextmanager

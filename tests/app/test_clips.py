@@ -29,6 +29,10 @@ def clips(apart: Path) -> Clips:
     return Clips(apart / "ours")
 
 
+def files(clips: Clips) -> list[Path]:
+    return sorted(clips.folder.rglob("*.wav"))
+
+
 def heard(clips: Clips, start: float, stop: float) -> None:
     for at in np.arange(start, stop, 0.25):
         clips.push(ramp(at, at + 0.25), SR, NOON + at)
@@ -36,8 +40,8 @@ def heard(clips: Clips, start: float, stop: float) -> None:
 
 def test_a_correction_writes_its_own_sound_where_load_reads_it(clips: Clips) -> None:
     heard(clips, 0, 20)
-
-    path = clips.keep("tired", "infant-7", NOON + 4, NOON + 6.5)
+    assert clips.keep("tired", "infant-7", NOON + 4, NOON + 6.5)
+    (path,) = files(clips)
     assert path == clips.folder / "tired" / "infant-7" / "20270115-080004-000000.wav"
     # The first reading is of the second before it.
     np.testing.assert_allclose(audio.read(path, sr=SR), ramp(3, 6.5), atol=1e-4)
@@ -47,39 +51,37 @@ def test_a_correction_writes_its_own_sound_where_load_reads_it(clips: Clips) -> 
 
 def test_another_label_moves_it_even_when_it_is_no_longer_in_memory(clips: Clips) -> None:
     heard(clips, 0, 20)
-    first = clips.keep("hungry", "infant-7", NOON + 4, NOON + 6.5)
-    assert first is not None
-    content = first.read_bytes()
+    clips.keep("hungry", "infant-7", NOON + 4, NOON + 6.5)
+    content = files(clips)[0].read_bytes()
     clips.forget()
-    second = clips.keep("tired", "infant-7", NOON + 4, NOON + 6.5)
-    assert second == clips.folder / "tired" / "infant-7" / first.name
-    assert second.read_bytes() == content and not first.exists()
+    assert clips.keep("tired", "infant-7", NOON + 4, NOON + 6.5)
+    (path,) = files(clips)
+    assert path.parent == clips.folder / "tired" / "infant-7" and path.read_bytes() == content
     heard(clips, 0, 20)
     other = clips.keep("pain", "infant-8", NOON + 4, NOON + 6, is_in_memory=False)
     assert other is None, "what is in memory is another infant's"
 
 
-def test_what_was_kept_is_restored(clips: Clips) -> None:
+def test_the_same_label_again_replaces_the_file_and_leaves_another_infant_s(clips: Clips) -> None:
     heard(clips, 0, 20)
-    assert clips.stored("infant-7", NOON + 4) is None
-    first = clips.keep("hungry", "infant-7", NOON + 4, NOON + 6)
-    assert first is not None
-    before = clips.stored("infant-7", NOON + 4)
-    clips.keep("tired", "infant-7", NOON + 4, NOON + 8)
-    clips.restore("infant-7", NOON + 4, before)
-    assert clips.stored("infant-7", NOON + 4) == before == (first, first.read_bytes())
-    clips.restore("infant-7", NOON + 4, None)
-    assert not list(clips.folder.rglob("*.wav"))
-
-
-def test_another_label_moves_it_and_the_same_again_replaces_it(clips: Clips) -> None:
-    heard(clips, 0, 20)
-    for label, stop in (("tired", 6), ("hungry", 6), ("hungry", 9)):
-        path = clips.keep(label, "infant-7", NOON + 4, NOON + stop)
-    assert [file for file in clips.folder.rglob("*") if file.is_file()] == [path]
+    for stop in (6, 9):
+        clips.keep("hungry", "infant-7", NOON + 4, NOON + stop)
+    (path,) = files(clips)
     assert len(audio.read(path, sr=SR)) == 6 * SR
-    assert clips.keep("tired", "infant-8", NOON + 4, NOON + 6) is not None
-    assert path.is_file(), "another infant's"
+    clips.keep("tired", "infant-8", NOON + 4, NOON + 6)
+    assert len(files(clips)) == 2
+
+
+def test_it_is_undone_step_by_step(clips: Clips) -> None:
+    heard(clips, 0, 20)
+    first = clips.keep("hungry", "infant-7", NOON + 4, NOON + 6)
+    before = [(path, path.read_bytes()) for path in files(clips)]
+    second = clips.keep("tired", "infant-7", NOON + 4, NOON + 8)
+    assert first is not None and second is not None
+    second()
+    assert [(path, path.read_bytes()) for path in files(clips)] == before
+    first()
+    assert files(clips) == []
 
 
 def test_what_is_not_in_memory_is_not_kept(clips: Clips) -> None:
@@ -101,8 +103,8 @@ def test_sound_with_a_break_is_kept_from_the_break_on(
     heard(clips, 0, at)
     after = at + 0.25 + lasting
     heard(clips, after, after + 3)
-    path = clips.keep("tired", "infant-7", NOON + 1, NOON + after + 2)
-    x = audio.read(path, sr=SR)
+    clips.keep("tired", "infant-7", NOON + 1, NOON + after + 2)
+    x = audio.read(files(clips)[0], sr=SR)
     assert abs(len(x) - 2 * SR) <= 1
     np.testing.assert_allclose(x[:100], ramp(after, after + 1)[:100], atol=1e-3)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,30 +43,26 @@ def temporary(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def demonstration() -> subprocess.Popen[str]:
-    """Return a process with a folder, whose path it has printed."""
-    return subprocess.Popen(
+@contextmanager
+def demonstration() -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that keeps its files in a folder, and the folder."""
+    with subprocess.Popen(
         [sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def folder_of(process: subprocess.Popen[str]) -> Path:
-    assert process.stdout is not None
-    return Path(process.stdout.readline().strip())
+    ) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+        process.communicate("\n")
 
 
 def test_a_killed_demonstration_is_cleared_away_by_the_next(temporary: Path) -> None:
-    with demonstration() as killed, demonstration() as running:
-        left, used = folder_of(killed), folder_of(running)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        assert left.parent == used.parent == temporary and left.is_dir()
+    with demonstration() as (_, used):
+        with demonstration() as (killed, left):
+            killed.kill()
+            killed.wait()
+            assert left.parent == used.parent == temporary and left.is_dir()
         time.sleep(1.1)  # a younger folder may be one whose maker is about to lock it
-        with demonstration() as next_one:
-            third = folder_of(next_one)
+        with demonstration() as (_, third):
             assert sorted(temporary.iterdir()) == sorted([used, third])
-            next_one.communicate("\n")
-        running.communicate("\n")
     assert list(temporary.iterdir()) == []
 
 

@@ -37,14 +37,25 @@ def home(apart: Path, fast_hashes: object) -> Iterator[Store]:
         yield home
 
 
+@pytest.fixture
+def models(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """A run with models that pages can use."""
+    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+    return trained
+
+
 def widgets(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
     yield widget
     for child in getattr(widget, "children", ()):
         yield from widgets(child)
 
 
+def every(page: Page, kind: type[Any]) -> list[Any]:
+    return [part for part in widgets(page) if isinstance(part, kind)]
+
+
 def text(page: Page) -> str:
-    return "".join(part.value for part in widgets(page) if isinstance(part, ipywidgets.HTML))
+    return "".join(part.value for part in every(page, ipywidgets.HTML))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -55,23 +66,47 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def press(page: Page, words: str, **fields: str) -> None:
-    for part in widgets(page):
-        if isinstance(part, ipywidgets.Text) and part.description in fields:
-            part.value = fields[part.description]
-    for part in list(widgets(page)):
-        if isinstance(part, ipywidgets.Button) and part.description == words:
-            part.click()
-            return
-    pytest.fail(f"no button {words!r}")
+    for part in every(page, ipywidgets.Text):
+        part.value = fields.get(part.description, part.value)
+    button = next(part for part in every(page, ipywidgets.Button) if part.description == words)
+    button.click()
 
 
 def look_at(page: Page, title: str) -> None:
-    tabs = next(part for part in widgets(page) if isinstance(part, ipywidgets.Tab))
-    tabs.selected_index = TITLES.index(title)
+    every(page, ipywidgets.Tab)[0].selected_index = TITLES.index(title)
 
 
 def choice(page: Page) -> ipywidgets.Dropdown:
-    return next(part for part in widgets(page) if isinstance(part, ipywidgets.Dropdown))
+    return every(page, ipywidgets.Dropdown)[0]
+
+
+class Live:
+    """The live analysis of a page, with the messages of a browser."""
+
+    def __init__(self, page: Page) -> None:
+        (self.widget,) = every(page, LiveAnalysis)
+        self.answers: list[dict[str, Any]] = []
+        self.widget.send = lambda content, *_: self.answers.append(content)
+        noise = np.random.default_rng(0).normal(0, 0.1, 12_000)
+        self._noise = noise.astype("<f4").tobytes()
+
+    def listen(self, is_on: bool) -> None:
+        self.widget.listening = is_on
+
+    def hear(self, at: float) -> None:
+        """Send the quarter of a second of noise that ends at `at`."""
+        content = {"type": "sound", "number": 0, "at": at, "sr": 48_000}
+        self.widget._handle_custom_msg(content, [memoryview(self._noise)])
+
+    def miss(self, at: float) -> None:
+        """Report a gap."""
+        content = {"type": "gap", "number": 0, "at": at, "reason": "hidden"}
+        self.widget._handle_custom_msg(content, [])
+
+    @property
+    def times(self) -> list[float]:
+        """The times of all readings that were answered."""
+        return [reading["time"] for answer in self.answers for reading in answer["readings"]]
 
 
 def test_a_page_asks_at_each_look_whose_ticket_it_is(home: Store) -> None:
@@ -151,10 +186,7 @@ def test_an_infant_from_another_is_accepted_first_and_never_chosen_by_itself(hom
     assert labels[:2] == ["M<i>", "A (with ann)"], "who gave it has it as their own"
 
 
-def test_who_has_infants_from_others_alone_chooses_each_time(
-    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+def test_who_has_infants_from_others_alone_chooses_each_time(home: Store, models: Trained) -> None:
     home.users.add("granny", PASSWORD)
     mia = home.infants.infant("Mia", user="ann")
     home.infants.share(mia.id, "granny", user="ann")
@@ -164,12 +196,11 @@ def test_who_has_infants_from_others_alone_chooses_each_time(
     assert choice(page).value is None
     look_at(page, "Days")
     assert "No infant is chosen: choose one above" in text(page)
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    live.send = lambda *_: None
-    live.listening = True
-    live._handle_custom_msg({"type": "gap", "number": 0, "at": 1, "reason": "hidden"}, [])
-    live.listening = False
-    assert "no infant is chosen: choose or add one" in live.notice
+    live = Live(page)
+    live.listen(True)
+    live.miss(1)
+    live.listen(False)
+    assert "no infant is chosen: choose or add one" in live.widget.notice
     home.infants.unshare(mia.id, "ann", user="ann")
     page = Page(home, home.logins.begin("granny"))
     assert choice(page).label == "Mia", "whose infant nobody else reaches"
@@ -214,9 +245,8 @@ def test_an_infant_is_removed_by_a_second_tap_that_was_told_what_is_lost(home: S
 
 
 def test_nobody_removes_or_unshares_an_infant_that_is_not_theirs_alone(
-    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    home: Store, models: Trained
 ) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
     page = Page(home, home.logins.begin("ann"))
     mia, tom = home.infants.infant("Mia", user="ann"), home.infants.infant("Tom", user="ben")
 
@@ -225,12 +255,12 @@ def test_nobody_removes_or_unshares_an_infant_that_is_not_theirs_alone(
     press(page, "Remove the infant above")
     assert "Mia is shared with ben; stop sharing first." in text(page)
     home.infants.unshare(mia.id, "ben", user="ann")
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    live.listening = True
+    live = Live(page)
+    live.listen(True)
     press(page, "Remove the infant above")
     press(page, "Remove the infant above")
     assert "Mia is being listened to" in text(page)
-    live.listening = False
+    live.listen(False)
 
     choice(page).options = [("Tom", tom.id)]  # as a page that was tampered with
     choice(page).value = tom.id
@@ -255,8 +285,7 @@ def test_a_password_is_set_by_whoever_knows_the_old_one(home: Store) -> None:
     assert home.users.verify("ann", PASSWORD, address="192.0.2.1").right
 
     assert "Your password is changed." in set_to("another horse")
-    fields = [part for part in widgets(page) if isinstance(part, ipywidgets.Password)]
-    assert [field.value for field in fields] == ["", "", ""]
+    assert [field.value for field in every(page, ipywidgets.Password)] == ["", "", ""]
     assert home.users.verify("ann", "another horse", address="192.0.2.1").right
     assert home.users.verify("ben", PASSWORD, address="192.0.2.1").right
     look_at(page, "Days")
@@ -283,28 +312,16 @@ def test_every_field_and_button_has_a_name_for_a_screen_reader(home: Store) -> N
     assert sum(bool(part.value) for part in answers) == 1, "it is read out as it comes"
 
 
-def test_a_caregiver_without_infants_is_told_the_next_step(home: Store) -> None:
-    home.users.add("eve", PASSWORD)
-
-    page = Page(home, home.logins.begin("eve"))
-    look_at(page, "Days")
-    assert "add one under Infants" in text(page)
-
-
-def test_html_in_a_caregiver_s_name_stays_text(home: Store) -> None:
+def test_a_new_caregiver_is_told_what_to_do_and_what_the_page_cannot_do(home: Store) -> None:
     name = "<img src=x onerror=alert(1)>"
     home.users.add(name, PASSWORD)
-    assert "Logged in as &lt;img" in text(Page(home, home.logins.begin(name)))
-
-
-def test_a_page_says_what_it_cannot_do_with_what_was_measured(home: Store) -> None:
-    page = text(Page(home, home.logins.begin("ann")))
-    assert "no medical device" in page
-    assert "(balanced accuracy; guessing comes to 25 %)" in page
-
-
-def test_without_models_the_page_says_what_to_run(home: Store) -> None:
-    assert "Nothing can listen yet" in text(Page(home, home.logins.begin("ann")))
+    page = Page(home, home.logins.begin(name))
+    assert "Logged in as &lt;img" in text(page)
+    assert "Nothing can listen yet" in text(page), "there are no models"
+    assert "no medical device" in text(page)
+    assert "(balanced accuracy; guessing comes to 25 %)" in text(page)
+    look_at(page, "Days")
+    assert "add one under Infants" in text(page)
 
 
 @pytest.fixture
@@ -320,8 +337,7 @@ def two_runs(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def source(page: Page) -> str:
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    return str(live._about["source"])
+    return str(every(page, LiveAnalysis)[0]._about["source"])
 
 
 def test_a_page_asks_the_run_that_the_server_names(
@@ -355,136 +371,117 @@ def test_a_page_speaks_of_no_runs_files_and_paths(
     assert [words for words in (plain, *labels, *sources) if BANNED.search(words)] == []
 
 
-def switch(page: Page) -> list[ipywidgets.Checkbox]:
-    return [part for part in widgets(page) if isinstance(part, ipywidgets.Checkbox)]
-
-
 def test_sound_is_kept_where_both_say_so_and_of_the_infant_that_was_heard(
-    home: Store, trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
+    home: Store, models: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
     home.infants.add("Zoe", user="ann")
-    assert switch(Page(home, home.logins.begin("ann"))) == [], "the owner offers it, or nobody can"
+    page = Page(home, home.logins.begin("ann"))
+    assert every(page, ipywidgets.Checkbox) == [], "the owner offers it, or nobody can"
     monkeypatch.setenv("CRYUTILS_CLIPS_DIR", str(apart / "ours"))
     page = Page(home, home.logins.begin("ann"))
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    live.send = lambda *_: None
+    live, begun = Live(page), time.time() - 1  # its clock says 1 at the first block
     choice(page).label = "Mia"
     look_at(page, "Days")
-    log = home.infants.infant("Mia", user="ann")
 
-    begun = time.time() - 1  # of the page's clock, which says 1 at its first block
+    def correct(infant: str, at: float) -> list[str]:
+        log = home.infants.infant(infant, user="ann")
+        log.append(log.begin("test"), [Reading(begun + at, "hungry")])
+        press(page, "Look again")
+        press(page, "Yes")
+        assert "Noted: hungry" in text(page)
+        return [path.parent.name for path in (apart / "ours").rglob("*.wav")]
 
     def cry_and_correct(at: float) -> list[str]:
         for k in range(12):
-            content = {"type": "sound", "number": k, "at": at + k / 4, "sr": 48_000}
-            live._handle_custom_msg(content, [memoryview(np.full(12_000, 0.1, "<f4").tobytes())])
-        log.append(log.begin("test"), [Reading(begun + at + 2, "hungry")])
-        press(page, "Look again")
-        press(page, "Yes")
-        return [path.parent.name for path in (apart / "ours").rglob("*.wav")]
+            live.hear(at + k / 4)
+        return correct("Mia", at + 2)
 
-    live.listening = True
+    live.listen(True)
     assert cry_and_correct(1) == [], "off until a caregiver wants it"
-    switch(page)[0].value = True
-    assert cry_and_correct(4) == [f"infant-{log.id}"]
-    assert "Its sound is kept." in text(page)
-    live.listening = False
+    every(page, ipywidgets.Checkbox)[0].value = True
+    mia = f"infant-{home.infants.infant('Mia', user='ann').id}"
+    assert cry_and_correct(4) == [mia] and "Its sound is kept." in text(page)
+    live.listen(False)
     choice(page).label = "Zoe"
-    zoe = home.infants.infant("Zoe", user="ann")
-    zoe.append(zoe.begin("test"), [Reading(time.time() + 6, "hungry")])
-    press(page, "Look again")
-    press(page, "Yes")
-    assert "Noted: hungry" in text(page) and "is kept." not in text(page)
-    assert len(list((apart / "ours").rglob("*.wav"))) == 1
+    assert correct("Zoe", 7) == [mia] and "is kept." not in text(page)
+
+
+@pytest.fixture
+def locked(home: Store, apart: Path) -> Iterator[sqlite3.Connection]:
+    """A lock on the store's file, from `BEGIN IMMEDIATE` on; waiting for it takes 10 s."""
+    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
+        yield other
 
 
 def test_a_log_that_is_locked_delays_no_answer_and_becomes_no_gap(
-    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    home: Store, models: Trained, locked: sqlite3.Connection
 ) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
-    page = Page(home, home.logins.begin("ann"))
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    answers: list[dict[str, Any]] = []
-    live.send = lambda content, *_: answers.append(content)
-    live.listening = True
-    noise = np.random.default_rng(0).normal(0, 0.1, 12_000).astype("<f4").tobytes()
-    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        for k in range(16):
-            begun = time.monotonic()
-            content = {"type": "sound", "number": k, "at": (k + 1) / 4, "sr": 48_000}
-            live._handle_custom_msg(content, [memoryview(noise)])
-            assert time.monotonic() - begun < 1
-            time.sleep(0.2)
-        assert "The log can't be written now (it does not answer)" in live.notice
-        live.listening = False
-        assert live.waiting == len([r for answer in answers for r in answer["readings"]]) >= 7
-        other.execute("ROLLBACK")
-    live.listening = True
-    live.listening = False
-    times = [reading["time"] for answer in answers for reading in answer["readings"]]
+    live = Live(Page(home, home.logins.begin("ann")))
+    live.listen(True)
+    locked.execute("BEGIN IMMEDIATE")
+    for k in range(16):
+        begun = time.monotonic()
+        live.hear((k + 1) / 4)
+        assert time.monotonic() - begun < 1
+        time.sleep(0.2)
+    assert "The log can't be written now (it does not answer)" in live.widget.notice
+    live.listen(False)
+    assert live.widget.waiting == len(live.times) >= 7
+    locked.execute("ROLLBACK")
+    live.listen(True)
+    live.listen(False)
     readings = list(home.infants.infant("Mia", user="ann").readings())[1:]
-    assert [reading.time for reading in readings] == times
+    assert [reading.time for reading in readings] == live.times
     assert GAP not in {reading.verdict for reading in readings}
-    assert (live.waiting, live.notice) == (0, "")
+    assert (live.widget.waiting, live.widget.notice) == (0, "")
 
 
 def test_a_page_that_listens_waits_briefly_for_a_log_that_a_caregiver_looks_at(
-    home: Store, apart: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    home: Store, models: Trained, locked: sqlite3.Connection
 ) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
     page = Page(home, home.logins.begin("ann"))
     look_at(page, "Days")
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    live.send = lambda *_: None
-    live.listening = True
+    live = Live(page)
+    live.listen(True)
 
-    def prompt(act: Callable[[], object]) -> None:
+    def prompt(act: Callable[..., object], *arguments: Any, **options: str) -> None:
         begun = time.monotonic()
-        act()
+        act(page, *arguments, **options)
         assert time.monotonic() - begun < 2, "the page takes 3 s for a lost connection"
 
-    with closing(sqlite3.connect(apart / "store.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        prompt(lambda: press(page, "Yes"))
-        assert "The log does not answer yet. This is done as soon as it does." in text(page)
-        prompt(lambda: press(page, "No: hungry"))
-        prompt(lambda: press(page, "Add an infant", Name="Zoe"))
-        assert "<p>The log does not answer yet. Nothing was done" in text(page)
-        prompt(lambda: look_at(page, "Infants"))
-        other.execute("ROLLBACK")
+    locked.execute("BEGIN IMMEDIATE")
+    prompt(press, "Yes")
+    assert "The log does not answer yet. This is done as soon as it does." in text(page)
+    prompt(press, "No: hungry")
+    prompt(press, "Add an infant", Name="Zoe")
+    assert "<p>The log does not answer yet. Nothing was done" in text(page)
+    prompt(look_at, "Infants")
+    locked.execute("ROLLBACK")
     log = home.infants.infant("Mia", user="ann")
     until(lambda: [row["verdict"] for row in log.corrections()] == ["hungry <b>"])
     until(lambda: press(page, "Add an infant", Name="Zoe") or "Zoe: ann" in text(page))
-    live.listening = False
+    live.listen(False)
 
 
-def test_what_is_heard_is_in_the_chosen_infant_s_log(
-    home: Store, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", str(trained.outputs))
+def test_what_is_heard_is_in_the_chosen_infant_s_log(home: Store, models: Trained) -> None:
     page = Page(home, home.logins.begin("ann"))
-    live = next(part for part in widgets(page) if isinstance(part, LiveAnalysis))
-    live.send = lambda *_: None
-    live.listening = True
+    live = Live(page)
+    live.listen(True)
     assert choice(page).disabled, "a session is of one infant"
-    noise = np.random.default_rng(0).normal(0, 0.1, 12_000).astype("<f4")
     for k in range(8):
-        content = {"type": "sound", "number": k, "at": (k + 1) / 4, "sr": 48_000}
-        live._handle_custom_msg(content, [memoryview(noise.tobytes())])
-    live._handle_custom_msg({"type": "gap", "number": 9, "at": 2.3, "reason": "hidden"}, [])
+        live.hear((k + 1) / 4)
+    live.miss(2.3)
     press(page, "Add an infant", Name="Zoe")
     assert choice(page).label == "Mia", "whom it is listening to"
-    live.listening = False
+    live.listen(False)
     choice(page).label = "Zoe"
-    live.listening = True
-    live.listening = False
+    live.listen(True)
+    live.listen(False)
 
-    assert live.notice == ""
+    assert live.widget.notice == ""
     log = home.infants.infant("Mia", user="ann")
     assert [row["source"] for row in log.sessions()] == ["test", "camera and microphone"]
     verdicts = [reading.verdict for reading in log.readings()][1:]
-    assert verdicts[-1] == GAP and set(verdicts[:-1]) <= {"no cry", "unsure", *live.states}
+    assert verdicts[-1] == GAP and set(verdicts[:-1]) <= {"no cry", "unsure", *live.widget.states}
     assert len(verdicts) >= 3
     assert not choice(page).disabled

@@ -62,35 +62,19 @@ CLASSIC_READY = """() => {
 }"""
 
 
-def _run(command: list[str]) -> str:
-    """Run a command; return "" when it worked, else the last line it said."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
-    lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
-    return "" if done.returncode == 0 else f"{' '.join(command)}: {lines[-1]}"
-
-
-def _installed() -> str | None:
-    return next((path for name in INSTALLED if (path := shutil.which(name))), None)
-
-
 def find_chromium(playwright: Playwright) -> str:
-    """Return a Chromium's path: installed, else Playwright's own, else Debian's; or fail."""
-    if path := _installed():
+    """Return the path of an installed Chromium, or else of Playwright's own; or fail."""
+    if path := next(filter(None, map(shutil.which, INSTALLED)), None):
         return path
     chromium = Path(playwright.chromium.executable_path)
-    reasons = ["none of " + ", ".join(INSTALLED) + " is installed"]
+    problem = "none of " + ", ".join(INSTALLED) + " is installed"
     if not chromium.exists():
-        reasons.append(_run([sys.executable, "-m", "playwright", "install", "chromium"]))
-    if chromium.exists():
-        return str(chromium)
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        reasons.append(_run(["apt-get", "update"]))
-        reasons.append(_run(["apt-get", "install", "-y", "chromium"]))
-        if path := _installed():
-            return path
-    else:
-        reasons.append("Debian's package needs root and apt-get")
-    pytest.fail("no Chromium for the browser tests: " + "; ".join(filter(None, reasons)))
+        command = [sys.executable, "-m", "playwright", "install", "chromium"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
+        problem += f"; {' '.join(command)}: {done.stderr or done.stdout}"
+    if not chromium.exists():
+        pytest.fail(f"no Chromium for the browser tests: {problem}")
+    return str(chromium)
 
 
 def notebook_from(source: Path) -> nbformat.NotebookNode:

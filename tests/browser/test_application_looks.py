@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +17,14 @@ from served import PASSWORD, Served, served
 from visits import DEVICES, SR, as_devices, visit
 
 from cryutils import audio, video
+from cryutils.app.readings import Reading
 
 Scheme = Literal["light", "dark"]
 SCREENS = ({"width": 390, "height": 664}, {"width": 1280, "height": 720})
 screens = pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: f"{screen['width']} px")
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 # Touch targets below 44 px, letters of fields below 16 px, what can be scrolled sideways, and texts
-# that stand out less than 4.5 times (WCAG 2's formula) from what is behind them.
+# (bars) with a contrast below 4.5 (below 3) by WCAG 2's formula.
 FAULTS = """() => {
   const faults = [];
   const area = (node) => node.getBoundingClientRect();
@@ -72,6 +74,11 @@ FAULTS = """() => {
     const contrast = Math.max(...shades) / Math.min(...shades);
     if (contrast < 4.5) faults.push(`${name(node)} has a contrast of ${contrast.toFixed(1)}`);
   }
+  for (const bar of document.querySelectorAll(".cry-bar span")) {
+    const shades = [ground(bar), ground(bar.parentElement)].map(light);
+    const contrast = Math.max(...shades) / Math.min(...shades);
+    if (isShown(bar) && contrast < 3) faults.push(`a bar has a contrast of ${contrast.toFixed(1)}`);
+  }
   return faults;
 }"""
 # The text of each of these, and whether it is in sight as a whole.
@@ -94,16 +101,25 @@ def home(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Iterator[Ser
     folder = tmp_path_factory.mktemp("home")
     outputs = {"CRYUTILS_OUTPUTS_DIR": str(taught.parent)}
     with served(folder, "--clips", str(folder / "ours"), **outputs) as server:
-        server.store.users.add("ann", PASSWORD)
-        server.store.infants.add("Mia", user="ann")
+        for name in ("ann", "ben"):
+            server.store.users.add(name, PASSWORD)
+            log = server.store.infants.add("Mia", user=name)
+            for days in range(20 * (name == "ben")):
+                start, states = time.time() - 86_400 * days - 900, ("discomfort", "pain", "tired")
+                readings = [Reading(start + k / 2, states[k // 40]) for k in range(120)]
+                log.append(log.begin("test"), readings)
         yield server
 
 
 def open_tab(page: Page, title: str) -> None:
-    """Open a tab, which has its own heading and no faults."""
+    """Open a tab, which has its own heading, a name for every control, and no faults."""
     page.get_by_role("tab", name=title).click()
     page.get_by_role("heading", name=TABS[title], exact=True, level=2).wait_for()
     assert page.evaluate(FAULTS) == []
+    controls = "button|checkbox|combobox|textbox|tab|radio|meter|img|link"
+    names = re.findall(rf"- ({controls})\b(.*)", page.locator("body").aria_snapshot())
+    assert [kind for kind, name in names if not name.startswith(' "')] == []
+    assert ("tab", f' "{title}" [selected]') in names
 
 
 def advice_is_in_sight(page: Page) -> None:
@@ -177,7 +193,7 @@ def test_live_analysis_shows_verdict_and_help_without_scrolling(
 def test_every_tab_can_be_read_touched_and_used_by_keyboard(
     playwright: Playwright, home: Served, screen: dict[str, int], scheme: Scheme
 ) -> None:
-    with visit(playwright, home, "ann", DEVICES, screen, scheme) as page:
+    with visit(playwright, home, "ben", DEVICES, screen, scheme) as page:
         open_tab(page, "Days")
         periods = page.get_by_role("group", name="Show by").get_by_role("button")
         for name in ("week", "hour", "day"):
@@ -205,6 +221,83 @@ def test_every_tab_can_be_read_touched_and_used_by_keyboard(
         focus_is_seen(page)
 
         open_tab(page, "Limits")
+
+
+def reach(page: Page, control: Locator) -> None:
+    """Go to a control with the Tab key."""
+    presses = 0
+    while not control.evaluate("node => node === document.activeElement"):
+        assert presses < 80, f"{control} can't be reached"
+        page.keyboard.press("Tab")
+        presses += 1
+
+
+def test_it_is_used_by_keyboard(playwright: Playwright, home: Served) -> None:
+    with visit(playwright, home, "ben", DEVICES) as page:
+        for button in ("Start", "Stop"):
+            reach(page, page.get_by_role("button", name=button, exact=True))
+            page.keyboard.press("Enter")
+        expect(page.locator(".live-verdict")).to_have_text("Not listening")
+        reach(page, page.locator("[role=tab][aria-selected=true]"))
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        reach(page, page.get_by_role("button", name="Yes", exact=True))
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Noted: tired")).to_be_visible()
+
+
+# The lowest thing on the page: whether it is in sight, and nothing else lies over it.
+LAST_IS_IN_SIGHT = """() => {
+  const parts = [...document.querySelectorAll("button, input, select, a, td, p, li")]
+    .filter((part) => part.checkVisibility() && part.getBoundingClientRect().height);
+  const last = parts.reduce((low, part) =>
+    part.getBoundingClientRect().bottom > low.getBoundingClientRect().bottom ? part : low);
+  const { left, right, top, bottom } = last.getBoundingClientRect();
+  if (bottom > innerHeight) return false;
+  const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  return last.contains(seen) || seen.contains(last);
+}"""
+
+
+def scroll(page: Page, how: str) -> None:
+    """Move down by one swipe, by one turn of the wheel, or by one key."""
+    size = page.viewport_size
+    assert size is not None
+    x, low, high = size["width"] / 2, round(0.8 * size["height"]), round(0.3 * size["height"])
+    if how == "keyboard":
+        page.keyboard.press("PageDown")
+    elif how == "wheel":
+        page.mouse.move(x, low)
+        page.mouse.wheel(0, low - high)
+    else:
+        finger = page.context.new_cdp_session(page)
+        for y in range(low, high, -20):
+            kind = "touchStart" if y == low else "touchMove"
+            event = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+            finger.send("Input.dispatchTouchEvent", event)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        finger.detach()
+    page.wait_for_timeout(200)
+
+
+@screens
+def test_every_tab_scrolls_to_its_end(
+    playwright: Playwright, home: Served, screen: dict[str, int]
+) -> None:
+    with visit(playwright, home, "ben", DEVICES, screen) as page:
+        needed = 0
+        for how in ("touch", "wheel", "keyboard"):
+            for title, heading in TABS.items():
+                page.get_by_role("tab", name=title).tap()
+                page.get_by_role("heading", name=heading, exact=True, level=2).wait_for()
+                swipes = 0
+                while not page.evaluate(LAST_IS_IN_SIGHT):
+                    assert swipes < 20, f"{title} does not scroll to its end by {how}"
+                    scroll(page, how)
+                    swipes += 1
+                needed += swipes
+                page.evaluate("document.getElementById('rendered_cells').scrollTo(0, 0)")
+        assert needed >= 3 * len(TABS) / 2  # else the page fits the screen and nothing is tested
 
 
 @screens

@@ -67,13 +67,6 @@ def test_an_upload_is_seen_and_heard_without_a_second_run(controls: Notebook) ->
     controls.page.wait_for_function("a => a.duration === 1", arg=audio.element_handle())
 
 
-def test_a_text_file_is_answered_in_one_line(controls: Notebook) -> None:
-    upload(controls, "notes.txt", b"my baby cries")
-    expect(controls.page.get_by_text("notes.txt: it can't be decoded")).to_be_visible()
-    expect(controls.page.locator("audio")).to_have_count(0)
-    assert controls.page.get_by_text("Traceback").count() == 0
-
-
 @pytest.mark.parametrize("mib", [9, 11])
 def test_a_file_may_be_larger_than_the_servers_messages(
     mib: int, controls: Notebook, tmp_path: Path

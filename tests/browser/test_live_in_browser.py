@@ -332,18 +332,3 @@ def test_a_kernel_that_is_busy_is_sent_no_more_than_it_takes(live: Notebook) -> 
         "what was not heard is a gap and has no reading",
     )
     assert [text for text in live.errors if "net::" not in text] == []  # Voilà's own icons
-
-
-@alike
-def test_readings_that_cannot_be_written_wait_for_the_log(live: Notebook) -> None:
-    start(live)
-
-    live.page.get_by_role("button", name="fill the disk").click()
-    expect(live.page.locator(".live-notice")).to_contain_text("the disk is full")
-    expect(live.page.locator(".live-notice")).to_contain_text("wait here")
-    live.page.get_by_role("button", name="empty the disk").click()
-    expect(live.page.locator(".live-notice")).to_be_empty()
-    state = live.until(lambda s: s["logged"] >= s["blocks"] - 8, "all readings are written")
-    assert gaps(state) == []
-    if not state["gaps"]:
-        np.testing.assert_allclose(np.diff(state["times"]), 0.25, atol=0.02)

@@ -1,7 +1,7 @@
-"""What the caregiver application remembers: users, infants, live sessions, readings, corrections.
+"""The caregiver application's database: users, infants, sessions, readings and corrections.
 
-Paper B §3, step 3: predictions are logged, so that an infant's days can be followed. `open(url)`
-gives a `Store`, in SQLite or PostgreSQL through SQLAlchemy, or in MongoDB. It imports no model.
+Paper B §3, step 3. `open(url)` returns a `Store` in SQLite or PostgreSQL (through SQLAlchemy) or in
+MongoDB. No model is imported.
 """
 
 import lazy_loader

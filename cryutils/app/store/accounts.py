@@ -1,7 +1,7 @@
-"""Who may log in: `Users` with their passwords and throttled guessing, and their `Logins`.
+"""Users with passwords and throttled guessing, `Users`, and logged-in browsers, `Logins`.
 
-Paper B, Figure 1. Passwords are hashed with argon2id, the tickets of logged-in browsers with
-SHA-256, so whoever reads the store can log in as nobody.
+Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 hashes of tickets, so
+reading it does not allow anyone to log in.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 __all__ = [
-    "LIFETIME_S", "Attempt", "Check", "Logins", "Users", "clean_name", "hasher", "network",
+    "LIFETIME_S", "Attempt", "Check", "Logins", "Users", "clean_name", "folded", "hasher",
+    "network",
 ]  # fmt: skip
 
 LIFETIME_S = 7 * 86400.0  # of a login
-PASSWORD_LENGTH = (8, 1024)  # characters; hashing what is far longer would be a way to stop us
+PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
 _NAME_LENGTH = 64
 
-# Failed attempts of a day that are free, by what they have in common; then each waits twice as long
-# as the one before. The last holds but where the user has not logged in before, so that nobody's
-# guessing, from however many addresses, locks a caregiver out at home.
+# Failed attempts a day without a wait, by what they have in common. After these, each waits twice
+# as long as the one before. The limit by user alone does not apply at an address from which the
+# user has logged in before, so guessing from many addresses locks no caregiver out at home.
 _FREE = {("user", "address"): 5, ("address",): 20, ("user",): 200}
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
-_REMEMBERED_S = 90 * _DAY_S  # where a user has logged in
+_REMEMBERED_S = 90 * _DAY_S  # addresses from which a user has logged in
 
 
 @cache
 def hasher() -> PasswordHasher:
-    """Return what hashes passwords with argon2id. Raises InputError without the extra [app]."""
+    """Return the argon2id password hasher. Raises InputError without the extra [app]."""
     extras.require("argon2", "app", "the application")
     from argon2 import PasswordHasher
 
@@ -50,9 +51,10 @@ def hasher() -> PasswordHasher:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A counted attempt to log in: the row of it, how long, in s, it has to wait, and its address.
+    """A counted attempt to log in.
 
-    `is_known` says whether anybody has logged in from that address before.
+    Its table row, how long it has to wait in s, and whether anyone has logged in from its address
+    before.
     """
 
     row: Row
@@ -62,51 +64,37 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether a password was right; else how long, in s, every other is refused unread."""
+    """Whether a password was right, and for how long in s any password is refused unread."""
 
     right: bool
     wait_s: float = 0.0
 
 
 class Users:
-    """The store's users. A name is the same in capitals and small letters."""
+    """The store's users. Upper and lower case are the same in names."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Keep them in `database`; `clock()` is the time in s since 1970."""
+        """Use `database`; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
 
     def add(self, name: str, password: str) -> str:
-        """Add a user and return the name as it is kept.
-
-        Parameters
-        ----------
-        name, password : str
-
-        Raises
-        ------
-        InputError
-            A name in use.
-        """
-        user = _folded(clean_name(name))
+        """Add a user and return the name as stored. Raises InputError if the name is taken."""
+        user = folded(clean_name(name))
         if not self._database.add("users", [{"name": user, "hash": _hashed(password)}]):
             raise InputError(f"{user}: a user of this name is there already; choose another.")
         return user
 
     def names(self) -> list[str]:
-        """Return all names in order."""
+        """Return all user names in order."""
         return sorted(row["name"] for row in self._database.rows("users"))
 
     def require(self, name: str) -> str:
-        """Return the name as it is kept. Raises InputError where there is no such user."""
-        user = _folded(name)
-        # Nobody learns another user's name from a near miss.
+        """Return the name as stored. Raises InputError if there is no such user."""
+        user = folded(name)
+        # A suggestion would reveal another user's name.
         if not self._database.rows("users", name=user):
             raise InputError(f"no user {user!r}; is the name mistyped?")
         return user
-
-    def folded(self, name: str) -> str:
-        """Return a name as it would be kept, whether or not there is such a user."""
-        return _folded(name)[:_NAME_LENGTH]
 
     def set_password(self, name: str, password: str) -> None:
         """Set a user's password, end all logins of the user, and forget failed attempts."""
@@ -117,9 +105,9 @@ class Users:
             database.remove("attempts", user=user, succeeded=False)
 
     def remove(self, name: str) -> None:
-        """Remove a user, the user's logins and shares. What the user logged stays, without a name.
+        """Remove a user with all logins and shares; what they logged stays, without a name.
 
-        Raises InputError where there is no such user.
+        Raises InputError if there is no such user.
         """
         user = self.require(name)
         with self._database.transaction() as database:
@@ -132,24 +120,26 @@ class Users:
             database.remove("users", name=user)
 
     def verify(self, name: str, password: str, *, address: str) -> Check:
-        """Return whether `password` is the user's, tried from the client's (no proxy's) `address`.
+        """Check a password that the client at `address` (not a proxy's) has sent.
 
-        It answers alike, after the same work, for a wrong password and for an unknown user.
+        The answer and the work are the same for a wrong password and an unknown user.
         """
         attempt = self.attempt(name, address=address)
         return Check(attempt.wait_s == 0 and self.check(attempt, password), attempt.wait_s)
 
     def attempt(self, name: str, *, address: str) -> Attempt:
-        """Count an attempt from the client's (no proxy's) `address`, and return it.
+        """Count an attempt from the client at `address` (not a proxy's), and return it.
 
-        It counts before the password is looked at, or many at once would slip through.
+        Counting comes before checking, so that parallel attempts can't exceed the limit.
         """
         row: Row = {
-            "id": secrets.randbits(48), "user": _folded(name)[:_NAME_LENGTH],
+            "id": secrets.randbits(48), "user": folded(name),
             "address": network(address), "time": self._clock(), "succeeded": False,
         }  # fmt: skip
         with self._database.transaction() as database:
-            self._forget(database, row["time"])
+            for succeeded, age_s in ((False, _DAY_S), (True, _REMEMBERED_S)):
+                old = Span(stop=row["time"] - age_s)
+                database.remove("attempts", succeeded=succeeded, time=old)
             database.add("attempts", [row])
         wait_s = max(0.0, self._wait_s(row))
         if wait_s:
@@ -158,22 +148,25 @@ class Users:
         return Attempt(row, wait_s, is_known=bool(logins))
 
     def check(self, attempt: Attempt, password: str) -> bool:
-        """Return whether `password` is the user's, for an attempt that has not to wait.
+        """Return whether `password` is the user's, for an attempt that need not wait.
 
-        It answers alike, after the same work, for a wrong password and for an unknown user.
+        The answer and the work are the same for a wrong password and an unknown user.
         """
         user, who = attempt.row["user"], {name: attempt.row[name] for name in ("user", "address")}
         rows = self._database.rows("users", name=user)
         right = _matches(rows[0]["hash"] if rows else _nobody(hasher()), password) and bool(rows)
         if right:
-            self._renew(rows[0], password)
+            if hasher().check_needs_rehash(rows[0]["hash"]):  # its parameters have changed since
+                renewed = {"hash": hasher().hash(_normal(password))}
+                # The old hash is a condition, as the password may have been changed meanwhile.
+                self._database.change("users", renewed, **rows[0])
             with self._database.transaction() as database:
                 database.change("attempts", {"succeeded": True}, id=attempt.row["id"])
                 database.remove("attempts", succeeded=False, **who)
         return right
 
     def _wait_s(self, attempt: Row) -> float:
-        """Return how long, in s, an attempt that has been added would have had to wait."""
+        """Return how long an attempt in the table must wait, in s; at most 0 if it need not."""
         home = {name: attempt[name] for name in ("user", "address")}
         is_home = bool(self._database.rows("attempts", succeeded=True, **home))
         since = Span(attempt["time"] - _DAY_S)
@@ -187,47 +180,36 @@ class Users:
                 longest = max(longest, max(times) + wait_s - attempt["time"])
         return longest
 
-    def _renew(self, row: Row, password: str) -> None:
-        """Hash a right password again where the parameters have changed since."""
-        if hasher().check_needs_rehash(row["hash"]):
-            renewed = {"hash": hasher().hash(_normal(password))}
-            # Not where it was changed in between.
-            self._database.change("users", renewed, name=row["name"], hash=row["hash"])
-
-    def _forget(self, database: Database, now: float) -> None:
-        for succeeded, age_s in ((False, _DAY_S), (True, _REMEMBERED_S)):
-            database.remove("attempts", succeeded=succeeded, time=Span(stop=now - age_s))
-
 
 class Logins:
-    """The browsers that are logged in, each with a random ticket."""
+    """The logged-in browsers, each with a random ticket."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Keep them in `database`; `clock()` is the time in s since 1970."""
+        """Use `database`; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
 
     def begin(self, user: str) -> str:
-        """Return a new ticket for a user whose password was right; it is valid for LIFETIME_S."""
+        """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
         self._database.remove("logins", expires=Span(stop=self._clock()))
         ticket = secrets.token_urlsafe(32)
         expires = self._clock() + LIFETIME_S
-        row = {"token": _digest(ticket), "user": _folded(user), "expires": expires}
+        row = {"token": _digest(ticket), "user": folded(user), "expires": expires}
         self._database.add("logins", [row])
         return ticket
 
     def user(self, ticket: str) -> str | None:
-        """Return whose valid ticket this is; None if nobody's."""
+        """Return the user of a valid ticket, else None."""
         valid = Span(start=self._clock())
         rows = self._database.rows("logins", token=_digest(ticket), expires=valid)
         return rows[0]["user"] if rows else None
 
     def end(self, ticket: str) -> None:
-        """Let a ticket be nobody's from now on."""
+        """Invalidate a ticket."""
         self._database.remove("logins", token=_digest(ticket))
 
 
 def clean_name(name: str) -> str:
-    """Return a name without spaces around it. Raises InputError for an empty, long or odd one."""
+    """Return a name without surrounding spaces. Raises InputError for one that can't be used."""
     cleaned = unicodedata.normalize("NFKC", name).strip()
     if not 0 < len(cleaned) <= _NAME_LENGTH or not cleaned.isprintable():
         raise InputError(
@@ -237,13 +219,14 @@ def clean_name(name: str) -> str:
     return cleaned
 
 
-def _folded(name: str) -> str:
-    # A telephone's keyboard begins with a capital; and no database takes every character.
-    return printable(unicodedata.normalize("NFKC", name).strip().casefold())
+def folded(name: str) -> str:
+    """Return a user name as it is stored, whether or not there is such a user."""
+    # Phone keyboards begin with a capital letter, and no database accepts every character.
+    return printable(unicodedata.normalize("NFKC", name).strip().casefold())[:_NAME_LENGTH]
 
 
 def _normal(password: str) -> bytes:
-    # Keyboards differ in how they compose accents.
+    # Keyboards compose accents differently.
     return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
 
 
@@ -256,7 +239,7 @@ def _hashed(password: str) -> str:
 
 @cache
 def _nobody(argon2id: PasswordHasher) -> str:
-    """Return a hash that no password has, so that an unknown user costs as much as another."""
+    """Return a hash that no password matches, to check for unknown users."""
     return argon2id.hash(secrets.token_bytes())
 
 
@@ -270,7 +253,7 @@ def _matches(hashed: str, password: str) -> bool:
 
 
 def network(address: str) -> str:
-    """Return whose address this is: of IPv6, the network, in which anybody has 2**64 of them."""
+    """Return a client's address; for IPv6 its /64 network, since a client can use all of it."""
     try:
         host = ipaddress.ip_address(address)
     except ValueError:  # a name, a socket's path

@@ -1,7 +1,7 @@
-"""What the store asks of a database: a dozen operations that `sql` and `mongo` both have.
+"""The interface to a database, `Database`, which `sql` and `mongo` implement.
 
-A table is a name in `KEYS`, a row a dictionary. Whatever the log, the accounts and the gate decide
-is decided once, above these; so the same contract test runs against every database.
+A table is a name in `tables`, a row is a dictionary. The log, the accounts and access to infants
+are built on this interface alone, so the same tests run against every database.
 """
 
 from __future__ import annotations
@@ -15,38 +15,23 @@ from typing import Any, Protocol
 from cryutils.app.readings import GAP
 
 __all__ = [
-    "AWAY", "BROKEN", "FULL", "KEYS", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
+    "AWAY", "BROKEN", "FULL", "LOCKED", "QUARTER_S", "VERSION", "Database", "Row", "Span",
     "StoreUnavailable", "corrected", "quarter",
 ]  # fmt: skip
 
-VERSION = 3  # of the tables; 1 had no `quarters`, 2 no `invitations`
-# Readings are counted by quarters of an hour, of which hours and days consist in every time zone.
+VERSION = 3  # of the tables
+# Readings are counted by quarters of an hour: in every time zone, hours and days consist of these.
 QUARTER_S = 900
-# What a row can't share with another of its table.
-KEYS = {
-    "meta": ("key",),
-    "users": ("name",),
-    "infants": ("id",),
-    "shares": ("infant", "user"),
-    "invitations": ("infant", "user"),
-    "sessions": ("id",),
-    "readings": ("infant", "time", "session"),
-    "corrections": ("id",),
-    "quarters": ("infant", "quarter", "verdict"),
-    "logins": ("token",),
-    "attempts": ("id",),
-}
-
 Row = dict[str, Any]
 
 
 def quarter(time: float) -> int:
-    """Return the quarter of an hour that `time` lies in, by its beginning; both in s since 1970."""
+    """Return the start of the quarter of an hour that contains `time`; both in s since 1970."""
     return int(time // QUARTER_S) * QUARTER_S
 
 
 def corrected(reading: Row, corrections: Iterable[Row]) -> str:
-    """Return a reading's verdict after `corrections`, the newest last; a gap stays one."""
+    """Return a reading's verdict after `corrections`, the newest last; a gap is never corrected."""
     time, verdict = reading["time"], reading["verdict"]
     if verdict != GAP:
         for correction in corrections:
@@ -55,7 +40,7 @@ def corrected(reading: Row, corrections: Iterable[Row]) -> str:
     return verdict
 
 
-# Why a store can't be used, for those who only see the page.
+# Why a store can't be used, in words for caregivers.
 FULL = "its disk is full"
 LOCKED = "another program has locked it"
 AWAY = "its server can't be reached"
@@ -64,19 +49,19 @@ BROKEN = "the database reports an error"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` on, and before `stop`; None leaves that end open. A condition on a column."""
+    """A condition on a column: at least `start` and below `stop`; None leaves that end open."""
 
     start: float | None = None
     stop: float | None = None
 
 
 class StoreUnavailable(OSError):
-    """The database can't be reached, or has no room; what it acknowledged before is in it."""
+    """The database can't be reached or is full. What it acknowledged before is safe."""
 
     def __init__(self, why: object, shown: str, reason: str) -> None:
-        """Say `why`, the first line of it, of the store that is `shown` without its password.
+        """Report the first line of `why` about the store `shown`, an address without a password.
 
-        `reason` is the same for caregivers: FULL, LOCKED, AWAY or BROKEN.
+        `reason` is for caregivers: FULL, LOCKED, AWAY or BROKEN.
         """
         self.reason = reason
         line = (str(why).splitlines() or ["no reason"])[0]
@@ -84,45 +69,39 @@ class StoreUnavailable(OSError):
 
 
 class Database(Protocol):
-    """A place for the store's tables. Conditions: a value, a list of values, or a `Span`."""
+    """The store's tables. A condition is a value, a list of values, or a `Span`."""
 
     shown: str
 
-    def transaction(self) -> AbstractContextManager[Database]:
-        """Give the database such that all that is done to it happens, or (in SQL) nothing."""
-
-    def counted(self, infant: int, quarters: Iterable[int]) -> AbstractContextManager[Database]:
-        """As `transaction`, and then count the infant's readings in these quarters again."""
-
-    def upgrade(self) -> AbstractContextManager[Database]:
-        """As `transaction`, while nobody else upgrades."""
+    def version(self) -> int | None:
+        """Return the version of the tables; None without tables."""
 
     def create(self) -> None:
-        """Make the tables that are missing."""
+        """Make the tables and note their version, unless another process has just done so."""
 
-    def version(self) -> int | None:
-        """Return the version of the tables; None where there are none."""
+    def transaction(self) -> AbstractContextManager[Database]:
+        """Return the database in a context in which (in SQL) all changes are made, or none."""
+
+    def counted(self, infant: int, quarters: Iterable[int]) -> AbstractContextManager[Database]:
+        """Like `transaction`, but finally count the infant's readings in these quarters again."""
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
-        """Add rows, but those whose key is there already; return how many were new."""
+        """Add rows whose key is not in the table yet; return how many were new."""
 
     def rows(self, table: str, **where: Any) -> list[Row]:
         """Return the rows that meet the conditions."""
 
     def change(self, table: str, values: Row, **where: Any) -> int:
-        """Set `values` in the rows that meet the conditions; return how many do."""
+        """Set `values` in the rows that meet the conditions; return how many rows do."""
 
     def remove(self, table: str, **where: Any) -> int:
-        """Remove the rows that meet the conditions; return how many did."""
+        """Remove the rows that meet the conditions; return how many there were."""
 
     def readings(self, infant: int, span: Span) -> Iterator[Row]:
-        """Yield an infant's readings by time, however many, without holding them in memory."""
+        """Yield an infant's readings in order of time, without holding them in memory."""
 
-    def quarters(self, infant: int, span: Span) -> list[int]:
-        """Return the quarters that begin in `span` and have readings, in order."""
-
-    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
-        """Return (beginning, verdict, readings) of each period from one edge to the next."""
+    def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
+        """Return (quarter, verdict, number of readings) of the quarters that begin in `span`."""
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""

@@ -1,4 +1,4 @@
-"""The log as a table in a file, for `cryutils log export`: `export`."""
+"""Export of logs to a CSV or Parquet file, for `cryutils log export`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cryutils.errors import InputError
 __all__ = ["export"]
 
 _AT_ONCE = 50_000  # readings in memory
-# A spreadsheet runs a cell that begins so. (Tabs and line ends are spelled out in the store.)
+# A spreadsheet executes a cell that begins like this. (The store has no tabs and line breaks.)
 _FORMULA = ("=", "+", "-", "@")
 
 
 def export(
     logs: Sequence[Log], path: Path, since: float | None = None, until: float | None = None
 ) -> int:
-    """Write the readings of infants from `since` on and before `until` (s since 1970) to `path`.
+    """Write readings from `since` to before `until` (s since 1970) to a file; return their number.
 
-    A row a reading, times in UTC; `corrected` where a caregiver said otherwise; `probabilities`,
-    `sound` and `face` as JSON by state. Its suffix, .csv or .parquet, is the format. Returns how
-    many readings it wrote. The file is complete or absent, and only its owner may read it. In a
-    CSV, a text that a spreadsheet would run as a formula has an apostrophe in front. Raises
-    InputError for another suffix.
+    One row per reading, with times in UTC; `corrected` is a caregiver's correction, and
+    `probabilities`, `sound` and `face` are JSON by state. The file is complete or absent, and only
+    its owner may read it. In a CSV, texts that a spreadsheet would execute as formulas begin with
+    an apostrophe.
+    Raises InputError for a suffix other than .csv and .parquet.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -48,18 +48,14 @@ def export(
     with writing(path) as part, writers[suffix](part, schema) as writer:
         part.chmod(0o600)
         while some := list(islice(rows, _AT_ONCE)):
-            times = [{"time": round(row["time"] * 1e6)} for row in some]
-            table = [
-                clean({name: (row | time)[name] for name in schema.names})
-                for row, time in zip(some, times, strict=True)
-            ]
+            table = [clean(row | {"time": round(row["time"] * 1e6)}) for row in some]
             writer.write_table(pa.Table.from_pylist(table, schema))
             n += len(some)
     return n
 
 
 def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:
-    """Return `row` with an apostrophe before each text that looks like a formula."""
+    """Return `row` with an apostrophe before texts that look like formulas."""
     return {
         name: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
         for name, cell in row.items()

@@ -1,9 +1,8 @@
-"""The gate: which caregiver reaches which infant. Everything that names an infant passes it.
+"""Access to infants, `Infants`: which caregiver reaches which infant.
 
-`Infants.infant(name, user=...)` gives the infant's `Log`, by which alone readings are reached. A
-log asks again at each call, so an infant that is no longer shared is out of reach at once. What a
-caregiver shares is an invitation: the other reaches the infant after accepting it, and the table
-`invitations` keeps who it is from.
+Readings are reached only through the `Log` that `Infants.infant(name, user=...)` returns. A log
+checks access at each call, so the end of a share takes effect at once. When a caregiver shares an
+infant, the other caregiver gets an invitation, and reaches the infant after accepting it.
 """
 
 from __future__ import annotations
@@ -11,37 +10,28 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from cryutils.app.store.accounts import Users, clean_name
+from cryutils.app.store.accounts import Users, clean_name, folded
 from cryutils.app.store.database import Database
 from cryutils.app.store.log import Log
 from cryutils.errors import InputError, near_miss, printable
 
 __all__ = ["Infants"]
 
-# Invitations that a user has not answered yet: in all, and from the same sender.
+# The most invitations that may await a user's answer: in total, and from one sender.
 _PENDING, _PENDING_OF_ONE = 20, 5
 
 
 class Infants:
-    """The store's infants. Two of different families may have the same name."""
+    """The store's infants. Infants of different families may have the same name."""
 
     def __init__(self, database: Database, users: Users, clock: Callable[[], float]) -> None:
-        """Keep them in `database`, shared among `users`; `clock()` is in s since 1970."""
+        """Use `database` and `users`; `clock()` is the time in s since 1970."""
         self._database, self._users, self._clock = database, users, clock
 
     def add(self, name: str, *, user: str | None) -> Log:
-        """Add an infant that `user` cares for.
+        """Add an infant for `user` and return its log; None: it has no caregiver yet.
 
-        Parameters
-        ----------
-        name : str
-        user : str or None
-            None: no caregiver yet, only the owner of this machine.
-
-        Raises
-        ------
-        InputError
-            The user has an infant of this name already.
+        Raises InputError if the user has an infant of this name already.
         """
         name, user = clean_name(name), None if user is None else self._users.require(user)
         if any(log.name == name for log in self.all(user=user)):
@@ -54,10 +44,7 @@ class Infants:
         return self._log(number, name, user)
 
     def all(self, *, user: str | None) -> list[Log]:
-        """Return the infants that `user` reaches, by name.
-
-        None stands for whoever owns the machine, and reaches all.
-        """
+        """Return the infants that `user` reaches, by name; the machine's owner (None): all."""
         where = {}
         if user is not None:
             user = self._users.require(user)
@@ -71,35 +58,24 @@ class Infants:
     def infant(self, name: str | int, *, user: str | None) -> Log:
         """Return the log of the infant of this name or number.
 
-        Raises InputError where `user` reaches none, with the same words whether there is one.
+        Raises InputError if `user` reaches none, in the same words whether it exists or not.
         """
         logs = self.all(user=user)
         named = [log for log in logs if str(name) in (log.name, str(log.id))]
         if len(named) > 1:
             numbers = ", ".join(str(log.id) for log in named)
-            raise InputError(f"{name}: several infants are called so; say which: {numbers}.")
+            raise InputError(f"{name}: several infants have this name; give a number: {numbers}.")
         if not named:
             hint = near_miss(str(name), [log.name for log in logs])
             raise InputError(f"no infant {printable(name)!r}.{hint}")
         return named[0]
 
     def share(self, name: str | int, to: str, *, user: str | None) -> None:
-        """Invite another user to an infant that `user` reaches; the machine's owner adds them.
+        """Invite another user to an infant; if `user` is None (the machine's owner), add them.
 
-        From a caregiver, the same happens to be seen whether there is such a user or not, whether
-        the infant is shared with them already, and whether too many invitations wait for them.
-
-        Parameters
-        ----------
-        name : str or int
-        to : str
-        user : str or None
-            None: the machine's owner, whose share needs no answer.
-
-        Raises
-        ------
-        InputError
-            `user` reaches no such infant; from the machine's owner also where there is no user.
+        A caregiver can't see whether there is such a user, whether they reach the infant already,
+        or whether too many invitations await them. Raises InputError if `user` reaches no such
+        infant, and for the machine's owner also if there is no such user.
         """
         infant = self.infant(name, user=user).id
         if user is None:
@@ -108,7 +84,7 @@ class Infants:
                 database.remove("invitations", **row)
                 database.add("shares", [row])
             return
-        key = {"infant": infant, "user": self._users.folded(to)}
+        key = {"infant": infant, "user": folded(to)}
         invitation = key | {"sender": self._users.require(user), "accepted": False}
         with self._database.transaction() as database:
             users = database.rows("users", name=key["user"])
@@ -119,14 +95,14 @@ class Infants:
                 len(senders) >= _PENDING or senders.count(invitation["sender"]) >= _PENDING_OF_ONE
             )
             n = database.add("invitations", [invitation])
-            # The same statements in every case, so that the time they take says nothing.
+            # The same statements in every case, so that their duration reveals nothing.
             is_void = n and (is_full or shares or not users)
             database.remove("invitations", infant=infant, user=key["user"] if is_void else "")
 
     def invitations(self, *, user: str) -> list[tuple[Log, str]]:
-        """Return the logs that await the user's answer, and who wants to share each.
+        """Return the infants that others want to share with the user, each with the sender.
 
-        They can't be read before `accept`.
+        Their logs can't be read before `accept`.
         """
         user = self._users.require(user)
         rows = self._database.rows("invitations", user=user, accepted=False)
@@ -136,7 +112,7 @@ class Infants:
         return [(log, senders[log.id]) for log in sorted(logs, key=lambda log: (log.name, log.id))]
 
     def accept(self, infant: int, *, user: str) -> None:
-        """Reach an infant to which the user is invited. Raises InputError where they are not."""
+        """Accept an invitation to an infant. Raises InputError if there is none."""
         row = {"infant": infant, "user": self._users.require(user)}
         with self._database.transaction() as database:
             if not database.change("invitations", {"accepted": True}, accepted=False, **row):
@@ -144,27 +120,28 @@ class Infants:
             database.add("shares", [row])
 
     def decline(self, infant: int, *, user: str) -> None:
-        """Forget an invitation."""
+        """Decline an invitation to an infant."""
         user = self._users.require(user)
         self._database.remove("invitations", infant=infant, user=user, accepted=False)
 
     def senders(self, *, user: str) -> dict[int, str | None]:
-        """Return by infant who invited the user to it, None where that user is gone.
+        """Return the user whose invitation to an infant was accepted, by infant.
 
-        Infants that the user added, or got from the machine's owner, are not among these.
+        It is None if that user was removed. Infants that the user added, or that the machine's
+        owner shared, are left out.
         """
         user = self._users.require(user)
         rows = self._database.rows("invitations", user=user, accepted=True)
         return {row["infant"]: row["sender"] for row in rows}
 
     def unshare(self, name: str | int, other: str, *, user: str | None) -> None:
-        """Let another user no longer reach an infant, nor accept an invitation to it or send one.
+        """Stop sharing an infant with another user, and withdraw their invitations to it.
 
-        Raises InputError for the last who reaches it; from the machine's owner also where there is
-        no such user.
+        Raises InputError for the infant's only caregiver, and for the machine's owner also if there
+        is no such user.
         """
         log = self.infant(name, user=user)
-        other = self._users.require(other) if user is None else self._users.folded(other)
+        other = self._users.require(other) if user is None else folded(other)
         if log.caregivers() == [other]:
             raise InputError(f"{log.name}: {other} alone cares for this infant; share it first.")
         with self._database.transaction() as database:

@@ -1,7 +1,7 @@
-"""One infant's log: live sessions, their readings, what caregivers corrected, and how days went.
+"""One infant's log, `Log`: sessions, readings, corrections, and counts by hour, day and week.
 
-Paper B §3, step 3. A reading that was acknowledged is on the disk. A gap is logged as one, and a
-period without readings is a row of zeros: nobody listened, which is no silence.
+Paper B §3, step 3. Acknowledged readings are on disk. Time without monitoring is logged as a gap or
+counted as zeros, never as silence.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
+
 from cryutils.app.readings import GAP, Reading
 from cryutils.app.store.database import QUARTER_S, Database, Row, Span, corrected, quarter
 from cryutils.errors import InputError, near_miss, printable
@@ -26,29 +28,30 @@ __all__ = ["PERIODS", "Log", "local_zone", "zone"]
 
 PERIODS = ("hour", "day", "week")
 _DAY_S = 86400
-_LATEST = 2.0**36  # s since 1970: the year 4147, beyond which no clock is right
+_MARGIN_S = 8 * _DAY_S  # more than a week, the longest period
+_LATEST = 2.0**36  # s since 1970: the year 4147
 
 
 class Log:
-    """What the store knows of one infant, for one user (None: whoever owns the machine).
+    """The log of one infant, for one user (None: the machine's owner).
 
-    Every method raises InputError where the infant is no longer there, or not shared any more.
+    Every method raises InputError if the infant was removed or is no longer shared with the user.
     """
 
     def __init__(
         self, database: Database, number: int, name: str, user: str | None,
         clock: Callable[[], float],
     ) -> None:  # fmt: skip
-        """Open the log of the infant `number`; `Infants.infant` does it for those who may."""
+        """Open the log of infant `number`. `Infants.infant` checks that the user has access."""
         self._database, self.id, self.name, self._user = database, number, name, user
         self._clock = clock
 
     def caregivers(self) -> list[str]:
-        """Return the users with whom the infant is shared, in order."""
+        """Return the names of the users who reach the infant, in order."""
         return sorted(row["user"] for row in self._database.rows("shares", infant=self._reached()))
 
     def begin(self, source: str) -> int:
-        """Return the number of a new session, such as of `source` "camera and microphone"."""
+        """Return the number of a new session; `source` is such as "camera and microphone"."""
         self.retain()
         row: Row = {
             "id": secrets.randbits(48), "infant": self._reached(), "user": self._user,
@@ -58,21 +61,21 @@ class Log:
         return row["id"]
 
     def append(self, session: int, readings: Sequence[Reading]) -> int:
-        """Log readings of a session; return how many were new. When it returns, they are durable.
+        """Log readings of a session durably; return how many were new.
 
-        A reading of the same session and time is the same reading: whoever got no answer repeats
-        the call. Late and out-of-order readings are welcome.
+        Readings of the same session and time are the same reading, so a call that failed can be
+        repeated. Readings may be late and out of order.
 
         Parameters
         ----------
         session : int
-            Of `begin`.
+            A number from `begin`.
         readings : sequence of Reading
 
         Raises
         ------
         InputError
-            A session of another infant or user, or numbers that are none.
+            A session of another infant or user; numbers that are NaN or infinite.
         """
         infant = self._reached()
         whose = {} if self._user is None else {"user": self._user}
@@ -92,20 +95,14 @@ class Log:
             return database.add("readings", rows)
 
     def readings(self, since: float | None = None, until: float | None = None) -> Iterator[Reading]:
-        """Yield the readings by time.
-
-        Parameters
-        ----------
-        since, until : float, optional
-            From the first on and before the second, in s since 1970.
-        """
+        """Yield the readings from `since` to before `until` (s since 1970), in order of time."""
         for row in self._database.readings(self._reached(), Span(since, until)):
             parts = {name: json.loads(row[name] or "null") for name in _PARTS}
             plain = {name: row[name] for name in ("time", "verdict", "cry", "note")}
             yield Reading(**plain, **parts)
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
-        """Yield the same as rows of a table, each with what it was `corrected` to, or None."""
+        """Like `readings`, as table rows with the verdict that each was `corrected` to, or None."""
         corrections: dict[int, list[Row]] = {}
         for correction in self.corrections():
             for start in _quarters(correction["start"], correction["stop"]):
@@ -119,10 +116,10 @@ class Log:
             yield row | {"infant": self.name, "source": source, "corrected": changed}
 
     def correct(self, start: float, stop: float, verdict: str) -> int:
-        """Say what the readings from `start` to `stop` should have said; return its number.
+        """Correct the readings from `start` to `stop` to a verdict; return the correction's number.
 
-        "It was right" is a correction to the verdict itself. Where several speak of a reading, the
-        newest holds, for readings that come late, too; of a gap none does.
+        "It was right" is a correction to the same verdict. The newest correction of a reading
+        holds, even if the reading arrives later. Gaps are never corrected.
 
         Parameters
         ----------
@@ -133,12 +130,12 @@ class Log:
         Raises
         ------
         InputError
-            Times that are none, or lie more than a day apart, or an empty verdict.
+            Invalid times, more than a day between them, or an empty verdict.
         """
         if not 0 <= start <= stop <= min(start + _DAY_S, _LATEST):
-            raise InputError(f"{start:g} to {stop:g}: a correction is of a day at most.")
+            raise InputError(f"{start:g} to {stop:g}: a correction spans a day at most.")
         if not verdict.strip() or verdict == GAP:
-            raise InputError(f"{verdict!r}: nothing that a reading could have said; name a state.")
+            raise InputError(f"{verdict!r}: readings have no such verdict; name a state.")
         infant, number = self._reached(), secrets.randbits(48)
         row: Row = {
             "id": number, "infant": infant, "user": self._user, "start": start,
@@ -149,19 +146,19 @@ class Log:
         return number
 
     def undo(self, correction: int) -> None:
-        """Remove a correction, so that what was said before holds. It may be removed already."""
+        """Remove a correction; the verdict before it holds again."""
         infant = self._reached()
         for row in self._database.rows("corrections", id=correction, infant=infant):
             with self._database.counted(infant, _quarters(row["start"], row["stop"])) as database:
                 database.remove("corrections", id=correction)
 
     def corrections(self) -> list[Row]:
-        """Return the corrections, oldest first: start, stop, verdict, user and when it was made."""
+        """Return the corrections, oldest first: start, stop, verdict, user, and `made`."""
         rows = self._database.rows("corrections", infant=self._reached())
         return sorted(rows, key=lambda row: (row["made"], row["id"]))
 
     def sessions(self) -> list[Row]:
-        """Return the sessions by time: id, user, source, when started and when last heard of."""
+        """Return the sessions by time: id, user, source, `started` and (last reading) `ended`."""
         rows = self._database.rows("sessions", infant=self._reached())
         return sorted(rows, key=lambda row: row["started"])
 
@@ -169,7 +166,7 @@ class Log:
         self, by: Literal["hour", "day", "week"], tz: str, since: float | None = None,
         until: float | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Return how many readings said what, corrections heeded, a row a period of zone `tz`.
+        """Return the number of readings by period of time zone `tz` and verdict, as corrected.
 
         Parameters
         ----------
@@ -183,8 +180,8 @@ class Log:
         Returns
         -------
         pandas.DataFrame
-            Rows are all periods from the first reading to the last that touch `since` to `until`,
-            by when they begin there; columns the verdicts.
+            A row for each period from the first to the last reading between `since` and `until`,
+            indexed by its start; a column for each verdict.
 
         Raises
         ------
@@ -196,19 +193,23 @@ class Log:
         if by not in PERIODS:
             raise InputError(f"no period {by!r}.{near_miss(by, PERIODS)}")
         zone(tz)
-        quarters = self._database.quarters(self._reached(), Span(since, until))
-        if not quarters:
+        first, last = since or 0.0, until or _LATEST
+        # Periods that `since` and `until` fall into are counted as a whole.
+        around = Span(first - _MARGIN_S, last + _MARGIN_S)
+        rows = self._database.counts(self._reached(), around)
+        counts = pd.DataFrame(rows, columns=["quarter", "verdict", "n"])
+        chosen = counts.quarter[(counts.quarter >= first) & (counts.quarter < last)]
+        if chosen.empty:
             return pd.DataFrame(index=pd.DatetimeIndex([], tz=tz, name=by))
-        edges = _edges(quarters[0], quarters[-1], by, tz)
-        sums = self._database.sums(self.id, edges)
-        table = pd.DataFrame(sums, columns=[by, "verdict", "n"]).pivot(
-            index=by, columns="verdict", values="n"
-        )
-        table = table.reindex(edges[:-1]).fillna(0).astype(int).rename_axis(columns=None)
-        return table.set_index(pd.to_datetime(edges[:-1], unit="s", utc=True).tz_convert(tz))
+        edges = _edges(chosen.min(), chosen.max(), by, tz)
+        counts = counts[counts.quarter.between(edges[0], edges[-1], inclusive="left")]
+        period = np.searchsorted(edges, counts.quarter, side="right") - 1
+        table = counts.groupby([period, "verdict"]).n.sum().unstack(fill_value=0)
+        table = table.reindex(range(len(edges) - 1), fill_value=0).rename_axis(columns=None)
+        return table.set_axis(pd.to_datetime(edges[:-1], unit="s", utc=True).tz_convert(tz))
 
     def purge(self, before: float) -> int:
-        """Remove what was logged before a time (s since 1970); return how many readings it was."""
+        """Remove what was logged before a time (s since 1970); return how many readings."""
         infant, edge = self._reached(), quarter(before)
         with self._database.counted(infant, [edge]) as database:
             n = database.remove("readings", infant=infant, time=Span(stop=before))
@@ -218,28 +219,22 @@ class Log:
         return n
 
     def retain(self) -> int:
-        """Purge what is older than `Store.keep` said; return how many readings it was."""
+        """Purge what is older than `Store.keep` allows; return how many readings."""
         self._reached()
         rows = self._database.rows("meta", key="keep_days")
         return sum(self.purge(self._clock() - row["value"] * _DAY_S) for row in rows)
 
     def remove(self) -> None:
-        """Remove the infant and all that was logged of it."""
+        """Remove the infant and its whole log."""
         infant = self._reached()
         with self._database.transaction() as database:
-            for table in (
-                "readings",
-                "quarters",
-                "corrections",
-                "sessions",
-                "shares",
-                "invitations",
-            ):
+            of_infant = "readings quarters corrections sessions shares invitations"
+            for table in of_infant.split():
                 database.remove(table, infant=infant)
             database.remove("infants", id=infant)
 
     def _reached(self) -> int:
-        """Return the infant's number, if this user reaches it."""
+        """Return the infant's number. Raises InputError if this user does not reach it."""
         if self._user is None:
             rows = self._database.rows("infants", id=self.id)
         else:
@@ -267,7 +262,7 @@ _PARTS = ("probabilities", "sound", "face")
 
 
 def _row(reading: Reading) -> Row:
-    """Return a reading as a row. Raises InputError for a number that is none."""
+    """Return a reading as a row. Raises InputError for NaN and infinity."""
     row: Row = {
         "time": float(reading.time), "verdict": printable(reading.verdict), "cry": reading.cry,
         "note": printable(reading.note),
@@ -279,9 +274,11 @@ def _row(reading: Reading) -> Row:
         if reading.cry is not None and not math.isfinite(reading.cry):
             raise ValueError(reading.cry)
     except ValueError as error:
-        raise InputError(f"reading at {reading.time}: it holds a number that is none.") from error
+        raise InputError(
+            f"reading at {reading.time}: a number in it is none (NaN or infinity)."
+        ) from error
     if not 0 <= reading.time < _LATEST:
-        raise InputError(f"reading at {reading.time}: no time in seconds since 1970.")
+        raise InputError(f"reading at {reading.time}: no time in s since 1970.")
     return row
 
 
@@ -291,23 +288,22 @@ def _json(shares: dict[str, float]) -> str:
 
 
 def _quarters(start: float, stop: float) -> range:
-    """Return the quarters that `start` to `stop` touch."""
+    """Return the quarters from `start` to `stop` (s since 1970)."""
     return range(quarter(start), quarter(stop) + 1, QUARTER_S)
 
 
 def _edges(first: int, last: int, by: str, tz: str) -> list[int]:
-    """Return when the periods begin that hold the quarters `first` to `last`, and their end.
+    """Return when the periods that contain the quarters `first` to `last` begin, and the last end.
 
-    Every zone's clock is set by quarters of an hour, so a quarter is in one of its periods.
+    Every time zone differs from UTC by quarters of an hour, so no quarter is split.
     """
     import pandas as pd
 
-    starts = range(first - 8 * _DAY_S, last + 8 * _DAY_S, QUARTER_S)
+    starts = range(first - _MARGIN_S, last + _MARGIN_S, QUARTER_S)
     local = pd.to_datetime(list(starts), unit="s", utc=True).tz_convert(tz).tz_localize(None)
-    if by == "hour":  # which a clock that is set back shows twice
+    if by == "hour":  # of which there are two alike when clocks are set back
         begins = (local.minute == 0).tolist()
-    else:
-        # Weeks end with their Sundays.
+    else:  # a week ends on Sunday
         periods = local.to_period({"day": "D", "week": "W-SUN"}[by]).asi8
         begins = [False, *(periods[1:] != periods[:-1])]
     edges = [start for start, begun in zip(starts, begins, strict=True) if begun]

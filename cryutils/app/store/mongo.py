@@ -1,13 +1,12 @@
 """The store in MongoDB, through pymongo: `MongoDatabase`.
 
-A single server has no transactions. So what belongs together is done in an order of which a part
-can be repeated, and a quarter whose readings are being changed is marked `open` before; one that a
-killed process left open is counted again by whoever asks for sums.
+A single server has no transactions, so related changes are made in an order that can be repeated
+after an interruption. Quarters are counted when they are asked for: if they have changed since, or
+if a process is changing them, or was killed while it did (`open`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,19 +20,20 @@ from cryutils.app.store.database import (
     AWAY,
     BROKEN,
     FULL,
-    KEYS,
     QUARTER_S,
+    VERSION,
     Database,
     Row,
     Span,
     StoreUnavailable,
 )
+from cryutils.app.store.tables import TABLES
 from cryutils.errors import InputError
 
 __all__ = ["WAIT_MS", "MongoDatabase"]
 
 WAIT_MS = 5000
-_DUPLICATE = 11000  # the server's code for a key that is there already
+_DUPLICATE = 11000  # the server's code for an existing key
 _OUT_OF_DISK = 14031
 
 
@@ -46,9 +46,9 @@ class MongoDatabase(Database):
 
     @classmethod
     def at(cls, address: str, shown: str) -> MongoDatabase:
-        """Return the database at a URL; what it acknowledges is in the journal of the server.
+        """Return the database at a URL; what it acknowledges is in the server's journal.
 
-        Raises InputError where it is no address.
+        Raises InputError for a URL of no database.
         """
         wait: Row = {"serverSelectionTimeoutMS": WAIT_MS, "connectTimeoutMS": WAIT_MS}
         try:
@@ -56,8 +56,24 @@ class MongoDatabase(Database):
                 address, w="majority", journal=True, **wait
             )
             return cls(client, client.get_default_database("cryutils").name, shown)
-        except (PyMongoError, ValueError) as error:  # its words may quote a password
+        except (PyMongoError, ValueError) as error:  # which may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
+
+    def version(self) -> int | None:
+        rows = self.rows("meta", key="version")
+        return rows[0]["value"] if rows else None
+
+    def create(self) -> None:
+        with self._talking():
+            for table in TABLES.sorted_tables:
+                keys = [column.name for column in table.primary_key]
+                if table.name == "quarters":  # one document here, with its verdicts in a list
+                    keys.remove("verdict")
+                own = self._tables[table.name]
+                own.create_index([(name, 1) for name in keys], unique=True)
+                for index in table.indexes:
+                    own.create_index([(column.name, 1) for column in index.columns])
+        self.add("meta", [{"key": "version", "value": VERSION}])
 
     @contextmanager
     def transaction(self) -> Iterator[MongoDatabase]:
@@ -65,32 +81,14 @@ class MongoDatabase(Database):
 
     @contextmanager
     def counted(self, infant: int, quarters: Iterable[int]) -> Iterator[MongoDatabase]:
-        keys = [{"infant": infant, "quarter": start} for start in sorted(quarters)]
-        with self._talking():
-            for key in keys:
-                step = {"$inc": {"open": 1, "version": 1}}
-                self._tables.quarters.update_one(key, step, upsert=True)
-        yield self
-        with self._talking():
-            for key in keys:
-                self._count(key, closed=1)
-
-    upgrade = transaction
-
-    def create(self) -> None:
-        with self._talking():
-            for table, columns in KEYS.items():
-                # A quarter is one document here, its verdicts in a list.
-                names = [name for name in columns if (table, name) != ("quarters", "verdict")]
-                self._tables[table].create_index([(name, 1) for name in names], unique=True)
-            for table in ("sessions", "corrections"):
-                self._tables[table].create_index("infant")
-            for name in ("user", "address", "time"):
-                self._tables.attempts.create_index(name)
-
-    def version(self) -> int | None:
-        rows = self.rows("meta", key="version")
-        return rows[0]["value"] if rows else None
+        keys = [{"infant": infant, "quarter": start} for start in quarters]
+        for is_open in (1, -1):
+            with self._talking():
+                for key in keys:
+                    step = {"$inc": {"open": is_open, "version": 1}}
+                    self._tables.quarters.update_one(key, step, upsert=is_open == 1)
+            if is_open == 1:
+                yield self
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
         if not rows:
@@ -124,48 +122,32 @@ class MongoDatabase(Database):
             order = [("time", 1), ("session", 1)]
             yield from self._tables.readings.find(where, {"_id": 0}).sort(order)
 
-    def quarters(self, infant: int, span: Span) -> list[int]:
-        return [start for start, counts in self._counts(infant, span) if counts]
-
-    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
-        sums: Counter[tuple[int, str]] = Counter()
-        for start, counts in self._counts(infant, Span(edges[0], edges[-1])):
-            edge = edges[bisect_right(edges, start) - 1]
-            for verdict, n in counts:
-                sums[edge, verdict] += n
-        return [(edge, verdict, n) for (edge, verdict), n in sums.items()]
+    def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
+        found = []
+        with self._talking():
+            where = _conditions({"infant": infant, "quarter": span})
+            for row in list(self._tables.quarters.find(where)):
+                is_counted = row["open"] == 0 and row.get("counted") == row["version"]
+                counts = row["counts"] if is_counted else self._count(row)
+                found += [(row["quarter"], verdict, n) for verdict, n in counts]
+        return found
 
     def close(self) -> None:
         self._client.close()
 
-    def _counts(self, infant: int, span: Span) -> Iterator[tuple[int, list[tuple[str, int]]]]:
-        """Yield the quarters that begin in `span`, in order, each with its verdicts' counts."""
-        where = _conditions({"infant": infant, "quarter": span})
-        with self._talking():
-            for left in list(self._tables.quarters.find(where | {"open": {"$gt": 0}})):
-                self._count({"infant": infant, "quarter": left["quarter"]}, closed=0)
-            fields = {"_id": 0, "quarter": 1, "counts": 1}
-            for row in self._tables.quarters.find(where, fields).sort("quarter"):
-                yield row["quarter"], row.get("counts", [])
-
-    def _count(self, key: Row, *, closed: int) -> None:
-        """Count a quarter's readings again, each by what it was corrected to, if it was.
-
-        Where others changed the quarter meanwhile, again: so the last to write has seen all.
-        """
-        infant, span = key["infant"], Span(key["quarter"], key["quarter"] + QUARTER_S)
-        done = False
-        while not done and (row := self._tables.quarters.find_one(key)) is not None:
-            where = {"infant": infant, "start": {"$lt": span.stop}, "stop": {"$gte": span.start}}
-            corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
-            readings = self._tables.readings.find(
-                _conditions({"infant": infant, "time": span}), {"_id": 0, "time": 1, "verdict": 1}
-            )
-            counts = Counter(database.corrected(reading, corrections) for reading in readings)
-            values = {"counts": list(map(list, counts.items()))}
-            step = {"$set": values, "$inc": {"open": -closed, "version": 1}}
-            same = key | {"version": row["version"]}
-            done = bool(self._tables.quarters.update_one(same, step).matched_count)
+    def _count(self, row: Row) -> list[tuple[str, int]]:
+        """Count the readings of a quarter by verdict, as corrected, and note the counts."""
+        infant, start, stop = row["infant"], row["quarter"], row["quarter"] + QUARTER_S
+        where = {"infant": infant, "start": {"$lt": stop}, "stop": {"$gte": start}}
+        corrections = list(self._tables.corrections.find(where).sort([("made", 1), ("id", 1)]))
+        readings = self._tables.readings.find(
+            _conditions({"infant": infant, "time": Span(start, stop)}), {"time": 1, "verdict": 1}
+        )
+        counts = Counter(database.corrected(reading, corrections) for reading in readings)
+        # If the quarter has changed meanwhile, its version differs and it is counted again.
+        values = {"counts": list(counts.items()), "counted": row["version"]}
+        self._tables.quarters.update_one({"_id": row["_id"]}, {"$set": values})
+        return values["counts"]
 
     @contextmanager
     def _talking(self) -> Iterator[None]:

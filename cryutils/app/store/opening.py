@@ -1,7 +1,7 @@
-"""Where a store is, and what it consists of: `open(url)` gives a `Store`.
+"""The store and its address: `open(url)` returns a `Store`.
 
-SQLite in a file of the user's unless CRYUTILS_STORE or the caller names another; PostgreSQL or
-MongoDB by the address of a server. An older store is brought up, a newer one is refused.
+By default it is an SQLite file in the user's data folder. CRYUTILS_STORE or the caller can name
+another file, or a PostgreSQL or MongoDB server.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FORMS = "sqlite:///FILE, postgresql://USER@HOST/DATABASE or mongodb://HOST/DATA
 
 
 class Store:
-    """Users and their logins, infants, and through these every log. A context manager."""
+    """Users, their logins, and infants with their logs. A context manager."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """Use a database whose tables are there; `clock()` is the time in s since 1970."""
+        """Use a database that has its tables; `clock()` is the time in s since 1970."""
         self._database, self._clock = database, clock
         self.users = Users(database, clock)
         self.logins = Logins(database, clock)
@@ -36,13 +36,13 @@ class Store:
 
     @property
     def address(self) -> str:
-        """Where it is, without a password."""
+        """The address, without a password."""
         return self._database.shown
 
     def keep(self, days: int | None) -> int:
-        """Purge what is older than so many days, now and whenever a session begins; None: nothing.
+        """Purge readings older than `days`, now and whenever a session begins; None keeps all.
 
-        Returns how many readings it was now.
+        Returns how many readings were purged now.
         """
         if days is not None and not 1 <= days <= 36500:
             raise InputError(f"{days} days: keep readings for 1 to 36500 days, or all.")
@@ -53,7 +53,7 @@ class Store:
         return sum(log.retain() for log in self.infants.all(user=None))
 
     def purge_user(self, name: str) -> int:
-        """Remove what a user logged and corrected; return how many readings it was."""
+        """Remove what a user logged and corrected; return how many readings were removed."""
         user, n = self.users.require(name), 0
         for row in self._database.rows("sessions", user=user):
             span = Span(row["started"], nextafter(row["ended"], inf))
@@ -68,10 +68,11 @@ class Store:
 
     def _counted(self, infant: int, first: float, last: float) -> AbstractContextManager[Database]:
         touched = Span(quarter(first), quarter(last) + 1)
-        return self._database.counted(infant, self._database.quarters(infant, touched))
+        counts = self._database.counts(infant, touched)
+        return self._database.counted(infant, sorted({start for start, _, _ in counts}))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._database.close()
 
     def __enter__(self) -> Store:
@@ -84,31 +85,38 @@ class Store:
 def open(
     url: str | None = None, *, clock: Callable[[], float] = time.time, to_read: bool = False
 ) -> Store:
-    """Return the store at `url`, made or brought up to this version where that is needed.
+    """Return the store at `url`, which is created if it does not exist.
 
     Parameters
     ----------
     url : str, optional
-        None: CRYUTILS_STORE, else a file in the user's data folder. Relative files are resolved
-        against the folder where the command was started.
+        None: CRYUTILS_STORE, or else a file in the user's data folder. A relative file is resolved
+        against the folder in which the command was started.
     clock : function
         The time in s since 1970.
     to_read : bool
-        Whether to take a file as well that can only be read; what would change it then fails.
+        Also accept a file that can only be read; changes to it then fail.
 
     Raises
     ------
     InputError
-        In one line without a password: there is no such place, it can't be reached or written, or a
-        newer version made it.
+        The store can't be reached or written, or another version of cryutils made it. The message
+        contains no password.
     """
     database = _database(url or os.environ.get("CRYUTILS_STORE") or _default(), to_read=to_read)
     with ExitStack() as stack:
         stack.callback(database.close)
         try:
-            _bring_up(database)
+            if (version := database.version()) is None:
+                database.create()
+                version = database.version()
         except StoreUnavailable as error:
             raise InputError(f"{error.filename}: {error.strerror}.") from error
+        if version != VERSION:
+            raise InputError(
+                f"{database.shown}: another version of cryutils made this store (format {version},"
+                f" not {VERSION}); install that version, or name another store."
+            )
         stack.pop_all()
     return Store(database, clock)
 
@@ -136,37 +144,10 @@ def _database(url: str, *, to_read: bool) -> Database:
 
 
 def _shown(url: str) -> str:
-    """Return an address without user, password and options, and less where it can't be read."""
+    """Return an address without user, password and options; without a host if it is malformed."""
     scheme, _, rest = url.partition("://")
     rest, _, options = rest.partition("?")
     place = rest.rpartition("@")[2]
     hosts = place.partition("/")[0].split(",")
     plain = all(re.fullmatch(r"[^:]*(:\d+)?", host) for host in hosts) and "@" not in options
     return printable(f"{scheme}://{place if plain else '...'}")
-
-
-def _bring_up(database: Database) -> None:
-    """Make the tables, or those that an older version lacked. Raises InputError for a newer one."""
-    if database.version() == VERSION:
-        return
-    with database.upgrade() as alone:
-        version = alone.version()
-        if version is not None and version > VERSION:
-            raise InputError(
-                f"{database.shown}: a newer cryutils made this store (version {version}, not "
-                f"{VERSION}); install that one."
-            )
-        alone.create()
-        if version == 1:
-            _count(alone)
-        alone.remove("meta", key="version")
-        alone.add("meta", [{"key": "version", "value": VERSION}])
-
-
-def _count(database: Database) -> None:
-    """Count all readings by quarters of an hour, which version 1 did not."""
-    for infant in database.rows("infants"):
-        readings = database.readings(infant["id"], Span())
-        quarters = {quarter(reading["time"]) for reading in readings}
-        with database.counted(infant["id"], quarters):
-            pass

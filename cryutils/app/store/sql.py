@@ -1,7 +1,7 @@
 """The store in SQLite or PostgreSQL, through SQLAlchemy: `SqlDatabase`.
 
-Each call is a transaction, or part of one. A quarter is counted again from its readings in the
-transaction that changes them, so its counts can't differ from what the log holds.
+Each call is a transaction or part of one. The transaction that changes readings also counts their
+quarters again, so counts and readings always agree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from cryutils.app.store.database import (
     FULL,
     LOCKED,
     QUARTER_S,
+    VERSION,
     Database,
     Row,
     Span,
@@ -36,11 +36,11 @@ from cryutils.errors import InputError
 
 __all__ = ["SqlDatabase"]
 
-_UPGRADE = 0x437279  # the number of a lock that PostgreSQL keeps for whoever makes tables
+_CREATION = 0x437279  # PostgreSQL's advisory lock for the process that makes the tables
 _AT_ONCE = 10_000  # readings in memory
-_WAIT_S = 10  # for another's transaction, for a server that is connected to
-# A server that is gone without a word is given up after about as long. One that is alive and does
-# not answer is waited for: only a thread that does nothing else may ask it (`Writer`, `Aside`).
+_WAIT_S = 10  # for another transaction, and for a connection to a server
+# A lost connection to a server is given up after about the same time. A server that is alive but
+# does not answer is waited for, so only a thread with no other work may ask it (`Writer`, `Aside`).
 _POSTGRESQL = {
     "connect_timeout": _WAIT_S, "options": f"-c lock_timeout={_WAIT_S}s",
     "keepalives_idle": _WAIT_S // 2, "keepalives_interval": 1, "keepalives_count": _WAIT_S // 2,
@@ -53,7 +53,7 @@ _REASONS: dict[object, str] = {
 
 
 class SqlDatabase(Database):
-    """`Database` behind an SQLAlchemy engine; with a `connection`, one transaction in it."""
+    """`Database` on an SQLAlchemy engine; with a `connection`, a transaction on it."""
 
     def __init__(
         self, engine: sa.Engine, shown: str, connection: sa.Connection | None = None
@@ -64,13 +64,13 @@ class SqlDatabase(Database):
 
     @classmethod
     def at(cls, address: str, shown: str, *, to_read: bool = False) -> SqlDatabase:
-        """Return the database at a URL; `to_read` also takes a file that can't be written.
+        """Return the database at a URL; `to_read` also accepts a file that can't be written.
 
-        Raises InputError where it is none, or no file can be.
+        Raises InputError for a URL of no database, and for a file that can't be created.
         """
         try:
             url = sa.make_url(address)
-        except (sa.exc.ArgumentError, ValueError) as error:  # its words may quote a password
+        except (sa.exc.ArgumentError, ValueError) as error:  # which may quote a password
             raise InputError(f"{shown}: no address of a database; is it mistyped?") from error
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
@@ -87,6 +87,22 @@ class SqlDatabase(Database):
         sa.event.listen(engine, "begin", _begin)
         return cls(engine, str(path))
 
+    def version(self) -> int | None:
+        with self._connected() as connection:
+            if not sa.inspect(connection).has_table(META.name):
+                return None
+            return connection.scalar(sa.select(META.c.value).where(META.c.key == "version"))
+
+    def create(self) -> None:
+        with self.transaction() as bound, bound._connected() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
+            names = set(sa.inspect(connection).get_table_names())
+            if names & set(TABLES.tables) and META.name not in names:
+                raise InputError(f"{self.shown}: it holds another program's tables; name another.")
+            TABLES.create_all(connection)
+            bound.add("meta", [{"key": "version", "value": VERSION}])
+
     @contextmanager
     def transaction(self) -> Iterator[SqlDatabase]:
         if self._connection is not None:
@@ -99,27 +115,13 @@ class SqlDatabase(Database):
     def counted(self, infant: int, quarters: Iterable[int]) -> Iterator[SqlDatabase]:
         with self.transaction() as bound:
             yield bound
-            bound._count(infant, quarters)
-
-    @contextmanager
-    def upgrade(self) -> Iterator[SqlDatabase]:
-        with self.transaction() as bound:
-            if self._engine.dialect.name == "postgresql":
-                bound._run(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE)))
-            yield bound
-
-    def create(self) -> None:
-        with self._connected(writes=True) as connection:
-            names = set(sa.inspect(connection).get_table_names())
-            if names & set(TABLES.tables) and META.name not in names:
-                raise InputError(f"{self.shown}: it holds another program's tables; name another.")
-            TABLES.create_all(connection)
-
-    def version(self) -> int | None:
-        with self._connected() as connection:
-            if not sa.inspect(connection).has_table(META.name):
-                return None
-            return connection.scalar(sa.select(META.c.value).where(META.c.key == "version"))
+            # If two processes add readings at once, the second waits here and counts both.
+            lock = sa.select(INFANTS.c.id).where(INFANTS.c.id == infant)
+            bound._run(lock.with_for_update(key_share=True))
+            for quarter in quarters:
+                bound.remove("quarters", infant=infant, quarter=quarter)
+                counts = _counts(infant, quarter)
+                bound._run(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
 
     def add(self, table: str, rows: Sequence[Row]) -> int:
         statement = self._insert(TABLES.tables[table]).on_conflict_do_nothing()
@@ -146,49 +148,24 @@ class SqlDatabase(Database):
             rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
             yield from map(dict, rows.mappings())
 
-    def quarters(self, infant: int, span: Span) -> list[int]:
-        begins = QUARTERS.c.quarter
+    def counts(self, infant: int, span: Span) -> list[tuple[int, str, int]]:
         where = _conditions(QUARTERS, {"infant": infant, "quarter": span})
+        columns = QUARTERS.c.quarter, QUARTERS.c.verdict, QUARTERS.c.n
         with self._connected() as connection:
-            query = sa.select(begins).distinct().where(*where).order_by(begins)
-            return list(connection.scalars(query))
-
-    def sums(self, infant: int, edges: Sequence[int]) -> list[tuple[int, str, int]]:
-        sums, counts = [], QUARTERS.c
-        for start, stop, width in _even(edges):
-            number = ((counts.quarter - start) // width).label("number")
-            where = _conditions(QUARTERS, {"infant": infant, "quarter": Span(start, stop)})
-            each = sa.select(number, counts.verdict, counts.n).where(*where).subquery()
-            group = each.c.number, each.c.verdict
-            with self._connected() as connection:
-                rows = connection.execute(sa.select(*group, sa.func.sum(each.c.n)).group_by(*group))
-                sums += [(start + i * width, verdict, int(n)) for i, verdict, n in rows]
-        return sums
+            return [(*row,) for row in connection.execute(sa.select(*columns).where(*where))]
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _count(self, infant: int, quarters: Iterable[int]) -> None:
-        """Count the readings of these quarters again, each by what it was corrected to, if it was.
-
-        The infant's row is locked, so that of two who add readings at once the second counts both.
-        """
-        lock = sa.select(INFANTS.c.id).where(INFANTS.c.id == infant)
-        self._run(lock.with_for_update(key_share=True))
-        for run in _runs(quarters):
-            self.remove("quarters", infant=infant, quarter=run)
-            counts = _counts(infant, run)
-            self._run(sa.insert(QUARTERS).from_select(counts.selected_columns.keys(), counts))
-
     def _run(self, statement: sa.Executable, rows: Sequence[Row] | None = None) -> int:
         with self._connected(writes=True) as connection:
-            # Of many rows at once, psycopg's count is dropped otherwise.
+            # Without this option, psycopg's count of several rows is lost.
             options = {"preserve_rowcount": True}
             return connection.execute(statement, rows, execution_options=options).rowcount
 
     @contextmanager
     def _connected(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        """Give this transaction's connection, else one with a transaction of its own."""
+        """Return this transaction's connection, or else one with a new transaction."""
         if self._connection is not None:
             yield self._connection
             return
@@ -196,23 +173,23 @@ class SqlDatabase(Database):
             with self._engine.execution_options(writes=writes).begin() as connection:
                 yield connection
         except sa.exc.IntegrityError as error:
-            raise InputError("Somebody else removed this meanwhile; look again.") from error
+            raise InputError("Someone else removed this meanwhile; look again.") from error
         except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
 
 
 def _reason(error: BaseException) -> str:
-    """Return why a database can't be used: by SQLite's code, or PostgreSQL's."""
+    """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
     if isinstance(error, sqlite3.Error):
         return _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, BROKEN)
     state = getattr(error, "sqlstate", None)
-    # A server that ends says so with a code of class 57P; one that is gone says nothing.
+    # A server that shuts down sends a code of class 57P; one that is gone sends none.
     return _REASONS.get(state, AWAY if state is None or state.startswith("57P") else BROKEN)
 
 
 def _file(path: Path) -> Path:
-    """Make SQLite's file, if need be, for its owner alone: it holds a family's days."""
+    """Create SQLite's file if it is missing, for its owner alone."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -226,15 +203,15 @@ def _can_only_be_read(path: Path) -> bool:
 
 
 def _read_only(path: Path) -> sa.URL:
-    """Return the URL at which SQLite reads a file that it can't write."""
-    # SQLite can't begin a write-ahead log there, and needs none unless another writes to the file.
+    """Return the URL with which SQLite reads a file that it can't write."""
+    # SQLite can't create a write-ahead log there, and needs none unless another process writes.
     is_open = any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
     query = {"uri": "true", "mode": "ro"} | ({} if is_open else {"immutable": "1"})
     return sa.URL.create("sqlite", database=path.as_uri(), query=query)
 
 
 def _settle(connection: Any, _record: Any) -> None:
-    """Settle a new connection to SQLite: durable, and no transaction but ours (`_begin`)."""
+    """Make a new connection to SQLite durable, with no transactions but those of `_begin`."""
     connection.isolation_level = None
     _log_ahead(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -242,7 +219,7 @@ def _settle(connection: Any, _record: Any) -> None:
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Give a new file its write-ahead log; where another writes to it, SQLite itself won't wait."""
+    """Switch a file to a write-ahead log; SQLite itself does not wait for another writer here."""
     stop = time.monotonic() + _WAIT_S
     while True:
         try:
@@ -255,7 +232,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # A transaction that reads first and then writes would fail, not wait, where another writes.
+    # A transaction that reads and then writes would fail instead of waiting for another writer.
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -275,28 +252,8 @@ def _conditions(table: sa.Table, where: Row) -> Iterator[sa.ColumnElement[bool]]
                 yield column == value
 
 
-def _runs(quarters: Iterable[int]) -> Iterator[Span]:
-    """Yield the spans without a hole that quarters make up, in order."""
-    start = stop = None
-    for quarter in sorted(quarters):
-        if quarter != stop:
-            if start is not None:
-                yield Span(start, stop)
-            start = quarter
-        stop = quarter + QUARTER_S
-    if start is not None:
-        yield Span(start, stop)
-
-
-def _even(edges: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Yield beginning, end and width of each run of equally long periods, all from edge to edge."""
-    for width, pairs in groupby(pairwise(edges), lambda pair: pair[1] - pair[0]):
-        starts = [start for start, _ in pairs]
-        yield starts[0], starts[-1] + width, width
-
-
-def _counts(infant: int, span: Span) -> sa.Select[Any]:
-    """Return the query for the quarters' rows. A gap stays a gap: nothing was there to correct."""
+def _counts(infant: int, quarter: int) -> sa.Select[Any]:
+    """Return the query for a quarter's rows, with corrections applied to all but gaps."""
     reading, correction = READINGS.c, CORRECTIONS.c
     corrected = (
         sa.select(correction.verdict)
@@ -309,12 +266,11 @@ def _counts(infant: int, span: Span) -> sa.Select[Any]:
     verdict = sa.case(
         (reading.verdict == GAP, GAP), else_=sa.func.coalesce(corrected, reading.verdict)
     )
-    # Making it a whole number, SQLite cuts off what PostgreSQL rounds.
-    nearest = sa.cast(reading.time / QUARTER_S, sa.BigInteger) * QUARTER_S
-    quarter = nearest - sa.case((nearest > reading.time, QUARTER_S), else_=0)
-    each = sa.select(quarter.label("quarter"), verdict.label("verdict")).where(
-        *_conditions(READINGS, {"infant": infant, "time": span})
-    ).subquery()  # fmt: skip
-    group = each.c.quarter, each.c.verdict
-    whose = sa.literal(infant, sa.BigInteger).label("infant")
-    return sa.select(whose, *group, sa.func.count().label("n")).group_by(*group)
+    where = {"infant": infant, "time": Span(quarter, quarter + QUARTER_S)}
+    each = sa.select(verdict.label("verdict")).where(*_conditions(READINGS, where)).subquery()
+    return sa.select(
+        sa.literal(infant, sa.BigInteger).label("infant"),
+        sa.literal(quarter, sa.BigInteger).label("quarter"),
+        each.c.verdict,
+        sa.func.count().label("n"),
+    ).group_by(each.c.verdict)

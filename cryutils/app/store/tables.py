@@ -1,4 +1,7 @@
-"""The store's tables as SQL has them, for `sql`. `database.VERSION` counts their changes."""
+"""The store's tables as SQLAlchemy has them; MongoDB uses their keys and indexes.
+
+`database.VERSION` is their version.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ INFANTS = sa.Table("infants", TABLES, _key("id", sa.BigInteger), _column("name",
 sa.Table("shares", TABLES, _key("infant", sa.BigInteger, _infant()), _key("user", sa.Text, _user()))
 sa.Table(
     "invitations", TABLES, _key("infant", sa.BigInteger, _infant()),
-    # No foreign key: an invitation of somebody who is not there costs as much time as another.
+    # No foreign key: an invitation for an unknown user must take as long as any other.
     _key("user", sa.Text), sa.Column("sender", sa.Text, _user()), _column("accepted", sa.Boolean),
 )  # fmt: skip
 sa.Table(
@@ -38,11 +41,11 @@ sa.Table(
 )  # fmt: skip
 READINGS = sa.Table(
     "readings", TABLES, _key("infant", sa.BigInteger, _infant()), _key("time", sa.Double),
-    # No foreign key: whenever a session goes, SQL would look through all readings of the infant.
+    # No foreign key: to remove a session, SQL would search all readings of the infant.
     _key("session", sa.BigInteger), _column("verdict", sa.Text), _column("probabilities", sa.Text),
     sa.Column("sound", sa.Text), sa.Column("face", sa.Text), sa.Column("cry", sa.Double),
     _column("note", sa.Text),
-    sqlite_with_rowid=False,  # they lie on the disk in the order of the key
+    sqlite_with_rowid=False,  # stored in the order of the key
 )  # fmt: skip
 CORRECTIONS = sa.Table(
     "corrections", TABLES, _key("id", sa.BigInteger), _column("infant", sa.BigInteger, _infant()),

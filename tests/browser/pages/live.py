@@ -5,7 +5,6 @@ tired, and keeps what it was sent.
 """
 
 # %%
-import errno
 import json
 import threading
 import time
@@ -29,7 +28,7 @@ class Ear:
     def start_over(self):
         self.starts += 1
         self.blocks, self.frames, self.due, self.log = 0, 0, [], []
-        self.busy_s, self.is_busy, self.log_fails = 0.0, False, False
+        self.busy_s, self.is_busy = 0.0, False
 
     def push_audio(self, samples, sr, time):
         self.blocks += 1
@@ -55,8 +54,6 @@ class Ear:
             yield self.due.pop(0)
 
     def write(self, readings):
-        if self.log_fails:
-            raise OSError(errno.ENOSPC, "the disk is full")
         self.log += readings
 
 
@@ -69,7 +66,7 @@ live  # noqa: B018
 
 
 # %%
-# The ear is kept busy, or the log refused, from the page, as a test wishes.
+# The ear is kept busy from the page, as a test wishes.
 def wish(words, act):
     button = ipywidgets.Button(description=words)
     button.on_click(lambda button: act())
@@ -79,8 +76,6 @@ def wish(words, act):
 wishes = [
     wish("start over", ear.start_over),
     wish("be busy", lambda: setattr(ear, "busy_s", 5.0)),
-    wish("fill the disk", lambda: setattr(ear, "log_fails", True)),
-    wish("empty the disk", lambda: setattr(ear, "log_fails", False)),
 ]
 ipywidgets.HBox(wishes)
 

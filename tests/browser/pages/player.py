@@ -62,7 +62,7 @@ show(None)
 def start_over(_) -> None:
     player.playing = player.loop = False
     player.rate = 1.0
-    player.choose_class("")
+    player.chosen_class = ""
     player.index = 0
     player.selection = []
     player.position_s = 0.0
