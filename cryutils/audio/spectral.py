@@ -1,9 +1,14 @@
-"""From a signal to its spectrogram: conditioning, STFT, mel-spectrogram and MFCC.
+"""From a signal to its spectrogram: conditioning, STFT, mel spectrogram and MFCC.
 
-Walked by notebook 02_audio_features. Paper B's preprocessing (resample, amplitude-normalise,
-pre-emphasise, frame, window) and the features of both papers (Paper A §3.2), one short
-function a concept. Conventions and defaults are librosa's, and tests hold the numbers to
-it; only the axes differ: time comes first, `(frames, coefficients)`, as the models want it.
+Explained in notebook 02_audio_features. Paper B's preprocessing (resample, normalise the
+amplitude, pre-emphasise, frame, window) and the features of both papers (Paper A §3.2), one short
+function for each step. Conventions and defaults are those of librosa, and tests compare the
+numbers with it. Only the axes differ: time comes first, `(frames, coefficients)`, as the models
+need it.
+
+Throughout, `x` is a signal, float32 (samples,), and `sr` its rate in Hz. `n_fft` and `hop_length`
+are the samples of a frame and from one frame to the next. Values that are NaN or infinite, and
+settings out of range, raise InputError.
 """
 
 from __future__ import annotations
@@ -20,32 +25,11 @@ import numpy.typing as npt
 from cryutils.errors import InputError
 
 __all__ = [
-    "HOP_LENGTH",
-    "N_FFT",
-    "N_MELS",
-    "N_MFCC",
-    "cepstrum",
-    "check_finite",
-    "check_settings",
-    "condition",
-    "dct_matrix",
-    "frame",
-    "guarded",
-    "hz_to_mel",
-    "istft",
-    "mel_db",
-    "mel_filters",
-    "mel_to_hz",
-    "mfcc",
-    "normalise_amplitude",
-    "power_to_db",
-    "pre_emphasis",
-    "resample",
-    "stft",
-    "stft_db",
-    "summarise",
-    "window",
-]
+    "HOP_LENGTH", "N_FFT", "N_MELS", "N_MFCC", "cepstrum", "check_finite", "check_settings",
+    "condition", "dct_matrix", "frame", "guarded", "hz_to_mel", "istft", "mel_db", "mel_filters",
+    "mel_to_hz", "mfcc", "normalise_amplitude", "power_to_db", "pre_emphasis", "resample", "stft",
+    "stft_db", "summarise", "window",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
 
@@ -55,13 +39,14 @@ N_MELS = 128
 N_MFCC = 20
 PRE_EMPHASIS = 0.97
 _FRAMES_AT_ONCE = 16  # 256 kB of double-precision samples at the default n_fft
-_RATES = (1, 768_000)  # Hz
+_RATE = (1, 768_000)  # Hz
 _SAMPLES = (1, 1 << 20)
-_COUNTS = (1, 4096)
-_WHOLE = {
-    "n_fft": (2, 1 << 20), "hop_length": _SAMPLES, "frame_length": _SAMPLES, "n_mels": _COUNTS,
-    "n_mfcc": _COUNTS,
+_COUNT = (1, 4096)
+_RANGES = {
+    "sr": _RATE, "to": _RATE, "n_fft": (2, 1 << 20), "hop_length": _SAMPLES,
+    "frame_length": _SAMPLES, "n_mels": _COUNT, "n_mfcc": _COUNT,
 }  # fmt: skip
+_FRACTIONAL = ("sr", "to")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,29 +54,30 @@ X = TypeVar("X", bound=npt.NDArray[Any])
 
 
 def check_settings(**settings: Any) -> None:
-    """Raise InputError for the first setting that is out of range; None is none.
+    """Raise InputError for the first setting that is out of its range or no finite number.
 
-    Rates (`sr`, `to`) in Hz, lengths in samples, counts of bands, and any other finite number.
+    Settings other than those of this module may be any finite number; None is always accepted.
     """
     for name, value in settings.items():
         if value is None:
             continue
-        low, high = _WHOLE.get(name, _RATES if name in ("sr", "to") else (-np.inf, np.inf))
-        kind = "a whole number" if name in _WHOLE else "a number"
-        is_number = isinstance(value, Integral if name in _WHOLE else Real)
-        if not is_number or not isfinite(value) or not low <= value <= high:
-            limits = f" from {low} to {high}" if np.isfinite(high) else ""
+        low, high = _RANGES.get(name, (-np.inf, np.inf))
+        is_whole = name in _RANGES and name not in _FRACTIONAL
+        is_number = isinstance(value, Integral if is_whole else Real) and isfinite(value)
+        if not is_number or not low <= value <= high:
+            kind = "a whole number" if is_whole else "a number"
+            limits = f" from {low} to {high}" if name in _RANGES else ""
             raise InputError(f"{name}={value}: give {kind}{limits}.")
 
 
 def check_finite(x: npt.NDArray[Any]) -> None:
-    """Raise InputError where some of `x` is NaN or infinite: the results would be, too."""
+    """Raise InputError if a value of `x` is NaN or infinite, because the results would be too."""
     if not np.isfinite(x).all():
         raise InputError("some samples are NaN or infinite; leave them out, or set them to 0.")
 
 
 def guarded(function: Callable[Concatenate[X, P], T]) -> Callable[Concatenate[X, P], T]:
-    """Return `function(x, **settings)`, which refuses what it has no answer to, by InputError."""
+    """The `function(x, **settings)`, with the checks of `check_finite` and `check_settings`."""
 
     @wraps(function)
     def call(x: X, *args: P.args, **settings: P.kwargs) -> T:
@@ -104,18 +90,9 @@ def guarded(function: Callable[Concatenate[X, P], T]) -> Callable[Concatenate[X,
 
 @guarded
 def resample(x: Array, *, sr: int, to: int) -> Array:
-    """Return `x`, recorded at `sr` Hz, at `to` Hz: float32 (ceil(samples * to / sr),).
+    """Signal `x` at the rate `to` in Hz, float32 (ceil(samples * to / sr),).
 
-    Band-limited (soxr, high quality), so nothing above the lower half rate folds back.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    sr : int
-        Its rate in Hz.
-    to : int
-        The wanted rate in Hz.
+    Band-limited (soxr, high quality), so that nothing above half the lower rate folds back.
     """
     if sr == to:
         return x
@@ -123,39 +100,24 @@ def resample(x: Array, *, sr: int, to: int) -> Array:
 
     y = soxr.resample(x, sr, to, quality="HQ")
     length = -(-len(x) * to // sr)
-    # soxr rounds the length to the nearest sample; librosa, and so we, round it up.
+    # soxr rounds the length to the nearest sample; librosa rounds it up.
     return np.pad(y, (0, max(0, length - len(y))))[:length].astype(np.float32, copy=False)
 
 
 @guarded
 def normalise_amplitude(x: Array, *, peak: float = 1.0) -> Array:
-    """Return `peak * x / max|x|`, float32 (samples,); silence stays silence.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    peak : float
-        The largest magnitude that comes out.
-    """
+    """Signal `peak * x / max|x|`, float32 (samples,); silence stays silence."""
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(peak / loudest) if loudest > 0 else x.copy()
 
 
 @guarded
 def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
-    """Return `y[n] = x[n] - coefficient * x[n - 1]`, float32 (samples,): treble lifted.
+    """Signal `y[n] = x[n] - coefficient * x[n - 1]` with its treble lifted, float32 (samples,).
 
-    Before the first sample there is silence, `x[-1] = 0`, so `y[0] = x[0]`: librosa's
-    `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes the first
-    sample and no other.)
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    coefficient : float
-        0 leaves the sound as it is.
+    Before the first sample there is silence, so `y[0] = x[0]`: librosa's
+    `effects.preemphasis(x, zi=[0])`. (Its default extrapolates x instead, which changes only the
+    first sample.)
     """
     y = x.astype(np.float32)
     y[1:] -= np.float32(coefficient) * x[:-1]
@@ -164,21 +126,10 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
 
 @guarded
 def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
-    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
+    """Overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
 
-    A read-only view, no copy; a remainder shorter than a frame is left out.
-
-    Parameters
-    ----------
-    x : ndarray
-        (samples,).
-    frame_length, hop_length : int
-        Samples of a frame, and from one frame to the next.
-
-    Raises
-    ------
-    InputError
-        `x` is shorter than a frame.
+    A read-only view, not a copy; a remainder shorter than `frame_length` samples is left out.
+    Raises InputError for an `x` shorter than a frame.
     """
     if len(x) < frame_length:
         raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
@@ -187,8 +138,8 @@ def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
 
 @lru_cache(maxsize=16)
 def window(length: int) -> npt.NDArray[np.float64]:
-    """Return the periodic Hann window `0.5 - 0.5 cos(2 pi n / length)`, float64 (length,)."""
-    # SciPy's differs in the last bit, and importing it takes longer than a hundred spectrograms.
+    """Periodic Hann window `0.5 - 0.5 cos(2 pi n / length)`, float64 (length,)."""
+    # SciPy's window differs in the last bit.
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     hann.setflags(write=False)
     return hann
@@ -203,25 +154,10 @@ def condition(
     peak: float = 1.0,
     coefficient: float = PRE_EMPHASIS,
 ) -> Array:
-    """Return `x` as Paper B prepares it: resampled, amplitude-normalised, pre-emphasised.
+    """Signal as Paper B prepares it, float32 (samples,).
 
-    Framing and windowing follow inside `stft`.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    sr : int
-        Its rate in Hz.
-    to : int, optional
-        The wanted rate in Hz; None: `sr`.
-    peak, coefficient : float
-        As in `normalise_amplitude` and `pre_emphasis`.
-
-    Returns
-    -------
-    ndarray
-        float32 (samples,).
+    Resampled to the rate `to` in Hz (None: `sr`), amplitude-normalised to `peak`, pre-emphasised
+    with `coefficient`. Framing and windowing follow in `stft`.
     """
     x = resample(x, sr=sr, to=to or sr)
     return pre_emphasis(normalise_amplitude(x, peak=peak), coefficient=coefficient)
@@ -231,21 +167,14 @@ def condition(
 def stft(
     x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH
 ) -> npt.NDArray[np.complex64]:
-    """Return the short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
+    """Short-time Fourier transform, complex64 (1 + samples // hop_length, bins).
 
-    `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann windowed
+    `X[t, k] = sum_n w[n] x[t * hop_length - n_fft / 2 + n] exp(-2 pi i k n / n_fft)`: Hann-windowed
     frames centred on each hop, zeros beyond the ends, bins = 1 + n_fft // 2. The same as
     `librosa.stft(x, n_fft=, hop_length=).T`.
 
-    The transform is taken in double precision: single precision leaves an error of about 1e-7 of
-    the loudest bin, which is 0.01 dB and more in the quietest cells that count.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    n_fft, hop_length : int
-        Samples of a frame, and from one frame to the next.
+    The transform is computed in double precision. Single precision leaves an error of about 1e-7 of
+    the loudest bin, which is 0.01 dB or more in the quietest cells that count.
     """
     return np.concatenate(list(_stft_blocks(x, n_fft=n_fft, hop_length=hop_length)))
 
@@ -254,12 +183,10 @@ def stft(
 def istft(
     spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int
 ) -> Array:
-    """Return the signal of a short-time Fourier transform as `stft` gives it, float32 (length,).
+    """Signal of a short-time Fourier transform as `stft` gives it, float32 (length,).
 
-    Griffin & Lim's least squares: frames are windowed again, added up, and divided by the sum of
-    the squared windows. The same as `librosa.istft(spectrum.T, n_fft=, hop_length=, length=)`,
-    without the two seconds that a compiler takes when that is first called; and bit by bit as
-    SciPy's, which takes twice as long, and warns of a weight of 0 where the first frame begins.
+    Griffin & Lim's least squares: frames are windowed again, added, and divided by the sum of the
+    squared windows. The same as `librosa.istft(spectrum.T, n_fft=, hop_length=, length=)`.
     """
     hann = window(n_fft)
     squared = hann**2
@@ -279,18 +206,10 @@ def istft(
 def power_to_db(
     power: Array, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
 ) -> Array:
-    """Return `10 log10(max(power, amin) / ref)`, float32, no more than `top_db` below its peak.
+    """Level `10 log10(max(power, amin) / ref)` in dB, float32, at most `top_db` below its peak.
 
-    Parameters
-    ----------
-    power : ndarray of float32
-        0 or more.
-    ref : float
-        The power that is 0 dB.
-    amin : float
-        Powers below count as this one.
-    top_db : float, optional
-        In dB; None keeps the whole range.
+    `ref` is the power of 0 dB. Powers below `amin` count as `amin`. `top_db=None` keeps the whole
+    range.
     """
     db = np.log10(np.maximum(power, np.float32(amin)))
     db *= np.float32(10.0)
@@ -302,44 +221,21 @@ def power_to_db(
 
 @guarded
 def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
-    """Return the STFT's level in dB re 1, float32 (frames, 1 + n_fft // 2).
+    """Level of the STFT in dB re 1, float32 (frames, 1 + n_fft // 2).
 
-    The 80 dB below the clip's loudest cell are kept, what is quieter is lifted to that floor:
+    The 80 dB below the clip's loudest cell are kept; quieter cells are raised to that floor:
     `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    n_fft, hop_length : int
-        Samples of a frame, and from one frame to the next.
     """
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
 
 
 @guarded
 def mel_db(
-    x: Array,
-    *,
-    sr: int,
-    n_fft: int = N_FFT,
-    hop_length: int = HOP_LENGTH,
-    n_mels: int = N_MELS,
+    x: Array, *, sr: int, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH, n_mels: int = N_MELS
 ) -> Array:
-    """Return the mel-spectrogram in dB re 1, float32 (frames, n_mels), 80 dB of range.
+    """Mel spectrogram in dB re 1 with 80 dB of range, float32 (frames, n_mels).
 
     `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    sr : int
-        In Hz.
-    n_fft, hop_length : int
-        Samples of a frame, and from one frame to the next.
-    n_mels : int
-        Mel bands.
     """
     filters = mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length) @ filters.T)
@@ -355,37 +251,24 @@ def mfcc(
     n_mfcc: int = N_MFCC,
     n_mels: int = N_MELS,
 ) -> Array:
-    """Return mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
+    """Mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
 
-    The cosine transform of each frame of `mel_db`, first `n_mfcc` coefficients:
+    The first `n_mfcc` coefficients of the cosine transform of each frame of `mel_db`:
     `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    sr : int
-        In Hz.
-    n_fft, hop_length : int
-        Samples of a frame, and from one frame to the next.
-    n_mfcc : int
-        Coefficients, `n_mels` at most.
-    n_mels : int
-        Mel bands.
     """
     log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
     return cepstrum(log_mel, n_mfcc=n_mfcc)
 
 
 def cepstrum(log_mel: Array, *, n_mfcc: int = N_MFCC) -> Array:
-    """Return the first `n_mfcc` coefficients of `mel_db`'s frames, float32 (frames, n_mfcc)."""
+    """First `n_mfcc` cepstral coefficients of frames of `mel_db`, float32 (frames, n_mfcc)."""
     # In double precision: 128 levels of one sign add up, and float32 would lose 0.001 dB.
     cosines = dct_matrix(n_mfcc=n_mfcc, n_mels=log_mel.shape[1])
     return (log_mel.astype(np.float64) @ cosines.T).astype(np.float32)
 
 
 def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return Slaney's mel of a frequency: linear to 1 kHz (= 15 mel), logarithmic above.
+    """Slaney's mel of a frequency: linear up to 1 kHz (= 15 mel), logarithmic above.
 
     M. Slaney, Auditory Toolbox, Interval Research report 1998-010.
     """
@@ -395,30 +278,17 @@ def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return the frequency in Hz of Slaney's mel, the inverse of `hz_to_mel`."""
+    """Frequency in Hz of Slaney's mel, the inverse of `hz_to_mel`."""
     mel = np.asarray(mel, dtype=np.float64)
     return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
 
 
 @lru_cache(maxsize=16)
 def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
-    """Return overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area.
+    """Filters of a mel spectrogram, float32 (n_mels, 1 + n_fft // 2), read-only.
 
-    The same as `librosa.filters.mel`.
-
-    Parameters
-    ----------
-    sr : int
-        Hz.
-    n_fft : int
-        Samples of a frame.
-    n_mels : int
-        Mel bands.
-
-    Returns
-    -------
-    ndarray
-        float32 (n_mels, 1 + n_fft // 2), read-only.
+    Overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area. The same as
+    `librosa.filters.mel`.
     """
     check_settings(sr=sr, n_fft=n_fft, n_mels=n_mels)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sr)
@@ -433,20 +303,13 @@ def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
 
 @lru_cache(maxsize=16)
 def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.float64]:
-    """Return the orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
+    """Orthonormal DCT-II as a matrix, float64 (n_mfcc, n_mels), read-only.
 
-    `D[k, n] = sqrt(2 / n_mels) cos(pi k (2 n + 1) / (2 n_mels))`, row 0 over sqrt(2).
-
-    Parameters
-    ----------
-    n_mfcc : int
-        Coefficients, `n_mels` at most.
-    n_mels : int
-        Mel bands.
+    `D[k, n] = sqrt(2 / n_mels) cos(pi k (2 n + 1) / (2 n_mels))`, row 0 divided by sqrt(2).
+    Raises InputError for more coefficients than mel bands.
     """
     if not 1 <= n_mfcc <= n_mels:
-        raise InputError(f"n_mfcc={n_mfcc} must lie between 1 and n_mels={n_mels}.")
-    # With scipy.fft.dct silent frames alone differ, by 1e-13; it takes longer to import.
+        raise InputError(f"n_mfcc={n_mfcc} must be from 1 to n_mels={n_mels}.")
     k, n = np.arange(n_mfcc)[:, None], np.arange(n_mels)[None, :]
     matrix = np.sqrt(2.0 / n_mels) * np.cos(np.pi * k * (2 * n + 1) / (2 * n_mels))
     matrix[0] /= np.sqrt(2.0)
@@ -455,10 +318,10 @@ def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.
 
 
 def summarise(features: Sequence[Array]) -> Array:
-    """Return one vector a clip, float32 (clips, 2 * coefficients): what classical models need.
+    """One vector for each clip, as classical models need it, float32 (clips, 2 * coefficients).
 
-    Each coefficient's mean over time, in order, then each one's standard deviation
-    (population, `ddof=0`), in the same order.
+    features: float32 (frames, coefficients) of each clip. The means of the coefficients over time
+    come first, then their standard deviations (population, `ddof=0`).
     """
     if not len(features) or not all(len(f) for f in features):
         raise InputError("there are no features to summarise: give at least one frame of a clip.")
@@ -472,7 +335,7 @@ def summarise(features: Sequence[Array]) -> Array:
 
 
 def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
-    """Return |X|^2, float32 (frames, bins)."""
+    """Power spectrum |X|^2, float32 (frames, bins)."""
     rows = []
     for block in _stft_blocks(x, n_fft=n_fft, hop_length=hop_length):
         squares = np.square(block.view(np.float32))
@@ -481,7 +344,7 @@ def _power(x: Array, *, n_fft: int, hop_length: int) -> Array:
 
 
 def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArray[np.complex64]]:
-    """Yield the rows of `stft` a few at a time: the work stays in the processor's cache."""
+    """Yield the rows of `stft` a few at a time, so that the work fits the processor's cache."""
     if len(x) == 0:
         raise InputError("an empty signal has no spectrum: give at least one sample.")
     padded = np.pad(x, n_fft // 2)

@@ -160,7 +160,7 @@ def _clip(path: Path, root: Path) -> tuple[Clip | None, list[Problem]]:
     if heard is not None:
         problems += [Problem("changed", item, what) for what in heard.changes]
         problems += [Problem("doubtful", item, what) for what in heard.doubts]
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA)
+    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _MP4 | _MATROSKA | {".flac"})
     if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
         what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short, or it paused"
         problems.append(Problem("doubtful", item, what))

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import cache
-from cryutils._io.media import stated_s
+from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
@@ -466,7 +466,7 @@ def _look(
 @contextmanager
 def _time_left(path: Path, *, shown: bool) -> Iterator[Callable[[float], None]]:
     """Give `report(seconds done)`, which shows how long a long recording will still take."""
-    length_s = stated_s(path) if shown else 0.0
+    length_s = probe(path).duration_s if shown else 0.0
     with counting(f"Faces in {path.name}", "s", shown=length_s >= _LONG_S) as report:
         yield lambda done_s: report(min(round(done_s), round(length_s)), round(length_s))
 

@@ -1,4 +1,4 @@
-"""What a header claims is held against what is there: sizes, rates, lengths and times."""
+"""Headers that state wrong sizes, rates, lengths and times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def peak(call: Callable[[], Any]) -> int:
 # --- sound -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("head", [0, 3, 4000, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("head", [0, 3, 4000, 2**32 - 1])
 def test_a_format_chunk_of_another_length_is_one_line(head: int, tmp_path: Path) -> None:
     refusal(wav(tmp_path / "a.wav", head=head), audio.read)
 
@@ -79,20 +80,13 @@ def test_samples_of_64_bits_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
 def test_a_rate_of_no_sound_is_refused(rate: int, tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", rate=rate)
-    for reading in (media.probe, audio.read, audio.native_rate):
+    for reading in (media.probe, audio.read):
         assert f"a sample rate of {rate} Hz" in refusal(path, reading)
-
-
-@pytest.mark.parametrize("rate", [1000, 768_000])
-def test_the_slowest_and_the_fastest_rate_are_read(rate: int, tmp_path: Path) -> None:
-    path = wav(tmp_path / "a.wav", rate=rate)
-    assert media.probe(path).sr == audio.native_rate(path) == rate
-    assert len(audio.read(path)) == len(PCM)
 
 
 @pytest.mark.parametrize(("layout", "channels"), [("7.1", 8), ("hexadecagonal", 16)])
 def test_many_channels_are_averaged(layout: str, channels: int, tmp_path: Path) -> None:
-    """Planar ones of eight and more end the process where PyAV hands them over."""
+    """PyAV reads beyond the end of a list for planar frames of eight or more channels."""
     x = np.arange(-4000, 4000, dtype=np.int16)
     weight = np.arange(channels) / 8
     with av.open(str(tmp_path / "a.wv"), "w", format="wv") as out:
@@ -119,21 +113,20 @@ def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path: Path) -> No
     np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), samples / 2**15)
 
 
-@pytest.mark.parametrize("bits", [8, 16])  # as FFmpeg and as the standard library reads it
-def test_no_more_is_held_than_a_piece_or_what_is_refused(bits: int, tmp_path: Path) -> None:
-    count = 60_000_000  # of zeros that take no room on the disk, 240 MB where all are held
-    path = wav(tmp_path / "a.wav", PCM[:0], rate=1000, bits=bits, length=count * bits // 8)
-    os.truncate(path, path.stat().st_size + count * bits // 8)
-    assert peak(lambda: next(audio.pieces(path))) < 120e6
-    if bits == 16:  # FFmpeg takes a minute for all of them
-        assert peak(lambda: refusal(path, audio.read)) < 120e6
-        lengths: list[int] = []
-        assert peak(lambda: lengths.extend(len(x) for _, x in audio.pieces(path))) < 120e6
-        assert sum(lengths) == count
+def test_no_more_is_held_than_a_piece_or_what_is_refused(tmp_path: Path) -> None:
+    count = 12_000_000  # zeros that take no room on the disk, 48 MB if all are held
+    path = wav(tmp_path / "a.wav", PCM[:0], rate=1000, length=2 * count)
+    os.truncate(path, path.stat().st_size + 2 * count)
+    assert peak(lambda: refusal(path, audio.read)) < 24e6
+    lengths: list[int] = []
+    assert peak(lambda: lengths.extend(len(x) for _, x in audio.pieces(path))) < 24e6
+    assert sum(lengths) == count
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".flac"])
-def test_a_short_recording_is_one_piece(suffix: str, tmp_path: Path, sound: Writer) -> None:
+def test_pieces_together_are_the_whole_recording(
+    suffix: str, tmp_path: Path, sound: Writer
+) -> None:
     path = sound(tmp_path / f"a{suffix}", seconds=1.7)
     ((start, x),) = audio.pieces(path, sr=11025)
     assert start == 0
@@ -177,7 +170,7 @@ def test_a_name_is_no_protocol_option_or_pattern(
     monkeypatch.chdir(tmp_path)
     grey = np.full((16, 16, 3), 99, np.uint8)
     mp4.write(name, [grey] * 5, fps=5, sound=np.float32(PCM / 2**16), sr=8000)
-    for reading in (*EVERY, media.stated_s):
+    for reading in EVERY:
         reading(Path(name))
 
 
@@ -185,12 +178,8 @@ def test_a_name_is_no_protocol_option_or_pattern(
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def png(path: Path, *extra: bytes, width: int = 16, height: int = 16) -> Path:
@@ -200,19 +189,26 @@ def png(path: Path, *extra: bytes, width: int = 16, height: int = 16) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", [b"IHDR", b"gAMA", b"pHYs", b"sRGB", b"tRNS"])
-def test_a_chunk_shorter_than_its_kind_is_a_damaged_picture(kind: bytes, tmp_path: Path) -> None:
-    path = png(tmp_path / "a.png", chunk(kind, b""))
-    for reading in (pictures.read, media.probe, video.track):
-        assert "this picture can't be decoded" in refusal(path, reading)
+BOMB = b"a\0\0" + zlib.compress(bytes(10**8))
 
 
-@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
-def test_a_chunk_that_unpacks_to_gigabytes_is_a_damaged_picture(
-    kind: bytes, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (b"IHDR", b""),
+        (b"gAMA", b""),
+        (b"pHYs", b""),
+        (b"tRNS", b""),
+        (b"zTXt", BOMB),
+        (b"iCCP", BOMB),
+    ],
+)
+def test_a_chunk_that_is_short_or_unpacks_to_gigabytes_is_a_damaged_picture(
+    kind: bytes, content: bytes, tmp_path: Path
 ) -> None:
-    path = png(tmp_path / "a.png", chunk(kind, b"a\0\0" + zlib.compress(bytes(10**8))))
-    assert "this picture can't be decoded" in refusal(path, pictures.read)
+    path = png(tmp_path / "a.png", chunk(kind, content))
+    for reading in (media.probe, video.track):
+        assert "this picture can't be decoded" in refusal(path, reading)
 
 
 def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -233,14 +229,13 @@ def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16"])
 @pytest.mark.parametrize(
-    ("size", "shown"),
-    [((4096, 8), (8, 4096)), ((4098, 8), (4, 2049)), ((16, 9000), (2250, 4))],
+    ("size", "shown"), [((4096, 8), (8, 4096)), ((8192, 8), (4, 4096)), ((16, 12288), (4096, 5))]
 )
-def test_large_pictures_are_halved(
+def test_large_pictures_are_shrunk(
     mode: str, size: tuple[int, int], shown: tuple[int, int], tmp_path: Path
 ) -> None:
     grey = np.zeros(size[::-1], np.uint8)
-    grey[-1 - grey.shape[0] // 2 :, grey.shape[1] // 2 :] = 200
+    grey[grey.shape[0] // 2 :, grey.shape[1] // 2 :] = 200
     if mode == "I;16":
         picture = Image.fromarray(grey.astype(np.uint16) * 257)
     else:
@@ -249,19 +244,7 @@ def test_large_pictures_are_halved(
     values = pictures.read(tmp_path / "a.png")
     assert values.shape == (*shown, 3)
     assert (values[: shown[0] // 2 - 1] == 0).all()
-    assert (values[shown[0] // 2 + 1 :, shown[1] // 2 + 1 :] == 200).all()
-
-
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_large_jpeg_is_decoded_at_half_its_size(progressive: bool, tmp_path: Path) -> None:
-    """Not decoded whole and halved then, which takes four times the memory and looks otherwise."""
-    noise = np.random.default_rng(0).integers(0, 256, (40, 6000, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.jpg", progressive=progressive, quality=95)
-    with Image.open(tmp_path / "a.jpg") as picture:
-        picture.draft(None, (3000, 20))
-        coarse, halved = np.asarray(picture), picture.size
-    assert halved == (3000, 20)
-    np.testing.assert_array_equal(pictures.read(tmp_path / "a.jpg"), coarse)
+    np.testing.assert_allclose(values[-1, -1], 200, atol=4)
 
 
 # --- videos ----------------------------------------------------------------------------------
@@ -307,7 +290,6 @@ def test_a_video_whose_header_claims_weeks_has_its_frames(
     path.write_bytes(content)
     assert len(video.track(path, fps=None)) == len(video.track(path, fps=1)) == 20
     assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
-    assert media.stated_s(path) <= 20, "by which the time left is shown"
 
 
 def test_rare_pictures_are_no_damage(tmp_path: Path) -> None:
@@ -345,33 +327,22 @@ def test_what_does_not_fit_into_memory_says_what_would(tmp_path: Path) -> None:
         video.track(path, size=4097)
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(5, False), (200, True)])
+@pytest.mark.parametrize(("seconds", "is_shown"), [(5, False), (200, True)])
 def test_the_time_left_of_a_long_video_is_shown(
-    seconds: int, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: int, is_shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[tuple[int, int]] = []
-    real = tracks.counting
 
-    def recording(what: str, unit: str, **options: Any) -> Any:
-        assert options["shown"] is shown
-        assert what == "Faces in a.mp4"
-        shows = real(what, unit, **options)
+    @contextmanager
+    def counting(what: str, unit: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+        assert (what, shown) == ("Faces in a.mp4", is_shown)
+        yield lambda done, total: reports.append((done, total))
 
-        class Recorder:
-            def __enter__(self) -> Any:
-                report = shows.__enter__()
-                return lambda done, total: (reports.append((done, total)), report(done, total))
-
-            def __exit__(self, *error: Any) -> Any:
-                return shows.__exit__(*error)
-
-        return Recorder()
-
-    monkeypatch.setattr(tracks, "counting", recording)
+    monkeypatch.setattr(tracks, "counting", counting)
     video.track(film(tmp_path / "a.mp4", [float(k) for k in range(seconds)]), fps=1)
     done = [done for done, _ in reports]
     assert done == sorted(done)
-    if shown:
+    if is_shown:
         assert {total for _, total in reports} <= {seconds, seconds - 1}
         assert done[-1] >= seconds - 2
 
@@ -382,13 +353,13 @@ def test_a_video_of_pictures_beyond_8k_is_refused(
     with pytest.raises(InputError, match="8000 x 8000 pixels; give at most 36 million"):
         media.check_size(8000, 8000, tmp_path)
     path = film(tmp_path / "a.mp4", [0.0], side=16)
-    monkeypatch.setattr(media, "MOST_PIXELS", 16 * 16 - 1)
+    monkeypatch.setattr(media, "_MOST_PIXELS", 16 * 16 - 1)
     for reading in (media.probe, video.track, lambda path: list(video.frames(path))):
         assert "its pictures are 16 x 16 pixels; give at most" in refusal(path, reading)
 
 
 def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path: Path) -> None:
-    """In a process of its own: PyAV frees the profile's name twice, which ends it."""
+    """In its own process: PyAV frees the profile's name twice, which would end it."""
     picture = Image.new("RGB", (16, 16), (200, 40, 40))
     picture.save(tmp_path / "a.png", icc_profile=bytes(400))
     (tmp_path / "a.png").rename(tmp_path / "a.avi")
