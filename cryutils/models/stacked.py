@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,6 +49,8 @@ MASKED_LOGIT = np.float32(-1e9)  # of a class that a network does not distinguis
 class DenseSettings:
     """What the networks of one `fit` share.
 
+    Classes always have the same weight, in training and in validation.
+
     Parameters
     ----------
     units : tuple of int
@@ -69,8 +71,6 @@ class DenseSettings:
         Epochs without a better `monitor` after which a network stops.
     monitor : {"loss", "accuracy"}
         Of the validation rows; the weights of its best epoch are kept.
-    class_weights : bool
-        Weigh all classes alike, in training and in validation.
     seed : int
         Of every random draw.
 
@@ -88,7 +88,6 @@ class DenseSettings:
     batch_size: int = 32
     patience: int = 8
     monitor: Monitor = "loss"
-    class_weights: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -139,7 +138,7 @@ class NetworkBatch:
     ----------
     history : pandas.DataFrame
         One row per task (from 0) and epoch (from 1): loss, accuracy, val_loss, val_accuracy,
-        weighted by class as the settings say. Accuracies of autoencoders are NaN.
+        weighted by class. Accuracies of autoencoders are NaN.
     best_epoch : ndarray of int
         From 1, (tasks,).
     settings : DenseSettings
@@ -313,19 +312,22 @@ def fit(
         y = np.broadcast_to(y, grouped.shape[:2])
     else:
         y = y.reshape(grouped.shape)
-    outputs = grouped.shape[2] if allowed is None else classes
+    sizes = [grouped.shape[2], *settings.units, grouped.shape[2] if allowed is None else classes]
+    kernels = sum(a * b for a, b in itertools.pairwise(sizes))
+    at_once = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
     steps = max(-(-len(task.train) // settings.batch_size) for task in tasks)
     content = cache.key(grouped, *([] if y is grouped else [y]))
     parts, histories = [], []
     with counting("Training", "networks", shown=progress) as report:
-        for some in _stacks(len(tasks), grouped.shape[2], outputs, settings):
+        for start in range(0, len(tasks), at_once):
+            some = slice(start, start + at_once)
             mine = None if allowed is None else allowed[some]
-            job = _Job(grouped, y, [tasks[k] for k in some], mine, settings, steps)
+            job = _Job(grouped, y, tasks[some], mine, settings, steps)
             parts.append(cache.arrays(cache_dir() / "dense" / f"{job.key(content)}.npz", job.train))
             gc.collect()  # a cycle in TensorFlow holds the graph and its weights
             table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
-            histories.append(table.assign(task=table.task + some[0]))
-            report(some[-1] + 1, len(tasks))
+            histories.append(table.assign(task=table.task + start))
+            report(start + len(job.tasks), len(tasks))
     layers = [
         tuple(np.concatenate([part[f"{name}{k}"] for part in parts]) for name in ("kernel", "bias"))
         for k in range(len(settings.units) + 1)
@@ -360,7 +362,7 @@ class _Job:
         """Return the best epochs' layers, which take unscaled inputs, and the history."""
         settings, count = self.settings, len(self.tasks)
         model = network(self.x.shape[2], count, settings, self.allowed)
-        train_epoch, validate = self._passes(model)
+        run = self._pass(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
         # Equal accuracies may differ in their last bits, as weights are summed in another order.
@@ -374,8 +376,8 @@ class _Job:
             alive = epoch - best_epoch <= settings.patience
             if not alive.any():
                 break
-            loss, accuracy = train_epoch(*self._training_batches(epoch)).numpy()
-            val_loss, val_accuracy = validate(*validation).numpy()
+            loss, accuracy = run(*self._training_batches(epoch), training=True)
+            val_loss, val_accuracy = run(*validation, training=False)
             value = np.where(by_accuracy, -val_accuracy, val_loss)
             better = alive & ((value < least - min_delta) | unvalidated)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
@@ -387,10 +389,11 @@ class _Job:
         layers = {f"{('kernel', 'bias')[k % 2]}{k // 2}": array for k, array in enumerate(arrays)}
         return {"history": np.array(history), "best_epoch": best_epoch, **layers}
 
-    def _passes(self, model: Any) -> tuple[Any, Any]:
-        """Return two functions of (rows, weights): train for an epoch, and validate.
+    def _pass(self, model: Any) -> Callable[..., Array]:
+        """Return a function that trains or validates all networks on batches of rows.
 
-        Rows and weights are (steps, batch, tasks); both return loss and accuracy, (2, tasks).
+        It takes rows and weights, (steps, batch, tasks), and `training`; it returns loss and
+        accuracy, float32 (2, tasks).
         """
         keras = _keras()
         import tensorflow as tf
@@ -398,14 +401,15 @@ class _Job:
         groups, length, d = self.x.shape
         first = tf.constant([task.group * length for task in self.tasks], tf.int32)
         mean, deviation = (tf.constant(a, tf.float32) for a in self._moments)
-        every = np.ones(d, bool)
-        used = np.float32([every if task.inputs is None else task.inputs for task in self.tasks])
-        with tf.device("cpu"):  # a variable: a constant made of an array takes its size twice
+        used = np.float32(self._used)
+        with tf.device("cpu"):  # variables: a constant made of an array takes its size twice
             x = tf.Variable(self.x.reshape(groups * length, d), trainable=False)
             flat = self.y.reshape(groups * length, *self.y.shape[2:])
             y = x if self.y is self.x else tf.Variable(flat, trainable=False)
+        learned, optimizer = model.trainable_variables, model.optimizer
+        optimizer.build(learned)
 
-        def measure(rows: Any, weight: Any, *, training: bool) -> Any:
+        def measure(rows: Any, weight: Any, training: bool) -> Any:
             """Weighted loss and accuracy of each row of each network."""
             inputs = (tf.gather(x, rows + first) - mean) / deviation * used
             answer, truth = model(inputs, training=training), tf.gather(y, rows + first)
@@ -416,29 +420,28 @@ class _Job:
             right = tf.argmax(answer, axis=2, output_type=truth.dtype) == truth
             return weight * loss, weight * tf.cast(right, tf.float32)
 
-        def run(rows: Any, weight: Any, *, training: bool) -> Any:
-            def step(k: Any, sums: Any) -> Any:
-                size = tf.reduce_sum(tf.cast(weight[k] > 0, tf.float32), axis=0)
-                with tf.GradientTape() as tape:
-                    loss, right = measure(rows[k], weight[k], training=training)
-                    # The sum of the networks' mean losses: no gradient depends on another network.
-                    total = tf.reduce_sum(loss / tf.maximum(size, 1))
-                if training:
-                    gradients = tape.gradient(total, learned)
-                    # Not `apply`: TensorFlow keeps its trace, with the weights, for good (its issue
-                    # 97697; 8 MB a training of 30 small networks in TensorFlow 2.21).
-                    for gradient, weights in zip(gradients, learned, strict=True):
-                        optimizer.update_step(gradient, weights, optimizer.learning_rate)
-                return k + 1, sums + tf.reduce_sum(tf.stack([loss, right]), axis=1)
+        @partial(tf.function, autograph=False)
+        def step(rows: Any, weight: Any, training: bool) -> Any:
+            size = tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=0)
+            with tf.GradientTape() as tape:
+                loss, right = measure(rows, weight, training)
+                # The sum of the networks' mean losses: no gradient depends on another network.
+                total = tf.reduce_sum(loss / tf.maximum(size, 1))
+            if training:
+                # Not `apply`: TensorFlow keeps its trace, with the weights, for good (its issue
+                # 97697; 8 MB per training of 30 small networks in TensorFlow 2.21).
+                for gradient, weights in zip(tape.gradient(total, learned), learned, strict=True):
+                    optimizer.update_step(gradient, weights, optimizer.learning_rate)
+            return tf.reduce_sum(tf.stack([loss, right]), axis=1)
 
-            start = tf.constant(0), tf.zeros((2, len(self.tasks)))
-            _, sums = tf.while_loop(lambda k, _: k < tf.shape(rows)[0], step, start)
-            return sums / tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=(0, 1))
+        def run(rows: npt.NDArray[np.int32], weights: Array, *, training: bool) -> Array:
+            sums = np.zeros((2, len(self.tasks)), np.float32)
+            for batch, weight in zip(rows, weights, strict=True):
+                sums += step(batch, weight, training).numpy()
+            count = np.float32((weights > 0).sum(axis=(0, 1)))
+            return np.divide(sums, count, where=count > 0, out=np.full_like(sums, np.nan))
 
-        learned, optimizer = model.trainable_variables, model.optimizer
-        optimizer.build(learned)
-        function = partial(tf.function, autograph=False)  # loops and branches are TensorFlow's own
-        return function(partial(run, training=True)), function(partial(run, training=False))
+        return run
 
     def _training_batches(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
         """An epoch's batches: all training rows of each network once, in a new order."""
@@ -457,6 +460,11 @@ class _Job:
         steps = -(-max(1, *map(len, rows)) * len(rows) * widest // AT_ONCE)
         return _padded(rows, self._class_weights(rows), steps)
 
+    @property
+    def _used(self) -> npt.NDArray[np.bool_]:
+        every = np.ones(self.x.shape[2], bool)
+        return np.array([every if task.inputs is None else task.inputs for task in self.tasks])
+
     @cached_property
     def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         return _moments(self.x, self.tasks)
@@ -466,13 +474,12 @@ class _Job:
         return self._class_weights([task.train for task in self.tasks])
 
     def _class_weights(self, rows: Sequence[Rows]) -> list[npt.NDArray[np.float64]]:
-        """The weight of each of these rows of each network; their mean is 1."""
+        """Weights of these rows of each network, with the same sum for each class; mean 1."""
         from sklearn.utils.class_weight import compute_sample_weight
 
-        weighted = self.allowed is not None and self.settings.class_weights
         return [
             compute_sample_weight("balanced", self.y[task.group, some])
-            if weighted and len(some)
+            if self.allowed is not None and len(some)
             else np.ones(len(some))
             for task, some in zip(self.tasks, rows, strict=True)
         ]
@@ -481,10 +488,7 @@ class _Job:
         """Kernels (tasks, in, out) and biases (tasks, out) that take unscaled inputs."""
         mean, deviation = self._moments
         arrays = [np.asarray(weight, np.float64) for weight in weights]
-        scale = 1 / deviation
-        for k, task in enumerate(self.tasks):
-            if task.inputs is not None:
-                scale[k] *= task.inputs
+        scale = self._used / deviation
         arrays[1] = arrays[1] - np.einsum("td,tdo->to", mean * scale, arrays[0])
         arrays[0] = arrays[0] * scale[:, :, None]
         if self.allowed is None:
@@ -540,15 +544,6 @@ def _check(
                     f"task {k}: its rows have classes {present.tolist()}, its network"
                     f" distinguishes {[*allowed]}."
                 )
-
-
-def _stacks(count: int, d: int, outputs: int, settings: DenseSettings) -> Iterator[list[int]]:
-    """Yield the numbers of tasks to train at once, few enough to fit in memory."""
-    sizes = [d, *settings.units, outputs]
-    kernels = sum(a * b for a, b in itertools.pairwise(sizes))
-    most = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
-    for start in range(0, count, most):
-        yield list(range(start, min(start + most, count)))
 
 
 def _moments(
