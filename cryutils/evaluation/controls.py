@@ -24,7 +24,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryutils._io import cache
-from cryutils._io.paths import cache_dir
 from cryutils.audio.spectral import frame
 from cryutils.errors import InputError
 from cryutils.evaluation.audit import vectors
@@ -263,12 +262,12 @@ def _target(
 
 def _features(sounds: Sequence[Samples], sr: int) -> NDArray[np.float32]:
     """Return a vector for each sound, (sounds, 120); kept, since most controls share them."""
-    path = cache_dir() / "controls" / f"{cache.key(_VERSION, sr, *sounds, np.__version__)}.npz"
+    stem = cache.at("controls", _VERSION, sr, np.__version__, *sounds)
 
     def compute() -> dict[str, NDArray[np.float32]]:
         return {"vectors": np.concatenate([vectors(x, sr=sr) for x in sounds])}
 
-    return cache.arrays(path, compute)["vectors"]
+    return cache.arrays(stem, compute)["vectors"]
 
 
 def _changes(sr: int, rng: np.random.Generator) -> dict[Control, Callable[[Samples], Samples]]:

@@ -7,7 +7,6 @@ extra, does the same with fewer bits a number; `agreement` says what those bits 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import os
@@ -22,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import extras
-from cryutils._io.paths import cache_dir, explain_write_errors, writing
+from cryutils._io import cache, extras
+from cryutils._io.paths import explain_write_errors, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, quiet_stderr
 
@@ -272,7 +271,10 @@ def save(network: Any, path: Path, *, float16: bool = False) -> None:
 
 def _cached(model: Any, calibration: Frames, runtime: Runtime) -> Any:
     """Return the network in int8, from the cache where the same was quantised before."""
-    stem = cache_dir() / "engines" / _digest(model, calibration, runtime)
+    # The answer to one frame tells models apart that have the same weights in other layers.
+    answer = model.predict_on_batch(calibration[:1])
+    shapes = [str(runtime), model.input_shape, model.output_shape]
+    stem = cache.at("engines", shapes, *model.get_weights(), calibration, answer)
     described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
     core = openvino().Core()
     if described.is_file() and values.is_file():
@@ -298,16 +300,6 @@ def _no_bars() -> Iterator[None]:
             yield
     finally:
         console._is_jupyter = in_notebook
-
-
-def _digest(model: Any, calibration: Frames, runtime: Runtime) -> str:
-    identity = f"{runtime} {model.input_shape} {model.output_shape} {calibration.shape}"
-    digest = hashlib.blake2b(identity.encode(), digest_size=16)
-    # The answer to one frame tells models apart that have the same weights in other layers.
-    answer = model.predict_on_batch(calibration[:1])
-    for array in (*model.get_weights(), calibration, answer):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _openvino_run(

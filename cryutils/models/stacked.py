@@ -25,7 +25,6 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from cryutils._io import cache
-from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models.backend import keras as _keras
@@ -288,9 +287,9 @@ def fit(
         for some in _stacks(tasks, grouped.shape[2], outputs, settings):
             mine = None if allowed is None else allowed[some]
             job = _Job(grouped, y, [tasks[k] for k in some], mine, settings, steps)
-            path = cache_dir() / "dense" / f"{job.key(content)}.npz"
-            cached = path.is_file()
-            arrays = cache.arrays(path, job.train)
+            stem = cache.at("dense", *job.key(content))
+            cached = stem.with_suffix(".npz").is_file()
+            arrays = cache.arrays(stem, job.train)
             if not cached:
                 gc.collect()  # graph, rows and weights, a gigabyte at the paper's size: a cycle
             parts.append(arrays)
@@ -318,7 +317,7 @@ class _Job:
     settings: DenseSettings
     steps: int
 
-    def key(self, content: str) -> str:
+    def key(self, content: str) -> list[Any]:
         task_keys = [
             [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
              None if t.inputs is None else cache.key(t.inputs), t.monitor, t.draw]
@@ -327,7 +326,7 @@ class _Job:
         classes = None if self.allowed is None else self.allowed.shape[1]
         versions = [metadata.version(name) for name in ("keras", "tensorflow", "numpy")]
         shaped = [STACKED_VERSION, content, task_keys, classes, self.steps, asdict(self.settings)]
-        return cache.key(*shaped, versions, machine())
+        return [*shaped, versions, machine()]
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the best epochs' layers, with all scaling folded in, and the history."""
