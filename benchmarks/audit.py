@@ -24,7 +24,7 @@ from scipy import stats
 
 import cryutils
 from cryutils import audio
-from cryutils._io import cache, paths
+from cryutils._io import cache
 from cryutils._io.progress import counting
 from cryutils.papers import audit
 from cryutils.papers.audit import Rung
@@ -45,21 +45,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=200)
     seeds = parser.parse_args().seeds
-    home = paths.cache_dir() / "benchmarks"
-    rows = []
+    places, rows = [_place(seed) for seed in range(seeds)], []
     with tempfile.TemporaryDirectory() as scratch, counting("Audits", "seeds") as report:
         os.environ["CRYUTILS_CACHE_DIR"] = scratch  # corpora are not kept
-        for seed in range(seeds):
-            rows.append(cache.arrays(_place(home, seed), lambda seed=seed: measured(seed)))
+        for seed, place in enumerate(places):
+            rows.append(cache.arrays(place, lambda seed=seed: measured(seed)))
             report(seed + 1, seeds)
     return summary(rows)
 
 
-def _place(home: Path, seed: int) -> Path:
+def _place(seed: int) -> Path:
     recipe = [audit.SELECTED, audit.COMPONENTS, audit.HIDDEN, audit.EPOCHS, audit.NEIGHBOURS,
               audit.BATCH, audit.LEARNING_RATE, audit.VALIDATION, *audit.WEIGHTS]  # fmt: skip
-    key = cache.key(VERSION, CORPUS, WINDOW_S, FOLDS, PERMUTATIONS, recipe, np.__version__, seed)
-    return home / f"audit-{key}.npz"
+    settings = [CORPUS, WINDOW_S, FOLDS, PERMUTATIONS, recipe]
+    return cache.at("benchmarks", "audit", VERSION, *settings, np.__version__, seed)
 
 
 def measured(seed: int) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cryutils._io import cache, paths
+from cryutils._io import cache
 from cryutils._io.progress import counting
 from cryutils.datasets.synthetic.corpus import VERSION as VOICES
 from cryutils.datasets.synthetic.dials import Dials
@@ -53,20 +53,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     seeds = parser.parse_args().seeds
-    home = paths.cache_dir() / "benchmarks"
-    rows = []
+    places, rows = [_place(seed) for seed in range(seeds)], []
     with tempfile.TemporaryDirectory() as scratch, counting("Dials", "seeds") as report:
         os.environ["CRYUTILS_CACHE_DIR"] = scratch  # corpora are not kept
-        for seed in range(seeds):
-            arrays = cache.arrays(_place(home, seed), lambda seed=seed: measured(seed))
+        for seed, place in enumerate(places):
+            arrays = cache.arrays(place, lambda seed=seed: measured(seed))
             rows.append(arrays["scores"])
             report(seed + 1, seeds)
     return summary(np.array(rows))
 
 
-def _place(home: Path, seed: int) -> Path:
+def _place(seed: int) -> Path:
     recipe = [dict(dials.CORPUS), dials.FOLDS, dials.REPEATS, list(map(astuple, SETTINGS))]
-    return home / f"dials-{cache.key(VERSION, VOICES, recipe, np.__version__, seed)}.npz"
+    return cache.at("benchmarks", "dials", VERSION, VOICES, recipe, np.__version__, seed)
 
 
 def measured(seed: int) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import stats
 
 import cryutils
-from cryutils._io import cache, paths
+from cryutils._io import cache
 from cryutils._io.progress import counting
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
@@ -67,12 +67,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     seeds = parser.parse_args().seeds
-    home = paths.cache_dir() / "benchmarks"
-    rows = []
+    places, rows = [_place(seed) for seed in range(seeds)], []
     with tempfile.TemporaryDirectory() as scratch, counting("Ensembles", "seeds") as report:
         os.environ["CRYUTILS_CACHE_DIR"] = scratch  # corpora and networks are not kept
-        for seed in range(seeds):
-            stored = cache.arrays(_place(home, seed), lambda seed=seed: {"scores": measured(seed)})
+        for seed, place in enumerate(places):
+            stored = cache.arrays(place, lambda seed=seed: {"scores": measured(seed)})
             rows.append(stored["scores"])
             report(seed + 1, seeds)
     scores = np.array(rows)
@@ -86,10 +85,10 @@ def main() -> int:
     return 0
 
 
-def _place(home: Path, seed: int) -> Path:
+def _place(seed: int) -> Path:
     recipe = {field.name: repr(getattr(SETTINGS, field.name)) for field in fields(SETTINGS)}
-    key = cache.key(VERSION, STACKED_VERSION, CORPUS, SOUND, recipe, MODELS, np.__version__, seed)
-    return home / f"ensemble-{key}.npz"
+    versions = [VERSION, STACKED_VERSION, np.__version__]
+    return cache.at("benchmarks", "ensemble", *versions, CORPUS, SOUND, recipe, MODELS, seed)
 
 
 def measured(seed: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from cryutils._io import cache, paths
+from cryutils._io import cache
 from cryutils._io.progress import counting
 from cryutils.datasets import donateacry
 from cryutils.papers import power
@@ -59,13 +59,14 @@ def structure() -> SimpleNamespace:
 
 def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFrame:
     """Return a row a simulated corpus: signal, balanced_accuracy, rejected."""
-    home, tables = paths.cache_dir() / "benchmarks", []
+    tables = []
     starts = [(signal, start) for signal in SIGNALS for start in range(0, corpora, AT_ONCE)]
     with counting(f"{infants} infants", "chunks of corpora") as report:
         for done, (signal, start) in enumerate(starts, start=1):
             settings = [VERSION, infants, signal, start, PERMUTATIONS, FOLDS, power.ICC,
                         power.DIMENSIONS, np.__version__]  # fmt: skip
-            key = cache.key(donors.labels.tolist(), donors.infants.tolist(), *settings)
+            corpus = [donors.labels.tolist(), donors.infants.tolist()]
+            stem = cache.at("benchmarks", "power", *corpus, *settings)
 
             def compute(signal: float = signal, start: int = start) -> dict[str, np.ndarray]:
                 seeds = range(start, start + AT_ONCE)
@@ -75,7 +76,7 @@ def simulated(donors: SimpleNamespace, infants: int, corpora: int) -> pd.DataFra
                     "rejected": np.array([trial.rejected for trial in trials]),
                 }
 
-            part = cache.arrays(home / f"power-{key}.npz", compute)
+            part = cache.arrays(stem, compute)
             tables.append(pd.DataFrame(part).assign(signal=signal).iloc[: corpora - start])
             report(done, len(starts))
     return pd.concat(tables, ignore_index=True)

@@ -1,10 +1,9 @@
-"""What was computed before, on disk: written whole, checked, and found again by its key.
+"""Computed arrays on disk, found again by everything that they depend on.
 
-Walked by no notebook: it is why the second look at a corpus is quick. `ragged` keeps a list of
-arrays of different lengths, memory-mapped, as two files: `<stem>.bin`, the arrays' bytes one after
-the other, and `<stem>.json`, their lengths, type and a checksum. The JSON is written last, so bytes
-without it do not count. `arrays` keeps named arrays in one `.npz` file. What is damaged is computed
-again.
+`at` says where an entry is kept: `at("features", version, settings, files)`. `arrays` keeps named
+arrays there (`.npz`), `ragged` a list of arrays of different lengths, memory-mapped: `.bin` holds
+their bytes one after the other, `.json` their lengths, type and a checksum. Entries are written
+whole, and damaged ones are computed again. No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -13,143 +12,154 @@ import hashlib
 import json
 import mmap
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from cryutils._io.paths import explain_write_errors, writing
+from cryutils._io.paths import cache_dir, explain_write_errors, writing
 from cryutils.errors import InputError
 
-__all__ = ["arrays", "key", "load", "ragged", "release_pages", "save"]
+__all__ = ["arrays", "at", "exists", "key", "ragged", "release_pages"]
 
 Array = npt.NDArray[Any]
 
 
+def at(kind: str, *parts: Any) -> Path:
+    """Return the path of a cache entry, without suffix: `<cache>/<kind>/<key of parts>`.
+
+    Parameters
+    ----------
+    kind : str
+        Folder of such entries in the cache, such as "features".
+    *parts : object
+        Everything that the content depends on: the version of the code, settings, inputs. A file
+        is given by its `parallel.identity`.
+    """
+    return cache_dir() / kind / key(*parts)
+
+
 def key(*parts: Any) -> str:
-    """Return what tells `parts` from any others: arrays by their content, the rest as JSON."""
+    """Return a digest of `parts`: arrays by dtype, shape and values, everything else as JSON."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype} {part.shape}".encode())
+            digest.update(f"array {part.dtype.descr} {part.shape}\n".encode())
             digest.update(np.ascontiguousarray(part).data)
         else:
-            digest.update(json.dumps(part, sort_keys=True).encode())
+            digest.update(f"{json.dumps(part, sort_keys=True)}\n".encode())
     return digest.hexdigest()
 
 
-def arrays(path: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
-    """Return the arrays kept at `path` (.npz); where there are none, compute and keep them.
+def exists(stem: Path) -> bool:
+    """Return whether a list is kept at `stem`. It is not read, so a damaged one counts."""
+    return stem.with_suffix(".json").is_file()
 
-    A file that is damaged, or was kept under another name, doesn't count.
+
+def arrays(stem: Path, compute: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the named arrays kept at `stem`, computed and kept if there are none.
+
+    A file that is damaged or was renamed does not count.
     """
-    cached = _read(path)
-    if cached is None:
-        cached = dict(compute())
-        with explain_write_errors(path.parent), writing(path) as part, part.open("wb") as file:
-            np.savez(file, key=np.array(path.stem), **cached)  # type: ignore[arg-type]
-    return cached
-
-
-def _read(path: Path) -> dict[str, Array] | None:
-    if not path.is_file():
-        return None
+    path = stem.with_suffix(".npz")
     try:
         with np.load(path) as file:  # reading an array compares its checksum
             cached = dict(file)
+        if str(cached.pop("key", "")) == stem.name:
+            return cached
     except (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError):
-        return None
-    return cached if str(cached.pop("key", "")) == path.stem else None
+        pass
+    cached = dict(compute())
+    with explain_write_errors(path.parent), writing(path) as part, part.open("wb") as file:
+        np.savez(file, key=np.array(stem.name), **cached)  # type: ignore[arg-type]
+    return cached
 
 
 def ragged(
-    stem: Path, compute: Callable[[], Iterator[Array]], *, dtype: npt.DTypeLike = np.float32
+    stem: Path, compute: Callable[[], Iterable[Array]], *, dtype: npt.DTypeLike = np.float32
 ) -> list[Array]:
-    """Return the list kept at `stem`; where there is none, or a damaged one, compute and keep it.
+    """Return the list of arrays kept at `stem`, computed and kept if there is none.
 
-    The arrays are `dtype` views of one memory-mapped file, private to this process: changing
-    one changes neither the file nor what others read. `dtype` may be a structured one.
+    Parameters
+    ----------
+    stem : Path
+        From `at`.
+    compute : function
+        Returns arrays that agree in all axes except the first. They are written as they come.
+    dtype : dtype
+        Of the arrays, which may be structured. A list of another type is computed again.
+
+    Returns
+    -------
+    list of ndarray
+        Views of one memory-mapped file. Changes to them stay in this process.
     """
-    arrays = load(stem, dtype=dtype)
-    if arrays is None:
-        save(stem, compute(), dtype=dtype)
-        arrays = load(stem, dtype=dtype)
-    if arrays is None:
+    kept = _load(stem, dtype)
+    if kept is None:
+        with explain_write_errors(stem.parent):
+            _save(stem, compute(), dtype)
+        kept = _load(stem, dtype)
+    if kept is None:
         raise InputError(f"{stem}.bin does not read back as written: check that disk.")
-    return arrays
+    return kept
 
 
-def save(stem: Path, arrays: Iterable[Array], *, dtype: npt.DTypeLike = np.float32) -> None:
-    """Write arrays that agree in all axes but the first, as `dtype`, as they come."""
+def _save(stem: Path, arrays: Iterable[Array], dtype: npt.DTypeLike) -> None:
     lengths: list[int] = []
     tail: list[int] = []
-    data = stem.with_name(stem.name + ".bin")
-    with explain_write_errors(stem.parent):
-        with writing(data) as part:
-            with part.open("wb") as file:
-                for array in arrays:
-                    lengths.append(len(array))
-                    tail = list(array.shape[1:])
-                    _write(file, array, dtype)
-            shape = {"lengths": lengths, "tail": tail, "dtype": str(np.dtype(dtype))}
-            checksum = _checksum(part, shape)
-        with writing(stem.with_name(stem.name + ".json")) as part:
-            part.write_text(json.dumps(shape | {"checksum": checksum}), encoding="utf-8")
+    with writing(stem.with_suffix(".bin")) as part:
+        with part.open("wb") as file:
+            for array in arrays:
+                lengths.append(len(array))
+                tail = list(array.shape[1:])
+                file.write(np.ascontiguousarray(array, dtype=dtype).data)
+        about = {"lengths": lengths, "tail": tail, "dtype": str(np.dtype(dtype))}
+        checksum = _checksum(part, about)
+    # Last: bytes without it don't count.
+    with writing(stem.with_suffix(".json")) as part:
+        part.write_text(json.dumps(about | {"checksum": checksum}), encoding="utf-8")
 
 
-def load(stem: Path, *, dtype: npt.DTypeLike = np.float32) -> list[Array] | None:
-    """Return the list kept at `stem`; None where there is none, or it is damaged or no `dtype`."""
+def _load(stem: Path, dtype: npt.DTypeLike) -> list[Array] | None:
+    """Return the list kept at `stem`, None if there is none, it is damaged or of another type."""
+    data = stem.with_suffix(".bin")
     try:
-        about = json.loads(stem.with_name(stem.name + ".json").read_text(encoding="utf-8"))
+        about = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
         checksum = about.pop("checksum")
-        lengths, tail = about["lengths"], about["tail"]
-        if about["dtype"] != str(np.dtype(dtype)):
+        if about["dtype"] != str(np.dtype(dtype)) or _checksum(data, about) != checksum:
             return None
-        data = stem.with_name(stem.name + ".bin")
-        cells = sum(lengths) * int(np.prod(tail, dtype=np.int64))
-        size = cells * np.dtype(dtype).itemsize
-        if data.stat().st_size != size or _checksum(data, about) != checksum:
-            return None
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        json.JSONDecodeError,
-        UnicodeDecodeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    # No system maps an empty file.
-    held = np.asarray(np.memmap(data, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
-    whole = held.view(dtype).reshape(sum(lengths), *tail)
+    lengths, tail = about["lengths"], about["tail"]
+    whole = _mapped(data, "c").view(dtype).reshape(sum(lengths), *tail)
     ends = np.cumsum(lengths)
     return [whole[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def release_pages(array: Array) -> None:
-    """Give back the memory that reading `array` took, if `ragged` or `load` returned it.
-
-    Its whole list is read from disk again when it is next looked at; changes to it are lost.
-    For who looks at gigabytes one array after the other: else all of them count as in use.
-    """
-    held: Any = array
-    while isinstance(held, np.ndarray):
-        held = held.base
-    if isinstance(held, mmap.mmap):
-        held.madvise(mmap.MADV_DONTNEED)
-
-
-def _write(file: BinaryIO, array: Array, dtype: npt.DTypeLike) -> None:
-    file.write(np.ascontiguousarray(array, dtype=dtype).data)
-
-
-def _checksum(path: Path, shape: dict[str, Any]) -> str:
-    # It sees what was cut, changed, moved or renamed by accident; it guards against no malice.
-    digest = xxhash.xxh3_64(f"{path.stem} {json.dumps(shape, sort_keys=True)}".encode())
-    if path.stat().st_size:
-        digest.update(np.memmap(path, np.uint8, mode="r").data)
+def _checksum(path: Path, about: dict[str, Any]) -> str:
+    # Detects what was cut, changed or renamed by accident, not malice.
+    digest = xxhash.xxh3_64(f"{path.stem} {json.dumps(about, sort_keys=True)}".encode())
+    digest.update(_mapped(path, "r").data)
     return digest.hexdigest()
+
+
+def _mapped(path: Path, mode: Any) -> Array:
+    if not path.stat().st_size:  # which no system maps
+        return np.zeros(0, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, mode=mode))
+
+
+def release_pages(array: Array) -> None:
+    """Free the memory that reading `array` took, if it comes from `ragged`.
+
+    Its whole list is read from disk again when it is next used, and changes to it are lost. Without
+    this, a loop over gigabytes holds all of them in memory.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)

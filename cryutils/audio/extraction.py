@@ -7,8 +7,6 @@ spread over all cores and kept on disk, keyed by everything that shaped it. File
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,7 +17,6 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils._io.parallel import Identity, identities, thread_map
-from cryutils._io.paths import cache_dir
 from cryutils.audio.files import native_rate, read
 from cryutils.audio.scaling import RecordingScaler, SignalScaler, stats_row
 from cryutils.audio.spectral import (
@@ -156,8 +153,7 @@ def _identities(corpus: Iterable[HasPath]) -> tuple[Identity, ...]:
 
 
 def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
-    key = json.dumps([FEATURE_VERSION, settings, files], sort_keys=True)
-    return cache_dir() / "features" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    return cache.at("features", FEATURE_VERSION, settings, files)
 
 
 @lru_cache(maxsize=8)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from cryutils._io import cache
 from cryutils._io.download import Unavailable
-from cryutils._io.paths import cache_dir, resolve
+from cryutils._io.paths import resolve
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.models import runtimes
@@ -210,14 +210,14 @@ def embeddings(
         return made[0].run(frames)
 
     shape = backbone.model.input_shape[1:]
-    folder = _folder(backbone, engine, calibration)
+    settings = _settings(backbone, engine, calibration)
     no_frames = np.empty((0, *(side or 1 for side in shape)), np.uint8)
     total = len(clips) if isinstance(clips, Sized) else None
     what = f"{backbone.name} embeddings"
     maps = []
     with counting(what, "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
-            stem = folder / _digest((key or _content(source)).encode())
+            stem = cache.at("embeddings", settings, key or _content(source))
             chunks = _chunks(source, shape)
             maps += cache.ragged(stem, partial(_whole, run, chunks, no_frames))
             report(done, total or done)
@@ -232,8 +232,8 @@ def cached(
     calibration: Frames | None = None,
 ) -> list[bool]:
     """Return for each key whether `embeddings` would find it in the cache. No file is read."""
-    folder = _folder(backbone, engine, calibration)
-    return [(folder / f"{_digest(key.encode())}.json").is_file() for key in keys]
+    settings = _settings(backbone, engine, calibration)
+    return [cache.exists(cache.at("embeddings", settings, key)) for key in keys]
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
@@ -246,22 +246,18 @@ def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
     return json.dumps([content, settings], sort_keys=True, default=str)
 
 
-def _folder(backbone: Backbone, engine: str, calibration: Frames | None) -> Path:
-    runtime = runtimes.runtime_of(engine)
+def _settings(backbone: Backbone, engine: str, calibration: Frames | None) -> str:
+    """Return a key of everything that shapes embeddings except the frames."""
     quantised = engine == "openvino-int8" and calibration is not None
-    identity = [EMBEDDING_VERSION, backbone.digest, "avg", astuple(runtime)]
-    key = json.dumps([*identity, _content(calibration) if quantised else ""])
-    return cache_dir() / "embeddings" / f"{backbone.name}-{_digest(key.encode())}"
+    runtime = astuple(runtimes.runtime_of(engine))
+    frames = _content(calibration) if quantised else ""
+    return cache.key(EMBEDDING_VERSION, backbone.digest, "avg", runtime, frames)
 
 
 def _content(source: Any) -> str:
     if not isinstance(source, np.ndarray):
         raise InputError('frames from a function need a key, not "": see file_key.')
-    return f"{source.shape} {_digest(np.ascontiguousarray(source).data)}"
-
-
-def _digest(data: Any) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return cache.key(source)
 
 
 def _whole(

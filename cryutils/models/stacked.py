@@ -23,7 +23,6 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from cryutils._io import cache
-from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, require_counts
 from cryutils.models.backend import keras as _keras
@@ -323,7 +322,7 @@ def fit(
             some = slice(start, start + at_once)
             mine = None if allowed is None else allowed[some]
             job = _Job(grouped, y, tasks[some], mine, settings, steps)
-            parts.append(cache.arrays(cache_dir() / "dense" / f"{job.key(content)}.npz", job.train))
+            parts.append(cache.arrays(cache.at("dense", *job.key(content)), job.train))
             gc.collect()  # a cycle in TensorFlow holds the graph and its weights
             table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
             histories.append(table.assign(task=table.task + start))
@@ -348,7 +347,7 @@ class _Job:
     settings: DenseSettings
     steps: int
 
-    def key(self, content: str) -> str:
+    def key(self, content: str) -> list[Any]:
         task_keys = [
             [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
              None if t.inputs is None else cache.key(t.inputs), t.monitor]
@@ -356,7 +355,7 @@ class _Job:
         ]  # fmt: skip
         classes = None if self.allowed is None else self.allowed.shape[1]
         shaped = [STACKED_VERSION, content, task_keys, classes, self.steps, asdict(self.settings)]
-        return cache.key(*shaped, machine())
+        return [*shaped, machine()]
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the best epochs' layers, which take unscaled inputs, and the history."""

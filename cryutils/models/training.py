@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import cache
-from cryutils._io.paths import cache_dir
 from cryutils.errors import InputError, require_counts
 from cryutils.models import cry2
 from cryutils.models.backend import keras as _keras
@@ -160,9 +159,9 @@ def fit(
         _check(model, x, y, train, validation)
         cry2.adapt(model, x[train])
         start = [cache.key(weight) for weight in model.get_weights()]
-        key = cache.key(
-            TRAINING_VERSION, [_architecture(model), start], asdict(settings), machine(),
-            x[train], y[train], x[validation], y[validation],
+        stem = cache.at(
+            "training", TRAINING_VERSION, [_architecture(model), start], asdict(settings),
+            machine(), x[train], y[train], x[validation], y[validation],
         )  # fmt: skip
 
         def trained() -> dict[str, Array]:
@@ -170,7 +169,7 @@ def fit(
             weights = {f"weights{k}": array for k, array in enumerate(model.get_weights())}
             return {"history": history, "best_epoch": np.array(best_epoch), **weights}
 
-        arrays = cache.arrays(cache_dir() / "training" / f"{key}.npz", trained)
+        arrays = cache.arrays(stem, trained)
     model.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 2)])
     history = pd.DataFrame(arrays["history"], columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))

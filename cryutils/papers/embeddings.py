@@ -9,8 +9,6 @@ killed goes on where it was; `disk_need` and `check_disk` say beforehand whether
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -308,13 +306,13 @@ def calibration(frame_input: FrameInput) -> Pixels:
 
     share = frame_input.share if frame_input.crop == "centre" else None
     shape = [frame_input.size, frame_input.crop, share]
-    content = json.dumps([_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN, VERSION, FACES, shape])
-    name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    numbers = [_FRAMES_VERSION, _CALIBRATION, _OTHERS, _DRAWN]
+    stem = cache.at("calibration", *numbers, VERSION, FACES, shape)
 
     def drawn() -> Iterator[Pixels]:
         yield np.stack([_other(number, frame_input) for number in range(_CALIBRATION)])
 
-    (pixels,) = cache.ragged(cache_dir() / "calibration" / name, drawn, dtype=np.uint8)
+    (pixels,) = cache.ragged(stem, drawn, dtype=np.uint8)
     return pixels
 
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from cryutils._io import cache
 from cryutils._io.parallel import Identity, identities
-from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.crossval import fit_and_predict, one_thread
@@ -200,5 +199,5 @@ def _accuracies(
         return {"accuracy": np.array(right)}
 
     recipe = [VERSION, name, files, X.kind, X.sr, X.scaling, X.settings, X.summary, seed]
-    key = cache.key(recipe, y, *(part for fold in folds for part in fold))
-    return cache.arrays(cache_dir() / "multiverse" / f"{key}.npz", compute)["accuracy"]
+    stem = cache.at("multiverse", recipe, y, *(part for fold in folds for part in fold))
+    return cache.arrays(stem, compute)["accuracy"]

@@ -10,8 +10,6 @@ paper doesn't say which face is meant where there are several.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +27,6 @@ import numpy.typing as npt
 from cryutils._io import cache
 from cryutils._io.media import probe
 from cryutils._io.parallel import Identity, identity, thread_map
-from cryutils._io.paths import cache_dir
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.video import faces
@@ -479,8 +476,7 @@ def _file(clip: HasPictures) -> Identity | None:
 def _stem(files: Sequence[Identity | None], settings: _Settings) -> Path:
     model = faces.yunet_file() if settings.detector == "yunet" else None
     shape = [str(settings.rate), settings.size, settings.detector, settings.margin, settings.limit]
-    key = [VERSION, shape, None if model is None else identity(model), list(files)]
-    return cache_dir() / "faces" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    return cache.at("faces", VERSION, shape, None if model is None else identity(model), files)
 
 
 def _row_type(size: int) -> np.dtype[np.void]:

@@ -1,10 +1,11 @@
-"""Lists of arrays on disk: they come back as they went in, or not at all."""
+"""The cache: entries come back as they were written, or are computed again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,82 +13,95 @@ import pytest
 from cryutils._io import cache
 from cryutils.errors import InputError
 
+ROW = np.dtype([("crop", np.uint8, (3, 3)), ("box", np.float32, 4), ("time_s", np.float64)])
+
 
 def some_arrays() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.normal(size=(n, 3)).astype(np.float32) for n in (5, 1, 8, 1)]
 
 
-@pytest.mark.parametrize(
-    "arrays",
-    [
-        some_arrays(),
-        [a[:, 0] for a in some_arrays()],
-        [np.zeros((0, 3), np.float32), np.ones((1, 3), np.float32)],
-        [np.arange(7, dtype=np.float32)],
-    ],
-)
-def test_arrays_come_back_as_they_were(tmp_path: Path, arrays: list[np.ndarray]) -> None:
-    cache.save(tmp_path / "list", arrays)
-    back = cache.load(tmp_path / "list")
-    assert back is not None
-    assert [a.shape for a in back] == [a.shape for a in arrays]
-    for ours, theirs in zip(back, arrays, strict=True):
-        assert ours.dtype == np.float32
-        np.testing.assert_array_equal(ours, theirs)
-
-
-ROW = np.dtype([("crop", np.uint8, (3, 3)), ("box", np.float32, 4), ("time_s", np.float64)])
-
-
 def some_rows() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
-    made = []
-    for n in (2, 0, 5):
-        rows = np.zeros(n, ROW)
-        rows["crop"] = rng.integers(0, 256, (n, 3, 3))
-        rows["box"] = rng.normal(size=(n, 4))
-        rows["time_s"] = np.arange(n) / 7
-        made.append(rows)
-    return made
+    tables = [np.zeros(n, ROW) for n in (2, 0, 5)]
+    for rows in tables:
+        rows["crop"] = rng.integers(0, 256, rows["crop"].shape)
+        rows["box"] = rng.normal(size=rows["box"].shape)
+        rows["time_s"] = np.arange(len(rows)) / 7
+    return tables
+
+
+@pytest.fixture
+def stem(tmp_path: Path) -> Path:
+    """A place with the list `some_arrays`."""
+    cache.ragged(tmp_path / "list", some_arrays)
+    return tmp_path / "list"
+
+
+def is_kept(stem: Path, dtype: Any = np.float32) -> bool:
+    """Whether the cache takes the list at `stem`, which is `some_arrays` at the end."""
+    computed = []
+
+    def compute() -> list[np.ndarray]:
+        computed.append(stem)
+        return some_arrays()
+
+    arrays = cache.ragged(stem, compute, dtype=dtype)
+    for ours, expected in zip(arrays, some_arrays(), strict=True):
+        np.testing.assert_array_equal(ours, expected.astype(dtype))
+    return not computed
+
+
+# Keys
+
+
+def test_an_entry_is_named_by_everything_it_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path))
+    x = np.arange(6)
+    parts: list[tuple[Any, ...]] = [
+        (), (1,), ("1",), (1.0,), (None,), (1, 2), (12,), ([1, 2],), ("1", "2"), ("12",),
+        ({"a": 1, "b": 2},), (x,), (x.reshape(2, 3),), (x.astype(np.int32),), (x.view(np.float64),),
+        (x, x), (np.concatenate([x, x]),), (x[::2],), (x[:3],), (x.tolist(),), (1, x), (x, 1),
+        (np.zeros(2, ROW),), (np.zeros(2, [("a", ROW)]),),
+    ]  # fmt: skip
+    places = [cache.at("kind", *some) for some in parts]
+    assert len(set(places)) == len(parts)
+    assert {place.parent for place in places} == {tmp_path / "kind"}
+    assert cache.at("kind", {"b": 2, "a": 1}) == cache.at("kind", {"a": 1, "b": 2})
+    assert cache.at("kind", np.arange(12)[::2]) == cache.at("kind", 2 * x)
+
+
+# Lists of arrays
 
 
 @pytest.mark.parametrize(
     ("dtype", "arrays"),
     [
+        (np.float32, some_arrays()),
+        (np.float32, [a[:, 0] for a in some_arrays()]),
+        (np.float32, [np.zeros((0, 3), np.float32), np.ones((1, 3), np.float32)]),
+        (np.float32, [np.zeros((0, 3), np.float32)] * 2),
         (np.uint8, [np.full((n, 2, 2, 3), n, np.uint8) for n in (3, 0, 1)]),
         (np.float64, [np.full((n, 2), 1 / 3) for n in (1, 4)]),
         (ROW, some_rows()),
     ],
-    ids=["uint8", "float64", "structured"],
 )
-def test_other_types_come_back_as_they_were(
-    tmp_path: Path, dtype: np.dtype, arrays: list[np.ndarray]
+def test_arrays_come_back_as_they_were_and_are_computed_once(
+    tmp_path: Path, dtype: Any, arrays: list[np.ndarray]
 ) -> None:
-    back = cache.ragged(tmp_path / "list", lambda: iter(arrays), dtype=dtype)
-    for ours, theirs in zip(back, arrays, strict=True):
-        assert ours.dtype == np.dtype(dtype)
-        np.testing.assert_array_equal(ours, theirs)
+    def never() -> Iterator[np.ndarray]:
+        raise AssertionError("it is in the cache")
 
-
-def test_a_list_of_another_type_does_not_count(tmp_path: Path) -> None:
-    cache.save(tmp_path / "list", [np.ones(8, np.float64)], dtype=np.float64)
-    assert cache.load(tmp_path / "list") is None
-
-
-def test_nothing_but_empty_arrays(tmp_path: Path) -> None:
-    back = cache.ragged(tmp_path / "list", lambda: iter([np.zeros((0, 3), np.float32)] * 2))
-    assert [a.shape for a in back] == [(0, 3), (0, 3)]
-
-
-def test_what_was_never_saved_is_none(tmp_path: Path) -> None:
-    assert cache.load(tmp_path / "list") is None
-
-
-def test_bytes_without_their_json_do_not_count(tmp_path: Path) -> None:
-    cache.save(tmp_path / "list", some_arrays())
-    (tmp_path / "list.json").unlink()
-    assert cache.load(tmp_path / "list") is None
+    assert not cache.exists(tmp_path / "list")
+    for compute in (lambda: iter(arrays), never):
+        kept = cache.ragged(tmp_path / "list", compute, dtype=dtype)
+        assert [a.shape for a in kept] == [a.shape for a in arrays]
+        for ours, expected in zip(kept, arrays, strict=True):
+            assert ours.dtype == np.dtype(dtype)
+            np.testing.assert_array_equal(ours, expected)
+    assert cache.exists(tmp_path / "list")
 
 
 def flip(data: bytes) -> bytes:
@@ -106,23 +120,17 @@ def flip(data: bytes) -> bytes:
     ],
     ids=["emptied", "cut", "grown", "blanked", "one bit", "exchanged"],
 )
-def test_damaged_bytes_are_none_and_computed_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
-    stem = tmp_path / "list"
-    cache.save(stem, some_arrays())
-    data = stem.with_name("list.bin")
+def test_damaged_bytes_are_computed_again(stem: Path, damage: Callable[[bytes], bytes]) -> None:
+    data = stem.with_suffix(".bin")
     data.write_bytes(damage(data.read_bytes()))
-    assert cache.load(stem) is None
-    for ours, theirs in zip(
-        cache.ragged(stem, lambda: iter(some_arrays())), some_arrays(), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
+    assert not is_kept(stem)
+    assert is_kept(stem)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"lengths": 3}', "\x00\xff"])
-def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
-    cache.save(tmp_path / "list", some_arrays())
-    (tmp_path / "list.json").write_bytes(text.encode("latin-1"))
-    assert cache.load(tmp_path / "list") is None
+def test_a_damaged_description_is_written_again(stem: Path, text: str) -> None:
+    stem.with_suffix(".json").write_bytes(text.encode("latin-1"))
+    assert not is_kept(stem)
 
 
 @pytest.mark.parametrize(
@@ -134,30 +142,23 @@ def test_a_damaged_json_is_none(tmp_path: Path, text: str) -> None:
     ],
     ids=["too long", "exchanged", "flat"],
 )
-def test_a_shape_that_was_changed_is_none(tmp_path: Path, change: dict[str, list[int]]) -> None:
-    cache.save(tmp_path / "list", some_arrays())
-    about = json.loads((tmp_path / "list.json").read_text())
-    (tmp_path / "list.json").write_text(json.dumps(about | change))
-    assert cache.load(tmp_path / "list") is None
+def test_a_changed_shape_is_computed_again(stem: Path, change: dict[str, list[int]]) -> None:
+    about = stem.with_suffix(".json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | change))
+    assert not is_kept(stem)
 
 
-def test_lists_that_were_exchanged_are_none(tmp_path: Path) -> None:
-    cache.save(tmp_path / "first", some_arrays())
+def test_another_type_is_computed_again(stem: Path) -> None:
+    assert not is_kept(stem, np.float64)
+
+
+def test_bytes_without_their_description_and_renamed_lists_do_not_count(stem: Path) -> None:
+    other = stem.with_name("other")
     for suffix in (".bin", ".json"):
-        (tmp_path / f"first{suffix}").rename(tmp_path / f"other{suffix}")
-    assert cache.load(tmp_path / "other") is None
-
-
-def test_cached_computes_once(tmp_path: Path) -> None:
-    calls = []
-
-    def compute() -> Iterator[np.ndarray]:
-        calls.append(1)
-        yield from some_arrays()
-
-    for _ in range(3):
-        cache.ragged(tmp_path / "list", compute)
-    assert len(calls) == 1
+        stem.with_suffix(suffix).rename(other.with_suffix(suffix))
+    assert not is_kept(other)
+    other.with_suffix(".json").unlink()
+    assert not is_kept(other)
 
 
 def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -173,15 +174,42 @@ def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
-        cache.ragged(tmp_path / "file" / "list", lambda: iter(some_arrays()))
+        cache.ragged(tmp_path / "file" / "list", some_arrays)
+    with pytest.raises(InputError, match="CRYUTILS_CACHE_DIR"):
+        cache.arrays(tmp_path / "file" / "named", lambda: {"x": np.arange(3)})
 
 
-def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> None:
+# Named arrays
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "renamed"])
+def test_named_arrays_are_computed_once_and_again_when_damaged(tmp_path: Path, damage: str) -> None:
+    numbers = iter(range(9))
+
+    def kept(name: str = "named") -> int:
+        arrays = cache.arrays(tmp_path / name, lambda: {"x": np.array([next(numbers)])})
+        assert list(arrays) == ["x"]
+        return int(arrays["x"][0])
+
+    assert (kept(), kept()) == (0, 0)
+    path = tmp_path / "named.npz"
+    if damage == "renamed":
+        path.rename(tmp_path / "other.npz")
+        assert (kept("other"), kept("other")) == (1, 1)
+    else:
+        path.write_bytes(path.read_bytes()[:-30] if damage == "cut" else b"")
+        assert (kept(), kept()) == (1, 1)
+
+
+# Memory
+
+
+def test_released_pages_take_no_memory_and_read_as_before(tmp_path: Path) -> None:
     psutil = pytest.importorskip("psutil")
     if not hasattr(psutil.Process().memory_info(), "shared"):
         pytest.skip("this system doesn't tell the memory of mapped files")
     values = np.arange(2**23, dtype=np.float32)  # 32 MiB
-    (cached,) = cache.ragged(tmp_path / "list", lambda: iter([values]))
+    (cached,) = cache.ragged(tmp_path / "list", lambda: [values])
 
     def mapped() -> int:
         return int(psutil.Process().memory_info().shared)
@@ -194,7 +222,7 @@ def test_what_is_let_go_takes_no_memory_and_reads_as_before(tmp_path: Path) -> N
     np.testing.assert_array_equal(cached, values)
 
 
-def test_any_other_array_is_left_alone() -> None:
+def test_other_arrays_are_not_released() -> None:
     array = np.arange(5)
     cache.release_pages(array[1:])
     assert array.tolist() == [0, 1, 2, 3, 4]

@@ -315,7 +315,7 @@ def test_other_weights_are_kept_apart(
     (a,) = backbones.embeddings([("", pixels)], small)
     (b,) = backbones.embeddings([("", pixels)], other)
     assert not np.allclose(a, b, atol=0)
-    assert len(list((bare / "cache" / "embeddings").iterdir())) == 2
+    assert len(list(bare.glob("cache/embeddings/*.bin"))) == 2
 
 
 def test_openvino_embeddings_are_near_and_kept_apart(keras: Any, pixels: np.ndarray) -> None:

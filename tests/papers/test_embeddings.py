@@ -230,7 +230,7 @@ def test_the_same_file_twice_and_a_damaged_entry_do_no_harm(
     bare: Path, three: list[Clip], mean_colour: Backbone
 ) -> None:
     wanted = [rows.copy() for rows in embeddings.embed(three[:1], mean_colour, INPUT)]
-    (path,) = bare.glob("cache/embeddings/*/*.bin")
+    (path,) = bare.glob("cache/embeddings/*.bin")
     path.write_bytes(b"damaged")
     features = embeddings.embed([three[0], three[1], three[1], three[2]], mean_colour, INPUT)
     np.testing.assert_array_equal(features[0], wanted[0])
@@ -337,7 +337,7 @@ def test_a_file_that_another_process_embeds_meanwhile_is_passed_over(
     monkeypatch.setattr(backbones, "cached", lambda keys, *_, **__: [False for _ in keys])
     for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
         np.testing.assert_array_equal(rows, other)
-    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*/*.json")
+    (path, *_) = Path(os.environ["CRYUTILS_CACHE_DIR"]).glob("embeddings/*.json")
     path.unlink()
     for rows, other in zip(embeddings.embed(three, mean_colour, frame_input), wanted, strict=True):
         np.testing.assert_array_equal(rows, other)
@@ -450,7 +450,7 @@ def test_a_disk_with_room_says_so(free: list[int]) -> None:
 
 def test_what_a_stopped_run_has_written_is_room_for_it(bare: Path, free: list[int]) -> None:
     free[0] = 2**30
-    path = bare / "cache" / "embeddings" / "some" / "clip.bin"
+    path = bare / "cache" / "embeddings" / "clip.bin"
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         file.truncate(2**30)
