@@ -26,7 +26,6 @@ TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each of the others.
 RECALLS = ((0.3, 0.3), (0.8, 0.8), (0.97, 0.97), (0.97, 0.02), (0.9, 0.1), (0.86, 0.01))
 ICCS = (0.05, 0.3, 0.6)
-LEVEL = 0.95
 
 Structure = tuple[list[str], list[str]]
 
@@ -34,7 +33,10 @@ Structure = tuple[list[str], list[str]]
 def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
     """Print both tables; return the lowest and mean coverage of each way, and rejection rates."""
     coverage: dict[str, list[float]] = {}
-    print(f"coverage in % / width of {LEVEL:.0%} intervals, {simulations} simulations;", end=" ")
+    print(
+        f"coverage in % / width of {intervals.LEVEL:.0%} intervals, {simulations} simulations;",
+        end=" ",
+    )
     print("columns: recall of the largest class/of the others")
     print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
     for title, (labels, infants) in structures().items():
@@ -107,10 +109,8 @@ def held(
     right = rng.binomial(clips.astype(int), share).astype(float)
     weights = np.full(clips.shape[1], 1 / clips.shape[1])
     degrees = intervals.part_degrees(clips)
-    bounds = intervals.combined(
-        right, np.broadcast_to(clips, shape), weights, df=degrees, level=LEVEL
-    )
-    half = intervals.t_quantile(intervals.degrees_of_freedom(clips), LEVEL) * bounds.se
+    bounds = intervals.combined(right, np.broadcast_to(clips, shape), weights, df=degrees)
+    half = intervals.t_quantile(intervals.degrees_of_freedom(clips)) * bounds.se
     ways = {
         "library": (bounds.low, bounds.high),
         "jackknife": (np.clip(bounds.score - half, 0, 1), np.clip(bounds.score + half, 0, 1)),

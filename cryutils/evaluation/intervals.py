@@ -1,15 +1,15 @@
-"""How sure a score is, when clips of one infant are no independent evidence.
+"""Confidence intervals of scores, with infants as the independent units.
 
-Notebook 03 prints these beside every score that rebuilds Paper A's Tables 1 and 2; neither
-paper gives an interval. The unit that is drawn anew is the infant. A score is made of *parts*,
-each a share of clips: the recalls of the classes for balanced accuracy, all clips for accuracy;
-for macro F1 the share J that is right among the clips that are of a class or are called so,
-since F1 = 2J / (1 + J). A part has Clopper & Pearson's bounds at the number of independent clips
-that would vary as much as its clips do by the jackknife over infants (Korn & Graubard 1998, Survey
-Methodology 24:193). So a class of which nothing is recognised is not taken for certain. The
-bounds of parts make those of the score by MOVER, with the parts' correlations (Zou & Donner
-2008, doi 10.1002/sim.3095). Where a score is the mean of repeats, each with folds and trainings of
-its own, what these differ by widens the bounds in the same way.
+Notebook 03 prints these next to every score that rebuilds Paper A's Tables 1 and 2; neither paper
+gives an interval. A score consists of *parts*, each a share of clips: the recalls of the classes
+for balanced accuracy, all clips for accuracy; for macro F1 the share J of right answers among the
+clips that are of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper & Pearson's
+bounds for its effective number of clips: as many independent clips as would vary as much as its
+clips do by the jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). So a class
+of which nothing is recognised still has an interval. MOVER joins the bounds of the parts, with
+their correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095). If a score is
+a mean over repeats, each with its own folds and trainings, the variance between repeats widens the
+bounds in the same way.
 
 In `combined`, `right` and `clips` are float64 (infants, parts), or (..., infants, parts) for many
 simulated corpora at once: `benchmarks/intervals.py` simulates how often the intervals cover the
@@ -29,30 +29,25 @@ from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices, fold_numbers
 
 __all__ = [
-    "Interval",
-    "Metric",
-    "add_between_run_variance",
-    "auc_interval",
-    "combined",
-    "degrees_of_freedom",
-    "interval",
-    "mean_interval",
-    "paired_interval",
-    "part_degrees",
+    "LEVEL", "Bounds", "Interval", "Metric", "add_between_run_variance", "auc_interval", "combined",
+    "degrees_of_freedom", "interval", "mean_interval", "paired_interval", "part_degrees",
+    "t_quantile",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
 
-# The share of a clip's variance that is its infant's, in the working model for degrees of freedom
-# and for parts in which nothing varies: halfway between clips that tell all and an infant that
-# tells once.
+LEVEL = 0.95  # confidence of every interval
+
+# The share of a clip's variance that belongs to its infant, in the working model for degrees of
+# freedom and for parts in which nothing varies: halfway between independent clips and infants
+# whose clips are all alike.
 _WORKING_ICC = 0.5
 _NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
 
 
 class Bounds(NamedTuple):
-    """A score with its interval's ends and its jackknife standard error, float64 (...)."""
+    """A score with the ends of its interval and its jackknife standard error, float64 (...)."""
 
     score: Array
     low: Array
@@ -66,21 +61,28 @@ def combined(
     weights: Sequence[float] | Array,
     *,
     df: float | Array,
-    level: float,
     f1: bool = False,
 ) -> Bounds:
-    """Return the sum of `weights` times the parts' shares (or their F1), with its interval.
+    """Return a weighted sum of the parts' shares (or of their F1) with its interval.
 
-    df: degrees of freedom of each part's variance, (parts,).
+    Parameters
+    ----------
+    right, clips : ndarray
+        Right answers and clips, float64 (..., infants, parts).
+    weights : sequence of float
+        One for each part.
+    df : float or ndarray
+        Degrees of freedom of each part's variance, from `part_degrees`.
+    f1 : bool
+        Turn each share J into F1 = 2J / (1 + J).
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
-    return _joined(
-        share, without, size[..., 0, :], _by_model(clips), weights, df=df, level=level, f1=f1
-    )
+    most, by_model = size[..., 0, :], _effective_by_model(clips)
+    return _combined_shares(share, without, most, by_model, weights, df=df, f1=f1)
 
 
-def _joined(
+def _combined_shares(
     share: Array,
     without: Array,
     most: Array,
@@ -88,22 +90,21 @@ def _joined(
     weights: Sequence[float] | Array,
     *,
     df: float | Array,
-    level: float,
     f1: bool = False,
 ) -> Bounds:
-    """Return what `combined` does, from shares and what they are `without` each infant, in turn."""
+    """Like `combined`, from precomputed shares and leave-one-infant-out shares."""
     weights = np.asarray(weights)
     variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
-    low, high = _share_bounds(share, variance, most, by_model, df, level)
+    low, high = _share_bounds(share, variance, most, by_model, df)
     if f1:
         share, low, high, without = (2 * j / (1 + j) for j in (share, low, high, without))
     covariance = _jackknife(without)
     sd = np.sqrt(covariance.diagonal(axis1=-2, axis2=-1))
     product = sd[..., :, None] * sd[..., None, :]
-    # Drawn towards 0 by one infant, for two parts that always move together may do so by chance.
-    certain = 1 - 1 / without.shape[-2]
+    # Shrink correlations by 1/n: perfect correlation in a small sample may be chance.
+    shrinkage = 1 - 1 / without.shape[-2]
     correlation = np.divide(covariance, product, out=np.zeros_like(product), where=product > 0)
-    correlation = np.where(np.eye(len(weights), dtype=bool), 1.0, certain * correlation)
+    correlation = np.where(np.eye(len(weights), dtype=bool), 1.0, shrinkage * correlation)
 
     def reach(below: Array, above: Array) -> Array:
         each = weights * np.where(weights > 0, below, above)
@@ -121,31 +122,31 @@ def _joined(
 
 
 def _jackknife(without: Array) -> Array:
-    """Return the covariance (..., parts, parts) of what scores without each infant, in turn."""
+    """Return the covariance (..., parts, parts) from scores without each infant in turn."""
     infants = without.shape[-2]
     deviation = without - without.mean(axis=-2, keepdims=True)
     deviation = np.where(np.abs(deviation) < _NOTHING, 0.0, deviation)
     return (infants - 1) / infants * np.swapaxes(deviation, -1, -2) @ deviation
 
 
-def _by_model(clips: Array) -> Array:
+def _effective_by_model(clips: Array) -> Array:
     """Return the effective number of clips of each part, (..., parts), by the working model."""
     n = clips.sum(axis=-2)
     return n / (1 + ((clips**2).sum(axis=-2) / n - 1) * _WORKING_ICC)
 
 
 def _share_bounds(
-    share: Array, variance: Array, most: Array, by_model: Array, df: float | Array, level: float
+    share: Array, variance: Array, most: Array, by_model: Array, df: float | Array
 ) -> tuple[Array, Array]:
-    """Return Clopper & Pearson's bounds (..., parts) at each part's effective number of clips.
+    """Return Clopper & Pearson's bounds (..., parts) for each part's effective number of clips.
 
-    That is at most `most`, and `by_model` where nothing varies.
+    This number is at most `most`, and `by_model` where nothing varies.
     """
-    from scipy.special import betaincinv  # as `scipy.stats.beta.ppf`, but for its checks
+    from scipy.special import betaincinv  # `scipy.stats.beta.ppf` without its checks
 
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     effective = np.divide(share * (1 - share), variance, out=by_model.copy(), where=variance > 0)
-    raised = (t_quantile(most - 1, level) / t_quantile(df, level)) ** 2
+    raised = (t_quantile(most - 1) / t_quantile(df)) ** 2
     effective = np.minimum(effective, most) * raised
     right = effective * share
     low = betaincinv(np.where(share > 0, right, 1), effective - right + 1, tail)
@@ -153,20 +154,25 @@ def _share_bounds(
     return np.where(share > 0, low, 0.0), np.where(share < 1, high, 1.0)
 
 
-def t_quantile(df: float | Array, level: float) -> Any:
-    """Return how many standard errors an interval of confidence `level` reaches either way."""
-    from scipy.special import stdtrit  # as `scipy.stats.t.ppf`, but for its checks
+def t_quantile(df: float | Array) -> Any:
+    """Return the half width of the interval of a mean, in standard errors."""
+    from scipy.special import stdtrit  # `scipy.stats.t.ppf` without its checks
 
-    return stdtrit(df, (1 + level) / 2)
+    return stdtrit(df, (1 + LEVEL) / 2)
 
 
 def degrees_of_freedom(clips: Array) -> float:
     """Return the Satterthwaite degrees of freedom of the variance of a mean of parts; at least 1.
 
-    Each deletion's effect is linear in the infants' deviations from their parts' means, so
-    the variance is a quadratic form e'Be; with S the covariance of e in the working model (every
-    part varies alike, half of a clip's variance is its infant's), df = tr(BS)^2 / tr(BSBS)
+    Each deletion's effect is linear in the infants' deviations from the means of their parts, so
+    the variance is a quadratic form e'Be. With S the covariance of e in the working model (all
+    parts vary alike, half of a clip's variance belongs to its infant), df = tr(BS)^2 / tr(BSBS)
     (Bell & McCaffrey 2002).
+
+    Parameters
+    ----------
+    clips : ndarray
+        Numbers of clips, float64 (infants, parts).
     """
     n_infants = len(clips)
     centre = np.eye(n_infants) - 1 / n_infants
@@ -180,17 +186,53 @@ def degrees_of_freedom(clips: Array) -> float:
 
 
 def part_degrees(clips: Array) -> Array:
-    """Return each part's degrees of freedom: its infants' less one, or the mean's where more."""
+    """Return each part's degrees of freedom: its infants minus 1, or those of the mean if more."""
     return np.maximum((clips > 0).sum(axis=0) - 1.0, degrees_of_freedom(clips))
+
+
+def add_between_run_variance(
+    bounds: Bounds, repeats: Sequence[Array], *, df: float, limits: tuple[float, float]
+) -> Bounds:
+    """Return the bounds of a mean over repeats, widened by the variance between repeats.
+
+    The variances over infants and of the mean over repeats are added. The t quantile has Welch and
+    Satterthwaite's degrees of freedom, so two repeats that differ little count for little.
+
+    Parameters
+    ----------
+    bounds : Bounds
+        Over infants alone.
+    repeats : sequence of ndarray
+        The score of each repeat, float64 (..., repeats), for each model with its own repeats. A
+        single repeat adds nothing.
+    df : float
+        Degrees of freedom of the variance over infants, the fewest of the parts'.
+    limits : (float, float)
+        Lowest and highest possible score.
+    """
+    several = [a for a in repeats if a.shape[-1] > 1]
+    among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in several]
+    degrees = [df, *(a.shape[-1] - 1 for a in several)]
+    ends = []
+    for side, end in ((-1, bounds.low), (1, bounds.high)):
+        half = np.abs(end - bounds.score)
+        variances = [(half / t_quantile(df)) ** 2, *among]
+        total = sum(variances)
+        per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
+        differ = np.asarray(sum(among)) > 0  # equal repeats are as certain as a single one
+        together = total**2 / np.where(differ, per_degree, 1)
+        wider = t_quantile(np.where(differ, together, df)) * np.sqrt(total)
+        ends.append(np.clip(bounds.score + side * np.where(differ, wider, half), *limits))
+    return bounds._replace(low=ends[0], high=ends[1])
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its confidence interval over infants.
+    """A score with its 95 % confidence interval over infants.
 
-    `low` and `high` are None where none can be had, and `reason` says why. `se` is the
-    jackknife's standard error, `n` the clips, `n_infants` the infants, `estimand` what the
-    interval is about, in words.
+    `low` and `high` are None if there is no interval, and `reason` says why. `se` is the jackknife
+    standard error, `n` the number of clips, `n_infants` of infants, `estimand` the quantity that
+    the interval is about, in words.
     """
 
     value: float
@@ -199,9 +241,14 @@ class Interval:
     se: float | None
     n: int
     n_infants: int
-    level: float
     estimand: str
     reason: str = ""
+
+    @classmethod
+    def of(cls, bounds: Bounds, n: int, n_infants: int, estimand: str) -> Interval:
+        """Return the interval with the bounds of a single score."""
+        score, low, high, se = map(float, bounds)
+        return cls(score, low, high, se, n, n_infants, estimand)
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -221,29 +268,24 @@ def interval(
     *,
     metric: Metric = "balanced_accuracy",
     protocol: Protocol | str = Protocol.LEAK_FREE,
-    level: float = 0.95,
 ) -> Interval:
     """Return the pooled out-of-fold score, averaged over repeats, with its interval.
 
-    No model is refitted. How far repeats differ is part of it; one repeat tells nothing of how
-    another training would have scored. A class's (effective) number of clips is lowered by the t
-    quantiles of its clips and of its degrees of freedom, as Korn & Graubard do; these are its
-    infants less one, or Satterthwaite's of the mean over classes where that is more.
+    No model is refitted. The variance between repeats is included; one repeat cannot tell how
+    another training would have scored.
 
     Parameters
     ----------
     predicted : ndarray of int
-        Class indices (repeats, clips) or (clips,); -1 where there is no prediction, which is wrong.
+        Class indices (repeats, clips) or (clips,); -1 for no prediction, which counts as wrong.
     y : sequence
         True labels, or their class indices (clips,).
     infants : sequence of str
-        One a clip.
+        One for each clip.
     metric : {"balanced_accuracy", "accuracy", "macro_f1"}
         The first is the mean of the classes' recalls.
     protocol : {"leak_free", "paper"}
-        How the predictions came about; it only changes the estimand's words.
-    level : float
-        Confidence, between 0 and 1.
+        How the clips were divided; it changes only the words of the estimand.
 
     Returns
     -------
@@ -255,12 +297,11 @@ def interval(
     InputError
         Lengths differ, or no such metric.
     """
-    sample = _sample(predicted, y, infants)
     words = (
         f"{_in_words(metric, protocol)}, of models trained on about as many infants as here;"
         " how the score varies with the training is seen only through the repeats"
     )
-    return _of_clips(sample, None, metric, level, words)
+    return _of_samples([_sample(predicted, y, infants)], metric, words)
 
 
 def paired_interval(
@@ -271,31 +312,30 @@ def paired_interval(
     *,
     metric: Metric = "balanced_accuracy",
     protocol: Protocol | str = Protocol.LEAK_FREE,
-    level: float = 0.95,
 ) -> Interval:
-    """Return how much better A scores than B on the same clips, with its interval over infants.
+    """Return A's score minus B's on the same clips, with its interval over infants.
 
-    A's parts and B's make one score, so what they share counts by their correlation.
+    The parts of A and B form one score, so their correlation is taken into account.
 
     Parameters
     ----------
     predicted_a, predicted_b : ndarray of int
-        As `predicted` in `interval`; they may differ in their repeats.
-    y, infants, metric, protocol, level : as in `interval`
+        As `predicted` in `interval`; they may have different repeats.
+    y, infants, metric, protocol : as in `interval`
 
     Returns
     -------
     Interval
-        A's score less B's, -1 to 1.
+        A difference of shares, -1 to 1.
 
     Raises
     ------
     InputError
         Lengths differ, or no such metric.
     """
-    a, b = _sample(predicted_a, y, infants), _sample(predicted_b, y, infants)
+    samples = [_sample(predicted, y, infants) for predicted in (predicted_a, predicted_b)]
     words = f"model A's less model B's {_in_words(metric, protocol)}"
-    return _of_clips(a, b, metric, level, words)
+    return _of_samples(samples, metric, words)
 
 
 def auc_interval(
@@ -305,24 +345,23 @@ def auc_interval(
     folds: Sequence[Sequence[Fold]] | None = None,
     *,
     protocol: Protocol | str = Protocol.LEAK_FREE,
-    level: float = 0.95,
 ) -> Interval:
-    """Return the area under the ROC curve, a class against the rest, with its interval.
+    """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The mean over classes asks how well a model ranks clips, whatever its threshold: 0.5 is
-    guessing, however common a class is. A class's area is a share, that of its clips and others
-    which are ranked right, and has the bounds of one; it counts no more independent clips than
-    make Mann & Whitney's variance of guesses.
+    The area tells how well a model ranks clips, whatever the threshold: guessing has 0.5, however
+    common a class is. The area of a class is the share of pairs of one of its clips and another
+    clip that are ranked right, so it has the bounds of a share; its number of independent clips is
+    at most what gives Mann & Whitney's variance of guesses.
 
     Parameters
     ----------
     probabilities : ndarray of float
         Or any scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
-        order; a clip of NaN is neither above nor below another.
-    y, infants, protocol, level : as in `interval`
+        order; a clip of NaN ties with every other.
+    y, infants, protocol : as in `interval`
     folds : list of lists of (train, test), optional
-        Of each repeat, as `evaluation.folds` gives them. Only clips that one fold tests are
-        compared then, since each fold's model has a scale of its own.
+        Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
+        compared, since the models of different folds may have different scales.
 
     Returns
     -------
@@ -332,9 +371,8 @@ def auc_interval(
     Raises
     ------
     InputError
-        Lengths differ, or columns aren't the classes.
+        Lengths differ, or the columns are not the classes.
     """
-    _check_level(level)
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
     sample = _sample(rows.argmax(axis=-1), y, infants)
@@ -347,28 +385,25 @@ def auc_interval(
     words = f"{_in_words('roc_auc', protocol)}, of models trained on about as many infants as here"
     fold = _fold_numbers(rows, folds)
     parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
-    share, without, alone = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+    share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
-        reason = f"class {sample.names[lone[0]]!r}, or all others, comes from one infant"
-        return Interval(
-            float(share.mean()), None, None, None, n, n_infants, level, words,
-            f"{reason}, so nothing tells how infants differ",
-        )  # fmt: skip
+        reason = (
+            f"class {sample.names[lone[0]]!r}, or all others, comes from one infant,"
+            " so nothing tells how infants differ"
+        )
+        return Interval(float(share.mean()), None, None, None, n, n_infants, words, reason)
     others = clips.sum(axis=-1, keepdims=True) - clips
     fewer = np.where(clips.sum(axis=0) <= others.sum(axis=0), clips, others)
     most = 3 * clips.sum(axis=0) * others.sum(axis=0) / (n + 1)
     weights, df = np.full(len(parts), 1 / len(parts)), part_degrees(clips)
-    bounds = _joined(share, without, most, _by_model(fewer), weights, df=df, level=level)
-    ends = add_between_run_variance(
-        bounds, [alone.mean(axis=1)], df=df.min(), level=level, limits=(0.0, 1.0)
-    )
-    score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
-    return Interval(score, low, high, se, n, n_infants, level, words)
+    bounds = _combined_shares(share, without, most, _effective_by_model(fewer), weights, df=df)
+    bounds = add_between_run_variance(bounds, [each.mean(axis=1)], df=df.min(), limits=(0.0, 1.0))
+    return Interval.of(bounds, n, n_infants, words)
 
 
 def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArray[np.int64]:
-    """Return which fold of its repeat tests a clip, (repeats, clips); -1 without folds."""
+    """Return the fold that tests a clip in each repeat, (repeats, clips); -1 without folds."""
     repeats, clips = rows.shape[:2]
     tests = [[test for _, test in repeat] for repeat in folds or [()] * repeats]
     return np.stack([fold_numbers(parts, clips) for parts in tests])
@@ -377,125 +412,70 @@ def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArra
 def _ranked(
     scores: Array, sample: _Sample, label: int, fold: NDArray[np.int64]
 ) -> tuple[Array, Array, Array]:
-    """Return the share of a class's clips and others that are ranked right, and without infants.
+    """Return the share of pairs of a class's clips and others that are ranked right.
 
-    Float64 (), (infants,) without each in turn, NaN where that leaves none, and (repeats,) in
-    each alone. Ties count half, and so does a class of which no fold tests clips beside others.
+    Of all repeats, float64 (); without each infant in turn, (infants,), NaN if no pair is left;
+    and of each repeat, (repeats,). If no fold tests both sides, the share is a half.
     """
     inside = sample.truth == label
     whose = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
     infants = whose.max() + 1
-    alone, lost = [], []  # (right, pairs) of each repeat, and those of each infant's clips
+    each, lost = [], []  # (right, pairs) of each repeat, and of the pairs with each infant's clips
     for row, of_fold in zip(scores, fold, strict=True):
-        clips = _outranked(row, inside, of_fold)
-        within = _outranked(row, inside, of_fold * infants + whose)  # pairs of an infant's clips
-        alone.append(clips[:, inside].sum(axis=1))
+        clips = _pairs_ranked_right(row, inside, of_fold)
+        within = _pairs_ranked_right(row, inside, of_fold * infants + whose)  # of one infant
+        each.append(clips[:, inside].sum(axis=1))
         lost.append([
-            np.bincount(whose, all_its, infants) - np.bincount(whose[inside], twice, infants)
-            for all_its, twice in zip(clips, within[:, inside], strict=True)
+            np.bincount(whose, all_pairs, infants) - np.bincount(whose[inside], twice, infants)
+            for all_pairs, twice in zip(clips, within[:, inside], strict=True)
         ])  # fmt: skip
-    total = np.sum(alone, axis=0)
+    total = np.sum(each, axis=0)
     right, pairs = total[:, None] - np.sum(lost, axis=0)
     without = np.divide(right, pairs, out=np.full(infants, np.nan), where=pairs > 0.5)
-    share, *each = (float(r / n) if n else 0.5 for r, n in [total, *alone])
-    return np.asarray(share), without, np.asarray(each)
+    share, *shares = (float(r / n) if n else 0.5 for r, n in [total, *each])
+    return np.asarray(share), without, np.asarray(shares)
 
 
-def _outranked(
+def _pairs_ranked_right(
     scores: Array, inside: NDArray[np.bool_], group: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return of each clip's pairs with the other side in its group how many are ranked right.
+    """Return the pairs of each clip that are ranked right, and all its pairs, float64 (2, clips).
 
-    Float64 (2, clips): those, and all pairs. A pair is ranked right where the clip `inside`
-    has the higher score; a tie counts half, and so does a pair without a score. Each side is sorted
-    once and searched for the other's scores, so no pair is looked at by itself.
+    Pairs are of a clip `inside` a class and one outside in the same group, and are ranked right if
+    the one inside has the higher score. Ties, and pairs without a score, count half. A clip's rank
+    in its group minus its rank on its own side counts the clips of the other side below it.
     """
-    group, scored = np.unique(group, return_inverse=True)[1], ~np.isnan(scores)
-    # Places by score, group after group, so that a clip outranks none of a group further on.
-    place = np.unique(scores, return_inverse=True)[1] + group * (len(scores) + 1)
-    right, pairs = np.zeros(len(scores)), np.zeros(len(scores))
-    for side in (inside, ~inside):
-        others = np.sort(place[~side & scored])
-        all_its = np.bincount(group[~side], minlength=group.max() + 1)
-        with_score = np.bincount(group[~side & scored], minlength=group.max() + 1)
-        before = np.cumsum(with_score) - with_score  # of the other side, in groups further down
-        mine, here = side & scored, group[side & scored]
-        below, not_above = (np.searchsorted(others, place[mine], end) for end in ("left", "right"))
-        pairs[side] = all_its[group[side]]
-        right[side] = pairs[side] / 2
-        right[mine] = (below + not_above + (all_its - with_score)[here]) / 2 - before[here]
-    right[~inside] = pairs[~inside] - right[~inside]
-    return np.stack([right, pairs])
+    import pandas as pd
 
-
-def add_between_run_variance(
-    bounds: Bounds,
-    repeats: Sequence[Array],
-    *,
-    df: float,
-    level: float,
-    limits: tuple[float, float],
-) -> tuple[Array, Array]:
-    """Return the ends of a score's interval, further apart by what its repeats differ by, (...).
-
-    Both variances, over infants and of the mean over repeats, are added, and the t quantile has
-    Welch and Satterthwaite's degrees of freedom: two repeats that differ little count for
-    little.
-
-    Parameters
-    ----------
-    bounds : Bounds
-        Over infants alone.
-    repeats : sequence of ndarray
-        The scores of each repeat alone, float64 (..., repeats), for every model whose repeats are
-        of their own; a single repeat tells nothing.
-    df : float
-        Degrees of freedom of the variance over infants, the fewest of the parts'.
-    level : float
-        Confidence, between 0 and 1.
-    limits : (float, float)
-        Which the ends do not leave.
-    """
-    telling = [a for a in repeats if a.shape[-1] > 1]
-    among = [np.var(a, axis=-1, ddof=1) / a.shape[-1] for a in telling]
-    degrees = [df, *(a.shape[-1] - 1 for a in telling)]
-    ends = []
-    for side, end in ((-1, bounds.low), (1, bounds.high)):
-        half = np.abs(end - bounds.score)
-        variances = [(half / t_quantile(df, level)) ** 2, *among]
-        total = sum(variances)
-        per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
-        differ = np.asarray(sum(among)) > 0  # the same in all repeats: as sure as a single one
-        together = total**2 / np.where(differ, per_degree, 1)
-        wider = t_quantile(np.where(differ, together, df), level) * np.sqrt(total)
-        ends.append(np.clip(bounds.score + side * np.where(differ, wider, half), *limits))
-    return ends[0], ends[1]
+    series = pd.Series(scores)
+    whole, own = series.groupby(group), series.groupby([group, inside])
+    pairs = whole.transform("size") - own.transform("size")
+    unscored = pairs - (whole.transform("count") - own.transform("count"))
+    above = (whole.rank() - own.rank() + unscored / 2).fillna(pairs / 2)
+    return np.stack([np.where(inside, above, pairs - above), pairs]).astype(np.float64)
 
 
 def mean_interval(
     values: NDArray[np.floating[Any]],
     infants: Names,
     *,
-    level: float = 0.95,
     limits: tuple[float, float] | None = None,
 ) -> Interval:
-    """Return the mean of `values`, one a clip, with its interval over infants.
+    """Return the mean of `values` with its interval over infants.
 
-    Between two finite limits it is a share, with the bounds of one; else the jackknife's standard
-    error times a t quantile. How far repeats differ is part of it. Clips with NaN are left out, and
-    `n` counts what remains.
+    Between two finite limits the mean has the bounds of a share; otherwise the jackknife standard
+    error times a t quantile. The variance between repeats is included. Clips with NaN are left out,
+    and `n` counts the others.
 
     Parameters
     ----------
     values : ndarray of float
-        (clips,) or (repeats, clips), NaN where one is missing.
+        (clips,) or (repeats, clips), NaN if missing.
     infants : sequence of str
-        One a clip.
-    level : float
-        Confidence, between 0 and 1.
+        One for each clip.
     limits : (float, float), optional
-        Lowest and highest that a value can be, which the interval does not leave; (0, 1) for
-        shares, (0, np.inf) for rates, None for what may be anything.
+        Lowest and highest possible value, which the interval does not leave: (0, 1) for shares,
+        (0, np.inf) for rates, None for no limits.
 
     Returns
     -------
@@ -505,14 +485,13 @@ def mean_interval(
     Raises
     ------
     InputError
-        Lengths differ, no value remains, or one lies outside the limits.
+        Lengths differ, every value is missing, or one is outside the limits.
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != len(infants):
         raise InputError(
             f"{np.shape(values)} values and {len(infants)} infants do not belong together"
         )
-    _check_level(level)
     finite = np.isfinite(rows).all(axis=0)
     if not finite.any():
         raise InputError("every value is missing, so there is no mean")
@@ -523,34 +502,33 @@ def mean_interval(
             f"limits={limits} do not hold values from {rows.min():g} to {rows.max():g};"
             " give the lowest and the highest that a value can be"
         )
-    numbers, alone = rows.mean(axis=0), rows.mean(axis=1)
+    numbers = rows.mean(axis=0)
+    mean = np.clip(numbers.mean(), least, most)  # rounding may carry it out
     group = np.unique(whose, return_inverse=True)[1]
     clips = np.bincount(group).astype(float)[:, None]
-    words = "expected value on clips of infants like these"
-    common = {"n": len(numbers), "n_infants": len(clips), "level": level, "estimand": words}
-    mean, reason = float(np.clip(numbers.mean(), least, most)), ""  # rounding may carry it out
+    about = (len(numbers), len(clips), "expected value on clips of infants like these")
     if len(clips) < 2:
         reason = "all clips come from one infant, so nothing tells how infants differ"
-        return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
-    start, width = (least, most - least) if np.isfinite(most - least) else (0.0, 1.0)
+        return Interval(float(mean), None, None, None, *about, reason)
+    bounded = np.isfinite(most - least)
+    start, width = (least, most - least) if bounded else (0.0, 1.0)
     total = np.bincount(group, (numbers - start) / width)[:, None].astype(float)
-    if limits and np.isfinite(most - least):
-        share = combined(total, clips, [1.0], df=part_degrees(clips), level=level)
-        ends = start + width * share.low, start + width * share.high
-        bounds = Bounds(np.asarray(mean), *ends, width * share.se)
+    df = part_degrees(clips)
+    if bounded:
+        share = combined(total, clips, [1.0], df=df)
+        bounds = Bounds(mean, start + width * share.low, start + width * share.high,
+                        width * share.se)  # fmt: skip
     else:
-        without = (total.sum() - total) / (clips.sum() - clips)
-        se = np.sqrt(_jackknife(without)[0, 0])
+        se = np.sqrt(_jackknife((total.sum() - total) / (clips.sum() - clips))[0, 0])
         if limits and se == 0:
             reason = "the same without any infant, so nothing tells how infants differ"
-            return Interval(mean, None, None, None, **common, reason=reason)  # type: ignore[arg-type]
-        half = t_quantile(degrees_of_freedom(clips), level) * se
-        bounds = Bounds(np.asarray(mean), mean - half, mean + half, se)
-    ends = add_between_run_variance(
-        bounds, [alone], df=part_degrees(clips).min(), level=level, limits=(least, most)
+            return Interval(float(mean), None, None, None, *about, reason)
+        half = t_quantile(degrees_of_freedom(clips)) * se
+        bounds = Bounds(mean, mean - half, mean + half, se)
+    bounds = add_between_run_variance(
+        bounds, [rows.mean(axis=1)], df=df.min(), limits=(least, most)
     )
-    low, high = map(float, ends)
-    return Interval(mean, low, high, float(bounds.se), **common)  # type: ignore[arg-type]
+    return Interval.of(bounds, *about)
 
 
 _WORDS: dict[str, str] = {
@@ -562,7 +540,7 @@ _WORDS: dict[str, str] = {
 
 
 def _in_words(metric: str, protocol: Protocol | str) -> str:
-    """Return the estimand of a score: of what, on whose clips."""
+    """Return the estimand of a score: the metric, and whose clips it is about."""
     if metric not in _WORDS:
         raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, _WORDS)}")
     if Protocol(protocol) is Protocol.LEAK_FREE:
@@ -571,7 +549,7 @@ def _in_words(metric: str, protocol: Protocol | str) -> str:
 
 
 class _Sample(NamedTuple):
-    """What was predicted for clips of known label and infant; -1 and foreign classes are last."""
+    """Predictions for clips with known label and infant; -1 and foreign classes are last."""
 
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
@@ -580,12 +558,12 @@ class _Sample(NamedTuple):
 
 
 def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
-    answers = np.asarray(y)
-    if answers.dtype.kind in "iu":
-        numbers, truth = np.unique(answers, return_inverse=True)
+    labels = np.asarray(y)
+    if labels.dtype.kind in "iu":
+        numbers, truth = np.unique(labels, return_inverse=True)
         names = numbers.astype(str).tolist()
     else:
-        truth, names = class_indices(answers)
+        truth, names = class_indices(labels)
         numbers = np.arange(len(names))
     rows = np.atleast_2d(np.asarray(predicted))
     if rows.ndim != 2 or rows.shape[1] != len(truth) or len(infants) != len(truth):
@@ -600,7 +578,7 @@ def _sample(predicted: NDArray[Any], y: Names, infants: Names) -> _Sample:
 def _confusions(sample: _Sample) -> Array:
     """Return float64 (repeats, infants, classes, classes + 1): truth by row, answer by column.
 
-    The last column holds clips without an answer.
+    The last column counts clips without an answer.
     """
     group = np.unique(np.asarray(sample.infants), return_inverse=True)[1]
     classes = len(sample.names)
@@ -611,10 +589,7 @@ def _confusions(sample: _Sample) -> Array:
 
 
 def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
-    """Return what is right and how many clips there are in each part, (..., parts).
-
-    Parts are the classes, or all clips together for accuracy.
-    """
+    """Return right answers and clips of each part, (..., parts): the classes, or all clips."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     clips = confusions.sum(axis=-1)
     if metric == "accuracy":
@@ -624,58 +599,34 @@ def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
     return right, clips
 
 
-def _score(confusions: Sequence[Array], metric: Metric) -> Array:
-    """Return A's score, or A's less B's, (...), from confusions of all infants together."""
-    scores = []
-    for table in confusions:
-        right, clips = _parts(table, metric)
-        share = np.divide(right, clips, out=np.zeros(right.shape), where=clips > 0)
-        scores.append((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
-    return np.asarray(scores[0] - sum(scores[1:]))
+def _score(confusions: Array, metric: Metric) -> Array:
+    """Return a score (...) from the confusions of all infants together."""
+    right, clips = _parts(confusions, metric)
+    share = np.divide(right, clips, out=np.zeros(right.shape), where=clips > 0)
+    return np.asarray((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
 
 
-def _bounds(confusions: Sequence[Array], metric: Metric, level: float) -> Bounds:
-    """Return A's score, or A's less B's, with its interval over infants.
-
-    confusions: float64 (infants, classes, classes + 1) of each model, means over its repeats.
-    """
-    pairs = [_parts(table, metric) for table in confusions]
-    right, clips = (np.concatenate(part, axis=-1) for part in zip(*pairs, strict=True))
-    truth = confusions[0].sum(axis=-1)  # an infant whose clips are called so tells no recall
-    df = part_degrees(truth.sum(axis=-1, keepdims=True) if metric == "accuracy" else truth)
-    parts = pairs[0][0].shape[-1]
-    weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
-    return combined(
-        right, clips, weights, df=np.tile(df, len(pairs)), level=level, f1=metric == "macro_f1"
-    )
-
-
-def _of_clips(a: _Sample, b: _Sample | None, metric: Metric, level: float, words: str) -> Interval:
-    """Return A's score, or A's less B's, averaged over repeats, with its interval."""
-    _check_level(level)
-    tables = [_confusions(sample) for sample in (a, b) if sample is not None]
+def _of_samples(samples: Sequence[_Sample], metric: Metric, words: str) -> Interval:
+    """Return A's score, or A's minus B's, averaged over repeats, with its interval."""
+    tables = [_confusions(sample) for sample in samples]
     means = [table.mean(axis=0) for table in tables]
-    clips = tables[0][0].sum(axis=-1)
+    names, pairs = samples[0].names, [_parts(mean, metric) for mean in means]
+    clips = tables[0][0].sum(axis=-1)  # of the truth, by infant and class
     clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
-    n, n_infants = len(a.truth), len(clips)
+    about = (len(samples[0].truth), len(clips), words)
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
     if len(lone):
-        which = "all clips come" if metric == "accuracy" else f"class {a.names[lone[0]]!r} comes"
+        which = "all clips come" if metric == "accuracy" else f"class {names[lone[0]]!r} comes"
         reason = f"{which} from one infant, so nothing tells how infants differ"
-        score = float(_score([table.sum(axis=0) for table in means], metric))
-        return Interval(score, None, None, None, n, n_infants, level, words, reason)
-    alone = [_score([table.sum(axis=1)], metric) for table in tables]
-    if len(alone) == 2 and alone[0].shape == alone[1].shape:  # one difference a repeat
-        alone = [alone[0] - alone[1]]
-    bounds = _bounds(means, metric, level)
-    limits = (0.0, 1.0) if b is None else (-1.0, 1.0)
-    ends = add_between_run_variance(
-        bounds, alone, df=part_degrees(clips).min(), level=level, limits=limits
-    )
-    score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
-    return Interval(score, low, high, se, n, n_infants, level, words)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise InputError(f"level={level} is no confidence; use one between 0 and 1, such as 0.95")
+        first, *second = (float(_score(mean.sum(axis=0), metric)) for mean in means)
+        return Interval(first - sum(second), None, None, None, *about, reason)
+    each = [_score(table.sum(axis=1), metric) for table in tables]
+    if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
+        each = [each[0] - each[1]]
+    right, sizes = (np.concatenate(part, axis=-1) for part in zip(*pairs, strict=True))
+    parts, df = pairs[0][0].shape[-1], part_degrees(clips)
+    weights = np.repeat([1 / parts, -1 / parts][: len(pairs)], parts)
+    bounds = combined(right, sizes, weights, df=np.tile(df, len(pairs)), f1=metric == "macro_f1")
+    limits = (0.0, 1.0) if len(samples) == 1 else (-1.0, 1.0)
+    bounds = add_between_run_variance(bounds, each, df=df.min(), limits=limits)
+    return Interval.of(bounds, *about)

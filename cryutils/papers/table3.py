@@ -186,16 +186,12 @@ class Table3:
         np.add.at(clips, (whose, which), 1)
         repeats = [(c.predicted == c.truth).astype(float) for c in cells]  # (repeats, units) each
         np.add.at(right, (whose, which), np.concatenate([r.mean(axis=0) for r in repeats]))
-        bounds = intervals.combined(
-            right, clips, [1, -1], df=intervals.part_degrees(clips), level=0.95
-        )
-        alone = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
-        ends = intervals.add_between_run_variance(
-            bounds, [alone], df=intervals.part_degrees(clips).min(), level=0.95, limits=(-1.0, 1.0)
-        )
+        df = intervals.part_degrees(clips)
+        bounds = intervals.combined(right, clips, [1, -1], df=df)
+        each = repeats[0].mean(axis=1) - repeats[1].mean(axis=1)
+        bounds = intervals.add_between_run_variance(bounds, [each], df=df.min(), limits=(-1.0, 1.0))
         words = f"{row}'s accuracy less {than}'s"
-        score, low, high, se = map(float, (bounds.score, *ends, bounds.se))
-        return Interval(score, low, high, se, len(which), len(everyone), 0.95, words)
+        return Interval.of(bounds, len(which), len(everyone), words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
         """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.

@@ -321,7 +321,7 @@ def test_every_mistake_has_its_expectation() -> None:
      (-0.06, 0.01, Effect.OPEN), (None, None, Effect.OPEN)],
 )  # fmt: skip
 def test_an_effect_is_read_off_the_whole_interval(low, high, expected: Effect) -> None:
-    interval = audit.Interval(0.0, low, high, None, 10, 5, 0.95, "")
+    interval = audit.Interval(0.0, low, high, None, 10, 5, "")
     assert audit.effect(interval) is expected
 
 

@@ -26,7 +26,7 @@ def axes() -> Iterator[list[Axes]]:
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
-    return Interval(value, low, high, 3.0, 0.1, 8, 4, 0.95, "made up")
+    return Interval(value, low, high, 0.1, 8, 4, "made up")
 
 
 def points(ax: Axes, label: str) -> np.ndarray:
