@@ -1,16 +1,16 @@
-"""The sound and the features of a whole corpus: `signals`, `features`.
+"""Sound and features of a whole corpus: `signals`, `features`.
 
-Walked by notebook 02_audio_features and used by every later one (Paper A §3.2). The work is
-spread over all cores and kept on disk, keyed by everything that shaped it. Files are read in
-`files`; the mathematics is in `spectral`, Paper A's scaling in `scaling`.
+Explained in notebook 02_audio_features and used in all later ones (Paper A §3.2). The work is
+spread over all cores, and the results are kept in the cache. Files are read in `files`; the
+mathematics is in `spectral`, Paper A's scaling in `scaling`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,54 +31,49 @@ from cryutils.audio.spectral import (
 )
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "FEATURE_VERSION",
-    "KINDS",
-    "features",
-    "signal_stats",
-    "signals",
-]
+if TYPE_CHECKING:
+    from cryutils.datasets.corpus import Clip
+
+__all__ = ["FEATURE_VERSION", "KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
 
-FEATURE_VERSION = 2  # raise it whenever the same file and settings give other numbers
+FEATURE_VERSION = 2  # to be raised if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
 
 
-class HasPath(Protocol):
-    """What this module asks of a clip."""
-
-    @property
-    def path(self) -> Path: ...
-
-
 def signals(
-    corpus: Iterable[HasPath],
+    corpus: Iterable[Clip],
     *,
     sr: int | None = None,
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[Array]:
-    """Return the sound of each clip, a list of float32 (samples,), kept in the cache.
+    """Sound of each clip, a list of float32 (samples,), kept in the cache.
 
     Parameters
     ----------
-    corpus : iterable of clips
-        Each with a `path`.
+    corpus : Corpus or other iterable of Clip
     sr : int, optional
-        In Hz; None: each clip's own.
+        Rate in Hz; None: each clip's own.
     progress : bool
-        Show a bar on a terminal or in a notebook.
+        Show a progress bar.
     jobs : int, optional
         Threads; None: all cores.
     """
     check_settings(sr=sr)
-    return _signals(_identities(corpus), sr=sr, progress=progress, jobs=jobs)
+    files = identities(clip.path for clip in corpus)
+
+    def compute() -> Iterator[Array]:
+        paths = [file.path for file in files]
+        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress, jobs=jobs)
+
+    return cache.ragged(_stem(files, kind="signal", sr=sr), compute)
 
 
 def features(
-    corpus: Iterable[HasPath],
+    corpus: Iterable[Clip],
     *,
     kind: str,
     sr: int | None = None,
@@ -90,35 +85,31 @@ def features(
     progress: bool = False,
     jobs: int | None = None,
 ) -> list[Array]:
-    """Return the features of each clip, a list of float32 (frames, coefficients), in dB.
+    """Features of each clip in dB, a list of float32 (frames, coefficients).
 
-    Kept in the cache, and found there again as long as files, settings and `scaler.low,
-    scaler.high` are the same.
+    Kept in the cache for the same files, settings, `scaler.low` and `scaler.high`.
 
     Parameters
     ----------
-    corpus : iterable of clips
-        Each with a `path`.
+    corpus, progress, jobs
+        As in `signals`.
     kind : {"stft", "mel", "mfcc"}
         See `spectral`.
     sr : int, optional
-        In Hz; None: the clips' own, which must be one and the same.
+        Rate in Hz; None: the clips' own, if all have the same.
     scaler : SignalScaler or RecordingScaler, optional
-        Scales the signals first (Paper A §3.2). Fit the former on training clips only; the latter
-        needs no fit.
+        Scales the signals first (Paper A §3.2). A `SignalScaler` is to be fitted on training clips
+        only; a `RecordingScaler` needs no fit.
     n_fft, hop_length : int
         Samples of a frame, and from one frame to the next.
     n_mfcc, n_mels : int
-        Coefficients and mel bands.
-    progress : bool
-        Show a bar on a terminal or in a notebook.
-    jobs : int, optional
-        Threads; None: all cores.
+        Number of coefficients and of mel bands.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
     check_settings(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, n_mfcc=n_mfcc)
-    files = _identities(corpus)
+    clips = list(corpus)
+    files = identities(clip.path for clip in clips)
     options: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
     if kind != "stft":
         options |= {"n_mels": n_mels}
@@ -126,44 +117,37 @@ def features(
         options |= {"n_mfcc": n_mfcc}
 
     def compute() -> Iterator[Array]:
-        # Even the STFT needs one rate: a bin is a frequency only with it.
+        # The STFT also needs a common rate: a bin is a frequency only with it.
         rate = _common_rate(files) if sr is None else sr
         rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
-        sound = _signals(files, sr=sr, progress=progress, jobs=jobs)
         transform = partial(_transformed, kind=kind, scaler=scaler, **options, **rates)
+        sound = signals(clips, sr=sr, progress=progress, jobs=jobs)
         return thread_map(transform, sound, what=kind, progress=progress, jobs=jobs)
 
     limits: list[str] | str | None = None if scaler is None else str(scaler)
-    if isinstance(scaler, SignalScaler):  # its mean and deviation change nothing
+    if isinstance(scaler, SignalScaler):  # its mean and std have no effect
         limits = [scaler.low.hex(), scaler.high.hex()]
     return cache.ragged(_stem(files, kind=kind, sr=sr, limits=limits, **options), compute)
 
 
-def signal_stats(corpus: Iterable[HasPath], *, sr: int | None = None) -> npt.NDArray[np.float64]:
-    """Return low, high, sum, sum of squares and number of samples of each clip, float64 (clips, 5).
+def signal_stats(corpus: Iterable[Clip], *, sr: int | None = None) -> npt.NDArray[np.float64]:
+    """Low, high, sum, sum of squares and number of samples of each clip, float64 (clips, 5).
 
-    `SignalScaler.from_stats(signal_stats(corpus)[train])` is then the scaler of a training
-    set, with no signal read twice.
+    `SignalScaler.from_stats(signal_stats(corpus)[train])` is the scaler of a training set, for
+    which no signal is read again.
     """
-    return _signal_stats(_identities(corpus), sr).copy()
-
-
-def _identities(corpus: Iterable[HasPath]) -> tuple[Identity, ...]:
-    return identities(clip.path for clip in corpus)
+    return np.array([stats_row(x) for x in signals(corpus, sr=sr)])
 
 
 def _stem(files: tuple[Identity, ...], **settings: Any) -> Path:
     return cache.at("features", FEATURE_VERSION, settings, files)
 
 
-@lru_cache(maxsize=8)
-def _common_rate(files: tuple[Identity, ...]) -> int:
-    rates: dict[int, str] = {}
-    for file in files:
-        rates.setdefault(native_rate(file.path), file.path)
+def _common_rate(files: Iterable[Identity]) -> int:
+    rates = {native_rate(file.path): file.path for file in reversed(tuple(files))}
     if len(rates) == 1:
         return next(iter(rates))
-    (rate, path), (other, second) = list(rates.items())[:2]
+    (other, second), (rate, path) = list(rates.items())[-2:]
     raise InputError(f"{path} has {rate} Hz, {second} {other} Hz: choose one rate with sr=.")
 
 
@@ -171,18 +155,3 @@ def _transformed(
     x: Array, *, kind: str, scaler: SignalScaler | RecordingScaler | None, **settings: int
 ) -> Array:
     return _TRANSFORMS[kind](x if scaler is None else scaler.transform(x), **settings)
-
-
-def _signals(
-    files: tuple[Identity, ...], *, sr: int | None, progress: bool = False, jobs: int | None = None
-) -> list[Array]:
-    def decoded() -> Iterator[Array]:
-        paths = [file.path for file in files]
-        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress, jobs=jobs)
-
-    return cache.ragged(_stem(files, kind="signal", sr=sr), decoded)
-
-
-@lru_cache(maxsize=8)
-def _signal_stats(files: tuple[Identity, ...], sr: int | None) -> npt.NDArray[np.float64]:
-    return np.array([stats_row(x) for x in _signals(files, sr=sr)])

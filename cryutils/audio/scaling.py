@@ -1,8 +1,8 @@
 """Paper A's scaling: standard scaler, then min-max to [0, 1], fitted on training clips only.
 
-Walked by notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the
-audio *signal values* before the features are taken: `SignalScaler`, or `RecordingScaler` where
-each recording has limits of its own. Most readers would scale the features instead, as
+Explained in notebooks 02_audio_features and 03_feature_validation. Paper A §3.2 scales the audio
+*signal values* before the features are computed: `SignalScaler`, or `RecordingScaler` if each
+recording has its own limits. Most readers would scale the features instead, as
 `models.table2_classifiers(scaling="features")` does.
 """
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 
 
 def stats_row(x: Array) -> npt.NDArray[np.float64]:
-    """Return low, high, sum, sum of squares and number of samples of a signal, float64 (5,)."""
+    """Low, high, sum, sum of squares and number of samples of a signal, float64 (5,)."""
     check_finite(x)
     if not len(x):
         raise InputError("an empty signal has no extremes: give at least one sample.")
@@ -35,23 +35,18 @@ def stats_row(x: Array) -> npt.NDArray[np.float64]:
 class SignalScaler:
     """Min-max scaling of signal values: `(x - low) / (high - low)`.
 
-    Paper A standardises first. That changes nothing: with z = (x - mean) / std, increasing
-    in x, z has its extremes where x has them, and
-    `(z - z_low) / (z_high - z_low) = ((x - low) / std) / ((high - low) / std)`, in which the
-    mean has cancelled and so does std. `standardise_then_min_max` shows it in numbers.
-    So a scaler is known by `low` and `high`; `mean` and `std` are kept to be shown.
+    Paper A standardises first, which changes nothing. With z = (x - mean) / std, which increases
+    with x, the extremes of z are where those of x are, and
+    `(z - z_low) / (z_high - z_low) = ((x - low) / std) / ((high - low) / std)`: mean and std
+    cancel. `standardise_then_min_max` shows it in numbers. So `low` and `high` define a scaler;
+    `mean` and `std`, also of the training signals, are kept to be shown.
 
-    What the scaling does to a spectrum: the result is `a x + b` with a = 1 / (high - low),
-    a mere gain, and b = -low / (high - low), a constant near one half. A constant under a
-    periodic Hann window has energy in bins 0 and 1 only, so an inner frame keeps the rest.
-    But the zeros beyond the ends, which centred frames reach into, make the constant a step,
-    and a step spreads over all bins of the first and last frames; and the loudest
-    cell is now bin 0, so the 80 dB kept in `stft_db` are counted down from the constant.
-
-    Attributes
-    ----------
-    low, high, mean, std : float
-        Of the training signals.
+    The result is `a x + b`: a gain a = 1 / (high - low), and a constant b = -low / (high - low)
+    near one half. A constant under a periodic Hann window has energy in bins 0 and 1 only, so
+    the other bins of inner frames change by the gain alone. The zeros beyond the ends, which
+    centred frames include, turn the constant into a step, whose energy spreads over all bins of
+    the first and last frames. The loudest cell is now in bin 0, so the 80 dB kept in `stft_db`
+    are counted down from the constant.
     """
 
     low: float
@@ -61,12 +56,12 @@ class SignalScaler:
 
     @classmethod
     def fit(cls, signals: Iterable[Array]) -> SignalScaler:
-        """Return the scaler of training signals, each float32 (samples,)."""
+        """Scaler of training signals, each float32 (samples,)."""
         return cls.from_stats([stats_row(x) for x in signals])
 
     @classmethod
     def from_stats(cls, rows: npt.ArrayLike) -> SignalScaler:
-        """Return the scaler of training signals, from the rows that `signal_stats` gave.
+        """Scaler of training signals, from their rows of `signal_stats`.
 
         >>> SignalScaler.from_stats([[-1, 3, 4, 20, 4], [-2, 1, 0, 8, 4]])
         SignalScaler(low=-2.0, high=3.0, mean=0.5, std=1.8027756377319946)
@@ -82,9 +77,9 @@ class SignalScaler:
         return cls(low, high, float(mean), float(np.sqrt(max(0.0, squares / samples - mean**2))))
 
     def transform(self, x: Array) -> Array:
-        """Return `x` scaled, float32 of its shape: in [0, 1] for training signals.
+        """Signal `x` scaled, float32 of its shape: in [0, 1] for training signals.
 
-        A test signal that is louder than all training goes beyond; it is not clipped.
+        A test signal that is louder than all training signals exceeds that; it is not clipped.
         """
         check_finite(x)
         return ((x.astype(np.float64) - self.low) / (self.high - self.low)).astype(np.float32)
@@ -94,16 +89,16 @@ class SignalScaler:
 class RecordingScaler:
     """Min-max scaling of each recording by its own extremes, to [0, 1].
 
-    Another way to read Paper A §3.2, and how a few lines of code often do it: the scalers are
-    fitted on each signal itself. Loudness is lost; nothing is learnt from other recordings.
-    `centred` takes the recording's mean out afterwards, and with it the constant near one half
-    that `SignalScaler` describes: a gain of each recording's own is left.
+    Another reading of Paper A §3.2, and common in short scripts: the scalers are fitted on each
+    signal itself. Loudness is lost; nothing is learnt from other recordings. `centred` subtracts
+    the recording's mean afterwards, and with it the constant near one half that `SignalScaler`
+    describes. Only a gain for each recording is left.
     """
 
     centred: bool = False
 
     def transform(self, x: Array) -> Array:
-        """Return `x` scaled, float32 of its shape; a constant signal becomes zeros."""
+        """Signal `x` scaled, float32 of its shape; a constant signal becomes zeros."""
         low, high = stats_row(x)[:2]
         scaled = (x.astype(np.float64) - low) / ((high - low) or 1.0)
         return (scaled - scaled.mean() * self.centred).astype(np.float32)
@@ -112,17 +107,10 @@ class RecordingScaler:
 def standardise_then_min_max(
     x: npt.ArrayLike, *, mean: float, std: float, low: float, high: float
 ) -> npt.NDArray[np.float64]:
-    """Return Paper A §3.2 to the letter: standard scaler, then min-max of its result, float64.
+    """Paper A §3.2 literally: `x` standardised by `mean` and `std`, then min-max scaled, float64.
 
-    The min-max scaler meets standardised values, so its limits are the standardised `low` and
-    `high`.
-
-    Parameters
-    ----------
-    x : array
-        Of any shape.
-    mean, std, low, high : float
-        Of the training values.
+    The min-max scaler is applied to standardised values, so its limits are the standardised `low`
+    and `high`. All four are those of the training values.
     """
     z, z_low, z_high = ((np.asarray(v, np.float64) - mean) / std for v in (x, low, high))
     return (z - z_low) / (z_high - z_low)

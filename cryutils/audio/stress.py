@@ -1,12 +1,12 @@
-"""What a home, a room and a telephone do to a recording: each in a known amount.
+"""Disturbances of a recording at home, in a room and by a telephone, each of a known amount.
 
-Walked by notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
-fusion gives "more reliable predictions in situations with acoustic noise or visual occlusion", and
-tests neither; here they are made on purpose (`video.stress` does the same to pictures,
-`fusion.drop_modality` takes sound or face away altogether). Each function takes a sound, float32
-(samples,), and returns one of the same length, which isn't clipped to [-1, 1]: the amount would
-else be another one. Silence comes back as it is. InputError: samples or settings that are no
-numbers, or out of range.
+Explained in notebook 11_robustness; 06_full and 08_autoencoder_dnn add noise. Paper B §4 says that
+fusion gives "more reliable predictions in situations with acoustic noise or visual occlusion", but
+tests neither. `video.stress` disturbs pictures, and `fusion.drop_modality` removes sound or face.
+
+Each function takes a sound `x`, float32 (samples,) at `sr` Hz, and returns one of the same length.
+The result isn't clipped to [-1, 1], because that would change the amount. Silence is returned
+unchanged. Samples or settings that are no numbers or out of range raise InputError.
 """
 
 from __future__ import annotations
@@ -26,36 +26,26 @@ __all__ = ["Codec", "add_noise", "clip_peaks", "low_pass", "reverberate", "trans
 
 Array = npt.NDArray[np.float32]
 
-_SLOPE_DB = -3.0  # of noise, an octave: pink, which is nearer to a household's than white
-_ORDER = 8  # of the Butterworth filter: 48 dB an octave, and twice that, forwards and backwards
+_SLOPE_DB = -3.0  # for each octave: pink noise, closer to a household's noise than white
+_ORDER = 8  # of the Butterworth filter: 48 dB an octave, applied forwards and backwards
 
 
 class Codec(StrEnum):
-    """What a telephone makes of a sound: Opus of calls over the internet, AMR of 3gp recordings."""
+    """Codecs of telephones: Opus for calls over the internet, AMR for 3gp recordings."""
 
     OPUS = "opus"
     AMR = "amr"
 
 
-# The encoder in FFmpeg, the container, and the only rate in Hz that it takes (None: many).
+# FFmpeg's encoder, the container, and the only rate in Hz that it accepts (None: many).
 _ENCODERS = {Codec.OPUS: ("libopus", "ogg", None), Codec.AMR: ("libopencore_amrnb", "amr", 8000)}
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 
 
 def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
-    """Return `x` with pink noise added, float32 (samples,), at `snr_db` of signal to noise.
+    """Sound `x` with pink noise at a signal-to-noise ratio of `snr_db`, float32 (samples,).
 
-    The ratio is that of mean powers over the whole recording. Silence comes back as it is: no noise
-    has a ratio to it.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    snr_db : float
-        In dB.
-    rng : numpy.random.Generator
-        Draws the noise.
+    The ratio is that of mean powers over the whole recording. The generator `rng` draws the noise.
 
     Examples
     --------
@@ -81,22 +71,14 @@ def add_noise(x: Array, *, snr_db: float, rng: np.random.Generator) -> Array:
 def reverberate(
     x: Array, *, sr: int, rt60_s: float, rng: np.random.Generator, direct_db: float = 0.0
 ) -> Array:
-    """Return `x` as heard in a room whose echoes fall by 60 dB in `rt60_s` seconds.
+    """Sound `x` as heard in a room whose echoes decay by 60 dB in `rt60_s` seconds.
 
-    The room is Polack's (1988): behind the direct sound, noise that decays exponentially.
+    Polack's (1988) room: the direct sound, followed by noise that decays exponentially. The
+    generator `rng` draws the room, so the same state gives the same room.
 
-    Parameters
-    ----------
-    x
-        Sound at `sr` Hz, float32 (samples,).
-    rt60_s
-        Reverberation time in s, above 0.
-    rng
-        Draws the room: the same state gives the same room.
-    direct_db
-        Energy of the direct sound over that of all echoes, in dB. 0 is the critical distance,
-        about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff, Room acoustics):
-        half a metre for 30 cubic metres and 0.4 s.
+    `direct_db` is the energy of the direct sound over that of all echoes, in dB. 0 is the critical
+    distance, about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff, Room
+    acoustics): half a metre for 30 cubic metres and 0.4 s.
     """
     check_settings(sr=sr, rt60_s=rt60_s, direct_db=direct_db)
     check_finite(x)
@@ -115,24 +97,10 @@ def reverberate(
 
 @guarded
 def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
-    """Return `x` without what lies above `cut_hz`, float32 (samples,), in phase with it.
+    """Sound `x` without frequencies above `cut_hz`, float32 (samples,), in phase with `x`.
 
-    Butterworth's filter of order 8, forwards and backwards: 6 dB less at the cut, 96 dB less an
+    A Butterworth filter of order 8, forwards and backwards: 6 dB less at the cut, 96 dB less an
     octave above it. Half the sampling rate or more changes nothing.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    sr : int
-        In Hz.
-    cut_hz : float
-        In Hz, above 0.
-
-    Raises
-    ------
-    InputError
-        `cut_hz` is 0 or less.
     """
     if cut_hz <= 0:
         raise InputError(f"cut_hz={cut_hz}: give a frequency above 0 Hz.")
@@ -147,21 +115,10 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
 
 @guarded
 def clip_peaks(x: Array, *, share: float) -> Array:
-    """Return `x` recorded so loud that a `share` of its samples is cut off at the largest level.
+    """Sound `x` clipped so that a `share` of its samples is at the largest level.
 
-    The level stays that of `x`: its peaks are cut where the recorder's range would end.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    share : float
-        0 to below 1.
-
-    Raises
-    ------
-    InputError
-        `share` is no share.
+    The level is that of `x`; its peaks are cut where the recorder's range would end. `share` is
+    from 0 to below 1.
     """
     if not 0 <= share < 1:
         raise InputError(f"share={share} is no share of samples; use one from 0 to below 1.")
@@ -172,21 +129,23 @@ def clip_peaks(x: Array, *, share: float) -> Array:
 
 
 def transcode(x: Array, *, sr: int, codec: Codec | str, bits_per_s: int) -> Array:
-    """Return `x` encoded with so few bits and decoded again, float32 (samples,) at `sr` Hz.
+    """Sound `x` encoded with few bits and decoded again, float32 (samples,) at `sr` Hz.
 
     Parameters
     ----------
-    x
-        Sound at `sr` Hz, within [-1, 1]; louder samples are cut off, as any codec does.
-    codec
-        One of `Codec`, by FFmpeg through PyAV. AMR knows 8 kHz only.
-    bits_per_s
-        The codec's bit rate; AMR's are 4750 to 12200.
+    x : ndarray of float32
+        (samples,) within [-1, 1]; louder samples are clipped, as any codec does.
+    sr : int
+        In Hz. AMR itself uses 8 kHz only.
+    codec : Codec or str
+        Encoded by FFmpeg through PyAV.
+    bits_per_s : int
+        The codec's bit rate; 4750 to 12200 for AMR.
 
     Raises
     ------
     InputError
-        A codec that is none of these or that this PyAV lacks, or a bit rate it doesn't have.
+        Also for a bit rate that the codec doesn't have.
     """
     import av
 

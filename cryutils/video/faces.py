@@ -1,14 +1,13 @@
-"""Find the faces in a frame and cut one out: `detector`, `crop`.
+"""Faces in a frame: `detector` finds them, `crop` cuts one out.
 
-Walked by notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
-resizes and normalises it, and names no detector. Two serve here, both offline: the Haar
-cascade in the wheel of OpenCV 4, and YuNet where its model file is at hand. `tracks`
-chooses one face over time.
+Explained in notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
+resizes and normalises it, but names no detector. Two are available here, both offline: the Haar
+cascade in the wheel of OpenCV 4, and YuNet if its model file is present. `tracks` follows one face
+over time.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,24 +20,15 @@ from cryutils._io.paths import weights_dir
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "DETECTORS",
-    "YUNET",
-    "Detector",
-    "cascade_file",
-    "centre",
-    "crop",
-    "detector",
-    "is_blank",
-    "resolve",
-    "single_threaded",
-    "yunet_file",
-]
+    "DETECTORS", "YUNET", "Detector", "cascade_file", "centre", "crop", "detector", "is_blank",
+    "resolve", "single_threaded", "yunet_file",
+]  # fmt: skip
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
 DETECTORS = ("auto", "haar", "yunet")
-YUNET = "face_detection_yunet_2023mar.onnx"  # OpenCV's model zoo publishes it under this name
+YUNET = "face_detection_yunet_2023mar.onnx"  # its name in OpenCV's model zoo
 
 _HAAR_SIDE = 128  # pixels of the shorter side that the cascade sees
 _HAAR_SMALLEST = 0.2  # of that side
@@ -48,7 +38,7 @@ _FLAT = 16  # grey levels of 256
 
 
 class Detector(Protocol):
-    """What finds faces: `detect(frame)` gives float32 (faces, 5): x, y, width, height, score."""
+    """A face detector: `detect(frame)` gives float32 (faces, 5): x, y, width, height, score."""
 
     name: str
 
@@ -56,16 +46,16 @@ class Detector(Protocol):
 
 
 def detector(name: str = "auto") -> Detector:
-    """Return the detector called `name`, of `DETECTORS`; one for each thread, please.
+    """A new detector, for use in one thread; its `name` is "yunet" or "haar".
 
-    "auto" is YuNet where `yunet_file()` is at hand, else the Haar cascade; the `name` of what
-    comes back is "yunet" or "haar". Raises InputError for another name, or a missing file.
+    "auto" is YuNet if `yunet_file()` exists, else the Haar cascade. Raises InputError for a name
+    that is not in `DETECTORS`, or a missing file.
     """
     return _YuNet() if resolve(name) == "yunet" else _Haar()
 
 
 def resolve(name: str) -> str:
-    """Return "yunet" or "haar" for a name of `DETECTORS`. Raises InputError as `detector` does."""
+    """Name "yunet" or "haar" for a name in `DETECTORS`. Raises InputError as `detector` does."""
     if name not in DETECTORS:
         raise InputError(f"there is no detector {name!r}.{near_miss(name, DETECTORS)}")
     if name == "haar":
@@ -78,7 +68,7 @@ def resolve(name: str) -> str:
 
 
 def yunet_file() -> Path | None:
-    """Return the model file of YuNet in `CRYUTILS_WEIGHTS_DIR`, or None where there is none.
+    """Path of YuNet's model file in `CRYUTILS_WEIGHTS_DIR`, or None if there is none.
 
     Wu, Peng & Yu 2023, YuNet: a tiny millisecond-level face detector.
     """
@@ -87,9 +77,9 @@ def yunet_file() -> Path | None:
 
 
 def cascade_file() -> Path:
-    """Return the frontal-face cascade of OpenCV's wheel (Viola & Jones 2001; Lienhart 2002).
+    """Path of the frontal-face cascade in OpenCV's wheel (Viola & Jones 2001; Lienhart 2002).
 
-    Raises InputError where the installed OpenCV carries none.
+    Raises InputError if the installed OpenCV has none.
     """
     import cv2
 
@@ -100,14 +90,13 @@ def cascade_file() -> Path:
     path = Path(haarcascades, "haarcascade_frontalface_default.xml")
     if not path.is_file():
         raise InputError(
-            f"OpenCV {cv2.__version__} carries no Haar cascade: "
-            "pip install 'opencv-python>=4.10,<5'."
+            f"OpenCV {cv2.__version__} has no Haar cascade: pip install 'opencv-python>=4.10,<5'."
         )
     return path
 
 
 class _Haar:
-    """The cascade on an equalised grey picture, shrunk to 128 pixels on its shorter side."""
+    """The cascade on an equalised grey picture whose shorter side is shrunk to 128 pixels."""
 
     name = "haar"
 
@@ -133,7 +122,7 @@ class _Haar:
 
 
 class _YuNet:
-    """YuNet on a picture shrunk to 320 pixels on its longer side."""
+    """YuNet on a picture whose longer side is shrunk to 320 pixels."""
 
     name = "yunet"
 
@@ -141,15 +130,15 @@ class _YuNet:
         import cv2
 
         model = yunet_file()
-        assert model is not None, "`resolve` has looked"
+        assert model is not None  # checked by `resolve`
         try:
             self._net: Any = cv2.FaceDetectorYN.create(
                 str(model), "", (_YUNET_SIDE, _YUNET_SIDE), score_threshold=_YUNET_SCORE
             )
-            # Another network opens too, and fails at its first picture.
+            # Another network also opens, and fails at its first picture.
             self.detect(np.zeros((_YUNET_SIDE, _YUNET_SIDE, 3), np.uint8))
         except cv2.error as error:
-            raise InputError(f"{model}: it is no YuNet model; download that file again.") from error
+            raise InputError(f"{model}: it is no YuNet model; download the file again.") from error
 
     def detect(self, frame: Pixels) -> Boxes:
         import cv2
@@ -166,16 +155,16 @@ class _YuNet:
 
 
 def centre(height: int, width: int) -> Boxes:
-    """Return the largest square in the middle of a frame, float32 (4,): x, y, width, height."""
+    """Largest square in the middle of a frame, float32 (4,): x, y, width, height."""
     side = min(height, width)
     return np.array([(width - side) / 2, (height - side) / 2, side, side], np.float32)
 
 
 def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels:
-    """Return the square around `box`, uint8 (size, size, 3), from `frame`.
+    """Square around `box` in `frame`, resized to uint8 (size, size, 3).
 
-    The longer side of the box, `margin` of it added on every side; what lies outside the frame
-    repeats its edge. Shrunk by area, enlarged linearly.
+    The side of the square is the longer side of the box, with `margin` times that added on every
+    side. Areas outside the frame repeat its edge. Shrunk by area, enlarged linearly.
     """
     import cv2
 
@@ -183,8 +172,8 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
     side = max(1, round(float(max(box[2], box[3])) * (1 + 2 * margin)))
     left = round(float(box[0] + box[2] / 2 - side / 2))
     top = round(float(box[1] + box[3] / 2 - side / 2))
-    # At least one column and row of the frame, wherever the box may lie.
-    left, top = (min(max(low, 1 - side), high - 1) for low, high in ((left, width), (top, height)))
+    # At least one column and one row of the frame, wherever the box is.
+    left, top = min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1)
     inside: npt.NDArray[Any] = frame[max(top, 0) : top + side, max(left, 0) : left + side]
     if inside.shape[:2] != (side, side):
         edges = (
@@ -196,7 +185,7 @@ def crop(frame: Pixels, box: Boxes, *, size: int, margin: float = 0.0) -> Pixels
 
 
 def is_blank(pixels: Pixels) -> bool:
-    """Return whether a picture shows nothing: 98 % of its grey values within 16 levels of 256."""
+    """Whether a picture shows nothing: 98 % of its grey values are within 16 levels of 256."""
     import cv2
 
     low, high = np.percentile(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (1, 99))
@@ -205,31 +194,15 @@ def is_blank(pixels: Pixels) -> bool:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Keep OpenCV to the thread that calls it while any such block is open.
-
-    Our threads already use all cores. The number is OpenCV's own and one for the process, so
-    the first block to open notes it and the last to close puts it back.
-    """
+    """Keep OpenCV to one thread within the block, because the caller uses all cores itself."""
     import cv2
 
-    global _open, _threads
-    with _LOCK:
-        if _open == 0:
-            _threads = cv2.getNumThreads()
-            cv2.setNumThreads(1)
-        _open += 1
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
         yield
     finally:
-        with _LOCK:
-            _open -= 1
-            if _open == 0:
-                cv2.setNumThreads(_threads)
-
-
-_LOCK = threading.Lock()
-_open = 0
-_threads = 0
+        cv2.setNumThreads(threads)
 
 
 def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
@@ -242,5 +215,5 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
 
 
 def _sorted(boxes: Boxes) -> Boxes:
-    # OpenCV's threads hand in their finds in any order.
+    # OpenCV's threads return faces in any order.
     return boxes[np.lexsort(boxes.T)][::-1]

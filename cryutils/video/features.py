@@ -1,8 +1,8 @@
-"""Histograms of oriented gradients of face crops, for the classical models beside `image`.
+"""Histograms of oriented gradients of face crops, for classical models next to `image`.
 
-Notebook 05_image walks it. Paper B compares its networks with classical classifiers by a claim
-of its literature review alone ("deep learning methods always perform better"); these features
-let notebook 05 test it. Dalal & Triggs (2005) describe them, OpenCV computes them.
+Explained in notebook 05_image. Paper B compares its networks with classical classifiers only in its
+literature review ("deep learning methods always perform better"); with these features notebook 05
+tests that claim. Described by Dalal & Triggs (2005), computed by OpenCV.
 """
 
 from __future__ import annotations
@@ -19,20 +19,11 @@ _FEATURES = 1764
 
 
 def hog(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the histogram of oriented gradients of each crop, float32 (n, 1764).
+    """Histogram of oriented gradients of each crop, float32 (n, 1764).
 
-    A crop is brought to 64 x 64 pixels first, so its size does not change what is counted.
+    crops: uint8 (n, height, width, 3) RGB, or (n, height, width) grey; others raise InputError.
+    They are resized to 64 x 64 pixels first, so that their size has little influence.
     `crossfit.by_clip` averages over the crops of a clip.
-
-    Parameters
-    ----------
-    crops : ndarray of uint8
-        (n, height, width, 3) RGB, or (n, height, width) grey.
-
-    Raises
-    ------
-    InputError
-        Other shapes or types.
     """
     import cv2
 

@@ -1,7 +1,7 @@
-"""Write frames and a sound to a real MP4 file: `write`, H.264 and AAC through PyAV.
+"""MP4 files of frames and a sound: `write`, H.264 and AAC through PyAV.
 
-Walked by no notebook: the synthetic corpus of 05_image and 06_full and the annotated videos of
-`cryutils predict` are written here. Paper A (§2) and Paper B (§3) work on such files.
+The synthetic corpus of 05_image and 06_full and the annotated videos of `cryutils predict` are
+written here. Paper A (§2) and Paper B (§3) work on such files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryutils.errors import InputError, near_miss
 
 __all__ = ["PRESETS", "SOUND_RATES", "write"]
 
-# What AAC in an MP4 file has a number for.
+# Hz, that AAC in an MP4 file can have.
 SOUND_RATES = (
     7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000,
 )  # fmt: skip
@@ -41,20 +41,20 @@ def write(
     crf: int = 23,
     preset: str = "veryfast",
 ) -> int:
-    """Return how many frames were written to the MP4 file `path`, which appears whole or not.
+    """Write an MP4 file, completely or not at all, and return its number of frames.
 
     Parameters
     ----------
     path : path
         Of the MP4 file.
     frames : iterable of ndarray
-        uint8 (height, width, 3) RGB of one size, taken one at a time and never held. An odd height
-        or width gets its last row or column twice, since 4:2:0 chroma knows only even ones.
+        uint8 (height, width, 3) RGB of one size, taken one at a time. An odd height or width gets
+        its last row or column twice, because 4:2:0 chroma needs even ones.
     fps : float or Fraction
         Frames a second: frame i is shown at i / fps s.
     sound : ndarray of float32, optional
-        (samples,) in [-1, 1]. It is written whole, so give it `round(frames / fps * sr)` samples
-        where both should end together.
+        (samples,) in [-1, 1], written completely: `round(frames / fps * sr)` samples end with the
+        frames.
     sr : int, optional
         Rate of the sound in Hz, of `SOUND_RATES`.
     crf : int
@@ -65,7 +65,7 @@ def write(
     Raises
     ------
     InputError
-        Anything else, and no frame at all.
+        Other values, or no frame.
 
     Examples
     --------
@@ -76,18 +76,18 @@ def write(
 
     rate = _checked(path, fps=fps, sound=sound, sr=sr, crf=crf, preset=preset)
     count, size = 0, (0, 0, 0)
-    # The header's own unit of time: in its default, 1 ms, the sound's end would be rounded.
+    # With the header's default unit of time, 1 ms, the sound's end would be rounded.
     unit = {"movie_timescale": str(sr or 1000)}
     with (
         writing(Path(path)) as part,
         av.open(str(part), "w", format="mp4", container_options=unit) as container,
     ):
-        # x264's macroblock tree reads memory it never wrote (core 165, AVX2): with it, the first
-        # file of a process differs from the second of the same frames.
+        # x264's macroblock tree reads uninitialised memory (core 165, AVX2), so that the first file
+        # of a process would differ from the second of the same frames.
         options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
         pictures: Any = container.add_stream("libx264", rate=rate, options=options)
         pictures.pix_fmt = "yuv420p"
-        pictures.codec_context.thread_count = 1  # workers write in parallel; bits stay the same
+        pictures.codec_context.thread_count = 1  # workers write in parallel
         track = None if sound is None or sr is None else _Track(container, sound, sr)
         for frame in frames:
             if count == 0:
@@ -109,7 +109,7 @@ def write(
 
 
 class _Track:
-    """The sound of a file, written a frame's share at a time, so that packets needn't wait."""
+    """The sound of a file, written in step with its frames."""
 
     def __init__(self, container: Any, sound: npt.NDArray[np.float32], sr: int) -> None:
         self.container, self.sound, self.sr = container, sound, sr
@@ -119,23 +119,21 @@ class _Track:
         self.written = 0
 
     def write_until(self, seconds: Fraction) -> None:
-        # Edges are rounded, not lengths: 16000 / 30 is no integer, and errors must not add up.
-        self._write(min(round(seconds * self.sr), len(self.sound)))
-
-    def finish(self) -> None:
-        self._write(len(self.sound))
-        self.container.mux(self.stream.encode(None))
-
-    def _write(self, end: int) -> None:
         import av
 
-        if end <= self.written:
+        # Times are rounded, not lengths: 16000 / 30 is no integer, and errors must not add up.
+        piece = self.sound[self.written : round(seconds * self.sr)]
+        if not len(piece):
             return
-        piece = np.ascontiguousarray(self.sound[None, self.written : end], np.float32)
-        block = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
+        samples = np.ascontiguousarray(piece[None], np.float32)
+        block = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
         block.sample_rate, block.pts, block.time_base = self.sr, self.written, Fraction(1, self.sr)
         self.container.mux(self.stream.encode(block))
-        self.written = end
+        self.written += len(piece)
+
+    def finish(self) -> None:
+        self.write_until(Fraction(len(self.sound), self.sr))
+        self.container.mux(self.stream.encode(None))
 
 
 def _checked(
@@ -147,7 +145,7 @@ def _checked(
     crf: int,
     preset: str,
 ) -> Fraction:
-    """Return the frame rate as a fraction, or raise InputError for what can't be written."""
+    """Frame rate as a fraction. Raises InputError for values that can't be written."""
     if not (isfinite(fps) and 0 < fps <= 1000):
         raise InputError(f"fps={fps} is no frame rate; use more than 0 and at most 1000.")
     if not 0 <= crf <= 51:

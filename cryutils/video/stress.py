@@ -1,11 +1,12 @@
-"""What light, lenses, hands and heads do to a picture of a face: each in a known amount.
+"""Disturbances of a picture of a face by light, lens, hands and pose, each of a known amount.
 
-Walked by notebook 11_robustness. Paper B §4 says of its image model that it showed "regular
-performance for all classes except few regardless of lighting changes and minor occlusions", and
-tests neither (`audio.stress` does the same to sounds). Each function takes a frame, uint8 (height,
-width, 3) sRGB, and returns one of the same shape; the frame stays as it was. A `box` is a
-face's, float32 (4,): x, y, width, height in pixels. InputError: a frame of another type or shape,
-or an amount out of range.
+Explained in notebook 11_robustness. Paper B §4 says of its image model that it showed "regular
+performance for all classes except few regardless of lighting changes and minor occlusions", but
+tests neither (`audio.stress` disturbs sounds).
+
+Each function takes a `frame`, uint8 (height, width, 3) sRGB, and returns a new one of the same
+shape. A `box` is that of a face, float32 (4,): x, y, width and height in pixels. A frame of another
+type or shape, or an amount out of range, raises InputError.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ __all__ = ["Place", "blur", "dim", "frame_rate", "occlude", "roll", "side_light"
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
-CLOTH = (206, 202, 190)  # RGB of what covers a face: a choice, near that of undyed cotton
-ELECTRONS = 1000.0  # that light frees in a pixel of full white: a choice; fewer tremble more
+CLOTH = (206, 202, 190)  # RGB of the cloth that covers a face: a choice, like undyed cotton
+ELECTRONS = 1000.0  # freed by light in a pixel of full white: a choice; fewer give more noise
 
 
 class Place(StrEnum):
-    """From where a face is covered: above (its eyes first), below (its mouth first), the left."""
+    """Side from which a face is covered: above (eyes first), below (mouth first) or left."""
 
     EYES = "eyes"
     MOUTH = "mouth"
@@ -36,20 +37,11 @@ class Place(StrEnum):
 
 
 def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
-    """Return the frame with `stops` times half of the light, and the noise that so little has.
+    """Frame with its light halved `stops` times (0 or more), and the noise of so little light.
 
-    Light is halved in linear sRGB; its photons then arrive by chance (Poisson), 1000 of them in
-    a pixel of full white before: the less light, the more it trembles. No camera's gain or noise
-    reduction is imitated.
-
-    Parameters
-    ----------
-    frame
-        As in this module's text.
-    stops
-        How often light is halved, 0 (only the photons' noise) or more.
-    rng
-        Draws the photons.
+    Light is halved in linear sRGB. Its photons then arrive at random (Poisson, drawn by `rng`),
+    1000 of them in a pixel of full white before: less light gives more noise. A camera's gain and
+    noise reduction are not imitated.
     """
     _check(frame, stops=stops)
     if stops < 0:
@@ -59,10 +51,9 @@ def dim(frame: Pixels, *, stops: float, rng: np.random.Generator) -> Pixels:
 
 
 def side_light(frame: Pixels, *, stops: float) -> Pixels:
-    """Return the frame lit from the left: its left edge has `stops` doublings more light.
+    """Frame lit from the left: its left edge has `stops` doublings more light than its right edge.
 
-    The middle stays as it is; the light falls evenly in stops, and what gets brighter than
-    white is white.
+    The middle stays as it is. Light decreases evenly in stops, and is limited to white.
     """
     _check(frame, stops=stops)
     across = np.linspace(0.5, -0.5, frame.shape[1])[None, :, None]
@@ -70,9 +61,9 @@ def side_light(frame: Pixels, *, stops: float) -> Pixels:
 
 
 def blur(frame: Pixels, *, sigma: float) -> Pixels:
-    """Return the frame out of focus: a Gaussian whose deviation is `sigma` of the frame's height.
+    """Frame out of focus: a Gaussian whose standard deviation is `sigma` times the frame's height.
 
-    In shares of the height, so that it is the same blur at any size.
+    In shares of the height, so that the blur is the same at any size.
     """
     _check(frame, sigma=sigma)
     if sigma < 0:
@@ -80,58 +71,39 @@ def blur(frame: Pixels, *, sigma: float) -> Pixels:
     import cv2
 
     pixels = sigma * len(frame)
-    if pixels < 0.05:  # OpenCV takes 0 for "choose"
+    if pixels < 0.05:  # OpenCV chooses a size for 0
         return frame.copy()
     return np.asarray(cv2.GaussianBlur(frame, (0, 0), pixels, borderType=cv2.BORDER_REPLICATE))
 
 
 def occlude(frame: Pixels, box: Boxes, *, place: Place | str, share: float) -> Pixels:
-    """Return the frame with a `share` of the face's box covered by cloth, from `place` inwards.
+    """Frame with a `share` (0 to 1) of the face's box covered by cloth, from `place` inwards.
 
-    What of the box lies outside the frame can't be covered.
-
-    Parameters
-    ----------
-    frame : ndarray of uint8
-        (height, width, 3) RGB.
-    box : array of float
-        Left, top, width and height of the face, in pixels.
-    place : str
-        Of `Place`.
-    share : float
-        Of the box, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        Another place or share, or what isn't a frame.
+    Only the part of the box within the frame can be covered.
     """
     _check(frame, share=share)
     if not 0 <= share <= 1:
         raise InputError(f"share={share} is no share of a face; use one from 0 to 1.")
     if place not in set(Place):
         raise InputError(f"there is no place {place!r}.{near_miss(str(place), set(Place))}")
-    left, top, right, bottom = (
-        float(edge) for edge in (box[0], box[1], box[0] + box[2], box[1] + box[3])
-    )
+    left, top = float(box[0]), float(box[1])
+    right, bottom = float(box[0] + box[2]), float(box[1] + box[3])
     if place == Place.EYES:
         bottom = top + share * (bottom - top)
     elif place == Place.MOUTH:
         top = bottom - share * (bottom - top)
     else:
         right = left + share * (right - left)
-    rows, columns = (
-        slice(*(max(round(e), 0) for e in ends)) for ends in ((top, bottom), (left, right))
-    )
+    left, top, right, bottom = (max(round(edge), 0) for edge in (left, top, right, bottom))
     covered = frame.copy()
-    covered[rows, columns] = CLOTH
+    covered[top:bottom, left:right] = CLOTH
     return covered
 
 
 def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
-    """Return the frame turned about the middle of the face, anticlockwise for `degrees` above 0.
+    """Frame turned about the middle of the face, anticlockwise for `degrees` above 0.
 
-    What turns in from outside repeats the frame's edge.
+    Areas from outside repeat the frame's edge.
     """
     _check(frame, degrees=degrees)
     import cv2
@@ -143,9 +115,9 @@ def roll(frame: Pixels, box: Boxes, *, degrees: float) -> Pixels:
 
 
 def frame_rate(times_s: npt.NDArray[np.float64], *, fps: float) -> npt.NDArray[np.bool_]:
-    """Return which of the frames at `times_s` a camera of so many a second shows, bool (n,).
+    """Which of the frames at `times_s` a camera with `fps` frames a second shows, bool (n,).
 
-    Every 1 / fps s, from the first on, the last frame at or before that time.
+    Every 1 / fps s, starting with the first, it shows the last frame at or before that time.
 
     >>> frame_rate(np.arange(6) / 4, fps=2).tolist()
     [True, False, True, False, True, False]
@@ -173,7 +145,7 @@ _LIGHT = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.05
 
 
 def _linear(frame: Pixels) -> npt.NDArray[np.float64]:
-    """Return the light of sRGB bytes, 0 to 1, that a camera's sensor is in proportion to."""
+    """Linear light of sRGB bytes, 0 to 1, to which a camera's sensor responds."""
     return _LIGHT[frame]
 
 
