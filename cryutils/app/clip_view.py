@@ -143,27 +143,29 @@ def still_html(
         samples, sr = resample(samples, sr=sr, to=STILL_SR), STILL_SR
     excerpt = samples[: int(STILL_S * sr)]
     cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
-    audio = base64.b64encode(wav_bytes(excerpt, sr)).decode()
-    image = base64.b64encode(_still_png(Sound(sound.name, sound.label, excerpt, sr))).decode()
-    text = html.escape(caption)
-    above = "" if frame is None else _frame_html(frame, text)
+    audio = _data_url("audio/wav", wav_bytes(excerpt, sr))
+    image = _data_url("image/png", _still_png(Sound(sound.name, sound.label, excerpt, sr)))
+    text, above = html.escape(caption), ""
+    if frame is not None:
+        above = f'<img alt="A frame of {text}" src="{_data_url("image/jpeg", _jpeg(frame))}"/><br/>'
     return (
         f'<div><p><b>{text}</b>{cut}</p>{above}<img alt="Waveform and spectrogram of {text}" '
-        f'src="data:image/png;base64,{image}" width="720"/><br/>'
-        f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
+        f'src="{image}" width="720"/><br/><audio controls src="{audio}"></audio>'
         f"<p><small>{html.escape(source)}</small></p></div>"
     )
 
 
-def _frame_html(frame: NDArray[np.uint8], text: str) -> str:
+def _data_url(mime: str, content: bytes) -> str:
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+def _jpeg(frame: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
-    image = Image.fromarray(frame)
+    image, buffer = Image.fromarray(frame), io.BytesIO()
     image.thumbnail((224, 224))
-    buffer = io.BytesIO()
     image.save(buffer, format="JPEG", quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="A frame of {text}" src="data:image/jpeg;base64,{data}"/><br/>'
+    return buffer.getvalue()
 
 
 # From white to dark blue in ever darker steps, so that a print in grey keeps the order.

@@ -147,7 +147,7 @@ class _Misdirected(web.RequestHandler):
         self.set_status(421)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("X-Content-Type-Options", "nosniff")
-        name = printable(self.request.host_name)[:MOST_LETTERS]
+        name = _short(self.request.host_name)
         self.finish(
             f"This server is not known as {name}. "
             f"If it should be, start it with: cryutils serve --name {name}\n"
@@ -179,10 +179,13 @@ def log_refusal(handler: web.RequestHandler) -> None:
     """Log a refused or failed request without its query, which may contain secrets."""
     request, status = handler.request, handler.get_status()
     if status >= 400:
-        method = printable(request.method)[:MOST_LETTERS]
-        path = printable(request.path)[:MOST_LETTERS]
-        name = f" as {printable(request.host_name)[:MOST_LETTERS]}" if status == 421 else ""
+        method, path = _short(request.method), _short(request.path)
+        name = f" as {_short(request.host_name)}" if status == 421 else ""
         access_log.warning("%d %s %s%s (%s)", status, method, path, name, request.remote_ip)
+
+
+def _short(text: str | None) -> str:
+    return printable(text or "")[:MOST_LETTERS]
 
 
 class FewLines(logging.Filter):

@@ -22,6 +22,7 @@ from cryutils.app.actions import ANY, Action, actions
 from cryutils.app.aside import Aside
 from cryutils.app.readings import GAP, HOP_S, NO_CRY, UNSURE
 from cryutils.app.scripts import script
+from cryutils.app.writer import duration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,7 +273,7 @@ def _verdict(row: Row) -> str:
 
 def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> str:
     if not newest or now - newest[-1]["time"] > CURRENT_S:
-        last = f"The last reading is {_ago(now - newest[-1]['time'])} old. " if newest else ""
+        last = f"The last reading is {duration(now - newest[-1]['time'])} old. " if newest else ""
         return f"<p class='cry-now'>Nobody is listening</p><p>{last}Start the live analysis.</p>"
     reading = newest[-1]
     words = reading["verdict"] if reading["verdict"] != GAP else "Not listening"
@@ -284,10 +285,6 @@ def _now(newest: Sequence[Row], now: float, advice: dict[str, list[Action]]) -> 
     )
     note = f"<p>{html.escape(reading['note'])}</p>" if reading["note"] else ""
     return f"<p class='cry-now'>{html.escape(words)}</p>{note}<ul>{items}</ul>"
-
-
-def _ago(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _history(summary: pd.DataFrame, states: Sequence[str], by: str) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import functools
 import heapq
 import hmac
-import math
 import re
 import secrets
 from collections import Counter
@@ -28,7 +27,7 @@ from tornado.web import Finish, HTTPError
 
 from cryutils.app.connections import Plain, trust
 from cryutils.app.kernels import Caregiver
-from cryutils.app.store.accounts import LIFETIME_S
+from cryutils.app.store.accounts import LIFETIME_S, too_many
 from cryutils.app.store.database import StoreUnavailable
 
 __all__ = ["Identity", "Link", "Login", "Logout", "Turns"]
@@ -161,8 +160,7 @@ class Login(Plain, LoginFormHandler):
             functools.partial(users.attempt, address=self.request.remote_ip), name
         )
         if attempt.wait_s > 0:
-            minutes = math.ceil(attempt.wait_s / 60)
-            self._refuse(429, name, f"Too many attempts. Wait {minutes} min, then try again.")
+            self._refuse(429, name, too_many(attempt.wait_s))
             return
         address, is_known = attempt.row["address"], attempt.is_known
         async with TURNS.turn(address, is_known=is_known, gone=self._gone) as has_place:

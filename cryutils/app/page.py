@@ -8,7 +8,6 @@ and what the application can do.
 from __future__ import annotations
 
 import html
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from cryutils.app.dashboard import WIDE, WRAP, Dashboard
 from cryutils.app.live import LiveAnalysis
 from cryutils.app.monitor import Monitor
 from cryutils.app.readings import Reading
+from cryutils.app.store.accounts import too_many
 from cryutils.app.store.log import local_zone
 from cryutils.claims.store import read_results
 from cryutils.errors import InputError
@@ -330,8 +330,7 @@ class _Infants(ipywidgets.VBox):
         user = self._page.caregiver
         check = self._store.users.verify(user, old, address=f"page of {user}")
         if check.wait_s > 0:
-            minutes = math.ceil(check.wait_s / 60)
-            raise InputError(f"Too many attempts. Wait {minutes} min, then try again.")
+            raise InputError(too_many(check.wait_s))
         if not check.right:
             raise InputError("The old password is wrong; nothing was changed.")
         self._store.users.set_password(user, new)

@@ -22,7 +22,7 @@ from cryutils.app.readings import GAP, HOP_S, Reading
 from cryutils.app.store.database import StoreUnavailable
 from cryutils.errors import InputError
 
-__all__ = ["LOST", "Log", "Writer"]
+__all__ = ["LOST", "Log", "Writer", "duration"]
 
 Log: TypeAlias = Callable[[list[Reading]], object]
 
@@ -84,8 +84,9 @@ class Writer:
         if not why:
             return ""
         words = (
-            f"The log can't be written now ({why}). {n} readings ({_length(n)}) wait here. They"
-            " are written when it is back, and lost if this page or the server ends before that."
+            f"The log can't be written now ({why}). {n} readings ({duration(n * HOP_S)}) wait here."
+            " They are written when it is back, and lost if this page or the server ends before"
+            " that."
         )
         return f"{words} {lost} older readings are lost already." if lost else words
 
@@ -151,6 +152,6 @@ class Writer:
         self._why = why
 
 
-def _length(n: int) -> str:
-    seconds = n * HOP_S
+def duration(seconds: float) -> str:
+    """Return a duration in words, such as "90 s" or "10 min"."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

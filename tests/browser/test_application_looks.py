@@ -233,6 +233,9 @@ def reach(page: Page, control: Locator) -> None:
 
 
 def test_it_is_used_by_keyboard(playwright: Playwright, home: Served) -> None:
+    with home.store as store:
+        log = store.infants.infant("Mia", user="ben")
+        log.append(log.begin("test"), [Reading(time.time(), "tired")])
     with visit(playwright, home, "ben", DEVICES) as page:
         for button in ("Start", "Stop"):
             reach(page, page.get_by_role("button", name=button, exact=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LIFETIME_S", "Attempt", "Check", "Logins", "Users", "clean_name", "folded", "hasher",
-    "network",
+    "network", "too_many",
 ]  # fmt: skip
 
 LIFETIME_S = 7 * 86400.0  # of a login
@@ -60,6 +61,11 @@ class Attempt:
     row: Row
     wait_s: float
     is_known: bool
+
+
+def too_many(wait_s: float) -> str:
+    """Return what to tell a user who has to wait."""
+    return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
 
 
 @dataclass(frozen=True, slots=True)
