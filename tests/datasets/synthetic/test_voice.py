@@ -1,4 +1,4 @@
-"""The synthesiser: F0 where it was put, dials that mean what they say, the same bytes again."""
+"""The synthesiser: F0 as planned, dials that do what they say, the same bytes again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
 
 
 @pytest.mark.parametrize("state", voice.STATES)
-def test_f0_is_where_the_plan_put_it(state: str) -> None:
+def test_f0_is_as_planned(state: str) -> None:
     import librosa
 
     deviations = []
@@ -163,10 +163,6 @@ def test_any_dials_give_a_clean_clip(
     [
         ({"state": "hungri"}, "Did you mean hungry"),
         ({"dials": Dials(signal=2.0)}, "signal=2.0"),
-        ({"dials": Dials(signal=float("nan"))}, "signal=nan"),
-        ({"dials": Dials(identity=-0.1)}, "identity=-0.1"),
-        ({"dials": Dials(interaction=1.1)}, "interaction=1.1"),
-        ({"dials": Dials(session=-1.0)}, "session=-1.0"),
         ({"session": -1}, "session=-1"),
         ({"infant": -1}, "infant=-1"),
         ({"seed": -1}, "seed=-1"),
