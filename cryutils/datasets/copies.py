@@ -1,8 +1,8 @@
 """Copies of one recording under several infants: `merge_copies`.
 
-`datasets.load` calls it for any folder, because a leak-free split would otherwise train on the
+`datasets.load` calls it for any folder, because a leak-free split would otherwise train on
 recordings that it tests. Decoded sound is compared, so the format of a file does not matter. No
-notebook walks this module.
+notebook uses this module.
 """
 
 from __future__ import annotations
@@ -40,23 +40,21 @@ _NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
 
 
 def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips, with infants that share a recording made one, and a problem for each copy.
+    """Return the clips, with one name for infants that share a recording, and a problem a copy.
 
-    Recordings are copies if their decoded samples are equal; silent ones and pictures if their
+    Recordings are copies if their decoded samples are equal, silent ones and pictures if their
     files are. Nearly equal sounds of different infants, such as a copy that is louder, compressed
     or slightly faster, are listed as doubtful, and their infants stay apart. Excerpts of a
     recording are not recognised.
     """
-    heard = [clip for clip in clips if clip.has_audio]
-    digests, contours = [], []
-    for digest, contour in thread_map(_sound, heard, what="Comparing"):
-        digests.append(digest)
-        contours.append(contour)
-    sounds = dict(zip((clip.path for clip in heard), digests, strict=True))
-    merged, problems = _merge(clips, _copies(clips, sounds))
+    audible = [clip for clip in clips if clip.has_audio]
+    sounds = list(thread_map(_sound, audible, what="Comparing"))
+    digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
+    contours = np.array([contour for _, contour in sounds], np.float32)
+    merged, problems = _merge(clips, _copies(clips, digests))
     infants = {clip.id: clip.infant for clip in merged}
-    for alike in _similar(np.array(contours, np.float32).reshape(-1, _NO_CONTOUR.size)):
-        first, *others = (heard[k] for k in alike)
+    for similar in _similar(contours.reshape(-1, _NO_CONTOUR.size)):
+        first, *others = (audible[k] for k in similar)
         if len({infants[clip.id] for clip in (first, *others)}) > 1:
             what = (
                 f"sounds nearly the same as {', '.join(clip.id for clip in others)}, of another"
@@ -69,7 +67,7 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
 def _merge(
     clips: Sequence[Clip], sets: Sequence[dict[str, Clip]]
 ) -> tuple[list[Clip], list[Problem]]:
-    """Return the clips with the infants of each set of copies made one, and a problem a set."""
+    """Return the clips with one name for the infants of each set of copies, and a problem a set."""
     group = {clip.infant: {clip.infant} for clip in clips}
     problems = []
     for copies in sets:
@@ -86,22 +84,22 @@ def _merge(
     return [replace(clip, infant=names[clip.infant]) for clip in clips], problems
 
 
-def _copies(clips: Sequence[Clip], sounds: dict[Path, str]) -> list[dict[str, Clip]]:
-    """Return each set of equal recordings or stills, by name, with their clips."""
+def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, Clip]]:
+    """Return each set of equal recordings or stills: their clips by file name."""
     by_content: dict[str, dict[str, Clip]] = defaultdict(dict)
     for clip in clips:
         for path in filter(None, (clip.path, clip.still)):
             name = Path(clip.id).with_name(printable(path.name)).as_posix()
-            by_content[sounds.get(path) or file_digest(path)][name] = clip
+            by_content[digests.get(path) or file_digest(path)][name] = clip
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
 def _sound(clip: Clip) -> tuple[str, Array]:
     """Return a digest of a clip's samples, "" for silence, and its contour.
 
-    The contour is float32 (bands, steps), of length 1: how the level in each band changes from the
-    first sound to the last. It is 0 where there is too little sound. Neither the level nor the
-    tempo of a recording changes it.
+    The contour is float32 (bands, steps) of norm 1: how the level in each band changes from the
+    first sound to the last, or 0 if there is too little sound. The level and the tempo of a
+    recording do not change it.
     """
     rate, x = decode(clip.path)
     if not x.any():
@@ -127,7 +125,7 @@ def _contour(x: Array) -> Array:
 
 
 def _similar(contours: Array) -> Iterator[list[int]]:
-    """Yield the row numbers of each set of contours that are nearly equal, possibly in a chain."""
+    """Yield the row numbers of each set of nearly equal contours, possibly linked by others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

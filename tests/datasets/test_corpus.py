@@ -67,17 +67,13 @@ def test_a_corpus_is_a_sequence_of_clips(corpus: Corpus) -> None:
     assert corpus.index(CLIPS[3]) == 3
     with pytest.raises(IndexError):
         corpus[6]
+    assert repr(corpus) == "<Corpus made: 6 clips, 3 infants, 3 classes, 1 problems>"
 
 
 def test_labels_infants_and_classes(corpus: Corpus) -> None:
     assert corpus.labels.tolist() == ["tired", "hungry", "hungry", "hungry", "tired", "burping"]
     assert corpus.infants.tolist() == ["anna", "anna", "anna", "bo", "cleo", "bo"]
     assert corpus.classes == ("burping", "hungry", "tired")
-
-
-def test_its_name_says_what_it_holds(corpus: Corpus) -> None:
-    assert repr(corpus) == "<Corpus made: 6 clips, 3 infants, 3 classes, 1 problems>"
-    assert (corpus.cite(), corpus.licence) == ("A reference.", "a licence")
 
 
 def test_problems_are_a_table(corpus: Corpus) -> None:
@@ -112,11 +108,8 @@ def test_take_keeps_order_and_source(corpus: Corpus) -> None:
     assert part.problems().equals(corpus.problems())
 
 
-def test_where_keeps_what_the_condition_keeps(corpus: Corpus) -> None:
+def test_where_and_select_keep_what_was_asked_for(corpus: Corpus) -> None:
     assert [c.id for c in corpus.where(lambda c: c.infant == "bo")] == ["d", "f"]
-
-
-def test_select_keeps_classes(corpus: Corpus) -> None:
     part = corpus.select(["tired", "burping"])
     assert [c.id for c in part] == ["a", "e", "f"]
     assert part.classes == ("burping", "tired")

@@ -159,12 +159,6 @@ def test_a_few_files_are_asked_for_one_by_one(host: Host) -> None:
     assert CORPUS.find() is None
 
 
-def test_a_few_files_come_from_the_archive_where_the_mirror_has_none(host: Host) -> None:
-    host.without_mirror()
-    assert content_of(CORPUS.fetch([LAST])) == {LAST: FILES[LAST]}
-    assert host.asked == [f"/mirror/{LAST}", ARCHIVE]
-
-
 def test_a_file_cut_short_in_the_cache_is_fetched_again(host: Host) -> None:
     root = CORPUS.fetch()
     (root / FIRST).write_bytes(FILES[FIRST][:7])
@@ -217,19 +211,6 @@ def test_an_archive_that_breaks_off_or_stops_is_replaced_by_the_mirror(
     assert content_of(CORPUS.fetch(announce=announce)) == FILES
     assert lines[1].startswith(f"127.0.0.1: {cause}")
     assert host.asked == [ARCHIVE, *(f"/mirror/{name}" for name in FILES)]
-
-
-def test_what_came_before_a_failure_stays_and_the_rest_is_fetched_later(
-    host: Host, apart: Path
-) -> None:
-    archive, last = host.files.pop(ARCHIVE), host.files.pop(f"/mirror/{LAST}")
-    with pytest.raises(InputError, match="1 of 120 files are missing"):
-        CORPUS.fetch()
-    assert content_of(apart / "cache" / "donateacry").keys() == FILES.keys() - {LAST}
-    host.files |= {ARCHIVE: archive, f"/mirror/{LAST}": last}
-    host.asked.clear()
-    assert content_of(CORPUS.fetch()) == FILES
-    assert host.asked == [f"/mirror/{LAST}"]
 
 
 def test_a_wrong_byte_costs_that_file_alone(host: Host, apart: Path) -> None:

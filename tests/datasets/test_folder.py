@@ -84,53 +84,38 @@ def test_label_and_infant_come_from_the_folders(suffix: str, root: Path, sound: 
     assert len(corpus.problems()) == 0
 
 
-def test_a_film_has_sound_and_pictures(root: Path, sound: Writer) -> None:
-    sound(root / "tired" / "bo" / "film.mp4")
-    clip = next(c for c in load(root) if c.id.endswith("mp4"))
-    assert (clip.has_audio, clip.has_video, clip.still) == (True, True, None)
+def test_films_and_stills_have_pictures_and_infants_of_one_name_are_one(
+    root: Path, sound: Writer, still: Writer
+) -> None:
+    """Deeper folders belong to the infant."""
+    sound(root / "tired" / "anna" / "monday" / "film.mp4")
+    still(root / "tired" / "anna" / "face.jpg")
+    clips = {clip.id: clip for clip in load(root)}
+    film, face = clips["tired/anna/monday/film.mp4"], clips["tired/anna/face.jpg"]
+    assert (film.has_audio, film.has_video, film.still) == (True, True, None)
+    assert (face.has_audio, face.has_video, face.duration_s) == (False, True, 0.0)
+    assert [(c.label, c.infant) for c in clips.values()] == [
+        ("hungry", "anna"), ("tired", "anna"), ("tired", "anna"), ("tired", "bo"),
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".png"])
-def test_a_still_alone_is_a_clip_without_sound(suffix: str, root: Path, still: Writer) -> None:
-    still(root / "tired" / "bo" / f"face{suffix}")
-    clip = next(c for c in load(root) if "face" in c.id)
-    assert (clip.has_audio, clip.has_video, clip.duration_s) == (False, True, 0.0)
-
-
-def test_a_still_belongs_to_the_sound_of_its_stem(root: Path, still: Writer) -> None:
+def test_a_still_belongs_to_the_sound_of_its_stem_unless_one_is_damaged(
+    root: Path, still: Writer
+) -> None:
     picture = still(root / "tired" / "bo" / "2.png")
     still(root / "tired" / "bo" / "1.png", seed=1)  # a 1.wav exists, but elsewhere
-    corpus = load(root)
-    assert sorted(c.id for c in corpus) == ["hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav"]
-    clip = next(c for c in corpus if c.id == "tired/bo/2.wav")
-    assert (clip.still, clip.has_audio, clip.has_video) == (picture, True, True)
-
-
-def test_the_still_of_a_damaged_sound_is_a_clip_of_its_own(root: Path, still: Writer) -> None:
+    still(root / "tired" / "bo" / "3.png", seed=2)
     (root / "tired" / "bo" / "3.wav").write_text("no sound")
-    still(root / "tired" / "bo" / "3.png")
+    (root / "hungry" / "anna" / "1.png").write_bytes(b"\x89PNG nothing more")
     corpus = load(root)
-    assert "tired/bo/3.png" in {c.id for c in corpus}
-    assert list(left_out(corpus)) == ["tired/bo/3.wav"]
-
-
-def test_a_damaged_still_leaves_its_sound_alone(root: Path) -> None:
-    (root / "tired" / "bo" / "2.png").write_bytes(b"\x89PNG nothing more")
-    corpus = load(root)
-    assert next(c for c in corpus if c.id == "tired/bo/2.wav").has_video is False
-    assert list(left_out(corpus)) == ["tired/bo/2.png"]
-
-
-def test_infants_of_one_name_are_one_infant_across_labels(root: Path, sound: Writer) -> None:
-    sound(root / "tired" / "anna" / "3.wav", seed=3)
-    corpus = load(root)
-    assert [c.infant for c in corpus] == ["anna", "anna", "bo"]
-
-
-def test_deeper_folders_belong_to_the_infant(root: Path, sound: Writer) -> None:
-    sound(root / "tired" / "bo" / "monday" / "3.wav", seed=3)
-    clip = next(c for c in load(root) if "monday" in c.id)
-    assert (clip.label, clip.infant) == ("tired", "bo")
+    clips = {clip.id: clip for clip in corpus}
+    assert sorted(clips) == [
+        "hungry/anna/1.wav", "tired/bo/1.png", "tired/bo/2.wav", "tired/bo/3.png",
+    ]  # fmt: skip
+    joined = clips["tired/bo/2.wav"]
+    assert (joined.still, joined.has_audio, joined.has_video) == (picture, True, True)
+    assert not clips["hungry/anna/1.wav"].has_video
+    assert sorted(left_out(corpus)) == ["hungry/anna/1.png", "tired/bo/3.wav"]
 
 
 def test_each_thing_that_cannot_be_used_is_one_line(root: Path, sound: Writer) -> None:
@@ -173,9 +158,6 @@ def test_hidden_files_are_the_systems_own(root: Path, sound: Writer) -> None:
     sound(root / ".cache" / "anna" / "1.wav")
     corpus = load(root)
     assert (len(corpus), len(corpus.problems())) == (2, 0)
-
-
-def test_a_folder_with_hidden_files_alone_is_empty(root: Path) -> None:
     (root / "tired" / "cleo").mkdir()
     (root / "tired" / "cleo" / ".DS_Store").write_text("")
     assert left_out(load(root)) == {"tired/cleo": "an empty folder"}
@@ -235,24 +217,28 @@ def test_one_content_under_two_labels_of_an_infant_is_listed(root: Path) -> None
     ]
 
 
-def test_a_known_name_in_a_label_folder_gives_its_infant(root: Path, sound: Writer) -> None:
-    sound(root / "tired" / f"{UUID}-1430742197-1.0-m-04-hu.wav", seed=3)
-    corpus = load(root)
-    clip = next(c for c in corpus if UUID in c.id)
-    assert (clip.label, clip.reason, clip.infant) == ("tired", "hungry", UUID.lower())
-    assert (clip.start_s, clip.sex, clip.age) == (1430742197.0, "m", "0-4 weeks")
-    assert corpus.problems().what.tolist() == ["folder says tired, its name says hungry"]
-
-
-def test_a_known_name_in_the_root_gives_its_label_too(apart: Path, sound: Writer) -> None:
-    sound(apart / "flat" / f"{UUID}-1430742197-1.0-m-04-lo.wav")
-    (clip,) = load("flat")
-    assert (clip.label, clip.infant) == ("lonely", UUID.lower())
-
-
-def test_folders_outrank_a_known_name(root: Path, sound: Writer) -> None:
-    sound(root / "tired" / "cleo" / f"{UUID}-1430742197-1.0-m-04-ti.wav", seed=3)
-    assert "cleo" in load(root).infants
+@pytest.mark.parametrize(
+    ("folder", "code", "label", "infant", "reason"),
+    [
+        ("tired", "hu", "tired", UUID.lower(), "hungry"),
+        ("", "lo", "lonely", UUID.lower(), "lonely"),
+        ("tired/cleo", "ti", "tired", "cleo", "tired"),  # folders outrank a name
+        ("laugh", "la", "laugh", UUID.lower(), None),  # a label that others have added
+    ],
+)
+def test_a_name_of_donateacry_gives_what_its_folders_do_not(
+    folder: str, code: str, label: str, infant: str, reason: str | None, apart: Path, sound: Writer
+) -> None:
+    sound(apart / "own" / folder / f"{UUID}-1430742197-1.0-m-04-{code}.wav")
+    corpus = load("own")
+    (clip,) = corpus
+    assert (clip.label, clip.infant, clip.reason) == (label, infant, reason)
+    known = (1430742197.0, "m", "0-4 weeks") if reason else (None, None, None)
+    assert (clip.start_s, clip.sex, clip.age) == known
+    differs = (
+        [f"folder says {label}, its name says {reason}"] if reason not in (label, None) else []
+    )
+    assert corpus.problems().what.tolist() == differs
 
 
 def doubts(corpus: Corpus) -> list[tuple[str, str]]:
@@ -433,19 +419,6 @@ def test_a_live_photo_counts_once(root: Path, sound: Writer, still: Callable[...
     assert all(clip.still is None for clip in corpus)
 
 
-def test_names_of_donateacry_are_understood_under_labels_that_were_added(
-    tmp_path: Path, sound: Writer
-) -> None:
-    """As corpora made from it have them: their codes are no reasons of its apps."""
-    uuid = "0D1AD73E-4C5E-45F3-85C4-9A3CB71E8856"
-    sound(tmp_path / "laugh" / f"{uuid}-1430742197-1.0-m-04-la.wav")
-    sound(tmp_path / "hungry" / f"{uuid}-1430742198-1.0-m-04-hu.wav", seed=1)
-    corpus = load(tmp_path)
-    assert [(clip.label, clip.infant) for clip in corpus] == [
-        ("hungry", uuid.lower()), ("laugh", uuid.lower()),
-    ]  # fmt: skip
-
-
 def test_a_pipe_is_never_opened(root: Path) -> None:
     """Whoever opens one waits until somebody writes into it."""
     os.mkfifo(root / "tired" / "bo" / "pipe.wav")
@@ -491,21 +464,21 @@ def test_linked_folders_are_followed_but_not_in_a_circle(root: Path, sound: Writ
     assert fingerprint.recordings(str(root)) != before, "what is linked counts for a run, too"
 
 
-@pytest.mark.parametrize("infants", [1, 2, 9])
-def test_infants_before_states_are_told_to_swap(infants: int, apart: Path, sound: Writer) -> None:
+@pytest.mark.parametrize(
+    ("infants", "labels"),
+    [(1, ("hungry", "Tired")), (9, ("hungry", "Tired")), (8, ("laut", "leise"))],
+)
+def test_infants_before_labels_are_refused(
+    infants: int, labels: tuple[str, str], apart: Path, sound: Writer
+) -> None:
+    """Known by the papers' states, or by a few words in each of many folders."""
     for k in range(infants):
-        for label in ("hungry", "Tired"):
+        for label in labels:
             sound(apart / "own" / f"infant {k}" / label / "1.wav", seed=k)
     message = refusal("own")
     assert "it looks like <infant>/<label>/<file>; expected <label>/<infant>/<file>" in message
-    assert "move infant 0/Tired to Tired/infant 0, and so on." in message
-
-
-def test_a_few_words_in_each_of_many_folders_are_labels(apart: Path, sound: Writer) -> None:
-    for k in range(8):
-        for label in ("laut", "leise"):
-            sound(apart / "own" / f"kind {k}" / label / "1.wav", seed=k)
-    assert "move kind 0/laut to laut/kind 0" in refusal("own")
+    first = min(labels)
+    assert f"move infant 0/{first} to {first}/infant 0, and so on." in message
 
 
 def test_where_either_may_be_the_label_it_is_but_doubtful(

@@ -1,4 +1,4 @@
-"""A source-filter synthesiser of infant cries, controlled by the dials of `dials.py`.
+"""Synthetic infant cries, controlled by the dials of `dials.py`: planned, then rendered.
 
 Notebook 01 (data and playback) shows it, and every notebook uses it if DonateACry is absent. It
 stands in for the recordings of Paper A (§2) and Paper B. It is a test bench whose truth is known,
@@ -12,13 +12,10 @@ inspirations between cries, which are shorter and higher where they are voiced (
 1995). Pitch, timing and spectrum are set near DonateACry's medians: its infants are up to two
 years old, cry lower than newborns and break their cries into many short ones.
 
-The sound is made as in speech synthesis: a periodic source and noise are filtered by a tract that
-resonates like a short uniform tube, as that of newborns does (Lieberman et al. 1971), then by
-microphone and room, and noise is added. Notebook 02 (audio features) shows what features see of it.
+`synthesis.py` makes the sound. Notebook 02 (audio features) shows what features see of it.
 
 References: Michelsson, Eklund, Leppänen & Lyytinen 2002, doi 10.1159/000063190. Robb 2003,
-Folia Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373. Lieberman, Harris,
-Wolff & Russell 1971, doi 10.1044/jshr.1404.718.
+Folia Phoniatr Logop 55. Grau, Robb & Cacace 1995, doi 10.1044/jshr.3802.373.
 """
 
 from __future__ import annotations
@@ -31,195 +28,17 @@ import numpy.typing as npt
 
 from cryutils.datasets.synthetic.dials import PLAIN, Dials
 from cryutils.datasets.synthetic.states import EFFECTS, STATES, Voice
+from cryutils.datasets.synthetic.synthesis import Synthesiser
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["CryPlan", "check_rate", "cry", "plan", "render", "through_tract"]
+__all__ = ["CryPlan", "check_rate", "cry", "plan", "render"]
 
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 
-TUBE_HZ = (900.0, 2700.0, 4500.0)  # quarter-wave resonances of a tube of 9.6 cm
-WIDTH_HZ = (260.0, 380.0, 520.0)
-OPENED = (0.45, 0.2, 0.1)  # how far each formant rises from a shut mouth to a wide one
-BLOCK_S = 0.008  # formants move from block to block
 PITCH_HZ = 400.0  # at `Voice.pitch` 0
 F0_RANGE_HZ = (150.0, 2000.0)
 RATE = 500.0  # frames a second of a plan's contours
-
-
-def glottal_source(
-    f0: Samples,
-    loudness: Samples,
-    gasp: Samples,
-    rough: Samples,
-    *,
-    voice: Voice,
-    sr: int,
-    rng: np.random.Generator,
-) -> Samples:
-    """Return harmonics of F0, breath in their rhythm and inspiration noise, float32 (samples,).
-
-    f0: Hz, held where nothing is voiced. loudness, gasp, rough: amplitudes of voice,
-    inspiration and dysphonation (an added subharmonic and more breath). All float32 (samples,).
-    """
-    turns = np.cumsum(f0, dtype=np.float64) / sr
-    sounding = np.flatnonzero(loudness)
-    angle = (2 * np.pi * (turns[sounding] % 1)).astype(np.float32)
-    phasor = np.empty(angle.size, np.complex64)
-    phasor.real, phasor.imag = np.cos(angle), np.sin(angle)
-    sung = _harmonics(phasor, f0[sounding], tilt=voice.tilt, sr=sr, rng=rng)
-    noise = rng.standard_normal(f0.size, dtype=np.float32)
-    uneven = rough[sounding]
-    half_turns = (np.pi * (turns[sounding] % 2)).astype(np.float32)
-    sung *= 1 + uneven * np.cos(half_turns)
-    breath = np.float32(10 ** (voice.breath / 20)) * (1 + 2 * uneven)
-    sung += breath * noise[sounding] * (0.7 + 0.5 * phasor.real)
-    source = gasp * noise
-    source[sounding] += loudness[sounding] * sung
-    return source
-
-
-def _harmonics(
-    phasor: npt.NDArray[np.complex64],
-    f0: Samples,
-    *,
-    tilt: float,
-    sr: int,
-    rng: np.random.Generator,
-) -> Samples:
-    """Return the sum of a_k Re(z^k) by Horner's rule; harmonics fade out below Nyquist."""
-    if not f0.size:
-        return np.zeros(0, np.float32)
-    count = max(1, int(0.47 * sr / f0.min()))
-    gains = np.arange(1, count + 1) ** (tilt / 6.02) * 10 ** (rng.normal(0, 1.0, count) / 20)
-    gains = (gains / math.sqrt(0.5 * np.sum(gains**2))).astype(np.float32)
-    always_below = int(0.43 * sr / f0.max())
-    total = np.zeros_like(phasor)
-    for k in range(count, 0, -1):
-        if k > always_below:
-            total += gains[k - 1] * np.clip((0.47 - np.float32(k / sr) * f0) * 25, 0, 1)
-        else:
-            total += gains[k - 1]
-        total *= phasor
-    return total.real
-
-
-def through_tract(
-    source: Samples,
-    opening: Samples,
-    loudness: Samples,
-    *,
-    voice: Voice,
-    sr: int,
-    rng: np.random.Generator,
-) -> Samples:
-    """Return `source` through a moving mouth and a microphone, float32 (samples,).
-
-    opening, loudness: float32 (samples,). Blocks of 16 ms overlap by half; each is multiplied by
-    its own frequency response, so that the filter glides from one to the next.
-    """
-    from scipy import fft
-
-    hop = round(BLOCK_S * sr)
-    fft_size = 4 * hop
-    count = source.size // hop + 2
-    padded = np.zeros((count + 1) * hop, np.float32)
-    padded[hop : hop + source.size] = source
-    window = np.sin(np.pi * (np.arange(2 * hop) + 0.5) / (2 * hop)).astype(np.float32) ** 2
-    blocks = np.lib.stride_tricks.sliding_window_view(padded, 2 * hop)[::hop] * window
-    at = np.minimum(np.arange(count) * hop, source.size - 1)
-    response = _response(opening[at], loudness[at], fft_size, voice=voice, sr=sr, rng=rng)
-    filtered = fft.irfft(fft.rfft(blocks, fft_size) * response, fft_size)
-    out = np.zeros((count + 4) * hop)
-    for part in range(4):
-        chunk = filtered[:, part * hop : (part + 1) * hop]
-        out[part * hop : (part + count) * hop] += chunk.ravel()
-    return out[hop : hop + source.size].astype(np.float32)
-
-
-def _response(
-    opening: Samples,
-    loudness: Samples,
-    fft_size: int,
-    *,
-    voice: Voice,
-    sr: int,
-    rng: np.random.Generator,
-) -> npt.NDArray[np.complex64]:
-    """Return the gain of formants, lips and microphone, complex64 (blocks, frequencies)."""
-    count = opening.size
-    hz = np.fft.rfftfreq(fft_size, 1 / sr).astype(np.float32)
-    resistance = np.ones((count, hz.size), np.complex64)
-    for i, (tube, width) in enumerate(zip(TUBE_HZ, WIDTH_HZ, strict=True)):
-        octaves = voice.tract + (voice.vowel if i == 1 else 0.0) + 0.08 * _drift(count, rng)
-        centre = tube * 2**octaves * (1 + OPENED[i] * (opening - 0.6))
-        square = (centre[:, None] ** 2).astype(np.float32)
-        response = np.empty_like(resistance)
-        response.real, response.imag = 1 - hz * hz / square, hz * np.float32(width) / square
-        resistance *= response
-    # Louder is brighter. The ripple over time and frequency keeps harmonics from being so regular
-    # that a classifier recognises synthetic sound.
-    brightness = np.outer(5 * (loudness - 0.6), np.log2(np.maximum(hz, 250) / 1000))
-    rows, columns = np.arange(count) / 12, hz / 400
-    knots = rng.normal(0, 2.0, (math.ceil(rows[-1]) + 2, math.ceil(columns[-1]) + 2))
-    ripple = _hat(rows, knots.shape[0]) @ knots @ _hat(columns, knots.shape[1]).T
-    decibels = (brightness + ripple).astype(np.float32)
-    steady = _at_the_lips(hz, voice) * _microphone(hz, voice)
-    return steady * np.exp(np.float32(math.log(10) / 20) * decibels) / resistance
-
-
-def _drift(count: int, rng: np.random.Generator) -> Values:
-    """Return noise over blocks, of unit variance at its five knots a second."""
-    every = 0.2 / BLOCK_S
-    knots = rng.standard_normal(math.ceil(count / every) + 2)
-    return np.interp(np.arange(count) / every, np.arange(knots.size), knots)
-
-
-def _hat(at: npt.NDArray[np.floating], knots: int) -> Values:
-    """Return the matrix of linear interpolation from knots 0, 1, 2... to the points `at`."""
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots)))
-
-
-def _at_the_lips(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
-    """Return radiation from the lips, and the lasting resonances of this voice and place."""
-    octave = np.log2(np.maximum(hz, 1))
-    lasting = sum(
-        gain * np.exp(-2 * (octave - math.log2(centre)) ** 2)
-        for gain, centre in ((voice.body, 700), (voice.presence, 1700), (voice.edge, 3000))
-    )
-    return ((1 + 1j * hz / 600) * 10 ** (lasting / 20)).astype(np.complex64)
-
-
-def _microphone(hz: Samples, voice: Voice) -> npt.NDArray[np.complex64]:
-    """Return a telephone's high-pass and low-pass, each of second order."""
-    low, high = 1j * hz / 2**voice.low_cut, 1j * hz / 2**voice.high_cut
-    high_pass = low**2 / (1 + 1.4 * low + low**2)
-    return (high_pass / (1 + 1.4 * high + high**2)).astype(np.complex64)
-
-
-def reverberation(dry: Samples, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
-    """Return the reverberation of `dry`, float32 (samples,): noise that decays by 60 dB."""
-    from scipy.signal import fftconvolve
-
-    seconds = min(max(2**voice.decay, 0.05), 0.8)
-    t = np.arange(round(seconds * sr)) / sr
-    tail = rng.standard_normal(t.size) * 10 ** (-3 * t / seconds)
-    tail[: round(0.004 * sr)] = 0
-    tail *= 10 ** (voice.room / 20) / math.sqrt(np.sum(tail**2))
-    return fftconvolve(dry, tail.astype(np.float32))[: dry.size]
-
-
-def background(size: int, *, voice: Voice, sr: int, rng: np.random.Generator) -> Samples:
-    """Return noise through the microphone, float32 (size,), `voice.colour` dB an octave."""
-    from scipy import fft
-
-    padded = fft.next_fast_len(size, real=True)
-    spectrum = fft.rfft(rng.standard_normal(padded, dtype=np.float32))
-    hz = np.fft.rfftfreq(padded, 1 / sr).astype(np.float32)
-    spectrum *= np.maximum(hz / 100, 1) ** np.float32(voice.colour / 6.02)
-    spectrum *= _microphone(hz, voice)
-    noise = fft.irfft(spectrum, padded)[:size]
-    return noise * np.float32(10 ** (voice.noise / 20) / noise.std())
 
 
 @dataclass(frozen=True)
@@ -300,17 +119,17 @@ def plan(
         raise InputError(f"duration_s={duration_s} is no length for a clip; use 0.5 to 600 s")
     rng = np.random.default_rng([seed, 1])
     voice = EFFECTS.draw(state, infant=infant, session=session, dials=dials, rng=rng)
-    bursts = _timing(voice, duration_s, rng)
-    contours = _Contours(math.ceil(duration_s * RATE) + 1)
+    draft = _Draft(voice, duration_s, rng)
+    bursts = draft.timing()
     previous_end = 0.0
     for burst in bursts:
-        contours.inhale(previous_end, burst.onset_s, voice, rng)
-        contours.exhale(burst, voice, rng)
+        draft.inhale(previous_end, burst.onset_s)
+        draft.exhale(burst)
         previous_end = burst.end_s
     return CryPlan(
         state=state, infant=infant, seed=seed, session=session, duration_s=duration_s, voice=voice,
         bursts=tuple(bursts),
-        **{name: values.astype(np.float32) for name, values in vars(contours).items()},
+        **{name: values.astype(np.float32) for name, values in draft.contours().items()},
     )  # fmt: skip
 
 
@@ -321,7 +140,6 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
     """
     check_rate(sr)
     rng = np.random.default_rng([plan.seed, 2])
-    voice = plan.voice
     frames = np.arange(plan.f0.size)
     at = np.arange(round(plan.duration_s * sr)) * (plan.rate / sr)
     voiced = plan.f0 > 0
@@ -330,10 +148,10 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
         np.interp(at, frames, contour).astype(np.float32)
         for contour in (held, plan.loudness, plan.gasp, plan.rough, plan.opening)
     )
-    source = glottal_source(f0, loudness, gasp, rough, voice=voice, sr=sr, rng=rng)
-    near = through_tract(source, opening, loudness, voice=voice, sr=sr, rng=rng)
-    heard = near + reverberation(near, voice=voice, sr=sr, rng=rng)
-    heard += background(at.size, voice=voice, sr=sr, rng=rng)
+    synthesiser = Synthesiser(plan.voice, sr, rng)
+    near = synthesiser.tract(synthesiser.source(f0, loudness, gasp, rough), opening, loudness)
+    heard = near + synthesiser.reverberation(near)
+    heard += synthesiser.background(at.size)
     peak = 10 ** (-rng.uniform(1.0, 8.0) / 20)
     return (heard * (peak / np.abs(heard).max())).astype(np.float32)
 
@@ -365,36 +183,41 @@ def check_rate(sr: int) -> None:
         raise InputError(f"sr={sr} is no sample rate for a cry; use 4000 to 192000 Hz")
 
 
-def _happens(logit: float, rng: np.random.Generator) -> bool:
-    return bool(rng.random() < 1 / (1 + math.exp(-logit)))
-
-
-def _timing(voice: Voice, duration_s: float, rng: np.random.Generator) -> list[Burst]:
-    """Return bursts with log-normal lengths and pauses, some whimpers and a few long rests."""
-    spread = max(voice.irregular, 0.1)
-    bursts = []
-    # A recording starts anywhere, but not so late that no cry is left to hear.
-    onset = min(rng.uniform(0, 1.5) * 2**voice.pause, 0.3 * duration_s)
-    while onset < duration_s - 0.1:
-        whimper = _happens(voice.whimper, rng)
-        if whimper:
-            length = rng.uniform(0.1, 0.35)
-        else:
-            length = min(max(2 ** rng.normal(voice.burst, spread), 0.2), 3.3)
-        bursts.append(Burst(onset, min(onset + length, duration_s), whimper))
-        pause = min(max(2 ** rng.normal(voice.pause, spread), 0.08), 2.5)
-        rest = rng.uniform(0.6, 1.6) if rng.random() < 0.08 else 0.0
-        onset += length + pause + rest
-    return bursts
-
-
-class _Contours:
+class _Draft:
     """The contours of a clip while they are drawn, float64 (frames,) each."""
 
-    def __init__(self, frames: int) -> None:
-        self.f0, self.opening, self.loudness, self.gasp, self.rough = np.zeros((5, frames))
+    def __init__(self, voice: Voice, duration_s: float, rng: np.random.Generator) -> None:
+        self.voice, self.duration_s, self.rng = voice, duration_s, rng
+        curves = np.zeros((5, math.ceil(duration_s * RATE) + 1))
+        self.f0, self.opening, self.loudness, self.gasp, self.rough = curves
 
-    def exhale(self, burst: Burst, voice: Voice, rng: np.random.Generator) -> None:
+    def contours(self) -> dict[str, Values]:
+        """Return the contours by their names in `CryPlan`."""
+        names = ("f0", "opening", "loudness", "gasp", "rough")
+        return {name: getattr(self, name) for name in names}
+
+    def timing(self) -> list[Burst]:
+        """Return bursts with log-normal lengths and pauses, some whimpers and a few long rests."""
+        voice, rng = self.voice, self.rng
+        spread = max(voice.irregular, 0.1)
+        bursts = []
+        # A recording starts anywhere, but not so late that no cry is left to hear.
+        onset = min(rng.uniform(0, 1.5) * 2**voice.pause, 0.3 * self.duration_s)
+        while onset < self.duration_s - 0.1:
+            whimper = self._happens(voice.whimper)
+            if whimper:
+                length = rng.uniform(0.1, 0.35)
+            else:
+                length = min(max(2 ** rng.normal(voice.burst, spread), 0.2), 3.3)
+            bursts.append(Burst(onset, min(onset + length, self.duration_s), whimper))
+            pause = min(max(2 ** rng.normal(voice.pause, spread), 0.08), 2.5)
+            rest = rng.uniform(0.6, 1.6) if rng.random() < 0.08 else 0.0
+            onset += length + pause + rest
+        return bursts
+
+    def exhale(self, burst: Burst) -> None:
+        """Draw a burst."""
+        voice, rng = self.voice, self.rng
         first, last = round(burst.onset_s * RATE), round(burst.end_s * RATE)
         size = last - first
         t = (np.arange(size) + 0.5) / size
@@ -402,24 +225,23 @@ class _Contours:
         rise, fall = min(2**voice.attack, longest), min(rng.uniform(0.05, 0.25), longest)
         edges = np.minimum(t / rise, (1 - t) / fall) * (size / RATE)
         gate = np.sin(0.5 * np.pi * np.clip(edges, 0, 1))
-        semitones = voice.pitch + _melody(t, burst.whimper, voice, rng)
-        if _happens(voice.hyper, rng) and not burst.whimper:
-            semitones += 12 * math.log2(rng.uniform(2.2, 3.0)) * _stretch(t, 0.015, rng)
-        if _happens(voice.rough, rng):
-            self.rough[first:last] = _stretch(t, 0.05, rng) * rng.uniform(0.4, 0.9)
+        semitones = voice.pitch + self._melody(t, burst.whimper)
+        if self._happens(voice.hyper) and not burst.whimper:
+            semitones += 12 * math.log2(rng.uniform(2.2, 3.0)) * self._stretch(t, 0.015)
+        if self._happens(voice.rough):
+            self.rough[first:last] = self._stretch(t, 0.05) * rng.uniform(0.4, 0.9)
         effort = rng.uniform(0.1, 0.4) if burst.whimper else rng.uniform(0.5, 1.0)
         swell = (t / 0.4) ** 0.3 * np.where(t > 0.4, 1 - 0.5 * (t - 0.4), 1.0)
-        shimmer = _wander(size, 12, rng) + 0.4 * rng.standard_normal(size)
+        shimmer = self._wander(size, 12) + 0.4 * rng.standard_normal(size)
         strength = effort * swell * gate**1.5 * 10 ** (voice.shimmer / 20 * shimmer)
         wide = voice.opening * (0.5 if burst.whimper else 1.0) * (0.7 + 0.4 * swell)
         self.f0[first:last] = np.clip(PITCH_HZ * 2 ** (semitones / 12), *F0_RANGE_HZ)
         self.loudness[first:last] = np.clip(strength, 0, 1.5)
-        self.opening[first:last] = np.clip(gate**0.7 * (wide + 0.1 * _wander(size, 3, rng)), 0, 1)
+        self.opening[first:last] = np.clip(gate**0.7 * (wide + 0.1 * self._wander(size, 3)), 0, 1)
 
-    def inhale(
-        self, earliest_s: float, onset_s: float, voice: Voice, rng: np.random.Generator
-    ) -> None:
+    def inhale(self, earliest_s: float, onset_s: float) -> None:
         """Draw a gasp before a burst if the pause is long enough, sometimes a voiced one."""
+        voice, rng = self.voice, self.rng
         length = min(rng.uniform(0.12, 0.35), 0.7 * (onset_s - earliest_s))
         audible, voiced = rng.random() < 0.6, rng.random() < 0.15
         if length < 0.06 or not audible:
@@ -436,32 +258,33 @@ class _Contours:
             self.f0[first:last] = np.clip(PITCH_HZ * 2 ** (rising / 12), *F0_RANGE_HZ)
             self.loudness[first:last] = 0.25 * shape
 
+    def _happens(self, logit: float) -> bool:
+        return bool(self.rng.random() < 1 / (1 + math.exp(-logit)))
 
-def _melody(t: Values, whimper: bool, voice: Voice, rng: np.random.Generator) -> Values:
-    """Return semitones above the clip's pitch: one rising-falling arch, sometimes two."""
-    seconds = t.size / RATE
-    peak = min(max(voice.peak + rng.normal(0, 0.1), 0.08), 0.85)
-    height = max(voice.arch, 0.5) * rng.lognormal(-0.1, 0.45) * (0.4 if whimper else 1.0)
-    arch = height * (np.sin(np.pi * t ** (math.log(0.5) / math.log(peak))) ** 0.8 - 0.6)
-    if seconds > 0.7 and rng.random() < 0.4:
-        arch += 0.3 * height * np.sin(2 * np.pi * (rng.uniform(1, 2.5) * t + rng.random()))
-    start = -rng.uniform(0.5, 2.5) * np.exp(-t * seconds / 0.035)
-    release = -rng.uniform(0.5, 3.5) * np.exp(-(1 - t) * seconds / 0.06)
-    tremor = 0.25 * _wander(t.size, 9.0, rng) + 0.35 * _wander(t.size, 3.0, rng)
-    jitter = 12 / math.log(2) * 0.01 * 2**voice.jitter * rng.standard_normal(t.size)
-    return arch + start + release + tremor + jitter + rng.normal(0, 1.5)
+    def _melody(self, t: Values, whimper: bool) -> Values:
+        """Return semitones above the clip's pitch: one rising-falling arch, sometimes two."""
+        voice, rng = self.voice, self.rng
+        seconds = t.size / RATE
+        peak = min(max(voice.peak + rng.normal(0, 0.1), 0.08), 0.85)
+        height = max(voice.arch, 0.5) * rng.lognormal(-0.1, 0.45) * (0.4 if whimper else 1.0)
+        arch = height * (np.sin(np.pi * t ** (math.log(0.5) / math.log(peak))) ** 0.8 - 0.6)
+        if seconds > 0.7 and rng.random() < 0.4:
+            arch += 0.3 * height * np.sin(2 * np.pi * (rng.uniform(1, 2.5) * t + rng.random()))
+        start = -rng.uniform(0.5, 2.5) * np.exp(-t * seconds / 0.035)
+        release = -rng.uniform(0.5, 3.5) * np.exp(-(1 - t) * seconds / 0.06)
+        tremor = 0.25 * self._wander(t.size, 9.0) + 0.35 * self._wander(t.size, 3.0)
+        jitter = 12 / math.log(2) * 0.01 * 2**voice.jitter * rng.standard_normal(t.size)
+        return arch + start + release + tremor + jitter + rng.normal(0, 1.5)
 
+    def _wander(self, size: int, hz: float) -> Values:
+        """Return smooth noise over frames, of unit variance at its `hz` knots a second."""
+        knots = self.rng.standard_normal(max(2, math.ceil(size * hz / RATE) + 1))
+        before, part = np.divmod(np.linspace(0, knots.size - 1, size, endpoint=False), 1)
+        here = before.astype(int)
+        return knots[here] + (knots[here + 1] - knots[here]) * part * part * (3 - 2 * part)
 
-def _wander(size: int, hz: float, rng: np.random.Generator) -> Values:
-    """Return smooth noise over frames, of unit variance at its `hz` knots a second."""
-    knots = rng.standard_normal(max(2, math.ceil(size * hz / RATE) + 1))
-    before, part = np.divmod(np.linspace(0, knots.size - 1, size, endpoint=False), 1)
-    here = before.astype(int)
-    return knots[here] + (knots[here + 1] - knots[here]) * part * part * (3 - 2 * part)
-
-
-def _stretch(t: Values, edge_s: float, rng: np.random.Generator) -> Values:
-    """Return a stretch inside a burst: 0 outside, 1 inside, with straight edges."""
-    start, length = rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.45)
-    inside = np.minimum(t - start, start + length - t)
-    return np.clip(inside * (t.size / RATE) / edge_s, 0, 1)
+    def _stretch(self, t: Values, edge_s: float) -> Values:
+        """Return a stretch inside a burst: 0 outside, 1 inside, with straight edges."""
+        start, length = self.rng.uniform(0.05, 0.5), self.rng.uniform(0.2, 0.45)
+        inside = np.minimum(t - start, start + length - t)
+        return np.clip(inside * (t.size / RATE) / edge_s, 0, 1)

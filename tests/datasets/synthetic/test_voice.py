@@ -1,4 +1,4 @@
-"""The synthesiser: F0 where it was put, dials that mean what they say, the same bytes again."""
+"""The synthesiser: F0 as planned, dials that do what they say, the same bytes again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.dials import Dials
+from cryutils.datasets.synthetic.states import EFFECTS
+from cryutils.datasets.synthetic.synthesis import Synthesiser
 from cryutils.errors import InputError
 
 DIAL = st.floats(0.0, 1.0)
@@ -42,7 +44,7 @@ def test_without_identity_the_infant_shapes_nothing(signal: float) -> None:
 
 
 @pytest.mark.parametrize("state", voice.STATES)
-def test_f0_is_where_the_plan_put_it(state: str) -> None:
+def test_f0_is_as_planned(state: str) -> None:
     import librosa
 
     deviations = []
@@ -105,19 +107,14 @@ def test_mouth_and_voice_are_silent_between_bursts() -> None:
 
 
 def test_formants_rise_as_the_mouth_opens() -> None:
-    from cryutils.datasets.synthetic.states import EFFECTS
-    from cryutils.datasets.synthetic.voice import through_tract
-
-    usual = EFFECTS.parameters(EFFECTS.base)
     noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
     loud = np.full(32000, 0.6, np.float32)
+    usual = EFFECTS.parameters(EFFECTS.base)
 
     def peak(opening: float) -> float:
-        heard = through_tract(
-            noise, np.full(32000, opening, np.float32), loud, voice=usual, sr=16000,
-            rng=np.random.default_rng(1),
-        )  # fmt: skip
-        power = np.mean(np.abs(np.fft.rfft(heard.reshape(-1, 400))) ** 2, axis=0)
+        synthesiser = Synthesiser(usual, 16000, np.random.default_rng(1))
+        sound = synthesiser.tract(noise, np.full(32000, opening, np.float32), loud)
+        power = np.mean(np.abs(np.fft.rfft(sound.reshape(-1, 400))) ** 2, axis=0)
         return float(np.argmax(power[:50]) * 40)
 
     assert peak(0.1) < 950 < 1050 < peak(1.0)
@@ -163,10 +160,6 @@ def test_any_dials_give_a_clean_clip(
     [
         ({"state": "hungri"}, "Did you mean hungry"),
         ({"dials": Dials(signal=2.0)}, "signal=2.0"),
-        ({"dials": Dials(signal=float("nan"))}, "signal=nan"),
-        ({"dials": Dials(identity=-0.1)}, "identity=-0.1"),
-        ({"dials": Dials(interaction=1.1)}, "interaction=1.1"),
-        ({"dials": Dials(session=-1.0)}, "session=-1.0"),
         ({"session": -1}, "session=-1"),
         ({"infant": -1}, "infant=-1"),
         ({"seed": -1}, "seed=-1"),
