@@ -1,8 +1,9 @@
-"""Videos and pictures with the answer drawn in: they play, keep their sound, tell what was said."""
+"""Videos and pictures with the answer drawn in: they play, keep their sound, show the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def plays(path: Path) -> tuple[float, list[np.ndarray]]:
 # Files
 
 
-def test_a_video_keeps_its_length_and_grows_by_the_panel(
+def test_a_video_keeps_its_length_and_sound_and_grows_by_the_panel(
     prediction: Prediction, tmp_path: Path
 ) -> None:
     path = annotate(prediction, tmp_path / "drawn")
@@ -59,10 +60,6 @@ def test_a_video_keeps_its_length_and_grows_by_the_panel(
     seconds, frames = plays(path)
     assert seconds == pytest.approx(plays(prediction.file)[0], abs=1 / 25)
     assert frames[0].shape == (HEIGHT, HEIGHT + PANEL, 3)  # the recording is a square
-
-
-def test_a_videos_sound_is_kept(prediction: Prediction, tmp_path: Path) -> None:
-    path = annotate(prediction, tmp_path)
     x, y = (audio.read(p, sr=8000) for p in (prediction.file, path))
     assert len(y) == pytest.approx(len(x), abs=8000 / 25)
     n = min(len(x), len(y))
@@ -103,10 +100,13 @@ def test_any_shape_of_picture_is_drawn(
     assert drawn[0].shape[1] == pytest.approx(HEIGHT * columns / rows + PANEL, abs=2)
 
 
-def test_a_still_becomes_a_png(quick: Trained, recordings: Path, tmp_path: Path) -> None:
-    path = annotate(Predictor()(recordings / "face.png"), tmp_path)
-    assert path == tmp_path / "face.png"
-    with Image.open(path) as picture:
+def test_a_still_becomes_a_png_of_any_name(
+    quick: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    prediction = Predictor()(recordings / "face.png")
+    assert annotate(prediction, tmp_path, name="monday-2") == tmp_path / "monday-2.png"
+    assert annotate(prediction, tmp_path) == tmp_path / "face.png"
+    with Image.open(tmp_path / "face.png") as picture:
         assert (picture.format, picture.size) == ("PNG", (HEIGHT + PANEL, HEIGHT))
 
 
@@ -127,26 +127,7 @@ def test_the_recordings_own_folder_is_refused(
             annotate(Predictor()(source), folder)
 
 
-def test_another_name_may_be_given(quick: Trained, recordings: Path, tmp_path: Path) -> None:
-    path = annotate(Predictor()(recordings / "face.png"), tmp_path, name="monday-2")
-    assert path == tmp_path / "monday-2.png"
-
-
 # What is drawn
-
-
-@pytest.fixture
-def still(recordings: Path) -> Path:
-    return recordings / "face.png"
-
-
-def drawn(file: Path, folder: Path, **parts) -> np.ndarray:
-    """The annotated picture of a made-up prediction on a still."""
-    answer = Prediction(
-        file=file, info=media.probe(file), **{"why": (), "sound": None, "face": None, **parts}
-    )
-    with Image.open(annotate(answer, folder)) as picture:
-        return np.asarray(picture)
 
 
 def test_bars_are_as_long_as_their_shares() -> None:
@@ -155,7 +136,7 @@ def test_bars_are_as_long_as_their_shares() -> None:
     assert lengths == pytest.approx([share * (PANEL - 32) for share in shares.values()], abs=1.5)
 
 
-def test_only_the_likeliest_state_is_dark() -> None:
+def test_only_the_most_probable_state_is_dark() -> None:
     strip = panel(dict(zip(STATES, (0.2, 0.5, 0.2, 0.1), strict=True)), heading="", lines=[])
     rows = np.flatnonzero(is_colour(strip, BLUE).any(axis=1))
     pale = np.flatnonzero(is_colour(strip, PALE).any(axis=1))
@@ -163,12 +144,10 @@ def test_only_the_likeliest_state_is_dark() -> None:
     assert (pale < rows.min()).any() and (pale > rows.max()).any()
 
 
-def test_without_answers_there_are_no_bars_but_the_words() -> None:
-    with_words = panel({}, heading="picture", lines=["no prediction"])
-    without = panel({}, heading="picture", lines=[])
-    assert bars(with_words) == []
-    assert (with_words != without).any()
-    assert with_words.shape == (HEIGHT, PANEL, 3)
+def test_without_an_answer_there_are_words_and_no_bars() -> None:
+    strip = panel({}, heading="picture", lines=["no prediction"])
+    assert bars(strip) == []
+    assert (strip != panel({}, heading="picture", lines=[])).any()
 
 
 def test_long_lines_are_broken_within_the_panel() -> None:
@@ -178,48 +157,24 @@ def test_long_lines_are_broken_within_the_panel() -> None:
     assert np.count_nonzero(inked[1:] & ~inked[:-1]) >= 4
 
 
-def test_the_box_lies_on_the_judged_face(quick: Trained, still: Path, tmp_path: Path) -> None:
-    prediction = Predictor("image")(still)
+def test_the_box_is_on_the_judged_face_and_nowhere_without_one(
+    quick: Trained, recordings: Path, tmp_path: Path
+) -> None:
+    prediction = Predictor("image")(recordings / "face.png")
     assert prediction.face is not None and prediction.face.boxes is not None
     x, y, width, height = prediction.face.boxes[0] * HEIGHT / 96
-    with Image.open(annotate(prediction, tmp_path)) as picture:
-        orange = is_colour(np.asarray(picture)[:, :HEIGHT], ORANGE, within=12)
+    orange = is_colour(picture_of(prediction, tmp_path)[:, :HEIGHT], ORANGE, within=12)
     rows, columns = np.flatnonzero(orange.any(axis=1)), np.flatnonzero(orange.any(axis=0))
     # A pixel of the recording is nearly four of the drawn picture.
     np.testing.assert_allclose([columns.min(), rows.min()], [x, y], atol=6)
     np.testing.assert_allclose([columns.max(), rows.max()], [x + width, y + height], atol=6)
+    without = picture_of(replace(prediction, face=None), tmp_path)
+    assert not is_colour(without[:, :HEIGHT], ORANGE, within=2).any()
 
 
-def test_without_a_face_no_box_is_drawn(still: Path, tmp_path: Path) -> None:
-    shares = dict(zip(STATES, (0.7, 0.1, 0.1, 0.1), strict=True))
-    sound = Timeline(np.zeros(1), np.array([list(shares.values())], np.float32))
-    picture = drawn(
-        still, tmp_path, state="discomfort", probabilities=shares, used="audio", sound=sound
-    )
-    assert not is_colour(picture[:, :HEIGHT], ORANGE, within=2).any()
-
-
-def test_sound_and_face_of_the_moment_are_fused(still: Path, tmp_path: Path) -> None:
-    sound, face = np.array([0.8, 0.2, 0, 0]), np.array([0.2, 0.4, 0.4, 0])
-    picture = drawn(
-        still, tmp_path, state="discomfort", probabilities=dict.fromkeys(STATES, 0.25),
-        used="both", sound=Timeline(np.zeros(1), sound[None].astype(np.float32)),
-        face=Timeline(np.zeros(1), face[None].astype(np.float32), np.array([[9, 9, 50, 50.0]])),
-    )  # fmt: skip
-    mean = [0.5, 0.3, 0.2]  # the fourth has no bar
-    assert bars(picture[:, HEIGHT:]) == pytest.approx([p * (PANEL - 32) for p in mean], abs=1.5)
-
-
-def test_an_ensembles_own_answer_is_shown_and_no_mean(still: Path, tmp_path: Path) -> None:
-    sound, face = np.eye(4, dtype=np.float32)[:2, None]
-    fused = [[0.1, 0.2, 0.3, 0.4]]
-    picture = drawn(
-        still, tmp_path, state="tired", probabilities=dict.fromkeys(STATES, 0.25), used="both",
-        sound=Timeline(np.zeros(1), sound), face=Timeline(np.zeros(1), face),
-        fused=Timeline(np.zeros(1), np.array(fused, np.float32)),
-    )  # fmt: skip
-    expected = [p * (PANEL - 32) for p in fused[0]]
-    assert bars(picture[:, HEIGHT:]) == pytest.approx(expected, abs=1.5)
+def picture_of(prediction: Prediction, folder: Path) -> np.ndarray:
+    with Image.open(annotate(prediction, folder)) as picture:
+        return np.asarray(picture)
 
 
 def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
@@ -240,19 +195,18 @@ def test_each_moment_shows_what_was_said_by_then(tmp_path: Path) -> None:
 
 
 def test_the_whole_recordings_answer_its_reasons_and_its_source_are_written(
-    still: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cryutils.papers import annotate as module
 
-    panels: list[list[str]] = []
+    panels, still = list[list[str]](), recordings / "face.png"
     monkeypatch.setattr(
         module, "panel", lambda shares, *, heading, lines: panels.append([heading, *lines]) or
         np.zeros((HEIGHT, PANEL, 3), np.uint8),
     )  # fmt: skip
     nothing = Prediction(
         file=still, info=media.probe(still), state=None, probabilities={}, used="none",
-        sound=None, face=None,
-        why=("sound: no sound", "picture: no face in 1 frames"),
+        sound=None, face=None, why=("sound: no sound", "picture: no face in 1 frames"),
     )  # fmt: skip
     annotate(nothing, tmp_path, note="Trained on synthetic voices.")
     assert panels == [

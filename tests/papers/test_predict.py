@@ -20,7 +20,7 @@ from cryutils.models.inputs import FaceInput, SoundInput
 from cryutils.models.model_card import ModelCard
 from cryutils.models.novelty import Reference
 from cryutils.papers.embeddings import FrameInput
-from cryutils.papers.predict import Models, Prediction, Predictor
+from cryutils.papers.predict import Models, Prediction, Predictor, Timeline
 
 SOUND, FACE = ("mfcc", "stft"), ("image",)
 MODELS = pytest.mark.parametrize("model", ["full", "ensemble"])
@@ -172,6 +172,22 @@ def test_each_window_of_sound_and_each_face_has_its_time(run: Trained, recording
     track = video.track(recordings / "cry.mp4", fps=2, size=32)
     np.testing.assert_array_equal(prediction.face.boxes, track.boxes)
     np.testing.assert_array_equal(prediction.face.times_s, track.times_s)
+
+
+def test_a_moment_has_the_mean_of_the_latest_answers(run: Trained, recordings: Path) -> None:
+    face = Timeline(np.array([0.5]), np.array([[0.2, 0.4, 0.4, 0.0]], np.float32))
+    sound = Timeline(
+        np.array([0.0, 1.0]), np.array([[0.8, 0.2, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]], np.float32)
+    )
+    both = replace(Predictor()(recordings / "cry.mp4"), sound=sound, face=face)
+    for at_s in (0.0, 0.96):
+        assert [*both.at(at_s).values()] == pytest.approx([0.5, 0.3, 0.2, 0])
+    for at_s in (1.0, 9.0):
+        assert [*both.at(at_s).values()] == pytest.approx([0.1, 0.2, 0.2, 0.5])
+    assert [*replace(both, sound=None).at(1.0).values()] == pytest.approx([0.2, 0.4, 0.4, 0])
+    joined = replace(both, fused=replace(face, probabilities=sound.probabilities[:1]))
+    assert [*joined.at(1.0).values()] == pytest.approx([0.8, 0.2, 0, 0])
+    assert replace(both, sound=None, face=None).at(1.0) == {}
 
 
 def test_the_times_of_a_long_sound_do_not_drift() -> None:
