@@ -1,6 +1,6 @@
-"""Downloads with pooch: checksums, retries and progress. No file is ever left half written.
+"""Downloads with pooch: checksums, retries and progress. No file is left half written.
 
-Used by `datasets.donateacry` and `models.weights`, which add the remedy to the cause given here.
+`datasets.donateacry` and `models.weights` use it, and add the remedy to the cause given here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from cryutils._io.paths import explain_write_errors, writing
 
 __all__ = ["TIMEOUT_S", "Report", "Unavailable", "download"]
 
-TIMEOUT_S = 10.0  # for an answer, and for each further part of a file
-_CONNECT_S = 3.0  # for each of a host's addresses, of which a firewall may block a dozen
+TIMEOUT_S = 10.0  # for an answer and for each part of a file
+_CONNECT_S = 3.0  # for each of a host's addresses, a dozen of which a firewall may block
 
 Report = Callable[[int, int], None]  # done and total, in bytes; total is 0 if it is unknown
 
@@ -32,10 +32,10 @@ def download(
     retries: int = 0,
     report: Report = lambda done, total: None,
 ) -> None:
-    """Download `url` to `path`, which appears only once it is complete and its checksum right.
+    """Download `url` to `path`, which appears when it is complete and its checksum right.
 
-    `checksum` is a sha256, or "md5:" and an MD5; None trusts what the host sends. Raises
-    Unavailable without a connection, for an HTTP error and for another checksum, and InputError
+    `checksum` is a sha256, or "md5:" and an MD5; None accepts whatever the host sends. Raises
+    Unavailable without a connection, for an HTTP error and for a wrong checksum, and InputError
     if `path` can't be written, for example because the disk is full.
     """
     if os.environ.get("CRYUTILS_OFFLINE"):
@@ -74,13 +74,13 @@ class _Bar:
         self.report(min(self.done, self.total or self.done), self.total)
 
     def reset(self) -> None:
-        """Keep what is done: pooch would fill the bar again, with a total that may be 0."""
+        """Do nothing: pooch would fill the bar again, with a total that may be 0."""
 
     close = reset
 
 
 def _cause(error: Exception) -> str:
-    """Return in words why a host sent nothing, or not everything."""
+    """Return in words why a download failed."""
     if (answer := getattr(error, "response", None)) is not None:
         busy = ", too many requests from this network; wait an hour or use another network"
         return f"HTTP {answer.status_code} {answer.reason}{busy * (answer.status_code == 429)}"

@@ -1,4 +1,4 @@
-"""Packages that are installed on request: what each extra is for, and how to install it."""
+"""Optional packages: what each extra is for, and how to install it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PURPOSES = {
 
 
 def command(extra: str) -> str:
-    """Return the command that installs `extra`, in a clone as well as next to a wheel."""
+    """Return the command that installs `extra`."""
     return f"pip install 'cryutils[{extra}]'"
 
 

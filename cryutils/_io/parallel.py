@@ -1,8 +1,8 @@
-"""Parallel work in order: over files in threads, over folds in processes or on a Dask cluster.
+"""Parallel work in order: on files in threads, on folds in processes or on a Dask cluster.
 
-Walked by no notebook. `audio` and `video` spread a corpus over all cores with `thread_map` and
-key what they keep on disk by `identities`; `papers.embeddings` decodes ahead of a network;
-`evaluation` spreads folds and permutations with `process_map`.
+`audio` and `video` use `thread_map` for the files of a corpus, and `identities` in the keys of
+their caches; `papers.embeddings` decodes ahead of a network; `evaluation` uses `process_map` for
+folds and permutations. No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "ordered_map", "prefetch", "process_map", "thread_map",
 ]  # fmt: skip
 
-SCHEDULER = "CRYUTILS_SCHEDULER"  # names the variable with the address of a Dask scheduler
+SCHEDULER = "CRYUTILS_SCHEDULER"  # the variable with the address of a Dask scheduler
 _SCHEDULER_S = 10  # to wait for it
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class Identity(NamedTuple):
-    """What tells a file from any other and from itself before it was changed."""
+    """Path, size and time of change of a file: another content has another identity."""
 
     path: str
     size: int
@@ -41,7 +41,7 @@ class Identity(NamedTuple):
 
 
 def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
-    """Return what tells each file apart. Raises InputError for none at all, or a missing one."""
+    """Return the identity of each file. Raises InputError if there is none, or one is missing."""
     files = tuple(identity(path) for path in paths)
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
@@ -49,7 +49,7 @@ def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
 
 
 def identity(path: Path) -> Identity:
-    """Return what tells the file at `path` apart. Raises InputError where there is none."""
+    """Return the identity of the file at `path`. Raises InputError if there is none."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - ten times faster than Path.absolute
     try:
         stat = os.stat(absolute)  # noqa: PTH116
@@ -61,14 +61,14 @@ def identity(path: Path) -> Identity:
 def ordered_map(
     pool: Executor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
 ) -> Iterator[R]:
-    """Yield function(item) in order, while `pool` works on the next `ahead` items and no more.
+    """Yield function(item) in order, while `pool` works on the next `ahead` items at most.
 
-    What `function` raises is raised in that item's place. From then on, or once the caller stops,
-    no item is begun; the pool ends with those that were. It may be any executor, also a Dask
-    client's (`get_executor()`), where function and items can be pickled.
+    An error of `function` is raised in that item's place. After it, or when the caller stops, no
+    item is started, and the pool ends with those that were. `pool` may be any executor, including
+    that of a Dask client (`get_executor()`) if function and items can be pickled.
 
-    Python 3.14 has it as `Executor.map(buffersize=)`. joblib's generator doesn't wait for who
-    takes its results: of 200, 198 were in memory before a slow one.
+    Python 3.14 has this as `Executor.map(buffersize=)`. joblib's generator doesn't wait for its
+    reader: of 200 results, 198 were in memory before a slow reader took them.
     """
     waiting: deque[Future[R]] = deque()
     with pool:
@@ -92,14 +92,29 @@ def thread_map(
     progress: bool = False,
     jobs: int | None = None,
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by `jobs` threads, a few ahead.
+    """Yield function(clip) in order, computed by threads, a few clips ahead.
 
-    None: a thread for each core, where notebooks run side by side of this one's share. On a Dask
-    cluster its workers compute, which must reach the files by the same paths. Threads,
-    because decoding and transforms leave Python's lock alone, and a process would pay
-    for its own imports and for sending every array back. Each matrix product keeps to its
-    thread: BLAS's own threads under ours took ten times as long. `what` names the work where
-    `progress` is shown. Raises InputError for less than one thread.
+    Threads, because decoding and transforms release Python's lock, and a process would need its own
+    imports and send every array back. BLAS has one thread each: with more, products took ten times
+    as long. On a Dask cluster the workers compute, which must have the files at the same paths.
+
+    Parameters
+    ----------
+    function : function
+        Of a clip.
+    clips : sequence
+        Its arguments.
+    what : str
+        Names the work in the progress.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
+    jobs : int, optional
+        Threads; None: one for each core that this process may use.
+
+    Raises
+    ------
+    InputError
+        Less than one thread.
     """
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
@@ -125,8 +140,8 @@ def process_map(
 ) -> Iterator[R]:
     """Yield function(*shared, item) in order, computed by processes.
 
-    They are `jobs` local ones (None: one for each core), or the workers of the Dask scheduler that
-    CRYUTILS_SCHEDULER names; `shared` is sent to each worker once. joblib's own Dask backend was
+    These are `jobs` local ones (None: one for each core), or the workers of the Dask scheduler that
+    CRYUTILS_SCHEDULER names. `shared` is sent to each worker once. joblib's own Dask backend was
     slower with two workers than with one.
     """
     from joblib import Parallel, cpu_count, delayed
@@ -142,7 +157,7 @@ def process_map(
 
 
 def on_cluster() -> bool:
-    """Return whether the work of this process is for a Dask cluster."""
+    """Return whether this process sends its work to a Dask cluster."""
     return bool(os.environ.get(SCHEDULER))
 
 
@@ -183,7 +198,7 @@ def _in_worker(item: T, *, function: Callable[..., R], shared: Sequence[Any]) ->
 
 
 def prefetch(items: Iterable[T], *, ahead: int) -> Iterator[T]:
-    """Yield `items`; a thread takes up to `ahead` of them before they are asked for."""
+    """Yield `items`, up to `ahead` of which a thread takes in advance."""
     source = iter(items)
     pool = ThreadPoolExecutor(1)
     single = ordered_map(pool, lambda _: list(islice(source, 1)), repeat(None), ahead=ahead)

@@ -1,12 +1,11 @@
-"""Where things are read from and written to, and how a file is written whole.
+"""Folders that are read and written, and files that are written whole.
 
-Three environment variables move everything: `CRYUTILS_DATA_DIR` (recordings, only
-ever read), `CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and
-`CRYUTILS_OUTPUTS_DIR` (what runs write). Relative paths in them are resolved
-against `CRYUTILS_START_DIR`, the folder where the command was started, because
-notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder
-with `notebooks/` and `data/`, such as a lecturer's edition of the course. Otherwise
-both come from the clone, or from the installed package if there is no clone.
+Three environment variables name them: `CRYUTILS_DATA_DIR` (recordings, never written),
+`CRYUTILS_CACHE_DIR` (downloads, synthetic voices, features) and `CRYUTILS_OUTPUTS_DIR` (what runs
+write). Relative paths start at `CRYUTILS_START_DIR`, where the command was started, because
+notebooks run in a folder of their own. `CRYUTILS_PROJECT_DIR` names another folder with
+`notebooks/` and `data/`, such as a lecturer's edition of the course. Otherwise both come from the
+clone, or from the installed package if there is no clone.
 """
 
 from __future__ import annotations
@@ -28,38 +27,26 @@ from pathlib import Path
 from cryutils.errors import InputError
 
 __all__ = [
-    "cache_dir",
-    "check_file",
-    "data_dir",
-    "ensure_writable_caches",
-    "explain_write_errors",
-    "file_digest",
-    "naming",
-    "outputs_dir",
-    "project_dir",
-    "resolve",
-    "scratch_dir",
-    "weights_dir",
-    "writable",
-    "writing",
-]
+    "cache_dir", "check_file", "data_dir", "ensure_writable_caches", "explain_write_errors",
+    "file_digest", "naming", "outputs_dir", "project_dir", "resolve", "scratch_dir", "weights_dir",
+    "writable", "writing",
+]  # fmt: skip
 
 _PART = ".part-"
-_LEFT_S = 24 * 3600.0
-_UNLOCKED_S = 1.0  # between a folder's making and its lock
-_swept: set[Path] = set()
+_LEFT_S = 24 * 3600.0  # after which what a killed writer left is removed
+_UNLOCKED_S = 1.0  # between making a folder and locking it
 _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path, `~` expanded, relative to where the command started.
 
-    Raises InputError for what can be no path.
+    Raises InputError if it can't be a path.
     """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     try:
         return Path(start, Path(path).expanduser()).resolve()
-    except (RuntimeError, ValueError) as error:  # "~somebody" who isn't there, a null byte
+    except (RuntimeError, ValueError) as error:  # the home of an unknown user, a null byte
         raise InputError(f"{os.fspath(path)!r}: no such path; is it mistyped?") from error
 
 
@@ -75,7 +62,7 @@ def project_dir() -> Path:
 
 
 def data_dir() -> Path | None:
-    """Return the folder named by `CRYUTILS_DATA_DIR`, or None. Nothing is ever written there."""
+    """Return the folder named by `CRYUTILS_DATA_DIR`, or None. It is never written to."""
     value = os.environ.get("CRYUTILS_DATA_DIR")
     return resolve(value) if value else None
 
@@ -106,8 +93,8 @@ def outputs_dir() -> Path:
 def ensure_writable_caches() -> None:
     """Give numba and matplotlib folders in the cache, or temporary ones, if theirs are read-only.
 
-    Where the user's own can't be written, numba's cached functions raise and matplotlib warns in
-    each notebook. Processes that this one starts inherit it.
+    Otherwise numba's cached functions raise and matplotlib warns in each notebook. Processes that
+    this one starts inherit the folders.
     """
     for variable, home, usual in (
         ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
@@ -117,7 +104,7 @@ def ensure_writable_caches() -> None:
         folder = os.environ.get(home) or os.path.expanduser(usual)  # noqa: PTH111
         if not os.environ.get(variable) and not writable(Path(folder)):
             place = Path(os.devnull, variable)
-            with suppress(InputError, OSError):  # for whoever needs the cache to say
+            with suppress(InputError, OSError):  # reported when the cache is used
                 place = cache_dir() / variable.lower()
             if not writable(place):
                 place = Path(tempfile.mkdtemp(prefix="cryutils-"))
@@ -126,19 +113,19 @@ def ensure_writable_caches() -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Return whether `folder`, or where it would be made, can be written; nothing is left there."""
+    """Return whether `folder` can be written to, or made; nothing is left there."""
     try:
         place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        with tempfile.TemporaryDirectory(prefix=".cryutils-", dir=place):  # /proc only looks so
+        with tempfile.TemporaryDirectory(prefix=".cryutils-", dir=place):  # /proc looks writable
             return True
-    except OSError:  # a file, somebody else's home, a disk that can only be read
+    except OSError:  # a file, another user's home, a read-only disk
         return False
 
 
 def check_file(path: Path) -> None:
-    """Raise InputError where `path` is no file with something in it.
+    """Raise InputError if `path` is no readable file, or an empty one.
 
-    Before anything is opened: opening a pipe waits until somebody writes into it.
+    It is not opened: opening a pipe would wait until something is written to it.
     """
     try:
         status = path.stat()
@@ -157,24 +144,23 @@ def check_file(path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Return a file's sha256, which tells it from any other."""
+    """Return a file's sha256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on success it becomes `path`, else it is removed.
+    """Give a temporary path to write to; on success it becomes `path`, otherwise it is removed.
 
-    A reader sees the old file or the whole new one, never a part, whatever kills the writer.
-    The name is kept, since many writers choose their format by its suffix. What writers that
-    were killed left in the same folder is removed by the next process that writes there, if it
-    is older than a day.
+    A reader sees the old file or the whole new one, even if the writer is killed. The name is kept,
+    since many writers choose their format by its suffix. What killed writers left in the same
+    folder is removed by the next process that writes there, if it is older than a day.
     """
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent.absolute())
-        # In a hidden folder, so that `*.json` never finds what a killed writer left behind.
+        _remove_old_parts(path.parent.absolute())
+        # In a hidden folder, so that `*.json` never matches what a killed writer left.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=_PART) as folder:
             temporary = Path(folder, path.name)
             yield temporary
@@ -183,7 +169,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explain_write_errors(folder: Path) -> Iterator[None]:
-    """Say in one line that `folder`, in the cache, can't be written to."""
+    """Raise an OSError as an InputError: `folder`, in the cache, can't be written to."""
     try:
         yield
     except OSError as error:
@@ -225,7 +211,7 @@ def _locked(folder: Path) -> int:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Name `path` in the error of a full disk, which names no file."""
+    """Add `path` to an OSError that names no file, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -234,28 +220,21 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def _sweep(folder: Path) -> None:
-    """Remove, once per process, what killed writers left in `folder` more than a day ago."""
-    if folder in _swept:
-        return
-    _swept.add(folder)
-    with suppress(OSError):  # a folder may be written to, yet not be listed
-        for left in list(folder.glob(f"{_PART}*")):
-            # Others sweep and write here too, so anything may be gone by the time it's looked at.
-            with suppress(OSError):
-                if left.is_dir() and time.time() - _last_change(left) > _LEFT_S:
-                    shutil.rmtree(left, ignore_errors=True)
-
-
-def _last_change(folder: Path) -> float:
-    # A folder's own time stands still while a large file grows in it.
-    return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+@cache  # once per process and folder
+def _remove_old_parts(folder: Path) -> None:
+    """Remove what killed writers left in `folder` more than a day ago."""
+    for left in folder.glob(f"{_PART}*/"):
+        with suppress(OSError):  # other processes write and remove here as well
+            # A folder's own time doesn't change while a large file grows in it.
+            changed = max(entry.stat().st_mtime for entry in (left, *left.iterdir()))
+            if time.time() - changed > _LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def weights_dir() -> Path | None:
-    """Return the folder named by `CRYUTILS_WEIGHTS_DIR`, or None. Only ever read.
+    """Return the folder named by `CRYUTILS_WEIGHTS_DIR`, or None. It is never written to.
 
-    Raises InputError where it is no folder.
+    Raises InputError if it is no folder.
     """
     value = os.environ.get("CRYUTILS_WEIGHTS_DIR")
     if not value:

@@ -39,7 +39,7 @@ def stem(tmp_path: Path) -> Path:
 
 
 def is_kept(stem: Path, dtype: Any = np.float32) -> bool:
-    """Whether the cache takes the list at `stem`, which is `some_arrays` at the end."""
+    """Whether the list at `stem` is read from the cache; otherwise it is written again."""
     computed = []
 
     def compute() -> list[np.ndarray]:

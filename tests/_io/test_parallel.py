@@ -1,4 +1,4 @@
-"""A parallel map keeps the order, works a few items ahead, and ends with who takes the results."""
+"""A parallel map keeps the order, works a few items ahead, and ends when its reader stops."""
 
 from __future__ import annotations
 
@@ -25,24 +25,15 @@ def test_any_executor_gives_the_results_in_order(pool: type[Executor]) -> None:
 
 
 @given(st.lists(st.integers(), max_size=20), st.integers(1, 30), st.integers(1, 4))
-def test_items_fewer_or_more_than_what_goes_ahead(items: list[int], ahead: int, size: int) -> None:
+def test_fewer_and_more_items_than_are_computed_ahead(
+    items: list[int], ahead: int, size: int
+) -> None:
     assert list(ordered_map(ThreadPoolExecutor(size), str, items, ahead=ahead)) == [
         *map(str, items)
     ]
 
 
-def test_a_late_result_is_waited_for() -> None:
-    last = threading.Event()
-
-    def first_ends_last(item: int) -> int:
-        last.wait() if item == 0 else last.set()
-        return item
-
-    results = ordered_map(ThreadPoolExecutor(2), first_ends_last, range(9), ahead=3)
-    assert list(results) == list(range(9))
-
-
-def test_few_results_wait_for_who_takes_them() -> None:
+def test_few_results_wait_for_the_reader() -> None:
     begun: list[int] = []
     results = ordered_map(ThreadPoolExecutor(3), begun.append, range(100), ahead=5)
     for taken, _ in enumerate(results, start=1):
@@ -50,7 +41,7 @@ def test_few_results_wait_for_who_takes_them() -> None:
     assert len(begun) == 100
 
 
-def test_an_error_is_raised_in_its_items_place_and_nothing_more_begins() -> None:
+def test_an_error_is_raised_in_place_of_its_item_and_no_more_begin() -> None:
     begun: list[int] = []
 
     def fail_at_three(item: int) -> int:
@@ -67,7 +58,7 @@ def test_an_error_is_raised_in_its_items_place_and_nothing_more_begins() -> None
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
-def test_who_stops_waits_for_what_was_begun_alone(stop: type[BaseException]) -> None:
+def test_a_reader_that_stops_waits_only_for_started_items(stop: type[BaseException]) -> None:
     before, begun, is_ending = set(threading.enumerate()), [], threading.Event()
 
     class Pool(ThreadPoolExecutor):
@@ -88,7 +79,7 @@ def test_who_stops_waits_for_what_was_begun_alone(stop: type[BaseException]) -> 
     assert set(threading.enumerate()) <= before
 
 
-def test_a_thread_takes_items_before_they_are_asked_for_and_few() -> None:
+def test_a_thread_takes_a_few_items_in_advance() -> None:
     made: list[int] = []
     ahead_of_us = threading.Event()
 
@@ -108,7 +99,7 @@ def test_a_thread_takes_items_before_they_are_asked_for_and_few() -> None:
     assert set(made) == set(range(100))
 
 
-def test_what_breaks_while_items_are_made_is_raised_where_they_are_taken() -> None:
+def test_an_error_of_the_source_reaches_the_reader() -> None:
     def items() -> Iterator[int]:
         yield 0
         raise OSError("not to be read")
@@ -119,7 +110,7 @@ def test_what_breaks_while_items_are_made_is_raised_where_they_are_taken() -> No
         next(taken)
 
 
-def test_no_thread_is_left_by_who_takes_some_of_it() -> None:
+def test_a_reader_that_stops_leaves_no_thread() -> None:
     before = set(threading.enumerate())
     taken = prefetch(range(100), ahead=4)
     next(taken)

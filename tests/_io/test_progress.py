@@ -1,4 +1,4 @@
-"""What is said of long work: to a terminal, a notebook, a run, and to nobody in a pipe."""
+"""Progress of long work: on a terminal, in a notebook, in a run, and not in a pipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import nbclient
 import nbformat.v4
@@ -14,7 +13,6 @@ import pytest
 
 from cryutils._io.parallel import thread_map
 from cryutils._io.progress import counting
-from cryutils.datasets.synthetic import corpus
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_has_a_bar_that_goes_away(
+def test_a_terminal_has_a_bar_that_is_removed_at_the_end(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CRYUTILS_PROGRESS_FILE", raising=False)
@@ -52,7 +50,7 @@ def test_a_terminal_has_a_bar_that_goes_away(
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_a_pipe_is_told_nothing(
+def test_a_pipe_gets_nothing(
     shown: bool, clock: list[float], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -75,7 +73,7 @@ def test_a_notebook_shows_a_widget(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "application/vnd.jupyter.widget-view+json" in shown["data"]
 
 
-def test_within_a_run_the_news_are_left_for_the_command_to_show(
+def test_within_a_run_the_progress_is_written_for_the_command(
     clock: list[float], news: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
@@ -91,7 +89,7 @@ def test_within_a_run_the_news_are_left_for_the_command_to_show(
     assert terminal.getvalue() == ""
 
 
-def test_work_goes_on_where_its_news_cant_be_written(
+def test_work_continues_if_its_progress_cannot_be_written(
     clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_PROGRESS_FILE", str(tmp_path / "gone" / "x" / "news"))
@@ -103,7 +101,7 @@ def test_work_goes_on_where_its_news_cant_be_written(
     assert (tmp_path / "gone").read_text() == "a file where a folder should be"
 
 
-def test_clips_found_in_the_cache_do_not_count_for_the_pace(clock: list[float], news: Path) -> None:
+def test_cached_clips_do_not_count_for_the_pace(clock: list[float], news: Path) -> None:
     with counting("Frames", "clips") as report:
         for done in range(1, 701):
             clock[0] += 0.001
@@ -114,30 +112,7 @@ def test_clips_found_in_the_cache_do_not_count_for_the_pace(clock: list[float], 
     assert news.read_text().endswith(("about 07:59 left", "about 08:00 left"))  # 80 of 6 s
 
 
-def test_what_is_not_to_be_shown_is_nowhere(clock: list[float], news: Path) -> None:
-    with counting("Frames", "clips", shown=False) as report:
-        for done in range(1, 4):
-            clock[0] = 100.0 * done
-            report(done, 10)
-    assert not news.exists()
-
-
-def test_a_corpus_tells_how_many_of_its_clips_are_made(
-    clock: list[float], news: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_wav = corpus.write_wav
-
-    def minutes(*content: Any, **settings: Any) -> None:
-        clock[0] += 60.0
-        write_wav(*content, **settings)
-
-    monkeypatch.setattr(corpus, "write_wav", minutes)
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    corpus.load(["hungry"], infants=5, clips_per_infant=2, duration_s=1.0)
-    assert re.match(r"synthetic cries: \d+ of 10 clips, about", news.read_text())
-
-
-def test_work_on_many_clips_says_how_much_is_done(clock: list[float], news: Path) -> None:
+def test_a_thread_map_reports_its_progress(clock: list[float], news: Path) -> None:
     def minute(clip: int) -> int:
         clock[0] += 60.0
         return clip
