@@ -27,7 +27,7 @@ from cryutils._io.progress import counting
 from cryutils.datasets.synthetic.corpus import VERSION as VOICES
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.datasets.synthetic.schedule import CLASSES
-from cryutils.evaluation.splits import Protocol
+from cryutils.evaluation.splits import SPLITS
 from cryutils.papers import dials
 
 VERSION = 1  # raise it whenever the same seed gives other numbers
@@ -72,7 +72,7 @@ def measured(seed: int) -> dict[str, np.ndarray]:
     """Return the scores of a seed's corpora, (settings, protocols)."""
     different = list(dict.fromkeys(SETTINGS))
     table = dials.scores(different, classes=CLASSES, seed=seed)
-    scores = table.score.to_numpy().reshape(len(different), len(Protocol))
+    scores = table.score.to_numpy().reshape(len(different), len(SPLITS))
     return {"scores": scores[[different.index(setting) for setting in SETTINGS]]}
 
 
@@ -80,16 +80,16 @@ def summary(scores: np.ndarray) -> int:
     """Print means of scores, (seeds, settings, protocols); return 1 where a promise is broken."""
     seeds = len(scores)
     chance = 1 / len(CLASSES)
-    scores = scores.reshape(seeds, len(SERIES), len(SIGNALS), len(Protocol))
+    scores = scores.reshape(seeds, len(SERIES), len(SIGNALS), len(SPLITS))
     print(f"{seeds} corpora of synthetic voices a setting, identity=1: no evidence about infants")
-    for number, protocol in enumerate(Protocol):
+    for number, split in enumerate(SPLITS):
         cells = [[words(*over_seeds(scores[:, i, j, number])) for j in range(len(SIGNALS))]
                  for i in range(len(SERIES))]  # fmt: skip
         columns = [f"signal={signal}" for signal in SIGNALS]
-        print(f"\n{protocol}, balanced accuracy, where guessing has {chance}")
+        print(f"\n{split}, balanced accuracy, where guessing has {chance}")
         print(pd.DataFrame(cells, list(SERIES), columns).to_string())
     paper, honest = (
-        scores[..., list(Protocol).index(p)] for p in (Protocol.PAPER, Protocol.LEAK_FREE)
+        scores[..., place] for place in range(len(SPLITS))
     )
     common, individual = map(list(SERIES).index, ("shared states", "the infant's own"))
     lost = honest[:, common, -1] - honest[:, individual, -1]

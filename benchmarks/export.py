@@ -24,7 +24,7 @@ import pandas as pd
 import cryutils
 from cryutils import audio, video
 from cryutils.errors import InputError
-from cryutils.evaluation import Protocol, class_indices
+from cryutils.evaluation import Split, class_indices
 from cryutils.evaluation.splits import Fold
 from cryutils.models import autoencoders, cry2, image, runtimes
 from cryutils.models.crossfit import CrossFit, cross_fit, validation_split
@@ -68,7 +68,7 @@ def trained(
     corpus: cryutils.Corpus, repeats: int, settings: Settings
 ) -> dict[str, tuple[CrossFit, Examples]]:
     """Return `MODELS`, fitted leak-free, with the examples that they were fitted on."""
-    folds = Protocol.LEAK_FREE.k_folds(corpus, n_splits=FOLDS, repeats=repeats, seed=0)
+    folds = Split.INFANT.k_folds(corpus, n_splits=FOLDS, repeats=repeats, seed=0)
     return {
         name: (network if name in ("cry2", "image") else submodel)(name, corpus, folds, settings)
         for name in MODELS
@@ -91,7 +91,7 @@ def network(
         return builder.build(shape, len(STATES), learning_rate=s.learning_rate)
 
     networks = cross_fit(
-        build, examples, corpus.labels, corpus.infants, folds, protocol="leak_free",
+        build, examples, corpus.labels, corpus.infants, folds, split="infant",
         settings=settings, progress=True,
     )  # fmt: skip
     return networks, examples
@@ -107,7 +107,7 @@ def submodel(
     answers, fits, stopping = [], [], []
     for repeat in folds:
         divisions = [
-            (*validation_split(train, corpus.labels, corpus.infants, protocol="leak_free"), test)
+            (*validation_split(train, corpus.labels, corpus.infants, split="infant"), test)
             for train, test in repeat
         ]
         parts = autoencoders.cross_fit(

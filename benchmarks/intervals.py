@@ -52,9 +52,9 @@ def main(simulations: int = 2000, trials: int = 300) -> dict[str, float]:
     result = {f"{name}, lowest": min(shares) for name, shares in coverage.items()}
     result |= {f"{name}, mean": float(np.mean(shares)) for name, shares in coverage.items()}
     print(f"\nrejected at 5 % with no signal and full identity, {trials} corpora, in %")
-    for (protocol, way), rate in rejections(trials).items():
-        print(f"{protocol:10} {way:10} {100 * rate:5.1f}")
-        result[f"rejected, {protocol}, {way}"] = rate
+    for (split, way), rate in rejections(trials).items():
+        print(f"{split:10} {way:10} {100 * rate:5.1f}")
+        result[f"rejected, {split}, {way}"] = rate
     return result
 
 
@@ -138,27 +138,27 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
         labels = (infants % 3 + (rng.random(54) < 0.15)) % 3
         X = rng.normal(size=(18, 4))[infants] + 0.3 * rng.normal(size=(54, 4))
         corpus = SimpleNamespace(labels=[f"class{k}" for k in labels], infants=infants.astype(str))
-        for protocol in evaluation.Protocol:
+        for split in evaluation.Split:
             test = evaluation.permutation_test(
-                {"nearest": (nearest, X)}, corpus, protocol,
+                {"nearest": (nearest, X)}, corpus, split,
                 permutations=19, n_splits=3, seed=trial, jobs=1,
             )  # fmt: skip
-            rejected.setdefault((protocol, "blocks"), []).append(test.p_values["nearest"] <= 0.05)
-            drawn = protocol.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
+            rejected.setdefault((split, "blocks"), []).append(test.p_values["nearest"] <= 0.05)
+            drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
             predicted = evaluation.out_of_fold(nearest, X, corpus.labels, drawn)
             fixed = evaluation.fixed_prediction_test(
                 {"nearest": predicted}, corpus, permutations=19, seed=trial
             )
-            rejected.setdefault((protocol, "fixed"), []).append(fixed.p_values["nearest"] <= 0.05)
-            p = shuffled_freely(X, corpus, protocol, float(test.observed[0]), seed=trial)
-            rejected.setdefault((protocol, "free"), []).append(p <= 0.05)
+            rejected.setdefault((split, "fixed"), []).append(fixed.p_values["nearest"] <= 0.05)
+            p = shuffled_freely(X, corpus, split, float(test.observed[0]), seed=trial)
+            rejected.setdefault((split, "free"), []).append(p <= 0.05)
     return {key: float(np.mean(values)) for key, values in rejected.items()}
 
 
 def shuffled_freely(
     X: NDArray[np.float64],
     corpus: evaluation.Labelled,
-    protocol: evaluation.Protocol,
+    split: evaluation.Split,
     observed: float,
     *,
     seed: int,
@@ -170,7 +170,7 @@ def shuffled_freely(
         shuffled = SimpleNamespace(
             labels=rng.permutation(corpus.labels).tolist(), infants=corpus.infants
         )
-        drawn = protocol.k_folds(shuffled, n_splits=3, repeats=1, seed=int(rng.integers(2**31)))
+        drawn = split.k_folds(shuffled, n_splits=3, repeats=1, seed=int(rng.integers(2**31)))
         y, _ = evaluation.class_indices(shuffled.labels)
         (guess,) = evaluation.out_of_fold(KNeighborsClassifier(1), X, shuffled.labels, drawn)
         as_high += evaluation.balanced_accuracy(y, guess) >= observed

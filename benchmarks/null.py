@@ -85,10 +85,10 @@ def one_corpus(seed: int) -> dict[str, tuple[float, float, float]]:
     for name, X in features.items():
         tested, leaky = (
             evaluation.permutation_test(
-                {"one": (model, X)}, corpus, protocol, permutations=count, n_splits=4, seed=seed,
+                {"one": (model, X)}, corpus, split, permutations=count, n_splits=4, seed=seed,
                 jobs=1,
             )
-            for protocol, count in (("leak_free", PERMUTATIONS), ("paper", 1))
+            for split, count in (("infant", PERMUTATIONS), ("clip", 1))
         )  # fmt: skip
         answers[name] = (
             float(tested.p_values["one"]),

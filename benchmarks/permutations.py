@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from cryutils.evaluation import Protocol, permutation_test
+from cryutils.evaluation import Split, permutation_test
 from cryutils.models import table2_classifiers
 
 CLIPS, INFANTS, CLASSES, FEATURES, FOLDS = 76, 38, 4, 40, 5
@@ -33,7 +33,7 @@ def main() -> int:
 
     def ours(permutations: int) -> None:
         cells = {name: (model, X) for name, model in classifiers.items()}
-        permutation_test(cells, corpus, Protocol.PAPER, permutations=permutations, n_splits=FOLDS)
+        permutation_test(cells, corpus, Split.CLIP, permutations=permutations, n_splits=FOLDS)
 
     def rival(permutations: int) -> None:
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)

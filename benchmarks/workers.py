@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 import cryutils
 from cryutils._io import parallel
 from cryutils.datasets.corpus import Corpus
-from cryutils.evaluation import Protocol, permutation_test
+from cryutils.evaluation import Split, permutation_test
 from cryutils.models import small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
 
@@ -53,7 +53,7 @@ def folds() -> None:
         labels=labels, infants=[f"infant-{clip % INFANTS}" for clip in range(CLIPS)]
     )
     cells = {"forest": (RandomForestClassifier(30, random_state=0), rng.normal(size=(CLIPS, 40)))}
-    permutation_test(cells, corpus, Protocol.LEAK_FREE, permutations=PERMUTATIONS, n_splits=4)
+    permutation_test(cells, corpus, Split.INFANT, permutations=PERMUTATIONS, n_splits=4)
 
 
 def embeddings(videos: Corpus) -> None:

@@ -43,7 +43,7 @@ NETWORKS = {  # by study, condition (the row of Table 3 that real recordings all
     ("table3", "sleepy_hungry", "proposed"): "Paper A: ensemble",
 }
 METRICS = ("accuracy", "balanced_accuracy")
-SPLITS = {"paper": "random split", "leak_free": "leak-free"}
+SPLITS = {"clip": "random split", "infant": "leak-free"}
 
 
 def reference(home: Path) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def table3(board: pd.DataFrame) -> tuple[Figure, str]:
     models = rows[rows.model != COMMONEST]
     tidy = pd.concat(
         models[["pair", "name"]].assign(
-            protocol=split, value=models[split], low=models[f"{split}_low"],
+            split=split, value=models[split], low=models[f"{split}_low"],
             high=models[f"{split}_high"],
         )
         for split in scoreboard.SPLITS

@@ -12,7 +12,6 @@ from .ledger import together as together
 from .ledger import unstated as unstated
 from .ledger import verdicts as verdicts
 from .store import COLUMNS as COLUMNS
-from .store import PROTOCOLS as PROTOCOLS
 from .store import Result as Result
 from .store import begin as begin
 from .store import benchmark_output as benchmark_output

@@ -29,9 +29,9 @@ from cryutils.datasets.registry import is_synthetic
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "COLUMNS", "PAPERS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use", "judge",
-    "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary", "together",
-    "unstated", "verdicts",
+    "COLUMNS", "PAPERS", "PROTOCOLS", "Judgement", "Kind", "Rule", "Verdict", "classes_in_use",
+    "judge", "ledger", "of_runs", "published", "reached", "selected", "stand_in", "summary",
+    "together", "unstated", "verdicts",
 ]  # fmt: skip
 
 TRAININGS = 5  # seeds that a network's score must stand on; these alone move it by points
@@ -95,6 +95,7 @@ _OF_PAPER = {  # the same finding, said of the paper's protocol
 }
 _POSITIVE = {Verdict.HOLDS, Verdict.REPRODUCED, Verdict.HOLDS_IN_SIMULATION}
 _UNJUDGED = {Verdict.NOT_JUDGED, Verdict.NOT_JUDGED_IN_SIMULATION}
+PROTOCOLS = ("paper", "leak_free")  # under which a claim is judged
 _PROTOCOL = {"clip": "paper", "infant": "leak_free", "": ""}
 _SPLITS = {"paper": "the paper's protocol", "leak_free": "a leak-free split"}
 _SIMULATED = "synthetic infants reproduce nothing"
@@ -125,7 +126,7 @@ class Judgement:
 
 COLUMNS = (  # of `judge`, beside those of the ledger
     "data", "n", "n_infants", "notebook",
-    *(f"{protocol}_{field}" for protocol in ("paper", "leak_free") for field in _FIELDS),
+    *(f"{protocol}_{field}" for protocol in PROTOCOLS for field in _FIELDS),
 )  # fmt: skip
 
 
@@ -231,7 +232,7 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     `outputs/reference` on the same corpus, if they have one.
     """
     rows = _rows(results)
-    if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in ("paper", "leak_free")):
+    if any(row[f"{p}_verdict"] in _UNJUDGED for row in rows for p in PROTOCOLS):
         home, book = project_dir() / "outputs" / "reference", project_dir() / "data" / "claims.csv"
         paths = [book, *sorted(home.glob("*/results.json"))]
         verdicts = _of_reference(tuple((path, path.stat().st_mtime_ns) for path in paths))
@@ -246,7 +247,7 @@ def _beside(row: Mapping[str, Any], verdicts: _Verdicts) -> dict[str, Any]:
     """Return a row whose reasons name what the reference runs say of what isn't judged in it."""
     reasons = {
         f"{protocol}_reason": f"{row[f'{protocol}_reason']}; {words}"
-        for protocol in ("paper", "leak_free")
+        for protocol in PROTOCOLS
         if row[f"{protocol}_verdict"] in _UNJUDGED
         and (words := verdicts.get((row["id"], row["data"], protocol)))
     }
@@ -262,7 +263,7 @@ def _of_reference(files: tuple[tuple[Path, int], ...]) -> _Verdicts:
     verdicts: _Verdicts = {}
     for path, _ in files[1:]:
         for row in _rows(store.table(store.read_results(path))):
-            for protocol in ("paper", "leak_free"):
+            for protocol in PROTOCOLS:
                 verdict, trainings = (row[f"{protocol}_{f}"] for f in ("verdict", "trainings"))
                 if verdict not in _UNJUDGED and trainings >= TRAININGS:
                     words = f"reference run {path.parent.name}, with {trainings:.0f}: {verdict}"
@@ -282,7 +283,7 @@ def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
         for data in sorted(measured.corpora.get(claim["key"], [])) or [""]:
             both = {
                 protocol: _judged(claim, protocol, data, measured, figures)
-                for protocol in ("paper", "leak_free")
+                for protocol in PROTOCOLS
             }
             rows.append({**claim, **_origin(claim, data, measured), **_columns(both)})
     rows += _whole_claims(book, rows)
@@ -539,7 +540,7 @@ def _whole_claims(book: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list
                     [Judgement(**_of(by_id.get(name), protocol)) for name in
                      dict.fromkeys(row["id"] for row in parts)]
                 )
-                for protocol in ("paper", "leak_free")
+                for protocol in PROTOCOLS
             }  # fmt: skip
             origin = {"data": data, "n": math.nan, "n_infants": math.nan, "notebook": ""}
             whole.append({**claim, **origin, **_columns(both)})
@@ -688,7 +689,7 @@ def selected(judged: pd.DataFrame, **chosen: str | None) -> pd.DataFrame:
     for name, value in chosen.items():
         if value is None:
             continue
-        columns = [f"{p}_verdict" for p in ("paper", "leak_free")] if name == "verdict" else [name]
+        columns = [f"{p}_verdict" for p in PROTOCOLS] if name == "verdict" else [name]
         texts = judged[columns].astype(str)
         if not (has_it := (texts == value).any(axis=1)).any():
             options = _OPTIONS.get(name) or set(texts.to_numpy().ravel()) - {""}

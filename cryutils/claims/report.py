@@ -173,8 +173,7 @@ def _templates() -> jinja2.Environment:
     environment.filters["corpus"] = registry.title
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     environment.tests["missing"] = pd.isna
-    environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS,
-                            "column": scoreboard.COLUMN}  # fmt: skip
+    environment.globals |= {"metrics": METRICS, "commonest": COMMONEST, "papers": ledger.PAPERS}
     return environment
 
 
@@ -191,10 +190,10 @@ def _synthetic(results: pd.DataFrame, tables: Sequence[Table]) -> list[str]:
 def _summary(table: Table) -> dict[str, Any] | None:
     """Return the lowest and highest accuracy of Table 2's cells with both protocols measured."""
     rows = table.rows[(table.rows.metric == "accuracy") & (table.rows.model != COMMONEST)]
-    rows = rows[rows.paper.notna() & rows.leak_free.notna()]
+    rows = rows[rows["clip"].notna() & rows.infant.notna()]
     if rows.empty:
         return None
-    columns = ["paper", "leak_free", "published"]
+    columns = ["clip", "infant", "published"]
     return {
         "ranges": rows[columns].agg(["min", "max"]).to_dict(),
         "commonest": rows.commonest.iloc[0],
@@ -314,7 +313,7 @@ def _console() -> rich.console.Console:
 def _percentages(table: Table, metric: str) -> pd.DataFrame:
     """Return one metric of a table as texts, its groups as rows without any."""
     texts = scoreboard.words(table.rows, metric).droplevel("table")
-    headings = {scoreboard.SPLITS[scoreboard.COLUMN[split]]: words
+    headings = {scoreboard.SPLITS[split]: words
                 for split, words in table.layout.splits.items()}  # fmt: skip
     names = {"published": "paper's\nfigure", **headings, "p": "p"}
     shown = [name for name in names if name in texts or name in headings]
@@ -401,7 +400,7 @@ def worded(judged: pd.DataFrame) -> pd.DataFrame:
     rows = []
     records: Any = judged.to_dict("records")
     for row in records:
-        words = {f"{protocol}_words": _judged(row, protocol) for protocol in claims.PROTOCOLS}
+        words = {f"{protocol}_words": _judged(row, protocol) for protocol in ledger.PROTOCOLS}
         if not row["data"] and words["leak_free_words"] == words["paper_words"]:
             words["leak_free_words"] = ""
         rows.append({"run": "", **row, **words, "figure": _figure(row["value"], row["unit"])})

@@ -34,14 +34,13 @@ from cryutils.datasets.registry import is_synthetic, title
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "COLUMN", "EVERY", "LAYOUTS", "SPLITS", "About", "Conclusion", "Table", "board", "conclusions",
+    "EVERY", "LAYOUTS", "SPLITS", "About", "Conclusion", "Table", "board", "conclusions",
     "note", "selection", "table1", "tables", "words",
 ]  # fmt: skip
 
 LAYOUTS = (TABLE2, TABLE2_SCALED, TABLE3, PAPER_B)
 EVERY = (*LAYOUTS, AUDIT, STRESSED)
-SPLITS = {"frame": "windows split", "paper": "paper's protocol", "leak_free": "leak-free"}
-COLUMN = {"frame": "frame", "clip": "paper", "infant": "leak_free"}  # of each split
+SPLITS = {"frame": "windows split", "clip": "paper's protocol", "infant": "leak-free"}
 _ABOUT = ["study", "condition", "feature", "name"]
 _MOST = 0.6  # if one class has more than this share of the clips, accuracy alone says little
 
@@ -130,10 +129,9 @@ def _table(layout: Layout, measured: pd.DataFrame) -> pd.DataFrame:
     scored = rows.merge(scored.drop(columns="key"), on=_ABOUT)
     numbers = ["value", "low", "high", "n", "n_infants", "permutations"]
     scored = scored.astype(dict.fromkeys(numbers, float))
-    scored["split"] = scored.split.map(COLUMN)
-    free = scored[scored.split == "leak_free"]
+    free = scored[scored.split == "infant"]
     tests = free[free.metric == "p_value"].set_index("place")
-    above = scored[(scored.metric == "share_above_published") & (scored.split == "paper")]
+    above = scored[(scored.metric == "share_above_published") & (scored.split == "clip")]
     scored = scored[scored.metric.isin(METRICS)]
     if scored.empty:
         return scored
@@ -333,11 +331,11 @@ def conclusions(shown: pd.DataFrame, judged: pd.DataFrame) -> list[Conclusion]:
 def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
     """Yield what the scores on a corpus say of its models."""
     models = shown[shown.model != COMMONEST]
-    accuracy = models[(models.metric == "accuracy") & models.leak_free.notna()]
+    accuracy = models[(models.metric == "accuracy") & models.infant.notna()]
     accuracy = accuracy[accuracy.commonest.notna()]
     if len(accuracy):
-        above = (accuracy.leak_free > accuracy.commonest).sum()
-        wholly = (accuracy.leak_free_low > accuracy.commonest).sum()
+        above = (accuracy.infant > accuracy.commonest).sum()
+        wholly = (accuracy.infant_low > accuracy.commonest).sum()
         yield (
             f"On {data}, {above} of {len(accuracy)} leak-free accuracies {_is(above)} above that of"
             f" always giving the commonest answer, {wholly} of them with the whole interval."
@@ -353,9 +351,9 @@ def _of_scores(data: str, shown: pd.DataFrame) -> Iterator[str]:
             f" {ALPHA:g} at most; the smallest is {tested.p_value.min():.3f}{of})."
         )
     both = models[(models.metric == "balanced_accuracy")]
-    both = both[both.paper.notna() & both.leak_free.notna()]
+    both = both[both["clip"].notna() & both.infant.notna()]
     if len(both):
-        gap = 100 * (both.paper - both.leak_free)
+        gap = 100 * (both["clip"] - both.infant)
         higher = (gap > 0).sum()
         yield (
             f"On {data}, {higher} of {len(both)} balanced accuracies {_is(higher)} higher where"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before
     from cryutils.evaluation.permutation import PermutationTest
 
 __all__ = [
-    "COLUMNS", "PROTOCOLS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
+    "COLUMNS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
     "load_predictions", "load_results", "merge", "read_results", "record", "record_predictions",
     "record_scores", "record_table", "record_test", "results", "run_dir", "table", "unreadable",
     "write",
@@ -35,8 +35,6 @@ __all__ = [
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 
-PROTOCOLS = ("paper", "leak_free")
-_SPLIT = {"paper": "clip", "leak_free": "infant"}  # that each protocol keeps whole
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -197,8 +195,7 @@ def record(value: float | Interval, **columns: Any) -> None:
     if hasattr(number, "n_infants"):  # an interval
         columns = number.row() | columns
         number = columns.pop("value")
-    split = str(columns.get("split") or "")
-    about = {"split": _SPLIT.get(split, split), "notebook": notebook.name, "seed": notebook.seed}
+    about = {"notebook": notebook.name, "seed": notebook.seed}
     try:
         result = _RESULT.validate_python({**columns, **about, "value": number})
     except ValidationError as error:
@@ -239,7 +236,6 @@ def record_predictions(table: pd.DataFrame, **columns: Any) -> None:
     **columns : study, condition, feature and model, where the table does not have them.
     """
     table = table.assign(**dict.fromkeys(set(_ABOUT) - set(table), "") | columns)
-    table = table.assign(split=table.split.map(lambda split: _SPLIT.get(str(split), str(split))))
     for place, rows in table.groupby([*_ABOUT, "split", "data"], sort=False):
         _collecting().predictions[place] = rows
 

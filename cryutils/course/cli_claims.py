@@ -74,7 +74,7 @@ def claims(
 
 def _records(judged: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a record a row, a protocol's fields in an object of their own, None for a gap."""
-    from cryutils.claims import PROTOCOLS
+    from cryutils.claims.ledger import PROTOCOLS
 
     gaps = judged.astype(object).where(judged.notna(), None).to_dict("records")
     records = [{str(name): value for name, value in record.items()} for record in gaps]

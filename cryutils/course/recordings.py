@@ -17,7 +17,7 @@ import numpy as np
 
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Protocol, Split
+from cryutils.evaluation.splits import SPLITS, Split
 from cryutils.models.crossfit import training_seeds, validation_split
 from cryutils.papers import nested
 from cryutils.papers.embeddings import three_states
@@ -55,23 +55,23 @@ def _of_paper_b(corpus: Corpus, values: Values) -> Corpus:
 
 
 def _single_splits(clips: Corpus, values: Values) -> bool:
-    for protocol in Protocol:
-        protocol.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
-        protocol.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
+    for split in SPLITS:
+        split.hold_out(clips, test_size=values["test_size"], seed=values["seed"])
+        split.k_folds(clips, n_splits=values["n_folds"], repeats=1, seed=values["seed"])
     return False
 
 
 def _with_validation(
-    clips: Corpus, values: Values, *, protocols: Sequence[str] = ("paper", "leak_free")
+    clips: Corpus, values: Values, *, splits: Sequence[str] = ("clip", "infant")
 ) -> bool:
     labels, infants, shared = clips.labels.tolist(), clips.infants.tolist(), False
-    for protocol in map(Protocol, protocols):
-        repeats = protocol.k_folds(
+    for split in map(Split, splits):
+        repeats = split.k_folds(
             clips, n_splits=values["n_folds"], repeats=values.get("repeats", 1), seed=values["seed"]
         )
         for train, _ in (fold for repeat in repeats for fold in repeat):
-            fit, stop = validation_split(train, labels, infants, protocol=protocol)
-            shared |= protocol is Protocol.LEAK_FREE and _meet(clips, fit, stop)
+            fit, stop = validation_split(train, labels, infants, split=split)
+            shared |= split is Split.INFANT and _meet(clips, fit, stop)
     return shared
 
 
@@ -95,7 +95,7 @@ def _audited(clips: Corpus, values: Values) -> bool:
     windows = audit.Windows(
         nothing, nothing, np.arange(len(clips)), clips.labels, clips.infants, sessions
     )
-    for unit in audit.Unit:
+    for unit in Split:
         audit.divide(
             windows, unit, n_folds=values["n_folds"], repeats=values["repeats"], seed=values["seed"]
         )
@@ -144,7 +144,7 @@ class Need:
 
 _PAPER_A: dict[str, Any] = {"classes": _of_paper_a, "by_paper": True}
 _PAPER_B: dict[str, Any] = {"classes": _of_paper_b, "by_paper": True}
-_LEAK_FREE = partial(_with_validation, protocols=["leak_free"])
+_LEAK_FREE = partial(_with_validation, splits=["infant"])
 NEEDS: Mapping[str, Need] = {
     "00_start_here": Need(),
     "01_data_and_playback": Need(),

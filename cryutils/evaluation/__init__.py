@@ -3,7 +3,7 @@
 The stub beside this file says what is in it; each part is imported when first touched.
 
 >>> from cryutils import evaluation
->>> folds = evaluation.Protocol("leak_free").k_folds(corpus, seed=1)        # doctest: +SKIP
+>>> folds = evaluation.Split("infant").k_folds(corpus, seed=1)        # doctest: +SKIP
 >>> predicted = evaluation.out_of_fold(model, X, corpus.labels, folds)      # doctest: +SKIP
 >>> evaluation.interval(predicted, corpus.labels, corpus.infants)           # doctest: +SKIP
 """

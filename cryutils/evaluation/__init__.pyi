@@ -22,9 +22,9 @@ from .metrics import scores as scores
 from .permutation import fixed_prediction_test as fixed_prediction_test
 from .permutation import permutation_test as permutation_test
 from .permutation import permute_labels as permute_labels
+from .splits import SPLITS as SPLITS
 from .splits import Fold as Fold
 from .splits import Labelled as Labelled
-from .splits import Protocol as Protocol
 from .splits import Split as Split
 from .splits import class_indices as class_indices
 from .splits import folds as folds

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cryutils._io.parallel import process_map
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Labelled, Names, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Labelled, Names, Split, class_indices
 
 __all__ = [
     "Features",
@@ -177,7 +177,7 @@ def holdout_scores(
     model: Any,
     X: Features,
     corpus: Labelled,
-    protocol: Protocol | str,
+    split: Split | str,
     *,
     test_size: float = 0.3,
     splits: int = 100,
@@ -190,7 +190,7 @@ def holdout_scores(
     model, X : as in `out_of_fold`
     corpus : Corpus
         Or anything with `labels` and `infants`, one a clip.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
     test_size : float
         Share of clips to test, 0 to 1.
     splits : int
@@ -204,7 +204,7 @@ def holdout_scores(
         Accuracy and balanced accuracy, float64 (splits,), and the clips tested.
     """
     y, _ = class_indices(corpus.labels)
-    chosen = Protocol(protocol)
+    chosen = Split(split)
     seeds = np.random.SeedSequence(seed).generate_state(splits)
     drawn = [chosen.hold_out(corpus, test_size=test_size, seed=int(s)) for s in seeds]
     with one_thread():

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryutils.errors import InputError, near_miss
-from cryutils.evaluation.splits import Fold, Names, Protocol, class_indices, fold_numbers
+from cryutils.evaluation.splits import Fold, Names, Split, class_indices, fold_numbers
 
 __all__ = [
     "LEVEL", "Bounds", "Interval", "Metric", "add_between_run_variance", "auc_interval", "combined",
@@ -267,7 +267,7 @@ def interval(
     infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
-    protocol: Protocol | str = Protocol.LEAK_FREE,
+    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return the pooled out-of-fold score, averaged over repeats, with its interval.
 
@@ -284,7 +284,7 @@ def interval(
         One for each clip.
     metric : {"balanced_accuracy", "accuracy", "macro_f1"}
         The first is the mean of the classes' recalls.
-    protocol : {"leak_free", "paper"}
+    split : {"infant", "clip"}
         How the clips were divided; it changes only the words of the estimand.
 
     Returns
@@ -298,7 +298,7 @@ def interval(
         Lengths differ, or no such metric.
     """
     words = (
-        f"{_in_words(metric, protocol)}, of models trained on about as many infants as here;"
+        f"{_in_words(metric, split)}, of models trained on about as many infants as here;"
         " how the score varies with the training is seen only through the repeats"
     )
     return _of_samples([_sample(predicted, y, infants)], metric, words)
@@ -311,7 +311,7 @@ def paired_interval(
     infants: Names,
     *,
     metric: Metric = "balanced_accuracy",
-    protocol: Protocol | str = Protocol.LEAK_FREE,
+    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return A's score minus B's on the same clips, with its interval over infants.
 
@@ -321,7 +321,7 @@ def paired_interval(
     ----------
     predicted_a, predicted_b : ndarray of int
         As `predicted` in `interval`; they may have different repeats.
-    y, infants, metric, protocol : as in `interval`
+    y, infants, metric, split : as in `interval`
 
     Returns
     -------
@@ -334,7 +334,7 @@ def paired_interval(
         Lengths differ, or no such metric.
     """
     samples = [_sample(predicted, y, infants) for predicted in (predicted_a, predicted_b)]
-    words = f"model A's less model B's {_in_words(metric, protocol)}"
+    words = f"model A's less model B's {_in_words(metric, split)}"
     return _of_samples(samples, metric, words)
 
 
@@ -344,7 +344,7 @@ def auc_interval(
     infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
     *,
-    protocol: Protocol | str = Protocol.LEAK_FREE,
+    split: Split | str = Split.INFANT,
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
@@ -358,7 +358,7 @@ def auc_interval(
     probabilities : ndarray of float
         Or any scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
         order; a clip of NaN ties with every other.
-    y, infants, protocol : as in `interval`
+    y, infants, split : as in `interval`
     folds : list of lists of (train, test), optional
         Of each repeat, from `evaluation.folds`. Then only clips tested in the same fold are
         compared, since the models of different folds may have different scales.
@@ -382,7 +382,7 @@ def auc_interval(
         )
     clips = _confusions(sample)[0].sum(axis=-1)
     n, n_infants = len(sample.truth), len(clips)
-    words = f"{_in_words('roc_auc', protocol)}, of models trained on about as many infants as here"
+    words = f"{_in_words('roc_auc', split)}, of models trained on about as many infants as here"
     fold = _fold_numbers(rows, folds)
     parts = [_ranked(rows[..., k], sample, k, fold) for k in range(len(sample.names))]
     share, without, each = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
@@ -539,11 +539,11 @@ _WORDS: dict[str, str] = {
 }
 
 
-def _in_words(metric: str, protocol: Protocol | str) -> str:
+def _in_words(metric: str, split: Split | str) -> str:
     """Return the estimand of a score: the metric, and whose clips it is about."""
     if metric not in _WORDS:
         raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, _WORDS)}")
-    if Protocol(protocol) is Protocol.LEAK_FREE:
+    if Split(split) is Split.INFANT:
         return f"{_WORDS[metric]} on clips of new infants like these"
     return f"{_WORDS[metric]} on clips of infants like these who are mostly heard in training too"
 

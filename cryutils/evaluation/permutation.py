@@ -27,7 +27,7 @@ from cryutils.evaluation.splits import (
     Fold,
     Labelled,
     Names,
-    Protocol,
+    Split,
     class_indices,
     fold_numbers,
 )
@@ -140,7 +140,7 @@ def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> N
 def permutation_test(
     cells: Mapping[Hashable, tuple[Any, Features]],
     corpus: Labelled,
-    protocol: Protocol | str,
+    split: Split | str,
     *,
     permutations: int = 999,
     n_splits: int = 5,
@@ -163,7 +163,7 @@ def permutation_test(
         By name, (model, features) as in `out_of_fold`; give models a `random_state`.
     corpus : Corpus
         Or anything with `labels` and `infants`, one a clip.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
         How folds are divided. Labels are permuted alike.
     permutations : int
         B; the smallest p-value is 1 / (B + 1).
@@ -184,7 +184,7 @@ def permutation_test(
     if not cells or permutations < 1:
         raise InputError(f"{len(cells)} cells and {permutations} permutations test nothing")
     y, _ = class_indices(corpus.labels)
-    divisions = Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
+    divisions = Split(split).k_folds(corpus, n_splits=n_splits, repeats=repeats, seed=seed)
     fold_of = np.array([fold_numbers((test for _, test in folds), len(y)) for folds in divisions])
     members = list(cells.values())
     with one_thread():

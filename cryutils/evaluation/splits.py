@@ -1,11 +1,10 @@
-"""Who is trained on and who is tested: the paper's split and the honest one.
+"""Divisions into training and test clips: the paper's split and the leak-free one.
 
-Notebook 01 shows why the infant matters, notebook 03 evaluates both protocols side by side
-(Paper A, section 3.3). Neither paper says more of its split than the shares; it is read here
-as a split of clips, so that clips of one infant lie on both sides. The leak-free protocol
-keeps every infant whole. `Protocol` is the one place that maps a name to its split and its
-folds; `Split` says what is divided where that may be frames. (Which training infants stop a
-network, `models.crossfit.validation_split` decides.)
+Notebook 01 shows why the infant matters, and notebook 03 evaluates both splits side by side
+(Paper A, section 3.3). The papers only give the shares of their splits. They are read here as
+splits of clips, so that clips of one infant are on both sides. The leak-free split keeps all clips
+of an infant together. `Split` names what is kept whole and maps it to folds.
+`models.crossfit.validation_split` chooses the clips for early stopping.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from numpy.typing import NDArray
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
+    "SPLITS",
     "Choice",
     "Fold",
     "Labelled",
-    "Protocol",
     "Split",
     "class_indices",
     "fold_numbers",
@@ -64,45 +63,36 @@ class Choice(StrEnum):
         raise InputError(f"no {cls.__name__.lower()} {value!r}.{near}")
 
 
-class Protocol(Choice):
-    """How clips are divided: at random, as the papers are read here, or with every infant whole.
+class Split(Choice):
+    """What is kept whole when data are divided into training and test parts.
 
-    >>> Protocol("paper") is Protocol.PAPER
+    FRAME divides frames of video, or windows of sound with their frames. CLIP divides clips at
+    random, which is how the papers are read here. INFANT is leak-free. The smaller the unit, the
+    more of an infant is on both sides.
+
+    >>> Split("infant") is Split.INFANT
     True
     """
 
-    PAPER = "paper"
-    LEAK_FREE = "leak_free"
+    FRAME = "frame"
+    CLIP = "clip"
+    SESSION = "session"
+    INFANT = "infant"
 
     def hold_out(self, corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
-        """Return one hold-out split (train, test) under this protocol."""
-        divide = paper_split if self is Protocol.PAPER else infant_split
+        """Return one hold-out split of clips (train, test): CLIP or INFANT."""
+        divide = paper_split if self is Split.CLIP else infant_split
         return divide(corpus, test_size=test_size, seed=seed)
 
     def k_folds(
         self, corpus: Labelled, *, n_splits: int = 5, repeats: int = 10, seed: int = 0
     ) -> list[list[Fold]]:
-        """Return repeated stratified k-fold under this protocol; see `folds`."""
-        infants = None if self is Protocol.PAPER else corpus.infants
+        """Return repeated stratified k-fold over clips, CLIP or INFANT; see `folds`."""
+        infants = None if self is Split.CLIP else corpus.infants
         return folds(corpus.labels, infants, n_splits=n_splits, repeats=repeats, seed=seed)
 
 
-class Split(Choice):
-    """What is divided: frames (or windows of sound with theirs), clips, or infants."""
-
-    FRAME = "frame"
-    CLIP = "clip"
-    INFANT = "leak_free"
-
-    @property
-    def protocol(self) -> Protocol:
-        """Whose protocol it is: the paper's, or the leak-free one."""
-        return Protocol.LEAK_FREE if self is Split.INFANT else Protocol.PAPER
-
-    @property
-    def column(self) -> str:
-        """Its name in the tables of `plots`: there the split of clips stands for the paper."""
-        return "paper" if self is Split.CLIP else str(self)
+SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's protocol and leak-free
 
 
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices
+from cryutils.evaluation.splits import Fold, Indices, Split, class_indices
 from cryutils.models.examples import Examples, by_clip
 from cryutils.models.training import Build, Fitted, Settings, fit
 
@@ -109,7 +109,7 @@ def cross_fit(
     repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
     *,
     classes: Sequence[str] | None = None,
-    protocol: Protocol | str,
+    split: Split | str,
     settings: Settings | None = None,
     progress: bool = False,
 ) -> CrossFit:
@@ -124,10 +124,10 @@ def cross_fit(
     labels, infants : sequence of str
         One per clip.
     repeated_folds : list of lists of (train, test)
-        From `Protocol.k_folds`; or a single list of folds, such as one hold-out.
+        From `Split.k_folds`; or a single list of folds, such as one hold-out.
     classes : sequence of str, optional
         Their order in the result; by default the sorted labels.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
         How `validation_split` draws the validation part.
     settings : Settings, optional
         Of each fit, with a seed derived from `settings.seed`, repeat and fold.
@@ -137,12 +137,12 @@ def cross_fit(
     Raises
     ------
     InputError
-        Under "leak_free" an infant is on both sides of a fold, no clip has examples, or what
+        Under "infant" an infant is on both sides of a fold, no clip has examples, or what
         `training.fit` and `validation_split` raise.
     """
     y, names = class_indices(labels, classes)
     repeats = _repeated(repeated_folds)
-    settings, protocol = settings or Settings(), Protocol(protocol)
+    settings, split = settings or Settings(), Split(split)
     usable = np.isin(np.arange(len(y)), examples.clip)
     if not usable.any():
         raise InputError("no clip has an example; check the features, or the faces found.")
@@ -151,11 +151,11 @@ def cross_fit(
     held: list[Indices] = []
     with counting("Training", "networks", shown=progress) as report:
         for r, k, (train, test) in flat:
-            if protocol is Protocol.LEAK_FREE:
+            if split is Split.INFANT:
                 _check_apart(infants, train, test, r, k)
             seed = fold_seed(settings.seed, r, k)
             fitting, stopping = validation_split(
-                train[usable[train]], labels, infants, protocol=protocol, seed=seed
+                train[usable[train]], labels, infants, split=split, seed=seed
             )
             fold_settings = replace(settings, seed=seed)
             fits.append(fit_clips(build, examples, y, fitting, stopping, fold_settings))
@@ -200,15 +200,15 @@ def validation_split(
     labels: Sequence[str],
     infants: Sequence[str],
     *,
-    protocol: Protocol | str,
+    split: Split | str,
     seed: int = 0,
 ) -> tuple[Indices, Indices]:
     """Return training and validation clips, drawn from the training clips of a fold.
 
-    Under "paper" a fifth of the clips of each class is held back. Under "leak_free" whole infants
+    Under "clip" a fifth of the clips of each class is held back. Under "infant" whole infants
     are, as near to a fifth of each class as possible. No class loses its last infant in the
     training part, so a class with few infants may be missing from the validation part. If every
-    infant is the only one of a class, clips are drawn under "leak_free" as well: the test infants
+    infant is the only one of a class, clips are drawn under "infant" as well: the test infants
     remain unseen, but the validation loss is of infants that are trained on.
 
     Parameters
@@ -217,7 +217,7 @@ def validation_split(
         Clip numbers.
     labels, infants : sequence of str
         One per clip of the corpus.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
     seed : int
         Of the draw.
 
@@ -235,7 +235,7 @@ def validation_split(
     y, names = class_indices([labels[i] for i in train])
     rng = np.random.default_rng(seed)
     held = np.zeros(len(train), dtype=bool)
-    if Protocol(protocol) is Protocol.LEAK_FREE:
+    if Split(split) is Split.INFANT:
         group = np.unique([infants[i] for i in train], return_inverse=True)[1]
         counts = np.zeros((group.max(initial=-1) + 1, len(names)))
         np.add.at(counts, (group, y), 1)
@@ -255,7 +255,7 @@ def validation_split(
 
 def _repeated(repeats: Sequence[Any]) -> list[list[Fold]]:
     if not len(repeats):
-        raise InputError("there are no folds; draw them with Protocol(...).k_folds(corpus).")
+        raise InputError("there are no folds; draw them with Split(...).k_folds(corpus).")
     one_list = isinstance(repeats[0], tuple) and isinstance(repeats[0][0], np.ndarray)
     return [list(repeats)] if one_list else [list(repeat) for repeat in repeats]
 
@@ -265,7 +265,7 @@ def _check_apart(infants: Sequence[str], train: Indices, test: Indices, r: int, 
     if both:
         raise InputError(
             f"repeat {r}, fold {k} has infant {min(both)!r} in training and in test; draw the"
-            ' folds with Protocol("leak_free").k_folds.'
+            ' folds with Split("infant").k_folds.'
         )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cryutils._io.progress import counting
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.crossval import balanced_accuracy
-from cryutils.evaluation.splits import Fold, Indices, Protocol, class_indices, folds
+from cryutils.evaluation.splits import Fold, Indices, Split, class_indices, folds
 from cryutils.models.crossfit import fit_clips
 from cryutils.models.examples import Examples, clip_probabilities
 from cryutils.models.training import Build, Settings
@@ -35,7 +35,7 @@ def search(
     train: Indices,
     *,
     grid: Mapping[str, Sequence[Any]],
-    protocol: Protocol | str,
+    split: Split | str,
     settings: Settings | None = None,
     n_splits: int = 3,
     progress: bool = False,
@@ -53,7 +53,7 @@ def search(
         Numbers of the clips that are divided into folds.
     grid : mapping
         Values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
     settings : Settings, optional
         Those that `grid` does not vary.
     n_splits : int
@@ -81,7 +81,7 @@ def search(
     settings = settings or Settings()
     y, _ = class_indices(labels)
     train = np.sort(train[np.isin(train, examples.clip)])
-    groups = [infants[i] for i in train] if Protocol(protocol) is Protocol.LEAK_FREE else None
+    groups = [infants[i] for i in train] if Split(split) is Split.INFANT else None
     (divided,) = folds(
         [labels[i] for i in train], groups, n_splits=n_splits, repeats=1, seed=settings.seed
     )

@@ -40,6 +40,7 @@ from cryutils.evaluation.permutation import PermutationTest, permute_labels
 from cryutils.evaluation.splits import (
     Choice,
     Indices,
+    Split,
     class_indices,
     folds,
     infant_split,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPECTATIONS", "MARGIN", "METRICS", "MISTAKES", "UNITS", "Audit", "Division", "Effect",
-    "Expectation", "Rows", "Rung", "Unit", "Windows", "answer", "audit", "divide", "effect",
+    "Expectation", "Rows", "Rung", "Windows", "answer", "audit", "divide", "effect",
     "ensemble", "make_imbalanced", "mistakes", "null_test", "preprocessing", "represent",
     "training_rows", "training_sizes", "vectors", "windows_of",
 ]  # fmt: skip
@@ -96,17 +97,8 @@ class Rung(Choice):
     ALL = "all"
 
 
-class Unit(StrEnum):
-    """What a division keeps whole; the smaller it is, the more of an infant is on both sides."""
-
-    WINDOW = "window"
-    CLIP = "clip"
-    SESSION = "session"
-    INFANT = "infant"
-
-
 # The mistakes that divide by something smaller than the infant.
-UNITS = {Rung.WINDOWS: Unit.WINDOW, Rung.CLIPS: Unit.CLIP, Rung.SESSIONS: Unit.SESSION}
+UNITS = {Rung.WINDOWS: Split.FRAME, Rung.CLIPS: Split.CLIP, Rung.SESSIONS: Split.SESSION}
 
 
 class Effect(StrEnum):
@@ -186,11 +178,11 @@ class Windows:
         """The labels, sorted."""
         return class_indices(self.labels)[1]
 
-    def units(self, unit: Unit) -> Array:
+    def units(self, unit: Split) -> Array:
         """Return the infant, session, clip or number of each window, (windows,)."""
-        if unit is Unit.WINDOW:
+        if unit is Split.FRAME:
             return np.arange(len(self.clip))
-        by_clip = {Unit.INFANT: self.infants, Unit.SESSION: self.sessions}
+        by_clip = {Split.INFANT: self.infants, Split.SESSION: self.sessions}
         return np.asarray(by_clip.get(unit, np.arange(len(self.labels))))[self.clip]
 
 
@@ -304,7 +296,7 @@ def mistakes(rung: Rung) -> frozenset[Rung]:
 
 
 def divide(
-    windows: Windows, unit: Unit, *, n_folds: int, repeats: int = 1, seed: int = 0
+    windows: Windows, unit: Split, *, n_folds: int, repeats: int = 1, seed: int = 0
 ) -> list[list[Division]]:
     """Return `repeats` lists of `n_folds` divisions that keep every `unit` whole.
 
@@ -314,7 +306,7 @@ def divide(
     Parameters
     ----------
     windows : Windows
-    unit : Unit
+    unit : Split
     n_folds, repeats, seed : int
         As in `evaluation.folds`.
 
@@ -323,14 +315,14 @@ def divide(
     InputError
         The labels allow no such division.
     """
-    if unit is Unit.WINDOW:
+    if unit is Split.FRAME:
         labels, item = windows.labels[windows.clip], windows.units(unit)
     else:
         labels, item = windows.labels, windows.clip
-    groups = {Unit.SESSION: windows.sessions, Unit.INFANT: windows.infants}.get(unit)
+    groups = {Split.SESSION: windows.sessions, Split.INFANT: windows.infants}.get(unit)
     drawn = folds(labels, groups, n_splits=n_folds, repeats=repeats, seed=seed)
     seeds = iter(np.random.SeedSequence(seed).generate_state(repeats * n_folds))
-    split = paper_split if unit is Unit.WINDOW else infant_split
+    split = paper_split if unit is Split.FRAME else infant_split
     divisions: list[list[Division]] = []
     for repeat in drawn:
         divisions.append([])
@@ -347,7 +339,7 @@ def divide(
     return divisions
 
 
-def training_sizes(divisions: Mapping[Unit, Sequence[Sequence[Division]]], y: Indices) -> Indices:
+def training_sizes(divisions: Mapping[Split, Sequence[Sequence[Division]]], y: Indices) -> Indices:
     """Return the largest training size that all divisions allow, of each class, int64 (classes,).
 
     Divisions by infant leave fewer training windows than divisions by window, and unevenly. With
@@ -577,7 +569,7 @@ def audit(
     """
     chosen = list(dict.fromkeys([Rung.HONEST, *map(Rung, rungs)]))
     divisions = {
-        unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Unit
+        unit: divide(windows, unit, n_folds=n_folds, repeats=repeats, seed=seed) for unit in Split
     }
     sizes = training_sizes(divisions, windows.y)
     answers: dict[Rung, Indices] = {}
@@ -585,7 +577,7 @@ def audit(
         for done, rung in enumerate(chosen):
             report(done, len(chosen))
             wrong = mistakes(rung)
-            unit = next((unit for each, unit in UNITS.items() if each in wrong), Unit.INFANT)
+            unit = next((unit for each, unit in UNITS.items() if each in wrong), Split.INFANT)
             if rung is Rung.MAJORITY:
                 answers[rung] = _commonest(windows, divisions[unit])
             else:

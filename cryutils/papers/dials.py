@@ -20,7 +20,7 @@ from cryutils.datasets import load
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.evaluation.crossval import out_of_fold
 from cryutils.evaluation.intervals import interval
-from cryutils.evaluation.splits import Protocol
+from cryutils.evaluation.splits import SPLITS
 from cryutils.papers.audit import vectors
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def scores(
     Returns
     -------
     pandas.DataFrame
-        Columns `signal`, `identity`, `interaction`, `session`, `protocol` ("paper" or
-        "leak_free"), `score`, and `low` and `high`, its 95 % interval over infants.
+        Columns `signal`, `identity`, `interaction`, `session`, `split` ("clip" or "infant"),
+        `score`, and `low` and `high`, its 95 % interval over infants.
 
     Raises
     ------
@@ -79,13 +79,13 @@ def scores(
             )  # fmt: skip
             sr = CORPUS["sr"]
             x = np.concatenate([vectors(y, sr=sr) for y in audio.signals(corpus, sr=sr)])
-            for protocol in Protocol:
-                folds = protocol.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
+            for split in SPLITS:
+                folds = split.k_folds(corpus, n_splits=FOLDS, repeats=REPEATS, seed=seed)
                 guesses = out_of_fold(model, x, corpus.labels, folds)
-                score = interval(guesses, corpus.labels, corpus.infants, protocol=protocol)
+                score = interval(guesses, corpus.labels, corpus.infants, split=split)
                 rows.append(
-                    {**asdict(dials), "protocol": str(protocol), "score": score.value,
+                    {**asdict(dials), "split": str(split), "score": score.value,
                      "low": score.low, "high": score.high}
                 )  # fmt: skip
-            report(len(rows) // len(Protocol), len(settings))
+            report(len(rows) // len(SPLITS), len(settings))
     return pd.DataFrame(rows)

@@ -35,8 +35,8 @@ from cryutils.papers.nested import Nested, Units, divide
 from cryutils.papers.streams import IMAGE, Streams
 
 __all__ = [
-    "KINDS", "Concatenation", "Ensemble", "Job", "Model", "Plan", "Row", "Settings", "Views", "fit",
-    "fit_proposed", "images_alone", "rows", "subsets",
+    "KINDS", "SPLITS", "Concatenation", "Ensemble", "Job", "Model", "Plan", "Row", "Settings",
+    "Views", "fit", "fit_proposed", "images_alone", "rows", "subsets",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
@@ -86,6 +86,9 @@ class Settings:
             for name in ("encoder", "audio", "image", "joint", "final")
         }
         return replace(self, **parts, seed=seed)
+
+
+SPLITS = (Split.FRAME, Split.CLIP, Split.INFANT)
 
 
 class Row(StrEnum):
@@ -458,7 +461,7 @@ def fit(
     streams: Streams,
     *,
     settings: Settings,
-    splits: Sequence[Split] = tuple(Split),
+    splits: Sequence[Split] = SPLITS,
     progress: bool = False,
 ) -> Ensemble:
     """Return the ensemble with all its parts, trained under each of `splits`.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Fold, Protocol
+from cryutils.evaluation.splits import Fold, Split
 from cryutils.models.crossfit import CrossFit, cross_fit
 from cryutils.models.examples import Examples
 from cryutils.models.second_model import network
@@ -40,7 +40,7 @@ def frozen_and_finetuned(
     infants: Sequence[str],
     repeated_folds: Sequence[Sequence[Fold]] | Sequence[Fold],
     *,
-    protocol: Protocol | str,
+    split: Split | str,
     settings: Settings | None = None,
     units: int = 64,
     progress: bool = False,
@@ -57,7 +57,7 @@ def frozen_and_finetuned(
         One a clip.
     repeated_folds : list of (train, test), or of such lists
         As in `crossfit.cross_fit`.
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
     settings : Settings, optional
         Of both; `learning_rate` is the frozen one's, the other's `SMALL_RATE`.
     units : int
@@ -83,7 +83,7 @@ def frozen_and_finetuned(
     return {
         way: cross_fit(
             lambda s, way=way: build(s, way == "finetuned"),  # type: ignore[misc]
-            frames, labels, infants, repeated_folds, protocol=protocol, settings=way_settings,
+            frames, labels, infants, repeated_folds, split=split, settings=way_settings,
             progress=progress,
         )
         for way, way_settings in ways.items()

@@ -277,7 +277,7 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
     # Folds are of what the split divides; of other units no area is drawn fold by fold.
     divided = folds if unit == _divided(split) else None
-    scored = Scored.of(rows, units, divided, protocol=split.protocol)
+    scored = Scored.of(rows, units, divided, split=split)
     scored.split = str(split)
     return scored
 
@@ -301,6 +301,6 @@ def comparison(
         for split, trainings in by_split.items():
             score = headline(trainings, corpus).intervals["balanced_accuracy"]
             low, high = (score.value if end is None else end for end in (score.low, score.high))
-            column = split.column
+            column = str(split)
             rows[name] |= {column: score.value, f"{column}_low": low, f"{column}_high": high}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -200,7 +200,7 @@ def rates(windows: Windows, scores: Scores, threshold: float | Scores) -> pd.Dat
     ----------
     windows : Windows
     scores : ndarray of float64
-        (n,), of gates that never met a window's maker, since the rows say "leak_free"; NaN leaves a
+        (n,), of gates that never met a window's maker, since the rows say "infant"; NaN leaves a
         window out.
     threshold : float or ndarray
         One for all, or each window's, (n,).

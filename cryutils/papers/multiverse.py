@@ -24,7 +24,7 @@ from cryutils._io.parallel import Identity, identities
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation.crossval import fit_and_predict, one_thread
-from cryutils.evaluation.splits import Fold, Protocol, class_indices
+from cryutils.evaluation.splits import SPLITS, Fold, Split, class_indices
 from cryutils.models.classical import CLASSIFIERS, table2_classifiers
 from cryutils.models.design import SCALINGS, SUMMARIES, FoldFeatures
 
@@ -72,7 +72,7 @@ def table2(
     Returns
     -------
     DataFrame
-        Columns `feature`, `classifier`, `protocol`, those of `CHOICES`, `draw`, `accuracy` (0 to 1)
+        Columns `feature`, `classifier`, `split`, those of `CHOICES`, `draw`, `accuracy` (0 to 1)
         and `majority`, the accuracy of always answering the training part's commonest class.
 
     Raises
@@ -83,9 +83,9 @@ def table2(
     y, _ = class_indices(corpus.labels)
     files = identities(clip.path for clip in corpus)
     holdouts = {
-        (clips, protocol): _holdouts(corpus, counts, protocol, draws, test_size, seed)
+        (clips, split): _holdouts(corpus, counts, split, draws, test_size, seed)
         for clips, counts in sizes.items()
-        for protocol in Protocol
+        for split in SPLITS
     }
     recipes = list(product(settings, SCALINGS, SUMMARIES))
     tables = []
@@ -93,7 +93,7 @@ def table2(
         for number, (kind, scaling, summary) in enumerate(recipes):
             report(number, len(recipes))
             X = FoldFeatures(corpus, kind, sr, scaling, dict(settings[kind]), summary)
-            for (clips, protocol), folds in holdouts.items():
+            for (clips, split), folds in holdouts.items():
                 accuracies = {
                     name: _accuracies(name, X, y, folds, files, seed)
                     for name in ("majority", *classifiers)
@@ -102,10 +102,10 @@ def table2(
                 tables.append(
                     table.assign(
                         feature=kind, scaling=scaling, summary=summary, clips=clips,
-                        protocol=str(protocol),
+                        split=str(split),
                     )
                 )  # fmt: skip
-    columns = ["feature", "protocol", *CHOICES, "draw", "majority"]
+    columns = ["feature", "split", *CHOICES, "draw", "majority"]
     return pd.concat(tables).melt(columns, var_name="classifier", value_name="accuracy")
 
 
@@ -122,13 +122,13 @@ def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        Columns `feature`, `classifier`, `protocol`, `published`, `share` (of all recipes and draws
+        Columns `feature`, `classifier`, `split`, `published`, `share` (of all recipes and draws
         that reach it), `recipes` (share of the recipes that reach it in one draw of twenty or
         more), and `lowest` and `highest` of all draws.
     """
     rows = []
-    for (feature, name, protocol), cell in table.groupby(
-        ["feature", "classifier", "protocol"], sort=False
+    for (feature, name, split), cell in table.groupby(
+        ["feature", "classifier", "split"], sort=False
     ):
         figure = published.get(f"{feature}.{name}", np.nan)
         # Half of the last printed digit: 0.6667 means two thirds.
@@ -138,7 +138,7 @@ def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.Data
             {
                 "feature": feature,
                 "classifier": name,
-                "protocol": protocol,
+                "split": split,
                 "published": figure,
                 "share": reached.mean() if np.isfinite(figure) else np.nan,
                 "recipes": (by_recipe >= 0.05).mean() if np.isfinite(figure) else np.nan,
@@ -152,7 +152,7 @@ def shares_above(table: pd.DataFrame, published: Mapping[str, float]) -> pd.Data
 def _holdouts(
     corpus: Corpus,
     counts: Mapping[str, int],
-    protocol: Protocol,
+    split: Split,
     draws: int,
     test_size: float,
     seed: int,
@@ -166,7 +166,7 @@ def _holdouts(
             [_drawn(np.flatnonzero(labels == label), n, rng) for label, n in counts.items()]
         )
         part = SimpleNamespace(labels=labels[clips].tolist(), infants=infants[clips].tolist())
-        train, test = protocol.hold_out(part, test_size=test_size, seed=int(rng.integers(2**31)))
+        train, test = split.hold_out(part, test_size=test_size, seed=int(rng.integers(2**31)))
         folds.append((clips[train], clips[test]))
     return folds
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Indices, Protocol, Split, folds
+from cryutils.evaluation.splits import Indices, Split, folds
 from cryutils.models.crossfit import validation_split
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def divide(
         fit, stop = train, test
         if honest:
             fit, stop = validation_split(
-                train, labels, infants, protocol=split.protocol, seed=seed + k
+                train, labels, infants, split=split, seed=seed + k
             )
         nested.append(Nested(fit, stop, test, _inner(units, fit, honest, n_inner, seed)))
     return nested
@@ -114,7 +114,7 @@ def deployment_fold(units: Units, *, n_inner: int = 3, seed: int = 0) -> Nested:
     """Return all units as one fold that tests none: for a model that is used, not scored."""
     labels, infants = units.labels.tolist(), units.infants.tolist()
     fit, stop = validation_split(
-        np.arange(len(labels)), labels, infants, protocol=Protocol.LEAK_FREE, seed=seed
+        np.arange(len(labels)), labels, infants, split=Split.INFANT, seed=seed
     )
     return Nested(fit, stop, fit[:0], _inner(units, fit, True, n_inner, seed))
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cryutils.errors import InputError
 from cryutils.evaluation.permutation import permutation_test
-from cryutils.evaluation.splits import Labelled, Protocol, class_indices
+from cryutils.evaluation.splits import Labelled, Split, class_indices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def trial(
     rng = np.random.default_rng(seed)
     x = features(corpus, signal, rng)
     test = permutation_test(
-        {"nearest": (NearestCentroid(), x)}, corpus, Protocol.LEAK_FREE, permutations=permutations,
+        {"nearest": (NearestCentroid(), x)}, corpus, Split.INFANT, permutations=permutations,
         n_splits=n_folds, seed=int(rng.integers(2**31)), jobs=1,
     )  # fmt: skip
     return Trial(float(test.observed[0]), test.p_values["nearest"] <= ALPHA)

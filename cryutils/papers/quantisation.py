@@ -136,7 +136,7 @@ def _check_apart(corpus: Corpus, train: npt.NDArray[Any], test: npt.NDArray[Any]
     if both:
         raise InputError(
             f"infant {str(min(both))!r} is in training and in test; give networks that were fitted"
-            ' on folds of Protocol("leak_free").k_folds.'
+            ' on folds of Split("infant").k_folds.'
         )
 
 

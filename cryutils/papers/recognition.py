@@ -64,7 +64,7 @@ class Scored:
     predicted : ndarray of int64
         (repeats, clips) or (clips,); -1 where there was no answer, which counts as wrong.
     corpus : Corpus
-    protocol : {"paper", "leak_free"}
+    split : {"clip", "infant"}
     strengths : ndarray of float, optional
         Probabilities or the like, (repeats, clips, classes).
     folds : list of lists of (train, test), optional
@@ -86,20 +86,20 @@ class Scored:
         predicted: npt.NDArray[np.int64],
         corpus: Corpus,
         *,
-        protocol: str,
+        split: str,
         strengths: npt.NDArray[np.floating[Any]] | None = None,
         folds: Folds | None = None,
         trainings: int | None = None,
     ) -> None:
         """Score the answers."""
-        self.corpus, self.split, self.trainings = corpus, protocol, trainings
+        self.corpus, self.split, self.trainings = corpus, split, trainings
         self.predicted = np.atleast_2d(predicted)
         self.truth, self.classes = evaluation.class_indices(corpus.labels)
         self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
         infants = corpus.infants.tolist()
         self.intervals: dict[str, evaluation.Interval] = {
             metric: evaluation.interval(
-                self.predicted, corpus.labels, infants, metric=metric, protocol=protocol
+                self.predicted, corpus.labels, infants, metric=metric, split=split
             )
             for metric in _WITH_INTERVAL
         }
@@ -108,7 +108,7 @@ class Scored:
         self._folds, self._strengths = folds, strengths
         if strengths is not None and folds is not None:
             self.intervals["roc_auc"] = evaluation.auc_interval(
-                strengths, corpus.labels, infants, folds, protocol=protocol
+                strengths, corpus.labels, infants, folds, split=split
             )
 
     @classmethod
@@ -118,7 +118,7 @@ class Scored:
         corpus: Corpus,
         folds: Folds | None = None,
         *,
-        protocol: str,
+        split: str,
     ) -> Scored:
         """Return the scores of networks' probabilities, one training a repeat.
 
@@ -126,22 +126,22 @@ class Scored:
         ----------
         probabilities : ndarray of float
             (clips, classes) or (repeats, clips, classes); a row of NaN is no answer.
-        corpus, folds, protocol : as in `Scored`
+        corpus, folds, split : as in `Scored`
         """
         p = probabilities if probabilities.ndim == 3 else probabilities[None]
-        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds, trainings=len(p))
+        return cls(decide(p), corpus, split=split, strengths=p, folds=folds, trainings=len(p))
 
     @classmethod
-    def majority(cls, corpus: Corpus, folds: Folds, *, protocol: str) -> Scored:
+    def majority(cls, corpus: Corpus, folds: Folds, *, split: str) -> Scored:
         """Return the scores of always saying the training part's commonest class.
 
         Parameters
         ----------
-        corpus, folds, protocol : as in `Scored`
+        corpus, folds, split : as in `Scored`
         """
         predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
         equal = np.zeros((*predicted.shape, len(corpus.classes)))
-        scored = cls(predicted, corpus, protocol=protocol, strengths=equal, folds=folds)
+        scored = cls(predicted, corpus, split=split, strengths=equal, folds=folds)
         scored._forget_intervals()
         return scored
 
@@ -153,7 +153,7 @@ class Scored:
         corpus: Corpus,
         folds: Folds,
         *,
-        protocol: str,
+        split: str,
     ) -> Scored:
         """Return the scores of a classical model on the same folds.
 
@@ -164,7 +164,7 @@ class Scored:
         features : ndarray of float
             (clips, n). A clip whose row holds NaN trains nothing and gets no answer, which counts
             as wrong, as it does for a network.
-        corpus, folds, protocol : as in `Scored`
+        corpus, folds, split : as in `Scored`
         """
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         place = np.full(len(corpus), -1)
@@ -183,7 +183,7 @@ class Scored:
         predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
             model, features[usable], labels, inside, classes=corpus.classes
         )
-        return cls(predicted, corpus, protocol=protocol, strengths=strengths, folds=folds)
+        return cls(predicted, corpus, split=split, strengths=strengths, folds=folds)
 
     @classmethod
     def from_examples(
@@ -194,7 +194,7 @@ class Scored:
         corpus: Corpus,
         folds: Folds,
         *,
-        protocol: str,
+        split: str,
     ) -> Scored:
         """Return the scores of a classical model that is fitted on examples, as a network is.
 
@@ -208,7 +208,7 @@ class Scored:
             A row an example (rows, n).
         clip : ndarray of int
             Of which clip each is (rows,).
-        corpus, folds, protocol : as in `Scored`
+        corpus, folds, split : as in `Scored`
         """
         rows = [
             [
@@ -222,7 +222,7 @@ class Scored:
             model, features, corpus.labels[clip], rows, classes=corpus.classes
         )
         p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
-        return cls(decide(p), corpus, protocol=protocol, strengths=p, folds=folds)
+        return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
 
     def _forget_intervals(self) -> None:
         # What always says the same knows nothing that could be sure or unsure.
@@ -301,7 +301,7 @@ def comparison(
     *,
     metric: evaluation.Metric = "balanced_accuracy",
 ) -> pd.DataFrame:
-    """Return a row a model for `plots.model_scores`: `<protocol>` with `_low` and `_high`.
+    """Return a row a model for `plots.model_scores`: `<split>` with `_low` and `_high`.
 
     Parameters
     ----------
@@ -313,10 +313,10 @@ def comparison(
         One that the scores have an interval of.
     """
     rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
-    for (model, protocol), scored in scores.items():
+    for (model, split), scored in scores.items():
         interval = scored.intervals[metric]
         low, high = (interval.value if x is None else x for x in (interval.low, interval.high))
-        ends = {protocol: interval.value, f"{protocol}_low": low, f"{protocol}_high": high}
+        ends = {split: interval.value, f"{split}_low": low, f"{split}_high": high}
         rows[names[model]] |= ends
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -364,7 +364,7 @@ def deploy(
         clips,
         corpus.labels.tolist(),
         corpus.infants.tolist(),
-        protocol="leak_free",
+        split="infant",
         seed=settings.seed,
     )
     truth, classes = evaluation.class_indices(corpus.labels)

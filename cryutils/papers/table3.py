@@ -147,7 +147,7 @@ class Table3:
         cell = self.cell(split, row, model)
         interval = evaluation.interval(
             cell.predicted, cell.truth, cell.infants.tolist(), metric=metric,
-            protocol=split.protocol,
+            split=split,
         )  # fmt: skip
         if len(np.unique(cell.predicted)) > 1:
             return interval
@@ -160,7 +160,7 @@ class Table3:
         if cell.strengths is None:
             return None
         return evaluation.auc_interval(
-            cell.strengths, cell.truth, cell.infants.tolist(), cell.folds, protocol=split.protocol
+            cell.strengths, cell.truth, cell.infants.tolist(), cell.folds, split=split
         )
 
     def gain(
@@ -170,7 +170,7 @@ class Table3:
         a, b = (self.cell(split, self.main, each) for each in (model, rival))
         return evaluation.paired_interval(
             a.predicted, b.predicted, a.truth, a.infants.tolist(), metric=metric,
-            protocol=split.protocol,
+            split=split,
         )  # fmt: skip
 
     def easier(self, split: Split, row: Row, than: Row) -> Interval:
@@ -196,15 +196,15 @@ class Table3:
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
         """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.
 
-        `protocol` is "frame", "paper" (clips divided) or "leak_free".
+        `split` is "frame", "clip" or "infant".
         """
         table = []
         for split in self.ensemble.plan.folds:
             for row in self.rows:
                 for name, model in self.models.items():
                     score = self.interval(split, row, model, metric)
-                    table.append((row, name, split.column, score.value, score.low, score.high))
-        columns = ["pair", "model", "protocol", "value", "low", "high"]
+                    table.append((row, name, str(split), score.value, score.low, score.high))
+        columns = ["pair", "model", "split", "value", "low", "high"]
         return pd.DataFrame(table, columns=columns).astype({"low": float, "high": float})
 
     def majority(self) -> dict[Row, float]:
@@ -242,7 +242,7 @@ class Table3:
                 tests = (nested.test for nested in plan.folds[split])
                 fold = fold_numbers(tests, len(plan.units[split].labels))
                 columns = {
-                    **about, "split": _column(split), "data": corpus.name, "clip": ids[clip],
+                    **about, "split": str(split), "data": corpus.name, "clip": ids[clip],
                     "infant": cell.infants, "repeat": repeat, "fold": fold[cell.units],
                     "truth": names[cell.truth], "predicted": names[predicted],
                 }  # fmt: skip
@@ -311,12 +311,8 @@ class Table3:
         corpus = self.ensemble.plan.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         n = int(np.isin(corpus.labels, states).sum())
-        columns = {"split": _column(split), "data": corpus.name, "n": n}
+        columns = {"split": str(split), "data": corpus.name, "n": n}
         return {**about, **interval.row(), **columns, "trainings": self.trainings(model)}
-
-
-def _column(split: Split) -> str:
-    return "infant" if split is Split.INFANT else str(split)
 
 
 def _folds(plan: Plan, split: Split, inside: Indices, part: str = "fit") -> list[Fold]:

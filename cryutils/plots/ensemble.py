@@ -22,8 +22,8 @@ __all__ = ["ablation", "ensemble_curves", "proposed_model", "submodel_curves", "
 
 SPLITS = {  # protocol: colour and words
     "frame": ("#CC79A7", "split by frame"),
-    "paper": (COLOURS["paper"], "split by clip"),
-    "leak_free": (COLOURS["leak_free"], "leak-free"),
+    "clip": (COLOURS["clip"], "split by clip"),
+    "infant": (COLOURS["infant"], "leak-free"),
 }
 _INPUT, _FIXED, _TRAINED, _PLAIN, _OUT = "#EFEFEF", "#BBD4E8", "#F0C9B8", "#FFFFFF", "#C9E3D4"
 
@@ -157,8 +157,8 @@ def table3(
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `pair` and `model` (keys as in the results), `protocol` ("frame", "paper",
-        "leak_free"), `value`, `low` and `high` (NaN for none); shares 0-1.
+        Columns `pair` and `model` (keys as in the results), `split` ("frame", "clip",
+        "infant"), `value`, `low` and `high` (NaN for none); shares 0-1.
     ax : Axes
         Say 9 x 8 inches.
     published : mapping
@@ -176,8 +176,8 @@ def table3(
     }
     # In this table a "frame" is a window of sound, with its pictures.
     splits = SPLITS | {"frame": (SPLITS["frame"][0], "split by window")}
-    for (protocol, (colour, words)), lift in zip(splits.items(), (0.24, 0, -0.24), strict=True):
-        part = table[table.protocol == protocol]
+    for (split, (colour, words)), lift in zip(splits.items(), (0.24, 0, -0.24), strict=True):
+        part = table[table.split == split]
         y = [height[pair, model] + lift for pair, model in zip(part.pair, part.model, strict=True)]
         low, high = part.low.to_numpy(float), part.high.to_numpy(float)
         ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
@@ -214,16 +214,16 @@ def ablation(
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `subset` ("mfcc", ..., "mfcc+stft+image"), `protocol` ("paper", "leak_free"),
+        Columns `subset` ("mfcc", ..., "mfcc+stft+image"), `split` ("clip", "infant"),
         `value`, `low` and `high`; shares 0-1.
     ax, chance, xlabel : as in `model_scores`
     """
     order = sorted(dict.fromkeys(table.subset), key=lambda subset: subset.count("+"))
     wide = pd.DataFrame(index=pd.Index(order))
-    for protocol in ("paper", "leak_free"):
-        part = table[table.protocol == protocol].set_index("subset").reindex(order)
+    for split in ("clip", "infant"):
+        part = table[table.split == split].set_index("subset").reindex(order)
         for column, end in (("value", ""), ("low", "_low"), ("high", "_high")):
-            wide[f"{protocol}{end}"] = part[column]
+            wide[f"{split}{end}"] = part[column]
     wide.index = pd.Index([_inputs(subset) for subset in order])
     return model_scores(wide, ax, chance=chance, xlabel=xlabel)
 

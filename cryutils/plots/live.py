@@ -80,7 +80,7 @@ def readings(
     gate, states = axes
     times = [answer.time for answer in answers]
     scores = [float("nan") if answer.cry is None else answer.cry for answer in answers]
-    gate.plot(times, scores, "o-", ms=3, color=COLOURS["leak_free"])
+    gate.plot(times, scores, "o-", ms=3, color=COLOURS["infant"])
     gate.axhline(threshold, color=COLOURS["chance"], ls="--", lw=1, label="threshold")
     gate.set(ylim=(-0.05, 1.05), ylabel="cry gate")
     gate.legend(loc="lower right")

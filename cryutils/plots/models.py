@@ -147,8 +147,8 @@ def model_scores(
     Parameters
     ----------
     table : pandas.DataFrame
-        An index of names and, for `paper` and `leak_free`, `<protocol>`, `<protocol>_low` and
-        `<protocol>_high`; shares 0-1.
+        An index of names and, for `clip` and `infant`, `<split>`, `<split>_low` and
+        `<split>_high`; shares 0-1.
     ax : Axes
     chance : float
         A share, drawn as a line.
@@ -163,12 +163,12 @@ def model_scores(
 def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
     """Draw what `model_scores` says of both protocols; return the height of each row, (rows,)."""
     rows = np.arange(len(table))[::-1]
-    for offset, protocol in ((0.14, "paper"), (-0.14, "leak_free")):
+    for offset, split in ((0.14, "clip"), (-0.14, "infant")):
         value, low, high = (
-            table[f"{protocol}{end}"].to_numpy(float) for end in ("", "_low", "_high")
+            table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high")
         )
-        ax.hlines(rows + offset, low, high, color=COLOURS[protocol], lw=3, alpha=0.35)
-        ax.plot(value, rows + offset, "o", color=COLOURS[protocol], ms=6, label=NAMES[protocol])
+        ax.hlines(rows + offset, low, high, color=COLOURS[split], lw=3, alpha=0.35)
+        ax.plot(value, rows + offset, "o", color=COLOURS[split], ms=6, label=NAMES[split])
     ax.set(yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4))
     ax.grid(axis="y", visible=False)
     return rows

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 __all__ = ["COLOURS", "MODALITIES", "NAMES"]
 
-COLOURS = {"published": "#000000", "paper": "#D55E00", "leak_free": "#0072B2", "chance": "#7F7F7F"}
-NAMES = {"paper": "paper's protocol", "leak_free": "leak-free"}
+COLOURS = {"published": "#000000", "clip": "#D55E00", "infant": "#0072B2", "chance": "#7F7F7F"}
+NAMES = {"clip": "paper's protocol", "infant": "leak-free"}
 MODALITIES = {"audio": "#E69F00", "image": "#009E73", "fused": "#0072B2"}

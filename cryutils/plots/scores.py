@@ -127,7 +127,7 @@ def protocol_scores(
     ----------
     table : pandas.DataFrame
         An index of row names, column `published` (NaN where none) and, for each protocol,
-        `<protocol>`, `<protocol>_low` and `<protocol>_high`; all shares, 0-1.
+        `<split>`, `<split>_low` and `<split>_high`; all shares, 0-1.
     ax : Axes
     chance : float or pandas.Series
         The accuracy of always saying the commonest class, of all rows or of each.
@@ -195,7 +195,7 @@ def rungs(
     """
     names = table.rung.astype(str).tolist()
     for row, (name, part) in enumerate(zip(names, table.to_dict("records"), strict=True)):
-        kind = "leak_free" if name == "honest" else "paper" if part["added_low"] > 0 else "chance"
+        kind = "infant" if name == "honest" else "clip" if part["added_low"] > 0 else "chance"
         ax.plot([part["low"], part["high"]], [row, row], color=COLOURS[kind], lw=2, alpha=0.6)
         ax.plot(part["value"], row, "o", color=COLOURS[kind], ms=6)
     ax.axvline(reference, color=COLOURS["chance"], ls="--", lw=1)
@@ -215,7 +215,7 @@ def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a split: `classifier`, `protocol`, `accuracy` and `published`, shares 0-1.
+        A row a split: `classifier`, `split`, `accuracy` and `published`, shares 0-1.
     ax : Axes
     chance : float
         The share of the commonest class, drawn as a line.
@@ -224,8 +224,8 @@ def holdout_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
 
     order = list(dict.fromkeys(table.classifier))
     seaborn.boxenplot(
-        table, x="accuracy", y="classifier", hue="protocol", order=order, ax=ax,
-        hue_order=["paper", "leak_free"], palette=COLOURS, showfliers=False, linewidth=0.5,
+        table, x="accuracy", y="classifier", hue="split", order=order, ax=ax,
+        hue_order=["clip", "infant"], palette=COLOURS, showfliers=False, linewidth=0.5,
     )  # fmt: skip
     published = table.groupby("classifier").published.first().reindex(order)
     ax.plot(published, range(len(order)), "D", color=COLOURS["published"], ms=6, mfc="white",
@@ -247,7 +247,7 @@ def specification_curve(
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a hold-out of one cell: `protocol`, `accuracy`, `majority` (0-1), and the columns
+        A row a hold-out of one cell: `split`, `accuracy`, `majority` (0-1), and the columns
         `choices`.
     ax : Axes
     choices : sequence of str
@@ -256,16 +256,16 @@ def specification_curve(
         A share, 0-1.
     """
     levels = (
-        table.groupby(["protocol", *choices])
+        table.groupby(["split", *choices])
         .accuracy.quantile(np.array([0.05, 0.5, 0.95]))
         .unstack()
     )
-    order = levels.loc["paper"][0.5].sort_values().index
+    order = levels.loc["clip"][0.5].sort_values().index
     places = np.arange(len(order))
-    for protocol in ("paper", "leak_free"):
-        part, colour = levels.loc[protocol].reindex(order), COLOURS[protocol]
+    for split in ("clip", "infant"):
+        part, colour = levels.loc[split].reindex(order), COLOURS[split]
         ax.fill_between(places, part[0.05], part[0.95], color=colour, alpha=0.2, lw=0)
-        ax.plot(places, part[0.5], color=colour, label=NAMES[protocol])
+        ax.plot(places, part[0.5], color=colour, label=NAMES[split])
     ax.axhline(table.majority.mean(), color=COLOURS["chance"], ls="--", lw=1,
                label="commonest class")  # fmt: skip
     ax.plot(places.mean(), published, "D", color=COLOURS["published"], ms=6, mfc="white", mew=1.4,
@@ -281,17 +281,17 @@ def split_accuracies(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row a split: `protocol` ("paper" or "leak_free") and `accuracy`, 0-1.
+        A row a split: `split` ("clip" or "infant") and `accuracy`, 0-1.
     ax : Axes
     chance : float
         The share of the commonest class, drawn as a line.
     """
     rng = np.random.default_rng(0)  # scatters points that would hide each other
-    for row, protocol in enumerate(("leak_free", "paper")):
-        values = table[table.protocol == protocol].accuracy.to_numpy(float)
+    for row, split in enumerate(("infant", "clip")):
+        values = table[table.split == split].accuracy.to_numpy(float)
         height = row + rng.uniform(-0.16, 0.16, len(values))
-        ax.plot(values, height, "o", color=COLOURS[protocol], ms=5, alpha=0.45, mew=0)
-        ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[protocol], lw=3)
+        ax.plot(values, height, "o", color=COLOURS[split], ms=5, alpha=0.45, mew=0)
+        ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLOURS[split], lw=3)
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1)
     ax.annotate("commonest class", (chance, 1.55), xytext=(4, 0), textcoords="offset points",
                 color=COLOURS["chance"], va="top", fontsize=9)  # fmt: skip
@@ -326,18 +326,18 @@ def with_and_without(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `cell`, `protocol`, `with` and `without`; scores are shares, 0-1.
+        Columns `cell`, `split`, `with` and `without`; scores are shares, 0-1.
     ax : Axes
     chance : float
         A share, drawn as a line.
     """
     cells = list(dict.fromkeys(table.cell))[::-1]
-    for protocol, offset in (("paper", 0.16), ("leak_free", -0.16)):
-        part = table[table.protocol == protocol].set_index("cell").loc[cells]
+    for split, offset in (("clip", 0.16), ("infant", -0.16)):
+        part = table[table.split == split].set_index("cell").loc[cells]
         rows = np.arange(len(cells)) + offset
-        colour = COLOURS[protocol]
+        colour = COLOURS[split]
         ax.hlines(rows, part["with"], part["without"], color=colour, lw=1.2, alpha=0.6)
-        ax.plot(part["with"], rows, "o", color=colour, label=f"{NAMES[protocol]}, with")
+        ax.plot(part["with"], rows, "o", color=colour, label=f"{NAMES[split]}, with")
         ax.plot(part["without"], rows, "o", color=colour, mfc="white", label="without")
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(yticks=range(len(cells)), yticklabels=cells, xlim=(0, 1), xlabel="balanced accuracy")
@@ -377,15 +377,15 @@ def dial(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `signal`, `protocol`, `score`, `low` and `high`; numbers 0-1.
+        Columns `signal`, `split`, `score`, `low` and `high`; numbers 0-1.
     ax : Axes
     chance : float
         A share, drawn as a line.
     """
-    for protocol, part in table.groupby("protocol"):
-        colour = COLOURS[str(protocol)]
+    for split, part in table.groupby("split"):
+        colour = COLOURS[str(split)]
         ax.fill_between(part.signal, part.low, part.high, color=colour, alpha=0.15, lw=0)
-        ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(protocol)])
+        ax.plot(part.signal, part.score, "o-", color=colour, label=NAMES[str(split)])
     ax.axhline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(ylim=(0, 1.02), xlabel="signal: how much the label shapes the voice (0-1)")
     ax.set_ylabel("balanced accuracy")

@@ -106,8 +106,8 @@ def split_scores(table: pd.DataFrame, ax: Axes, *, chance: float) -> Axes:
     Parameters
     ----------
     table : pandas.DataFrame
-        `framewise.comparison`'s: an index of names and, for `frame`, `paper` (clips divided) and
-        `leak_free`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
+        `framewise.comparison`'s: an index of names and, for `frame`, `clip` (clips divided) and
+        `infant`, `<split>`, `<split>_low` and `<split>_high`; shares 0-1.
     ax : Axes
     chance : float
         A share, drawn as a line.

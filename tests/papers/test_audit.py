@@ -20,7 +20,8 @@ import cryutils
 from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.papers import audit
-from cryutils.papers.audit import Effect, Rows, Rung, Unit, Windows
+from cryutils.evaluation.splits import Split
+from cryutils.papers.audit import Effect, Rows, Rung, Windows
 
 LEAKING = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)
 CLASSES = ("discomfort", "hungry", "tired")
@@ -62,12 +63,12 @@ def numbered(windows: Windows) -> Windows:
 
 
 def sizes_of(windows: Windows, n_folds: int = 4) -> np.ndarray:
-    divisions = {unit: audit.divide(windows, unit, n_folds=n_folds) for unit in Unit}
+    divisions = {unit: audit.divide(windows, unit, n_folds=n_folds) for unit in Split}
     return audit.training_sizes(divisions, windows.y)
 
 
-@pytest.mark.parametrize("unit", Unit)
-def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Unit) -> None:
+@pytest.mark.parametrize("unit", Split)
+def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Split) -> None:
     windows = voices()
     for repeat in audit.divide(windows, unit, n_folds=4, repeats=2):
         tested = np.concatenate([part.test for part in repeat])
@@ -81,9 +82,9 @@ def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Unit)
 
 @pytest.mark.parametrize(
     ("rung", "larger"),
-    [(Rung.WINDOWS, Unit.CLIP), (Rung.CLIPS, Unit.SESSION), (Rung.SESSIONS, Unit.INFANT)],
+    [(Rung.WINDOWS, Split.CLIP), (Rung.CLIPS, Split.SESSION), (Rung.SESSIONS, Split.INFANT)],
 )
-def test_a_smaller_unit_has_the_next_larger_on_both_sides(rung: Rung, larger: Unit) -> None:
+def test_a_smaller_unit_has_the_next_larger_on_both_sides(rung: Rung, larger: Split) -> None:
     windows = voices()
     for division in audit.divide(windows, audit.UNITS[rung], n_folds=4)[0]:
         whose = windows.units(larger)
@@ -95,7 +96,7 @@ def test_every_rung_fits_on_equally_many_rows_of_each_class_of_equally_many_wind
     windows = voices()
     sizes = sizes_of(windows)
     for rung in set(Rung) - {Rung.MAJORITY}:
-        unit = audit.UNITS.get(rung, Unit.INFANT)
+        unit = audit.UNITS.get(rung, Split.INFANT)
         for division in audit.divide(windows, unit, n_folds=4)[0]:
             rows = audit.training_rows(windows, division.fit, sizes, audit.mistakes(rung))
             assert np.bincount(rows.y).tolist() == [2 * sizes.max()] * 3
@@ -104,7 +105,7 @@ def test_every_rung_fits_on_equally_many_rows_of_each_class_of_equally_many_wind
 def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit() -> None:
     windows = numbered(voices())
     sizes = sizes_of(windows)
-    division = audit.divide(windows, Unit.INFANT, n_folds=4)[0][0]
+    division = audit.divide(windows, Split.INFANT, n_folds=4)[0][0]
 
     def tested(rung: Rung) -> tuple[int, int]:
         rows = audit.training_rows(windows, division.fit, sizes, audit.mistakes(rung))
@@ -220,7 +221,7 @@ def test_clips_are_answered_from_all_of_their_windows_by_scikit_learns_scores() 
 
 def test_one_fold_by_hand_comes_to_what_the_audit_answers() -> None:
     windows = voices(signal=1.0)
-    division = audit.divide(windows, Unit.INFANT, n_folds=4)[0][2]
+    division = audit.divide(windows, Split.INFANT, n_folds=4)[0][2]
     likely = audit.answer(windows, division, sizes_of(windows), seed=[0, 0, 2])
     means = np.array([likely[windows.clip[division.test] == clip].mean(axis=0)
                       for clip in np.unique(windows.clip[division.test])])  # fmt: skip
@@ -305,7 +306,7 @@ def test_three_infants_of_each_class_can_be_divided_in_three(seed: int) -> None:
     labels, infants = np.repeat(list("aaabbb"), counts), np.repeat(list("uvwxyz"), counts)
     x = np.zeros((len(labels), 1))
     windows = audit.Windows(x, x, np.arange(len(labels)), labels, infants, infants)
-    for part in audit.divide(windows, Unit.INFANT, n_folds=4, seed=seed)[0]:
+    for part in audit.divide(windows, Split.INFANT, n_folds=4, seed=seed)[0]:
         groups = [set(infants[rows]) for rows in part]
         assert len(set().union(*groups)) == sum(map(len, groups))
         assert {*labels[part.fit]} == {*labels[part.validation]} == {"a", "b"}
