@@ -149,7 +149,6 @@ class Parameters(BaseModel):
     recipe_draws: Count = _field()
     recipe_networks: bool = _field()
     simulations: Count = _field()
-    split_unit: Literal["frame", "clip"] = _field()
     drop_shares: list[Share] = _items()
     stresses: Names = _items(0)
     coverage: float = _field(gt=0, high=1, description="a number above 0 and up to 1")

@@ -103,9 +103,7 @@ def divide(
     for k, (train, test) in enumerate(outer):
         fit, stop = train, test
         if honest:
-            fit, stop = validation_split(
-                train, labels, infants, split=split, seed=seed + k
-            )
+            fit, stop = validation_split(train, labels, infants, split=split, seed=seed + k)
         nested.append(Nested(fit, stop, test, _inner(units, fit, honest, n_inner, seed)))
     return nested
 

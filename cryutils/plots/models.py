@@ -164,9 +164,7 @@ def by_protocol(table: pd.DataFrame, ax: Axes) -> npt.NDArray[np.int64]:
     """Draw what `model_scores` says of both protocols; return the height of each row, (rows,)."""
     rows = np.arange(len(table))[::-1]
     for offset, split in ((0.14, "clip"), (-0.14, "infant")):
-        value, low, high = (
-            table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high")
-        )
+        value, low, high = (table[f"{split}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
         ax.hlines(rows + offset, low, high, color=COLOURS[split], lw=3, alpha=0.35)
         ax.plot(value, rows + offset, "o", color=COLOURS[split], ms=6, label=NAMES[split])
     ax.set(yticks=rows, yticklabels=list(table.index), ylim=(-0.6, len(table) - 0.4))

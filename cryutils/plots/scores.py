@@ -256,9 +256,7 @@ def specification_curve(
         A share, 0-1.
     """
     levels = (
-        table.groupby(["split", *choices])
-        .accuracy.quantile(np.array([0.05, 0.5, 0.95]))
-        .unstack()
+        table.groupby(["split", *choices]).accuracy.quantile(np.array([0.05, 0.5, 0.95])).unstack()
     )
     order = levels.loc["clip"][0.5].sort_values().index
     places = np.arange(len(order))

@@ -82,7 +82,7 @@ def wide(
 ) -> dict[tuple[str, str], list[float | None]]:
     """Return a metric's scores by group and model, each split in its order, None for a gap."""
     rows = table.rows[table.rows.metric == metric].set_index(["group", "model"])
-    columns = rows[[scoreboard.COLUMN[split] for split in table.layout.splits]]
+    columns = rows[list(table.layout.splits)]
     return {key: [None if pd.isna(v) else v for v in row] for key, *row in columns.itertuples()}
 
 

@@ -78,9 +78,9 @@ def test_a_row_has_published_both_protocols_and_the_commonest_class() -> None:
     row = table.loc["feature_validation.stft.svm.accuracy"]
     assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
     assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
-    assert (row.published, row.paper, row.leak_free) == (0.4583, 0.30, 0.20)
-    assert (row.paper_low, row.paper_high) == (0.20, 0.40)
-    assert (row.leak_free_low, row.leak_free_high) == (0.10, 0.35)
+    assert (row.published, row["clip"], row.infant) == (0.4583, 0.30, 0.20)
+    assert (row.clip_low, row.clip_high) == (0.20, 0.40)
+    assert (row.infant_low, row.infant_high) == (0.10, 0.35)
     assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
     assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
     assert pd.isna(row.frame)
@@ -91,7 +91,7 @@ def test_every_score_is_shown_once_and_what_was_not_measured_is_missing() -> Non
     measured = {columns for columns, *_ in REAL if not columns.endswith(("count", "value"))}
     assert table.key.is_unique and len(table) == len(measured) - 2, "hold-outs are no score"
     auc = table.set_index("key").loc["feature_validation.mfcc.knn.roc_auc"]
-    assert auc.leak_free == 0.61 and pd.isna(auc.paper)
+    assert auc.infant == 0.61 and pd.isna(auc["clip"])
 
 
 def test_the_run_that_tested_most_clips_counts_and_else_the_first() -> None:

@@ -78,7 +78,7 @@ def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> Non
     clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
              for k, label in enumerate(["a", "b", "a", "b"])]  # fmt: skip
     corpus = Corpus(clips, name="mine", note="")
-    scored = recognition.Scored(np.array([[0, 1, 0, 1]]), corpus, protocol="leak_free")
+    scored = recognition.Scored(np.array([[0, 1, 0, 1]]), corpus, split="infant")
     test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
     claims.begin("a")
     assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
@@ -241,8 +241,8 @@ def test_predictions_are_found_by_their_columns() -> None:
     claims.begin("04_test", seed=3)
     claims.record_predictions(answers("cry2", "clip", ["hungry", None]), model="cry2")
     claims.record_predictions(answers("x", "clip", ["a", "b"], p_a=[0.9, 0.1]))
-    claims.record_predictions(answers("cry2", "leak_free", ["tired", "tired"]), model="cry2")
-    claims.record_predictions(answers("cry2", "paper", ["hungry", "hungry"]), model="cry2")
+    claims.record_predictions(answers("cry2", "infant", ["tired", "tired"]), model="cry2")
+    claims.record_predictions(answers("cry2", "clip", ["hungry", "hungry"]), model="cry2")
     claims.write()
     table = claims.load_predictions(study="cry2")
     assert table.split.tolist() == ["clip", "clip", "infant", "infant"]

@@ -24,7 +24,7 @@ from cryutils.datasets.synthetic import face, schedule, voice
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
 from cryutils.models import autoencoders, design, image, inputs, runtimes
-from cryutils.papers import embeddings, ensemble, nested
+from cryutils.papers import embeddings, ensemble
 from cryutils.video import faces
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -145,7 +145,6 @@ def accepts(name: str, value: object) -> bool:
         ("n_folds", [2, 100], [1, 101, 2.0, True, "2"], "a whole number from 2 to 100"),
         ("size", [64, 66], [65, 62, 66.0], "an even number from 64 to 1024"),
         ("finetune", [True, False], [1, 0, "true", "yes"], "true or false"),
-        ("split_unit", ["frame", "clip"], ["", "d", 1, ["frame"]], 'one of "frame", "clip"'),
         ("stand_in", ["auto", "x"], ["", " ", 3], '"auto" or a class'),
         ("face_signal", [None, 0], [2, ""], "a number from 0 to 1 or null"),
         ("filters", [[1], [9] * 6], [[], [0], [1] * 7, [[1]], [True], 1, "1", [1.5]],
@@ -184,7 +183,6 @@ def test_choices_are_those_of_the_library() -> None:
         "engine": set(runtimes.ENGINES),
         "crop": {"auto", *embeddings.CROPS},
         "ensemble_input": set(ensemble.KINDS),
-        "split_unit": {nested.Split.FRAME, nested.Split.CLIP},
     }
 
 

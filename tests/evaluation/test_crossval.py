@@ -21,7 +21,7 @@ from cryutils.evaluation.crossval import (
     out_of_fold,
     scored_out_of_fold,
 )
-from cryutils.evaluation.splits import Protocol, folds
+from cryutils.evaluation.splits import Split, folds
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def test_one_nearest_neighbour_recognises_the_infant_only_where_the_protocol_lea
                 KNeighborsClassifier(1),
                 voices,
                 corpus.labels,
-                Protocol(name).k_folds(corpus, n_splits=4),
+                Split(name).k_folds(corpus, n_splits=4),
             )
             == y
         )
-        for name in ("paper", "leak_free")
+        for name in ("clip", "infant")
     }
-    assert score["paper"] > 0.95
-    assert score["leak_free"] < 0.6
+    assert score["clip"] > 0.95
+    assert score["infant"] < 0.6
 
 
 def test_pooling_equals_a_plain_loop(corpus: SimpleNamespace, voices: np.ndarray) -> None:
@@ -165,12 +165,12 @@ def test_the_majority_is_learnt_from_the_training_part_only() -> None:
 
 
 def test_holdout_scores_equal_a_plain_loop(corpus: SimpleNamespace, voices: np.ndarray) -> None:
-    result = holdout_scores(KNeighborsClassifier(3), voices, corpus, "leak_free", splits=5, seed=4)
-    again = holdout_scores(KNeighborsClassifier(3), voices, corpus, "leak_free", splits=5, seed=4)
+    result = holdout_scores(KNeighborsClassifier(3), voices, corpus, "infant", splits=5, seed=4)
+    again = holdout_scores(KNeighborsClassifier(3), voices, corpus, "infant", splits=5, seed=4)
     np.testing.assert_array_equal(result.accuracy, again.accuracy)
     y = np.repeat(np.arange(3), 20)
     for split, seed in enumerate(np.random.SeedSequence(4).generate_state(5)):
-        train, test = Protocol.LEAK_FREE.hold_out(corpus, test_size=0.3, seed=int(seed))
+        train, test = Split.INFANT.hold_out(corpus, test_size=0.3, seed=int(seed))
         guess = KNeighborsClassifier(3).fit(voices[train], y[train]).predict(voices[test])
         assert result.accuracy[split] == pytest.approx(np.mean(guess == y[test]))
         assert result.balanced_accuracy[split] == pytest.approx(
@@ -181,7 +181,7 @@ def test_holdout_scores_equal_a_plain_loop(corpus: SimpleNamespace, voices: np.n
 
 def test_a_constant_prediction_scores_one_over_the_classes(corpus: SimpleNamespace) -> None:
     model = DummyClassifier(strategy="most_frequent")
-    result = holdout_scores(model, np.zeros((60, 1)), corpus, "paper", splits=3)
+    result = holdout_scores(model, np.zeros((60, 1)), corpus, "clip", splits=3)
     np.testing.assert_allclose(result.balanced_accuracy, 1 / 3)
 
 

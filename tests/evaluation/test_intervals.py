@@ -237,7 +237,7 @@ def test_a_class_of_which_nothing_is_recognised_is_not_taken_for_certain() -> No
 def test_the_estimand_says_whose_clips_it_is_about() -> None:
     arguments = clips({f"{k}{i}": [(k, 1, 1)] for k in range(2) for i in range(3)})
     assert "balanced accuracy on clips of new infants" in interval(*arguments).estimand
-    assert "heard in training too" in interval(*arguments, protocol="paper").estimand
+    assert "heard in training too" in interval(*arguments, split="clip").estimand
 
 
 def test_wrong_input_is_one_line() -> None:

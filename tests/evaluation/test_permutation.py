@@ -24,7 +24,7 @@ from cryutils.evaluation.permutation import (
     permutation_test,
     permute_labels,
 )
-from cryutils.evaluation.splits import Protocol, class_indices
+from cryutils.evaluation.splits import SPLITS, Split, class_indices
 
 REMEMBERS = KNeighborsClassifier(1)  # the nearest training clip, so it recognises the infant
 
@@ -80,8 +80,8 @@ def test_free_and_within_infant_shuffles_are_other_sets() -> None:
     assert (len(within), len(by_blocks), len(free)) == (2, 4, 12)
 
 
-@pytest.mark.parametrize("protocol", ["paper", "leak_free"])
-def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> None:
+@pytest.mark.parametrize("split", ["clip", "infant"])
+def test_folds_carried_along_are_folds_of_the_permuted_labels(split: str) -> None:
     corpus, X = voices(np.random.default_rng(3), signal=0)
     infants, y = np.array(corpus.infants), class_indices(corpus.labels)[0]
     calls: list[tuple[np.ndarray, list]] = []
@@ -91,7 +91,7 @@ def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> 
             calls.append((y.copy(), folds))
             return [np.eye(3)[y[test]] for _, test in folds]
 
-    permutation_test({"notes": (Notes(), X)}, corpus, protocol, permutations=12, jobs=1)
+    permutation_test({"notes": (Notes(), X)}, corpus, split, permutations=12, jobs=1)
     assert len(calls) == 13
 
     def class_counts(labels: np.ndarray, folds: list) -> list[tuple[int, ...]]:
@@ -100,17 +100,17 @@ def test_folds_carried_along_are_folds_of_the_permuted_labels(protocol: str) -> 
     assert any(not np.array_equal(labels, y) for labels, _ in calls)
     for labels, folds in calls:
         assert class_counts(labels, folds) == class_counts(y, calls[0][1])
-        if protocol == "leak_free":
+        if split == "infant":
             assert not any(set(infants[train]) & set(infants[test]) for train, test in folds)
 
 
 def test_score_and_nulls_are_means_over_divisions_by_a_plain_loop() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nearest": (NearestCentroid(), X)}
-    test = permutation_test(cells, corpus, "leak_free", permutations=2, repeats=3, seed=5, jobs=1)
+    test = permutation_test(cells, corpus, "infant", permutations=2, repeats=3, seed=5, jobs=1)
     y = class_indices(corpus.labels)[0]
     fold_of = np.zeros((3, len(y)), int)
-    divisions = Protocol.LEAK_FREE.k_folds(corpus, n_splits=5, repeats=3, seed=5)
+    divisions = Split.INFANT.k_folds(corpus, n_splits=5, repeats=3, seed=5)
     for row, folds in zip(fold_of, divisions, strict=True):
         for number, (_, tested) in enumerate(folds):
             row[tested] = number
@@ -149,7 +149,7 @@ def test_p_values_count_the_nulls_that_score_as_high() -> None:
 def test_families_of_the_same_permutations_join_into_one() -> None:
     corpus, X = voices(np.random.default_rng(0), signal=0)
     cells = {"m": (NearestCentroid(), X)}
-    refitted = permutation_test(cells, corpus, "leak_free", permutations=30, jobs=1)
+    refitted = permutation_test(cells, corpus, "infant", permutations=30, jobs=1)
     y = class_indices(corpus.labels)[0]
     fixed = fixed_prediction_test({"n": y}, corpus, permutations=30)
     both = refitted.joined(fixed)
@@ -162,11 +162,11 @@ def test_families_of_the_same_permutations_join_into_one() -> None:
 
 def test_a_signal_is_found_under_both_protocols() -> None:
     corpus, X = voices(np.random.default_rng(1), signal=4)
-    for protocol in Protocol:
+    for split in SPLITS:
         result = permutation_test(
             {"mean": (NearestCentroid(), X), "nothing": (REMEMBERS, 0 * X)},
             corpus,
-            protocol,
+            split,
             permutations=99,
             jobs=1,
         )
@@ -183,7 +183,7 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
         cells = {"m": (REMEMBERS, X)}
         by_blocks += (
             permutation_test(
-                cells, corpus, "paper", permutations=9, n_splits=3, seed=trial, jobs=1
+                cells, corpus, "clip", permutations=9, n_splits=3, seed=trial, jobs=1
             ).p_values["m"]
             <= 0.1
         )
@@ -192,7 +192,7 @@ def test_a_true_null_is_rejected_as_often_as_promised_and_by_free_shuffles_more_
         loners = SimpleNamespace(labels=corpus.labels, infants=[str(i) for i in range(len(X))])
         freely += (
             permutation_test(
-                cells, loners, "paper", permutations=9, n_splits=3, seed=trial, jobs=1
+                cells, loners, "clip", permutations=9, n_splits=3, seed=trial, jobs=1
             ).p_values["m"]
             <= 0.1
         )
@@ -208,7 +208,7 @@ def test_leak_free_null_p_values_spread_over_all_values() -> None:
         corpus, X = voices(rng, signal=0)
         cells = {"m": (NearestCentroid(), X)}
         result = permutation_test(
-            cells, corpus, "leak_free", permutations=9, n_splits=3, seed=trial, jobs=1
+            cells, corpus, "infant", permutations=9, n_splits=3, seed=trial, jobs=1
         )
         p.append(result.p_values["m"])
     for level in (0.1, 0.3, 0.5, 0.8):
@@ -219,7 +219,7 @@ def test_processes_change_nothing() -> None:
     corpus, X = voices(np.random.default_rng(2), signal=0.5)
     cells = {"nb": (GaussianNB(), X), "knn": (KNeighborsClassifier(), X.astype(np.float32))}
     alone, together = (
-        permutation_test(cells, corpus, "leak_free", permutations=25, jobs=jobs) for jobs in (1, 2)
+        permutation_test(cells, corpus, "infant", permutations=25, jobs=jobs) for jobs in (1, 2)
     )
     np.testing.assert_array_equal(alone.null, together.null)
     assert len(alone.null) == 25
@@ -234,11 +234,11 @@ def test_features_of_a_training_part_are_prepared_once_for_all_cells_that_share_
         return X - X[train].mean(axis=0)
 
     cells = {"a": (KNeighborsClassifier(3), prepared), "b": (GaussianNB(), prepared)}
-    result = permutation_test(cells, corpus, "paper", permutations=2, n_splits=3, jobs=1)
+    result = permutation_test(cells, corpus, "clip", permutations=2, n_splits=3, jobs=1)
     assert len(asked) == 3 * (1 + 2)
     # Neither model minds an offset, so plain features must give the same.
     plain = {"a": (KNeighborsClassifier(3), X), "b": (GaussianNB(), X)}
-    same = permutation_test(plain, corpus, "paper", permutations=2, n_splits=3, jobs=1)
+    same = permutation_test(plain, corpus, "clip", permutations=2, n_splits=3, jobs=1)
     np.testing.assert_allclose(result.null, same.null)
 
 
@@ -258,22 +258,22 @@ def test_fixed_predictions_against_a_plain_loop() -> None:
 def test_fixed_predictions_nearly_keep_the_promise_for_new_infants_but_not_for_known_ones() -> None:
     """At no signal, 10 % should be rejected; who remembers known infants is always right."""
     rng = np.random.default_rng(21)
-    tried, rejected = 100, dict.fromkeys(Protocol, 0)
+    tried, rejected = 100, dict.fromkeys(SPLITS, 0)
     for trial in range(tried):
         corpus, X = voices(rng, signal=0)
-        for protocol in Protocol:
-            drawn = protocol.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
+        for split in SPLITS:
+            drawn = split.k_folds(corpus, n_splits=3, repeats=1, seed=trial)
             predicted = out_of_fold(REMEMBERS, X, corpus.labels, drawn)
             fixed = fixed_prediction_test({"m": predicted}, corpus, permutations=9, seed=trial)
-            rejected[protocol] += fixed.p_values["m"] <= 0.1
-    assert rejected[Protocol.LEAK_FREE] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
-    assert rejected[Protocol.PAPER] / tried > 0.9
+            rejected[split] += fixed.p_values["m"] <= 0.1
+    assert rejected[Split.INFANT] / tried < 0.15 + 3 * np.sqrt(0.09 / tried)
+    assert rejected[Split.CLIP] / tried > 0.9
 
 
 def test_wrong_input_is_one_line() -> None:
     corpus, X = voices(np.random.default_rng(0), signal=0)
     with pytest.raises(InputError, match="0 cells"):
-        permutation_test({}, corpus, "paper")
+        permutation_test({}, corpus, "clip")
     with pytest.raises(InputError, match="Did you mean paper"):
         permutation_test({"m": (NearestCentroid(), X)}, corpus, "papr")
     with pytest.raises(InputError, match="'net' predicts 3 clips"):

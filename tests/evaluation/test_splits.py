@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import (
-    Protocol,
+    Split,
     class_indices,
     fold_numbers,
     folds,
@@ -183,23 +183,23 @@ def test_folds_say_which_class_is_too_small() -> None:
 
 def test_protocol_maps_a_name_to_its_split_and_folds(belly_pain_like: SimpleNamespace) -> None:
     corpus = belly_pain_like
-    for name, split in (("paper", paper_split), ("leak_free", infant_split)):
-        ours = Protocol(name).hold_out(corpus, test_size=0.3, seed=1)
+    for name, split in (("clip", paper_split), ("infant", infant_split)):
+        ours = Split(name).hold_out(corpus, test_size=0.3, seed=1)
         np.testing.assert_array_equal(ours[1], split(corpus, test_size=0.3, seed=1)[1])
     infants = np.array(corpus.infants)
     crossing = {
         name: any(
             set(infants[train]) & set(infants[test])
-            for train, test in Protocol(name).k_folds(corpus, repeats=1)[0]
+            for train, test in Split(name).k_folds(corpus, repeats=1)[0]
         )
-        for name in ("paper", "leak_free")
+        for name in ("clip", "infant")
     }
-    assert crossing == {"paper": True, "leak_free": False}
+    assert crossing == {"clip": True, "infant": False}
 
 
 def test_a_mistyped_protocol_names_the_near_miss() -> None:
-    with pytest.raises(InputError, match="Did you mean leak_free"):
-        Protocol("leek_free")
+    with pytest.raises(InputError, match="Did you mean infant"):
+        Split("infent")
 
 
 def test_class_indices_follow_the_order_given() -> None:
@@ -222,7 +222,7 @@ def test_the_real_corpus_splits_under_both_protocols() -> None:
         assert not set(infants[train]) & set(infants[test])
         share = np.bincount(y[test]) / np.bincount(y)
         assert np.all((share > 0) & (share < 0.7))
-    assert len(Protocol.LEAK_FREE.k_folds(corpus, repeats=2)) == 2
+    assert len(Split.INFANT.k_folds(corpus, repeats=2)) == 2
 
 
 def test_a_clip_has_the_number_of_the_fold_that_tests_it() -> None:

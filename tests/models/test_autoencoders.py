@@ -216,17 +216,17 @@ def test_settings_of_another_form_are_refused(units: tuple[int, ...]) -> None:
 
 
 def probabilities(
-    corpus: cryutils.Corpus, kind: str, protocol: str, n_splits: int
+    corpus: cryutils.Corpus, kind: str, split: str, n_splits: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every clip's class and answer, by networks that the protocol keeps from its fold."""
     hearing = SoundInput(kind=kind, n_fft=256, hop_length=128, scaling="recording")
     examples = hearing.examples(audio.signals(corpus, sr=8000))
     y, _ = evaluation.class_indices(corpus.labels)
-    (folds,) = evaluation.Protocol(protocol).k_folds(corpus, n_splits=n_splits, repeats=1, seed=1)
+    (folds,) = evaluation.Split(split).k_folds(corpus, n_splits=n_splits, repeats=1, seed=1)
     parts = []
     for train, test in folds:
         fitting, stopping = crossfit.validation_split(
-            train, corpus.labels, corpus.infants, protocol=protocol, seed=1
+            train, corpus.labels, corpus.infants, split=split, seed=1
         )
         parts.append((fitting, stopping, test))
     return y, autoencoders.cross_fit(examples, y, parts, classes=3).probabilities
@@ -237,7 +237,7 @@ def test_at_full_signal_a_submodel_knows_the_state_of_new_infants(apart: Path) -
         "synthetic", classes=STATES, signal=1.0, identity=1.0, infants=18, clips_per_infant=5,
         duration_s=2.5, sr=8000, seed=1,
     )  # fmt: skip
-    y, answers = probabilities(corpus, "mfcc", "leak_free", 3)
+    y, answers = probabilities(corpus, "mfcc", "infant", 3)
     score = evaluation.interval(fusion.decide(answers), y, corpus.infants)
     assert score.low is not None
     assert score.low > 1 / len(STATES), score
@@ -252,11 +252,11 @@ def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(ap
             duration_s=3.0, sr=8000, seed=seed,
         )  # fmt: skip
         row = []
-        for protocol in ("leak_free", "paper"):
-            y, answers = probabilities(corpus, "mfcc", protocol, 3)
+        for split in ("infant", "clip"):
+            y, answers = probabilities(corpus, "mfcc", split, 3)
             predictions = fusion.decide(answers)
             row.append(evaluation.balanced_accuracy(y, predictions))
-            if protocol == "leak_free":
+            if split == "infant":
                 tested = evaluation.fixed_prediction_test(
                     {"ae": predictions[None]}, corpus, permutations=99
                 )

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Protocol
+from cryutils.evaluation.splits import Split
 from cryutils.models import crossfit, cry2
 from cryutils.models.crossfit import cross_fit, validation_split
 from cryutils.models.examples import (
@@ -87,11 +87,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return recorder.calls
 
 
-def crossed(protocol: str = "leak_free", inputs: Examples | None = None, **options):
-    folds = Protocol(protocol).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
+def crossed(split: str = "infant", inputs: Examples | None = None, **options):
+    folds = Split(split).k_folds(CRIES, n_splits=4, repeats=2, seed=1)
     return cross_fit(
         lambda settings: None, inputs or examples(), CRIES.labels, CRIES.infants, folds,
-        protocol=protocol, **options,
+        split=split, **options,
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_no_network_sees_an_infant_that_it_is_tested_on(calls) -> None:
 
 
 def test_under_the_papers_protocol_clips_are_apart_and_infants_are_not(calls) -> None:
-    inputs, networks = examples(), crossed("paper")
+    inputs, networks = examples(), crossed("clip")
     flat = [fold for repeat in networks.folds for fold in repeat]
     for call, (train, test) in zip(calls, flat, strict=True):
         fitted, stopping = (set(inputs.clip[call[part]]) for part in ("train", "validation"))
@@ -139,11 +139,9 @@ def test_labels_are_those_of_the_examples_clips(calls) -> None:
 
 
 def test_folds_that_divide_an_infant_are_refused_under_leak_free(calls) -> None:
-    folds = Protocol("paper").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
+    folds = Split("clip").k_folds(CRIES, n_splits=4, repeats=1, seed=1)
     with pytest.raises(InputError, match="in training and in test"):
-        cross_fit(
-            lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, protocol="leak_free"
-        )
+        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, folds, split="infant")
     assert not calls
 
 
@@ -216,10 +214,10 @@ def test_a_clip_without_examples_trains_nothing_and_has_no_answer(calls) -> None
 
 
 def test_one_hold_out_answers_its_test_clips_alone(calls) -> None:
-    train, test = Protocol("leak_free").hold_out(CRIES, seed=1)
+    train, test = Split("infant").hold_out(CRIES, seed=1)
     networks = cross_fit(
         lambda s: None, examples(), CRIES.labels, CRIES.infants, [(train, test)],
-        protocol="leak_free",
+        split="infant",
     )  # fmt: skip
     assert networks.probabilities.shape == (1, N, 3)
     np.testing.assert_array_equal(np.flatnonzero(~np.isnan(networks.probabilities[0, :, 0])), test)
@@ -237,7 +235,7 @@ def test_no_examples_or_folds_at_all_is_said(calls) -> None:
     with pytest.raises(InputError, match="no clip has an example"):
         crossed(inputs=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
     with pytest.raises(InputError, match="there are no folds"):
-        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, [], protocol="leak_free")
+        cross_fit(lambda s: None, examples(), CRIES.labels, CRIES.infants, [], split="infant")
 
 
 def test_real_networks_end_to_end(apart: Path) -> None:
@@ -251,8 +249,8 @@ def test_real_networks_end_to_end(apart: Path) -> None:
     networks = cross_fit(
         lambda s: cry2.build((16, 16), 3, filters=(4, 8), learning_rate=s.learning_rate),
         Examples(x, clip), CRIES.labels, CRIES.infants,
-        Protocol("leak_free").k_folds(CRIES, n_splits=2, repeats=1, seed=0),
-        protocol="leak_free",
+        Split("infant").k_folds(CRIES, n_splits=2, repeats=1, seed=0),
+        split="infant",
         settings=Settings(epochs=8, batch_size=8, learning_rate=1e-2),
     )  # fmt: skip
     np.testing.assert_allclose(networks.probabilities.sum(axis=2), 1, atol=1e-5)
@@ -266,7 +264,7 @@ def test_real_networks_end_to_end(apart: Path) -> None:
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:
     train = np.arange(4, N)
-    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, protocol="leak_free")
+    fitting, stopping = validation_split(train, CRIES.labels, CRIES.infants, split="infant")
     np.testing.assert_array_equal(np.sort(np.concatenate([fitting, stopping])), train)
     assert not {CRIES.infants[i] for i in fitting} & {CRIES.infants[i] for i in stopping}
     assert {CRIES.labels[i] for i in fitting} == set(CLASSES)
@@ -275,7 +273,7 @@ def test_held_back_infants_are_whole_and_every_class_stays() -> None:
 
 def test_clips_are_held_back_by_class_under_the_papers_protocol() -> None:
     labels = ["a"] * 20 + ["b"] * 10 + ["c"]
-    fitting, stopping = validation_split(np.arange(31), labels, ["one"] * 31, protocol="paper")
+    fitting, stopping = validation_split(np.arange(31), labels, ["one"] * 31, split="clip")
     assert [labels[i] for i in stopping] == ["a"] * 4 + ["b"] * 2  # the only c stays
     assert len(fitting) == 25
 
@@ -296,7 +294,7 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
     alone = set().union(*(members for members in owners.values() if len(members) == 1))
     train = np.arange(len(names))
     try:
-        fitting, stopping = validation_split(train, labels, names, protocol="leak_free", seed=seed)
+        fitting, stopping = validation_split(train, labels, names, split="infant", seed=seed)
     except InputError:
         assert len(set(labels)) == len(labels)  # one clip of each class
         return
@@ -310,16 +308,16 @@ def test_the_infant_whose_class_nobody_else_has_is_never_held_back(infants, seed
 def test_where_every_infant_is_the_only_one_of_a_class_clips_are_held_back() -> None:
     labels, infants = list("aaaaabbb"), ["x"] * 5 + ["y"] * 3
     train = np.arange(8)
-    fitting, stopping = validation_split(train, labels, infants, protocol="leak_free")
+    fitting, stopping = validation_split(train, labels, infants, split="infant")
     assert sorted(labels[i] for i in stopping) == ["a", "b"]
     assert sorted([*fitting, *stopping]) == train.tolist()
 
 
 def test_the_same_seed_holds_back_the_same_and_another_does_not() -> None:
     parts = [
-        validation_split(
-            np.arange(N), CRIES.labels, CRIES.infants, protocol="leak_free", seed=seed
-        )[1].tolist()
+        validation_split(np.arange(N), CRIES.labels, CRIES.infants, split="infant", seed=seed)[
+            1
+        ].tolist()
         for seed in (1, 1, *range(2, 8))
     ]
     assert parts[0] == parts[1] and any(part != parts[0] for part in parts[2:])
@@ -327,7 +325,7 @@ def test_the_same_seed_holds_back_the_same_and_another_does_not() -> None:
 
 def test_nothing_to_hold_back_is_said() -> None:
     with pytest.raises(InputError, match="each is the only one of its class"):
-        validation_split(np.arange(2), ["a", "b"], ["x", "y"], protocol="leak_free")
+        validation_split(np.arange(2), ["a", "b"], ["x", "y"], split="infant")
 
 
 # Examples
@@ -395,7 +393,7 @@ def test_a_search_looks_at_training_clips_only_and_keeps_infants_whole(calls) ->
     train = np.arange(8, N)
     table = search(
         lambda s: None, examples(), CRIES.labels, CRIES.infants, train,
-        grid={"learning_rate": [1e-3, 1e-2], "dropout": [0.2]}, protocol="leak_free",
+        grid={"learning_rate": [1e-3, 1e-2], "dropout": [0.2]}, split="infant",
         settings=Settings(epochs=9), n_splits=3,
     )  # fmt: skip
     assert list(table) == [
@@ -413,5 +411,5 @@ def test_a_search_over_what_is_no_setting(calls) -> None:
     with pytest.raises(InputError, match="Did you mean learning_rate"):
         search(
             lambda s: None, examples(), CRIES.labels, CRIES.infants, np.arange(N),
-            grid={"lerning_rate": [1e-3]}, protocol="paper",
+            grid={"lerning_rate": [1e-3]}, split="clip",
         )  # fmt: skip

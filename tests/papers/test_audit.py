@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 import cryutils
 from cryutils import audio
 from cryutils.errors import InputError
-from cryutils.papers import audit
 from cryutils.evaluation.splits import Split
+from cryutils.papers import audit
 from cryutils.papers.audit import Effect, Rows, Rung, Windows
 
 LEAKING = (Rung.WINDOWS, Rung.CLIPS, Rung.AUGMENT, Rung.OVERSAMPLE)

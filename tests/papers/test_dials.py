@@ -12,7 +12,7 @@ import pytest
 from cryutils import audio, load
 from cryutils.datasets.synthetic.dials import Dials
 from cryutils.errors import InputError
-from cryutils.evaluation.splits import Protocol
+from cryutils.evaluation.splits import SPLITS
 from cryutils.papers import dials
 from cryutils.papers.audit import vectors
 
@@ -31,20 +31,20 @@ def test_a_score_is_the_discriminants_on_folds_of_clips_and_of_infants() -> None
     from sklearn.metrics import balanced_accuracy_score
 
     turned = Dials(signal=0.5, interaction=0.3, session=0.2)
-    table = dials.scores([turned], classes=CLASSES, seed=3).set_index("protocol")
-    assert list(table.index) == ["paper", "leak_free"]
+    table = dials.scores([turned], classes=CLASSES, seed=3).set_index("split")
+    assert list(table.index) == ["clip", "infant"]
     corpus = load("synthetic", classes=CLASSES, seed=3, progress=False, **SMALL, **asdict(turned))
     x = np.concatenate([vectors(y, sr=8000) for y in audio.signals(corpus, sr=8000)])
     labels = np.array(corpus.labels)
-    for protocol in Protocol:
+    for split in SPLITS:
         by_hand = []
-        for folds in protocol.k_folds(corpus, n_splits=5, repeats=3, seed=3):
+        for folds in split.k_folds(corpus, n_splits=5, repeats=3, seed=3):
             answers = np.empty_like(labels)
             for train, test in folds:
                 model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
                 answers[test] = model.fit(x[train], labels[train]).predict(x[test])
             by_hand.append(balanced_accuracy_score(labels, answers))
-        row = table.loc[str(protocol)]
+        row = table.loc[str(split)]
         assert row.score == pytest.approx(np.mean(by_hand))
         assert row.low <= row.score <= row.high
     assert dict(table.iloc[0][list(asdict(turned))]) == asdict(turned)
@@ -55,8 +55,8 @@ def test_the_same_again_and_a_row_a_setting_and_protocol() -> None:
     first = dials.scores(settings, classes=CLASSES, seed=1)
     again = dials.scores(settings[1:], classes=CLASSES, seed=1)
     pd.testing.assert_frame_equal(first[2:].reset_index(drop=True), again)
-    assert list(zip(first.session, first.protocol, strict=True)) == [
-        (0.0, "paper"), (0.0, "leak_free"), (1.0, "paper"), (1.0, "leak_free"),
+    assert list(zip(first.session, first.split, strict=True)) == [
+        (0.0, "clip"), (0.0, "infant"), (1.0, "clip"), (1.0, "infant"),
     ]  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def fitted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("fits")))
         return finetuning.frozen_and_finetuned(
-            tiny, *data, FOLDS, protocol="leak_free", settings=SETTINGS, units=8
+            tiny, *data, FOLDS, split="infant", settings=SETTINGS, units=8
         )
 
 

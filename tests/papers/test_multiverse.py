@@ -62,10 +62,10 @@ def test_a_clip_that_is_drawn_twice_is_on_both_sides_unless_infants_are_whole(ap
     table = multiverse.table2(
         corpus, {str(n): counts for n, counts in sizes.items()}, SETTINGS, ["dt"], sr=SR, draws=8
     )
-    tree = table[table.classifier == "dt"].groupby(["clips", "protocol"]).accuracy.mean()
-    assert tree["24", "paper"] > 0.9
-    assert tree["24", "leak_free"] < 0.7
-    assert abs(tree["8", "paper"] - 0.5) < 0.2
+    tree = table[table.classifier == "dt"].groupby(["clips", "split"]).accuracy.mean()
+    assert tree["24", "clip"] > 0.9
+    assert tree["24", "infant"] < 0.7
+    assert abs(tree["8", "clip"] - 0.5) < 0.2
 
 
 def test_what_is_done_is_not_done_again(
@@ -95,7 +95,7 @@ def test_shares_count_the_draws_that_reach_the_published_figure() -> None:
         {
             "feature": "mfcc",
             "classifier": "svm",
-            "protocol": "paper",
+            "split": "clip",
             "scaling": ["signal"] * 3 + ["none"] * 3,
             "summary": "mean",
             "clips": "76",

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation import Protocol
+from cryutils.evaluation import Split
 from cryutils.models import crossfit, cry2, runtimes, training
 from cryutils.models.crossfit import CrossFit
 from cryutils.models.examples import Examples
@@ -41,12 +41,12 @@ def examples() -> Examples:
     return Examples(x.astype(np.float32), clip)
 
 
-def fitted(protocol: str) -> tuple[CrossFit, Examples]:
-    folds = Protocol(protocol).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
+def fitted(split: str) -> tuple[CrossFit, Examples]:
+    folds = Split(split).k_folds(CORPUS, n_splits=2, repeats=1, seed=0)
     with without_graphs():
         networks = crossfit.cross_fit(
             lambda s: cry2.build(SHAPE, 2, learning_rate=s.learning_rate),
-            examples(), CORPUS.labels, CORPUS.infants, folds, protocol=protocol,
+            examples(), CORPUS.labels, CORPUS.infants, folds, split=split,
             settings=training.Settings(epochs=3, warm_up=0, learning_rate=1e-2),
         )  # fmt: skip
     return networks, examples()
@@ -56,7 +56,7 @@ def fitted(protocol: str) -> tuple[CrossFit, Examples]:
 def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossFit, Examples]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return fitted("leak_free")
+        return fitted("infant")
 
 
 class Noted:
@@ -128,7 +128,7 @@ def test_int8_is_calibrated_with_the_clips_that_a_fold_was_fitted_on(
 
 
 def test_networks_that_met_the_infants_are_refused(apart: Path) -> None:
-    leaky = fitted("paper")
+    leaky = fitted("clip")
     with pytest.raises(InputError, match=r"infant 'i.' is in training and in test"):
         quantisation.assess({"cry2": leaky}, CORPUS, calls=1)
 

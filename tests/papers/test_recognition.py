@@ -109,7 +109,7 @@ def case() -> Case:
 
 
 def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> None:
-    scored = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
+    scored = Scored.of(case.probabilities, case.corpus, split="infant")
     np.testing.assert_array_equal(scored.predicted, case.predicted[None])
     precision, recall, f1, clips = precision_recall_fscore_support(
         case.truth, case.predicted, labels=range(4), zero_division=0
@@ -130,7 +130,7 @@ def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> N
 
 
 def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
-    scored = Scored.of(case.probabilities, case.corpus, protocol="paper")
+    scored = Scored.of(case.probabilities, case.corpus, split="clip")
     assert set(scored.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
     for metric, interval in scored.intervals.items():
         assert interval.value == pytest.approx(getattr(scored.scores, metric))
@@ -142,19 +142,19 @@ def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
 
 def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -> None:
     infants = case.corpus.infants.tolist()
-    folds = evaluation.Protocol("leak_free").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
-    scored = Scored.of(case.probabilities, case.corpus, folds, protocol="leak_free")
+    folds = evaluation.Split("infant").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
+    scored = Scored.of(case.probabilities, case.corpus, folds, split="infant")
     area = evaluation.auc_interval(case.probabilities, case.corpus.labels, infants, folds)
     assert scored.intervals["roc_auc"] == area
     assert 0.5 < area.low < area.value < area.high < 1  # type: ignore[operator]
     row = scored.results("roc_auc").iloc[0]
     assert (row.metric, row.value, row.low) == ("roc_auc", area.value, area.low)
     assert "roc_auc" in set(scored.results().metric)
-    majority = Scored.majority(case.corpus, folds, protocol="leak_free")
+    majority = Scored.majority(case.corpus, folds, split="infant")
     assert (majority.intervals["roc_auc"].value, majority.intervals["roc_auc"].low) == (0.5, None)
     # One that always says the same may rank well all the same.
     bold = np.where([True, False, False, False], 5.0, 1.0) + np.eye(4)[case.truth]
-    always = Scored.of(bold, case.corpus, folds, protocol="leak_free")
+    always = Scored.of(bold, case.corpus, folds, split="infant")
     assert always.intervals["accuracy"].low is None
     assert always.intervals["roc_auc"].value == 1
     assert always.intervals["roc_auc"].low is not None
@@ -163,7 +163,7 @@ def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -
 def test_repeats_are_pooled(case: Case) -> None:
     perfect = np.eye(4, dtype=np.float32)[case.truth]
     wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
-    scored = Scored.of(np.stack([perfect, wrong]), case.corpus, protocol="leak_free")
+    scored = Scored.of(np.stack([perfect, wrong]), case.corpus, split="infant")
     assert scored.predicted.shape == (2, 60)
     assert set(scored.results().trainings) == {scored.trainings} == {2}
     assert scored.scores.accuracy == pytest.approx(0.5)
@@ -180,7 +180,7 @@ def test_majority_says_what_the_training_part_has_most_of() -> None:
             (np.array([0, 1, 2, 4]), np.array([2, 3])),
         ]
     ]
-    scored = Scored.majority(cries, folds, protocol="leak_free")
+    scored = Scored.majority(cries, folds, split="infant")
     names = np.array(scored.classes)[scored.predicted[0]]
     assert names.tolist() == ["pain", "pain", "hungry", "hungry", "hungry", "hungry"]
     assert scored.scores.accuracy == pytest.approx(1 / 6)
@@ -190,7 +190,7 @@ def test_the_results_of_a_model_are_its_scores_and_those_of_each_class(
     case: Case, apart: Path
 ) -> None:
     claims.begin("04_test", seed=5)
-    scored = Scored.of(case.probabilities, case.corpus, protocol="leak_free")
+    scored = Scored.of(case.probabilities, case.corpus, split="infant")
     claims.record_table(scored.results(), study="cry2", model="cry2")
     results = claims.results().set_index("key")
     summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
@@ -211,10 +211,10 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
     case: Case, apart: Path
 ) -> None:
     claims.begin("04_test", seed=5)
-    for protocol in evaluation.Protocol:
-        folds = protocol.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
+    for split in evaluation.SPLITS:
+        folds = split.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
         twice = np.stack([case.probabilities, case.probabilities[::-1]])
-        scored = Scored.of(twice, case.corpus, folds, protocol=str(protocol))
+        scored = Scored.of(twice, case.corpus, folds, split=str(split))
         claims.record_scores(scored, study="cry2", model="cry2")
     claims.write()
     table = claims.load_predictions(study="cry2", model="cry2")
@@ -248,8 +248,8 @@ def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
 
 def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
     claims.begin("04_test")
-    for protocol in claims.PROTOCOLS:
-        scored = Scored.of(case.probabilities, case.corpus, protocol=protocol)
+    for split in evaluation.SPLITS:
+        scored = Scored.of(case.probabilities, case.corpus, split=split)
         claims.record_table(scored.results("macro_f1"), study="x")
     assert claims.results()[["key", "split"]].to_numpy().tolist() == [
         ["x.macro_f1", "clip"], ["x.macro_f1", "infant"],
@@ -258,29 +258,29 @@ def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> N
 
 def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:
     cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
-    scored = Scored(np.array([0, 0, 1]), cries, protocol="leak_free")
+    scored = Scored(np.array([0, 0, 1]), cries, split="infant")
     table = scored.results().set_index("metric")
     assert table.value["macro_f1"] == 1
     assert table.low["macro_f1"] is None or np.isnan(table.low["macro_f1"])
-    table = comparison({("a", "paper"): scored, ("a", "leak_free"): scored}, {"a": "A"})
-    assert table.loc["A", "paper_low"] == table.loc["A", "paper_high"] == 1
+    table = comparison({("a", "clip"): scored, ("a", "infant"): scored}, {"a": "A"})
+    assert table.loc["A", "clip_low"] == table.loc["A", "clip_high"] == 1
 
 
 def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> None:
     best = np.eye(4, dtype=np.float32)[case.truth]
     by_model = {
-        (model, protocol): Scored.of(p, case.corpus, protocol=protocol)
+        (model, split): Scored.of(p, case.corpus, split=split)
         for model, p in (("weak", case.probabilities), ("best", best))
-        for protocol in ("paper", "leak_free")
+        for split in ("clip", "infant")
     }
     table = comparison(by_model, {"best": "The best", "weak": "The weak"}, metric="macro_f1")
     assert table.index.tolist() == ["The best", "The weak"]
-    interval = by_model["weak", "paper"].intervals["macro_f1"]
+    interval = by_model["weak", "clip"].intervals["macro_f1"]
     row = table.loc["The weak"]
-    assert (row.paper, row.paper_low, row.paper_high) == pytest.approx(
+    assert (row.paper, row.clip_low, row.clip_high) == pytest.approx(
         (interval.value, interval.low, interval.high)
     )
-    assert table.loc["The best", "leak_free"] == 1
+    assert table.loc["The best", "infant"] == 1
 
 
 # Over time
@@ -405,7 +405,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     fit = training.fit
     monkeypatch.setattr(crossfit, "fit", lambda *a, **k: calls.append(k) or fit(*a, **k))
     truth, _ = evaluation.class_indices(cries.labels)
-    scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, protocol="leak_free")
+    scored = Scored(np.where(np.arange(len(cries)) % 3, truth, -1), cries, split="infant")
     settings = training.Settings(epochs=1, warm_up=0, seed=7)
     files = deploy(
         "cry2",
@@ -462,7 +462,7 @@ def test_a_deployed_picture_model_is_asked_with_all_crops_of_a_recording(
     seeing, cries = trained.seeing, trained.corpus
     tracks = video.crops(cries, fps=seeing.fps, size=seeing.size, limit=seeing.limit)
     examples = seeing.examples(tracks)
-    scored = Scored(np.zeros(len(cries), int), cries, protocol="leak_free")
+    scored = Scored(np.zeros(len(cries), int), cries, split="infant")
     deploy(
         "image",
         lambda s: image.build(seeing.shape, 4, filters=(4, 8)),
@@ -492,9 +492,9 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     labels = ["hungry", "pain"] * 12
     cries = corpus(labels, [f"i{k // 2}" for k in range(24)])
     features = rng.normal(size=(24, 3)) + np.array([[0], [3]] * 12)
-    folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
     model = LogisticRegression()
-    whole = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
+    whole = Scored.from_classifier(model, features, cries, folds, split="infant")
     assert whole.trainings is None and whole.results().trainings.isna().all()
     np.testing.assert_array_equal(
         whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
@@ -503,7 +503,7 @@ def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is
     area = evaluation.auc_interval(strengths, cries.labels, cries.infants.tolist(), folds)
     assert whole.intervals["roc_auc"] == area
     features[[4, 11]] = np.nan
-    scored = Scored.from_classifier(model, features, cries, folds, protocol="leak_free")
+    scored = Scored.from_classifier(model, features, cries, folds, split="infant")
     assert (scored.predicted[:, [4, 11]] == -1).all()
     others = np.setdiff1d(np.arange(24), [4, 11])
     assert (scored.predicted[:, others] >= 0).all()
@@ -521,10 +521,10 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
     cries = corpus(["hungry", "pain"] * 12)
     clip = np.repeat(np.delete(np.arange(24), 7), 3)  # three rows a clip, and none of clip 7
     x = rng.normal(size=(len(clip), 3)) + np.array([[0], [1]])[clip % 2]
-    folds = evaluation.Protocol("leak_free").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
     learnt_from = [[(train[train != 0], test) for train, test in repeat] for repeat in folds]
     model = LogisticRegression()
-    scored = Scored.from_examples(model, x, clip, cries, learnt_from, protocol="leak_free")
+    scored = Scored.from_examples(model, x, clip, cries, learnt_from, split="infant")
     assert (scored.predicted[:, 7] == -1).all()
     # By hand: the second fold of the second repeat. Clip 0 is learnt from in none.
     train, test = (np.isin(clip, part) for part in learnt_from[1][1])
@@ -541,7 +541,7 @@ def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows
 
 def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
     cries = corpus(["hungry", "pain"] * 4)
-    scored = Scored(np.zeros(8, int), cries, protocol="leak_free")
+    scored = Scored(np.zeros(8, int), cries, split="infant")
     assert scored.scores.balanced_accuracy == 0.5
     interval = scored.intervals["balanced_accuracy"]
     assert (interval.value, interval.low, interval.high) == (0.5, None, None)

@@ -14,7 +14,7 @@ import pytest
 from cryutils import claims
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.evaluation import Split
-from cryutils.papers.ensemble import Ensemble, Plan, Row, Settings, subsets
+from cryutils.papers.ensemble import SPLITS, Ensemble, Plan, Row, Settings, subsets
 from cryutils.papers.nested import divide
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
@@ -66,7 +66,7 @@ class Guess:
 
 def training(seed: int) -> Ensemble:
     streams, sizes = made(), {"n_folds": 3, "n_inner": 2, "seed": seed}
-    folds = {split: divide(streams.units(split), split, **sizes) for split in Split}
+    folds = {split: divide(streams.units(split), split, **sizes) for split in SPLITS}
     plan = Plan(streams, folds, Settings(**sizes))
 
     def guesses(names: Iterable[Any]) -> dict[Any, Any]:
@@ -128,7 +128,7 @@ def twice() -> Table3:
     return Table3(training(0), [training(1)])
 
 
-@pytest.mark.parametrize("split", list(Split))
+@pytest.mark.parametrize("split", SPLITS)
 def test_scores_are_means_over_trainings_each_on_its_own_divisions(
     twice: Table3, split: Split
 ) -> None:
@@ -148,7 +148,7 @@ def test_scores_are_means_over_trainings_each_on_its_own_divisions(
     assert easier.value - easier.low >= min(1.96 * abs(apart[0] - apart[1]) / 2, easier.value + 1)
 
 
-@pytest.mark.parametrize("split", list(Split))
+@pytest.mark.parametrize("split", SPLITS)
 def test_an_area_counts_the_pairs_of_units_within_a_fold_that_are_ranked_right(
     twice: Table3, split: Split
 ) -> None:

@@ -85,12 +85,12 @@ def test_what_is_concatenated_is_where_the_arrows_start(axes: np.ndarray) -> Non
 
 def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
     rows = [
-        ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "paper", 0.6, 0.5, 0.7),
-        ("total", "svm", "leak_free", 0.4, np.nan, np.nan),
-        ("sleepy_hungry", "svm", "leak_free", 0.5, 0.4, 0.6),
-        ("total", "proposed", "paper", 0.7, 0.6, 0.8),
+        ("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "clip", 0.6, 0.5, 0.7),
+        ("total", "svm", "infant", 0.4, np.nan, np.nan),
+        ("sleepy_hungry", "svm", "infant", 0.5, 0.4, 0.6),
+        ("total", "proposed", "clip", 0.7, 0.6, 0.8),
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["pair", "model", "protocol", "value", "low", "high"])
+    table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
     published = {("total", "svm"): 0.6551, ("total", "proposed"): 0.9741, ("total", "ae_dnn"): 0.9}
     assert plots.table3(table, ax, published=published, majority={"total": 0.35}) is ax
     names = [text.get_text() for text in ax.get_yticklabels()]
@@ -120,8 +120,8 @@ def test_table_3_shows_every_split_and_the_papers_figure(ax: Axes) -> None:
 
 
 def test_intervals_of_table_3_reach_as_far_as_given(ax: Axes) -> None:
-    rows = [("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "paper", 0.6, 0.5, 0.7)]
-    table = pd.DataFrame(rows, columns=["pair", "model", "protocol", "value", "low", "high"])
+    rows = [("total", "svm", "frame", 0.9, 0.88, 0.92), ("total", "svm", "clip", 0.6, 0.5, 0.7)]
+    table = pd.DataFrame(rows, columns=["pair", "model", "split", "value", "low", "high"])
     plots.table3(table, ax, published={}, majority={})
     spans = [s[:, 0].tolist() for lines in ax.collections for s in lines.get_segments() if len(s)]
     assert spans == [[0.88, 0.92], [0.5, 0.7]]
@@ -130,12 +130,12 @@ def test_intervals_of_table_3_reach_as_far_as_given(ax: Axes) -> None:
 def test_ablation_goes_from_one_input_to_all(ax: Axes) -> None:
     table = pd.DataFrame(
         [
-            ("mfcc+stft+image", "paper", 0.9, 0.8, 1.0), ("mfcc+image", "paper", 0.8, 0.7, 0.9),
-            ("stft", "paper", 0.6, 0.5, 0.7), ("stft", "leak_free", 0.4, 0.3, 0.5),
-            ("mfcc+image", "leak_free", 0.45, 0.4, 0.5),
-            ("mfcc+stft+image", "leak_free", 0.5, 0.4, 0.6),
+            ("mfcc+stft+image", "clip", 0.9, 0.8, 1.0), ("mfcc+image", "clip", 0.8, 0.7, 0.9),
+            ("stft", "clip", 0.6, 0.5, 0.7), ("stft", "infant", 0.4, 0.3, 0.5),
+            ("mfcc+image", "infant", 0.45, 0.4, 0.5),
+            ("mfcc+stft+image", "infant", 0.5, 0.4, 0.6),
         ],
-        columns=["subset", "protocol", "value", "low", "high"],
+        columns=["subset", "split", "value", "low", "high"],
     )  # fmt: skip
     assert plots.ablation(table, ax, chance=1 / 3) is ax
     names = [text.get_text() for text in ax.get_yticklabels()]

@@ -165,8 +165,8 @@ def test_per_class_draws_three_scores_a_class_from_above(ax: Axes) -> None:
 def test_model_scores_are_both_protocols_with_their_intervals(ax: Axes) -> None:
     table = pd.DataFrame(
         {
-            "paper": [0.9, 0.7], "paper_low": [0.8, 0.6], "paper_high": [0.95, 0.8],
-            "leak_free": [0.5, 0.3], "leak_free_low": [0.4, 0.3], "leak_free_high": [0.6, 0.3],
+            "clip": [0.9, 0.7], "clip_low": [0.8, 0.6], "clip_high": [0.95, 0.8],
+            "infant": [0.5, 0.3], "infant_low": [0.4, 0.3], "infant_high": [0.6, 0.3],
         },
         index=["cry2", "SVM"],
     )  # fmt: skip

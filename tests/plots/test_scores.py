@@ -278,7 +278,7 @@ def test_neighbours_draws_measured_beside_chance(ax: Axes) -> None:
 
 def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
     table = pd.DataFrame(
-        {"protocol": ["paper"] * 3 + ["leak_free"] * 2, "accuracy": [0.7, 0.8, 0.9, 0.2, 0.3]}
+        {"split": ["clip"] * 3 + ["infant"] * 2, "accuracy": [0.7, 0.8, 0.9, 0.2, 0.3]}
     )
     assert plots.split_accuracies(table, ax, chance=0.25) is ax
     leak_free, leak_free_mean, paper, paper_mean, chance = ax.lines
@@ -293,7 +293,7 @@ def test_split_accuracies_draws_each_split_and_the_mean(ax: Axes) -> None:
 def test_a_scoreboard_has_a_row_a_model_and_the_commonest_class_of_each() -> None:
     numbers = {
         f"{split}{end}": [value, value]
-        for split, value in (("paper", 0.6), ("leak_free", 0.4))
+        for split, value in (("clip", 0.6), ("infant", 0.4))
         for end in ("", "_low", "_high")
     }
     about = {"table": "Paper A, Table 3", "data": "donateacry", "model": "ensemble"}
@@ -320,8 +320,8 @@ def test_protocol_scores_puts_published_and_both_protocols_in_a_row(ax: Axes) ->
     table = pd.DataFrame(
         {
             "published": [0.46, np.nan],
-            "paper": [0.6, 0.7], "paper_low": [0.5, 0.6], "paper_high": [0.7, 0.8],
-            "leak_free": [0.3, 0.4], "leak_free_low": [0.2, 0.3], "leak_free_high": [0.4, 0.5],
+            "clip": [0.6, 0.7], "clip_low": [0.5, 0.6], "clip_high": [0.7, 0.8],
+            "infant": [0.3, 0.4], "infant_low": [0.2, 0.3], "infant_high": [0.4, 0.5],
         },
         index=["SVM", "k-NN"],
     )  # fmt: skip
@@ -356,9 +356,9 @@ def test_rungs_are_drawn_from_honest_down_and_what_inflates_in_the_papers_colour
 
 def test_holdout_scores_marks_the_published_figure_of_each_classifier(ax: Axes) -> None:
     rows = [
-        {"classifier": name, "protocol": protocol, "accuracy": base + 0.01 * i, "published": base}
+        {"classifier": name, "split": split, "accuracy": base + 0.01 * i, "published": base}
         for name, base in (("SVM", 0.4), ("k-NN", 0.5))
-        for protocol in ("paper", "leak_free")
+        for split in ("clip", "infant")
         for i in range(10)
     ]
     assert plots.holdout_scores(pd.DataFrame(rows), ax, chance=0.28) is ax
@@ -386,7 +386,7 @@ def test_donors_draws_one_block_an_infant_largest_first(ax: Axes) -> None:
 
 def test_with_and_without_joins_both_scores_of_a_cell(ax: Axes) -> None:
     table = pd.DataFrame(
-        {"cell": ["SVM"] * 2, "protocol": ["paper", "leak_free"],
+        {"cell": ["SVM"] * 2, "split": ["clip", "infant"],
          "with": [0.6, 0.4], "without": [0.5, 0.3]}
     )  # fmt: skip
     assert plots.with_and_without(table, ax, chance=0.25) is ax
@@ -406,7 +406,7 @@ def test_confusion_writes_shares_of_each_true_class(ax: Axes) -> None:
 
 def test_dial_draws_a_line_a_protocol_over_signal(ax: Axes) -> None:
     table = pd.DataFrame(
-        {"signal": [0.0, 1.0] * 2, "protocol": ["paper"] * 2 + ["leak_free"] * 2,
+        {"signal": [0.0, 1.0] * 2, "split": ["clip"] * 2 + ["infant"] * 2,
          "score": [0.7, 0.9, 0.2, 0.9], "low": 0.1, "high": 1.0}
     )  # fmt: skip
     assert plots.dial(table, ax, chance=0.25) is ax
@@ -418,10 +418,10 @@ def test_dial_draws_a_line_a_protocol_over_signal(ax: Axes) -> None:
 
 def test_a_specification_curve_puts_recipes_in_the_order_of_their_medians(ax: Axes) -> None:
     rows = [
-        {"scaling": scaling, "protocol": protocol, "accuracy": value - (protocol != "paper") / 10,
+        {"scaling": scaling, "split": split, "accuracy": value - (split != "clip") / 10,
          "majority": 0.25}
         for scaling, values in (("features", (0.5, 0.6, 0.7)), ("none", (0.3, 0.4, 0.5)))
-        for protocol in ("paper", "leak_free")
+        for split in ("clip", "infant")
         for value in values
     ]  # fmt: skip
     table = pd.DataFrame(rows)

@@ -73,7 +73,7 @@ def test_distances_have_their_median_and_quantiles(axes: list[Axes]) -> None:
 
 
 def test_three_splits_stand_beside_each_other(axes: list[Axes]) -> None:
-    splits = {"frame": 0.9, "paper": 0.7, "leak_free": 0.4}
+    splits = {"frame": 0.9, "clip": 0.7, "infant": 0.4}
     row = {f"{name}{end}": value + step for name, value in splits.items()
            for end, step in (("", 0.0), ("_low", -0.1), ("_high", 0.05))}  # fmt: skip
     ax = plots.split_scores(
