@@ -1,23 +1,22 @@
-"""Many small dense networks trained as one Keras model: `fit` returns a `NetworkBatch`.
+"""Many small dense networks trained side by side as one Keras model: `fit`, a `NetworkBatch`.
 
 Notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble walk this module (Paper A §3.5:
 the DNN behind the autoencoder, the second model behind ResNet-50, the ensemble; with
-reconstruction in place of classes, the autoencoder of §3.4.1 itself). A table with three
-protocols, folds within folds, and pairs of states needs hundreds of networks, and Keras spends
-more time on starting one of them than on its steps. So `network` is a plain Keras model whose
-dense layers hold one matrix for each of them (`EinsumDense`), and what one learns doesn't touch
-the others: all start from the same weights, draw the same order and dropout, unless a task asks
-for another draw, and each keeps the weights of its own best epoch.
+reconstruction in place of classes, the autoencoder of §3.4.1). Table 3 needs hundreds of
+networks: three protocols, folds within folds, pairs of states. Keras takes longer to start such a
+network than to train it. So `network` is one Keras model whose dense layers hold one matrix per
+network (`EinsumDense`). The networks do not influence each other: those of one draw start from
+the same weights and take the same order and dropout, and each keeps the weights of its own best
+epoch.
 """
 
 from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -42,22 +41,44 @@ Layer = tuple[Array, Array]
 Monitor = Literal["loss", "accuracy"]
 
 STACKED_VERSION = 2  # raise it whenever the same rows and settings give other networks
-AT_ONCE = 2**24  # numbers that a stack's batch, or its kernels, may hold: 64 MiB
-_BLOCK = 4096  # rows that are copied, or whose moments are taken, at once
-MASKED_LOGIT = np.float32(-1e9)  # the logit of a class that a network doesn't tell apart
+AT_ONCE = 2**24  # most numbers in a batch, or in the kernels, of networks trained at once: 64 MiB
+_BLOCK = 4096  # rows per block when moments are computed in double precision
+MASKED_LOGIT = np.float32(-1e9)  # of a class that a network does not distinguish
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseSettings:
     """What the networks of one `fit` share.
 
-    units: of the hidden layers, each with ReLU but for those whose index is in `linear` (an
-    autoencoder's bottleneck). dropout: behind each hidden layer. learning_rate: of RMSProp, which
-    Paper A (§3.5) names for its audio models alone; here it trains every network. batch_size: of
-    the network with the most rows; the others make as many steps an epoch, with smaller batches.
-    patience: epochs without a better `monitor` of the validation rows ("loss", or "accuracy")
-    before a network stops; the best epoch's weights are kept. class_weights: each class weighs the
-    same, in training and in what says stop.
+    Parameters
+    ----------
+    units : tuple of int
+        Of the hidden layers, each with ReLU except those whose index is in `linear` (the bottleneck
+        of an autoencoder).
+    linear : tuple of int
+        Indices of hidden layers without ReLU.
+    dropout : float
+        Behind each hidden layer, 0 to below 1.
+    learning_rate : float
+        Of RMSProp. Paper A (§3.5) names it for its audio models only; here it trains all networks.
+    epochs : int
+        The most epochs.
+    batch_size : int
+        Rows per batch of the network with the most rows. The others take as many steps per epoch,
+        with smaller batches.
+    patience : int
+        Epochs without a better `monitor` after which a network stops.
+    monitor : {"loss", "accuracy"}
+        Of the validation rows; the weights of its best epoch are kept.
+    class_weights : bool
+        Weigh all classes alike, in training and in validation.
+    seed : int
+        Of every random draw.
+
+    Raises
+    ------
+    InputError
+        A setting is out of range.
     """
 
     units: tuple[int, ...] = (64,)
@@ -76,12 +97,12 @@ class DenseSettings:
         if not 0 <= self.dropout < 1 or self.learning_rate <= 0 or not 0 <= self.seed < 2**32:
             raise InputError(
                 f"dropout={self.dropout}, learning_rate={self.learning_rate}, seed={self.seed}:"
-                " dropout is a share below 1, the rate above 0, the seed not negative."
+                " give a dropout from 0 to below 1, a rate above 0, and a seed of 0 or more."
             )
         if min(self.units, default=1) < 1 or self.monitor not in ("loss", "accuracy"):
             raise InputError(
-                f"units={self.units}, monitor={self.monitor!r}: layers have 1 unit or more,"
-                ' and "loss" or "accuracy" says stop.'
+                f"units={self.units}, monitor={self.monitor!r}: give each layer 1 unit or more,"
+                ' and "loss" or "accuracy" as the monitor.'
             )
 
 
@@ -89,11 +110,22 @@ class DenseSettings:
 class FitSpec:
     """What one network is trained on.
 
-    train, validation: row numbers, apart; without the second all epochs are trained and the last
-    one's weights are kept. group: which of x's groups they are rows of. classes:
-    the class indices that it tells apart, None for all; its rows hold no others. inputs: bool
-    (d,), the inputs that it may use, None for all. monitor: what says stop, None for the one
-    of the settings. draw: which first weights, and which order of rows, it is dealt from the seed.
+    Parameters
+    ----------
+    train, validation : ndarray of int
+        Row numbers, none in both. Without validation rows all epochs are trained and the weights of
+        the last epoch are kept.
+    group : int
+        Which of the groups of `x` the rows belong to.
+    classes : tuple of int, optional
+        The class indices that the network distinguishes; its rows hold no others. None: all.
+    inputs : ndarray of bool, optional
+        (d,), the inputs that the network may use. None: all.
+    monitor : {"loss", "accuracy"}, optional
+        None: that of the settings.
+    draw : int
+        Networks with the same draw start from the same weights and take their rows in the same
+        order.
     """
 
     train: Rows
@@ -105,26 +137,29 @@ class FitSpec:
     draw: int = 0
 
 
+@dataclass(frozen=True, eq=False)
 class NetworkBatch:
-    """The trained networks, one for each task, as plain arrays.
+    """Trained networks, one per task, as plain arrays.
 
-    layers: of each layer kernels (tasks, in, out) and biases (tasks, out), the scaling of inputs
-    in the first. best_epoch: int (tasks,), from 1. history: a row a task (from 0) and epoch
-    (from 1) with loss, accuracy (of the training rows as they passed), val_loss, val_accuracy,
-    in which classes weigh as the settings say; NaN accuracies for autoencoders.
+    Attributes
+    ----------
+    stacked : list of (ndarray, ndarray)
+        Kernels (tasks, in, out) and biases (tasks, out) of each layer, for unscaled inputs.
+    history : pandas.DataFrame
+        One row per task (from 0) and epoch (from 1): loss, accuracy, val_loss, val_accuracy,
+        weighted by class as the settings say. Accuracies of autoencoders are NaN.
+    best_epoch : ndarray of int
+        From 1, (tasks,).
+    settings : DenseSettings
+    allowed : ndarray of bool or None
+        The classes that each network distinguishes, (tasks, classes); None for autoencoders.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        history: pd.DataFrame,
-        best_epoch: npt.NDArray[np.int64],
-        settings: DenseSettings,
-        allowed: npt.NDArray[np.bool_] | None,
-    ) -> None:
-        """Take what `fit` has trained; `allowed` (tasks, classes) is None for autoencoders."""
-        self._stacked, self.history, self._allowed = list(layers), history, allowed
-        self.best_epoch, self.settings = best_epoch, settings
+    stacked: list[Layer] = field(repr=False)
+    history: pd.DataFrame = field(repr=False)
+    best_epoch: npt.NDArray[np.int64]
+    settings: DenseSettings
+    allowed: npt.NDArray[np.bool_] | None = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.best_epoch)
@@ -132,46 +167,44 @@ class NetworkBatch:
     def layers(self, task: int) -> list[Layer]:
         """Return kernel (in, out) and bias (out,) of each layer of one network.
 
-        Between them stands ReLU, but for the layers that `settings.linear` names.
+        ReLU follows each but the last layer and those that `settings.linear` names.
         """
-        return [(kernel[task], bias[task]) for kernel, bias in self._stacked]
+        return [(kernel[task], bias[task]) for kernel, bias in self.stacked]
 
     def hidden(self, task: int, x: npt.ArrayLike, *, layer: int = -1) -> Array:
-        """Return what a hidden layer of one network gives for x (n, d), float32 (n, units)."""
+        """Return the outputs of one network's hidden layer for x (n, d), float32 (n, units)."""
         count = len(self.settings.units)
         if not -count <= layer < count:
             raise InputError(f"layer={layer}: there are {count} hidden layers.")
         return self._through(task, x, layer % count + 1)
 
     def predict(self, task: int, x: npt.ArrayLike) -> Array:
-        """Return one network's probabilities of x (n, d), float32 (n, classes).
+        """Return one network's probabilities for x (n, d), float32 (n, classes).
 
-        Classes that it doesn't tell apart have 0. An autoencoder's reconstruction, (n, d).
+        Classes that it does not distinguish have probability 0. An autoencoder returns its
+        reconstruction, (n, d).
         """
-        answers = self._through(task, x, len(self._stacked))
-        if self._allowed is None:
-            return answers
-        return softmax(np.where(self._allowed[task], answers, -np.inf), axis=1)
+        outputs = self._through(task, x, len(self.stacked))
+        if self.allowed is None:
+            return outputs
+        return softmax(np.where(self.allowed[task], outputs, -np.inf), axis=1)
 
     def keras(self, task: int, *, name: str = "dense") -> Any:
         """Return one network as a Keras model of plain dense layers."""
-        keras = _keras()
-        layers = self.layers(task)
+        keras, layers = _keras(), self.layers(task)
         h = inputs = keras.Input((layers[0][0].shape[0],), name="inputs")
-        for k, (kernel, bias) in enumerate(layers[:-1]):
-            layer = keras.layers.Dense(
+        for k, (kernel, _) in enumerate(layers[:-1]):
+            h = keras.layers.Dense(
                 kernel.shape[1], activation=self._activation(k), name=f"dense{k + 1}"
-            )
-            h = layer(h)
-            layer.set_weights([kernel, bias])
+            )(h)
         kernel, bias = layers[-1]
-        if self._allowed is not None:  # a class it doesn't tell apart is as unlikely as can be
-            bias = np.where(self._allowed[task], bias, MASKED_LOGIT)
-        kind = None if self._allowed is None else "softmax"
-        layer = keras.layers.Dense(kernel.shape[1], activation=kind, name="answer")
-        h = layer(h)
-        layer.set_weights([kernel, bias])
-        return keras.Model(inputs, h, name=name)
+        kind = None if self.allowed is None else "softmax"
+        h = keras.layers.Dense(kernel.shape[1], activation=kind, name="answer")(h)
+        if self.allowed is not None:
+            layers[-1] = kernel, np.where(self.allowed[task], bias, MASKED_LOGIT)
+        model = keras.Model(inputs, h, name=name)
+        model.set_weights([array for layer in layers for array in layer])
+        return model
 
     def _activation(self, k: int) -> str | None:
         return None if k in self.settings.linear else "relu"
@@ -191,19 +224,27 @@ def network(
     settings: DenseSettings,
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Any:
-    """Return dense networks as one compiled Keras model, those of one draw with one start.
+    """Return dense networks as one compiled Keras model; those of one draw start alike.
 
-    `draws` has the draw of first weights of each. In: float32 (rows, networks, d), what each of
-    them gets. Out: the logits of its classes, (rows, networks, classes), where `allowed`
-    (networks, classes) says which of them it tells apart; else the reconstruction, (rows,
-    networks, d).
+    Parameters
+    ----------
+    d : int
+        Inputs of each network; the model takes float32 (rows, networks, d).
+    draws : sequence of int
+        The draw of the first weights of each network.
+    settings : DenseSettings
+        Layers, dropout, learning rate and seed.
+    allowed : ndarray of bool, optional
+        (networks, classes), the classes that each network distinguishes. The model returns their
+        logits, (rows, networks, classes); without `allowed` the reconstruction, (rows, networks,
+        d).
     """
     keras, count = _keras(), len(draws)
     h = inputs = keras.Input((count, d), name="inputs")
     sizes = [*settings.units, d if allowed is None else allowed.shape[1]]
     for k, units in enumerate(sizes):
         last = k == len(sizes) - 1
-        # Row n of network t: each network has a matrix of its own.
+        # Row n of network t: each network has its own matrix.
         layer = keras.layers.EinsumDense(
             "nti,tio->nto", output_shape=(count, units), bias_axes="to",
             activation=None if last or k in settings.linear else "relu",
@@ -237,33 +278,32 @@ def fit(
     settings: DenseSettings | None = None,
     progress: bool = False,
 ) -> NetworkBatch:
-    """Return a network for each task, trained on its rows until its validation rows say stop.
+    """Return one network per task, trained on its rows and stopped by its validation rows.
 
-    Each standardises its inputs by its own training rows. Those with fewer rows than the largest
-    make as many steps an epoch, with smaller batches. Finished networks are kept in the cache by
-    everything that shaped them, some tasks in a file, so a killed fit goes on behind the last file.
+    Each network standardises its inputs by its own training rows. Finished networks are cached,
+    several tasks per file, so a run that was killed continues with the next file.
 
     Parameters
     ----------
     x : ndarray of float32
-        (rows, d), or (groups, rows, d) where tasks see the rows differently.
+        (rows, d), or (groups, rows, d) if tasks see the rows differently.
     y : ndarray
-        Class indices, int (rows,), or (groups, rows) where groups are of other rows; or float32
-        like x, what is to be reconstructed, then the loss is the mean squared error in standardised
-        units (eq. 1).
+        Class indices, int (rows,), or (groups, rows) if the groups have different rows. Or the
+        target of a reconstruction, float32 in the shape of x; the loss is then the mean squared
+        error in standardised units (Paper A, eq. 1).
     tasks : sequence of FitSpec
         At least one.
     classes : int
         How many there are, for class indices.
     settings : DenseSettings, optional
-        Of all networks.
+        Defaults to `DenseSettings()`.
     progress : bool
-        Count the networks.
+        Show how many networks are done.
 
     Raises
     ------
     InputError
-        Rows that don't exist or are on both sides, or classes that don't fit.
+        Rows that do not exist or are in both parts, or classes that do not fit.
     """
     import pandas as pd
 
@@ -280,27 +320,25 @@ def fit(
         y = np.broadcast_to(y, grouped.shape[:2])
     else:
         y = y.reshape(grouped.shape)
-    outputs = grouped.shape[2] if allowed is None else classes
+    sizes = [grouped.shape[2], *settings.units, grouped.shape[2] if allowed is None else classes]
+    kernels = sum(a * b for a, b in itertools.pairwise(sizes))
+    at_once = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
     steps = max(-(-len(task.train) // settings.batch_size) for task in tasks)
     content = cache.key(grouped, *([] if y is grouped else [y]))
     parts, histories = [], []
     with counting("Training", "networks", shown=progress) as report:
-        for some in _stacks(tasks, grouped.shape[2], outputs, settings):
+        for start in range(0, len(tasks), at_once):
+            some = slice(start, start + at_once)
             mine = None if allowed is None else allowed[some]
-            job = _Job(grouped, y, [tasks[k] for k in some], mine, settings, steps)
-            path = cache_dir() / "dense" / f"{job.key(content)}.npz"
-            cached = path.is_file()
-            arrays = cache.arrays(path, job.train)
-            if not cached:
-                gc.collect()  # graph, rows and weights, a gigabyte at the paper's size: a cycle
-            parts.append(arrays)
-            table = pd.DataFrame(arrays["history"], columns=["task", "epoch", *MEASURES])
-            histories.append(table.assign(task=table.task + some[0]))
-            report(some[-1] + 1, len(tasks))
-    depth = len(settings.units) + 1
+            job = _Job(grouped, y, tasks[some], mine, settings, steps)
+            parts.append(cache.arrays(cache_dir() / "dense" / f"{job.key(content)}.npz", job.train))
+            gc.collect()  # a cycle in TensorFlow holds the graph and its weights
+            table = pd.DataFrame(parts[-1]["history"], columns=["task", "epoch", *MEASURES])
+            histories.append(table.assign(task=table.task + start))
+            report(start + len(job.tasks), len(tasks))
     layers = [
         tuple(np.concatenate([part[f"{name}{k}"] for part in parts]) for name in ("kernel", "bias"))
-        for k in range(depth)
+        for k in range(len(settings.units) + 1)
     ]
     history = pd.concat(histories, ignore_index=True).astype({"task": int, "epoch": int})
     best_epoch = np.concatenate([part["best_epoch"] for part in parts])
@@ -309,7 +347,7 @@ def fit(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What the networks of one stack are trained on, and how."""
+    """Networks that are trained at once: their rows, and the training itself."""
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
@@ -325,52 +363,46 @@ class _Job:
             for t in self.tasks
         ]  # fmt: skip
         classes = None if self.allowed is None else self.allowed.shape[1]
-        versions = [metadata.version(name) for name in ("keras", "tensorflow", "numpy")]
         shaped = [STACKED_VERSION, content, task_keys, classes, self.steps, asdict(self.settings)]
-        return cache.key(*shaped, versions, machine())
+        return cache.key(*shaped, machine())
 
     def train(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the best epochs' layers, with all scaling folded in, and the history."""
+        """Return the best epochs' layers, which take unscaled inputs, and the history."""
         settings, count = self.settings, len(self.tasks)
         draws = [task.draw for task in self.tasks]
         model = network(self.x.shape[2], draws, settings, self.allowed)
-        train_epoch, judge = self._passes(model)
+        run = self._pass(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
-        # Weights summed in another order differ in their last bits though as much is right.
+        # Equal accuracies may differ in their last bits, as weights are summed in another order.
         min_delta = np.where(by_accuracy, 1e-5, 0)
-        held = [task.validation for task in self.tasks]
-        unjudged = np.array([not len(rows) for rows in held])
+        unvalidated = np.array([not len(task.validation) for task in self.tasks])
         least, best_epoch = np.full(count, np.inf), np.zeros(count, np.int64)
         best = model.get_weights()
-        rows: list[tuple[Any, ...]] = []
-        widest = max(self.x.shape[2], *settings.units, 1)
-        steps = -(-max(1, *map(len, held)) * count * widest // AT_ONCE)
-        validation = _padded(held, self._class_weights(held), steps)
+        history: list[tuple[Any, ...]] = []
+        validation = self._validation_batches()
         for epoch in range(1, settings.epochs + 1):
             alive = epoch - best_epoch <= settings.patience
             if not alive.any():
                 break
-            loss, accuracy = train_epoch(*self._shuffled(epoch)).numpy()
-            val_loss, val_accuracy = judge(*validation).numpy()
+            loss, accuracy = run(*self._training_batches(epoch), training=True)
+            val_loss, val_accuracy = run(*validation, training=False)
             value = np.where(by_accuracy, -val_accuracy, val_loss)
-            better = alive & ((value < least - min_delta) | unjudged)
+            better = alive & ((value < least - min_delta) | unvalidated)
             least, best_epoch = np.where(better, value, least), np.where(better, epoch, best_epoch)
             for snapshot, now in zip(best, model.get_weights(), strict=True):
                 snapshot[better] = now[better]
             measures = np.stack([loss, accuracy, val_loss, val_accuracy], axis=1)
-            rows += [(k, epoch, *measures[k]) for k in np.flatnonzero(alive)]
-        layers = {
-            f"{name}{k // 2}": array
-            for k, array in enumerate(self._unscaled(best))
-            for name in [("kernel", "bias")[k % 2]]
-        }
-        return {"history": np.array(rows), "best_epoch": best_epoch, **layers}
+            history += [(k, epoch, *measures[k]) for k in np.flatnonzero(alive)]
+        arrays = self._unscaled(best)
+        layers = {f"{('kernel', 'bias')[k % 2]}{k // 2}": array for k, array in enumerate(arrays)}
+        return {"history": np.array(history), "best_epoch": best_epoch, **layers}
 
-    def _passes(self, model: Any) -> tuple[Any, Any]:
-        """Return two functions of (rows, weights): train an epoch, and judge without training.
+    def _pass(self, model: Any) -> Callable[..., Array]:
+        """Return a function that trains or validates all networks on batches of rows.
 
-        Rows and weights are (steps, batch, tasks); both return loss and accuracy, (tasks,).
+        It takes rows and weights, (steps, batch, tasks), and `training`; it returns loss and
+        accuracy, float32 (2, tasks).
         """
         keras = _keras()
         import tensorflow as tf
@@ -378,14 +410,17 @@ class _Job:
         groups, length, d = self.x.shape
         first = tf.constant([task.group * length for task in self.tasks], tf.int32)
         mean, deviation = (tf.constant(a, tf.float32) for a in self._moments)
-        with tf.device("cpu"):
-            x = _variable(self.x.reshape(groups * length, d))
+        used = np.float32(self._used)
+        with tf.device("cpu"):  # variables: a constant made of an array takes its size twice
+            x = tf.Variable(self.x.reshape(groups * length, d), trainable=False)
             flat = self.y.reshape(groups * length, *self.y.shape[2:])
-            y = x if self.y is self.x else tf.constant(flat)
+            y = x if self.y is self.x else tf.Variable(flat, trainable=False)
+        learned, optimizer = model.trainable_variables, model.optimizer
+        optimizer.build(learned)
 
-        def measure(rows: Any, weight: Any, *, training: bool) -> Any:
-            """Return the weighted loss of each row of each network, and whether it is right."""
-            inputs = (tf.gather(x, rows + first) - mean) / deviation * self._used
+        def measure(rows: Any, weight: Any, training: bool) -> Any:
+            """Weighted loss and accuracy of each row of each network."""
+            inputs = (tf.gather(x, rows + first) - mean) / deviation * used
             answer, truth = model(inputs, training=training), tf.gather(y, rows + first)
             if self.allowed is None:
                 loss = keras.losses.mean_squared_error((truth - mean) / deviation, answer)
@@ -394,48 +429,53 @@ class _Job:
             right = tf.argmax(answer, axis=2, output_type=truth.dtype) == truth
             return weight * loss, weight * tf.cast(right, tf.float32)
 
-        def run(rows: Any, weight: Any, *, training: bool) -> Any:
-            def step(k: Any, sums: Any) -> Any:
-                rows_weighed = tf.reduce_sum(tf.cast(weight[k] > 0, tf.float32), axis=0)
-                with tf.GradientTape() as tape:
-                    loss, right = measure(rows[k], weight[k], training=training)
-                    # A mean for each network, summed: none sees the others in its gradient.
-                    total = tf.reduce_sum(loss / tf.maximum(rows_weighed, 1))
-                if training:
-                    gradients = tape.gradient(total, learned)
-                    # Not `apply`, whose trace TensorFlow keeps for good, weights and all (its issue
-                    # 97697: the gradient of a sum over replicas).
-                    for gradient, weights in zip(gradients, learned, strict=True):
-                        optimizer.update_step(gradient, weights, optimizer.learning_rate)
-                return k + 1, sums + tf.reduce_sum(tf.stack([loss, right]), axis=1)
+        @partial(tf.function, autograph=False)
+        def step(rows: Any, weight: Any, training: bool) -> Any:
+            size = tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=0)
+            with tf.GradientTape() as tape:
+                loss, right = measure(rows, weight, training)
+                # The sum of the networks' mean losses: no gradient depends on another network.
+                total = tf.reduce_sum(loss / tf.maximum(size, 1))
+            if training:
+                # Not `apply`: TensorFlow keeps its trace, with the weights, for good (its issue
+                # 97697; 8 MB per training of 30 small networks in TensorFlow 2.21).
+                for gradient, weights in zip(tape.gradient(total, learned), learned, strict=True):
+                    optimizer.update_step(gradient, weights, optimizer.learning_rate)
+            return tf.reduce_sum(tf.stack([loss, right]), axis=1)
 
-            start = tf.constant(0), tf.zeros((2, len(self.tasks)))
-            _, sums = tf.while_loop(lambda k, _: k < tf.shape(rows)[0], step, start)
-            return sums / tf.reduce_sum(tf.cast(weight > 0, tf.float32), axis=(0, 1))
+        def run(rows: npt.NDArray[np.int32], weights: Array, *, training: bool) -> Array:
+            sums = np.zeros((2, len(self.tasks)), np.float32)
+            for batch, weight in zip(rows, weights, strict=True):
+                sums += step(batch, weight, training).numpy()
+            count = np.float32((weights > 0).sum(axis=(0, 1)))
+            return np.divide(sums, count, where=count > 0, out=np.full_like(sums, np.nan))
 
-        learned, optimizer = model.trainable_variables, model.optimizer
-        optimizer.build(learned)
-        function = partial(tf.function, autograph=False)  # loops and branches are TensorFlow's own
-        return function(partial(run, training=True)), function(partial(run, training=False))
+        return run
 
-    def _shuffled(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
-        """Return an epoch's batches: all training rows of each network once, in its own order."""
-        rng = [np.random.default_rng([self.settings.seed, epoch, t.draw]) for t in self.tasks]
-        orders = [r.permutation(len(t.train)) for r, t in zip(rng, self.tasks, strict=True)]
-        rows = [task.train[order] for task, order in zip(self.tasks, orders, strict=True)]
-        weights = [w[order] for w, order in zip(self._weights, orders, strict=True)]
+    def _training_batches(self, epoch: int) -> tuple[npt.NDArray[np.int32], Array]:
+        """An epoch's batches: all training rows of each network once, in a new order."""
+        rows, weights = [], []
+        for task, weight in zip(self.tasks, self._weights, strict=True):
+            rng = np.random.default_rng([self.settings.seed, epoch, task.draw])
+            order = rng.permutation(len(task.train))
+            rows.append(task.train[order])
+            weights.append(weight[order])
         return _padded(rows, weights, self.steps)
 
-    @cached_property
-    def _used(self) -> Array:
-        """Which inputs each network may use, float32 (tasks, d)."""
+    def _validation_batches(self) -> tuple[npt.NDArray[np.int32], Array]:
+        """The validation rows of each network, in as few batches as `AT_ONCE` allows."""
+        rows = [task.validation for task in self.tasks]
+        widest = max(self.x.shape[2], *self.settings.units, 1)
+        steps = -(-max(1, *map(len, rows)) * len(rows) * widest // AT_ONCE)
+        return _padded(rows, self._class_weights(rows), steps)
+
+    @property
+    def _used(self) -> npt.NDArray[np.bool_]:
         every = np.ones(self.x.shape[2], bool)
-        used = [every if task.inputs is None else task.inputs for task in self.tasks]
-        return np.array(used, np.float32)
+        return np.array([every if task.inputs is None else task.inputs for task in self.tasks])
 
     @cached_property
     def _moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and deviation of each network's training rows, float64 (tasks, d); never 0."""
         return _moments(self.x, self.tasks)
 
     @cached_property
@@ -443,19 +483,19 @@ class _Job:
         return self._class_weights([task.train for task in self.tasks])
 
     def _class_weights(self, rows: Sequence[Rows]) -> list[npt.NDArray[np.float64]]:
-        """Return the weight of each of these rows of each network; their mean is 1."""
+        """The weight of each of these rows of each network; their mean is 1."""
         from sklearn.utils.class_weight import compute_sample_weight
 
-        weighed = self.allowed is not None and self.settings.class_weights
+        weighted = self.allowed is not None and self.settings.class_weights
         return [
             compute_sample_weight("balanced", self.y[task.group, some])
-            if weighed and len(some)
+            if weighted and len(some)
             else np.ones(len(some))
             for task, some in zip(self.tasks, rows, strict=True)
         ]
 
-    def _unscaled(self, weights: Sequence[Array]) -> Iterator[Array]:
-        """Yield kernels (tasks, in, out) and biases (tasks, out) that take x as it is."""
+    def _unscaled(self, weights: Sequence[Array]) -> list[Array]:
+        """Kernels (tasks, in, out) and biases (tasks, out) that take unscaled inputs."""
         mean, deviation = self._moments
         arrays = [np.asarray(weight, np.float64) for weight in weights]
         scale = self._used / deviation
@@ -464,29 +504,15 @@ class _Job:
         if self.allowed is None:
             arrays[-2] = arrays[-2] * deviation[:, None]
             arrays[-1] = arrays[-1] * deviation + mean
-        yield from (array.astype(np.float32) for array in arrays)
-
-
-def _variable(rows: Array) -> Any:
-    """Return `rows` (n, d) as a variable of TensorFlow, float32, copied block by block.
-
-    A tensor made of a large array takes its size twice: half a gigabyte for the paper's frames.
-    """
-    import tensorflow as tf
-
-    variable = tf.Variable(lambda: tf.zeros(rows.shape), trainable=False)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        variable.scatter_nd_update(np.arange(start, start + len(block))[:, None], block)
-    return variable
+        return [array.astype(np.float32) for array in arrays]
 
 
 def _padded(
     rows: Sequence[Rows], weights: Sequence[npt.NDArray[Any]], steps: int
 ) -> tuple[npt.NDArray[np.int32], Array]:
-    """Return each network's rows and weights in `steps` batches, (steps, batch, networks).
+    """Rows and weights of each network in `steps` batches, (steps, batch, networks) each.
 
-    Batches of one network are of one size, give or take a row; what is left is weight 0.
+    The batches of a network differ by one row at most; the rest is filled with weight 0.
     """
     size = -(-max(map(len, rows)) // steps)
     order = np.zeros((steps, size, len(rows)), np.int32)
@@ -502,12 +528,12 @@ def _padded(
 def _check(
     x: npt.NDArray[Any], y: npt.NDArray[Any], tasks: Sequence[FitSpec], classes: int
 ) -> None:
-    """Raise InputError where tasks ask for what x (groups, rows, d) and y don't hold."""
+    """Raise InputError for a task that does not fit x (groups, rows, d) and y."""
     if x.ndim != 3 or not tasks:
         raise InputError(f"x is {x.shape} for {len(tasks)} tasks: give (rows, d), and a task.")
     rows = x.shape[1]
-    whole = y.dtype.kind in "iu"
-    if y.shape[-1 if whole else -2] != rows:
+    labelled = y.dtype.kind in "iu"
+    if y.shape[-1 if labelled else -2] != rows:
         raise InputError(f"{rows} rows of x and y {y.shape} do not belong together.")
     for k, task in enumerate(tasks):
         if not 0 <= task.group < len(x):
@@ -519,31 +545,21 @@ def _check(
         both = np.intersect1d(task.train, task.validation)
         if len(both):
             raise InputError(f"task {k}: row {both[0]} is in train and in validation.")
-        if whole:
+        if labelled:
             labels = y if y.ndim == 1 else y[task.group]
             present = np.unique(labels[np.concatenate([task.train, task.validation])])
             allowed = range(classes) if task.classes is None else task.classes
             if not set(present) <= set(allowed):
                 raise InputError(
-                    f"task {k}: rows of classes {present.tolist()}, it tells {[*allowed]}."
+                    f"task {k}: its rows have classes {present.tolist()}, its network"
+                    f" distinguishes {[*allowed]}."
                 )
-
-
-def _stacks(
-    tasks: Sequence[FitSpec], d: int, outputs: int, settings: DenseSettings
-) -> Iterator[list[int]]:
-    """Yield the numbers of tasks to be trained at once, few enough to fit in memory."""
-    sizes = [d, *settings.units, outputs]
-    kernels = sum(a * b for a, b in itertools.pairwise(sizes))
-    most = max(1, AT_ONCE // max(kernels, settings.batch_size * max(sizes)))
-    for start in range(0, len(tasks), most):
-        yield list(range(start, min(start + most, len(tasks))))
 
 
 def _moments(
     x: npt.NDArray[Any], tasks: Sequence[FitSpec]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean and deviation of each task's training rows, float64 (tasks, d); never 0."""
+    """Mean and deviation of each task's training rows, float64 (tasks, d); no deviation is 0."""
     d = x.shape[2]
     total, squares = np.zeros((len(tasks), d)), np.zeros((len(tasks), d))
     for group in {task.group for task in tasks}:
@@ -552,7 +568,7 @@ def _moments(
         for place, k in enumerate(mine):
             np.add.at(member[place], tasks[k].train, 1)
         for start in range(0, x.shape[1], _BLOCK):
-            # In double precision, so that no small spread is lost beside a large mean.
+            # In double precision, so that no small spread is lost next to a large mean.
             block = x[group, start : start + _BLOCK].astype(np.float64)
             part = member[:, start : start + _BLOCK]
             total[mine] += part @ block
@@ -560,5 +576,5 @@ def _moments(
     count = np.array([[len(task.train)] for task in tasks])
     mean = total / count
     variance = squares / count - mean**2
-    # What is left of a constant by rounding is no spread.
+    # Rounding leaves a tiny variance of a constant input.
     return mean, np.sqrt(np.where(variance > 1e-12 * mean**2, variance, 1.0))

@@ -1,9 +1,9 @@
-"""Seeded training by Keras' own loop: `fit`, with early stopping; a finished fit is found again.
+"""Seeded training of one network by Keras' own loop, with early stopping: `fit`.
 
-Walked by notebooks 04_cry2 and 05_image (Paper B §3, model training and performance evaluation).
-The paper tells neither epochs nor what ends a training; here a validation part does, which no
-test clip is in. A fit lasts seconds and everything random in it comes from one seed, so one that
-was killed is repeated and ends the same. Finished ones are kept by all that shaped them.
+Notebooks 04_cry2 and 05_image walk this module (Paper B §3, model training and performance
+evaluation). The paper states neither the number of epochs nor a stopping rule. Here the loss on a
+validation part of the training clips decides when to stop. Finished fits are cached, so notebooks
+that train the same network share it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,7 @@ TRAINING_VERSION = 4  # raise it whenever the same rows and settings give other 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
-_BATCH = 256  # rows answered at once
-_NAMING = {"name", "keras_history", "input_layers", "output_layers"}  # where Keras names layers
+_BATCH = 256  # rows per batch of a prediction
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -48,25 +47,25 @@ class Settings:
     Parameters
     ----------
     epochs : int
-        At most so many.
+        The most epochs.
     batch_size : int
-        Rows a batch.
+        Rows per batch.
     learning_rate, dropout : float
-        For `Build` to use.
+        For the `Build` function.
     patience : int
-        Epochs without a better validation loss after which it stops.
+        Epochs without a lower validation loss after which training stops.
     warm_up : int
-        Epochs before the first that counts, since batch normalisation's averages must settle first.
+        Epochs that early stopping ignores, while the averages of batch normalisation settle.
     class_weights : bool
-        Each class weighs the same in both losses, however many examples it has. (In the training
-        loss alone, a common class would still weigh most in what says stop.)
+        Weigh all classes alike in the training loss and in the validation loss. (Otherwise the
+        commonest class would dominate early stopping.)
     seed : int
-        Of everything random in it.
+        Of every random draw.
 
     Raises
     ------
     InputError
-        A setting that is out of range.
+        A setting is out of range.
     """
 
     epochs: int = 30
@@ -84,8 +83,8 @@ class Settings:
             raise InputError(f"warm_up={self.warm_up}: give 0 or more.")
         if self.learning_rate <= 0 or not 0 <= self.seed < 2**32:
             raise InputError(
-                f"learning_rate={self.learning_rate}, seed={self.seed}: a rate of 0 learns"
-                " nothing, and a seed is a whole number from 0 to below 2^32."
+                f"learning_rate={self.learning_rate}, seed={self.seed}: give a rate above 0, and"
+                " a whole number from 0 to below 2^32 as the seed."
             )
 
 
@@ -95,16 +94,16 @@ Build = Callable[[Settings], Any]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network, and how its training went.
+    """A trained network and the history of its training.
 
     Attributes
     ----------
     model : keras.Model
         With the weights of the best epoch.
     history : pandas.DataFrame
-        A row an epoch, with epoch (from 1), loss, accuracy, val_loss, val_accuracy; the first two
-        are measured during the epoch, with dropout and augmentation at work, and each class weighs
-        the same as the settings say.
+        One row per epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy. The first two
+        are measured during the epoch, with dropout and augmentation active; all are weighted by
+        class as the settings say.
     best_epoch : int
         From 1.
     """
@@ -129,7 +128,7 @@ def fit(
     validation: Indices,
     settings: Settings | None = None,
 ) -> Fitted:
-    """Return the network of `build`, trained on the rows `train` until `validation` says stop.
+    """Return a network trained on the rows `train`, stopped by the loss on `validation`.
 
     Parameters
     ----------
@@ -138,18 +137,19 @@ def fit(
     x : ndarray
         Examples (rows, ...), in the dtype that the network takes.
     y : ndarray of int
-        Class of each row (rows,).
+        Class index of each row (rows,).
     train : ndarray of int
-        Rows to train on; `cry2.adapt` sees these alone, too.
+        Training rows, which `cry2.adapt` is given as well.
     validation : ndarray of int
         Rows whose loss stops the training and chooses the epoch; never trained on.
     settings : Settings, optional
+        Defaults to `Settings()`.
 
     Raises
     ------
     InputError
-        Rows that don't exist or are on both sides, a class that the network lacks, a network that
-        isn't compiled, or a cache that can't be written to.
+        Rows that do not exist or are in both parts, a class that the network lacks, a network that
+        is not compiled, or a cache that cannot be written.
     """
     import pandas as pd
 
@@ -161,19 +161,16 @@ def fit(
         cry2.adapt(model, x[train])
         start = [cache.key(weight) for weight in model.get_weights()]
         key = cache.key(
-            TRAINING_VERSION, [_architecture(model), start],
-            asdict(settings), machine(),
-            {name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+            TRAINING_VERSION, [_architecture(model), start], asdict(settings), machine(),
             x[train], y[train], x[validation], y[validation],
         )  # fmt: skip
-        path = cache_dir() / "training" / f"{key}.npz"
 
         def trained() -> dict[str, Array]:
             history, best_epoch = _train(model, x, y, train, validation, settings)
             weights = {f"weights{k}": array for k, array in enumerate(model.get_weights())}
             return {"history": history, "best_epoch": np.array(best_epoch), **weights}
 
-        arrays = cache.arrays(path, trained)
+        arrays = cache.arrays(cache_dir() / "training" / f"{key}.npz", trained)
     model.set_weights([arrays[f"weights{k}"] for k in range(len(arrays) - 2)])
     history = pd.DataFrame(arrays["history"], columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
@@ -181,64 +178,53 @@ def fit(
 
 
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
-    """Return training rows as a `tf.data.Dataset` of batches, shuffled anew for each epoch.
+    """Return training rows as a `tf.data.Dataset` of batches, shuffled again for each epoch.
 
-    Keras' own shuffling draws the same order in every epoch once a seed is set (seen with Keras
-    3.15 on TensorFlow 2.21): the same rows would meet in a batch each time. They are held twice.
+    Once a seed is set, Keras' own shuffling draws the same order in every epoch (seen with Keras
+    3.15 on TensorFlow 2.21), so the same rows would share a batch each time.
 
     Parameters
     ----------
     *arrays : ndarray
-        Inputs, targets and, where there are any, sample weights: (rows, ...) each, the inputs of a
-        network with several of them as a tuple.
+        Inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a tuple.
     batch_size : int
-        Rows a batch; fewer where else the last batch would be less than half as large, since one of
-        a few rows would sway the normalisation.
+        Rows per batch. It is reduced if the last batch would otherwise have less than half as many
+        rows, since a batch of a few rows would distort batch normalisation.
     seed : int
         Of the orders.
     """
+    import tensorflow as tf
+
     rows = len(arrays[-1])
     sizes = range(1, min(batch_size, rows) + 1)
     size = max(n for n in sizes if rows % n == 0 or 2 * (rows % n) >= n)
-    return _dataset(arrays).shuffle(rows, seed=seed).batch(size)
-
-
-def _dataset(arrays: tuple[Any, ...]) -> Any:
-    """Return rows as a `tf.data.Dataset`, which nothing tunes while it is read.
-
-    Starting and stopping the thread that does, twice an epoch, takes longer than small batches do.
-    """
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
     with tf.device("cpu"):
-        return tf.data.Dataset.from_tensor_slices(arrays).with_options(options)
+        return tf.data.Dataset.from_tensor_slices(arrays).shuffle(rows, seed=seed).batch(size)
 
 
 def _train(
     network: Any, x: Array, y: Indices, train: Indices, validation: Indices, settings: Settings
 ) -> tuple[npt.NDArray[np.float64], int]:
-    """Train `network` to its best epoch; return `MEASURES` of each epoch, and the best, from 1."""
+    """Train `network` to its best epoch; return `MEASURES` per epoch and the best epoch, from 1."""
     from sklearn.utils.class_weight import compute_sample_weight
 
     stopping = _keras().callbacks.EarlyStopping(
         monitor="val_loss",
         mode="min",
         patience=settings.patience,
-        start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last one counts
+        start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last epoch counts
         restore_best_weights=True,
     )
     weights = "balanced" if settings.class_weights else None
-    learned, held = (
+    training_rows, validation_rows = (
         (x[rows], y[rows], compute_sample_weight(weights, y[rows])) for rows in (train, validation)
     )
     history = network.fit(
-        batches(*learned, batch_size=settings.batch_size, seed=settings.seed),
-        shuffle=False,  # the batches are
+        batches(*training_rows, batch_size=settings.batch_size, seed=settings.seed),
+        shuffle=False,  # `batches` does
         epochs=settings.epochs,
-        # Of arrays, Keras would build a pipeline twice an epoch, 18 ms each time.
-        validation_data=_dataset(held).batch(_BATCH),
+        validation_data=validation_rows,
+        validation_batch_size=_BATCH,
         callbacks=[stopping],
         verbose=0,
     ).history
@@ -264,38 +250,28 @@ def _check(model: Any, x: Array, y: Indices, train: Indices, validation: Indices
 
 
 def _architecture(model: Any) -> Any:
-    """Return what makes a compiled model train as it does: layers, wiring, losses, optimiser.
+    """Layers, wiring, losses and optimiser of a compiled model, as JSON types.
 
-    Names become numbers in order of appearance, since Keras counts them through a session.
+    Layers are numbered by first appearance, because Keras counts their names through a session.
     """
-    config = json.loads(model.to_json())
-    return _numbered(config, {name: k for k, name in enumerate(dict.fromkeys(_names(config)))})
+    numbers: dict[str, int] = {}
 
+    def numbered(node: dict[str, Any]) -> dict[str, Any]:
+        node = {k: v for k, v in node.items() if k not in ("input_layers", "output_layers")}
+        if isinstance(node.get("name"), str):
+            node["name"] = numbers.setdefault(node["name"], len(numbers))
+        if "keras_history" in node:
+            layer, *place = node["keras_history"]
+            node["keras_history"] = [numbers.setdefault(layer, len(numbers)), *place]
+        return node
 
-def _names(node: Any) -> Iterator[str]:
-    if isinstance(node, dict) and isinstance(node.get("name"), str):
-        yield node["name"]
-    for item in node.values() if isinstance(node, dict) else node:
-        if isinstance(item, dict | list):
-            yield from _names(item)
-
-
-def _numbered(node: Any, numbers: dict[str, int], *, is_name: bool = False) -> Any:
-    if isinstance(node, dict):
-        return {
-            k: _numbered(v, numbers, is_name=k in _NAMING) for k, v in node.items() if k != "seed"
-        }
-    if isinstance(node, list):
-        return [_numbered(item, numbers, is_name=is_name) for item in node]
-    return numbers.get(node, node) if is_name else node
+    return json.loads(model.to_json(), object_hook=numbered)
 
 
 def machine() -> dict[str, Any]:
-    """Return what of this machine decides the last bits of a training.
+    """What decides the last bits of a training: the processor, its threads, and the versions.
 
-    The number of threads does: sums are divided among them. With that number kept, oneDNN
-    gave the same bits at each of dozens of runs, busy cores or idle, so it stays on: without
-    it a training takes 1.3 times as long.
+    With a fixed number of threads oneDNN gave the same bits in dozens of runs.
     """
     _keras()  # imports TensorFlow quietly
     import tensorflow as tf
@@ -305,4 +281,5 @@ def machine() -> dict[str, Any]:
         "threads": os.environ.get("TF_NUM_INTRAOP_THREADS", ""),
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
+        **{name: metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
     }
