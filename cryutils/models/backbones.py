@@ -1,23 +1,21 @@
 """Frozen image networks by name: Keras' applications, each with its own preprocessing inside.
 
-Walked by notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
-with a small trainable model behind it) and, for its transfer learning, by 05_image. A backbone
-takes RGB pixels of 0 to 255 and gives feature maps; it is made of Keras' own layers and
-operations only, so a saved model loads anywhere. `Backbone.weights` says in words which weights
-it holds, and every table and figure repeats that, since one with random weights carries almost
-nothing.
+Notebook 07_frames_resnet50 walks this module (Paper A §3.5: ResNet-50 with ImageNet weights,
+frozen, with a small trainable model behind it), and 05_image for its transfer learning. A backbone
+takes RGB pixels of 0 to 255 and returns feature maps. `Backbone.weights` says in words which
+weights it has, for the title of every table and figure: random weights carry almost no information.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
-from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +39,16 @@ Source = Frames | Callable[[], Frames | Iterable[Frames]]
 
 EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other numbers
 _WEIGHTS = ("auto", "imagenet", "random")
-_AT_ONCE = 128  # frames decoded before an engine is given them
+_AT_ONCE = 128  # frames per call of an engine
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network, pixels in and feature maps out, and what is to be said of it.
+    """A frozen network, pixels in and feature maps out, and the origin of its weights.
 
-    `weights` says in words which weights, `imagenet` whether they are ImageNet's, and `cause`,
-    where these were not asked for, why there are no others.
-    `preprocessing` names what is done to the pixels first: the module of `keras.applications`
-    whose `preprocess_input` it is, such as "resnet".
+    weights: in words. preprocessing: the module of `keras.applications` whose `preprocess_input`
+    comes first, such as "resnet". imagenet: whether the weights are ImageNet's. cause: why they are
+    not, if they were wanted.
     """
 
     model: Any
@@ -66,9 +63,9 @@ class Backbone:
         """Name and weights, for the title of a table or figure."""
         return f"{self.name}, {self.weights}"
 
-    @cached_property
+    @functools.cached_property
     def digest(self) -> str:
-        """A digest of name, preprocessing and weights: whatever shapes the maps of a picture."""
+        """A digest of name, preprocessing and weights, which determine the maps of a picture."""
         digest = hashlib.blake2b(f"{self.name} {self.preprocessing}".encode(), digest_size=16)
         for array in self.model.get_weights():
             digest.update(np.ascontiguousarray(array).data)
@@ -85,8 +82,8 @@ def base(
 ) -> Backbone:
     """Return the backbone `name`: an application of Keras without its classifier, frozen.
 
-    The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and gives float32 (n,
-    h, w, features). It is not trainable and its batch normalisation keeps to its stored statistics.
+    The model takes RGB, uint8 or float32 (n, height, width, 3) from 0 to 255, and returns float32
+    (n, h, w, features).
 
     Parameters
     ----------
@@ -96,8 +93,7 @@ def base(
         (height, width, 3).
     weights : str or path
         "imagenet", "random" (drawn from `seed`), a weights file in the form that Keras publishes
-        (`..._notop.h5`), or "auto": ImageNet's where they can be had, else random ones, which
-        `Backbone.weights` says.
+        (`..._notop.h5`), or "auto": ImageNet's if available, else random.
     seed : int
         Of random weights.
     progress : bool
@@ -107,12 +103,7 @@ def base(
     ------
     InputError
         An unknown name, a shape the application refuses, a file that is damaged or belongs to
-        another model, and "imagenet" where those weights can't be had.
-
-    Examples
-    --------
-    >>> base("ResNet50", weights="random").weights              # doctest: +SKIP
-    'random weights (seed 0)'
+        another model, or "imagenet" if those weights are not available.
     """
     if name not in APPLICATIONS:
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, APPLICATIONS)}")
@@ -129,15 +120,15 @@ def base(
         except Unavailable as error:
             if weights == "imagenet":
                 raise InputError(
-                    f"{name}'s ImageNet weights can't be had ({error}): put {application.file} "
-                    "into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
+                    f"{name}'s ImageNet weights are not available ({error}): put {application.file}"
+                    " into the folder that CRYUTILS_WEIGHTS_DIR names, or run with network access."
                 ) from error
             cause = str(error)
     network = _network(name, shape, file.path if file else None, seed)
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
     prepared = getattr(keras().applications, application.module).preprocess_input(pixels)
-    # Frozen batch normalisation keeps to ImageNet's statistics, also while a head is trained.
+    # In inference mode, so that batch normalisation never updates its statistics.
     model = keras().Model(pixels, network(prepared, training=False), name=f"frozen_{network.name}")
     model.trainable = False
     if file:
@@ -148,16 +139,16 @@ def base(
 
 
 def _network(name: str, shape: tuple[int, int, int], path: Path | None, seed: int) -> Any:
-    """Return the application with the weights at `path`, or random ones, drawn from `seed`."""
+    """The application with the weights at `path`, or with random ones drawn from `seed`."""
     with nullcontext() if path else seeded(seed), warnings.catch_warnings():
-        # MobileNet warns that its weights for 224 px are taken for other sizes too.
+        # MobileNet warns that its weights for 224 px are used for other sizes as well.
         warnings.simplefilter("ignore", UserWarning)
         try:
             return getattr(keras().applications, name)(
                 include_top=False, weights=path and str(path), input_shape=shape
             )
         except (OSError, ValueError, KeyError) as error:
-            # Keras' first words on a shape that is too small; the rest are about weights files.
+            # How Keras' message about a shape that is too small begins.
             if str(error).startswith("Input size must be"):
                 raise InputError(f"{name}, input_shape={shape}: {error}".splitlines()[0]) from error
             if path is None:
@@ -175,60 +166,57 @@ def _checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def head_input(backbone: Backbone) -> Any:
-    """Return the Keras model from pixels to what `embeddings` keeps: the mean over each map.
-
-    A head that was trained on embeddings, (n, features), stands behind it unchanged, end to end.
-    """
+    """Return the Keras model from pixels to embeddings: the backbone and the mean over each map."""
     pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
     return keras().Model(backbone.model.input, pooled)
 
 
 def embeddings(
-    clips: Iterable[tuple[str, Source]],
+    clips: Sequence[tuple[str, Source]],
     backbone: Backbone,
     *,
     engine: str = "keras",
     calibration: Frames | None = None,
     progress: bool = False,
 ) -> list[Array]:
-    """Return what the backbone makes of each clip's frames, float32 (frames, features) a clip.
+    """Return the embeddings of each clip's frames, memory-mapped float32 (frames, features).
 
-    `clips` gives (key, frames): frames are uint8 (n, height, width, 3) in the backbone's size,
-    or a function that returns them, at once or as an iterator of frames or such arrays, and is
-    called only where the cache lacks the clip. The key says whatever shaped the pixels
-    (`file_key`); "" stands for the content of frames that are given as an array.
+    Each clip is cached as soon as it is done, so a run that was killed continues with the next.
 
-    The frozen part runs once a frame: each clip is kept in the cache as soon as it is done, by
-    its key, backbone, weights, preprocessing, engine and precision, so a killed run
-    goes on where it was. What comes back is memory-mapped, one clip in memory at a time.
-    `engine` and `calibration` as in `runtimes.ready`; `progress` shows a bar on a terminal or in a
-    notebook.
+    Parameters
+    ----------
+    clips : sequence of (str, ndarray or function)
+        Key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's size;
+        or a function, called only if the clip is not cached, that returns them or an iterator of
+        frames or such arrays. The key identifies the pixels (`file_key`); "" stands for the content
+        of an array.
+    backbone : Backbone
+    engine, calibration
+        As in `runtimes.ready`.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
 
-    Raises InputError for frames of another size or type, and as `runtimes.ready` does.
-
-    >>> embeddings([("", frames)], base("ResNet50"))[0].shape       # doctest: +SKIP
-    (450, 2048)
+    Raises
+    ------
+    InputError
+        Frames of another size or type, or what `runtimes.ready` raises.
     """
-    made: list[runtimes.Engine] = []
-
-    def run(frames: Frames) -> Array:
-        if not made:  # converting takes seconds, so not where the cache has everything
-            network = head_input(backbone)
-            made.append(runtimes.ready(network, engine=engine, calibration=calibration))
-        return made[0].run(frames)
-
     shape = backbone.model.input_shape[1:]
     folder = _folder(backbone, engine, calibration)
-    nothing = np.empty((0, *(side or 1 for side in shape)), np.uint8)  # of a clip without frames
-    total = len(clips) if isinstance(clips, Sized) else None
-    what = f"{backbone.name} embeddings"
+
+    @functools.cache  # converting is slow, and not needed if all clips are cached
+    def ready() -> runtimes.Engine:
+        return runtimes.ready(head_input(backbone), engine=engine, calibration=calibration)
+
+    def run(source: Source) -> Iterator[Array]:
+        yield np.concatenate([ready().run(frames) for frames in _chunks(source, shape)])
+
     maps = []
-    with counting(what, "clips", shown=progress) as report:
+    with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = folder / _digest((key or _content(source)).encode())
-            chunks = _chunks(source, shape)
-            maps += cache.ragged(stem, partial(_whole, run, chunks, nothing))
-            report(done, total or done)
+            maps += cache.ragged(stem, functools.partial(run, source))
+            report(done, len(clips))
     return maps
 
 
@@ -239,20 +227,13 @@ def cached(
     engine: str = "keras",
     calibration: Frames | None = None,
 ) -> list[bool]:
-    """Return for each key whether `embeddings` are in the cache under it, settings being the same.
-
-    Nothing is read, so a damaged one counts.
-    """
+    """Return for each key whether `embeddings` would find it in the cache. No file is read."""
     folder = _folder(backbone, engine, calibration)
     return [(folder / f"{_digest(key.encode())}.json").is_file() for key in keys]
 
 
 def file_key(path: str | os.PathLike[str], **settings: Any) -> str:
-    """Return a key for the frames of a file: its content, and the `settings` that shaped them.
-
-    >>> file_key("cry.mp4", fps=5, size=224) != file_key("cry.mp4", fps=1)  # doctest: +SKIP
-    True
-    """
+    """Return a key for the frames of a file: a digest of its content, and the `settings`."""
     try:
         with Path(path).open("rb") as file:
             content = hashlib.file_digest(file, "blake2b").hexdigest()
@@ -271,7 +252,7 @@ def _folder(backbone: Backbone, engine: str, calibration: Frames | None) -> Path
 
 def _content(source: Any) -> str:
     if not isinstance(source, np.ndarray):
-        raise InputError('frames that a function gives need a key, not "": see file_key.')
+        raise InputError('frames from a function need a key, not "": see file_key.')
     return f"{source.shape} {_digest(np.ascontiguousarray(source).data)}"
 
 
@@ -279,33 +260,19 @@ def _digest(data: Any) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _whole(
-    run: Callable[[Frames], Array], chunks: Iterable[Frames], nothing: Frames
-) -> Iterator[Array]:
-    parts = [run(frames) for frames in chunks]
-    yield np.concatenate(parts) if parts else run(nothing)
-
-
-def _chunks(source: Source, shape: Sequence[int | None]) -> Iterator[Frames]:
-    """Yield all frames in arrays of at least `_AT_ONCE`, but for the last, however they come."""
+def _chunks(source: Source, shape: tuple[int, int, int]) -> Iterator[Frames]:
+    """Yield all frames in arrays of at least `_AT_ONCE`, except the last, which may be empty."""
     frames = source() if callable(source) else source
-    waiting: list[Frames] = []
+    waiting = [np.empty((0, *shape), np.uint8)]
     for some in [frames] if isinstance(frames, np.ndarray) else frames:
-        waiting.append(_checked(some if some.ndim == 4 else some[None], shape))
+        if some.dtype != np.uint8 or some.shape[-3:] != shape:
+            raise InputError(
+                f"frames are {some.dtype} {some.shape}; "
+                f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
+            )
+        waiting.append(some.reshape(-1, *shape))
         if sum(map(len, waiting)) >= _AT_ONCE:
             yield np.concatenate(waiting)
             waiting = []
     if waiting:
         yield np.concatenate(waiting)
-
-
-def _checked(frames: Frames, shape: Sequence[int | None]) -> Frames:
-    fits = frames.ndim == 4 and all(
-        want in (None, side) for side, want in zip(frames.shape[1:], shape, strict=True)
-    )
-    if not fits or frames.dtype != np.uint8:
-        raise InputError(
-            f"frames are {frames.dtype} {frames.shape}; "
-            f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
-        )
-    return frames

@@ -1,20 +1,19 @@
-"""What runs a frozen network: Keras in float32, or OpenVINO in bfloat16 or int8: `ready`.
+"""Engines for a frozen network: Keras in float32, or OpenVINO in bfloat16 or int8.
 
-Walked by notebook 07_frames_resnet50 through `backbones.embeddings`. Paper A's 360,000 frames
-pass ResNet-50 once (§3.5), which takes hours in Keras on two cores. OpenVINO, an optional
-extra, does the same with fewer bits a number; `agreement` says what those bits cost.
+Notebook 07_frames_resnet50 uses this module through `backbones.embeddings`. Paper A's 360,000
+frames pass ResNet-50 once (§3.5), which takes hours in Keras on two cores. OpenVINO, an optional
+extra, is faster with fewer bits per number; `agreement` measures the loss.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io import extras
-from cryutils._io.paths import cache_dir, explain_write_errors, writing
+from cryutils._io.paths import writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.backend import keras, quiet_stderr
 
@@ -41,7 +40,7 @@ _STREAMS = 4
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What an engine is on this machine: with a network's digest, the key of what it computes."""
+    """An engine on this machine: with a network's digest it identifies what is computed."""
 
     engine: str
     precision: str
@@ -51,7 +50,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A network made ready: `run` takes uint8 (n, height, width, 3), gives float32 (n, ...)."""
+    """A network ready to run: `run` takes uint8 (n, height, width, 3), returns float32 (n, ...)."""
 
     runtime: Runtime
     run: Callable[[Frames], Array]
@@ -59,11 +58,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near embeddings are to the reference: 1 is the same.
+    """Similarity of embeddings to a reference; 1 means identical.
 
-    `cosine` is the mean and `lowest` the least over frames, after the reference's mean
-    embedding is taken away; `equal` is the share of frames with the same predicted class, NaN
-    where no head was given.
+    cosine, lowest: mean and minimum over frames of the cosine, after subtracting the reference's
+    mean embedding. equal: the share of frames with the same predicted class, NaN without a head.
     """
 
     cosine: float
@@ -83,7 +81,7 @@ def runtime_of(engine: str) -> Runtime:
     version = openvino().__version__
     if engine == "openvino-int8":
         return Runtime(engine, "int8", f"{version} nncf {_nncf().__version__}", "OpenVINO int8")
-    # OpenVINO asks the processor alone, and dies of bfloat16 where this variable forbids it.
+    # OpenVINO ignores this variable here, and crashes in bfloat16 if the variable forbids it.
     allowed = "ONEDNN_MAX_CPU_ISA" not in os.environ
     if allowed and "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return Runtime(engine, "bfloat16", version, "OpenVINO bfloat16")
@@ -98,25 +96,24 @@ def ready(
     batch_size: int = 32,
     calibration: Frames | None = None,
 ) -> Engine:
-    """Return the Keras `model`, pixels in and float32 out, made ready to run on `engine`.
+    """Return the Keras `model`, ready to run on `engine`.
 
     Parameters
     ----------
     model : keras.Model
         RGB pixels in, float32 out.
     engine : str
-        One of those that `runtime_of` knows.
+        One of `ENGINES`.
     batch_size : int
-        Frames that are worked on at a time.
+        Frames per batch.
     calibration : ndarray of uint8, optional
-        For "openvino-int8", (n, height, width, 3): frames of training clips, a hundred or so, from
-        which the range of each layer's values is taken (post-training quantisation, NNCF); the
-        quantised network is kept in the cache.
+        For "openvino-int8", (n, height, width, 3): about a hundred frames of training clips, which
+        give the range of each layer's values (post-training quantisation, NNCF).
 
     Raises
     ------
     InputError
-        As `runtime_of` does, and where calibration is lacking.
+        What `runtime_of` raises, or `calibration` is missing.
     """
     runtime = runtime_of(engine)
     if batch_size < 1:
@@ -129,7 +126,7 @@ def ready(
                 "engine='openvino-int8' needs calibration=, some frames of training clips, "
                 "uint8 (n, height, width, 3)."
             )
-        network = _cached(model, calibration, runtime)
+        network = quantised(converted(model), calibration)
     else:
         network = converted(model)
     return Engine(runtime, _openvino_run(network, runtime, model.output_shape[1:], batch_size))
@@ -138,17 +135,17 @@ def ready(
 def agreement(
     reference: Array, other: Array, *, head: Callable[[Array], npt.NDArray[Any]] | None = None
 ) -> Agreement:
-    """Return how near `other` is to `reference`.
+    """Return the similarity of embeddings `other` to `reference`, of the same frames.
 
-    Embeddings share a large mean, beside which any two look alike, so the reference's is taken away
-    first.
+    The reference's mean is subtracted from both first: it is large, and would make any two
+    embeddings look alike.
 
     Parameters
     ----------
     reference, other : ndarray of float32
-        (frames, ...), of the same frames.
+        (frames, ...).
     head : function, optional
-        Gives (frames, classes) for embeddings; the largest class counts.
+        From embeddings to scores (frames, classes); the largest is the predicted class.
 
     Raises
     ------
@@ -161,7 +158,7 @@ def agreement(
     mean = a.mean(axis=0)
     a, b = a - mean, b - mean
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    same = np.all(a == b, axis=1)  # also where both are the mean itself, which has no direction
+    same = np.all(a == b, axis=1)  # the mean itself has no direction, yet equals itself
     cosines = np.where(same, 1.0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1.0))
     equal = float("nan")
     if head is not None:
@@ -178,7 +175,7 @@ def _keras_runtime() -> Runtime:
     if not tf.config.list_physical_devices("GPU"):
         return Runtime("keras", "float32", version, "Keras float32")
     if tf.config.experimental.tensor_float_32_execution_enabled():
-        # TensorFlow's default: NVIDIA's tensor cores keep 10 of 23 bits of what they multiply.
+        # TensorFlow's default: NVIDIA's tensor cores multiply with 10 of 23 bits.
         return Runtime("keras", "tf32", version, "Keras float32 (TF32 where the GPU has it)")
     return Runtime("keras", "float32 gpu", version, "Keras float32 on a GPU")
 
@@ -187,7 +184,7 @@ def _keras_run(model: Any, batch_size: int) -> Callable[[Frames], Array]:
     from joblib import cpu_count
     from tensorflow import config
 
-    # A batch has a single thread, so batches go side by side; each needs its memory.
+    # A batch uses a single thread, so batches run in parallel.
     streams = 1 if config.list_physical_devices("GPU") else min(cpu_count(), _STREAMS)
 
     def part(frames: Frames) -> Array:
@@ -209,7 +206,7 @@ def _none(shape: Sequence[int | None]) -> Array:
 def openvino() -> Any:
     """Return OpenVINO with its usage statistics off. Raises InputError if it is not installed."""
     if "openvino" not in sys.modules:
-        # Importing OpenVINO sends usage statistics to its makers, unless this is not there.
+        # Importing OpenVINO sends usage statistics unless this module is missing.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     extras.require("openvino", "openvino", "OpenVINO")
     return importlib.import_module("openvino")
@@ -221,10 +218,7 @@ def _nncf() -> Any:
 
 
 def converted(model: Any, dtype: str = "float32") -> Any:
-    """Return the Keras model as an OpenVINO one: `dtype` in, float32 out, any number of examples.
-
-    Raises InputError without the extra.
-    """
+    """Return the Keras model as an OpenVINO network, `dtype` in, for any number of examples."""
     import tensorflow as tf
 
     spec = tf.TensorSpec((None, *model.input_shape[1:]), dtype)
@@ -236,11 +230,17 @@ def converted(model: Any, dtype: str = "float32") -> Any:
 def quantised(network: Any, calibration: npt.NDArray[Any], *, whole_range: bool = False) -> Any:
     """Return an OpenVINO network of `converted` in int8 (post-training quantisation, NNCF).
 
-    `calibration` is (n, ...), examples of training infants: the range of each layer's values is
-    taken from them. It is the mean of the examples' extremes, NNCF's default for backbones, or
-    with `whole_range` the extremes of all. (`image` divides by the contrast of a face, one number
-    an example, of which the mean cuts off the larger half: half of the answers to one fold's
-    synthetic faces changed so, with the extremes one in 25.) Raises InputError without the extra.
+    Parameters
+    ----------
+    network
+        From `converted`.
+    calibration : ndarray
+        (n, ...), examples of training infants, which give the range of each layer's values.
+    whole_range : bool
+        Take the extremes of all examples, instead of the mean of each example's extremes, NNCF's
+        default. `image` needs it: it divides by the contrast of a face, one number per example, and
+        the mean would clip the larger half. (On one fold of synthetic faces half of the answers
+        changed with the mean, one in 25 with the extremes.)
     """
     import logging
 
@@ -252,62 +252,22 @@ def quantised(network: Any, calibration: npt.NDArray[Any], *, whole_range: bool 
     if whole_range:
         kinds = importlib.import_module("nncf.quantization.range_estimator")
         advanced.activations_range_estimator_params = kinds.RangeEstimatorParametersSet.MINMAX
-    with _no_bars():
+    with redirect_stdout(io.StringIO()):  # its progress bars
         return nncf.quantize(
             network, examples, subset_size=len(calibration), advanced_parameters=advanced
         )
 
 
 def save(network: Any, path: Path, *, float16: bool = False) -> None:
-    """Write an OpenVINO network as `path` (.xml) and its weights as .bin beside it, each whole.
+    """Write an OpenVINO network to `path` (.xml) and its weights to a .bin next to it.
 
-    float16: weights in 16 bits; what is computed with them stays float32.
+    float16: store the weights in 16 bits; computations remain in float32.
     """
     with writing(path.with_suffix(".bin")) as part:
         openvino().save_model(network, part.with_suffix(".xml"), compress_to_fp16=float16)
         described = part.with_suffix(".xml").read_bytes()
-    with writing(path) as part:  # last: weights without it don't count
+    with writing(path) as part:  # last: weights without it are ignored
         part.write_bytes(described)
-
-
-def _cached(model: Any, calibration: Frames, runtime: Runtime) -> Any:
-    """Return the network in int8, from the cache where the same was quantised before."""
-    stem = cache_dir() / "engines" / _digest(model, calibration, runtime)
-    described, values = stem.with_suffix(".xml"), stem.with_suffix(".bin")
-    core = openvino().Core()
-    if described.is_file() and values.is_file():
-        try:
-            return core.read_model(described, values)
-        except RuntimeError:  # OpenVINO's word for a damaged file: quantise again
-            described.unlink()
-    network = quantised(converted(model), calibration)
-    with explain_write_errors(stem.parent):
-        save(network, described)
-    return core.read_model(described, values)
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Keep NNCF's progress bars out of notebooks: they are rich's, which looks where it runs."""
-    from rich import console
-
-    in_notebook = console._is_jupyter
-    console._is_jupyter = lambda: False
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        console._is_jupyter = in_notebook
-
-
-def _digest(model: Any, calibration: Frames, runtime: Runtime) -> str:
-    identity = f"{runtime} {model.input_shape} {model.output_shape} {calibration.shape}"
-    digest = hashlib.blake2b(identity.encode(), digest_size=16)
-    # The answer to one frame tells models apart that have the same weights in other layers.
-    answer = model.predict_on_batch(calibration[:1])
-    for array in (*model.get_weights(), calibration, answer):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _openvino_run(
@@ -320,7 +280,7 @@ def _openvino_run(
     compiled = vino.Core().compile_model(
         pixels.build(),
         "CPU",
-        # Several streams, each with cores of its own, lose less than one that shares them all.
+        # Several streams with their own cores are faster than one on all cores.
         {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hint},
     )
     queue = vino.AsyncInferQueue(compiled)

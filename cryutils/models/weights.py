@@ -1,11 +1,11 @@
-"""Keras' pretrained networks by name, and where their weights come from: this machine, a download.
+"""Keras' pretrained networks by name, and where to find their weights.
 
-Walked by notebooks 05_image and 07_frames_resnet50 through `backbones` (Paper A §3.5 names
-ResNet-50; any other of `APPLICATIONS` takes its place by name). A weights file is looked for in
-`CRYUTILS_WEIGHTS_DIR`, then in Keras' own cache, then among earlier downloads in
-`CRYUTILS_CACHE_DIR`, then on the network. A file that somebody downloaded must have the
-published hash; one that the user named or put into a folder of their own is trusted, if it fits
-the network, and is called ImageNet's only if its hash says so.
+Notebooks 05_image and 07_frames_resnet50 use this module through `backbones` (Paper A §3.5 names
+ResNet-50; any other of `APPLICATIONS` can replace it). A weights file is looked for in
+`CRYUTILS_WEIGHTS_DIR`, in Keras' cache, among earlier downloads in `CRYUTILS_CACHE_DIR`, and then
+downloaded. A downloaded file must have the published hash. A file that the user named or put into
+`CRYUTILS_WEIGHTS_DIR` is accepted if it fits the network, and is called ImageNet's only if its hash
+is the published one.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _SUFFIXES = (".h5", ".keras")
 class Application:
     """A network of `keras.applications`, and its ImageNet weights as Keras publishes them.
 
-    `module` of `keras.applications` holds its `preprocess_input`, and names the file's folder on
-    the host. `file` is without the classifier; `md5` is "" where Keras publishes none.
+    module: of `keras.applications`, with its `preprocess_input`; also the file's folder on the
+    host. file: the weights without the classifier. md5: "" if Keras publishes none.
     """
 
     module: str
@@ -48,7 +48,7 @@ class Application:
 
 
 _NOTOP = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
-# Those alone that Keras builds the same for a file as for "imagenet", which EfficientNet isn't.
+# EfficientNet is missing: Keras builds it differently for a file than for "imagenet".
 APPLICATIONS = {
     "DenseNet121": Application(
         "densenet", f"densenet121{_NOTOP}", "30ee3e1110167f948a6b9946edeeb738"
@@ -76,7 +76,7 @@ APPLICATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """A weights file on this machine, whose it is in words, and whether it is ImageNet's."""
+    """A weights file on this machine: its origin in words, and whether it is ImageNet's."""
 
     path: Path
     words: str
@@ -84,10 +84,9 @@ class WeightsFile:
 
 
 def present() -> list[str]:
-    """Return a text for each weights file that `fetch` may find on this machine, sorted.
+    """Return the `stamp` of each weights file that `fetch` may find on this machine, sorted.
 
-    It names path, size in bytes and time of change in ns, so the list changes when a file comes,
-    goes or is exchanged. Raises InputError where `CRYUTILS_WEIGHTS_DIR` is no folder.
+    Raises InputError if `CRYUTILS_WEIGHTS_DIR` is no folder.
     """
     folder = weights_dir()
     users = [] if folder is None else _stamps(folder)
@@ -95,12 +94,12 @@ def present() -> list[str]:
 
 
 def downloaded() -> list[str]:
-    """Return the same for those alone that were downloaded into `CRYUTILS_CACHE_DIR`."""
+    """Return the `stamp` of each file that was downloaded into `CRYUTILS_CACHE_DIR`, sorted."""
     return _stamps(_downloads())
 
 
 def stamp(path: Path) -> str:
-    """Return path, size and time of change of a file as a text, or "" where there is none."""
+    """Return path, size in bytes and time of change in ns of a file; "" if it does not exist."""
     if not path.is_file():
         return ""
     status = path.stat()
@@ -113,8 +112,8 @@ def _stamps(folder: Path) -> list[str]:
 
 
 def named(path: Path, application: Application, words: str) -> WeightsFile:
-    """Return the user's own file at `path`, in `words` unless it is the published one."""
-    if not application.md5:  # then the name is all there is to tell it by
+    """Return the user's own file at `path`, described by `words` unless it is the published one."""
+    if not application.md5:  # then only the name can identify it
         unchecked = f"{words} (Keras publishes no hash to check it by)"
         return WeightsFile(path, unchecked, path.name == application.file)
     if _is_published(path, application):
@@ -125,8 +124,8 @@ def named(path: Path, application: Application, words: str) -> WeightsFile:
 def fetch(application: Application, *, progress: bool = False) -> WeightsFile:
     """Return the published file, from this machine or downloaded into `CRYUTILS_CACHE_DIR`.
 
-    Raises `download.Unavailable` if it can't be downloaded. Raises InputError if the file on this
-    machine is damaged, or if the cache can't be written.
+    Raises `download.Unavailable` if it cannot be downloaded, and InputError if the file on this
+    machine is damaged or the cache cannot be written.
     """
     folder = weights_dir()
     if folder is not None and (path := folder / application.file).is_file():
