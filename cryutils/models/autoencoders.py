@@ -1,11 +1,11 @@
 """An autoencoder's front part and a DNN behind it: Paper A's submodel for MFCC and for STFT.
 
-Walked by notebook 08_autoencoder_dnn, used again by 09_ensemble. Paper A §3.4.1, eq. (1): an
-encoder A: R^n -> R^p and a decoder B: R^p -> R^n for which E[D(x, B(A(x)))] is least; §3.5: "we
-use only the front part of the autoencoder to remove the noise. Then starting from the
-bottleneck, we use a DNN". The paper gives no size. Here x is a patch, some consecutive frames
-of a sound's features; a window of sound is described by mean and deviation of the codes of
-its patches, which a small dense network turns into probabilities.
+Notebook 08_autoencoder_dnn walks this module, 09_ensemble uses it. Paper A §3.4.1, eq. (1): an
+encoder A: R^n -> R^p and a decoder B: R^p -> R^n that minimise E[D(x, B(A(x)))]; §3.5: "we use
+only the front part of the autoencoder to remove the noise. Then starting from the bottleneck, we
+use a DNN". The paper gives no sizes. Here x is a patch, a few consecutive frames of a sound's
+features. A window of sound is described by the mean and deviation of its patches' codes, from
+which a small dense network predicts the state.
 """
 
 from __future__ import annotations
@@ -50,30 +50,30 @@ AUTOENCODER = DenseSettings(
     units=(128, 32, 128), linear=(BOTTLENECK,), dropout=0.0, epochs=20, batch_size=16, patience=5
 )
 DNN = DenseSettings(units=(64,), dropout=0.3, epochs=40, batch_size=32, patience=8)
-_WINDOWS = 512  # encoded at once, so that memory doesn't grow with the corpus
+_WINDOWS = 512  # encoded at once, to limit memory
 
 
 def sized(bottleneck: int, *, hidden: int = 128) -> DenseSettings:
-    """Return `AUTOENCODER` for a code of `bottleneck` numbers."""
+    """Return `AUTOENCODER` with a code of `bottleneck` numbers."""
     return replace(AUTOENCODER, units=(hidden, bottleneck, hidden), linear=(BOTTLENECK,))
 
 
 def patches(windows: Array, patch: int) -> Array:
-    """Return each window cut into consecutive patches, float32 (windows, patches, n).
+    """Return the consecutive patches of each window, float32 (windows, patches, n).
 
-    n = patch * coefficients; frames behind the last whole patch are left out.
+    n = patch * coefficients; frames after the last whole patch are left out.
 
     Parameters
     ----------
     windows : ndarray of float32
         (windows, frames, coefficients).
     patch : int
-        Frames of a patch.
+        Frames per patch.
 
     Raises
     ------
     InputError
-        A patch doesn't fit into a window.
+        A patch does not fit into a window.
     """
     rows, frames, coefficients = windows.shape
     if not 1 <= patch <= frames:
@@ -94,7 +94,7 @@ def fit(
     clean: Array | None = None,
     progress: bool = False,
 ) -> NetworkBatch:
-    """Return an autoencoder of patches for each task, trained side by side.
+    """Return one autoencoder of patches per task, trained side by side.
 
     Parameters
     ----------
@@ -103,15 +103,15 @@ def fit(
     tasks : sequence of FitSpec
         Their rows are rows of `windows`.
     patch : int
-        Frames of a patch.
+        Frames per patch.
     per_window : int
-        So many patches are drawn of each window; neighbouring windows overlap and patches of one
-        cry are alike, so that few do.
+        Patches drawn from each window. A few are enough: windows overlap, and the patches of a cry
+        are similar.
     settings : DenseSettings
         Three hidden layers, the middle one linear; see `sized`.
     clean : ndarray of float32, optional
-        The windows to reconstruct where `windows` are noisy ones of the same sounds (a denoising
-        autoencoder); None: `windows` themselves.
+        The windows to reconstruct, for a denoising autoencoder whose `windows` have noise. None:
+        `windows` themselves.
     progress : bool
         As in `stacked.fit`.
 
@@ -143,18 +143,10 @@ def fit(
 
 
 def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
-    """Return what the encoder makes of each window, float32 (windows, 2 * p).
+    """Return mean and standard deviation of the codes of each window's patches.
 
-    The mean of its patches' codes, then their standard deviation.
-
-    Parameters
-    ----------
-    autoencoder : NetworkBatch
-        From `fit`.
-    task : int
-        Which of its networks.
-    windows : ndarray of float32
-        (windows, frames, coefficients).
+    float32 (windows, 2 * p), from network `task` of an `autoencoder` that `fit` returned, for
+    `windows` float32 (windows, frames, coefficients).
     """
     parts = [np.zeros((0, 2 * autoencoder.settings.units[BOTTLENECK]), np.float32)]
     for start in range(0, len(windows), _WINDOWS):
@@ -166,18 +158,9 @@ def codes(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
 
 
 def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Array:
-    """Return B(A(x)) of each window's patches, put together again.
+    """Return the windows reconstructed patch by patch, B(A(x)), in the unit of the features.
 
-    float32 (windows, frames in whole patches, coefficients), in the features' own unit.
-
-    Parameters
-    ----------
-    autoencoder : NetworkBatch
-        From `fit`.
-    task : int
-        Which of its networks.
-    windows : ndarray of float32
-        (windows, frames, coefficients).
+    float32 (windows, frames in whole patches, coefficients); arguments as in `codes`.
     """
     cut = patches(windows, _patch(autoencoder, windows))
     back = autoencoder.predict(task, cut.reshape(-1, cut.shape[2]))
@@ -186,11 +169,11 @@ def reconstruction(autoencoder: NetworkBatch, task: int, windows: Array) -> Arra
 
 @dataclass(frozen=True, eq=False)
 class AeDnn:
-    """Autoencoders and the DNNs behind them, one of each for every division of the clips.
+    """Autoencoders and the DNNs behind them, one of each per division of the clips.
 
-    `codes` is float32 (divisions, windows, 2 * p); `probabilities` float32 (clips, classes),
-    the mean over a clip's windows, each answered by a division that tests its clip (the last
-    that does); NaN for a clip without windows or that none tests.
+    codes: float32 (divisions, windows, 2 * p). probabilities: float32 (clips, classes), the mean
+    over a clip's windows, from the last division that tests the clip; NaN for a clip without
+    windows or in no test part.
     """
 
     autoencoders: NetworkBatch = field(repr=False)
@@ -211,9 +194,9 @@ def cross_fit(
     dnn: DenseSettings = DNN,
     progress: bool = False,
 ) -> AeDnn:
-    """Return encoder and DNN fitted on each division, and their answers to its test clips.
+    """Return encoder and DNN fitted on each division, and their probabilities for its test clips.
 
-    The encoder is frozen: the DNN is trained on its codes, and doesn't change it.
+    The DNN is trained on the codes of the encoder, which stays frozen.
 
     Parameters
     ----------
@@ -222,10 +205,10 @@ def cross_fit(
     y : ndarray of int
         Class index of each clip (clips,).
     divisions : sequence of (train, stop, test)
-        Numbers of clips. Both trainings stop by `stop`, which is the test part itself where a paper
+        Numbers of clips. `stop` stops both trainings; it is the test part itself where a paper
         chose its epochs by that.
     classes : int
-        How many there are.
+        Number of classes.
     patch, per_window : int
         As in `fit`.
     autoencoder, dnn : DenseSettings
@@ -254,19 +237,10 @@ def cross_fit(
 
 
 def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
-    """Return Paper A's autoencoder of a patch, not compiled (§3.4.1, eq. (1)).
+    """Return Paper A's autoencoder of a patch as a Keras model, not compiled (§3.4.1, eq. (1)).
 
-    Parameters
-    ----------
-    size : int
-        Numbers in a patch: frames times coefficients.
-    settings : DenseSettings
-        Its units and which of its layers are linear.
-
-    Returns
-    -------
-    keras.Model
-        float32 (n, size) in, the reconstruction out; layer "bottleneck" gives the code.
+    It takes float32 (n, size), size = frames * coefficients, and returns the reconstruction; the
+    output of layer "bottleneck" is the code. Units are those of `settings`.
     """
     keras = _keras()
     patch = keras.Input((size,), name="patch")
@@ -276,21 +250,10 @@ def build(size: int, settings: DenseSettings = AUTOENCODER) -> Any:
 
 
 def build_dnn(width: int, classes: int, settings: DenseSettings = DNN) -> Any:
-    """Return the DNN behind the front part, not compiled (§3.5).
+    """Return the DNN behind the front part as a Keras model, not compiled (§3.5).
 
-    Parameters
-    ----------
-    width : int
-        Numbers in a window's codes: mean and deviation, twice the bottleneck.
-    classes : int
-        How many states.
-    settings : DenseSettings
-        Its units and dropout.
-
-    Returns
-    -------
-    keras.Model
-        float32 (n, width) in, probabilities (n, classes) out.
+    It takes the `codes` of windows, float32 (n, width), and returns probabilities (n, classes).
+    Units and dropout are those of `settings`.
     """
     keras = _keras()
     codes = keras.Input((width,), name="codes")
@@ -305,10 +268,11 @@ def build_submodel(
     autoencoder: DenseSettings = AUTOENCODER,
     dnn: DenseSettings = DNN,
 ) -> Any:
-    """Return front part and DNN as one network, not compiled: a window in, softmax out (§3.5).
+    """Return front part and DNN as one Keras model, not compiled: a window in, softmax out (§3.5).
 
-    float32 (n, frames, coefficients) in; frames that fill no whole patch are cut off. Layer
-    "bottleneck" gives the codes, (n, patches, p), "mean_and_deviation" what the DNN looks at.
+    It takes float32 (n, frames, coefficients) and cuts off frames after the last whole patch. The
+    output of layer "bottleneck" are the codes, (n, patches, p), that of "mean_and_deviation" the
+    input of the DNN.
     """
     keras = _keras()
     frames, coefficients = window_shape
@@ -342,20 +306,10 @@ def keras_classifier(
     dnn_task: int,
     window_shape: Sequence[int],
 ) -> Any:
-    """Return `build_submodel` with the weights of a trained encoder and DNN, to keep and export.
+    """Return `build_submodel` with the weights of a trained encoder and DNN, to save and export.
 
-    Parameters
-    ----------
-    autoencoder : NetworkBatch
-        From `fit`.
-    autoencoder_task : int
-        Which of its networks.
-    dnn : NetworkBatch
-        Trained on its `codes`.
-    dnn_task : int
-        Which of its networks.
-    window_shape : sequence of int
-        (frames, coefficients).
+    The encoder is network `autoencoder_task` of an autoencoder from `fit`; the DNN is network
+    `dnn_task` of a `stacked.fit` on its `codes`. window_shape: (frames, coefficients).
     """
     front = autoencoder.layers(autoencoder_task)[: BOTTLENECK + 1]
     behind = dnn.keras(dnn_task).get_weights()

@@ -1,7 +1,7 @@
-"""Keras, imported when it is first needed and without TensorFlow's start-up lines: `keras`.
+"""Keras, imported on first use and without TensorFlow's start-up lines: `keras`.
 
-Walked by no notebook: importing TensorFlow takes seconds, so whatever builds, trains or
-exports a network asks here, inside the function that needs it.
+Importing TensorFlow takes seconds, so functions that build, train or export a network call `keras`
+instead of importing it with their module.
 """
 
 from __future__ import annotations
@@ -24,28 +24,27 @@ __all__ = ["keras", "quiet_stderr", "seeded"]
 def keras() -> Any:
     """Return Keras, imported without the lines that TensorFlow's C++ writes at start-up.
 
-    An operation is computed by a single thread, so that no number depends on how many cores there
-    are; notebooks side by side and batches side by side use the others. The environment variable
-    TF_NUM_INTRAOP_THREADS sets another number.
+    Each operation uses one thread, so that results do not depend on the number of cores; the
+    environment variable TF_NUM_INTRAOP_THREADS sets another number.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-        # oneDNN's own pool never gives back what the largest network took.
+        # oneDNN's own pool never returns the memory of the largest network.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
         with quiet_stderr():
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
-        # A fold's network is a new one, which TensorFlow takes for a function traced again.
+        # TensorFlow warns of retracing, as each fold has a new network.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return importlib.import_module("keras")
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw weights, dropout, augmentation and batches from `seed`, as `set_random_seed` does.
+    """Set the seed of Keras, and restore the states of Python's and NumPy's generators at the end.
 
-    What Python's and NumPy's own generators draw afterwards is what they would have drawn.
+    Weights, dropout, augmentation and batches are drawn from it (`keras.utils.set_random_seed`).
     """
     python, numpy = random.getstate(), np.random.get_state()
     keras().utils.set_random_seed(seed)
@@ -58,10 +57,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """While this is open, what the process writes to stderr is dropped, C++ code's lines too.
+    """Drop what the process writes to stderr, including C++ code.
 
-    Exceptions pass as always. TensorFlow's lines come before any log level is read, so the
-    file descriptor itself is turned away.
+    TensorFlow writes its first lines before it reads any log level, so the file descriptor itself
+    is redirected.
     """
     stderr = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

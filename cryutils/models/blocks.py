@@ -1,7 +1,7 @@
-"""What both of Paper B's networks are made of: `blocks`, `classifier`; `describe` lists layers.
+"""The parts of both of Paper B's networks, `blocks` and `classifier`; `describe` lists layers.
 
-Walked by notebooks 04_cry2 and 05_image (Paper B §3: Conv2D, batch normalisation, ReLU and max
-pooling; dropout, a dense softmax; Adam; categorical cross-entropy).
+Notebooks 04_cry2 and 05_image walk this module (Paper B §3: Conv2D, batch normalisation, ReLU and
+max pooling; dropout, a dense softmax; Adam; categorical cross-entropy).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from cryutils.models.backend import keras as _keras
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blocks", "classifier", "describe"]
+__all__ = ["blocks", "check_dropout", "classifier", "describe"]
 
-# Batch normalisation's moving averages, which answer outside training. Keras' 0.99 needs
-# some 500 steps to settle; 100 clips give 8 an epoch.
+# Of batch normalisation's moving averages. With Keras' 0.99 they need about 500 steps to settle;
+# 100 clips give 8 steps per epoch.
 _MOMENTUM = 0.9
 
 
 def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
-    """Return what the blocks make of `h`: each Conv2D, batch normalisation, ReLU, max pooling."""
+    """Return `h` after blocks of Conv2D, batch normalisation, ReLU and max pooling."""
     keras = _keras()
     layers = keras.layers
     smallest = 2 ** (len(filters) + 1)
@@ -36,7 +36,7 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
         )
     for number, count in enumerate(filters, start=1):
         stride = 2 if number == 1 else 1
-        # No bias: the normalisation behind would take it away again.
+        # No bias: the normalisation behind it would remove it.
         h = layers.Conv2D(
             count,
             3,
@@ -55,31 +55,32 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
 def classifier(
     inputs: Any, h: Any, classes: int, dropout: float, learning_rate: float, *, name: str
 ) -> Any:
-    """Return the compiled model from `inputs` to `h` and, behind it, dropout and a softmax.
-
-    Raises InputError for a `dropout` that is no share.
-    """
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
+    """Return the compiled model from `inputs` to `h`, then dropout and a dense softmax."""
+    check_dropout(dropout)
     keras = _keras()
     h = keras.layers.Dropout(dropout, name="dropout")(h)
     outputs = keras.layers.Dense(classes, activation="softmax", name="states")(h)
     model = keras.Model(inputs, outputs, name=name)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        # Categorical cross-entropy, from class numbers in place of one-hot rows.
+        # Categorical cross-entropy, of class indices instead of one-hot rows.
         loss="sparse_categorical_crossentropy",
         weighted_metrics=["accuracy"],
-        jit_compile=False,  # compiling takes longer than so few steps
+        jit_compile=False,
     )
     return model
 
 
-def describe(model: Any) -> pd.DataFrame:
-    """Return a table of the model's layers: name, kind, output shape and number of parameters.
+def check_dropout(dropout: float) -> None:
+    """Raise InputError for a `dropout` that is not from 0 to below 1."""
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout={dropout}: give a share from 0 to below 1, such as 0.3.")
 
-    `trained` are those of the parameters that training changes. The number of examples, which
-    is open, is left out of the shape.
+
+def describe(model: Any) -> pd.DataFrame:
+    """Return a table of the model's layers: name, kind, output shape of one example, parameters.
+
+    Column "trained" counts the trainable parameters.
     """
     import pandas as pd
 

@@ -1,6 +1,6 @@
-"""The trained models of a run on disk: `save` and `load`, `<name>.keras` beside `<name>.json`.
+"""Trained Keras models on disk: `save` and `load` of `<name>.keras` and its card `<name>.json`.
 
-Walked by notebook 04_cry2 (Paper B §3: checkpointing).
+Notebook 04_cry2 walks this module (Paper B §3: checkpointing).
 """
 
 from __future__ import annotations
@@ -29,33 +29,25 @@ def save(
     *,
     exported: Sequence[Path] = (),
 ) -> tuple[Path, Path]:
-    """Write a trained model as `<name>.keras` and what is to be known of it as `<name>.json`.
-
-    The second holds the digests of the first and of the networks `exported` beside it, so
-    damage and files of another training are noticed (see `model_card`).
+    """Write a trained model to `<name>.keras` and its card to `<name>.json`; return both paths.
 
     Parameters
     ----------
     model : keras.Model
         Such as `Fitted.model`.
     folder : path
-        Made where there is none.
+        Created if it does not exist.
     name : str
-        "cry2" or "image".
+        "cry2", "image" or "ensemble".
     about : mapping
-        JSON types; at least "classes", in the order of the model's output.
+        Content of the card, JSON types; at least "classes", in the order of the model's output.
     exported : sequence of Path
-        Files of the same training, in the same folder.
-
-    Returns
-    -------
-    (Path, Path)
-        Of both files.
+        Files of the same training in the same folder, of which the card holds the digests.
 
     Raises
     ------
     InputError
-        `about` has no classes, or not as many as the model, or the folder can't be written to.
+        `about` does not have as many classes as the model, or the folder cannot be written.
     """
     classes = about.get("classes")
     if classes is None or len(classes) != model.output_shape[-1]:
@@ -66,34 +58,33 @@ def save(
     try:
         with writing(path) as part:
             model.save(part)
-        # Last of all, since it vouches for the others.
+        # The card comes last, since it holds the digests of the others.
         return path, ModelCard.write(Path(folder), name, about, [path, *exported])
     except OSError as error:
         raise InputError(
             f"cannot write to {folder} ({error.strerror or error}):"
-            " name a folder that you can write to and that has room."
+            " choose a folder that you can write to, on a disk with free space."
         ) from error
 
 
 def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]]:
-    """Return the model that `save` wrote, ready to predict, and what is to be known of it.
+    """Return the model that `save` wrote, ready to predict, and the content of its card.
 
-    Raises InputError where one of the two files is missing or damaged, or they aren't of one
-    training.
+    Raises InputError if one of the two files is missing or damaged, or if they are of different
+    trainings.
     """
-    keras_file, card_file = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
-    for path in (keras_file, card_file):
-        if not path.is_file():
-            hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
-            raise InputError(f"{path}: no such file.{hint}")
+    path = Path(folder, f"{name}.keras")
+    if not path.is_file():
+        hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
+        raise InputError(f"{path}: no such file.{hint}")
     card = ModelCard.read(Path(folder), name)
-    return network(card, keras_file.name), dict(card.content)
+    return network(card, path.name), dict(card.content)
 
 
 def network(card: ModelCard, file: str) -> Any:
-    """Return the Keras model in `file`, beside its `card`, ready to predict.
+    """Return the Keras model in `file`, in the folder of its `card`, ready to predict.
 
-    Raises InputError where the file is missing, damaged or of another training.
+    Raises InputError if the file is missing, damaged or of another training.
     """
     card.check(file)
     path = card.path.parent / file
@@ -103,6 +94,6 @@ def network(card: ModelCard, file: str) -> Any:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
     if len(model.inputs) == len(model.outputs) == 1:
-        # Keras 3.10 takes a loaded model's input for a list, and warns at each array.
+        # Keras 3.10 expects a list as the input of a loaded model, and warns for each array.
         model = _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
     return model

@@ -1,10 +1,9 @@
-"""Networks on clips that they have not seen: `cross_fit`, and what stops each training.
+"""Networks tested on clips that they have not seen: `cross_fit`, and what stops each training.
 
-Notebooks 04_cry2 and 05_image walk this module, 06_full asks its networks again under noise
-(Paper B §3, performance evaluation and validation: identical test splits for all models). The
-part that stops a training, its validation infants, comes from inside its training clips
-(`validation_split` draws it), so no test clip is ever looked at; examples of one clip are never
-divided.
+Notebooks 04_cry2 and 05_image walk this module; 06_full evaluates its networks again under noise
+(Paper B §3, performance evaluation and validation: identical test splits for all models).
+`validation_split` takes the part that stops a training from its training clips, so no test clip
+influences it. The examples of a clip always stay together.
 """
 
 from __future__ import annotations
@@ -30,17 +29,25 @@ __all__ = [
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float32]
-_HELD_BACK = 0.2  # share of the training clips whose loss says stop
-_ORDERS = 32  # orders of infants tried for a validation part
+_HELD_BACK = 0.2  # share of the training clips in the validation part
+_ORDERS = 32  # random orders of the infants that are tried for it
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """A network fitted once a fold, and what each said of the clips it had not seen.
+    """One network per fold, and its probabilities for the clips that it has not seen.
 
-    `probabilities`: float32 (repeats, clips, classes), a row of NaN for a clip without rows or
-    that no fold tests. `fits`: one a fold, repeat after repeat, as `folds`. `stopping`: one a fit,
-    the training clips that stopped it, int (clips,).
+    Attributes
+    ----------
+    probabilities : ndarray of float32
+        (repeats, clips, classes); NaN for a clip without examples or in no test part.
+    fits : list of Fitted
+        One per fold, repeat after repeat.
+    folds : list of lists of (train, test)
+        Of each repeat.
+    classes : list of str
+    stopping : list of ndarray
+        Validation clips of each fit, int (clips,).
     """
 
     probabilities: Array = field(repr=False)
@@ -51,7 +58,7 @@ class CrossFit:
 
     @property
     def fit_folds(self) -> list[list[Fold]]:
-        """Its folds, each with the clips that the network learnt from, and none that stopped it."""
+        """The folds without the validation clips, each with the clips that were trained on."""
         held = iter(self.stopping)
         return [
             [(np.setdiff1d(train, next(held)), test) for train, test in repeat]
@@ -59,26 +66,23 @@ class CrossFit:
         ]
 
     def predict(self, examples: Examples) -> Array:
-        """Return what the same networks say of changed examples of the same clips.
+        """Return what the networks answer for changed examples, shaped as `probabilities`.
 
-        Each clip is answered by the network that has not seen it, as in `probabilities`.
+        Each clip is answered by the network that has not seen it.
         """
         n_clips = self.probabilities.shape[1]
         return np.stack([by_clip(row, examples.clip, n_clips) for row in self.rows(examples)])
 
     def rows(self, examples: Examples) -> Array:
-        """Return the answers to every single example, float32 (repeats, rows, classes).
-
-        As `predict`, but before the mean over a clip's examples: what was said when.
-        """
+        """Return the answers of `predict` for each example, float32 (repeats, rows, classes)."""
         return _answers(self.fits, self.folds, examples, len(self.classes))
 
     def validation(self, examples: Examples) -> Array:
-        """Return what each network says of the clips that stopped its training.
+        """Return each network's probabilities for its validation clips, NaN for all others.
 
-        float32 (fits, clips, classes), a row of NaN for any other clip. It was not trained on
-        them, but its best epoch was chosen by them: it does a little better there than on new
-        ones. What is fitted behind a network (a temperature, a threshold) is fitted here.
+        float32 (fits, clips, classes). A temperature or threshold is fitted on them. The network
+        was not trained on these clips, but they chose its best epoch, so it does slightly better
+        on them than on new ones.
         """
         n_clips = self.probabilities.shape[1]
         answers = np.full((len(self.fits), n_clips, len(self.classes)), np.nan, np.float32)
@@ -88,16 +92,13 @@ class CrossFit:
         return answers
 
     def history(self) -> pd.DataFrame:
-        """Return the histories of all fits with their repeat and fold, both from 0."""
+        """Return the histories of all fits, after their repeat and fold, both from 0."""
         import pandas as pd
 
         places = [(r, k) for r, repeat in enumerate(self.folds) for k in range(len(repeat))]
-        parts = [
-            fitted.history.assign(repeat=r, fold=k)
-            for fitted, (r, k) in zip(self.fits, places, strict=True)
-        ]
-        table = pd.concat(parts, ignore_index=True)
-        return table[["repeat", "fold", *(c for c in parts[0] if c not in ("repeat", "fold"))]]
+        histories = dict(zip(places, (fitted.history for fitted in self.fits), strict=True))
+        table = pd.concat(histories, names=["repeat", "fold", None])
+        return table.reset_index(level=["repeat", "fold"]).reset_index(drop=True)
 
 
 def cross_fit(
@@ -112,7 +113,7 @@ def cross_fit(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> CrossFit:
-    """Return a network fitted once a fold, and its answers to the fold's test clips.
+    """Return one network per fold, and its probabilities for the test clips of the fold.
 
     Parameters
     ----------
@@ -121,22 +122,22 @@ def cross_fit(
     examples : Examples
         Rows of all clips.
     labels, infants : sequence of str
-        One a clip.
+        One per clip.
     repeated_folds : list of lists of (train, test)
-        From `Protocol.k_folds`, or one list of folds, or one hold-out in a list.
+        From `Protocol.k_folds`; or a single list of folds, such as one hold-out.
     classes : sequence of str, optional
-        Their order in the result; by default the labels found, sorted.
+        Their order in the result; by default the sorted labels.
     protocol : {"paper", "leak_free"}
-        How `validation_split` takes the part that stops each training.
+        How `validation_split` draws the validation part.
     settings : Settings, optional
-        Of each fit; its seed is derived from `settings.seed`, repeat and fold.
+        Of each fit, with a seed derived from `settings.seed`, repeat and fold.
     progress : bool
-        Count the networks on a terminal, one line elsewhere.
+        Show how many networks are done.
 
     Raises
     ------
     InputError
-        A fold has an infant on both sides under "leak_free", no clip has rows, or what
+        Under "leak_free" an infant is on both sides of a fold, no clip has examples, or what
         `training.fit` and `validation_split` raise.
     """
     y, names = class_indices(labels, classes)
@@ -168,16 +169,13 @@ def cross_fit(
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
     """Return the seed of one fold's training and validation part; repeats and folds count from 0.
 
-    Neighbouring folds of neighbouring seeds would else share their draws.
+    A hash, so that neighbouring folds of neighbouring seeds do not share their draws.
     """
     return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
 
 def training_seeds(seed: int, repeats: int) -> list[int]:
-    """Return the seeds of so many trainings of one table; the first is `seed` itself.
-
-    Neighbouring seeds would else share their draws, as those of folds in `fold_seed`.
-    """
+    """Return the seeds of the repeated trainings of one table; the first is `seed` itself."""
     return [seed, *(fold_seed(seed, repeat, 0) for repeat in range(1, repeats))]
 
 
@@ -189,18 +187,12 @@ def fit_clips(
     stopping: Indices,
     settings: Settings,
 ) -> Fitted:
-    """Return `training.fit` on all examples of some clips, stopped by those of others.
+    """Return `training.fit` on the examples of the clips `fitting`, stopped by those of `stopping`.
 
-    y: class of each clip, int (clips,). fitting, stopping: clip numbers. The rest as there.
+    y: class index of each clip, int (clips,).
     """
-    return fit(
-        build,
-        examples.x,
-        y[examples.clip],
-        train=examples.rows(fitting),
-        validation=examples.rows(stopping),
-        settings=settings,
-    )
+    rows = {"train": examples.rows(fitting), "validation": examples.rows(stopping)}
+    return fit(build, examples.x, y[examples.clip], **rows, settings=settings)
 
 
 def validation_split(
@@ -211,29 +203,28 @@ def validation_split(
     protocol: Protocol | str,
     seed: int = 0,
 ) -> tuple[Indices, Indices]:
-    """Return the training clips in two parts: those to fit on, and those whose loss says stop.
+    """Return training and validation clips, drawn from the training clips of a fold.
 
-    Under "paper" clips are drawn by class; under "leak_free" infants are kept whole, as near to a
-    fifth of the clips of each class as whole infants allow. Every class stays in the first part: an
-    infant whose class nobody else has is never held back, so a class with few infants may be
-    missing in the second. Where every infant is the only one of a class, clips are drawn under
-    "leak_free" as well: the test infants stay unseen, but the loss that stops training is of
-    infants that are trained on.
+    Under "paper" a fifth of the clips of each class is held back. Under "leak_free" whole infants
+    are, as near to a fifth of each class as possible. No class loses its last infant in the
+    training part, so a class with few infants may be missing from the validation part. If every
+    infant is the only one of a class, clips are drawn under "leak_free" as well: the test infants
+    remain unseen, but the validation loss is of infants that are trained on.
 
     Parameters
     ----------
     train : ndarray of int
         Clip numbers.
     labels, infants : sequence of str
-        One a clip of the corpus.
+        One per clip of the corpus.
     protocol : {"paper", "leak_free"}
     seed : int
-        The same seed gives the same parts.
+        Of the draw.
 
     Returns
     -------
     (ndarray, ndarray)
-        Clip numbers, int64: (train, validation).
+        Numbers of training and validation clips, int64.
 
     Raises
     ------
@@ -257,7 +248,7 @@ def validation_split(
     if not held.any():
         raise InputError(
             f"none of {len(train)} training clips can be held back: each is the only one of its"
-            " class; record more, or leave the class out"
+            " class; record more, or leave the class out."
         )
     return train[~held], train[held]
 
@@ -284,10 +275,7 @@ def _answers(
     examples: Examples,
     classes: int,
 ) -> Array:
-    """Return each fit's answers to the examples of its fold's test clips, else NaN.
-
-    float32 (repeats, rows, classes).
-    """
+    """Probabilities for the examples of test clips, else NaN, float32 (repeats, rows, classes)."""
     answers = np.full((len(repeats), len(examples.x), classes), np.nan, np.float32)
     remaining = iter(fits)
     for repeat_answers, repeat in zip(answers, repeats, strict=True):
@@ -300,9 +288,9 @@ def _answers(
 def _held_infants(
     counts: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Return which infants to hold back, the most even of some random orders; maybe none.
+    """Which infants to hold back, maybe none: the most even choice of some random orders.
 
-    `counts` is clips by infant and class.
+    `counts` has the clips of each infant (rows) and class (columns).
     """
     whole, size = counts.sum(axis=0), counts.sum(axis=1)
     wanted = _HELD_BACK * whole.sum()
@@ -310,7 +298,7 @@ def _held_infants(
     for _ in range(_ORDERS):
         held, left, taken = np.zeros(len(counts), dtype=bool), whole.copy(), 0.0
         for infant in rng.permutation(len(counts)):
-            # One that takes the part further from its size is left, but the first is welcome.
+            # Skip an infant that would move the part away from its size, unless it is the first.
             nearer = abs(taken + size[infant] - wanted) < abs(taken - wanted) or not taken
             if nearer and (left - counts[infant] >= 1).all():
                 held[infant], left, taken = True, left - counts[infant], taken + size[infant]

@@ -1,9 +1,8 @@
-"""Paper B's sound network, `cry2`: `build`, a window of a spectrogram in, probabilities out.
+"""Paper B's sound network, `cry2`: a window of a spectrogram in, probabilities out.
 
-Walked by notebook 04_cry2 (Paper B §3, model training: Conv2D, batch normalisation, ReLU and max
-pooling in blocks, dropout, a dense softmax). The paper gives no size of any layer: what is chosen
-here is small enough to be trained on a hundred clips in seconds. The network takes decibels as
-they were measured and scales them inside, so a saved file needs nothing beside it.
+Notebook 04_cry2 walks this module (Paper B §3, model training: Conv2D, batch normalisation, ReLU
+and max pooling in blocks, dropout, a dense softmax). The paper gives no layer sizes; the sizes
+chosen here suit a hundred clips. Scaling of the decibels is part of the network.
 """
 
 from __future__ import annotations
@@ -33,23 +32,20 @@ def build(
 ) -> Any:
     """Return the compiled network: one window of a spectrogram in, softmax out.
 
-    MFCC and mel-spectrogram together are given side by side, as one wider picture: every
-    coefficient is normalised by itself, and only a kernel on the seam sees both.
-
-    After the blocks the mean is taken over time, since when in its window a cry is heard says
-    nothing; over the coefficients nothing is averaged, since a pitch is a place on that axis.
+    MFCC and mel-spectrogram together are side by side, as one wider picture. After the blocks the
+    mean is taken over time, because the time of a cry within its window means nothing. Coefficients
+    are not averaged, because a pitch is a place on that axis.
 
     Parameters
     ----------
     input_shape : sequence of int
         (frames, coefficients) or (frames, coefficients, 1).
     classes : int
-        How many states.
+        Number of states.
     filters : sequence of int
-        Of each block, which halves both axes; the first convolution strides by 2 as well, which
-        takes a quarter of the work.
+        Of each block. Each halves both axes; the first convolution has stride 2 as well.
     dropout : float
-        Share of features dropped before the last layer while training, 0 to below 1.
+        Before the last layer, 0 to below 1.
     learning_rate : float
         Of Adam.
 
@@ -61,7 +57,7 @@ def build(
     Raises
     ------
     InputError
-        A window too small for that many blocks, or no share for `dropout`.
+        A window too small for that many blocks, or a `dropout` out of range.
     """
     shape = tuple(input_shape)
     if len(shape) not in (2, 3) or shape[2:] not in ((), (1,)):
@@ -69,9 +65,8 @@ def build(
     keras = _keras()
     layers = keras.layers
     inputs = keras.Input(shape, name="spectrogram")
-    # A batch normalisation that never trains: mean and variance are weights, which `adapt`
-    # sets, so folds exchange them without another traced graph (Keras' Normalization keeps
-    # them as constants of the graph).
+    # A batch normalisation that never trains, whose mean and variance `adapt` sets. (The mean and
+    # variance of Keras' Normalization are constants of the graph, not weights.)
     h = layers.BatchNormalization(
         axis=2, center=False, scale=False, epsilon=1e-6, trainable=False, name=_NORMALISER
     )(inputs)
@@ -85,15 +80,9 @@ def build(
 def adapt(model: Any, rows: npt.NDArray[np.float32]) -> None:
     """Set mean and variance of the first layer to those of `rows`, the training windows.
 
-    `training.fit` calls it, with training rows only. Networks without that layer, such as
-    `image`, stay as they are. A coefficient that never changes is only centred.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A network of `build`, or any other.
-    rows : ndarray of float32
-        (rows, frames, coefficients) or (rows, frames, coefficients, 1).
+    `training.fit` calls it with training rows only. Networks without that layer, such as `image`,
+    are unchanged. A constant coefficient is only centred. rows: float32 (rows, frames,
+    coefficients) or (rows, frames, coefficients, 1).
     """
     if not any(layer.name == _NORMALISER for layer in model.layers):
         return

@@ -1,10 +1,9 @@
-"""Noise taken out of a cry: by a denoising autoencoder, and by plain spectral gating, its rival.
+"""Noise removed from a cry by a denoising autoencoder and, for comparison, by spectral gating.
 
-Walked by notebook 08_autoencoder_dnn. Paper A §3.4.1: a denoising autoencoder is given a noisy
-input and trained to reconstruct the clean one, and is said, citing related work, to be "very
-effective compared to other models" at that. Both methods here end alike: a gain between 0 and 1
-for each cell of the noisy STFT, whose phase is kept. What they gain is measured in dB on clips of
-known noise.
+Notebook 08_autoencoder_dnn walks this module. Paper A §3.4.1: a denoising autoencoder is trained to
+reconstruct the clean input from a noisy one, and is said, citing related work, to be "very
+effective compared to other models". Both methods here give a gain between 0 and 1 for each cell of
+the noisy STFT and keep its phase. The improvement is measured in dB on clips with known noise.
 """
 
 from __future__ import annotations
@@ -37,18 +36,17 @@ __all__ = [
 
 Array = npt.NDArray[np.float32]
 
-# Chosen on synthetic infants other than the notebooks'; tighter bottlenecks lose the harmonics.
+# Chosen on synthetic infants that the notebooks do not use; narrower codes lose the harmonics.
 SETTINGS = autoencoders.sized(64, hidden=256)
-_QUIET = 0.2  # share of the frames, the quietest, that stand for the noise
+_QUIET = 0.2  # share of the frames, the quietest, from which the noise is estimated
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spectrogram:
-    """How a sound becomes patches of its STFT's level, and a gain becomes a sound again.
+    """Settings of the STFT, its levels and its patches.
 
-    n_fft, hop_length: samples; frames must overlap by half or more. patch: frames of one patch.
-    floor_db: how far below its loudest cell a recording is looked at; what lies deeper is lifted
-    to that floor.
+    n_fft, hop_length: in samples; frames overlap by half or more. patch: frames per patch.
+    floor_db: lower limit of the levels, in dB below the loudest cell.
     """
 
     n_fft: int = 256
@@ -59,17 +57,14 @@ class Spectrogram:
     def __post_init__(self) -> None:
         if not 1 <= self.hop_length <= self.n_fft // 2:
             raise InputError(
-                f"hop_length={self.hop_length}, n_fft={self.n_fft}: frames that overlap by less"
-                " than half can't be put together again."
+                f"hop_length={self.hop_length}, n_fft={self.n_fft}: frames must overlap by half or"
+                " more, else the sound cannot be reconstructed."
             )
         if self.patch < 1:
             raise InputError(f"patch={self.patch}: give 1 frame or more.")
 
     def level(self, x: Array, *, ref_db: float = 0.0) -> Array:
-        """Return the level of each cell in dB re `ref_db`, float32 (frames, bins).
-
-        No lower than `-floor_db`.
-        """
+        """Return the level of each cell in dB re `ref_db`, `-floor_db` or more, (frames, bins)."""
         return self._above(ref_db, _db(self.stft(x)))
 
     def loudest_db(self, x: Array) -> float:
@@ -85,9 +80,9 @@ class Spectrogram:
         return istft(spectrum, n_fft=self.n_fft, hop_length=self.hop_length, length=length)
 
     def patches(self, level: Array) -> Array:
-        """Return consecutive patches, half a patch apart, float32 (patches, patch * bins).
+        """Return the patches of a level, half a patch apart, float32 (patches, patch * bins).
 
-        Where the last one would be too short, the last frame is repeated.
+        A last patch that would be too short repeats the last frame.
         """
         starts = self._starts(len(level))
         short = starts[-1] + self.patch - len(level)
@@ -95,7 +90,7 @@ class Spectrogram:
         return np.stack([filled[i : i + self.patch].ravel() for i in starts])
 
     def joined(self, patches: Array, frames: int) -> Array:
-        """Return the level that patches show, the mean where they overlap, (frames, bins)."""
+        """Return the level from its patches, the mean where they overlap, (frames, bins)."""
         starts = self._starts(frames)
         bins = patches.shape[1] // self.patch
         total = np.zeros((starts[-1] + self.patch, bins))
@@ -118,19 +113,7 @@ def _db(spectrum: npt.NDArray[np.complex64]) -> Array:
 
 
 def apply_gain(x: Array, gain: npt.NDArray[np.floating], spectrogram: Spectrogram) -> Array:
-    """Return `x` with each cell of its STFT multiplied by `gain`, phase kept, float32 (samples,).
-
-    With a gain of 1 everywhere the sound comes back.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,).
-    gain : ndarray of float
-        (frames, bins).
-    spectrogram : Spectrogram
-        Its n_fft and hop_length are used.
-    """
+    """Return `x` with its STFT multiplied by `gain` (frames, bins), float32 (samples,)."""
     return spectrogram.sound(spectrogram.stft(x) * gain, len(x))
 
 
@@ -142,29 +125,29 @@ def pairs(
     rng: np.random.Generator,
     per_sound: int,
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return patches of noisy sounds, the same patches clean, and which sound each is of.
+    """Return patches of noisy sounds, the same patches without noise, and the sound of each.
 
-    Each sound gets noise (`audio.stress.add_noise`) of a ratio that is drawn. Levels count from the
-    noisy sound's loudest cell, in both, for at work that is all there is to count from.
+    Noise is added to each sound (`audio.stress.add_noise`) at a random ratio. The levels of both
+    are relative to the loudest cell of the noisy sound, which is all that is known in use.
 
     Parameters
     ----------
     sounds : sequence of ndarray
-        Clean ones, float32 (samples,).
+        Clean sounds, float32 (samples,).
     spectrogram : Spectrogram
         Cuts the patches.
     snr_db : (float, float)
-        Least and most of the ratios, in dB.
+        Lowest and highest ratio, in dB.
     rng : numpy.random.Generator
         Draws ratios, noise and patches.
     per_sound : int
-        Patches drawn of each sound, or all where it has fewer.
+        Patches drawn from each sound, or all if it has fewer.
 
     Returns
     -------
     (ndarray, ndarray, ndarray)
-        Noisy and clean patches, float32 (patches, patch * bins) in dB; the sound of each, int64
-        (patches,).
+        Noisy and clean patches, float32 (patches, patch * bins) in dB, and the index of the sound
+        of each, int64 (patches,).
     """
     noisy, clean, of = [], [], []
     for k, x in enumerate(sounds):
@@ -181,13 +164,10 @@ def pairs(
 def autoencoder(
     x: Array, dense: NetworkBatch, task: int, spectrogram: Spectrogram, *, lift_db: float = 9.0
 ) -> Array:
-    """Return `x` as a denoising autoencoder leaves it, float32 (samples,).
+    """Return `x` denoised by an autoencoder, float32 (samples,).
 
-    The autoencoder says what level each cell would have without noise; the ratio of that to the
-    level that it has, between 0 and 1, is the cell's gain.
-
-    What it says is lifted first. Trained by squared error in dB, it gives a mean of levels where it
-    is unsure, and a mean of dB lies far below the level of the mean power.
+    The autoencoder predicts the level of each cell without noise. Its ratio to the measured level,
+    at most 1, is the gain of the cell.
 
     Parameters
     ----------
@@ -200,7 +180,9 @@ def autoencoder(
     spectrogram : Spectrogram
         As in `pairs`.
     lift_db : float
-        By how many dB; choose it on training clips, as the rival's `threshold_db`.
+        Added to the predicted levels, in dB. The squared error in dB rewards mean levels where the
+        network is unsure, and those are far below the level of the mean power. Choose it on
+        training clips.
     """
     spectrum = spectrogram.stft(x)
     db = _db(spectrum)
@@ -217,11 +199,10 @@ def spectral_gate(
     threshold_db: float = 6.0,
     smooth: tuple[int, int] = (5, 3),
 ) -> Array:
-    """Return `x` with its quiet cells shut, float32 (samples,): plain spectral gating.
+    """Return `x` denoised by spectral gating, float32 (samples,).
 
-    What noise there is in each frequency bin is read off the quietest frames; a cell stays open
-    where it lies above that by `threshold_db`; the mask is smoothed, so that single cells don't
-    twinkle.
+    The quietest frames give the noise of each frequency bin. Cells less than `threshold_db` above
+    it are muted.
 
     Parameters
     ----------
@@ -230,21 +211,21 @@ def spectral_gate(
     spectrogram : Spectrogram
         Its n_fft and hop_length are used.
     threshold_db : float
-        How many dB above the noise a cell must lie.
+        In dB above the noise; choose it on training clips.
     smooth : (int, int)
-        Frames and bins over which the mask is averaged.
+        Frames and bins over which the gain is averaged, against isolated cells.
 
     References
     ----------
-    The stationary form of Sainburg, Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228,
-    package `noisereduce`, which takes its threshold in deviations of the noise.
+    The stationary method of Sainburg, Thielk & Gentner 2020, doi 10.1371/journal.pcbi.1008228
+    (package `noisereduce`, whose threshold is in deviations of the noise).
     """
     from scipy.ndimage import uniform_filter
 
     spectrum = spectrogram.stft(x)
     power = np.square(np.abs(spectrum))
-    # Ranked by mean dB: by power, the bins where noise is strongest would choose the frames where
-    # they happen to be weak, and be taken for weaker than they are.
+    # Ranked by mean dB: ranked by power, the bins with the strongest noise would select the frames
+    # where they happen to be weak, and their noise would be underestimated.
     order = np.argsort(np.log(power + 1e-12).mean(axis=1), kind="stable")
     quietest = order[: max(1, round(_QUIET * len(power)))]
     noise = power[quietest].mean(axis=0)
@@ -254,21 +235,10 @@ def spectral_gate(
 
 
 def snr_db(clean: Array, estimate: Array) -> float:
-    """Return the signal-to-noise ratio of an estimate, in dB.
+    """Return the signal-to-noise ratio of an estimate in dB, infinite if it equals the clean sound.
 
-    `10 log10(sum clean^2 / sum (estimate - clean)^2)`: all that differs from the clean sound is
-    noise, a wrong loudness too (so it isn't the scale-invariant ratio). A method's gain is this
-    ratio after it less the ratio before it. Infinite where nothing differs.
-
-    Parameters
-    ----------
-    clean, estimate : ndarray of float32
-        (samples,).
-
-    Raises
-    ------
-    InputError
-        The clean sound is silence.
+    `10 log10(sum clean^2 / sum (estimate - clean)^2)`, not scale-invariant: a wrong loudness counts
+    as noise. clean, estimate: float32 (samples,). Raises InputError if the clean sound is silence.
 
     Examples
     --------
@@ -278,28 +248,18 @@ def snr_db(clean: Array, estimate: Array) -> float:
     signal = np.sum(np.square(clean, dtype=np.float64))
     rest = np.sum(np.square(np.subtract(estimate, clean, dtype=np.float64)))
     if signal == 0:
-        raise InputError("the clean sound is silence, to which no noise has a ratio.")
+        raise InputError("the clean sound is silence: it has no signal-to-noise ratio.")
     return float(10 * np.log10(signal / rest)) if rest > 0 else float("inf")
 
 
 def gains_db(
     clean: Sequence[Array], noisy: Sequence[Array], remove: Callable[[Array], Array]
 ) -> npt.NDArray[np.float64]:
-    """Return by how many dB `remove` betters each noisy sound's ratio, float64 (sounds,).
+    """Return the improvement of `snr_db` by `remove` for each noisy sound, float64 (sounds,).
 
-    Negative where it takes more of the cry than of the noise.
-
-    Parameters
-    ----------
-    clean, noisy : sequence of ndarray
-        The same sounds without and with noise, float32 (samples,).
-    remove : function
-        Takes a noisy sound, and returns what it makes of it.
+    Negative where more of the cry is removed than of the noise. clean, noisy: the same sounds
+    without and with noise, float32 (samples,). remove: a function from a noisy sound to an estimate
+    of the clean one.
     """
-    from threadpoolctl import threadpool_limits
-
-    # One thread: on products this small, BLAS's own threads mostly wait for each other.
-    with threadpool_limits(1, "blas"):
-        return np.array(
-            [snr_db(x, remove(y)) - snr_db(x, y) for x, y in zip(clean, noisy, strict=True)]
-        )
+    pairs = zip(clean, noisy, strict=True)
+    return np.array([snr_db(x, remove(y)) - snr_db(x, y) for x, y in pairs])

@@ -1,8 +1,8 @@
-"""Feature vectors that know their training set: one row a clip, scaled as Paper A says.
+"""Feature vectors of clips, scaled by the training clips: `FoldFeatures`.
 
-Paper A §3.2 scales the audio signal before the features are taken, and what is fitted may
-see training clips only. So features depend on the split: a `FoldFeatures` is called with
-the indices of the training clips. Notebook 03_feature_validation walks this module.
+Notebook 03_feature_validation walks this module. Paper A §3.2 scales the audio signal before
+computing features. The scaler may be fitted to training clips only, so the features of all clips
+depend on the split: a `FoldFeatures` is called with the indices of the training clips.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _means(features: Sequence[Array]) -> Array:
 
 
 def _means_of_parts(features: Sequence[Array]) -> Array:
-    """Return the means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
+    """Means of eight parts of each clip, float32 (clips, 8 * coefficients)."""
     shortest = min(len(clip) for clip in features)
     if shortest < PARTS:
         raise InputError(f"a clip of {shortest} frames has no {PARTS} parts: give longer clips.")
@@ -41,7 +41,7 @@ def _means_of_parts(features: Sequence[Array]) -> Array:
     return _means(parts).reshape(len(features), -1)
 
 
-# How a clip's frames become one vector; the paper doesn't say.
+# From a clip's frames to one vector; the paper does not state how.
 SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
     "mean": _means,
     "mean and deviation": summarise,
@@ -51,16 +51,27 @@ SUMMARIES: dict[str, Callable[[Sequence[Array]], Array]] = {
 
 @dataclass
 class FoldFeatures:
-    """Mean and standard deviation over time of each coefficient, for a given training set.
+    """One feature vector per clip, for a given training set.
 
-    `kind` is "stft" or "mfcc". With `scaling="signal"` every recording is first brought to
-    [0, 1] by the extremes of the training recordings, with "recording" by its own
-    ("recording_centred": its mean then taken out); with "features" or "none" it is left as it is
-    ("features" is then the classifiers' part, `models.table2_classifiers`). `settings` go to
-    `audio.features` (n_fft, hop_length, n_mfcc, n_mels). `summary`, one of `SUMMARIES`, is how
-    frames become one vector.
+    Parameters
+    ----------
+    corpus : sequence of Clip
+    kind : {"stft", "mfcc"}
+    sr : int
+        Hz.
+    scaling : {"signal", "recording", "recording_centred", "features", "none"}
+        "signal" scales every recording to [0, 1] by the extremes of the training recordings,
+        "recording" by its own, "recording_centred" then subtracts its mean. "features" and "none"
+        leave the signal unscaled; with "features", `models.table2_classifiers` scale their inputs.
+    settings : dict
+        Arguments of `audio.features`: n_fft, hop_length, n_mfcc, n_mels.
+    summary : str
+        One of `SUMMARIES`, from frames to one vector.
 
-    Training sets share their extremes nearly always, so few matrices are ever computed.
+    Raises
+    ------
+    InputError
+        An unknown scaling or summary.
     """
 
     corpus: Sequence[Clip]
@@ -79,7 +90,7 @@ class FoldFeatures:
             raise InputError(f"no summary {self.summary!r}.{near_miss(self.summary, SUMMARIES)}")
 
     def scaler(self, train: npt.NDArray[np.integer]) -> SignalScaler | RecordingScaler | None:
-        """Return the scaler that the clips at `train` teach, None where signals stay unscaled."""
+        """Return the scaler fitted to the clips at `train`, None if signals stay unscaled."""
         if self.scaling in ("features", "none"):
             return None
         if self.scaling != "signal":
@@ -89,10 +100,10 @@ class FoldFeatures:
         return SignalScaler.from_stats(self._stats[train])
 
     def __call__(self, train: npt.NDArray[np.integer]) -> Array:
-        """Return the features of all clips, float32 (clips, k * coefficients), k by `summary`."""
+        """Return the features of all clips, float32 (clips, d), scaled by the clips at `train`."""
         scaler = self.scaler(train)
         key = (scaler.low, scaler.high) if isinstance(scaler, SignalScaler) else None
-        if key not in self._matrices:
+        if key not in self._matrices:  # most training sets share their extremes
             features = audio.features(
                 self.corpus, kind=self.kind, sr=self.sr, scaler=scaler, **self.settings
             )

@@ -1,8 +1,8 @@
-"""Paper A's concatenate ensemble: `build`, the submodels' outputs in, three states out.
+"""Paper A's concatenate ensemble: the submodels' outputs in, probabilities out.
 
-Notebook 09_ensemble writes it out (Paper A §3.5, Figure 2: the submodels' outputs are joined by a
-concatenate layer, flattened, and lead through dense layers to a softmax). The paper gives no size.
-`papers.ensemble` trains it over all folds side by side (`stacked.network`, one matrix a fold).
+Notebook 09_ensemble writes it out (Paper A §3.5, Figure 2: a concatenate layer joins the submodels'
+outputs, which pass a flatten layer and dense layers to a softmax). The paper gives no layer sizes.
+`papers.ensemble` trains the ensembles of all folds side by side (`stacked.network`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
+from cryutils.models.blocks import check_dropout
 
 __all__ = ["build"]
 
@@ -23,18 +24,18 @@ def build(
     units: Sequence[int] = (32,),
     dropout: float = 0.3,
 ) -> Any:
-    """Return the network, not compiled.
+    """Return the ensemble, not compiled.
 
     Parameters
     ----------
     widths : mapping
-        How many numbers each submodel gives, by its name, which names the input.
+        Numbers in the output of each submodel, by its name, which names the input.
     classes : int
-        How many states.
+        Number of states.
     units : sequence of int
-        Of each dense layer between concatenation and softmax.
+        Of the dense layers between concatenation and softmax.
     dropout : float
-        Share of them dropped while training, 0 to below 1.
+        Behind each of them, 0 to below 1.
 
     Returns
     -------
@@ -44,12 +45,11 @@ def build(
     Raises
     ------
     InputError
-        No submodel, or no share for `dropout`.
+        No submodel, or a `dropout` out of range.
     """
     if not widths:
         raise InputError("widths={}: an ensemble joins one submodel at least.")
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout={dropout} is no share; use one from 0 to below 1, such as 0.3.")
+    check_dropout(dropout)
     keras = _keras()
     layers = keras.layers
     outputs = [keras.Input((width,), name=name) for name, width in widths.items()]

@@ -1,7 +1,7 @@
-"""What a network is given of a clip: several windows of sound or crops of a face, `Examples`.
+"""Windows of sound or crops of faces, several per clip: `Examples`.
 
-Notebooks 04_cry2 and 05_image walk this module (Paper B §3: a model looks at windows of a
-spectrogram, or at single frames). A clip's answer is the mean of its examples' answers.
+Notebooks 04_cry2 and 05_image walk this module (Paper B §3: a model sees windows of a spectrogram,
+or single frames). The probabilities of a clip are the mean over its examples.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What a network sees: `x` (rows, ...), windows of sound or face crops; `clip` of each row.
+    """Inputs of a network: `x` (rows, ...), and the `clip` number of each row, int (rows,).
 
-    `clip` is int (rows,), a clip's number in its corpus; one without rows has nothing usable.
+    A clip without usable sound or pictures has no rows.
     """
 
     x: npt.NDArray[Any] = field(repr=False)
@@ -37,7 +37,7 @@ class Examples:
 
     @classmethod
     def of(cls, clips: Sequence[npt.NDArray[Any]]) -> Examples:
-        """Return the examples of clips in order, each (rows, ...), alike but for the rows."""
+        """Return the examples of all clips, in order; each array is (rows, ...)."""
         if not len(clips):
             raise InputError("there are no clips to take examples of: give one at least.")
         return cls(np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(c) for c in clips]))
@@ -50,9 +50,9 @@ class Examples:
 def windows(features: Array, *, frames: int, hop: int) -> Array:
     """Return the windows of one clip's features, float32 (windows, frames, coefficients).
 
-    One starts every `hop` frames; a last one ends with the clip where half a hop or more would else
-    be left out. A clip shorter than one window is filled up behind with the least value of each
-    coefficient, as quiet as it gets; one without a frame has none.
+    One starts every `hop` frames. A last one ends with the clip if half a hop or more would
+    otherwise be left out. A clip shorter than a window is padded at the end with the minimum of
+    each coefficient; a clip without frames has no windows.
 
     Parameters
     ----------
@@ -84,18 +84,9 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 
 
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
-    """Return the mean over each clip's rows of `values`, float32 (n_clips, d).
+    """Return the mean over each clip's rows, float32 (n_clips, d); NaN for a clip without rows.
 
-    NaN for a clip without rows.
-
-    Parameters
-    ----------
-    values : ndarray
-        (rows, d).
-    clip : ndarray of int
-        Number of the clip that each row is of (rows,).
-    n_clips : int
-        How many clips there are.
+    values: (rows, d). clip: the clip number of each row, int (rows,).
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
@@ -106,11 +97,8 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> Array:
 
 
 def clip_probabilities(model: Any, examples: Examples, n_clips: int) -> Array:
-    """Return a model's probabilities of each clip, the mean of its rows'.
+    """Return the probabilities of each clip, `by_clip` of those of its examples.
 
-    float32 (n_clips, classes), NaN for a clip without rows. `model` is a `training.Fitted`, a
-    Keras model, or anything with `predict(x)`.
+    model: anything with `predict(x)`, such as a `training.Fitted` or an `export.Network`.
     """
-    # Keras' own draws a bar unless it is told not to.
-    options = {"verbose": 0} if hasattr(model, "predict_on_batch") else {}
-    return by_clip(np.asarray(model.predict(examples.x, **options)), examples.clip, n_clips)
+    return by_clip(np.asarray(model.predict(examples.x)), examples.clip, n_clips)

@@ -1,12 +1,11 @@
-"""Where in a spectrogram or a face a network looks: Grad-CAM, and whether that can be trusted.
+"""Where in a spectrogram or a face a network looks: Grad-CAM, and two checks of its maps.
 
-Walked by notebook 11_robustness. Paper B §2 speaks of explainable AI in healthcare and of what "in
-the cry or what in the face influenced the prediction", and shows none of it. Grad-CAM: Selvaraju
-et al. 2017, Grad-CAM: Visual explanations from deep networks via gradient-based localization
-(ICCV; arXiv 1610.02391). A map that looks convincing may show the picture rather than the network,
-so it has to change when the network's weights are made random: Adebayo et al. 2018, Sanity checks
-for saliency maps (NeurIPS; arXiv 1810.03292). And where the truth is known, as in synthetic
-faces, `share_inside` says how much of a map lies there.
+Notebook 11_robustness walks this module. Paper B §2 speaks of explainable AI in healthcare and of
+what "in the cry or what in the face influenced the prediction", but shows no explanation. Grad-CAM:
+Selvaraju et al. 2017, Visual explanations from deep networks via gradient-based localization (ICCV;
+arXiv 1610.02391). A convincing map may show the picture rather than the network, so it must change
+when the weights are shuffled: Adebayo et al. 2018, Sanity checks for saliency maps (NeurIPS; arXiv
+1810.03292). Where the truth is known, as in synthetic faces, `share_inside` compares a map with it.
 """
 
 from __future__ import annotations
@@ -28,29 +27,27 @@ _AT_ONCE = 256  # rows
 def grad_cam(
     model: Any, x: npt.NDArray[Any], classes: npt.NDArray[np.integer[Any]], *, layer: str
 ) -> Array:
-    """Return where the evidence for a class lies in each example, float32 (rows, height, width).
+    """Return the evidence for a class in each example, float32 (rows, height, width), 0 or more.
 
-    The maps of `layer` are weighed by how much the class's score rises with each on average,
-    added up, and what speaks against the class is left out (Selvaraju et al., equations 1, 2). The
-    score is that before the softmax, so that it isn't about the other classes. Enlarged to the
-    example's size, linearly; each of a layer's places saw much more of the example than its share
-    of the map. Not scaled: 0 throughout where nothing speaks for the class.
+    The sum of the layer's maps, each weighted by the mean gradient of the class's score, without
+    negative values (Selvaraju et al., equations 1 and 2). The score is the one before the softmax,
+    so it does not depend on the other classes. Maps are enlarged linearly to the example's size.
 
     Parameters
     ----------
-    model
-        A Keras model that ends in a dense softmax, such as `training.Fitted.model`.
-    x
-        Examples as the network takes them: (rows, height, width), or with channels behind.
-    classes
-        Of which class each map is to be, int (rows,).
-    layer
-        Name of the layer that is looked at, usually behind the last convolution: "relu3".
+    model : keras.Model
+        Ends in a dense softmax, such as `training.Fitted.model`.
+    x : ndarray
+        Examples (rows, height, width), or with channels last.
+    classes : ndarray of int
+        The class of each map (rows,).
+    layer : str
+        Usually the one behind the last convolution: "relu3".
 
     Raises
     ------
     InputError
-        There is no such layer, or its output has no height and width; or numbers of rows differ.
+        No such layer, a layer without height and width, or numbers of rows that differ.
     """
     keras = _keras()
     import tensorflow as tf
@@ -74,7 +71,7 @@ def grad_cam(
             tape.watch(activation)
             scores = above(activation, training=False) @ last.kernel + last.bias
             score = tf.gather(scores, classes[rows], batch_dims=1)
-        # Examples don't share a score, so the sum's gradient holds each one's own.
+        # Each score depends on its own example only, so one gradient holds those of all.
         gradient = tape.gradient(score, activation)
         weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
         evidence = tf.nn.relu(tf.reduce_sum(weights * activation, axis=-1, keepdims=True))
@@ -83,17 +80,10 @@ def grad_cam(
 
 
 def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[Any]]:
-    """Return the model's weights with those of each trained array in random order.
+    """Return the model's weights for `set_weights`, each trainable array in random order.
 
-    For `model.set_weights`. Sizes and spreads of all layers stay, and what they learned is gone;
-    what no training changes (a normalisation fitted to the data, running means) stays in place.
-
-    Parameters
-    ----------
-    model : keras.Model
-        It stays as it is.
-    rng : numpy.random.Generator
-        Draws the orders.
+    Arrays that are not trainable (a fitted normalisation, running means) are unchanged, as is the
+    model.
     """
     trained = {id(weight) for weight in model.trainable_weights}
     return [
@@ -103,27 +93,16 @@ def shuffled_weights(model: Any, rng: np.random.Generator) -> list[npt.NDArray[A
 
 
 def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return Spearman's correlation of each pair of maps, float64 (rows,).
+    """Return Spearman's correlation of each pair of maps, float64 (rows,); NaN if one is constant.
 
-    1: the same order of places; near 0: one says nothing of the other. NaN where a map is of one
-    value throughout.
-
-    Parameters
-    ----------
-    a, b : array
-        Maps (rows, height, width), both alike.
-
-    Raises
-    ------
-    InputError
-        Shapes differ.
+    a, b: maps (rows, height, width). Raises InputError if their shapes differ.
     """
     from scipy.stats import rankdata
 
     first, second = (np.asarray(maps, np.float64) for maps in (a, b))
     if first.shape != second.shape or first.ndim < 2:
         raise InputError(
-            f"maps are (rows, height, width), both alike: {first.shape}, {second.shape}"
+            f"maps are (rows, height, width), both alike, not {first.shape} and {second.shape}."
         )
     ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]
     centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
@@ -133,21 +112,10 @@ def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float
 
 
 def share_inside(maps: npt.ArrayLike, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return what share of each map lies where `mask` is true, float64 (rows,).
+    """Return the share of each map's evidence inside `mask`, float64 (rows,); NaN for a map of 0.
 
-    A map that knows nothing has about `mask.mean()`; one of zeros has NaN.
-
-    Parameters
-    ----------
-    maps : array
-        0 or more, (rows, height, width).
-    mask : ndarray of bool
-        (height, width), or one a row.
-
-    Raises
-    ------
-    InputError
-        Shapes differ.
+    The share of an uninformative map is about `mask.mean()`. maps: 0 or more, (rows, height,
+    width). mask: bool (height, width), or one per map. Raises InputError if the shapes differ.
     """
     evidence = np.asarray(maps, np.float64)
     if evidence.ndim != 3 or mask.shape not in (evidence.shape, evidence.shape[1:]):

@@ -1,10 +1,9 @@
-"""A trained network for machines without TensorFlow: LiteRT and OpenVINO files, and what runs them.
+"""Trained networks for machines without TensorFlow: LiteRT and OpenVINO files.
 
-Walked by notebooks 06_full and 13_live_and_deployment. Paper B §3, deployment strategy: on-device
-inference, quantised. `litert` and `openvino` write a Keras network in one of three precisions,
-`Lite` and `OpenVino` run the files as Keras' `predict` does; `FORMATS` names both pairs. A float
-file has the network's own weights, so its answers are Keras' but for rounding. Importing the
-LiteRT runtime takes a fraction of TensorFlow's time and memory.
+Notebooks 06_full and 13_live_and_deployment walk this module (Paper B §3, deployment strategy:
+on-device inference, quantised). `litert` and `openvino` write a Keras network in one of three
+precisions, `Lite` and `OpenVino` run the files; `FORMATS` lists both pairs. A float file gives the
+probabilities of Keras up to rounding.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Array = npt.NDArray[np.float32]
 Examples = npt.NDArray[Any]
 
 PRECISIONS = ("float", "float16", "int8")
-_BATCH = 256  # examples at once, so that memory doesn't grow with a recording's length
+_BATCH = 256  # examples per call, to limit memory
 
 
 def litert(
@@ -43,8 +42,7 @@ def litert(
 ) -> Path:
     """Write a Keras `model` as a LiteRT file and return its path.
 
-    The file takes (n, ...) in the model's own type and gives float32, whatever lies between; the
-    number of examples stays open.
+    Input and output keep the model's types in every precision, for any number of examples.
 
     Parameters
     ----------
@@ -53,17 +51,17 @@ def litert(
     path : path
         Ends in .tflite.
     precision : {"float", "float16", "int8"}
-        "float" keeps the weights; "float16" rounds them, and still computes in float32; "int8"
-        computes in whole numbers of 8 bits wherever LiteRT's operators can. Its probabilities are
-        multiples of 1/256, so their sum is 1 only about.
+        "float" keeps the weights. "float16" rounds them and computes in float32. "int8" computes in
+        8-bit integers wherever LiteRT can; probabilities are multiples of 1/256, so their sum is
+        only about 1.
     calibration : ndarray, optional
-        For "int8", (n, ...): a hundred examples or so of training infants, from which the range of
-        each layer's values is taken.
+        For "int8", (n, ...): about a hundred examples of training infants, which give the range of
+        each layer's values.
 
     Raises
     ------
     InputError
-        Another suffix or precision, or nothing to calibrate with.
+        Another suffix or precision, or "int8" without calibration.
     """
     target = _checked(path, ".tflite", "a LiteRT", precision, calibration)
     content = _converted(model, precision, calibration)
@@ -79,9 +77,9 @@ def openvino(
     precision: str = "float",
     calibration: Examples | None = None,
 ) -> Path:
-    """Write a Keras `model` as an OpenVINO file (.xml, its weights as .bin); return its path.
+    """Write a Keras `model` as an OpenVINO file, .xml with weights in .bin, and return its path.
 
-    Arguments and what it raises are those of `litert`; the extra `openvino` is needed, too.
+    Arguments and errors are those of `litert`; needs the extra `openvino`.
     """
     target = _checked(path, ".xml", "an OpenVINO", precision, calibration)
     network = runtimes.converted(model, model.inputs[0].dtype)
@@ -110,43 +108,34 @@ def _checked(
 def _converted(model: Any, precision: str, calibration: Examples | None) -> bytes:
     import tensorflow as tf
 
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        # From the traced function: by way of a saved model, as `from_keras_model` goes, it takes
-        # some four times as long, and comes to the same network.
-        (source,) = model.inputs
-        spec = tf.TensorSpec(source.shape, source.dtype)
-        call = tf.function(lambda x: model(x, training=False), autograph=False)
-        with quiet_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of types of the input that are as wanted
-            traced = call.get_concrete_function(spec)
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
-            converter.experimental_lower_to_saved_model = False
-            if precision != "float":
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if precision == "float16":
-                converter.target_spec.supported_types = [tf.float16]
-            elif calibration is not None and precision == "int8":
-                examples = calibration
-                converter.representative_dataset = lambda: ([x[None]] for x in examples)
-                sets = tf.lite.OpsSet
-                converter.target_spec.supported_ops = [
-                    sets.TFLITE_BUILTINS_INT8,
-                    sets.TFLITE_BUILTINS,  # for an operator that has no whole numbers
-                ]
-            content: bytes = converter.convert()
-    finally:
-        logger.setLevel(level)
+    # Not `from_keras_model`, which goes through a saved model and prints its endpoints.
+    (source,) = model.inputs
+    spec = tf.TensorSpec(source.shape, source.dtype)
+    call = tf.function(lambda x: model(x, training=False), autograph=False)
+    with quiet_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about input types, which are as wanted
+        traced = call.get_concrete_function(spec)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
+        converter.experimental_lower_to_saved_model = False
+        if precision != "float":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        elif calibration is not None and precision == "int8":
+            examples = calibration
+            converter.representative_dataset = lambda: ([x[None]] for x in examples)
+            sets = tf.lite.OpsSet
+            # The second for operators that have no integer version.
+            converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8, sets.TFLITE_BUILTINS]
+        content: bytes = converter.convert()
     return content
 
 
 class Network:
-    """An exported network: `predict` as Keras' model has it, without TensorFlow.
+    """An exported network with Keras' `predict`, without TensorFlow.
 
-    path: of its file. dtype: of its input. shape: what one example looks like. classes: how many
-    states it tells apart. listener: is called with the examples of each `predict`.
+    path: of its file. dtype: of its input. shape: of one example. classes: number of states.
+    listener: a function that is called with the examples of each `predict`.
     """
 
     path: Path
@@ -156,7 +145,7 @@ class Network:
     listener: Callable[[Examples], object] | None = None
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return probabilities float32 (n, classes) of `x` (n, *shape)."""
+        """Return the probabilities of `x` (n, *shape), float32 (n, classes)."""
         rows = np.asarray(x, dtype=self.dtype)
         if rows.shape[1:] != self.shape:
             raise InputError(f"an example is {self.shape}, not {rows.shape[1:]}.")
@@ -168,7 +157,7 @@ class Network:
         return np.concatenate([self.answers(part) for part in parts])
 
     def answers(self, x: Examples) -> Array:
-        """Return the output for the input `x` as it is, for a network that takes no batches."""
+        """Return the output for `x`, not divided into batches."""
         with self._running():
             return self._answers(x)
 
@@ -193,7 +182,7 @@ class Lite(Network):
     """A LiteRT network, of any precision."""
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        """Open the file at `path`, for so many threads. Raises InputError where it is none."""
+        """Open the file at `path`, to run on `threads` threads. Raises InputError if it cannot."""
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = Path(path)
@@ -210,7 +199,7 @@ class Lite(Network):
 
     def _answers(self, x: Examples) -> Array:
         if tuple(self._interpreter.get_input_details()[0]["shape"]) != x.shape:
-            with quiet_stderr():  # it announces its delegate each time
+            with quiet_stderr():  # it prints a line each time
                 self._interpreter.resize_tensor_input(self._input["index"], x.shape)
                 self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(self._input["index"], x)
@@ -219,12 +208,12 @@ class Lite(Network):
 
 
 class OpenVino(Network):
-    """An OpenVINO network, of any precision; what isn't int8 in it is computed in float32."""
+    """An OpenVINO network, of any precision; layers that are not int8 compute in float32."""
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        """Open the file at `path`, for so many threads.
+        """Open the file at `path`, to run on `threads` threads.
 
-        Raises InputError where it is none, or without the extra `openvino`.
+        Raises InputError if it cannot, or without the extra `openvino`.
         """
         self.path = Path(path)
         self._require_file()
@@ -243,9 +232,9 @@ class OpenVino(Network):
 
 @dataclass(frozen=True)
 class Format:
-    """How networks are kept: the suffix of a file, what writes it, and what opens it.
+    """A file format of networks: its suffix, and the functions that write and open a file.
 
-    beside: suffixes of what belongs to it.
+    beside: suffixes of further files of a network.
     """
 
     suffix: str

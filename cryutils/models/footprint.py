@@ -1,8 +1,7 @@
-"""What an exported network costs where it runs: `footprint`, its size, time and memory.
+"""Size, latency and memory of an exported network: `footprint`.
 
-Walked by notebook 13_live_and_deployment (Paper B §3, deployment strategy). Time and memory are
-measured in a process of its own that imports nothing else, as on a device: TensorFlow beside it
-would take both.
+Notebook 13_live_and_deployment walks this module (Paper B §3, deployment strategy). Latency and
+memory are measured in a separate process that imports nothing else, as on a device.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _SCRIPT = "import sys; from cryutils.models import footprint; footprint.measure(
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Size of the files in kB (1000 bytes), ms for one example, and peak memory in MB.
+    """Size of the files in kB (1000 bytes), latency of one example in ms, peak memory in MB.
 
-    latency_ms is the median and latency_p95_ms the 95th percentile of single calls; memory_mb is
-    all that the process ever held, Python, NumPy and the runtime included.
+    latency_ms: the median over calls; latency_p95_ms: the 95th percentile. memory_mb: of the whole
+    process, with Python, NumPy and the runtime.
     """
 
     size_kb: float
@@ -41,10 +40,10 @@ class Footprint:
 
 
 def footprint(path: Path, *, threads: int = 1, calls: int = 300) -> Footprint:
-    """Return what the exported network at `path` costs on so many threads.
+    """Return the footprint of the exported network at `path` on `threads` threads.
 
-    calls: single examples, after warm-up, that the times are taken over. Raises InputError where
-    it can't be run.
+    calls: number of timed calls with one example each, after a warm-up. Raises InputError if the
+    network cannot be run.
     """
     arguments = [str(path), str(threads), str(calls)]
     done = subprocess.run(
@@ -52,14 +51,14 @@ def footprint(path: Path, *, threads: int = 1, calls: int = 300) -> Footprint:
     )
     if done.returncode:
         last = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise InputError(f"{path}: it can't be measured ({last}).")
+        raise InputError(f"{path}: cannot be measured ({last}).")
     median, p95, memory = json.loads(done.stdout)
     size = sum(file.stat().st_size for file in _format(path).files(path))
     return Footprint(size / 1000, median, p95, memory)
 
 
 def measure(path: str, threads: str, calls: str) -> None:
-    """Print the median, the 95th percentile, in ms, and this process's peak memory, in MB."""
+    """Print median and 95th percentile in ms, and this process's peak memory in MB, as JSON."""
     network = _format(Path(path)).open(path, threads=int(threads))
     example = np.zeros((1, *network.shape), network.dtype)
     spent = []
@@ -80,7 +79,7 @@ def _format(path: Path) -> Format:
 
 def _peak_mb() -> float:
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux: getrusage would count what the parent held when it forked
+    if status.is_file():  # Linux, where getrusage would include the parent's memory
         (line,) = [row for row in status.read_text().splitlines() if row.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024 / 1e6
     import resource

@@ -1,13 +1,13 @@
 """Means of probabilities: over models, `late_fusion`, and over time, `RollingAverage`.
 
-Walked by notebook 06_full. Paper B §3: the final prediction is the arithmetic mean of the two
-softmax vectors, and the system "can revert to the current input and gracefully accommodate
-missing modalities". Here a missing modality is a row of NaN: the other one then answers alone,
-and `used` says so. Where both are missing there is no prediction, never a guess.
+Notebook 06_full walks the first. Paper B §3: the final prediction is the arithmetic mean of the two
+softmax vectors, and the system "can revert to the current input and gracefully accommodate missing
+modalities". Here a missing modality is a row of NaN, and the other one answers alone. If both are
+missing there is no prediction.
 
-Notebook 07_frames_resnet50 walks the second: Paper A §3.5 keeps the predictions of past frames
-in a deque and chooses the class of the largest mean, so that the label of a video doesn't
-flicker. How many frames its deque holds the paper doesn't say.
+Notebook 07_frames_resnet50 walks the second. Paper A §3.5 keeps the predictions of past frames in a
+deque and chooses the class with the largest mean, so that the label of a video does not flicker.
+The paper does not state the length of the deque.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = [
 Probabilities = npt.NDArray[np.float32]
 NO_PREDICTION = -1
 
-_TOLERANCE = 1e-3  # of a sum of float32 probabilities, which rounding moves
+_TOLERANCE = 1e-3  # of a sum of float32 probabilities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """The answer of both modalities: float32 (n, classes), NaN where neither was usable.
+    """Fused probabilities, float32 (n, classes), NaN where neither modality was usable.
 
-    `used` is str (n,): "both", "audio", "image" or "none".
+    used: str (n,), "both", "audio", "image" or "none".
     """
 
     probabilities: Probabilities
@@ -58,12 +58,12 @@ def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     audio : array
         Probabilities of the sound model (n, classes), a row of NaN where it has none.
     image : array
-        Those of the picture model, for the same clips and classes.
+        Those of the picture model for the same clips and classes.
 
     Raises
     ------
     InputError
-        The shapes differ, a row holds NaN beside numbers, or is no distribution.
+        The shapes differ, or a row is partly NaN or no distribution.
 
     Examples
     --------
@@ -75,16 +75,15 @@ def late_fusion(audio: npt.ArrayLike, image: npt.ArrayLike) -> Fused:
     if a.shape != b.shape:
         raise InputError(f"audio {a.shape} and image {b.shape} are not of the same clips.")
     has_a, has_b = ~np.isnan(a[:, 0]), ~np.isnan(b[:, 0])
-    # Halves are added, since (x + x) / 2 and x / 2 + x / 2 are both exactly x.
     mean = np.where(has_a[:, None] & has_b[:, None], a / 2 + b / 2, np.where(has_a[:, None], a, b))
     used = np.select([has_a & has_b, has_a, has_b], ["both", "audio", "image"], "none")
     return Fused(mean.astype(np.float32), used)
 
 
 def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return the index of each row's most probable class, int64 (n,).
+    """Return the index of each row's most probable class, int64 (n,); -1 for a row of NaN.
 
-    A row of NaN gives `NO_PREDICTION` (-1), which equals no class: it counts as wrong.
+    That is `NO_PREDICTION`, which equals no class and so counts as wrong.
     """
     p = np.asarray(probabilities)
     missing = np.isnan(p).any(axis=-1)
@@ -92,7 +91,7 @@ def decide(probabilities: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 class RollingAverage:
-    """The mean of the last `n` frames' predictions, for a camera that goes on (Paper A §3.5).
+    """The mean of the last `n` frames' probabilities, for a live camera (Paper A §3.5).
 
     >>> rolling = RollingAverage(2)
     >>> [rolling.push(p).tolist() for p in ([1.0, 0.0], [0.0, 1.0], [0.0, 1.0])]
@@ -104,11 +103,11 @@ class RollingAverage:
         self._past: deque[npt.NDArray[np.float64]] = deque(maxlen=_checked_length(n))
 
     def push(self, p: npt.ArrayLike) -> Probabilities:
-        """Return the mean of this and the predictions before it, float32 (classes,).
+        """Return the mean of this and the previous predictions, float32 (classes,).
 
-        p: probabilities (classes,); NaN where the frame had no face: it is passed over, and
-        the mean stays as it was. NaN before the first prediction. Raises InputError where the
-        number of classes changes or only some are NaN.
+        p: probabilities (classes,), or NaN if the frame has no face, which leaves the mean as it
+        was (NaN before the first prediction). Raises InputError if the number of classes changes or
+        only some values are NaN.
         """
         row = np.asarray(p, np.float64)
         missing = np.isnan(row)
@@ -124,24 +123,11 @@ class RollingAverage:
 
 
 def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
-    """Return what `RollingAverage(n)` says at each frame, float32 (frames, classes).
+    """Return the output of `RollingAverage(n)` after each frame, float32 (frames, classes).
 
-    With n=1 nothing changes but those rows, which repeat what was said before them.
+    probabilities: of one recording (frames, classes), a row of NaN where a frame has no face.
+    Raises InputError as `RollingAverage` does.
 
-    Parameters
-    ----------
-    probabilities : array
-        Of one recording (frames, classes), a row of NaN where a frame had no face.
-    n : int
-        Frames.
-
-    Raises
-    ------
-    InputError
-        As `RollingAverage` does.
-
-    Examples
-    --------
     >>> rolling_average([[1, 0], [0, 1], [0, 1]], 2).tolist()
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
@@ -155,7 +141,7 @@ def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
     n = min(_checked_length(n), max(1, int(answered.sum())))
     padded = np.concatenate([np.zeros((n - 1, rows.shape[1])), rows[answered]])
     total = np.zeros((int(answered.sum()), rows.shape[1]))
-    for first in range(n):  # from the oldest to the newest, so the sums are the deque's own
+    for first in range(n):  # from the oldest to the newest, as `RollingAverage` adds them
         total += padded[first : first + len(total)]
     held = np.minimum(np.arange(1, len(total) + 1), n)[:, None]
     means = np.concatenate([rows[:1] * np.nan, total / held]).astype(np.float32)
@@ -163,10 +149,7 @@ def rolling_average(probabilities: npt.ArrayLike, n: int) -> Probabilities:
 
 
 def last_value(probabilities: npt.ArrayLike) -> Probabilities:
-    """Return the last row that is no NaN, float32 (classes,): what stands when a video ends.
-
-    NaN where there is none.
-    """
+    """Return the last row without NaN, float32 (classes,), or NaN if there is none."""
     rows = np.asarray(probabilities, np.float32)
     answered = np.flatnonzero(~np.isnan(rows).any(axis=1))
     return rows[answered[-1]] if len(answered) else np.full(rows.shape[1], np.nan, np.float32)
@@ -198,24 +181,12 @@ def _checked(name: str, values: npt.ArrayLike | Sequence[Any]) -> Probabilities:
 
 
 def drop_modality(n: int, *, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` of them.
+    """Return which of `n` clips lose a modality, bool (n,): `round(share * n)` drawn by `rng`.
 
-    Parameters
-    ----------
-    n : int
-        Clips.
-    share : float
-        0 to 1.
-    rng : numpy.random.Generator
-        Draws which.
-
-    Raises
-    ------
-    InputError
-        `share` is no share.
+    Raises InputError for a `share` outside 0 to 1.
     """
     if not 0 <= share <= 1:
-        raise InputError(f"share={share} is no share; use a number from 0 to 1.")
+        raise InputError(f"share={share}: give a number from 0 to 1.")
     lost = np.zeros(n, dtype=bool)
     lost[rng.permutation(n)[: round(share * n)]] = True
     return lost

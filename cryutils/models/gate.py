@@ -1,12 +1,11 @@
-"""Whether a second of sound is a cry at all: `Gate`, which shuts before silence, speech and motors.
+"""Whether a second of sound is a cry at all: `Gate` rejects silence, speech and motors.
 
-Walked by notebook 13_live_and_deployment. Paper B §3 sends every window to its classifier, which
-names a state for a vacuum cleaner, too. So a logistic regression on a spectrogram's cepstrum, how
-fast that changes and how jagged its frames are, stands before it. `tools/fit_gate.py` fits it; what
-is shipped, `gate.json`, are its coefficients and threshold, and applying them takes NumPy alone.
-How often it is right is measured by `papers.gating`. `Yamnet` is another gate, to compare with: a
-network of 521 kinds of sound (https://www.kaggle.com/models/google/yamnet), where the user has its
-LiteRT file; it isn't shipped.
+Notebook 13_live_and_deployment walks this module. Paper B §3 sends every window to its classifier,
+which names a state even for a vacuum cleaner. `Gate` is a logistic regression in front of it, on a
+spectrogram's cepstrum, how fast that changes and how jagged its frames are. `tools/fit_gate.py`
+fits it and writes its coefficients and threshold to `gate.json`; `papers.gating` measures its
+errors. `Yamnet` is another gate, for comparison: a network for 521 kinds of sound
+(https://www.kaggle.com/models/google/yamnet), whose LiteRT file the user has to supply.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import resolve
+from cryutils._io.paths import resolve, writing
 from cryutils.audio import spectral
 from cryutils.errors import InputError
 from cryutils.models.export import Lite
@@ -42,7 +41,7 @@ Array = npt.NDArray[np.float32]
 READY = Path(__file__).with_name("gate.json")
 SR = 8000  # Hz, DonateACry's
 WINDOW_S = 1.0
-FAINTEST_DB = -50.0  # mean level re full scale; what is fainter is silence
+FAINTEST_DB = -50.0  # mean level re full scale; fainter sounds are silence
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
 _YAMNET_SR, _YAMNET_SAMPLES, _YAMNET_CLASSES = 16_000, 15_600, 521
@@ -50,7 +49,7 @@ _YAMNET_CRIES = [19, 20]  # "Crying, sobbing" and "Baby cry, infant cry" in its 
 
 
 class CryGate(Protocol):
-    """What the monitor asks of a gate: a cry scores at least `threshold`, of 0 to 1."""
+    """A gate of the monitor: a cry scores at least `threshold`, from 0 to 1."""
 
     @property
     def threshold(self) -> float: ...
@@ -63,11 +62,11 @@ def level_db(x: Array) -> float:
 
 
 def describe(x: Array) -> npt.NDArray[np.float64]:
-    """Return what the gate sees of a sound at `SR` Hz, float64 (100,); its loudness isn't in it.
+    """Return the gate's features of a sound at `SR` Hz, float64 (100,), independent of loudness.
 
-    Of each cepstral coefficient its mean (but for the level's), its deviation and its mean change
-    from frame to frame; mean and deviation of how far the strongest band of voices stands out; and
-    the mean step from each band to the next, which the harmonics of a high voice make large.
+    The mean (except of the first, the level), deviation and mean change between frames of each
+    cepstral coefficient; mean and deviation of the prominence of the strongest band of voices; and
+    the mean step from each band to the next, which is large for the harmonics of a high voice.
     """
     mel = spectral.mel_db(
         spectral.normalise_amplitude(x), sr=SR, n_fft=_N_FFT, hop_length=_HOP, n_mels=_N_MELS
@@ -88,9 +87,9 @@ def describe(x: Array) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A fitted logistic regression: `coefficients` float64 (100,) of `describe`, and an intercept.
+    """A fitted logistic regression on the features of `describe`, float64 (100,) `coefficients`.
 
-    threshold: a sound that scores at least this is a cry. note: what it was fitted on.
+    threshold: the lowest score of a cry. note: what it was fitted on.
     """
 
     coefficients: npt.NDArray[np.float64] = field(repr=False)
@@ -100,7 +99,7 @@ class Gate:
 
     @classmethod
     def load(cls, path: Path = READY) -> Gate:
-        """Return the gate at `path`, the shipped one by default. Raises InputError for another."""
+        """Return the gate at `path`, by default the shipped one. Raises InputError for no gate."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             gate = cls(
@@ -116,9 +115,7 @@ class Gate:
         return gate
 
     def save(self, path: Path) -> None:
-        """Write it as `load` reads it, six digits a coefficient."""
-        from cryutils._io.paths import writing
-
+        """Write the gate to `path`, six digits per coefficient."""
         stored = {
             "note": self.note, "threshold": self.threshold, "intercept": self.intercept,
             "coefficients": [float(f"{value:.6g}") for value in self.coefficients],
@@ -127,16 +124,16 @@ class Gate:
             part.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
     def score(self, window: Array, sr: int) -> float:
-        """Return how much a sound, float32 (samples,) at `sr` Hz, is like a cry, from 0 to 1.
+        """Return how much a sound of about `WINDOW_S` resembles a cry, 0 to 1.
 
-        Made for `WINDOW_S`. 0 for what is fainter than `FAINTEST_DB`: nobody could hear it.
+        window: float32 (samples,) at `sr` Hz. A sound fainter than `FAINTEST_DB` scores 0.
         """
         if level_db(window) < FAINTEST_DB:
             return 0.0
         return float(self.scores(describe(spectral.resample(window, sr=sr, to=SR))))
 
     def scores(self, described: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the scores of what `describe` gave, float64 (...,) of (..., 100)."""
+        """Return the scores of features from `describe`, float64 (...,) of (..., 100)."""
         logits = described @ self.coefficients + self.intercept
         return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 
@@ -144,10 +141,10 @@ class Gate:
 class Yamnet:
     """YAMNet as a gate: the larger of its scores for crying and for an infant's cry."""
 
-    threshold = 0.2  # chosen here; its scores aren't calibrated
+    threshold = 0.2  # chosen here; the scores are not calibrated
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open YAMNet's LiteRT file. Raises InputError where the file at `path` isn't that."""
+        """Open YAMNet's LiteRT file at `path`. Raises InputError for any other file."""
         self._network = Lite(resolve(path))
         shapes = self._network.input_shape, self._network.classes
         if shapes != ((_YAMNET_SAMPLES,), _YAMNET_CLASSES):
@@ -157,7 +154,7 @@ class Yamnet:
             )
 
     def score(self, window: Array, sr: int) -> float:
-        """Return its score of the last 0.975 s, 0 to 1; what is shorter is filled up before."""
+        """Return the score of the last 0.975 s, 0 to 1; a shorter sound is padded at the front."""
         x = spectral.resample(window, sr=sr, to=_YAMNET_SR)[-_YAMNET_SAMPLES:]
         if level_db(x) < FAINTEST_DB:
             return 0.0

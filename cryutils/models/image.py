@@ -1,9 +1,8 @@
-"""Paper B's face network, `image`: `build`, an RGB crop in, probabilities out.
+"""Paper B's face network, `image`: an RGB crop in, probabilities out.
 
-Walked by notebook 05_image (Paper B §3, model training: a CNN with dropout and dense layers,
-optionally transfer learning; augmentation by rotation, flipping and scaling). The paper gives no
-size of any layer. The network takes pixels and scales them inside, so a saved file needs nothing
-beside it.
+Notebook 05_image walks this module (Paper B §3, model training: a CNN with dropout and dense
+layers, optionally transfer learning; augmentation by rotation, flipping and scaling). The paper
+gives no layer sizes. Scaling of the pixels is part of the network.
 """
 
 from __future__ import annotations
@@ -36,31 +35,31 @@ def build(
 ) -> Any:
     """Return the compiled network: one RGB crop in, softmax out.
 
-    A crop has the eyes above and the mouth below, so its own blocks end flat: what is seen keeps
-    its place. They get the crop in grey, with its own mean taken away and divided by its own
-    deviation: skin, light and background tell the infant, not the state. (On synthetic infants
-    other than the notebooks', that and `l2` took balanced accuracy on new infants from 0.4-0.5 to
-    0.8-0.9 at `signal=1`.) With a `backbone` the blocks give way to frozen features of a network
-    from `keras.applications` and their mean over the picture (transfer learning).
+    The blocks see the crop in grey, minus its mean and divided by its deviation, because skin,
+    light and background reveal the infant and not the state. (On synthetic infants that the
+    notebooks do not use, this and `l2` raised balanced accuracy on new infants from 0.4-0.5 to
+    0.8-0.9 at `signal=1`.) They end flat, because eyes and mouth have fixed places in a crop. With
+    a `backbone` its frozen features, averaged over the picture, replace the blocks (transfer
+    learning).
 
     Parameters
     ----------
     input_shape : sequence of int
         (height, width, 3).
     classes : int
-        How many states.
+        Number of states.
     filters : sequence of int
-        As in `cry2.build`; not used with a backbone.
+        As in `cry2.build`; unused with a backbone.
     dropout : float
-        Share of features dropped before the last layer while training, 0 to below 1.
+        Before the last layer, 0 to below 1.
     learning_rate : float
         Of Adam.
     augment : bool
-        Turn, mirror and zoom the crops, while training only; see `augmentation`.
+        Vary the crops while training; see `augmentation`.
     l2 : float
-        Weight of the squared kernels in the loss; not used with a backbone.
+        Weight of the squared kernels in the loss; unused with a backbone.
     backbone : Backbone, optional
-        What `backbones.base` returned for this shape.
+        From `backbones.base` for this shape.
 
     Returns
     -------
@@ -70,7 +69,7 @@ def build(
     Raises
     ------
     InputError
-        A crop too small for that many blocks, or no share for `dropout`.
+        A crop too small for that many blocks, or a `dropout` out of range.
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[2] != 3:
@@ -98,18 +97,9 @@ def build(
 def augmentation(seed: int | None = None) -> Any:
     """Return the layers that vary a picture while training: rotation, flip, scaling (Paper B §3).
 
-    Up to 15 degrees either way, up to a tenth larger or smaller, mirrored half of the time. What
-    leaves the picture is filled with its edge. Called with `training=False` it changes nothing.
-
-    Parameters
-    ----------
-    seed : int, optional
-        Of the draws; None: from Keras' own seed, as `training.fit` sets it.
-
-    Returns
-    -------
-    keras.Model
-        uint8 or float (n, height, width, 3) in, float32 out.
+    Up to 15 degrees either way, up to a tenth larger or smaller, mirrored half of the time; edges
+    are repeated. The Keras model takes uint8 or float (n, height, width, 3) and returns float32.
+    seed: of the draws; None: Keras' own seed, which `training.fit` sets.
     """
     keras = _keras()
     layers = keras.layers

@@ -1,10 +1,10 @@
-"""What the networks are given: `SoundInput` and `FaceInput`, and why a recording can't be used.
+"""The inputs of the networks, `SoundInput` and `FaceInput`, and why a recording is unusable.
 
-Walked by notebooks 04_cry2 (sound) and 05_image (faces); 06_full uses both. Paper B §3,
-preprocessing: amplitude normalisation, pre-emphasis, framing and windowing, then MFCC and/or
-mel-spectrogram; face detection, resizing, normalisation. Paper A's sound (§3.2, §3.4), scaled
-in its way, is for 08_autoencoder_dnn and 09_ensemble. The settings are kept beside a trained
-model, so that whoever predicts later prepares a recording exactly as the training did.
+Notebooks 04_cry2 (sound) and 05_image (faces) walk this module. Paper B §3, preprocessing:
+amplitude normalisation, pre-emphasis, framing and windowing, then MFCC and/or mel-spectrogram; face
+detection, resizing, normalisation. Notebooks 08_autoencoder_dnn and 09_ensemble scale sound as
+Paper A does (§3.2, §3.4). The card of a trained model holds these settings, so that predictions
+prepare a recording exactly as the training did.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 SILENCE_DB = -60.0  # DonateACry's faintest recording peaks at -38 dB re full scale
 SHORTEST_S = 0.25
-_EDGE_S = 0.01  # in which resampling makes a constant offset ring: 6 ms at 8 kHz
+_EDGE_S = 0.01  # where a constant offset rings after resampling: 6 ms at 8 kHz
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,13 @@ class SoundInput:
     sr : int
         Hz.
     kind : {"mel", "mfcc", "mel+mfcc", "stft"}
-        Levels in dB, coefficients, both side by side, or levels of all 1 + n_fft // 2 bins.
+        Mel levels in dB, coefficients, both side by side, or levels of all 1 + n_fft // 2 bins.
     n_fft, hop_length : int
-        Samples of a frame and between frames.
+        Samples per frame and between frames.
     n_mels, n_mfcc : int
-        Mel bands, and coefficients.
+        Mel bands and coefficients.
     window_s, step_s : float
-        Seconds of one window and from one to the next.
+        Length of a window and distance between windows, in s.
     scaling : {"conditioned", "recording"}
         Paper B's (`spectral.condition`) or Paper A's; see `scaled`.
 
@@ -93,7 +93,7 @@ class SoundInput:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """What a network sees of one window: (frames, coefficients)."""
+        """Shape of one window: (frames, coefficients)."""
         wide = {"mel": self.n_mels, "mfcc": self.n_mfcc, "stft": 1 + self.n_fft // 2}
         return self.frames, sum(wide[part] for part in self.kind.split("+"))
 
@@ -103,9 +103,9 @@ class SoundInput:
         return max(1, round(self.step_s * self.sr / self.hop_length))
 
     def starts_s(self, rows: int, samples: int | None = None) -> npt.NDArray[np.float64]:
-        """Return when each of a sound's `rows` windows starts, in s, float64 (rows,).
+        """Return the start of each of a sound's `rows` windows in s, float64 (rows,).
 
-        The last one may start early, to end with a sound of so many `samples` (None: unknown).
+        The last window ends with the sound, if its number of `samples` is given.
         """
         starts = np.arange(rows) * self.hop
         if samples is not None:
@@ -113,13 +113,12 @@ class SoundInput:
         return starts * self.hop_length / self.sr
 
     def scaled(self, x: Array) -> Array:
-        """Return the sound whose features are taken, float32 (samples,): peak 1 and treble lifted.
+        """Return the scaled sound, float32 (samples,).
 
-        With scaling="recording" it is Paper A's (§3.2: standard scaler, then min-max) of this
-        recording alone, which makes it `x / (max - min)` plus a constant near one half. The
-        constant is taken away again: it is no sound, but the 80 dB that a spectrogram keeps would
-        be counted down from it (see `SignalScaler`). In 8 synthetic and 12 real cries that
-        put a further 3 to 30 % of the STFT's cells on the floor.
+        "conditioned": peak 1 and pre-emphasis. "recording": Paper A's standard scaler, then min-max
+        (§3.2), of this recording, which give `x / (max - min)` plus a constant near one half. The
+        constant is subtracted: else the 80 dB range of a spectrogram would start at it, which moved
+        a further 3 to 30 % of the STFT's cells to the floor in 8 synthetic and 12 real cries.
         """
         if self.scaling == "conditioned":
             return condition(x, sr=self.sr)
@@ -141,7 +140,7 @@ class SoundInput:
     def windows(self, x: Array) -> Array:
         """Return the windows of a sound, float32 (windows, frames, coefficients).
 
-        None, (0, frames, coefficients), where `sound_problem` finds it unusable.
+        There are none if `sound_problem` finds it unusable.
         """
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
@@ -150,7 +149,7 @@ class SoundInput:
     def summary(self, sounds: Sequence[Array]) -> Array:
         """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
 
-        What classical models are given; a row of NaN where `sound_problem` finds it unusable.
+        The input of classical models; a row of NaN if `sound_problem` finds the sound unusable.
         """
         rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
         for k, x in enumerate(sounds):
@@ -159,7 +158,7 @@ class SoundInput:
         return rows
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
-        """Return the windows of all `sounds` (float32 (samples,), empty for none), clip by clip."""
+        """Return the windows of all `sounds`, float32 (samples,) each, as one row per window."""
         return Examples.of(list(thread_map(self.windows, sounds, what="windows")))
 
 
@@ -170,13 +169,13 @@ class FaceInput:
     Parameters
     ----------
     fps : float
-        Frames taken a second.
+        Frames per second.
     size : int
-        Pixels of a crop's side.
+        Side of a crop in pixels.
     limit : int, optional
-        At most so many frames of a recording, spread over its length (None: all).
+        The most frames of a recording, spread over its length (None: all).
     detector : str
-        See `faces`.
+        See `video.faces`.
     """
 
     fps: float = 2.0
@@ -186,33 +185,24 @@ class FaceInput:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """What a network sees of one frame: (height, width, RGB)."""
+        """Shape of one crop: (height, width, RGB)."""
         return self.size, self.size, 3
 
     def crops(self, track: FaceTrack) -> npt.NDArray[np.uint8]:
-        """Return the usable crops of a recording, uint8 (frames, size, size, 3).
-
-        Those with a face; none where `picture_problem` finds the recording unusable.
-        """
+        """Return the crops of a recording that show a face, uint8 (frames, size, size, 3)."""
         return track.crops[track.usable]
 
     def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
-        """Return the usable crops of all recordings, clip by clip; None has no pictures."""
+        """Return the usable crops of all recordings; a track is None without pictures."""
         none = np.zeros((0, *self.shape), np.uint8)
         return Examples.of([none if track is None else self.crops(track) for track in tracks])
 
 
 def sound_problem(x: Array, sr: int) -> str | None:
-    """Return why a sound can't be judged: missing, too short or silent; None where it can.
+    """Return why a sound is unusable (missing, too short or silent), or None if it is usable.
 
-    A constant offset is no sound, so the peak is taken about the mean.
-
-    Parameters
-    ----------
-    x : ndarray of float32
-        (samples,) in [-1, 1].
-    sr : int
-        Its rate in Hz.
+    x: float32 (samples,) in [-1, 1], at `sr` Hz. Its peak is relative to its mean, since a constant
+    offset is inaudible.
     """
     if not len(x):
         return "no sound"
@@ -226,7 +216,7 @@ def sound_problem(x: Array, sr: int) -> str | None:
 
 
 def picture_problem(track: FaceTrack | None) -> str | None:
-    """Return why pictures can't be judged: none, all blank, no face found; None where they can."""
+    """Return why pictures are unusable (none, all blank, no face), or None if they are usable."""
     if track is None or not len(track.crops):
         return "no pictures"
     if track.blank.all():

@@ -1,8 +1,8 @@
-"""What is to be known of a trained model, `<name>.json` beside its networks: `ModelCard`.
+"""The card of a trained model, `<name>.json` in the folder of its networks: `ModelCard`.
 
-Walked by notebooks 04_cry2, 05_image and 09_ensemble, which write it, and 06_full. The card is
-written last and holds the digests of the networks and its own, so what was damaged since, or was
-left by a training that was killed, is refused before it answers.
+Notebooks 04_cry2, 05_image and 09_ensemble write cards, 06_full reads them. The card is written
+last and holds the digests of the networks and its own. So files that are damaged, or left by a
+training that was killed, are refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The card at `path`: its `content`, JSON's types without the digests, and the networks'."""
+    """The card at `path`: its `content`, and the `digests` of the networks by file name."""
 
     path: Path
     content: Mapping[str, Any] = field(repr=False)
@@ -53,29 +53,21 @@ class ModelCard:
     def read(cls, folder: Path, name: str) -> ModelCard:
         """Return the card of the model `name` in `folder`.
 
-        Raises InputError where it is missing, damaged, changed since, or has no digests.
+        Raises InputError if it is missing, damaged, edited, or has no digests.
         """
-        path = folder / f"{name}.json"
-        again = _again(name)
+        path, again = folder / f"{name}.json", _again(name)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             digests = dict(content.pop("digests", {}))
         except FileNotFoundError as error:
-            raise InputError(
-                f"{path}: missing, so nothing tells how to use its model; {again}."
-            ) from error
+            raise InputError(f"{path}: missing; {again}.") from error
         except OSError as error:
             raise InputError(f"{path}: it can't be read ({error.strerror}); {again}.") from error
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(
-                f"{path}: damaged, so nothing tells how to use its model; {again}."
-            ) from error
+            raise InputError(f"{path}: damaged; {again}.") from error
         digest = digests.pop(path.name, None)
         if digest is None:
-            raise InputError(
-                f"{path}: older than the digests that tell whether the models beside it are its"
-                f" own; {again}."
-            )
+            raise InputError(f"{path}: older than the digests of models; {again}.")
         if digest != _digest({**content, "digests": digests}):
             raise InputError(f"{path}: it was changed since its model was trained; {again}.")
         return cls(path, content, digests)
@@ -86,27 +78,27 @@ class ModelCard:
         return self.path.stem
 
     def network(self, file: str) -> Lite:
-        """Return the LiteRT network in `file`, beside the card, as it was trained.
+        """Return the LiteRT network in `file`, in the folder of the card.
 
-        Raises InputError where the file is missing, damaged or of another training.
+        Raises InputError if the file is missing, damaged or of another training.
         """
         self.check(file)
         return Lite(self.path.parent / file)
 
     def check(self, file: str) -> None:
-        """Raise InputError where `file`, beside the card, isn't what the card was written with."""
+        """Raise InputError if `file` is missing or is not the one that the card was written for."""
         path = self.path.parent / file
         if not path.is_file():
             raise InputError(f"{path}: no such file; {_again(self.name)}.")
         if file_digest(path) != self.digests.get(file):
             raise InputError(
-                f"{path}: it isn't the network that {self.path.name} was written with;"
+                f"{path}: it isn't the network that {self.path.name} was written for;"
                 f" {_again(self.name)}."
             )
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Its states, in the order of its answers. Raises ValueError, KeyError or TypeError."""
+        """The states, in the order of the output. Raises ValueError, KeyError or TypeError."""
         names = self.content["classes"]
         if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
             raise TypeError("classes is no list of names")
@@ -115,29 +107,26 @@ class ModelCard:
         return tuple(names)
 
     def text(self, key: str) -> str:
-        """Return the text at `key`. Raises KeyError or TypeError where there is none."""
+        """Return the text at `key`. Raises KeyError or TypeError if there is none."""
         value = self.content[key]
         if not isinstance(value, str):
             raise TypeError(f"{key} is no text")
         return value
 
     def refusal(self, error: Exception | None = None) -> InputError:
-        """Return the error for a card whose content is no use (`error` says why), or misfits."""
+        """Return an error for content that is invalid (because of `error`) or does not fit."""
         if error is None:
-            return InputError(
-                f"{self.path}: it isn't of the models beside it; {_again(self.name)}."
-            )
-        why = f"no {error}" if isinstance(error, KeyError) else str(error)
-        return InputError(
-            f"{self.path}: it doesn't tell how to use {self.name}.tflite ({why});"
-            f" {_again(self.name)}."
-        )
+            why = "it isn't of the models beside it"
+        else:
+            cause = f"no {error}" if isinstance(error, KeyError) else str(error)
+            why = f"it doesn't tell how to use {self.name}.tflite ({cause})"
+        return InputError(f"{self.path}: {why}; {_again(self.name)}.")
 
 
 def from_json(kind: type[T], stored: Mapping[str, Any]) -> T:
-    """Return a `kind`, a dataclass of numbers and names, of the JSON values `stored`.
+    """Return `kind`, a dataclass of numbers and texts, from the JSON values `stored`.
 
-    Raises TypeError or ValueError for a field that is of another type, or no positive number.
+    Raises TypeError for a field of another type, ValueError for a number that is not positive.
     """
     hints = get_type_hints(kind)
     for name, value in stored.items():
@@ -155,6 +144,6 @@ def _again(name: str) -> str:
 
 
 def _digest(content: Any) -> str:
-    # Of what a reader will find: tuples come back as lists.
+    # Of the content as it will be read: tuples become lists.
     read_back = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()

@@ -1,11 +1,10 @@
-"""How unlike the cries of a training a sound is: `Reference`, kept beside a trained network.
+"""How unlike the training cries a sound is: `Reference`, part of a trained network's card.
 
-Kept by notebooks 04_cry2 and 09_ensemble, reported by `cryutils predict`. A classifier answers
-whatever it is given: white noise is "tired 98 %" too. So a sound is described by mean and
-deviation over time of each coefficient that the network sees, and its distance from the
-training's recordings is compared with theirs, each as far as it is from those of the other
-infants. It changes no answer. A sound that is far is hardly such a cry; one that is near may be
-something else nevertheless.
+Notebooks 04_cry2 and 09_ensemble write it, `cryutils predict` reports it. A classifier names a
+state for any input: white noise is "tired 98 %". So a sound is described by the mean and deviation
+over time of each coefficient that the network sees. Its distance from the training recordings is
+compared with their own distances from those of other infants. A distant sound is hardly such a cry;
+a near one may still be something else. Probabilities are not changed.
 """
 
 from __future__ import annotations
@@ -24,15 +23,16 @@ __all__ = ["FAR", "Reference", "caution"]
 Array = npt.NDArray[np.float64]
 
 _FIELDS = ("mean", "deviation", "distances")
-_ROWS = 256  # windows at once, so that no copy of a whole corpus is made
-FAR = 0.99  # a share from which on a sound is called unlike the training's
+_ROWS = 256  # windows at once, to limit memory
+FAR = 0.99  # the lowest share of a sound that is called unlike the training cries
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The recordings of a training: mean and deviation of what describes them, float64 (n,).
+    """Mean and deviation over the training recordings of their descriptions, float64 (n,).
 
-    distances: float64 (101,), percentiles of how far each is from the other infants'.
+    distances: float64 (101,), percentiles of the distance of each recording from those of the other
+    infants.
     """
 
     mean: Array = field(repr=False)
@@ -41,9 +41,9 @@ class Reference:
 
     @classmethod
     def of(cls, examples: Examples, infants: npt.ArrayLike) -> Reference | None:
-        """Return the reference of a training's windows, (rows, frames, coefficients) in `x`.
+        """Return the reference of training windows, None if all recordings are of one infant.
 
-        infants: of each clip of the corpus. None where all recordings are of one infant.
+        examples: with x (rows, frames, coefficients). infants: of each clip of the corpus.
         """
         owners = np.asarray(infants)
         rows = by_clip(_described(examples.x), examples.clip, len(owners)).astype(np.float64)
@@ -59,7 +59,7 @@ class Reference:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Reference | None:
-        """Return what `as_json` gave. Raises ValueError, KeyError or TypeError for what isn't."""
+        """Return a reference from `as_json`. Raises ValueError, KeyError or TypeError."""
         if stored is None:
             return None
         arrays = [np.array(stored[name], np.float64) for name in _FIELDS]
@@ -68,11 +68,11 @@ class Reference:
         return cls(*arrays)
 
     def as_json(self) -> dict[str, list[float]]:
-        """Return it as JSON's types, six digits a number."""
+        """Return the reference as JSON types, six digits per number."""
         return {name: [float(f"{v:.6g}") for v in getattr(self, name)] for name in _FIELDS}
 
     def share(self, windows: npt.NDArray[np.float32]) -> float:
-        """Return the share of the training's recordings that are nearer than a sound, 0 to 1.
+        """Return the share of the training recordings that are nearer than a sound, 0 to 1.
 
         windows: of the sound, float32 (windows, frames, coefficients).
         """
@@ -82,7 +82,7 @@ class Reference:
 
 
 def caution(share: float | None) -> str | None:
-    """Return in words that a sound is unlike the training's cries; None where it isn't."""
+    """Return a remark on a sound that is unlike the training cries, otherwise None."""
     if share is None or share < FAR:
         return None
     others = "any of them is" if share == 1 else "99% of them are"
@@ -90,7 +90,7 @@ def caution(share: float | None) -> str | None:
 
 
 def _described(windows: npt.NDArray[Any]) -> Array:
-    """Return mean and deviation over time of each window, (windows, 2 * coefficients)."""
+    """Mean and deviation over time of each window, (windows, 2 * coefficients)."""
     parts = [windows[k : k + _ROWS] for k in range(0, len(windows), _ROWS)]
     rows = [np.concatenate([x.mean(axis=1), x.std(axis=1)], axis=1) for x in parts]
     return np.concatenate(rows, dtype=np.float64)
@@ -102,7 +102,7 @@ def _moments(rows: Array) -> tuple[Array, Array]:
 
 
 def _distance(rows: Array, mean: Array, deviation: Array) -> Array:
-    # Coefficient by coefficient: allowing for how they go together, Ledoit-Wolf's way, white
-    # noise was nearer to DonateACry than 21 % of its own recordings; so it is farther than all.
+    # Without covariances: with Ledoit-Wolf's, white noise was nearer to DonateACry than 21 % of its
+    # own recordings; without, it is farther than all.
     distance: Array = np.sqrt((((rows - mean) / deviation) ** 2).mean(axis=1))
     return distance

@@ -1,12 +1,11 @@
 """A small backbone that needs no download: `small`, pretrained on rendered faces; `choose`.
 
-Walked by notebook 07_frames_resnet50, whose `quick` profile puts it in ResNet-50's place where
-ImageNet's weights can't be had. It has learned what a network for faces in general would know of
-a picture: how dark skin and hair are, the shape of head and nose, where the light stands, how the
-head is held. The faces are other infants' than any corpus has; how lids, brows and mouth moved in
-them was drawn at random and never asked for, so it was taught neither a state nor what states are
-made of. What it is good for on pictures of real infants is not known. It comes with the package, in
-`small_cnn.npz`, so that it is the same everywhere; `tools/pretrain.py` made that file.
+Notebook 07_frames_resnet50 walks this module; its `quick` profile replaces ResNet-50 by this
+network if ImageNet's weights are not available. It was trained to predict the brightness of skin
+and hair, the shape of head and nose, the direction of the light and the pose of the head, on faces
+of synthetic infants that no corpus contains. Their lids, brows and mouths moved at random and were
+not predicted, so it was taught neither states nor their components. Its value on pictures of real
+infants is unknown. `tools/pretrain.py` made its weights, `small_cnn.npz`.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ __all__ = ["FILTERS", "JITTER", "MARGIN", "READY", "choose", "network", "small"]
 
 FILTERS = (16, 32, 64, 128)
 MARGIN = 0.1  # around the face, as `video.crops` cuts it out
-JITTER = 0.06  # how far that was off while it learned, as a share of the box
-INFANTS = 800  # whose faces it has seen, once each and once mirrored
+JITTER = 0.06  # random error of the box in training, as a share of its size
+INFANTS = 800  # in training, each face once and once mirrored
 READY = Path(__file__).with_name("small_cnn.npz")
 
 
@@ -36,9 +35,8 @@ def small(*, size: int = 64) -> Backbone:
     """Return a small frozen backbone, pretrained on rendered faces of other infants.
 
     Its model takes RGB crops of a face, uint8 or float32 (n, size, size, 3) from 0 to 255, and
-    gives float32 (n, size / 16, size / 16, 128). It learned with crops of 64 pixels; others fit,
-    since it has convolutions alone. Raises InputError for a `size` that is no multiple of 16 from
-    48 to 512.
+    returns float32 (n, size / 16, size / 16, 128). It was trained on crops of 64 pixels. Raises
+    InputError for a `size` that is no multiple of 16 from 48 to 512.
     """
     if size % 16 or not 48 <= size <= 512:
         raise InputError(f"size={size}: give a multiple of 16, 48 to 512.")
@@ -58,17 +56,17 @@ def choose(
     seed: int = 0,
     progress: bool = False,
 ) -> Backbone:
-    """Return the backbone `name`; for "auto" ResNet-50, or `small` where its weights can't be had.
+    """Return the backbone `name`; for "auto" ResNet-50, or `small` if its weights are unavailable.
 
-    With random weights ResNet-50 carries almost nothing of a face, so `small` takes its place;
-    `Backbone.words` says which it is, and `cause` why.
+    (With random weights ResNet-50 carries almost no information on a face.) `Backbone.words` names
+    the choice, `cause` the reason.
 
     Parameters
     ----------
     name : str
         "auto", "small", or an application of Keras.
     size : int, optional
-        Pixels of a side; None: 224, of `small` 64.
+        Side in pixels; None: 224, for `small` 64.
     weights : str or path
         As in `backbones.base`; `small` has its own.
     seed : int
@@ -83,7 +81,7 @@ def choose(
     """
     if name == "small":
         if weights != "auto":
-            raise InputError(f'weights={str(weights)!r}: "small" makes its own; leave "auto".')
+            raise InputError(f'weights={str(weights)!r}: "small" has its own; leave "auto".')
         return small(size=size or 64)
     side = size or 224
     instead = name == "auto" and weights == "auto"
@@ -102,7 +100,7 @@ def choose(
 
 
 def network(size: int) -> Any:
-    """Return the network with weights that know nothing yet, pixels in, maps out."""
+    """Return the untrained network, pixels in, feature maps out."""
     layers = keras().layers
     pixels = keras().Input((size, size, 3), name="pixels")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(pixels)

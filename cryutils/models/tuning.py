@@ -1,7 +1,7 @@
-"""A small search over settings of a network, within its training clips: `search`.
+"""A grid search over settings of a network, within its training clips: `search`.
 
-Notebooks 04_cry2 and 05_image walk this module (Paper B §3, performance evaluation: curves
-"inform hyperparameter tuning"; the paper names no values). No test clip takes part.
+Notebook 04_cry2 walks this module (Paper B §3, performance evaluation: curves "inform
+hyperparameter tuning"; the paper names no values). No test clip takes part.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ def search(
     n_splits: int = 3,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Return validation scores of every combination of `grid`, within the training clips only.
+    """Return cross-validation scores of every combination of `grid`, on the training clips only.
 
-    The clips of `train` are divided into folds under `protocol`; each combination is fitted on the
-    rest of each fold and scored on the fold. That part also chooses the epoch, so scores are a
-    little too good, alike for all combinations: they compare, and are no result.
+    The fold that scores a fit also chooses its epoch. So scores serve to compare combinations; they
+    are slightly optimistic.
 
     Parameters
     ----------
-    build, examples, labels, infants : as in `cross_fit`
+    build, examples, labels, infants
+        As in `crossfit.cross_fit`.
     train : ndarray of int
-        Clip numbers; no others are looked at.
+        Numbers of the clips that are divided into folds.
     grid : mapping
         Values by the name of a setting, such as {"learning_rate": [1e-3, 3e-3]}.
     protocol : {"paper", "leak_free"}
     settings : Settings, optional
-        What the grid doesn't name.
+        Those that `grid` does not vary.
     n_splits : int
         Folds.
     progress : bool
-        As in `cross_fit`.
+        Show how many combinations are done.
 
     Returns
     -------
     pandas.DataFrame
-        A row a combination, in the grid's order: its values, `val_loss` and `balanced_accuracy` of
-        clips (means over folds), `val_loss_sd`, and the mean `best_epoch`.
+        One row per combination: its values, means over folds of val_loss, of balanced_accuracy
+        (of clips) and of best_epoch, and the standard deviation val_loss_sd.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _score(
     part: Fold,
     settings: Settings,
 ) -> tuple[float, float, int]:
-    """Return validation loss, balanced accuracy of clips and best epoch on a fold."""
+    """Validation loss, balanced accuracy of clips, and best epoch on a fold."""
     fitting, held = part
     rows = examples.rows(held)
     fitted = fit_clips(build, examples, y, fitting, held, settings)
