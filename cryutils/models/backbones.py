@@ -8,14 +8,14 @@ weights it has, for the title of every table and figure: random weights carry al
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
-from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Backbone:
         """Name and weights, for the title of a table or figure."""
         return f"{self.name}, {self.weights}"
 
-    @cached_property
+    @functools.cached_property
     def digest(self) -> str:
         """A digest of name, preprocessing and weights, which determine the maps of a picture."""
         digest = hashlib.blake2b(f"{self.name} {self.preprocessing}".encode(), digest_size=16)
@@ -172,7 +172,7 @@ def head_input(backbone: Backbone) -> Any:
 
 
 def embeddings(
-    clips: Iterable[tuple[str, Source]],
+    clips: Sequence[tuple[str, Source]],
     backbone: Backbone,
     *,
     engine: str = "keras",
@@ -185,7 +185,7 @@ def embeddings(
 
     Parameters
     ----------
-    clips : iterable of (str, ndarray or function)
+    clips : sequence of (str, ndarray or function)
         Key and frames of each clip. Frames are uint8 (n, height, width, 3) in the backbone's size;
         or a function, called only if the clip is not cached, that returns them or an iterator of
         frames or such arrays. The key identifies the pixels (`file_key`); "" stands for the content
@@ -201,26 +201,22 @@ def embeddings(
     InputError
         Frames of another size or type, or what `runtimes.ready` raises.
     """
-    made: list[runtimes.Engine] = []
-
-    def run(frames: Frames) -> Array:
-        if not made:  # converting is slow, and not needed if all clips are cached
-            network = head_input(backbone)
-            made.append(runtimes.ready(network, engine=engine, calibration=calibration))
-        return made[0].run(frames)
-
     shape = backbone.model.input_shape[1:]
     settings = _settings(backbone, engine, calibration)
-    no_frames = np.empty((0, *(side or 1 for side in shape)), np.uint8)
-    total = len(clips) if isinstance(clips, Sized) else None
-    what = f"{backbone.name} embeddings"
+
+    @functools.cache  # converting is slow, and not needed if all clips are cached
+    def ready() -> runtimes.Engine:
+        return runtimes.ready(head_input(backbone), engine=engine, calibration=calibration)
+
+    def run(source: Source) -> Iterator[Array]:
+        yield np.concatenate([ready().run(frames) for frames in _chunks(source, shape)])
+
     maps = []
-    with counting(what, "clips", shown=progress) as report:
+    with counting(f"{backbone.name} embeddings", "clips", shown=progress) as report:
         for done, (key, source) in enumerate(clips, start=1):
             stem = cache.at("embeddings", settings, key or _content(source))
-            chunks = _chunks(source, shape)
-            maps += cache.ragged(stem, partial(_whole, run, chunks, no_frames))
-            report(done, total or done)
+            maps += cache.ragged(stem, functools.partial(run, source))
+            report(done, len(clips))
     return maps
 
 
@@ -260,33 +256,19 @@ def _content(source: Any) -> str:
     return cache.key(source)
 
 
-def _whole(
-    run: Callable[[Frames], Array], chunks: Iterable[Frames], no_frames: Frames
-) -> Iterator[Array]:
-    parts = [run(frames) for frames in chunks]
-    yield np.concatenate(parts) if parts else run(no_frames)
-
-
-def _chunks(source: Source, shape: Sequence[int | None]) -> Iterator[Frames]:
-    """Yield all frames in arrays of at least `_AT_ONCE`, except the last."""
+def _chunks(source: Source, shape: tuple[int, int, int]) -> Iterator[Frames]:
+    """Yield all frames in arrays of at least `_AT_ONCE`, except the last, which may be empty."""
     frames = source() if callable(source) else source
-    waiting: list[Frames] = []
+    waiting = [np.empty((0, *shape), np.uint8)]
     for some in [frames] if isinstance(frames, np.ndarray) else frames:
-        waiting.append(_checked(some if some.ndim == 4 else some[None], shape))
+        if some.dtype != np.uint8 or some.shape[-3:] != shape:
+            raise InputError(
+                f"frames are {some.dtype} {some.shape}; "
+                f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
+            )
+        waiting.append(some.reshape(-1, *shape))
         if sum(map(len, waiting)) >= _AT_ONCE:
             yield np.concatenate(waiting)
             waiting = []
     if waiting:
         yield np.concatenate(waiting)
-
-
-def _checked(frames: Frames, shape: Sequence[int | None]) -> Frames:
-    fits = frames.ndim == 4 and all(
-        want in (None, side) for side, want in zip(frames.shape[1:], shape, strict=True)
-    )
-    if not fits or frames.dtype != np.uint8:
-        raise InputError(
-            f"frames are {frames.dtype} {frames.shape}; "
-            f"this backbone takes uint8 (n, {', '.join(map(str, shape))})."
-        )
-    return frames

@@ -73,13 +73,12 @@ def load(folder: str | os.PathLike[str], name: str) -> tuple[Any, dict[str, Any]
     Raises InputError if one of the two files is missing or damaged, or if they are of different
     trainings.
     """
-    keras_file, card_file = Path(folder, f"{name}.keras"), Path(folder, f"{name}.json")
-    for path in (keras_file, card_file):
-        if not path.is_file():
-            hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
-            raise InputError(f"{path}: no such file.{hint}")
+    path = Path(folder, f"{name}.keras")
+    if not path.is_file():
+        hint = near_miss(name, [file.stem for file in Path(folder).glob("*.keras")])
+        raise InputError(f"{path}: no such file.{hint}")
     card = ModelCard.read(Path(folder), name)
-    return network(card, keras_file.name), dict(card.content)
+    return network(card, path.name), dict(card.content)
 
 
 def network(card: ModelCard, file: str) -> Any:

@@ -205,7 +205,7 @@ def validation_split(
 ) -> tuple[Indices, Indices]:
     """Return training and validation clips, drawn from the training clips of a fold.
 
-    Under "clip" a fifth of the clips of each class is held back. Under "infant" whole infants
+    Under "paper" a fifth of the clips of each class is held back. Under "infant" whole infants
     are, as near to a fifth of each class as possible. No class loses its last infant in the
     training part, so a class with few infants may be missing from the validation part. If every
     infant is the only one of a class, clips are drawn under "infant" as well: the test infants

@@ -5,8 +5,9 @@ the DNN behind the autoencoder, the second model behind ResNet-50, the ensemble;
 reconstruction in place of classes, the autoencoder of §3.4.1). Table 3 needs hundreds of
 networks: three protocols, folds within folds, pairs of states. Keras takes longer to start such a
 network than to train it. So `network` is one Keras model whose dense layers hold one matrix per
-network (`EinsumDense`). The networks do not influence each other: all start from the same weights
-and draw the same order and dropout, and each keeps the weights of its own best epoch.
+network (`EinsumDense`). The networks do not influence each other: those of one draw start from
+the same weights and take the same order and dropout, and each keeps the weights of its own best
+epoch.
 """
 
 from __future__ import annotations
@@ -48,8 +49,6 @@ MASKED_LOGIT = np.float32(-1e9)  # of a class that a network does not distinguis
 class DenseSettings:
     """What the networks of one `fit` share.
 
-    Classes always have the same weight, in training and in validation.
-
     Parameters
     ----------
     units : tuple of int
@@ -70,6 +69,8 @@ class DenseSettings:
         Epochs without a better `monitor` after which a network stops.
     monitor : {"loss", "accuracy"}
         Of the validation rows; the weights of its best epoch are kept.
+    class_weights : bool
+        Weigh all classes alike, in training and in validation.
     seed : int
         Of every random draw.
 
@@ -87,6 +88,7 @@ class DenseSettings:
     batch_size: int = 32
     patience: int = 8
     monitor: Monitor = "loss"
+    class_weights: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -120,6 +122,9 @@ class FitSpec:
         (d,), the inputs that the network may use. None: all.
     monitor : {"loss", "accuracy"}, optional
         None: that of the settings.
+    draw : int
+        Networks with the same draw start from the same weights and take their rows in the same
+        order.
     """
 
     train: Rows
@@ -128,37 +133,32 @@ class FitSpec:
     classes: tuple[int, ...] | None = None
     inputs: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     monitor: Monitor | None = None
+    draw: int = 0
 
 
+@dataclass(frozen=True, eq=False)
 class NetworkBatch:
     """Trained networks, one per task, as plain arrays.
 
     Attributes
     ----------
+    stacked : list of (ndarray, ndarray)
+        Kernels (tasks, in, out) and biases (tasks, out) of each layer, for unscaled inputs.
     history : pandas.DataFrame
         One row per task (from 0) and epoch (from 1): loss, accuracy, val_loss, val_accuracy,
-        weighted by class. Accuracies of autoencoders are NaN.
+        weighted by class as the settings say. Accuracies of autoencoders are NaN.
     best_epoch : ndarray of int
         From 1, (tasks,).
     settings : DenseSettings
+    allowed : ndarray of bool or None
+        The classes that each network distinguishes, (tasks, classes); None for autoencoders.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        history: pd.DataFrame,
-        best_epoch: npt.NDArray[np.int64],
-        settings: DenseSettings,
-        allowed: npt.NDArray[np.bool_] | None,
-    ) -> None:
-        """Hold the networks that `fit` has trained.
-
-        layers: kernels (tasks, in, out) and biases (tasks, out) of each layer, which take unscaled
-        inputs. allowed: the classes that each network distinguishes, (tasks, classes); None for
-        autoencoders.
-        """
-        self._stacked, self.history, self._allowed = list(layers), history, allowed
-        self.best_epoch, self.settings = best_epoch, settings
+    stacked: list[Layer] = field(repr=False)
+    history: pd.DataFrame = field(repr=False)
+    best_epoch: npt.NDArray[np.int64]
+    settings: DenseSettings
+    allowed: npt.NDArray[np.bool_] | None = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.best_epoch)
@@ -168,14 +168,14 @@ class NetworkBatch:
 
         ReLU follows each but the last layer and those that `settings.linear` names.
         """
-        return [(kernel[task], bias[task]) for kernel, bias in self._stacked]
+        return [(kernel[task], bias[task]) for kernel, bias in self.stacked]
 
-    def hidden(self, task: int, x: npt.ArrayLike, *, layer: int) -> Array:
+    def hidden(self, task: int, x: npt.ArrayLike, *, layer: int = -1) -> Array:
         """Return the outputs of one network's hidden layer for x (n, d), float32 (n, units)."""
         count = len(self.settings.units)
-        if not 0 <= layer < count:
+        if not -count <= layer < count:
             raise InputError(f"layer={layer}: there are {count} hidden layers.")
-        return self._through(task, x, layer + 1)
+        return self._through(task, x, layer % count + 1)
 
     def predict(self, task: int, x: npt.ArrayLike) -> Array:
         """Return one network's probabilities for x (n, d), float32 (n, classes).
@@ -183,10 +183,10 @@ class NetworkBatch:
         Classes that it does not distinguish have probability 0. An autoencoder returns its
         reconstruction, (n, d).
         """
-        outputs = self._through(task, x, len(self._stacked))
-        if self._allowed is None:
+        outputs = self._through(task, x, len(self.stacked))
+        if self.allowed is None:
             return outputs
-        return softmax(np.where(self._allowed[task], outputs, -np.inf), axis=1)
+        return softmax(np.where(self.allowed[task], outputs, -np.inf), axis=1)
 
     def keras(self, task: int, *, name: str = "dense") -> Any:
         """Return one network as a Keras model of plain dense layers."""
@@ -197,10 +197,10 @@ class NetworkBatch:
                 kernel.shape[1], activation=self._activation(k), name=f"dense{k + 1}"
             )(h)
         kernel, bias = layers[-1]
-        kind = None if self._allowed is None else "softmax"
+        kind = None if self.allowed is None else "softmax"
         h = keras.layers.Dense(kernel.shape[1], activation=kind, name="answer")(h)
-        if self._allowed is not None:
-            layers[-1] = kernel, np.where(self._allowed[task], bias, MASKED_LOGIT)
+        if self.allowed is not None:
+            layers[-1] = kernel, np.where(self.allowed[task], bias, MASKED_LOGIT)
         model = keras.Model(inputs, h, name=name)
         model.set_weights([array for layer in layers for array in layer])
         return model
@@ -218,23 +218,27 @@ class NetworkBatch:
 
 
 def network(
-    d: int, count: int, settings: DenseSettings, allowed: npt.NDArray[np.bool_] | None = None
+    d: int,
+    draws: Sequence[int],
+    settings: DenseSettings,
+    allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Any:
-    """Return `count` dense networks with the same first weights, as one compiled Keras model.
+    """Return dense networks as one compiled Keras model; those of one draw start alike.
 
     Parameters
     ----------
     d : int
-        Inputs of each network; the model takes float32 (rows, count, d).
-    count : int
-        Networks.
+        Inputs of each network; the model takes float32 (rows, networks, d).
+    draws : sequence of int
+        The draw of the first weights of each network.
     settings : DenseSettings
         Layers, dropout, learning rate and seed.
     allowed : ndarray of bool, optional
-        (count, classes), the classes that each network distinguishes. The model returns their
-        logits, (rows, count, classes); without `allowed` the reconstruction, (rows, count, d).
+        (networks, classes), the classes that each network distinguishes. The model returns their
+        logits, (rows, networks, classes); without `allowed` the reconstruction, (rows, networks,
+        d).
     """
-    keras = _keras()
+    keras, count = _keras(), len(draws)
     h = inputs = keras.Input((count, d), name="inputs")
     sizes = [*settings.units, d if allowed is None else allowed.shape[1]]
     for k, units in enumerate(sizes):
@@ -247,8 +251,12 @@ def network(
         )  # fmt: skip
         width = h.shape[-1]
         h = layer(h)
-        kernel = keras.initializers.GlorotUniform(settings.seed + k)((width, units))
-        layer.set_weights([np.stack([kernel] * count), layer.bias])
+        seeds = {draw: settings.seed + k + len(sizes) * draw for draw in draws}
+        kernels = {
+            draw: np.asarray(keras.initializers.GlorotUniform(seed)((width, units)))
+            for draw, seed in seeds.items()
+        }
+        layer.set_weights([np.stack([kernels[draw] for draw in draws]), layer.bias])
         if settings.dropout and not last:
             h = keras.layers.Dropout(
                 settings.dropout, noise_shape=(None, 1, None), seed=settings.seed + k
@@ -350,7 +358,7 @@ class _Job:
     def key(self, content: str) -> list[Any]:
         task_keys = [
             [cache.key(np.asarray(t.train), np.asarray(t.validation)), t.group, t.classes,
-             None if t.inputs is None else cache.key(t.inputs), t.monitor]
+             None if t.inputs is None else cache.key(t.inputs), t.monitor, t.draw]
             for t in self.tasks
         ]  # fmt: skip
         classes = None if self.allowed is None else self.allowed.shape[1]
@@ -360,7 +368,8 @@ class _Job:
     def train(self) -> dict[str, npt.NDArray[Any]]:
         """Return the best epochs' layers, which take unscaled inputs, and the history."""
         settings, count = self.settings, len(self.tasks)
-        model = network(self.x.shape[2], count, settings, self.allowed)
+        draws = [task.draw for task in self.tasks]
+        model = network(self.x.shape[2], draws, settings, self.allowed)
         run = self._pass(model)
         by_accuracy = np.array([(t.monitor or settings.monitor) == "accuracy" for t in self.tasks])
         by_accuracy &= self.allowed is not None
@@ -446,7 +455,7 @@ class _Job:
         """An epoch's batches: all training rows of each network once, in a new order."""
         rows, weights = [], []
         for task, weight in zip(self.tasks, self._weights, strict=True):
-            rng = np.random.default_rng([self.settings.seed, epoch])
+            rng = np.random.default_rng([self.settings.seed, epoch, task.draw])
             order = rng.permutation(len(task.train))
             rows.append(task.train[order])
             weights.append(weight[order])
@@ -473,12 +482,13 @@ class _Job:
         return self._class_weights([task.train for task in self.tasks])
 
     def _class_weights(self, rows: Sequence[Rows]) -> list[npt.NDArray[np.float64]]:
-        """Weights of these rows of each network, with the same sum for each class; mean 1."""
+        """The weight of each of these rows of each network; their mean is 1."""
         from sklearn.utils.class_weight import compute_sample_weight
 
+        weighted = self.allowed is not None and self.settings.class_weights
         return [
             compute_sample_weight("balanced", self.y[task.group, some])
-            if self.allowed is not None and len(some)
+            if weighted and len(some)
             else np.ones(len(some))
             for task, some in zip(self.tasks, rows, strict=True)
         ]

@@ -10,7 +10,6 @@ import pytest
 from graphs import without_graphs
 from hypothesis import given
 from hypothesis import strategies as st
-from sizes import large
 
 import cryutils
 from cryutils import audio, evaluation
@@ -52,15 +51,6 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> autoencoders.AeDnn:
         )  # fmt: skip
 
 
-def test_patches_are_consecutive_frames_of_a_window_and_a_short_rest_is_left_out() -> None:
-    x = np.arange(2 * 7 * 2, dtype=np.float32).reshape(2, 7, 2)
-    cut = autoencoders.patches(x, 3)
-    assert cut.tolist() == [
-        [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]],
-        [[14, 15, 16, 17, 18, 19], [20, 21, 22, 23, 24, 25]],
-    ]
-
-
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3))
 def test_patches_put_end_to_end_are_the_window(patch: int, more: int, rest: int) -> None:
     frames = patch * more + min(rest, patch - 1)
@@ -86,11 +76,6 @@ def test_codes_are_mean_and_deviation_of_the_bottleneck_over_a_window(
     assert codes[0] == pytest.approx(np.r_[by_hand.mean(axis=0), by_hand.std(axis=0)], abs=1e-4)
     assert np.array_equal(codes, fitted.codes[1])
     assert autoencoders.codes(fitted.autoencoders, 0, x[:0]).shape == (0, 2 * CODE)
-
-
-def test_codes_of_many_windows_are_those_of_each(fitted: autoencoders.AeDnn) -> None:
-    many = autoencoders.codes(fitted.autoencoders, 0, np.tile(moments().x, (30, 1, 1)))
-    assert many == pytest.approx(np.tile(fitted.codes[0], (30, 1)), abs=1e-4)
 
 
 def test_features_of_another_width_are_refused(fitted: autoencoders.AeDnn) -> None:
@@ -134,18 +119,6 @@ def test_the_classifier_in_keras_and_in_litert_answers_as_the_two_parts_do(
     assert light.predict(x) == pytest.approx(answers, abs=1e-5)
 
 
-def test_a_kept_classifier_comes_back_the_same(fitted: autoencoders.AeDnn, tmp_path: Path) -> None:
-    from cryutils.models import checkpoints
-
-    model = autoencoders.keras_classifier(
-        fitted.autoencoders, 0, fitted.classifiers, 0, (FRAMES, COEFFICIENTS)
-    )
-    checkpoints.save(model, tmp_path, "stream", {"classes": STATES})
-    back, _ = checkpoints.load(tmp_path, "stream")
-    x = moments().x
-    assert np.array_equal(back.predict(x, verbose=0), model.predict(x, verbose=0))
-
-
 def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoders.AeDnn) -> None:
     for k, (_, _, test) in enumerate(divisions()):
         test = test[:-1]  # the last has no moments
@@ -154,6 +127,8 @@ def test_each_clip_is_answered_by_the_division_that_tests_it(fitted: autoencoder
         for number, clip in enumerate(test):
             mean = answers[3 * number : 3 * number + 3].mean(axis=0)
             assert fitted.probabilities[clip] == pytest.approx(mean, abs=1e-6)
+    # The last but one has no windows, and none tests the last.
+    assert np.isnan(fitted.probabilities[12:]).all()
 
 
 @without_graphs()
@@ -172,11 +147,6 @@ def test_a_test_clip_shapes_neither_the_encoder_nor_the_dnn_that_judge_it(
         for (a, _), (b, _) in zip(before.layers(0), after.layers(0), strict=True):
             assert np.array_equal(a, b)
         assert after.layers(1)[0][0] != pytest.approx(before.layers(1)[0][0], rel=0.1)
-
-
-def test_a_clip_without_moments_or_test_has_no_answer(fitted: autoencoders.AeDnn) -> None:
-    answered = ~np.isnan(fitted.probabilities).any(axis=1)
-    assert answered.tolist() == [True] * 12 + [False] * 2
 
 
 def test_patches_on_a_plane_come_back_through_a_code_as_wide_as_the_plane(apart: Path) -> None:
@@ -215,54 +185,22 @@ def test_settings_of_another_form_are_refused(units: tuple[int, ...]) -> None:
         autoencoders.fit(moments().x, [], settings=settings)
 
 
-def probabilities(
-    corpus: cryutils.Corpus, kind: str, split: str, n_splits: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every clip's class and answer, by networks that the protocol keeps from its fold."""
-    hearing = SoundInput(kind=kind, n_fft=256, hop_length=128, scaling="recording")
-    examples = hearing.examples(audio.signals(corpus, sr=8000))
-    y, _ = evaluation.class_indices(corpus.labels)
-    (folds,) = evaluation.Split(split).k_folds(corpus, n_splits=n_splits, repeats=1, seed=1)
-    parts = []
-    for train, test in folds:
-        fitting, stopping = crossfit.validation_split(
-            train, corpus.labels, corpus.infants, split=split, seed=1
-        )
-        parts.append((fitting, stopping, test))
-    return y, autoencoders.cross_fit(examples, y, parts, classes=3).probabilities
-
-
 def test_at_full_signal_a_submodel_knows_the_state_of_new_infants(apart: Path) -> None:
     corpus = cryutils.load(
         "synthetic", classes=STATES, signal=1.0, identity=1.0, infants=18, clips_per_infant=5,
         duration_s=2.5, sr=8000, seed=1,
     )  # fmt: skip
-    y, answers = probabilities(corpus, "mfcc", "infant", 3)
+    hearing = SoundInput(kind="mfcc", n_fft=256, hop_length=128, scaling="recording")
+    examples = hearing.examples(audio.signals(corpus, sr=8000))
+    y, _ = evaluation.class_indices(corpus.labels)
+    (folds,) = evaluation.Split.INFANT.k_folds(corpus, n_splits=3, repeats=1, seed=1)
+    parts = []
+    for train, test in folds:
+        fitting, stopping = crossfit.validation_split(
+            train, corpus.labels, corpus.infants, split="infant", seed=1
+        )
+        parts.append((fitting, stopping, test))
+    answers = autoencoders.cross_fit(examples, y, parts, classes=3).probabilities
     score = evaluation.interval(fusion.decide(answers), y, corpus.infants)
     assert score.low is not None
     assert score.low > 1 / len(STATES), score
-
-
-@large
-def test_without_signal_new_infants_are_at_chance_while_known_infants_are_not(apart: Path) -> None:
-    scores = []
-    for seed in range(4):
-        corpus = cryutils.load(
-            "synthetic", classes=STATES, signal=0.0, identity=1.0, infants=15, clips_per_infant=6,
-            duration_s=3.0, sr=8000, seed=seed,
-        )  # fmt: skip
-        row = []
-        for split in ("infant", "clip"):
-            y, answers = probabilities(corpus, "mfcc", split, 3)
-            predictions = fusion.decide(answers)
-            row.append(evaluation.balanced_accuracy(y, predictions))
-            if split == "infant":
-                tested = evaluation.fixed_prediction_test(
-                    {"ae": predictions[None]}, corpus, permutations=99
-                )
-                row.append(float(tested.adjusted["ae"]))
-        scores.append(row)
-    honest, p, leaky = np.array(scores).T
-    assert (p <= 0.05).sum() <= 2  # three of four happen by chance once in 2,000 runs
-    assert honest.mean() < 0.45, scores
-    assert leaky.mean() > honest.mean() + 0.1, scores

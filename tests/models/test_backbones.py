@@ -41,7 +41,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def trained(keras: Any) -> Any:
-    """A small application whose weights are none that any initialiser gives."""
+    """A small application with weights that no initialiser gives."""
     model = getattr(keras.applications, SMALL)(include_top=False, weights=None, input_shape=SHAPE)
     rng = np.random.default_rng(7)
     model.set_weights([rng.uniform(0.01, 0.1, w.shape) for w in model.get_weights()])
@@ -93,14 +93,6 @@ def test_a_published_file_in_the_users_folder_gives_its_own_weights(
         base.weights == f"{path.name} in CRYUTILS_WEIGHTS_DIR (not the file that Keras publishes)"
     )
     assert not base.imagenet
-
-
-def test_a_file_may_be_named_itself(trained: Any, bare: Path) -> None:
-    write_notop(bare / "mine.h5", trained)
-    base = backbones.base(SMALL, input_shape=SHAPE, weights="mine.h5")
-    assert base.weights == "mine.h5 (not the file that Keras publishes)"
-    for ours, theirs in zip(base.model.get_weights(), trained.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "another model", "another width"])
@@ -157,13 +149,6 @@ def test_a_backbone_is_frozen_even_in_training_mode(pixels: np.ndarray) -> None:
     np.testing.assert_array_equal(training, np.asarray(base.model(pixels, training=False)))
     fresh = backbones.Backbone(base.model, base.name, "", base.preprocessing, False)
     assert fresh.digest == before  # no moving average moved
-
-
-def test_whole_and_fractional_pixels_give_the_same(pixels: np.ndarray) -> None:
-    model = backbones.base(SMALL, input_shape=SHAPE, weights="random").model
-    np.testing.assert_array_equal(
-        np.asarray(model(pixels)), np.asarray(model(pixels.astype(np.float32)))
-    )
 
 
 # BGR less a mean, and [-1, 1]
@@ -233,11 +218,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_embeddings_are_the_pooled_maps(small: backbones.Backbone, pixels: np.ndarray) -> None:
-    maps = np.asarray(small.model(pixels))
-    (average,) = backbones.embeddings([("", pixels)], small)
-    assert average.dtype == np.float32
-    np.testing.assert_allclose(average, maps.mean(axis=(1, 2)), atol=1e-5)
+def test_embeddings_are_the_pooled_maps_of_each_backbone(
+    keras: Any, small: backbones.Backbone, pixels: np.ndarray
+) -> None:
+    for backbone in (small, drawn(keras, 1)):
+        maps = np.asarray(backbone.model(pixels))
+        (average,) = backbones.embeddings([("", pixels)], backbone)
+        assert average.dtype == np.float32
+        np.testing.assert_allclose(average, maps.mean(axis=(1, 2)), atol=1e-5)
 
 
 def test_a_head_on_embeddings_equals_the_whole_network(
@@ -253,33 +241,6 @@ def test_a_head_on_embeddings_equals_the_whole_network(
     np.testing.assert_allclose(np.asarray(head(features)), probabilities, atol=1e-5)
 
 
-def test_the_frozen_part_runs_once_a_frame(
-    small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
-) -> None:
-    clips = [("", pixels), ("", pixels[:2])]
-    first = backbones.embeddings(clips, small)
-    again = backbones.embeddings(clips, small)
-    assert counted == [4, 2]
-    for a, b in zip(first, again, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_frames_that_a_function_gives_are_asked_for_once(
-    small: backbones.Backbone, pixels: np.ndarray
-) -> None:
-    asked: list[str] = []
-
-    def one_by_one() -> Any:
-        asked.append("decoded")
-        return iter(pixels)
-
-    (streamed,) = backbones.embeddings([("a key", one_by_one)], small)
-    (whole,) = backbones.embeddings([("", pixels)], small)
-    backbones.embeddings([("a key", one_by_one)], small)
-    assert asked == ["decoded"]
-    np.testing.assert_allclose(streamed, whole, atol=1e-5)
-
-
 def test_a_stopped_run_goes_on_where_it_was(
     small: backbones.Backbone, pixels: np.ndarray, counted: list[int]
 ) -> None:
@@ -291,6 +252,10 @@ def test_a_stopped_run_goes_on_where_it_was(
     both = backbones.embeddings([("one", lambda: pixels), ("two", lambda: pixels[:1])], small)
     assert counted == [4, 1]
     assert [len(clip) for clip in both] == [4, 1]
+    (again,) = backbones.embeddings([("one", pulled_plug)], small)
+    np.testing.assert_array_equal(again, both[0])
+    (empty,) = backbones.embeddings([("empty", lambda: iter(()))], small)
+    assert empty.shape == (0, FEATURES)
 
 
 def test_a_long_clip_is_taken_in_parts(
@@ -301,38 +266,6 @@ def test_a_long_clip_is_taken_in_parts(
     )
     assert counted == [128, 128, 44]
     np.testing.assert_allclose(features[4:8], features[:4], atol=1e-5)
-
-
-def test_a_clip_without_frames_has_no_rows(small: backbones.Backbone) -> None:
-    (features,) = backbones.embeddings([("empty", lambda: iter(()))], small)
-    assert features.shape == (0, FEATURES)
-
-
-def test_other_weights_are_kept_apart(
-    bare: Path, keras: Any, small: backbones.Backbone, pixels: np.ndarray
-) -> None:
-    other = drawn(keras, 1)
-    (a,) = backbones.embeddings([("", pixels)], small)
-    (b,) = backbones.embeddings([("", pixels)], other)
-    assert not np.allclose(a, b, atol=0)
-    assert len(list(bare.glob("cache/embeddings/*.bin"))) == 2
-
-
-def test_openvino_embeddings_are_near_and_kept_apart(keras: Any, pixels: np.ndarray) -> None:
-    try:
-        runtimes.runtime_of("openvino-bf16")
-    except InputError as error:
-        pytest.skip(str(error))
-    layers = keras.layers
-    h = frames = keras.Input(SHAPE)
-    h = layers.Conv2D(8, 3, strides=2, activation="relu")(layers.Rescaling(1 / 255)(h))
-    small = backbones.Backbone(
-        keras.Model(frames, layers.Conv2D(16, 3)(h)), "small", "random weights", "none", False
-    )
-    (keras_s,) = backbones.embeddings([("", pixels)], small)
-    (openvinos,) = backbones.embeddings([("", pixels)], small, engine="openvino-bf16")
-    assert runtimes.agreement(keras_s, openvinos).lowest > 0.9
-    assert not np.array_equal(keras_s, openvinos)
 
 
 def test_the_key_of_a_file_is_its_content_and_settings(tmp_path: Path) -> None:

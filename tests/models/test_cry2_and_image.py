@@ -64,60 +64,19 @@ def test_the_table_of_layers_counts_the_parameters() -> None:
     assert table.loc["normalise", "trained"] == 0
 
 
-def test_the_table_is_the_same_text_for_a_second_model() -> None:
-    first, second = (blocks.describe(image.build((32, 32, 3), 4)).to_string() for _ in "ab")
-    assert first == second
-
-
-def test_the_loss_is_categorical_cross_entropy() -> None:
-    model = cry2.build((16, 16), 3, filters=(4,))
-    x, y = RNG.normal(size=(5, 16, 16)).astype(np.float32), np.array([0, 1, 2, 1, 0])
-    p = np.asarray(model(x, training=False))
-    one_hot = np.eye(3)[y]
-    loss = model.evaluate(x, y, verbose=0)[0]
-    np.testing.assert_allclose(loss, -(one_hot * np.log(p)).sum(axis=1).mean(), rtol=1e-5)
-
-
 @pytest.mark.parametrize("channel", [(), (1,)])
 def test_every_coefficient_is_normalised_by_the_rows_given(channel) -> None:
     import keras
 
-    rows = RNG.normal(3, [1, 10, 100, *[1] * 13], (20, 24, 16)).astype(np.float32)
+    rows = RNG.normal(3, [0, 10, 100, *[1] * 13], (20, 24, 16)).astype(np.float32)
     rows = rows.reshape(*rows.shape, *channel)
     model = cry2.build((24, 16, *channel), 2, filters=(4,))
     cry2.adapt(model, rows)
+    model.fit(rows, np.arange(20) % 2, epochs=1, verbose=0)  # which leaves it as it is
     inside = keras.Model(model.inputs[0], model.get_layer("normalise").output)
     out = np.asarray(inside(rows)).reshape(-1, 16)
     np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-4)
-    np.testing.assert_allclose(out.std(axis=0), 1, atol=1e-4)
-
-
-def test_a_constant_coefficient_is_centred_and_nothing_else() -> None:
-    import keras
-
-    rows = np.full((5, 16, 16), 7, np.float32)
-    model = cry2.build((16, 16), 2, filters=(4,))
-    cry2.adapt(model, rows)
-    inside = keras.Model(model.inputs[0], model.get_layer("normalise").output)
-    np.testing.assert_allclose(np.asarray(inside(rows)), 0, atol=1e-6)
-    np.testing.assert_allclose(np.asarray(inside(rows + 2)), 2, atol=1e-5)
-
-
-def test_the_normaliser_stays_as_it_was_set_while_the_network_trains() -> None:
-    model = cry2.build((16, 16), 2, filters=(4,))
-    rows = RNG.normal(50, 9, (8, 16, 16)).astype(np.float32)
-    cry2.adapt(model, rows)
-    before = model.get_layer("normalise").get_weights()
-    model.fit(rows, np.arange(8) % 2, epochs=2, verbose=0)
-    for earlier, later in zip(before, model.get_layer("normalise").get_weights(), strict=True):
-        np.testing.assert_array_equal(earlier, later)
-
-
-def test_adapt_leaves_a_network_of_pictures_as_it_is() -> None:
-    model = image.build((32, 32, 3), 2)
-    before = model.get_weights()
-    cry2.adapt(model, CROPS)
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    np.testing.assert_allclose(out.std(axis=0), [0] + [1] * 15, atol=1e-4)  # the first is constant
 
 
 def test_augmentation_is_off_outside_training() -> None:
@@ -135,14 +94,9 @@ def test_augmentation_turns_zooms_and_mirrors_in_training_only() -> None:
     ]  # fmt: skip
     np.testing.assert_array_equal(layers(CROPS, training=False), CROPS.astype(np.float32))
     varied = np.asarray(layers(CROPS, training=True))
+    np.testing.assert_array_equal(varied, np.asarray(image.augmentation(3)(CROPS, training=True)))
     assert all((a != b).any() for a, b in zip(varied, CROPS, strict=True))
     assert varied.min() >= 0 and varied.max() <= 255  # no black corners, no overshoot
-
-
-def test_the_same_seed_varies_pictures_alike() -> None:
-    out, same, other = (np.asarray(image.augmentation(s)(CROPS, training=True)) for s in (1, 1, 2))
-    np.testing.assert_array_equal(out, same)
-    assert (out != other).any()
 
 
 def test_mirrored_alone_is_the_picture_or_its_mirror_image() -> None:
@@ -169,7 +123,7 @@ def test_a_backbone_is_frozen_and_its_features_are_averaged() -> None:
         (lambda: cry2.build((63, 40, 2), 4), "one channel"),
         (lambda: cry2.build((8, 40), 4), "16 x 16 at least"),
         (lambda: cry2.build((63, 40), 4, filters=()), "one block or more"),
-        (lambda: cry2.build((63, 40), 4, dropout=1.0), "no share"),
+        (lambda: cry2.build((63, 40), 4, dropout=1.0), "dropout=1.0"),
         (lambda: image.build((32, 32), 4), "RGB"),
         (lambda: image.build((32, 32, 1), 4), "RGB"),
     ],

@@ -53,12 +53,6 @@ def test_patches_joined_again_are_the_level(frames: int, patch: int) -> None:
     assert spectrogram.joined(cut, frames) == pytest.approx(level, abs=1e-6)
 
 
-def test_where_patches_overlap_their_mean_is_taken() -> None:
-    spectrogram = Spectrogram(patch=2)
-    patches = np.array([[0, 10], [20, 30]], np.float32)  # one bin; the second starts a frame later
-    assert spectrogram.joined(patches, 3).ravel().tolist() == [0, 15, 30]
-
-
 @pytest.mark.parametrize("hop_length", [32, 64, 128])
 def test_a_gain_of_one_gives_the_sound_back_and_of_a_half_half_of_it(hop_length: int) -> None:
     x, spectrogram = chirps(), Spectrogram(hop_length=hop_length)
@@ -112,18 +106,7 @@ def test_pairs_are_patches_of_one_place_noisy_and_clean() -> None:
     assert np.abs(x - y)[loud].max() < 1  # so little noise changes loud cells by next to nothing
     x, y, _ = denoising.pairs(sounds, spectrogram, snr_db=(0, 0), rng=rng, per_sound=10**6)
     assert x.max() == pytest.approx(0, abs=1e-4)
-    assert (y.mean(), x.mean()) == pytest.approx((y.mean(), max(x.mean(), y.mean() + 3)))
-
-
-def test_pairs_are_the_same_for_the_same_seed_alone() -> None:
-    draws = [
-        denoising.pairs(
-            [chirps()], Spectrogram(), snr_db=(-5, 15), rng=np.random.default_rng(seed), per_sound=8
-        )[0]
-        for seed in (1, 1, 2)
-    ]
-    assert np.array_equal(draws[0], draws[1])
-    assert not np.array_equal(draws[0], draws[2])
+    assert x.mean() >= y.mean() + 3
 
 
 def test_the_gate_takes_noise_out_between_the_cries_and_leaves_the_cry() -> None:
@@ -135,20 +118,10 @@ def test_the_gate_takes_noise_out_between_the_cries_and_leaves_the_cry() -> None
     assert denoising.snr_db(x, gated) > 13
 
 
-def test_a_gate_without_threshold_for_what_is_louder_stays_open() -> None:
-    x = chirps()
-    opened = denoising.spectral_gate(noisy(x, 10), Spectrogram(), threshold_db=-300)
-    assert opened == pytest.approx(noisy(x, 10), abs=1e-5)
-    assert not denoising.spectral_gate(noisy(x, 10), Spectrogram(), threshold_db=300).any()
-
-
-@pytest.mark.parametrize("remove", ["gate", "autoencoder"])
-def test_silence_stays_silence(remove: str, trained: stacked.NetworkBatch) -> None:
+def test_silence_stays_silence(trained: stacked.NetworkBatch) -> None:
     silence = np.zeros(4000, np.float32)
-    if remove == "gate":
-        assert not denoising.spectral_gate(silence, Spectrogram()).any()
-    else:
-        assert not denoising.autoencoder(silence, trained, 0, Spectrogram()).any()
+    assert not denoising.spectral_gate(silence, Spectrogram()).any()
+    assert not denoising.autoencoder(silence, trained, 0, Spectrogram()).any()
 
 
 @pytest.fixture(scope="module")
@@ -176,19 +149,11 @@ def test_the_autoencoder_betters_noisy_sounds_that_it_was_not_trained_on(
     assert gains.min() > 0, gains
 
 
-def test_the_lift_opens_the_gain_and_never_amplifies(trained: stacked.NetworkBatch) -> None:
-    heard = noisy(chirps(200), 0)
-    shut, opened = (
-        denoising.autoencoder(heard, trained, 0, Spectrogram(), lift_db=lift)
-        for lift in (-300, 300)
-    )
-    assert np.abs(shut).max() < 1e-6
-    assert opened == pytest.approx(heard, abs=1e-5)
-
-
 def test_a_louder_recording_is_treated_alike(trained: stacked.NetworkBatch) -> None:
     heard = noisy(chirps(201), 0)
     quiet, loud = (
         denoising.autoencoder(scale * heard, trained, 0, Spectrogram()) for scale in (1, 10)
     )
     assert loud == pytest.approx(10 * quiet, abs=1e-3)
+    opened = denoising.autoencoder(heard, trained, 0, Spectrogram(), lift_db=300)
+    assert opened == pytest.approx(heard, abs=1e-5)  # a gain never amplifies

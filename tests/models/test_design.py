@@ -97,10 +97,6 @@ def test_without_scaling_the_signal_no_training_set_matters(corpus: Corpus, scal
     np.testing.assert_array_equal(made(np.array([0])), plain)
 
 
-def test_scaling_the_signal_is_the_default(corpus: Corpus) -> None:
-    assert features(corpus).scaling == "signal" == design.SCALINGS[0]
-
-
 def test_an_unknown_scaling_or_kind_is_a_near_miss(corpus: Corpus) -> None:
     with pytest.raises(InputError, match=r"no scaling 'signals'. Did you mean signal\?"):
         features(corpus, scaling="signals")

@@ -41,13 +41,6 @@ def fitted(request: pytest.FixtureRequest) -> tuple[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pair(fitted: tuple[str, Any], tmp_path_factory) -> tuple[str, Any, Lite]:
-    """That network and its file."""
-    name, model = fitted
-    return name, model, Lite(litert(model, tmp_path_factory.mktemp("lite") / f"{name}.tflite"))
-
-
-@pytest.fixture(scope="module")
 def networks(fitted: tuple[str, Any], tmp_path_factory) -> dict[tuple[str, str], Network]:
     """That network's files in every format and precision, opened."""
     name, model = fitted
@@ -95,8 +88,10 @@ def test_each_file_takes_any_number_of_examples_in_the_models_own_type(
     network, x = networks[form, precision], examples(name, 300)
     assert (network.dtype, network.shape, network.classes) == (x.dtype, x.shape[1:], 4)
     together = network.predict(x)
-    for n in (0, 1, 3):
+    for n in (0, 1, 3, 1):
         np.testing.assert_allclose(network.predict(x[:n]), together[:n], atol=1e-6)
+    with pytest.raises(InputError, match=r"an example is \(.*\), not \(5, 5\)"):
+        network.predict(np.zeros((2, 5, 5)))
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -125,85 +120,48 @@ def test_between_input_and_output_an_int8_file_computes_in_whole_numbers(
     assert kinds.count("int8") > 15
 
 
-def test_int8_without_calibration_names_what_it_needs(tmp_path: Path) -> None:
-    for write, suffix in ((litert, ".tflite"), (openvino, ".xml")):
-        with pytest.raises(InputError, match=r"needs calibration=, examples of training infants"):
-            write(None, tmp_path / f"model{suffix}", precision="int8")
-
-
-def test_a_mistyped_precision_is_refused_with_its_near_miss(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no precision 'int9'\. Did you mean int8"):
-        litert(None, tmp_path / "model.tflite", precision="int9")
-
-
-@pytest.mark.parametrize("n", [1, 3, 64, 300])
-def test_it_equals_keras_within_1e_4(pair: tuple[str, Any, Lite], n: int) -> None:
-    name, model, light = pair
-    x = examples(name, n)
-    expected = model.predict(x, verbose=0)
-    assert np.ptp(expected) > 0.01  # else a constant would do
-    answers = light.predict(x)
-    assert answers.dtype == np.float32
-    np.testing.assert_allclose(answers, expected, atol=1e-4)
-
-
-def test_sizes_may_change_from_call_to_call(pair: tuple[str, Any, Lite]) -> None:
-    name, _, light = pair
-    x = examples(name, 5)
-    all_at_once = light.predict(x)
-    one_by_one = np.concatenate([light.predict(x[k : k + 1]) for k in range(5)])
-    np.testing.assert_allclose(one_by_one, all_at_once, atol=1e-5)
-    np.testing.assert_array_equal(light.predict(x), all_at_once)
-
-
-def test_it_tells_its_shape_and_number_of_classes(pair: tuple[str, Any, Lite]) -> None:
-    name, model, light = pair
-    assert light.shape == model.input_shape[1:]
-    assert light.classes == 4
-    assert light.predict(examples(name, 0)).shape == (0, 4)
-
-
-def test_a_wrong_shape_is_refused_in_one_line(pair: tuple[str, Any, Lite]) -> None:
-    _, _, light = pair
-    with pytest.raises(InputError, match=r"an example is \(.*\), not \(5, 5\)") as caught:
-        light.predict(np.zeros((2, 5, 5)))
-    assert "\n" not in str(caught.value)
-
-
-def test_another_suffix_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"model\.keras: a LiteRT file ends in \.tflite"):
-        litert(None, tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"model\.keras: an OpenVINO file ends in \.xml"):
-        openvino(None, tmp_path / "model.keras")
+@pytest.mark.parametrize(("write", "suffix"), [(litert, ".tflite"), (openvino, ".xml")])
+def test_what_cannot_be_written_is_refused_before_any_work(write, suffix, tmp_path: Path) -> None:
+    path = tmp_path / f"model{suffix}"
+    for wrong, options, words in (
+        (tmp_path / "model.keras", {}, rf"model\.keras: an? .* file ends in \{suffix}"),
+        (path, {"precision": "int9"}, r"no precision 'int9'\. Did you mean int8"),
+        (path, {"precision": "int8"}, "needs calibration=, examples of training infants"),
+    ):
+        with pytest.raises(InputError, match=words):
+            write(None, wrong, **options)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_file_says_who_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
-        Lite(tmp_path / "cry2.tflite")
-
-
-def test_a_folder_is_no_network(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        Lite(tmp_path)
-
-
 def test_damaged_files_are_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "cry2.tflite"
+    for missing in (path, tmp_path):
+        with pytest.raises(InputError, match="no such file; `cryutils run` trains and writes it"):
+            Lite(missing)
     good = (trained.run / "models" / "cry2.tflite").read_bytes()
-    contents = {
-        "empty": b"",
-        "text": b"no network\n" * 99,
-        "start": good[:100],
-        "half": good[: len(good) // 2],
-        "without its end": good[:-10],
-        "blanked within": good[:2000] + bytes(3000) + good[5000:],
-    }
-    for name, content in contents.items():
-        path = tmp_path / f"{name}.tflite"
+    for content in (
+        b"", b"no network\n" * 99, good[:100], good[: len(good) // 2], good[:-10],
+        good[:2000] + bytes(3000) + good[5000:],
+    ):  # fmt: skip
         path.write_bytes(content)
-        with pytest.raises(InputError, match="no LiteRT network") as caught:
+        with pytest.raises(InputError, match=r"cry2\.tflite: no LiteRT network") as caught:
             Lite(path)
-        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_damaged_openvino_files_are_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
+    need("openvino")
+    path = openvino(trained.models["cry2"], tmp_path / "cry2.xml")
+    whole = path.read_bytes()
+    for content in (b"", b"no network\n" * 9, whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"cry2\.xml: no OpenVINO network") as caught:
+            OpenVino(path)
+        assert "\n" not in str(caught.value)
+    path.write_bytes(whole)
+    path.with_suffix(".bin").unlink()
+    with pytest.raises(InputError, match="no OpenVINO network"):
+        OpenVino(path)
 
 
 def test_writing_and_asking_say_nothing(
@@ -219,21 +177,6 @@ def test_writing_and_asking_say_nothing(
         except InputError as error:
             assert form == "openvino" and "not installed" in str(error)
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_damaged_openvino_file_is_refused_in_one_line(trained: Trained, tmp_path: Path) -> None:
-    need("openvino")
-    path = openvino(trained.models["cry2"], tmp_path / "cry2.xml")
-    whole = path.read_bytes()
-    for content in (b"", b"no network\n" * 9, whole[: len(whole) // 2]):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match="no OpenVINO network") as caught:
-            OpenVino(path)
-        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-    path.write_bytes(whole)
-    path.with_suffix(".bin").unlink()
-    with pytest.raises(InputError, match="no OpenVINO network"):
-        OpenVino(path)
 
 
 def test_asking_needs_no_tensorflow(trained: Trained) -> None:

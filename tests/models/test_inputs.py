@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,10 +53,6 @@ def test_mel_and_mfcc_stand_side_by_side_and_are_the_librarys_own() -> None:
                 mfcc(condition(x, sr=SR), n_mfcc=20, **settings))  # fmt: skip
     spectrogram = SoundInput(kind="mel+mfcc").features(x)
     np.testing.assert_array_equal(spectrogram, np.concatenate(expected, axis=1))
-
-
-def test_the_stft_is_the_librarys_own() -> None:
-    x = noise(3)
     spectrogram = SoundInput(kind="stft", n_fft=256, hop_length=128).features(x)
     np.testing.assert_array_equal(
         spectrogram, stft_db(condition(x, sr=SR), n_fft=256, hop_length=128)
@@ -88,23 +82,6 @@ def test_the_constant_would_push_quiet_cells_under_the_floor() -> None:
     frame = 20  # of loud and quiet alone, far from both the click and the ends
     assert centred[frame, bin_of] > centred.min() + 3
     assert offset[frame, bin_of] == offset.min()
-
-
-def test_settings_of_older_models_still_say_the_same() -> None:
-    settings = asdict(SoundInput(kind="mfcc"))
-    del settings["scaling"]
-    assert SoundInput(**settings) == SoundInput(kind="mfcc", scaling="conditioned")
-
-
-def test_windows_start_a_step_apart_and_the_last_ends_with_the_sound() -> None:
-    asked = SoundInput(kind="mel", window_s=1.024, step_s=0.512)  # 33 and 16 frames
-    x = noise(3)
-    spectrogram, cut = asked.features(x), asked.windows(x)
-    starts = np.round(asked.starts_s(len(cut), len(x)) * SR / 256).astype(int)
-    assert starts[:-1].tolist() == [16 * k for k in range(len(starts) - 1)]
-    assert starts[-1] == len(spectrogram) - 33
-    for window, start in zip(cut, starts, strict=True):
-        np.testing.assert_array_equal(window, spectrogram[start : start + 33])
 
 
 @given(st.floats(0.25, 8), st.floats(0.25, 3), st.floats(0.05, 4))
@@ -171,19 +148,13 @@ def test_what_is_no_setting_is_refused_in_one_line() -> None:
         (np.full(SR, 0.4), "silence"),  # a constant offset can't be heard
         (resample(np.full(8000, 0.9, np.float32), sr=8000, to=SR), "silence"),
         (0.4 + noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
-        (noise(1, 1e-4).clip(-9e-4, 9e-4), "silence (peak -"),
+        (np.tile([1e-4, -1e-4], SR // 2), "silence (peak -80 dB)"),
     ],
 )
 def test_why_a_sound_cannot_be_judged(x: np.ndarray, why: str) -> None:
     problem = sound_problem(x.astype(np.float32), SR)
     assert problem is not None and problem.startswith(why)
     assert len(SoundInput().windows(x.astype(np.float32))) == 0
-
-
-def test_the_peak_of_near_silence_is_in_db_below_full_scale() -> None:
-    x = np.zeros(SR, np.float32)
-    x[::2], x[1::2] = 1e-4, -1e-4
-    assert sound_problem(x, SR) == "silence (peak -80 dB)"
 
 
 @pytest.mark.parametrize("x", [noise(0.25), noise(5, 1e-2), 0.5 + noise(1, 1e-2)])
