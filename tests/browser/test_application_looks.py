@@ -283,7 +283,11 @@ def scroll(page: Page, how: str) -> None:
     page.wait_for_timeout(200)
 
 
-@screens
+@pytest.mark.parametrize(
+    "screen",
+    [SCREENS[0], {"width": 1280, "height": 600}],
+    ids=lambda screen: f"{screen['width']} px",
+)
 def test_every_tab_scrolls_to_its_end(
     playwright: Playwright, home: Served, screen: dict[str, int]
 ) -> None:

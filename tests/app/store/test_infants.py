@@ -216,14 +216,11 @@ def test_a_caregiver_appends_to_no_session_of_another(store: Store, mia: Log) ->
     assert list(mia.readings()) == list(other.readings()) == []
 
 
-def test_the_last_who_reaches_an_infant_stays(store: Store, mia: Log) -> None:
-    with pytest.raises(InputError, match="demo alone cares"):
-        store.infants.unshare("Mia", "demo", user="demo")
-
-
-def test_nobody_shares_what_is_not_theirs(store: Store, mia: Log) -> None:
+def test_nobody_shares_what_is_not_theirs_or_leaves_an_infant_alone(store: Store, mia: Log) -> None:
     with pytest.raises(InputError, match="no infant 'Mia'"):
         store.infants.share("Mia", "granny", user="granny")
+    with pytest.raises(InputError, match="demo alone cares"):
+        store.infants.unshare("Mia", "demo", user="demo")
     assert mia.caregivers() == ["demo"] and store.infants.invitations(user="granny") == []
 
 
