@@ -26,7 +26,7 @@ from cryutils import audio, video
 from cryutils._io import media, pictures
 from cryutils.errors import InputError
 from cryutils.papers.predict import Predictor
-from cryutils.video import faces, mp4, tracks
+from cryutils.video import mp4, tracks
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
@@ -290,32 +290,6 @@ def test_a_video_whose_header_claims_weeks_has_its_frames(
     path.write_bytes(content)
     assert len(video.track(path, fps=None)) == len(video.track(path, fps=1)) == 20
     assert media.probe(path).duration_s == pytest.approx(19.5, abs=0.6)
-
-
-def test_rare_pictures_are_no_damage(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", [30.0 * k for k in range(10)])
-    assert len(video.track(path, fps=1)) == pytest.approx(271, abs=30)
-
-
-def test_a_picture_shown_for_long_is_looked_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks = []
-
-    class Counting:
-        name = "haar"
-        real = faces.detector("haar")
-
-        def detect(self, frame: np.ndarray) -> np.ndarray:
-            looks.append(frame)
-            return self.real.detect(frame)
-
-    monkeypatch.setattr(faces, "detector", lambda name: Counting())
-    path = film(tmp_path / "a.mp4", [0.0, 50.0, 100.0], side=64)
-    track = video.track(path, fps=5)
-    assert len(track) >= 500
-    assert len(looks) == 3
-    assert [round(crop.mean() / 20) for crop in track.crops[[10, 300]]] == [1, 2]
 
 
 def test_what_does_not_fit_into_memory_says_what_would(tmp_path: Path) -> None:

@@ -87,48 +87,22 @@ def test_istft_gives_the_signal_back(name: str) -> None:
 @quiet
 @each_setting
 @each_signal
-def test_stft_db_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
-    x, _ = SIGNALS[name]
-    ours = spectral.stft_db(x, n_fft=n_fft, hop_length=hop_length)
-    spectrum = librosa.stft(x, n_fft=n_fft, hop_length=hop_length)
-    theirs = librosa.amplitude_to_db(np.abs(spectrum)).T
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE_DB)
-
-
-@quiet
-@each_setting
-@each_signal
-def test_mel_db_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
+def test_features_are_librosas(name: str, n_fft: int, hop_length: int) -> None:
     x, sr = SIGNALS[name]
-    ours = spectral.mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=64)
-    power = librosa.feature.melspectrogram(
-        y=x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=64
-    )
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, librosa.power_to_db(power).T, rtol=0, atol=CLOSE_DB)
-
-
-@quiet
-@each_setting
-@each_signal
-def test_mfcc_is_librosas(name: str, n_fft: int, hop_length: int) -> None:
-    x, sr = SIGNALS[name]
-    ours = spectral.mfcc(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mfcc=13)
-    theirs = librosa.feature.mfcc(y=x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mfcc=13).T
-    assert ours.dtype == np.float32
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE_DB)
-
-
-@each_signal
-@quiet
-def test_defaults_are_librosas(name: str) -> None:
-    x, sr = SIGNALS[name]
-    np.testing.assert_allclose(
-        spectral.mfcc(x, sr=sr), librosa.feature.mfcc(y=x, sr=sr).T, rtol=0, atol=CLOSE_DB
-    )
-    assert spectral.stft_db(x).shape == (1 + len(x) // 512, 1025)
+    frames = {"n_fft": n_fft, "hop_length": hop_length}
+    mel = {"sr": sr, "n_mels": 64, **frames}
+    pairs = [
+        (spectral.stft_db(x, **frames), librosa.amplitude_to_db(np.abs(librosa.stft(x, **frames)))),
+        (
+            spectral.mel_db(x, **mel),
+            librosa.power_to_db(librosa.feature.melspectrogram(y=x, **mel)),
+        ),
+        (spectral.mfcc(x, n_mfcc=13, **mel), librosa.feature.mfcc(y=x, n_mfcc=13, **mel)),
+        (spectral.mfcc(x, sr=sr), librosa.feature.mfcc(y=x, sr=sr)),
+    ]
+    for ours, theirs in pairs:
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=CLOSE_DB)
 
 
 @quiet
@@ -205,11 +179,6 @@ def test_resample_keeps_a_tone_and_drops_what_the_new_rate_cannot_hold() -> None
     assert np.abs(spectral.resample(high, sr=44100, to=8000)[500:-500]).max() < 1e-4
 
 
-def test_resample_refuses_an_impossible_rate() -> None:
-    with pytest.raises(InputError, match="to=0: give a number from 1 to 768000"):
-        spectral.resample(np.ones(8, np.float32), sr=8000, to=0)
-
-
 @given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=40), st.floats(0.125, 2, width=32))
 def test_normalise_amplitude_sets_the_peak_and_keeps_silence(
     values: list[float], peak: float
@@ -234,12 +203,6 @@ def test_pre_emphasis_is_librosas_after_silence() -> None:
         atol=1e-7,
     )
     assert spectral.pre_emphasis(x)[0] == x[0]
-
-
-def test_pre_emphasis_leaves_its_input_alone() -> None:
-    x = np.ones(4, np.float32)
-    spectral.pre_emphasis(x)
-    assert x.tolist() == [1, 1, 1, 1]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))

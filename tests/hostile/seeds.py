@@ -76,7 +76,7 @@ def write_track(
 
 
 def stills(frame: Pixels) -> dict[str, bytes]:
-    """Return pictures by name: both formats, with all that Pillow reads in their heads."""
+    """Pictures by name, with everything that Pillow reads in the header of a JPEG or PNG."""
     rgb = Image.fromarray(frame)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -90,6 +90,7 @@ def stills(frame: Pixels) -> dict[str, bytes]:
         "palette.png": (rgb.quantize(16), "PNG", {"transparency": 3, "exif": exif}),
         "deep.png": (Image.fromarray(frame[..., 0].astype(np.uint16) * 257), "PNG", {}),
         "alpha.png": (rgb.convert("RGBA"), "PNG", {"gamma": 0.45}),
+        **{f"a.{kind.lower()}": (rgb, kind, {}) for kind in ("AVIF", "TIFF", "WEBP")},
     }
     contents = {}
     for name, (picture, kind, options) in made.items():

@@ -6,7 +6,6 @@ import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -96,10 +95,6 @@ def test_a_sample_is_the_last_picture_that_began_by_then(
     assert len(got) / rate >= end - rounding
 
 
-def test_an_empty_series_has_no_samples() -> None:
-    assert list(sampled([], Fraction(5))) == []
-
-
 @pytest.mark.parametrize(
     ("fps", "numbers"),
     [
@@ -116,14 +111,6 @@ def test_frames_at_a_rate(numbered: Path, fps: float | None, numbers: list[int])
     assert levels(video.frames(numbered, fps=fps)) == numbers
 
 
-@pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(24000, 1001), 15, 30, 60])
-def test_fifteen_seconds_at_five_are_seventy_five(rate: Fraction | int, tmp_path: Path) -> None:
-    count = int(15 * rate)
-    mp4.write(tmp_path / "a.mp4", (grey(i % 200, height=16, width=16) for i in range(count)),
-              fps=rate, preset="ultrafast")  # fmt: skip
-    assert len(list(video.frames(tmp_path / "a.mp4", fps=5))) == 75
-
-
 def test_webms_rounded_times_repeat_and_miss_nothing(tmp_path: Path) -> None:
     """At 30 a second WebM says 0, 33, 67 ms: 67 is later than 2 / 30 s, and yet picture 2."""
     import av
@@ -138,21 +125,6 @@ def test_webms_rounded_times_repeat_and_miss_nothing(tmp_path: Path) -> None:
     assert levels(video.frames(tmp_path / "a.webm", fps=10)) == list(range(0, 20, 3))
 
 
-def test_an_uneven_rate_keeps_its_times(tmp_path: Path) -> None:
-    import av
-
-    begin_ms = [0, 100, 150, 160, 800]
-    with av.open(str(tmp_path / "a.mp4"), "w") as out:
-        made = out.add_stream("libx264", rate=1000, options={"crf": "5"})
-        made.height, made.width, made.pix_fmt = 32, 48, "yuv420p"
-        for i, ms in enumerate(begin_ms):
-            frame = av.VideoFrame.from_ndarray(grey(20 + 10 * i), format="rgb24")
-            frame.pts, frame.time_base = ms, Fraction(1, 1000)
-            out.mux(made.encode(frame))
-        out.mux(made.encode(None))
-    assert levels(video.frames(tmp_path / "a.mp4", fps=10))[:9] == [0, 1, 3, 3, 3, 3, 3, 3, 4]
-
-
 def test_a_still_is_one_picture_at_any_rate(tmp_path: Path, still: Writer) -> None:
     path = still(tmp_path / "a.png")
     for fps in (None, 2, 30):
@@ -164,10 +136,6 @@ def test_a_still_is_one_picture_at_any_rate(tmp_path: Path, still: Writer) -> No
 def test_a_rate_that_is_none_is_refused_at_once(numbered: Path, fps: float) -> None:
     with pytest.raises(InputError, match="is no frame rate"):
         video.frames(numbered, fps=fps)
-
-
-def test_a_path_may_be_text(numbered: Path) -> None:
-    assert len(list(video.frames(str(numbered)))) == 20
 
 
 def test_frames_are_not_held(numbered: Path) -> None:
@@ -235,12 +203,6 @@ def test_crops_are_what_the_boxes_say(baby: Path) -> None:
     track = video.track(baby, fps=10, size=48, margin=0.3)
     for frame, box, cut in zip(video.frames(baby, fps=10), track.boxes, track.crops, strict=True):
         np.testing.assert_array_equal(cut, faces.crop(frame, box, size=48, margin=0.3))
-
-
-def test_a_track_is_the_same_again(baby: Path) -> None:
-    first, second = video.track(baby), video.track(baby)
-    np.testing.assert_array_equal(first.crops, second.crops)
-    np.testing.assert_array_equal(first.boxes, second.boxes)
 
 
 def test_without_a_face_the_centre_is_shown_and_not_called_found(tmp_path: Path) -> None:
@@ -373,12 +335,6 @@ def test_every_setting_has_its_own_place_in_the_cache(
     same(video.crops(corpus, **settings)[0], video.track(corpus[0].path, **settings))
 
 
-def test_opencv_keeps_its_threads(corpus: list[Recording]) -> None:
-    before = cv2.getNumThreads()
-    video.crops(corpus, fps=2)
-    assert cv2.getNumThreads() == before
-
-
 def test_a_damaged_file_in_a_corpus_is_named(corpus: list[Recording], tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_text("no film")
     with pytest.raises(InputError, match=r"bad\.mp4: it can't be decoded"):
@@ -403,11 +359,6 @@ def test_the_report_counts(corpus: list[Recording]) -> None:
     assert by_label["clips"].tolist() == [2, 2, 1, 5]
     assert by_label["without_pictures"].tolist() == [0, 1, 1, 2]
     np.testing.assert_allclose(by_label["with_face"], [1 / 5, 1, np.nan, 5 / 9])
-
-
-def test_frames_of_a_corpus_are_in_order_of_time(corpus: list[Recording]) -> None:
-    for track in video.crops(corpus, fps=None):
-        assert all(a < b for a, b in pairwise(track.times_s))
 
 
 def test_the_picture_at_a_time_is_the_one_shown_then_or_the_last(numbered: Path) -> None:
