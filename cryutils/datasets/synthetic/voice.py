@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class CryPlan:
     loudness: Samples = field(repr=False)
     gasp: Samples = field(repr=False)
     rough: Samples = field(repr=False)
-    rate: float = RATE
+    rate: ClassVar[float] = RATE
 
 
 def plan(
