@@ -1,6 +1,6 @@
-"""The course as a whole: its notebooks run, resumed, checked; the command `cryutils`.
+"""The course as a whole: running its notebooks, and the command `cryutils`.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+`__init__.pyi` lists what is in it. Each part is imported on first use.
 """
 
 import lazy_loader

@@ -1,13 +1,12 @@
 """The `cryutils` command: doctor, run, report, article, bench; other commands are in `cli_*`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
-stderr that names the thing and the mend), 130 stopped by Ctrl-C, 143 by SIGTERM. Heavy
-libraries are imported by the command that needs them, so `--help` answers at once.
+stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command
+imports the heavy libraries that it needs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
-import codecs
 import errno
 import io
 import json
@@ -16,7 +15,6 @@ import shlex
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils._io import extras
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writable, writing
 from cryutils.course.cli_claims import claims
 from cryutils.course.cli_data import counted, data, fetch_files, say_problems
 from cryutils.course.cli_export import export
@@ -65,36 +64,17 @@ def doctor() -> None:
     """
     from cryutils.course.doctor import examine
 
-    bad = 0
-    for finding in examine():
-        mark = {"ok": "ok     ", "missing": "missing", "bad": "BAD    "}[finding.state]
-        say(f"{mark}  {finding.what}: {finding.detail}")
-        bad += finding.state == "bad"
-    if bad:
-        say(f"{bad} of these must be mended before the course runs.", err=True)
+    findings = list(examine())
+    for finding in findings:
+        mark = "BAD" if finding.state == "bad" else finding.state
+        say(f"{mark:7}  {finding.what}: {finding.detail}")
+    if bad := sum(finding.state == "bad" for finding in findings):
+        say(f"{bad} of these must be fixed before the course runs.", err=True)
         raise SystemExit(1)
 
 
-cryutils.add_command(claims)
-cryutils.add_command(data)
-cryutils.add_command(copy_notebooks)
-cryutils.add_command(export)
-cryutils.add_command(predict)
-cryutils.add_command(users)
-cryutils.add_command(infants)
-cryutils.add_command(log)
-cryutils.add_command(serve)
-
-
-def _processes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    from cryutils.course.parameters import read_value
-
-    if text is None:
-        return None
-    jobs = read_value(text)
-    if type(jobs) is not int or not 1 <= jobs <= 1024:
-        raise InputError(f"--jobs {text}: give a whole number from 1 to 1024.")
-    return jobs
+for each in (claims, data, copy_notebooks, export, predict, users, infants, log, serve):
+    cryutils.add_command(each)
 
 
 @cryutils.command()
@@ -108,12 +88,8 @@ def _processes(_context: click.Context, _option: click.Parameter, text: str | No
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Set a parameter in each notebook that has it; a list is JSON.")  # fmt: skip
-@click.option(
-    "--jobs",
-    metavar="N",
-    callback=_processes,
-    help="Number of notebooks to run in parallel (default: one for each core).",
-)
+@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N",
+              help="Notebooks to run in parallel (default: one for each core).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run the notebooks on the workers of this"
               " Dask scheduler: tcp://host:8786.")  # fmt: skip
 @click.option("--data", metavar="FOLDER", help="Use your own recordings: <label>/<infant>/<file>.")
@@ -158,10 +134,8 @@ def run(
       cryutils run course/02_audio_features.ipynb
     """
     from cryutils import course
-    from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import run_folder
 
-    home = resolve(outputs) if outputs else outputs_dir()
     chosen = course.load_profile(profile)
     values = _parameters(assignments)
     if data and "data" in values:
@@ -172,7 +146,7 @@ def run(
         extras.require("distributed", "cluster", "--scheduler")
     only, sources = chosen_notebooks(notebooks)
     todo, skipped = course.plan(
-        chosen, only=only, overrides=values, data=data, outputs=home, sources=sources,
+        chosen, only=only, overrides=values, data=data, outputs=_home(outputs), sources=sources,
         run_name=name,
     )  # fmt: skip
     if listing:
@@ -200,14 +174,13 @@ def _require_engines(jobs: Sequence[Job]) -> None:
 
 
 def _execute(todo: Sequence[Job], processes: int, scheduler: str | None, fresh: bool) -> None:
-    """Run `todo`, which share a folder, and write its report; exit with 1 where any failed."""
+    """Run `todo`, which share a folder, and write its report; exit with 1 if any failed."""
     from cryutils import course
     from cryutils.claims import report
 
-    if (year := time.localtime().tm_year) < 1980:  # Keras's files are ZIP's
-        raise InputError(f"the clock says {year}, and no network can be saved before 1980; set it.")
     folder = todo[0].folder
-    _make(folder)
+    if not writable(folder):
+        raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
     with watching(
         [job.name for job in todo], before=course.history(todo), processes=processes,
         title=folder.name,
@@ -244,10 +217,10 @@ def _listing(jobs: Sequence[Job]) -> str:
 
 
 def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str, str]:
-    """Fetch or read each corpus before any notebook does, so that what is wrong is said once.
+    """Load each corpus before any notebook does, and print its problems once.
 
-    Returns the notebooks that cannot run on theirs, and why. Raises InputError where none can, or
-    where one cannot and `all_of_them` were asked for.
+    Returns the notebooks that can't run on their corpus, and why. Raises InputError if none can, or
+    if one can't and `all_of_them` were asked for.
     """
     from cryutils.course import parameters, recordings
 
@@ -255,7 +228,7 @@ def _look_for_recordings(jobs: Sequence[Job], *, all_of_them: bool) -> dict[str,
     unable, remarks = {}, {}
     for job in jobs:
         name = job.parameters.get("data")
-        # Generated recordings need no look, nor does what the notebook itself names.
+        # Synthetic recordings need no check, nor does the corpus that the notebook itself names.
         if name in (None, parameters.read(job.source).get("data")) or registry.is_synthetic(name):
             continue
         if name not in corpora:
@@ -290,13 +263,8 @@ def _load(name: str) -> Corpus:
     return load(name)
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: can't be written to ({error.strerror}).") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: can't be written to; choose another with --outputs DIR.")
+def _home(outputs: str | None) -> Path:
+    return resolve(outputs) if outputs else outputs_dir()
 
 
 @cryutils.command("report")
@@ -311,10 +279,9 @@ def report_command(outputs: str | None) -> None:
     Example:
       cryutils report
     """
-    from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import report
 
-    home = resolve(outputs) if outputs else outputs_dir()
+    home = _home(outputs)
     runs = sorted({path.parents[1] for path in home.glob("*/state/*.json")}
                   | {path.parent for path in home.glob("*/results.json")})  # fmt: skip
     if not runs:
@@ -332,10 +299,7 @@ def report_command(outputs: str | None) -> None:
         except OSError as error:  # such as a full disk
             damages.append(f"{folder}: its report can't be made ({error.strerror}).")
     if pages:
-        try:
-            say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
-        except OSError as error:
-            damages.append(f"{home}: the scoreboard can't be written ({error.strerror}).")
+        say(f"Scoreboard of all runs: {_shown(report.write_scoreboard(home))}")
     for page in pages:
         say(f"Report: {_shown(page)}")
     for damage in damages:
@@ -358,10 +322,9 @@ def article_command(outputs: str | None) -> None:
       cryutils article
     """
     from cryutils import plots
-    from cryutils._io.paths import outputs_dir, resolve
     from cryutils.claims import article, report, scoreboard
 
-    home = resolve(outputs) if outputs else outputs_dir()
+    home = _home(outputs)
     runs = report.every_run(home)
     if not runs:
         raise InputError(f"{home}: no run has finished here; start one with `cryutils run`.")
@@ -386,7 +349,7 @@ def article_command(outputs: str | None) -> None:
 def bench(names: tuple[str, ...], output: Path | None) -> None:
     """Run this project's benchmarks, or the named ones only.
 
-    A benchmark of speed measures this project's code and its rival in the same run.
+    A benchmark of speed measures this project's code and the alternative in the same run.
 
     \b
     Examples:
@@ -394,8 +357,6 @@ def bench(names: tuple[str, ...], output: Path | None) -> None:
       cryutils bench power --output power.txt
     """
     import subprocess
-
-    from cryutils._io.paths import project_dir, writing
 
     scripts = {path.stem: path for path in sorted((project_dir() / "benchmarks").glob("*.py"))}
     for name in names:
@@ -439,11 +400,8 @@ def _parameters(texts: Sequence[str]) -> dict[str, object]:
 
 
 def _shown(path: Path) -> str:
-    """Return `path` relative to where the command was started, where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    """Return `path`, relative to the folder where the command was started if it is in there."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _start() -> str:
@@ -455,16 +413,8 @@ def _start() -> str:
         ) from error
 
 
-def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what stands for the first character that a stream can't show, and where it ends."""
-    plain = {"–": "-", "…": "...", "\N{NO-BREAK SPACE}": " "}
-    if isinstance(error, UnicodeEncodeError) and (character := error.object[error.start]) in plain:
-        return plain[character], error.start + 1
-    return codecs.backslashreplace_errors(error)
-
-
 class _Stopped(SystemExit):
-    """A signal asked this process to end: its exit code is that of a shell."""
+    """A signal asked this process to end. The exit code is that of a shell."""
 
 
 @contextmanager
@@ -489,32 +439,29 @@ def _stoppable() -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every mistake of the user ends in one line on stderr and exit code 2."""
-    codecs.register_error("cryutils", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="cryutils")
+            stream.reconfigure(errors="backslashreplace")
     try:
-        # Notebooks run in their own folder; relative paths mean where the command was started.
+        # Notebooks run in their own folder; paths are relative to where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", _start())
         with _stoppable():
             code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
-    except InputError as error:
-        say(f"cryutils: {error}", err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        say(f"cryutils: {error.format_message()}", err=True)
+    except (InputError, click.ClickException) as error:
+        message = error if isinstance(error, InputError) else error.format_message()
+        say(f"cryutils: {message}", err=True)
         sys.exit(2)
     except (_Stopped, click.Abort, KeyboardInterrupt) as stop:
         say("cryutils: stopped; the same command goes on where it was.", err=True)
         sys.exit(stop.code if isinstance(stop, _Stopped) else 128 + signal.SIGINT)
-    except BrokenPipeError:  # as `cryutils ... | head` does; what else is printed goes nowhere
+    except BrokenPipeError:  # as in `cryutils ... | head`: the rest of the output is dropped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "; make room and repeat the command, what has finished is kept" if full else ""
+        remedy = "; make room and repeat the command, what has finished is kept" if full else ""
         what = "the disk is full" if full else error.strerror
-        say(f"cryutils: {error.filename or 'the system'}: {what}{mend}.", err=True)
+        say(f"cryutils: {error.filename or 'the system'}: {what}{remedy}.", err=True)
         sys.exit(2 if full else 1)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -1,6 +1,6 @@
-"""The command `cryutils export`: trained models as files for other machines. See `cli`.
+"""`cryutils export`: trained models as files for other machines. See `cli`.
 
-Walked by notebook 13_live_and_deployment. What is written is printed on stdout, a network a line.
+Used by notebook 13_live_and_deployment. Prints one line for each network that it has written.
 """
 
 from __future__ import annotations

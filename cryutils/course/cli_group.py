@@ -1,4 +1,4 @@
-"""What the commands share: `SuggestingGroup`, which helps, and `say`, which prints a line."""
+"""Shared by the commands: `SuggestingGroup` corrects mistyped names, `say` prints a line."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["SuggestingGroup", "say"]
 
 
 def say(line: object, *, err: bool = False) -> None:
-    """Print one line to stdout or stderr, whatever control characters a name in it holds."""
-    # click.echo takes a stream of ASCII for a mistake, and writes UTF-8 to it.
+    """Print one line to stdout or stderr, with control characters in names spelled out."""
+    # Not click.echo, which writes UTF-8 even to a stream of ASCII.
     if (stream := sys.stderr if err else sys.stdout) is None:  # it was closed
         return
-    bars = sys.modules.get("tqdm")  # those that are drawn now make room
+    bars = sys.modules.get("tqdm")  # bars on the screen make room
     with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
         # In one piece: a signal between text and end would join it to the next line.
         print(f"{printable(line)}\n", end="", file=stream, flush=True)
 
 
 class SuggestingGroup(click.Group):
-    """A click group that names the near miss of a mistyped command, and shows help for none."""
+    """A click group that suggests a command for a mistyped name, and shows help without one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Return the arguments left to a command; alone, the group's name asks for its help."""
+        """Parse the arguments, which are `--help` if there are none."""
         return super().parse_args(ctx, args or ["--help"])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that `args` begin with. Raises InputError for an unknown one."""
+        """Return the command at the beginning of `args`. Raises InputError if it is unknown."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             names = self.list_commands(ctx)
             raise InputError(f"no command {args[0]!r}.{near_miss(args[0], names)}")

@@ -1,4 +1,4 @@
-"""`cryutils notebooks`: a copy of the course's notebooks in a folder of the user's own."""
+"""`cryutils notebooks`: a copy of the course's notebooks in a folder of the user."""
 
 from __future__ import annotations
 
@@ -36,15 +36,27 @@ def copy_notebooks(folder: str, force: bool) -> None:
     copies = {source: target / source.name for source in course.notebooks().values()}
     if not copies:
         raise InputError("the course has no notebooks; does CRYUTILS_PROJECT_DIR name its folder?")
-    differing = [copy for source, copy in copies.items() if _differs(source, copy)]
+    if folders := [copy for copy in copies.values() if copy.is_dir()]:
+        raise InputError(f"{folders[0]}: a folder has this notebook's name; choose another folder.")
+    differing = [
+        copy for source, copy in copies.items()
+        if copy.exists() and copy.read_bytes() != source.read_bytes()
+    ]  # fmt: skip
     if differing and not force:
         raise InputError(
             f"{differing[0]}: this notebook differs from the course's; choose another folder, "
             "or give --force to overwrite it."
         )
     for source, copy in copies.items():
-        if copy in differing or not copy.exists():
-            _copy(source, copy)
+        if copy not in differing and copy.exists():
+            continue
+        try:
+            with writing(copy) as part:
+                shutil.copyfile(source, part)
+        except OSError as error:
+            raise InputError(
+                f"{target}: can't be written to ({error.strerror}); choose another folder."
+            ) from error
     say(f"{len(copies)} notebooks: {folder}")
     say(f"Next: jupyter lab {shlex.quote(str(Path(folder) / next(iter(copies.values())).name))}")
     if not extras.is_installed("jupyterlab"):
@@ -52,9 +64,10 @@ def copy_notebooks(folder: str, force: bool) -> None:
 
 
 def chosen_notebooks(arguments: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
-    """Return the names of the notebooks in `arguments`, names or paths, and every notebook's file.
+    """Return the names of the notebooks that `arguments` name, and the file of every notebook.
 
-    Raises InputError for a path without a file, or whose name is not that of a notebook.
+    Arguments are names or paths of copies. Raises InputError for a path without a file, or with
+    another name than a notebook's.
     """
     from cryutils import course
 
@@ -72,19 +85,3 @@ def chosen_notebooks(arguments: Sequence[str]) -> tuple[list[str], dict[str, Pat
             sources[name] = path
         names.append(course.notebook_name(name, sources))
     return names, sources
-
-
-def _differs(source: Path, copy: Path) -> bool:
-    if copy.is_dir():
-        raise InputError(f"{copy}: a folder has this notebook's name; choose another folder.")
-    return copy.exists() and copy.read_bytes() != source.read_bytes()
-
-
-def _copy(source: Path, copy: Path) -> None:
-    try:
-        with writing(copy) as part:
-            shutil.copyfile(source, part)
-    except OSError as error:
-        raise InputError(
-            f"{copy.parent}: can't be written to ({error.strerror}); choose another folder."
-        ) from error

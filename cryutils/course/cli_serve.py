@@ -1,4 +1,4 @@
-"""`cryutils serve`: the caregiver application, on this machine unless it's asked for elsewhere."""
+"""`cryutils serve`: the caregiver application, by default for this machine alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -83,9 +83,14 @@ def serve(
         extras.require(package, "app", "the application")
     from cryutils.app import serve as application
 
-    if demo:
-        pair = {f"--{name}": web[name] for name in ("certfile", "keyfile")}
-        _require_alone({"--store": url, "--clips": clips, **pair})
+    others = {"--store": url, "--clips": clips, "--certfile": web["certfile"],
+              "--keyfile": web["keyfile"]}  # fmt: skip
+    for name, value in others.items():
+        if demo and value is not None:
+            raise InputError(
+                f"--demo, {name} {value}: a demonstration is for this machine and keeps nothing;"
+                " give one of them."
+            )
     if run is not None:
         os.environ["CRYUTILS_LIVE_RUN"] = _checked(run)
     if clips:
@@ -94,7 +99,7 @@ def serve(
             raise InputError(f"--clips {folder}: it can't be written to; choose another folder.")
         os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
-        os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
+        os.environ["CRYUTILS_STORE"] = url  # the pages open it as well
     host = web["host"]
     tls, own_names = application.certificate(web["certfile"], web["keyfile"])
     site = application.site((host, *web["names"], *own_names), web["proxies"], web["base"])
@@ -105,14 +110,14 @@ def serve(
     address = f"{scheme}://{place}:{sockets[0].getsockname()[1]}{site.base}"
     with _demonstration(run, address) if demo else _everyday(context, address) as (store, link):
         if not tls and not application.is_local(sockets):
-            say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
-                "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
+            say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
+                " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
         application.server(store, sockets, tls, site, link).start()
 
 
 @contextmanager
 def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, None]]:
-    """Give the store, with a user."""
+    """Open the store, with at least one user."""
     with opened() as store:
         if not store.users.names():
             name = "caregiver"
@@ -126,7 +131,7 @@ def _everyday(context: click.Context, address: str) -> Iterator[tuple[Store, Non
 
 
 def _models_hint() -> str:
-    """Return what could be done about models that the page lacks; "" if it lacks none."""
+    """Return how to get models that the page lacks; "" if it lacks none."""
     from cryutils.papers.trained_models import runs_with_models
 
     chosen = os.environ.get("CRYUTILS_LIVE_RUN")
@@ -134,7 +139,7 @@ def _models_hint() -> str:
     if not runs:
         return (
             "No models are trained yet, so the page can't listen: `cryutils run 04_cry2 05_image`"
-            " trains some on synthetic infants."
+            " trains them on synthetic infants."
         )
     both = [run.name for run in runs_with_models("cry2") if run in seeing]
     if chosen or runs[0] in seeing or not both:
@@ -147,7 +152,7 @@ def _models_hint() -> str:
 
 @contextmanager
 def _demonstration(run: str | None, address: str) -> Iterator[tuple[Store, Link]]:
-    """Give a store that is removed at the end, and the link to its page, which is being opened."""
+    """Open a store that is deleted at the end, and its page in a browser; give both."""
     from cryutils.app import demo
     from cryutils.app.login import Link
 
@@ -167,16 +172,6 @@ def _demonstration(run: str | None, address: str) -> Iterator[tuple[Store, Link]
         # In a thread, since some browsers return only when they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
         yield store, link
-
-
-def _require_alone(options: Mapping[str, str | None]) -> None:
-    """Raise InputError for the first option with a value: a demonstration has its own."""
-    for name, value in options.items():
-        if value is not None:
-            raise InputError(
-                f"--demo, {name} {value}: a demonstration is for this machine and keeps nothing;"
-                " give one of them."
-            )
 
 
 def _checked(run: str) -> str:

@@ -1,6 +1,6 @@
-"""`cryutils users`, `infants` and `log`: who may log in, whom they care for, what was logged.
+"""`cryutils users`, `infants` and `log`: manage logins, infants and logged readings. See `cli`.
 
-Whoever owns the machine calls them, and reaches every infant. See `cli`.
+The owner of the machine calls them and has access to every infant.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -25,7 +26,7 @@ __all__ = ["infants", "log", "opened", "users"]
 
 @contextmanager
 def opened(*, to_read: bool = False) -> Iterator[Store]:
-    """Give the store that CRYUTILS_STORE names, or the user's own; `to_read` as in `store.open`."""
+    """Open the store that CRYUTILS_STORE names, or the user's own; `to_read` as in `store.open`."""
     from cryutils.app import store
 
     with store.open(to_read=to_read) as opened_store:
@@ -181,27 +182,27 @@ def log() -> None:
     """
 
 
-_since = click.option(
-    "--since", metavar="TIME", help="Only from this time on: 2026-11-22 or '2026-11-22 18:00'."
-)
-_until = click.option("--until", metavar="TIME", help="Only before this time.")
 _zone = click.option("--tz", metavar="ZONE", help="Time zone (default: that of this machine).")
+
+
+def _period(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options --since, --until and --tz to a command."""
+    since = "Only from this time on: 2026-11-22 or '2026-11-22 18:00'."
+    for option in (
+        _zone,
+        click.option("--until", metavar="TIME", help="Only before this time."),
+        click.option("--since", metavar="TIME", help=since),
+    ):
+        command = option(command)
+    return command
 
 
 @log.command("show")
 @click.argument("infant")
 @click.option("--by", default="day", show_default=True, metavar="UNIT",
               help="Unit of time: hour, day or week.")  # fmt: skip
-@_since
-@_until
-@_zone
-def log_show(
-    infant: str,
-    by: Literal["hour", "day", "week"],
-    since: str | None,
-    until: str | None,
-    tz: str | None,
-) -> None:
+@_period
+def log_show(infant: str, by: Literal["hour", "day", "week"], **period: str | None) -> None:
     """Count an INFANT's readings by hour, day or week.
 
     Corrections by caregivers are applied. The column gap counts readings without sound or picture.
@@ -211,12 +212,9 @@ def log_show(
     Example:
       cryutils log show Mia --by hour --since 2026-11-22
     """
-    from cryutils.app.store.log import local_zone
-
-    place = tz or local_zone()
+    since, until, place = _limits(**period)
     with opened(to_read=True) as store:
-        chosen = store.infants.infant(infant, user=None)
-        table = chosen.summary(by, place, _time(since, place), _time(until, place))
+        table = store.infants.infant(infant, user=None).summary(by, place, since, until)
     if table.empty:
         say("Nothing was logged then.", err=True)
         return
@@ -231,12 +229,8 @@ def log_show(
 @click.option(
     "--infant", metavar="NAME", help="Readings of this infant only (default: all infants)."
 )
-@_since
-@_until
-@_zone
-def log_export(
-    file: str, infant: str | None, since: str | None, until: str | None, tz: str | None
-) -> None:
+@_period
+def log_export(file: str, infant: str | None, **period: str | None) -> None:
     """Write readings to a CSV or Parquet FILE, one per row.
 
     The suffix of FILE sets the format.
@@ -248,13 +242,11 @@ def log_export(
     """
     from cryutils._io.paths import resolve
     from cryutils.app.store.export import export
-    from cryutils.app.store.log import local_zone
 
-    place = tz or local_zone()
+    since, until, _ = _limits(**period)
     path = resolve(file)
     with opened(to_read=True) as store:
-        logs = _chosen(store, infant)
-        n = export(logs, path, _time(since, place), _time(until, place))
+        n = export(_chosen(store, infant), path, since, until)
     say(f"{n} readings: {path}")
 
 
@@ -274,22 +266,20 @@ def log_purge(before: str | None, infant: str | None, user: str | None, tz: str 
       cryutils log purge --infant Mia
       cryutils log purge --user demo
     """
-    from cryutils.app.store.log import local_zone
-
     if (user is None) == (before is None and infant is None):
         raise InputError("say what to purge: --before and/or --infant, or --user.")
     with opened() as store:
         if user is not None:
-            say(f"{store.purge_user(user)} readings of {user} are gone.")
+            say(f"{store.purge_user(user)} readings of {user} were deleted.")
         elif before is not None:
-            limit = _time(before, tz or local_zone())
+            _, limit, _ = _limits(until=before, tz=tz)
             assert limit is not None
             n = sum(chosen.purge(limit) for chosen in _chosen(store, infant))
-            say(f"{n} readings are gone.")
+            say(f"{n} readings were deleted.")
         else:
             for chosen in _chosen(store, infant):
                 chosen.remove()
-            say(f"{infant} is gone, and all that was logged.")
+            say(f"{infant} and all readings of {infant} were deleted.")
 
 
 @log.command("keep")
@@ -309,21 +299,22 @@ def log_keep(days: str) -> None:
         raise InputError(f"{days!r}: give a number of days, or all.")
     with opened() as store:
         n = store.keep(None if days == "all" else int(days))
-        say(f"{n} readings are gone; from now on {days} {'days ' * (days != 'all')}are kept.")
+        kept = "all readings" if days == "all" else f"readings of the last {days} days"
+        say(f"{n} readings were deleted. From now on, {kept} are kept.")
 
 
 def _chosen(store: Store, infant: str | None) -> list[Log]:
-    """Return the log of an infant; None: of all."""
+    """Return the log of `infant`, or the logs of all infants."""
     if infant is None:
         return store.infants.all(user=None)
     return [store.infants.infant(infant, user=None)]
 
 
 def _give_password(change: Callable[[str, str], object], name: str) -> None:
-    """Call `change(name, password)` with a password that is asked for, read, or made up."""
-    extras.require("argon2", "app", "the application")  # before anybody types a password
+    """Call `change(name, password)` with a password that is typed, read from stdin or generated."""
+    extras.require("argon2", "app", "the application")  # before a password is typed
     if sys.stdin is not None and sys.stdin.isatty():
-        words = "Password (Enter makes one up)"
+        words = "Password (Enter generates one)"
         password = click.prompt(words, hide_input=True, default="", show_default=False)
         if password and password != click.prompt("Again", hide_input=True):
             raise InputError("the passwords differ; nothing was changed.")
@@ -335,22 +326,27 @@ def _give_password(change: Callable[[str, str], object], name: str) -> None:
         say(f"Password, shown only now: {new}")
 
 
-def _time(text: str | None, zone_name: str) -> float | None:
-    """Return the time that `text` says in a zone, in s since 1970."""
+def _limits(
+    since: str | None = None, until: str | None = None, tz: str | None = None
+) -> tuple[float | None, float | None, str]:
+    """Return two times in s since 1970, None for None, and the name of their time zone."""
+    from cryutils.app.store.log import local_zone, zone
+
+    name = tz or local_zone()
+    place = zone(name)
+    first, last = (None if text is None else _time(text, place) for text in (since, until))
+    return first, last, name
+
+
+def _time(text: str, place: tzinfo) -> float:
+    """Return the time that `text` says in the zone `place`, in s since 1970."""
     import pandas as pd
 
-    from cryutils.app.store.log import zone
-
-    if text is None:
-        return None
     try:
         time = pd.Timestamp(text)
         if time.tzinfo is None:
-            # When clocks change, a time may be missing, such as midnight, or come twice.
-            place = zone(zone_name)
+            # When clocks change, a time such as midnight may be missing, or come twice.
             time = time.tz_localize(place, nonexistent="shift_forward", ambiguous=True)
         return time.timestamp()
     except (ValueError, OverflowError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{text!r}: no time; write 2026-11-22 or '2026-11-22 18:00'.") from error

@@ -1,4 +1,4 @@
-"""Is this machine ready for the course, and what will be missing? For `cryutils doctor`."""
+"""Checks of this machine for `cryutils doctor`: what is ready, missing or must be fixed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from cryutils._io import extras
@@ -23,7 +22,7 @@ _NEEDED_GIB = 1.0  # features, synthetic voices and figures of both profiles, wi
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: state "ok", "missing" (the course runs without) or "bad"."""
+    """The result of one check: state "ok", "missing" (the course runs without it) or "bad"."""
 
     state: str
     what: str
@@ -31,13 +30,19 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield what was found about Python, packages, extras, kernel, disk, memory, data and faces."""
+    """Yield the results of all checks."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("ok" if fits else "bad", "Python", f"{version} (3.11 to 3.13 are tested)")
-    yield _packages()
-    yield from _extras()
-    yield _kernel()
+    if lacking := " ".join(_lacking("")):
+        yield Finding("bad", "packages", f"not installed: {lacking}; pip install {lacking}")
+    else:
+        yield Finding("ok", "packages", "all that the notebooks import are installed")
+    for extra, purpose in extras.PURPOSES.items():
+        lacking = ", ".join(_lacking(extra))
+        how = f"; without {lacking}; {extras.command(extra)}" if lacking else ""
+        state = "missing" if lacking else "ok"
+        yield Finding(state, f"extra [{extra}]", f"for {purpose}{how}")
     yield Finding("ok", "processor", f"{os.cpu_count()} cores")
     yield _memory()
     for what, folder in (("cache", cache_dir()), ("outputs", outputs_dir())):
@@ -46,51 +51,23 @@ def examine() -> Iterator[Finding]:
     yield _face_detector()
 
 
-def _packages() -> Finding:
-    if lacking := _lacking(""):
-        names = " ".join(lacking)
-        return Finding("bad", "packages", f"not installed: {names}; pip install {names}")
-    return Finding("ok", "packages", "all that the notebooks import are installed")
-
-
-def _extras() -> Iterator[Finding]:
-    for extra, purpose in extras.PURPOSES.items():
-        what = f"extra [{extra}]"
-        if lacking := _lacking(extra):
-            how = f"without {', '.join(lacking)}; {extras.command(extra)}"
-            yield Finding("missing", what, f"for {purpose}; {how}")
-        else:
-            yield Finding("ok", what, f"for {purpose}")
-
-
 def _lacking(extra: str) -> list[str]:
     """Return the packages of `extra` ("": of the course itself) that are not installed."""
     lacking = []
     for line in metadata.requires("cryutils") or []:
         name = re.split(r"[<>=!~;\[ ]", line, maxsplit=1)[0]
         wanted_by = re.search(r"extra == ['\"](\w+)['\"]", line)
-        if (wanted_by[1] if wanted_by else "") != extra:
-            continue
-        try:
-            metadata.version(name)
-        except metadata.PackageNotFoundError:
-            lacking.append(name)
+        if (wanted_by[1] if wanted_by else "") == extra:
+            try:
+                metadata.version(name)
+            except metadata.PackageNotFoundError:
+                lacking.append(name)
     return lacking
 
 
-def _kernel() -> Finding:
-    try:
-        metadata.version("ipykernel")
-    except metadata.PackageNotFoundError:
-        return Finding("bad", "kernel", "no python3 kernel: pip install ipykernel")
-    return Finding("ok", "kernel", "python3")
-
-
 def _memory() -> Finding:
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return Finding("ok", "memory", "not known on this system; 4 GiB are enough")
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    # A machine sold with 4 GiB shows its system a little less.
+    # A machine sold with 4 GiB has a little less for its system.
     return Finding("ok" if gib >= 3.5 else "bad", "memory", f"{gib:.1f} GiB (4 are enough)")
 
 
@@ -115,7 +92,7 @@ def _corpora() -> Iterator[Finding]:
         named = f"CRYUTILS_DATA_DIR ({data_dir()}) holds no {name}/; " if data_dir() else ""
         size = f"{files.download_bytes / 1e6:.0f} MB"
         yield Finding(
-            "missing", dataset.title, f"{named}`cryutils data fetch {name}` gets it ({size}); "
+            "missing", dataset.title, f"{named}`cryutils data fetch {name}` downloads it ({size}); "
             "without it, only the synthetic voices run",
         )  # fmt: skip
 
@@ -125,7 +102,7 @@ def _face_detector() -> Finding:
     from cryutils.video import faces
 
     what = "face detector"
-    if find_spec("cv2") is None:
+    if not extras.is_installed("cv2"):
         return Finding("bad", what, "OpenCV is not installed; pip install opencv-python")
     try:
         faces.cascade_file()

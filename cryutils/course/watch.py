@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["watching"]
 
+Report = Callable[[str, str, float], None]
+
 _ENDS = ("kept", "done", "failed")  # the last report of a notebook
-_LINE_S = 60.0  # from one plain line to the next
-_PACE = 0.1  # of the run: after it, its own pace says more than earlier runs
+_LINE_S = 60.0  # between two plain lines
+_PACE = 0.1  # share of the run after which its own pace says more than earlier runs
 
 
 @contextmanager
 def watching(
     names: Sequence[str], *, before: Mapping[str, float], processes: int, title: str
-) -> Iterator[Callable[[str, str, float], None]]:
-    """Give the function `report(notebook, what, share)` that `course.run` calls.
+) -> Iterator[Report]:
+    """Show a run; give the function `report(notebook, what, share)` that `course.run` calls.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def watching(
     before : mapping
         Seconds that earlier executions took, by notebook.
     processes : int
-        Notebooks executed side by side.
+        Notebooks executed in parallel.
     title : str
         Name of the run.
     """
@@ -62,11 +64,11 @@ class _Run:
         self.ended: set[str] = set()
         self.before, self.processes, self.began_s = before, processes, time.monotonic()
 
-    def hear(self, name: str, what: str, share: float) -> bool:
+    def update(self, name: str, what: str, share: float) -> bool:
         """Take a report; return whether the notebook has just started."""
         is_new = what == "running" and not self.shares[name]
         if what == "kept":
-            del self.seconds[name]  # of this run
+            del self.seconds[name]  # it takes none
         if what in ("running", *_ENDS):
             self.shares[name] = max(share, 1e-9)
         if what in _ENDS:
@@ -74,7 +76,7 @@ class _Run:
         return is_new
 
     def left_s(self) -> float | None:
-        """Return the seconds that the run will still take, None as long as that is unknown."""
+        """Return the seconds that the run will still take, None while that is unknown."""
         total = sum(self.seconds.values())
         done = sum(seconds * self.shares[name] for name, seconds in self.seconds.items())
         if done > _PACE * total:
@@ -83,18 +85,21 @@ class _Run:
             return None
         return max(*self.seconds.values(), total / self.processes) - done / self.processes
 
-
-def _words(left_s: float | None) -> str:
-    if left_s is None:
-        return "estimating the time left"
-    if left_s < 60:
-        return "less than a minute left"
-    minutes = left_s / 60
-    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+    def words(self) -> str:
+        """Return the time left in words."""
+        left_s = self.left_s()
+        if left_s is None:
+            return "estimating the time left"
+        if left_s < 60:
+            return "less than a minute left"
+        minutes = left_s / 60
+        return (
+            f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+        )
 
 
 @contextmanager
-def _bars(run: _Run, console: Console) -> Iterator[Callable[[str, str, float], None]]:
+def _bars(run: _Run, console: Console) -> Iterator[Report]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -109,7 +114,7 @@ def _bars(run: _Run, console: Console) -> Iterator[Callable[[str, str, float], N
 
         def show(name: str, what: str, share: float) -> None:
             if name:
-                if run.hear(name, what, share):
+                if run.update(name, what, share):
                     bars.start_task(tasks[name])
                 bars.update(tasks[name], completed=share, what=printable(what))
                 if what in _ENDS:
@@ -117,18 +122,18 @@ def _bars(run: _Run, console: Console) -> Iterator[Callable[[str, str, float], N
             elif what:
                 bars.console.print(printable(what), markup=False)
             done = sum(run.shares.values()) / len(run.shares)
-            bars.update(whole, completed=done, what=_words(run.left_s()))
+            bars.update(whole, completed=done, what=run.words())
 
         yield show
 
 
-def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
+def _plain_lines(run: _Run) -> Report:
     said_s, count = time.monotonic(), ""
 
     def show(name: str, what: str, share: float) -> None:
         nonlocal said_s, count
         if name:
-            if run.hear(name, what, share):
+            if run.update(name, what, share):
                 say(f"{name}: started", err=True)
             if what in _ENDS:
                 say(f"{name}: {'finished before, kept' if what == 'kept' else what}", err=True)
@@ -138,7 +143,7 @@ def _plain_lines(run: _Run) -> Callable[[str, str, float], None]:
             say(what, err=True)
         if time.monotonic() - said_s >= _LINE_S:
             said_s = time.monotonic()
-            progress = f"{len(run.ended)} of {len(run.shares)} notebooks done"
-            say(f"{progress}, {_words(run.left_s())}{count}", err=True)
+            done = f"{len(run.ended)} of {len(run.shares)} notebooks done"
+            say(f"{done}, {run.words()}{count}", err=True)
 
     return show

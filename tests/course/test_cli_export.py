@@ -1,4 +1,4 @@
-"""`cryutils export`: networks on stdout, a line each, one line for a mistake, and exit codes."""
+"""`cryutils export`: one line for each network, one line for a mistake, and exit codes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def recorded(quick: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
-    """The run, with the recordings that it learned from in the cache."""
+    """The run, with its training recordings in the cache."""
     monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(quick.outputs.parent / "cache"))
     return quick
 
 
-def test_int8_is_written_where_it_was_asked_for(
+def test_int8_is_written_to_the_output_folder(
     recorded: Trained, command: Command, apart: Path
 ) -> None:
     code, out, err = command(
@@ -36,7 +36,7 @@ def test_int8_is_written_where_it_was_asked_for(
     }  # fmt: skip
 
 
-def test_without_an_output_it_lies_in_the_runs_folder(
+def test_the_default_output_is_in_the_runs_folder(
     recorded: Trained, command: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = apart / "elsewhere"
@@ -70,15 +70,10 @@ def test_a_mistake_is_one_line_and_exit_2(
     assert words in err and err.startswith("cryutils: ") and err.count("\n") == 1
 
 
-def test_where_nothing_can_be_written_it_says_so(
+def test_an_output_that_cannot_be_written_is_one_line(
     recorded: Trained, command: Command, apart: Path
 ) -> None:
     (apart / "device").write_text("a file")
     code, out, err = command("export", "--model", "cry2", "--run", "quick", "--output", "device")
     assert (code, out) == (2, "")
     assert "device: can't be written to" in err and err.count("\n") == 1
-
-
-def test_help_has_an_example(command: Command) -> None:
-    code, out, _ = command("export", "--help")
-    assert code == 0 and "cryutils export --model cry2 --int8" in out

@@ -15,7 +15,7 @@ Command = Callable[..., tuple[int, str, str]]
 NOTEBOOKS = course.notebooks()
 
 
-def test_the_notebooks_are_copied_and_the_next_step_is_said(command: Command, apart: Path) -> None:
+def test_the_notebooks_are_copied_and_the_next_step_is_named(command: Command, apart: Path) -> None:
     code, out, err = command("notebooks", "my course")
     assert (code, err) == (0, "")
     assert out.splitlines()[:2] == [
@@ -48,7 +48,7 @@ def test_a_changed_notebook_is_overwritten_only_by_force(command: Command, apart
     assert lost.read_bytes() == NOTEBOOKS["01_data_and_playback"].read_bytes()
 
 
-def test_an_unchanged_copy_is_no_obstacle_and_stays(command: Command, apart: Path) -> None:
+def test_an_unchanged_copy_is_kept(command: Command, apart: Path) -> None:
     command("notebooks", "c")
     before = {path: path.stat().st_mtime_ns for path in (apart / "c").iterdir()}
     assert command("notebooks", "c")[0] == 0
@@ -100,7 +100,7 @@ def test_the_parameters_listed_are_those_of_the_copy(command: Command, apart: Pa
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_file_that_is_no_copy_is_one_line(
+def test_a_wrong_file_is_refused_in_one_line(
     command: Command, apart: Path, arguments: list[str], expected: str
 ) -> None:
     (apart / "c").mkdir()

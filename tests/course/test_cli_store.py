@@ -30,7 +30,7 @@ NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
 def call(
     command: Call, apart: Path, fast_hashes: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Outcome]:
-    """`call("users", "list", typed="")`: exit code, out, err; with a store of the test's own."""
+    """`call("users", "list", typed="")` returns exit code, out and err, with a new store."""
     monkeypatch.setenv("CRYUTILS_STORE", "sqlite:///store.sqlite")
     monkeypatch.setenv("TZ", "UTC")
 
@@ -54,7 +54,7 @@ def with_mia(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mia(with_mia: Path, call: Call, apart: Path) -> None:
-    """That store is the test's own."""
+    """A copy of that store for one test."""
     shutil.copy(with_mia, apart / "store.sqlite")
 
 
@@ -69,7 +69,7 @@ def test_a_password_is_read_from_standard_input_and_never_printed(call: Call) ->
         assert opened.users.verify("demo", PASSWORD, address="192.0.2.1").right
 
 
-def test_for_want_of_a_password_one_is_made_up_and_printed_once(call: Call) -> None:
+def test_an_empty_password_is_generated_and_printed_once(call: Call) -> None:
     code, out, _ = call("users", "add", "demo")
     assert code == 0
     (password,) = re.findall(r"^Password, shown only now: (\S{16})$", out, re.MULTILINE)
@@ -77,7 +77,7 @@ def test_for_want_of_a_password_one_is_made_up_and_printed_once(call: Call) -> N
         assert opened.users.verify("demo", password, address="192.0.2.1").right
 
 
-def test_no_password_is_made_up_where_it_would_not_hold(call: Call, mia: None) -> None:
+def test_no_password_is_generated_for_a_user_who_exists(call: Call, mia: None) -> None:
     code, out, _ = call("users", "add", "demo")
     assert (code, out) == (2, "")
 
@@ -115,7 +115,7 @@ def test_users_are_listed_with_their_infants(call: Call, mia: None) -> None:
     assert (code, out) == (0, "") and "cryutils users add" in err
 
 
-def test_a_new_password_holds(call: Call, mia: None) -> None:
+def test_a_new_password_replaces_the_old(call: Call, mia: None) -> None:
     assert call("users", "password", "demo", typed="another horse\n")[0] == 0
     with store.open() as opened:
         assert opened.users.verify("demo", "another horse", address="192.0.2.1").right
@@ -154,7 +154,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert line in err and err.count("\n") == 1 and "Traceback" not in err
 
 
-def test_a_store_that_is_not_there_is_one_line_without_its_password(
+def test_a_missing_store_is_one_line_without_its_password(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_STORE", "postgresql://me:secret@127.0.0.1:1/log")
@@ -166,14 +166,14 @@ def test_a_store_that_is_not_there_is_one_line_without_its_password(
 # Infants and their logs
 
 
-def test_an_infant_is_shared_and_shared_no_longer(call: Call, mia: None) -> None:
+def test_an_infant_is_shared_and_unshared(call: Call, mia: None) -> None:
     call("users", "add", "granny", typed=PASSWORD)
     assert call("infants", "share", "Mia", "granny")[1] == "Mia: demo, granny\n"
     assert re.fullmatch(r"\d+  Mia  demo, granny\n", call("infants", "list")[1])
     assert call("infants", "share", "Mia", "granny", "--end")[1] == "Mia: demo\n"
 
 
-def test_a_log_is_shown_by_the_period_in_the_zone_that_is_asked_for(call: Call, mia: None) -> None:
+def test_a_log_is_shown_by_period_and_time_zone(call: Call, mia: None) -> None:
     code, out, _ = call("log", "show", "Mia")
     rows = [line.split() for line in out.splitlines()]
     assert code == 0 and rows[0][-1] == "hungry"
@@ -206,7 +206,7 @@ def test_a_day_without_midnight_begins_with_its_first_hour(
     os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root writes everywhere"
 )
 @pytest.mark.parametrize("is_open", [False, True], ids=["closed", "open elsewhere"])
-def test_a_store_that_can_only_be_read_is_shown_and_exported(
+def test_a_read_only_store_is_shown_and_exported(
     with_mia: Path, apart: Path, is_open: bool
 ) -> None:
     folder = apart / "a disc, 100%"
@@ -241,7 +241,7 @@ def test_a_store_that_can_only_be_read_is_shown_and_exported(
         assert re.fullmatch(r"cryutils: .*store\.sqlite: .*\n", err)
 
 
-def test_an_empty_log_is_said(call: Call, mia: None) -> None:
+def test_an_empty_log_is_reported(call: Call, mia: None) -> None:
     code, out, err = call("log", "show", "Mia", "--since", "2030-01-01")
     assert (code, out, err) == (0, "", "Nothing was logged then.\n")
 
@@ -255,22 +255,22 @@ def test_a_log_is_exported(call: Call, mia: None, apart: Path) -> None:
 def test_a_log_is_purged(call: Call, mia: None) -> None:
     call("infants", "add", "Max", "--user", "demo")
     out = call("log", "purge", "--before", "2026-11-23", "--infant", "Mia")[1]
-    assert out == "12 readings are gone.\n"
-    assert call("log", "purge", "--before", "2026-11-24")[1] == "24 readings are gone.\n"
-    assert call("log", "purge", "--user", "demo")[1] == "12 readings of demo are gone.\n"
+    assert out == "12 readings were deleted.\n"
+    assert call("log", "purge", "--before", "2026-11-24")[1] == "24 readings were deleted.\n"
+    assert call("log", "purge", "--user", "demo")[1] == "12 readings of demo were deleted.\n"
     assert call("log", "purge", "--infant", "Mia")[0] == 0
     assert call("infants", "list")[1].split()[1:] == ["Max", "demo"]
 
 
-def test_what_is_older_than_is_kept_goes(call: Call, mia: None) -> None:
-    assert call("log", "keep", "36500")[1].startswith("0 readings are gone")
+def test_older_readings_are_deleted(call: Call, mia: None) -> None:
+    assert call("log", "keep", "36500")[1].startswith("0 readings were deleted")
     assert call("log", "keep", "all")[0] == 0
 
 
 # predict
 
 
-def test_predictions_are_logged_where_that_is_asked_for(
+def test_predictions_are_logged_on_request(
     quick: Trained, recordings: Path, call: Call, mia: None
 ) -> None:
     files = [str(recordings / name) for name in ("cry.mp4", "nothing.mp4")]
@@ -292,6 +292,6 @@ def test_predictions_are_logged_where_that_is_asked_for(
     assert "nothing.mp4" in nothing.note
 
 
-def test_an_unknown_infant_is_named_before_any_model_is_asked(call: Call, mia: None) -> None:
+def test_an_unknown_infant_is_refused_before_any_model_is_loaded(call: Call, mia: None) -> None:
     code, out, err = call("predict", "cry.wav", "--log", "Mai")
     assert (code, out, err) == (2, "", "cryutils: no infant 'Mai'. Did you mean Mia?\n")

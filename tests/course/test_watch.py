@@ -1,4 +1,4 @@
-"""What is shown of a run."""
+"""Progress and time left of a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_line_a_minute_says_how_long_the_run_still_takes(
+def test_one_line_a_minute_says_how_long_the_run_still_takes(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As long as last time at first, then at the pace of this run."""
+    """Estimated by the last run at first, then by the pace of this run."""
     with watch.watching(["01", "09"], before={"09": 1000.0}, processes=1, title="paper") as show:
         show("", "resuming: 1 of 2 notebooks finished before", 0.0)
         show("", "a\x1b[2J\nb: a folder's name", 0.0)
@@ -45,7 +45,7 @@ def test_a_line_a_minute_says_how_long_the_run_still_takes(
     ]
 
 
-def test_a_run_that_never_ran_before_is_estimated_by_its_own_pace(
+def test_a_first_run_is_estimated_by_its_own_pace(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with watch.watching(["01", "02"], before={}, processes=1, title="quick") as show:
@@ -71,7 +71,7 @@ def test_a_run_that_never_ran_before_is_estimated_by_its_own_pace(
     ("seconds", "text"),
     [(20.0, "less than a minute"), (400.0, "about 7 min"), (9000.0, "about 2.5 h")],
 )
-def test_two_side_by_side_take_as_long_as_the_longer_one(
+def test_two_parallel_notebooks_take_as_long_as_the_longer_one(
     seconds: float, text: str, clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {"01": seconds, "02": seconds / 2}
