@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,6 @@ from cryutils.audio.spectral import (
 )
 from cryutils.errors import InputError, near_miss
 
-if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Clip
-
 __all__ = ["FEATURE_VERSION", "KINDS", "features", "signal_stats", "signals"]
 
 Array = npt.NDArray[np.float32]
@@ -41,6 +38,13 @@ Array = npt.NDArray[np.float32]
 FEATURE_VERSION = 2  # to be raised if the same file and settings give other numbers
 _TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
 KINDS = tuple(_TRANSFORMS)
+
+
+class Clip(Protocol):
+    """What this module needs of a clip."""
+
+    @property
+    def path(self) -> Path: ...
 
 
 def signals(

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ from cryutils.video.files import Shot, sampled, shots
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryutils.datasets.corpus import Clip
 
 __all__ = [
     "FPS", "HOLD_S", "MARGIN", "SIZE", "FaceTrack", "choose", "crops", "follow", "frame_at",
@@ -58,6 +57,17 @@ _ROUNDING_S = 1e-6
 _LARGEST = 4096  # pixels of a crop's side
 _MOST_BYTES = 1 << 30  # of the crops of one recording
 _LONG_S = 120  # recordings from here on get a progress bar
+
+
+class Clip(Protocol):
+    """What this module needs of a clip."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def still(self) -> Path | None: ...
+    @property
+    def has_video(self) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -274,7 +274,7 @@ def test_wrong_input_is_one_line() -> None:
     corpus, X = voices(np.random.default_rng(0), signal=0)
     with pytest.raises(InputError, match="0 cells"):
         permutation_test({}, corpus, "clip")
-    with pytest.raises(InputError, match="Did you mean paper"):
+    with pytest.raises(InputError, match="no split 'papr'"):
         permutation_test({"m": (NearestCentroid(), X)}, corpus, "papr")
     with pytest.raises(InputError, match="'net' predicts 3 clips"):
         fixed_prediction_test({"net": np.zeros(3, int)}, corpus)
