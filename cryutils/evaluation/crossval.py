@@ -1,8 +1,8 @@
-"""Predictions for clips that a model was not trained on: out-of-fold, held out, by majority.
+"""Predictions for clips that a model was not trained on: out-of-fold, hold-out, majority.
 
-Notebook 03 rebuilds Paper A's Tables 1 and 2 with it (section 3.3). The primary score is
-made of pooled out-of-fold predictions; the papers' single hold-out is drawn many times, to
-be shown as a distribution.
+Used in notebook 03 to rebuild Paper A's Tables 1 and 2 (section 3.3). The primary score comes from
+pooled out-of-fold predictions. The papers' single hold-out is drawn many times, to show it as a
+distribution.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ __all__ = [
     "fit_and_predict",
     "holdout_scores",
     "majority_baseline",
+    "one_thread",
     "out_of_fold",
     "scored_out_of_fold",
 ]
 
 Features = NDArray[Any] | Callable[[NDArray[np.int64]], NDArray[Any]]
+Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
 
-# Starting worker processes costs one to two seconds, so fewer seconds of work stay here.
+# Starting worker processes takes one to two seconds, so shorter work stays in this process.
 _WORTH_PROCESSES_S = 5.0
 
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Scores of one model over many hold-out splits, one entry a split."""
+    """A model's accuracy on many hold-out splits, float64 (splits,), and their test clips."""
 
     accuracy: NDArray[np.float64]
-    balanced_accuracy: NDArray[np.float64]
     n_test: NDArray[np.int64]
 
 
@@ -55,7 +56,7 @@ def out_of_fold(
     classes: Sequence[str] | None = None,
     jobs: int | None = None,
 ) -> NDArray[np.int64]:
-    """Return what was predicted for each clip by a model that had not seen it, for each repeat.
+    """Return the prediction for each clip by a model that was not trained on it, for each repeat.
 
     Parameters
     ----------
@@ -64,16 +65,16 @@ def out_of_fold(
         `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities (test,
         classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
     X : array or function
-        Features (clips, features), or a function that takes a training part's indices and returns
-        all clips' features, prepared with what that part alone may teach.
+        Features (clips, features), or a function that takes the indices of a training part and
+        returns the features of all clips, with everything fitted on that part alone.
     labels : sequence of str
-        One a clip.
+        One for each clip.
     repeated_folds : list of lists of (train, test)
         From `folds`; each repeat must test every clip exactly once.
     classes : sequence of str, optional
-        Their order in the result; by default the labels found, sorted.
+        Their order in the result; by default all labels, sorted.
     jobs : int, optional
-        Worker processes; None takes all cores where the first fold shows that it pays.
+        Worker processes; by default all cores, if the first fold shows that it is worth it.
 
     Returns
     -------
@@ -83,11 +84,10 @@ def out_of_fold(
     Raises
     ------
     InputError
-        A repeat leaves a clip out or tests it twice, or a label is no class.
+        A repeat leaves a clip out or tests it twice, a label is no class, or the model doesn't
+        predict.
     """
-    return scored_out_of_fold(
-        model, X, labels, repeated_folds, classes=classes, scores=False, jobs=jobs
-    )[0]
+    return _pooled(model, X, labels, repeated_folds, classes, scores=False, jobs=jobs)[0]
 
 
 def scored_out_of_fold(
@@ -97,31 +97,37 @@ def scored_out_of_fold(
     repeated_folds: Sequence[Sequence[Fold]],
     *,
     classes: Sequence[str] | None = None,
-    scores: bool = True,
-    jobs: int | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return what `out_of_fold` does, and how strongly each class was answered.
+) -> Answer:
+    """Return the predictions of `out_of_fold` with a score for each class.
 
     Parameters
     ----------
     model, X, labels, repeated_folds, classes : as in `out_of_fold`
-    scores : bool
-        Without them the second array is empty, (repeats, clips, 0).
-    jobs : int, optional
-        As in `out_of_fold`.
 
     Returns
     -------
     (ndarray, ndarray)
-        Class indices, int64 (repeats, clips); scores, float64 (repeats, clips, classes), of
-        `predict_proba` (`predict_proba_folds`), or of `decision_function` where a classifier has no
-        probabilities.
+        Class indices, int64 (repeats, clips); scores, float64 (repeats, clips, classes), from
+        `predict_proba`, or from `decision_function` if a classifier has no probabilities.
 
     Raises
     ------
     InputError
-        As `out_of_fold` does; or a classifier gives no scores.
+        As in `out_of_fold`, or the classifier has no scores.
     """
+    return _pooled(model, X, labels, repeated_folds, classes, scores=True, jobs=None)
+
+
+def _pooled(
+    model: Any,
+    X: Features,
+    labels: Names,
+    repeated_folds: Sequence[Sequence[Fold]],
+    classes: Sequence[str] | None,
+    *,
+    scores: bool,
+    jobs: int | None,
+) -> Answer:
     y, names = class_indices(labels, classes)
     for number, repeat in enumerate(repeated_folds):
         tested = np.sort(np.concatenate([test for _, test in repeat]))
@@ -148,18 +154,13 @@ def majority_baseline(
     *,
     classes: Sequence[str] | None = None,
 ) -> NDArray[np.int64]:
-    """Return each fold's most frequent training class, for all its test clips.
+    """Return each fold's most frequent training class for all its test clips.
 
-    The bar that every model must clear; learnt from the training part only, like any model.
+    Every model must do better than this.
 
     Parameters
     ----------
-    labels : sequence of str
-        One a clip.
-    repeated_folds : list of lists of (train, test)
-        As in `out_of_fold`.
-    classes : sequence of str, optional
-        Their order in the result; by default the labels found, sorted.
+    labels, repeated_folds, classes : as in `out_of_fold`
 
     Returns
     -------
@@ -183,25 +184,20 @@ def holdout_scores(
     splits: int = 100,
     seed: int = 0,
 ) -> HoldOut:
-    """Return a model's scores on `splits` hold-out splits, where the papers report one.
+    """Return a model's accuracy on many hold-out splits; the papers report one.
 
     Parameters
     ----------
     model, X : as in `out_of_fold`
     corpus : Corpus
-        Or anything with `labels` and `infants`, one a clip.
+        Or anything with `labels` and `infants`, one for each clip.
     split : {"clip", "infant"}
     test_size : float
-        Share of clips to test, 0 to 1.
+        Share of the clips to test, 0 to 1.
     splits : int
-        How many are drawn, each from a seed of its own.
+        Number of splits, each with its own seed.
     seed : int
         The same seed gives the same splits.
-
-    Returns
-    -------
-    HoldOut
-        Accuracy and balanced accuracy, float64 (splits,), and the clips tested.
     """
     y, _ = class_indices(corpus.labels)
     chosen = Split(split)
@@ -211,15 +207,12 @@ def holdout_scores(
         predicted = fit_and_predict(model, X, y, drawn)
     return HoldOut(
         accuracy=np.array([np.mean(p == y[t]) for p, (_, t) in zip(predicted, drawn, strict=True)]),
-        balanced_accuracy=np.array(
-            [balanced_accuracy(y[t], p) for p, (_, t) in zip(predicted, drawn, strict=True)]
-        ),
         n_test=np.array([len(test) for _, test in drawn]),
     )
 
 
 def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> float:
-    """Return the mean over the classes in `y` of the share of their clips predicted right.
+    """Return the mean recall of the classes in `y`.
 
     The same number as scikit-learn's `balanced_accuracy_score`, without its checks, which add up
     over a permutation test.
@@ -237,9 +230,9 @@ def balanced_accuracy(y: NDArray[np.integer[Any]], predicted: NDArray[np.integer
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which BLAS and OpenMP stay on one thread.
+    """Return a context in which BLAS and OpenMP use one thread.
 
-    With dozens of clips, waking a second thread costs more than it does: on two busy cores,
+    With dozens of clips, waking a second thread costs more than it saves: on two busy cores,
     k-NN's neighbours took 47 ms instead of 0.3 ms.
     """
     from threadpoolctl import threadpool_limits
@@ -255,22 +248,17 @@ def fit_and_predict(
     *,
     jobs: int | None = None,
 ) -> list[NDArray[np.int64]]:
-    """Return for each fold the class indices `(test,)` of its test clips.
+    """Return the predicted class indices of each fold's test clips, int64 (test,).
 
     Parameters
     ----------
-    model, X : as in `out_of_fold`
+    model, X, jobs : as in `out_of_fold`
     y : ndarray of int64
         Class indices (clips,).
     folds : sequence of (train, test)
         Indices of clips.
-    jobs : int, optional
-        As in `out_of_fold`.
     """
     return [predicted for predicted, _ in _answers(model, X, y, folds, scores=False, jobs=jobs)]
-
-
-Answer = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def _answers(
@@ -282,7 +270,7 @@ def _answers(
     scores: bool,
     jobs: int | None,
 ) -> list[Answer]:
-    """Return for each fold the class indices and scores (test, classes) of its test clips."""
+    """Return class indices (test,) and scores (test, classes) of each fold's test clips."""
     if hasattr(model, "predict_proba_folds"):
         probabilities = model.predict_proba_folds(X, y, folds)
         return [(p.argmax(axis=1), p if scores else p[:, :0]) for p in probabilities]
@@ -308,13 +296,12 @@ def _one_fold(model: Any, X: Features, y: NDArray[np.int64], scores: bool, fold:
     predicted = fitted.predict(features[test])
     if not scores:
         return predicted, np.zeros((len(test), 0))
-    certain = hasattr(fitted, "predict_proba")
-    answer = np.asarray(
-        (fitted.predict_proba if certain else fitted.decision_function)(features[test])
-    )
-    if answer.ndim == 1:  # of two classes a decision function scores the second
+    has_probabilities = hasattr(fitted, "predict_proba")
+    score = fitted.predict_proba if has_probabilities else fitted.decision_function
+    answer = np.asarray(score(features[test]))
+    if answer.ndim == 1:  # a decision function of two classes scores the second
         answer = np.stack([-answer, answer], axis=1)
-    # A class that the training part lacks has no column of its own.
-    columns = np.full((len(test), int(y.max()) + 1), 0.0 if certain else -np.inf)
+    # A class that the training part lacks has no column.
+    columns = np.full((len(test), int(y.max()) + 1), 0.0 if has_probabilities else -np.inf)
     columns[:, fitted.classes_] = answer
     return predicted, columns

@@ -1,19 +1,18 @@
-"""How often chance alone would score as high, when labels hang together by infant.
+"""P-values of scores, by permuting labels in blocks that keep the clips of an infant together.
 
-Notebook 03 gives these p-values for every cell (model x feature x protocol) of Paper A's
-Table 2, under both protocols. Labels are not permuted clip by clip: an infant mostly cries for
-one reason and sounds like itself, so free shuffling breaks a bond that exists without any
-signal. Where a true null should be rejected in 5 % of corpora, `benchmarks/intervals.py` finds
-10 % so under the leak-free protocol and 93 % under the paper's (by blocks: 5 and 4 %). Shuffling
-within infants alone moves almost nothing. What may be exchanged are whole label vectors of
-infants with equally many clips (block permutation), and clips within an infant.
+Notebook 03 gives these for every cell (model, feature, protocol) of Paper A's Table 2. Labels are
+not permuted clip by clip: an infant mostly cries for one reason and sounds like itself, so free
+shuffling breaks a dependence that exists without any signal. With a true null that should be
+rejected in 5 % of corpora, `benchmarks/intervals.py` finds it rejected in 10 % under the leak-free
+protocol and 93 % under the paper's (with blocks: 5 and 4 %). Shuffling only within infants moves
+almost nothing. What may be exchanged are whole label vectors of infants with equally many clips
+(block permutation), and labels within an infant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,7 @@ from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 from cryutils.evaluation.crossval import Features, balanced_accuracy, fit_and_predict, one_thread
-from cryutils.evaluation.splits import (
-    Fold,
-    Labelled,
-    Names,
-    Split,
-    class_indices,
-    fold_numbers,
-)
+from cryutils.evaluation.splits import Labelled, Names, Split, class_indices, fold_numbers
 
 __all__ = [
     "PermutationTest",
@@ -40,17 +32,15 @@ __all__ = [
     "permute_labels",
 ]
 
-# Enough work in a chunk to hide the handing over, few enough chunks for a smooth progress.
-_CHUNK = 10
-# Two equal scores may differ by rounding; a tie counts against the model.
-_TIE = 1e-12
+_CHUNK = 10  # permutations that a process does at once, with one copy of the features
+_TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
 
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """A family of cells, their balanced accuracy, and what permuted labels gave.
+    """The balanced accuracy of a family of cells, with the true and with permuted labels.
 
-    `cells` names the columns, `observed` is float `(cells,)`, `null` float `(permutations, cells)`.
+    `cells` names the columns, `observed` is float (cells,), `null` float (permutations, cells).
     """
 
     cells: tuple[Hashable, ...]
@@ -60,26 +50,26 @@ class PermutationTest:
 
     @property
     def p_values(self) -> dict[Hashable, float]:
-        """Return each cell's own p = (b + 1) / (B + 1), b counting nulls that score as high."""
+        """Each cell's own p = (b + 1) / (B + 1), where b permutations score as high."""
         return self._shares(self.null)
 
     @property
     def adjusted(self) -> dict[Hashable, float]:
-        """Return p-values by max-T: b counts permutations whose best cell scores as high.
+        """P-values by max-T: of b permutations the best cell scores as high.
 
-        They hold for the whole family at once (Westfall & Young 1993, single step).
+        They are valid for the whole family at once (Westfall & Young 1993, single step).
         """
         return self._shares(self.null.max(axis=1, keepdims=True))
 
     def words(self, cell: Hashable) -> str:
-        """Return a cell's adjusted p to print, and whether any could have been smaller."""
+        """Return a cell's adjusted p as text, and whether it is the smallest possible."""
         p = self.adjusted[cell]
         floor = np.isclose(p, 1 / (len(self.null) + 1))
         least = f", the least that {len(self.null)} permutations can show" if floor else ""
         return f"p = {p:.3g}{least}"
 
     def joined(self, other: PermutationTest) -> PermutationTest:
-        """Return both families as one, for max-T over refitted and fixed models together.
+        """Return both families as one, for max-T over refitted models and fixed predictions.
 
         Raises
         ------
@@ -105,10 +95,10 @@ class PermutationTest:
 
 
 def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return an order of the clips, int64 `(clips,)`, that keeps infants' blocks together.
+    """Return an order of the clips, int64 (clips,), that keeps the clips of an infant together.
 
-    `labels[order]` gives every infant the label vector of an infant with as many clips (perhaps
-    its own), shuffled. Every such arrangement is equally likely.
+    `labels[order]` gives every infant the shuffled labels of an infant with as many clips (perhaps
+    its own). All such orders are equally likely.
     """
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     clips = [np.flatnonzero(group == g) for g in range(len(names))]
@@ -122,17 +112,16 @@ def permutation_order(infants: Names, rng: np.random.Generator) -> NDArray[np.in
 
 
 def permute_labels(labels: Names, infants: Names, rng: np.random.Generator) -> NDArray[Any]:
-    """Return the labels with whole vectors exchanged between infants with equal clip counts.
+    """Return the labels, exchanged between infants with equally many clips and shuffled within.
 
-    Each vector is then shuffled within its infant. The classes' counts of clips and of infants stay
-    as they are, so folds that the labels allow are allowed by every permutation of them.
+    The numbers of clips and infants of each class stay the same, so folds that the labels allow
+    are allowed by every permutation of them.
 
     Parameters
     ----------
     labels, infants : sequence of str
-        One a clip.
+        One for each clip.
     rng : numpy.random.Generator
-        The only source of chance.
     """
     return np.asarray(labels)[permutation_order(infants, rng)]
 
@@ -149,30 +138,30 @@ def permutation_test(
     jobs: int | None = None,
     progress: bool = False,
 ) -> PermutationTest:
-    """Return the test of a family of models, each refitted on folds built from permuted labels.
+    """Return the permutation test of a family of models, refitted for each permutation.
 
     The statistic is the balanced accuracy of pooled out-of-fold predictions, averaged over
-    `repeats` k-fold divisions, the observed one computed just so. A division depends on labels and
-    infants alone, and a permutation carries equal infants onto each other; so the divisions that
-    the permuted labels would have been given are the first ones, carried along with the labels: as
-    stratified, as leak-free, and drawn from the same distribution, which makes the test exact.
+    `repeats` k-fold divisions. A division depends on labels and infants alone, and a permutation
+    maps infants onto others with as many clips. So the division is permuted along with the labels:
+    it is as stratified and as leak-free as before, and has the same distribution as a division
+    drawn for the permuted labels, which makes the test exact.
 
     Parameters
     ----------
     cells : mapping
-        By name, (model, features) as in `out_of_fold`; give models a `random_state`.
+        (model, features) by name, as in `out_of_fold`; give models a `random_state`.
     corpus : Corpus
-        Or anything with `labels` and `infants`, one a clip.
+        Or anything with `labels` and `infants`, one for each clip.
     split : {"clip", "infant"}
-        How folds are divided. Labels are permuted alike.
+        How folds are divided; labels are permuted in the same way for both.
     permutations : int
         B; the smallest p-value is 1 / (B + 1).
     n_splits, repeats : int
         Folds of a division, and divisions.
     seed : int
-        Of folds and permutations; the result does not depend on `jobs`.
+        Seed of folds and permutations; the result does not depend on `jobs`.
     jobs : int, optional
-        Processes; None for all cores.
+        Worker processes; by default one for each core.
     progress : bool
         Count the permutations on a terminal or in a notebook.
 
@@ -206,11 +195,10 @@ def fixed_prediction_test(
     predictions: Mapping[Hashable, NDArray[np.integer[Any]]],
     corpus: Labelled,
     *,
-    classes: Sequence[str] | None = None,
     permutations: int = 999,
     seed: int = 0,
 ) -> PermutationTest:
-    """Return the test of predictions that stay as they are while the labels are permuted.
+    """Return the permutation test of fixed predictions.
 
     For models that take too long to refit: networks and forests. The test asks whether predictions
     and labels agree more than they would if blocks of labels were exchanged at random. That is not
@@ -224,23 +212,21 @@ def fixed_prediction_test(
     Parameters
     ----------
     predictions : mapping
-        By name, class indices, int (repeats, clips); the statistic is the balanced accuracy
+        Class indices by name, int (repeats, clips); the statistic is the balanced accuracy
         averaged over repeats.
     corpus : Corpus
-        Or anything with `labels` and `infants`, one a clip.
-    classes : sequence of str, optional
-        What the indices count in; by default the labels found, sorted.
+        Or anything with `labels` and `infants`, one for each clip.
     permutations : int
         B; the same seed gives the same permutations as in `permutation_test`.
     seed : int
-        Of the permutations.
+        Seed of the permutations.
 
     Raises
     ------
     InputError
         Predictions of another number of clips.
     """
-    y, names = class_indices(corpus.labels, classes)
+    y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
     shares = []
     for name, predicted in predictions.items():
@@ -248,12 +234,10 @@ def fixed_prediction_test(
         if rows.shape[1] != len(y):
             raise InputError(f"{name!r} predicts {rows.shape[1]} clips, the corpus has {len(y)}")
         shares.append(np.stack([(rows == k).mean(axis=0) for k in range(len(names))]))
-    # (cells, classes, clips): the share of repeats that called this clip that class.
-    called = np.stack(shares)
-    present = np.flatnonzero(np.bincount(y, minlength=len(names)))
+    called = np.stack(shares)  # (cells, classes, clips): the share of repeats that predict a class
 
     def score(truth: NDArray[np.int64]) -> NDArray[np.float64]:
-        recalls = [called[:, k, truth == k].mean(axis=1) for k in present]
+        recalls = [called[:, k, truth == k].mean(axis=1) for k in range(len(names))]
         return np.asarray(np.mean(recalls, axis=0))
 
     null = [score(y[_order(infants, seed, b)]) for b in range(permutations)]
@@ -261,49 +245,28 @@ def fixed_prediction_test(
 
 
 def _order(infants: NDArray[Any], seed: int, number: int) -> NDArray[np.int64]:
-    """Return permutation `number`: its own stream, whichever process draws it."""
+    """Return permutation `number`, the same in whichever process it is drawn."""
     stream = np.random.SeedSequence(seed, spawn_key=(number,))
     return permutation_order(infants, np.random.default_rng(stream))
-
-
-def _folds_from(fold_of: NDArray[np.int64]) -> list[Fold]:
-    return [
-        (np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number))
-        for number in range(int(fold_of.max()) + 1)
-    ]
 
 
 def _scores(
     members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], fold_of: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return each cell's score, `(cells,)`; the mean over divisions, of which each is a row."""
-    each = [_scores_of_division(members, y, _folds_from(row)) for row in fold_of]
-    return np.asarray(np.mean(each, axis=0), dtype=np.float64)
-
-
-def _scores_of_division(
-    members: Sequence[tuple[Any, Features]], y: NDArray[np.int64], folds: Sequence[Fold]
-) -> list[float]:
-    # Cells that share a function of the training part have it called once a fold.
-    functions = {id(X): X for _, X in members if callable(X)}
-    prepared = {
-        (key, train.tobytes()): X(train) for key, X in functions.items() for train, _ in folds
-    }
-    scores = []
-    for model, X in members:
-        features = partial(_look_up, prepared, id(X)) if callable(X) else X
-        pooled = np.empty_like(y)
-        predicted = fit_and_predict(model, features, y, folds, jobs=1)
-        for (_, test), part in zip(folds, predicted, strict=True):
-            pooled[test] = part
-        scores.append(balanced_accuracy(y, pooled))
-    return scores
-
-
-def _look_up(
-    prepared: Mapping[tuple[int, bytes], NDArray[Any]], key: int, train: NDArray[np.int64]
-) -> NDArray[Any]:
-    return prepared[key, train.tobytes()]
+    """Return each cell's score, float64 (cells,), from the folds of clips (divisions, clips)."""
+    scores = np.zeros((len(fold_of), len(members)))
+    for row, numbers in zip(scores, fold_of, strict=True):
+        folds = [
+            (np.flatnonzero(numbers != k), np.flatnonzero(numbers == k))
+            for k in range(int(numbers.max()) + 1)
+        ]
+        for cell, (model, X) in enumerate(members):
+            predicted = np.empty_like(y)
+            answers = fit_and_predict(model, X, y, folds, jobs=1)
+            for (_, test), part in zip(folds, answers, strict=True):
+                predicted[test] = part
+            row[cell] = balanced_accuracy(y, predicted)
+    return np.asarray(scores.mean(axis=0))
 
 
 def _one_chunk(
@@ -317,7 +280,7 @@ def _one_chunk(
     from sklearn import config_context
 
     rows = []
-    # The observed scores were computed with scikit-learn's checks; once is enough.
+    # The observed scores were computed with scikit-learn's checks; that is enough.
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         for number in numbers:
             order = _order(infants, seed, number)

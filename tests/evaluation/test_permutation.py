@@ -225,23 +225,6 @@ def test_processes_change_nothing() -> None:
     assert len(alone.null) == 25
 
 
-def test_features_of_a_training_part_are_prepared_once_for_all_cells_that_share_them() -> None:
-    corpus, X = voices(np.random.default_rng(2), signal=1)
-    asked = []
-
-    def prepared(train: np.ndarray) -> np.ndarray:
-        asked.append(len(train))
-        return X - X[train].mean(axis=0)
-
-    cells = {"a": (KNeighborsClassifier(3), prepared), "b": (GaussianNB(), prepared)}
-    result = permutation_test(cells, corpus, "clip", permutations=2, n_splits=3, jobs=1)
-    assert len(asked) == 3 * (1 + 2)
-    # Neither model minds an offset, so plain features must give the same.
-    plain = {"a": (KNeighborsClassifier(3), X), "b": (GaussianNB(), X)}
-    same = permutation_test(plain, corpus, "clip", permutations=2, n_splits=3, jobs=1)
-    np.testing.assert_allclose(result.null, same.null)
-
-
 def test_fixed_predictions_against_a_plain_loop() -> None:
     corpus, _ = voices(np.random.default_rng(4), signal=0)
     y = class_indices(corpus.labels)[0]
