@@ -1,6 +1,6 @@
 """The networks of both papers as Keras models, classical rivals, and their training.
 
-The stub beside this file says what is in it; each part is imported when first touched.
+The stub `__init__.pyi` lists the modules; each is imported on first use.
 """
 
 import lazy_loader

@@ -234,17 +234,17 @@ class OpenVino(Network):
 class Format:
     """A file format of networks: its suffix, and the functions that write and open a file.
 
-    beside: suffixes of further files of a network.
+    companions: suffixes of further files of a network.
     """
 
     suffix: str
     write: Callable[..., Path]
     open: Callable[..., Network]
-    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
 
     def files(self, path: Path) -> list[Path]:
         """Return all files of the network at `path`."""
-        return [path, *(path.with_suffix(suffix) for suffix in self.beside)]
+        return [path, *(path.with_suffix(suffix) for suffix in self.companions)]
 
 
 FORMATS = {

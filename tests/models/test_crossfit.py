@@ -1,4 +1,4 @@
-"""Cross-fitting: whose examples train which network, and what is said of clips it never saw.
+"""Cross-fitting: which examples train which network, and its answers for clips that it never saw.
 
 Networks are replaced by recorders here; that they learn is tested with `training`.
 """
@@ -51,7 +51,7 @@ N = len(CRIES.labels)
 
 
 def examples(rows_each: int = 3, without: tuple[int, ...] = ()) -> Examples:
-    """Examples whose value is their clip's number, so that what is seen can be told."""
+    """Examples whose value is the number of their clip."""
     clip = np.repeat([i for i in range(N) if i not in without], rows_each)
     return Examples(clip[:, None].astype(np.float32), clip)
 
@@ -136,7 +136,7 @@ def test_folds_that_divide_an_infant_are_refused_under_leak_free(calls) -> None:
     assert not calls
 
 
-# What is said of a clip
+# Probabilities of clips
 
 
 def test_trainings_and_folds_have_seeds_of_their_own(calls) -> None:
@@ -218,7 +218,7 @@ def test_the_history_tells_repeat_and_fold(calls) -> None:
     ]
 
 
-def test_no_examples_or_folds_at_all_is_said(calls) -> None:
+def test_missing_examples_or_folds_are_named(calls) -> None:
     with pytest.raises(InputError, match="no clip has an example"):
         crossed(inputs=Examples(np.zeros((0, 1), np.float32), np.zeros(0, int)))
     with pytest.raises(InputError, match="there are no folds"):
@@ -246,7 +246,7 @@ def test_real_networks_end_to_end(apart: Path) -> None:
     assert len(networks.history()) == sum(len(fit.history) for fit in networks.fits)
 
 
-# The part that says stop
+# The validation part
 
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:

@@ -1,4 +1,4 @@
-"""Exported files: they say what Keras says, of any number of examples, without TensorFlow."""
+"""Exported files: they answer as Keras does, for any number of examples, without TensorFlow."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_window_of_three_by_hand() -> None:
     assert decide(averages).tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_what_stands_at_the_end_is_the_last_known_row() -> None:
+def test_the_last_value_is_the_last_known_row() -> None:
     nan = [np.nan, np.nan]
     assert last_value([[0.2, 0.8], [0.6, 0.4], nan]).tolist() == pytest.approx([0.6, 0.4])
     assert np.isnan(last_value([nan, nan])).all()

@@ -1,4 +1,4 @@
-"""Engines: each gives what Keras gives, as nearly as its precision allows, and says what it is."""
+"""Engines: each agrees with Keras as its precision allows."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_a_mirror_turns_about_what_has_sides(unseen: tuple[np.ndarray, np.ndarra
     names = list(pretrain.LABELS)
     turned = [names[k] for k in np.flatnonzero((targets[len(pixels) :] != labels).any(axis=0))]
     assert turned == ["light_x", "turn", "roll"]
-    # Where the light stands is seen as which half is the brighter, in the mirror too.
+    # The direction of the light decides which half is brighter, also in the mirror.
     half = pixels.shape[2] // 2
     left, right = both[:, :, :half].mean(axis=(1, 2, 3)), both[:, :, half:].mean(axis=(1, 2, 3))
     light = targets[:, names.index("light_x")]
@@ -164,7 +164,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_the_small_one_stands_in_where_the_weights_cannot_be_had_and_says_why(quick: None) -> None:
+def test_the_small_one_replaces_resnet50_without_weights_and_gives_the_cause(quick: None) -> None:
     backbone = small_cnn.choose(size=32)
     assert (backbone.name, backbone.cause) == ("small CNN", "CRYUTILS_OFFLINE is set")
     assert small_cnn.choose(size=32, weights="random").name == "ResNet50"

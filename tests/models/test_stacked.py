@@ -1,4 +1,4 @@
-"""Networks trained side by side: each as Keras trains it alone, and as alone as in company."""
+"""Networks trained side by side: as Keras trains each alone, and the same alone and in company."""
 
 import gc
 import itertools
@@ -82,7 +82,7 @@ def test_a_training_leaves_no_network_in_memory() -> None:
 
 
 @without_graphs()
-def test_a_network_is_the_same_alone_and_beside_others() -> None:
+def test_a_network_is_the_same_alone_and_next_to_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     several = [
@@ -133,7 +133,7 @@ def test_without_validation_rows_all_epochs_are_trained_and_the_last_one_counts(
     train, validation = parts(len(x))
     settings = DenseSettings(units=(8,), epochs=3, batch_size=90, patience=1)
     tasks = [FitSpec(train, validation[:0]), FitSpec(train, validation)]
-    for some in (tasks[:1], tasks):  # alone, and beside one that is judged
+    for some in (tasks[:1], tasks):  # alone, and next to one with validation rows
         stack = stacked.fit(x, y, some, classes=3, settings=settings)
         history = stack.history.query("task == 0")
         assert history.epoch.tolist() == [1, 2, 3]
@@ -275,7 +275,7 @@ def test_classes_have_the_same_weight_in_training_and_in_validation() -> None:
 
 
 @without_graphs()
-def test_each_draw_has_a_start_of_its_own_and_is_the_same_beside_others() -> None:
+def test_each_draw_has_its_own_start_and_is_the_same_next_to_others() -> None:
     x, y = blobs()
     train, validation = parts(len(x))
     first, second, third = (FitSpec(train, validation, draw=draw) for draw in (0, 1, 2))

@@ -1,4 +1,4 @@
-"""Training: what is learnt, when it stops, that it is Keras' own, that it is found again."""
+"""Training: what is learnt, when it stops, that it equals Keras' own, and its cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cryutils.models.model_card import ModelCard
 from cryutils.models.training import Fitted, Settings, fit
 
 N = 40
-TRAIN, VALIDATION = np.arange(0, 28), np.arange(28, 36)  # 36-39 are nobody's
+TRAIN, VALIDATION = np.arange(0, 28), np.arange(28, 36)  # 36-39 are in neither part
 SHORT = Settings(epochs=2, batch_size=8, patience=2, warm_up=0, seed=3)
 
 
@@ -110,7 +110,7 @@ def differ(first: Fitted, second: Fitted) -> bool:
     return any(not np.array_equal(a, b) for a, b in pairs)
 
 
-# It is Keras' own
+# Compared with Keras
 
 
 def by_hand(settings: Settings) -> tuple[Any, Any]:
@@ -193,7 +193,7 @@ def test_a_network_learns_what_is_separable_normalised_by_its_training_rows_alon
     assert p.dtype == np.float32
     assert p.shape == (N, 2)
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
-    assert (p.argmax(axis=1) == y).mean() == 1  # the four clips of nobody, too
+    assert (p.argmax(axis=1) == y).mean() == 1  # also the four clips in neither part
     mean, variance = fitted.model.get_layer("normalise").get_weights()
     np.testing.assert_allclose(mean, x[TRAIN].mean(axis=(0, 1)), rtol=1e-5)
     np.testing.assert_allclose(variance, x[TRAIN].var(axis=(0, 1)), rtol=1e-4)
@@ -222,7 +222,7 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
         settings = Settings(epochs=4, learning_rate=3e-3, warm_up=3, class_weights=weights)
         fitted = fit(sound_network, x, y, train=train, validation=validation, settings=settings)
         recall[weights] = np.mean(fitted.predict(x[y == 1]).argmax(axis=1))
-        # What says stop weighs them as the training does.
+        # The validation loss has the same weights.
         best, answers = fitted.history.iloc[fitted.best_epoch - 1], fitted.predict(x[validation])
         weight = compute_sample_weight("balanced" if weights else None, y[validation])
         loss = log_loss(y[validation], answers, sample_weight=weight)
@@ -233,7 +233,7 @@ def test_classes_weigh_alike_however_many_examples_they_have() -> None:
     assert recall[True] > recall[False] + 0.2
 
 
-# Found again
+# The cache
 
 
 def test_what_shapes_a_fit_belongs_to_its_key_and_nothing_else(
@@ -299,7 +299,7 @@ def test_training_leaves_the_random_states_of_others_alone() -> None:
     assert (random.getstate(), np.random.get_state()[1].tolist()) == wanted
 
 
-# What is wrong is said
+# Errors
 
 
 @pytest.mark.parametrize(
