@@ -1,9 +1,9 @@
 """A run's folder: its name, what is finished in it, and how an execution's files get there.
 
-An execution writes into a folder of its own, hidden in the run's, laid out in the same way. Only
-when it has finished do its files take the place of those before, the state file last, so what has
-finished is never half replaced, nor lost to an execution that fails. `course` executes, `claims`
-reads and writes the numbers. No notebook walks this module.
+An execution writes into a staging folder, hidden in the run's folder and laid out in the same way.
+Once it has finished, its files replace the earlier ones, the state file last. So a kill or a
+failure never loses a finished notebook. `course` executes, `claims` reads and writes the numbers.
+No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -20,36 +20,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from cryutils._io.paths import file_digest, writing
 from cryutils.claims import store
 from cryutils.errors import InputError
 
 __all__ = [
-    "News", "Staging", "finish", "finish_interrupted_moves", "give_up", "is_whole", "missing",
-    "name_of", "news_file", "progress", "read_state", "recover", "require_name", "run_lock",
-    "set_aside", "share_file", "stage", "states", "stop", "tidy", "unreadable",
+    "Staging", "begin", "finish", "finish_interrupted_moves", "give_up", "is_whole", "missing",
+    "name_of", "progress", "read_state", "recover", "require_name", "run_lock", "stage",
+    "state_file", "states", "tidy", "unreadable",
 ]  # fmt: skip
 
-_RUNNING = ".running"
-_BORROWED = {"models": "*", "results": "*.json"}  # what notebooks take up from one another
-# Notebooks by hand, the results that git keeps, and the article on all of them.
+_STAGING = ".running"
+_BORROWED = {"models": "*", "results": "*.json"}  # what a notebook takes from the others
+# The run of notebooks executed by hand, the results in git, and the article on all runs.
 _TAKEN = ("manual", "reference", "article")
-_PLAIN = re.compile(r"[a-z0-9_.]+")
-_LONGEST = 40
-_KINDS: dict[str, Any] = {
-    "fingerprint": str, "profile": str, "parameters": dict, "seconds": (int, float),
-    "peak_mib": (int, float), "versions": dict, "files": dict,
-}  # fmt: skip
-_LATER: dict[str, Any] = {"profile": "", "files": {}}  # not in older states
+# Text that needs no quotes in a name, and is no other value, such as 1 or true.
+_PLAIN = re.compile(r"(?!(?:true|false|null|none|nan|inf|infinity)$)[a-z_][a-z0-9_.]*")
+_LONGEST = 40  # characters of the parameters in a name
 
 
 # Names
 
 
 def require_name(name: str, taken: Iterable[str] = ()) -> None:
-    """Raise InputError where `--name` is no folder's plain name, or one of `taken`."""
+    """Raise InputError if `--name` is no plain name of a folder, or one of `taken`."""
     if not name or name.startswith(".") or re.search(r"[/\\]", name) or not name.isprintable():
         raise InputError(f"--name {name!r}: give a plain name, without / or \\, such as trial-2.")
     if name in (*_TAKEN, *taken):
@@ -57,10 +55,10 @@ def require_name(name: str, taken: Iterable[str] = ()) -> None:
 
 
 def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> str:
-    """Return a run's name: profile, before it the folder of the data, behind it the parameters.
+    """Return a run's name, made of the folder of recordings, the profile and the parameters.
 
-    `data` is a folder of the user's own recordings, `parameters` are those of the command. Where
-    they are long or no plain words, a digest stands for their values.
+    `data` is a folder of the user's own recordings, `parameters` are those of the command. A digest
+    replaces values that are long or would need quotes.
 
     >>> name_of("quick", Path("my cries"), {"repeats": 2})
     'my cries-quick-repeats-2'
@@ -68,86 +66,96 @@ def name_of(profile: str, data: Path | None, parameters: Mapping[str, Any]) -> s
     first = profile if data is None else f"{data.name}-{profile}"
     if not parameters:
         return first
-    pairs = [(key, _plain(parameters[key])) for key in sorted(parameters)]
-    last = "-".join(f"{key}-{text}" for key, text in pairs)
-    if all(text for _, text in pairs) and len(last) <= _LONGEST:
+    pairs = {key: _plain(parameters[key]) for key in sorted(parameters)}
+    last = "-".join(f"{key}-{text}" for key, text in pairs.items())
+    if all(pairs.values()) and len(last) <= _LONGEST:
         return f"{first}-{last}"
     everything = json.dumps(dict(parameters), sort_keys=True)
     digest = hashlib.sha256(everything.encode()).hexdigest()[:8]
-    keys = "-".join(key for key, _ in pairs)
+    keys = "-".join(pairs)
     return f"{first}-{keys}-{digest}" if len(keys) <= _LONGEST else f"{first}-{digest}"
 
 
-def _plain(value: Any) -> str | None:
-    """Return `value` as part of a file name that no other value has, None where it can't be."""
+def _plain(value: Any) -> str:
+    """Return `value` as part of a file name that no other value has, or "" if there is none."""
     if isinstance(value, str):
-        # "1" and "true" are no texts where they are typed as a parameter.
-        numeric = re.fullmatch(r"[0-9.].*|true|false|null|none|nan|inf|infinity", value)
-        return value if _PLAIN.fullmatch(value) and not numeric else None
-    if value is None or isinstance(value, (bool, int, float)):
-        return json.dumps(value)
-    return None
+        return value if _PLAIN.fullmatch(value) else ""
+    return json.dumps(value) if isinstance(value, (bool, int, float, type(None))) else ""
 
 
 # What has finished
 
 
-def read_state(path: Path) -> dict[str, Any] | None:
-    """Return the state of a finished notebook, None where there is none or it can't be read.
+class _State(BaseModel):
+    """How a notebook that finished was executed. Older states have no `profile` and `files`."""
 
-    Keys: fingerprint, profile, parameters, seconds, peak_mib, versions and `files` (sha256 by path
-    within the run's folder). The states of older versions have no `profile` and `files`.
+    model_config = ConfigDict(strict=True)
+
+    fingerprint: str
+    profile: str = ""
+    parameters: dict[str, Any]
+    seconds: float
+    peak_mib: int | float
+    versions: dict[str, str]
+    files: dict[str, str] = {}  # sha256 by path within the run's folder
+
+    @field_validator("files")
+    @classmethod
+    def _are_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        # The next execution removes the files at these paths.
+        paths = [PurePath(file) for file in files]
+        if any(path.is_absolute() or ".." in path.parts for path in paths):
+            raise ValueError("a path outside of the run's folder")
+        return files
+
+
+def state_file(folder: Path, name: str) -> Path:
+    """Return the file that says that, how and from what notebook `name` was executed."""
+    return folder / "state" / f"{name}.json"
+
+
+def read_state(path: Path) -> dict[str, Any] | None:
+    """Return the state of a finished notebook, None if there is none or it can't be read.
+
+    Keys: fingerprint, profile, parameters, seconds, peak_mib, versions, and `files`, the sha256 of
+    each file by its path within the run's folder.
     """
     if not path.is_file():
         return None
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
+        return _State.model_validate_json(path.read_bytes()).model_dump()
+    except ValidationError:
         return None
-    if not isinstance(state, dict):
-        return None
-    state = _LATER | state
-    if not all(isinstance(state.get(key), kind) for key, kind in _KINDS.items()):
-        return None
-    # What an execution replaces is removed by these paths.
-    inside = all(
-        isinstance(digest, str)
-        and not PurePath(file).is_absolute()
-        and ".." not in Path(file).parts
-        for file, digest in state["files"].items()
-    )
-    return state if inside else None
 
 
 def states(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the state of each notebook that has finished in `folder`, by name."""
-    by_name = {path.stem: read_state(path) for path in sorted((folder / "state").glob("*.json"))}
+    by_name = {path.stem: read_state(path) for path in sorted(folder.glob("state/*.json"))}
     return {name: state for name, state in by_name.items() if state is not None}
 
 
 def unreadable(folder: Path) -> list[Path]:
     """Return the state files in `folder` that can't be read."""
-    whole = states(folder)
-    return [path for path in sorted((folder / "state").glob("*.json")) if path.stem not in whole]
+    return [path for path in sorted(folder.glob("state/*.json")) if read_state(path) is None]
 
 
 def missing(folder: Path) -> list[Path]:
-    """Return the results files that finished notebooks left in `folder` and that are gone."""
-    left = ((f"results/{name}.json", state["files"]) for name, state in states(folder).items())
-    return [
-        folder / path for path, files in left if path in files and not (folder / path).is_file()
-    ]
+    """Return the deleted results files of the notebooks that have finished in `folder`."""
+    results = {f"results/{name}.json": state["files"] for name, state in states(folder).items()}
+    paths = [folder / path for path, files in results.items() if path in files]
+    return [path for path in paths if not path.is_file()]
 
 
 def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
-    """Return whether every file of a finished notebook is in `folder` as it was left.
+    """Return whether every file of a finished notebook is in `folder`, unchanged.
 
-    Logs don't count: a process that ends may write there after the notebook has finished.
+    Logs don't count, since a process that ends may write there after the notebook has finished, nor
+    do pages, which a report may write again.
     """
-    files = {path: digest for path, digest in state["files"].items() if path[:5] != "logs/"}
-    return bool(files) and all(
+    return bool(state["files"]) and all(
         (folder / path).is_file() and file_digest(folder / path) == digest
-        for path, digest in files.items()
+        for path, digest in state["files"].items()
+        if PurePath(path).suffix not in (".log", ".html")
     )
 
 
@@ -156,12 +164,15 @@ def is_whole(folder: Path, state: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """Where the execution of notebook `name` writes until it has finished, at `path`."""
+    """Where the execution of notebook `name` writes until it has finished: `path`.
+
+    `borrowed` has the sha256 of the files of other notebooks that were copied there.
+    """
 
     name: str
     folder: Path
     path: Path
-    borrowed: Mapping[str, tuple[int, ...]] = field(repr=False)
+    borrowed: Mapping[str, str] = field(repr=False)
 
     @property
     def notebook(self) -> Path:
@@ -169,76 +180,82 @@ class Staging:
         return self.path / "notebooks" / f"{self.name}.ipynb"
 
     @property
-    def alive(self) -> Path:
-        """The file whose removal stops the execution."""
-        return self.path.parent / "alive"
+    def log(self) -> Path:
+        """Where the output of libraries is written."""
+        return self.path / "logs" / f"{self.name}.log"
 
     @property
-    def log(self) -> Path:
-        """Where what libraries print is written."""
-        return self.path / "logs" / f"{self.name}.log"
+    def share(self) -> Path:
+        """Where the share of its cells that are done is written, 0-1."""
+        return self.path.parent / "share"
+
+    @property
+    def count(self) -> Path:
+        """Where `progress.counting` writes how far the running cell is."""
+        return self.path.parent / "count"
 
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the run's folder, made where it isn't there. Raises InputError where another does."""
+    """Lock the run's folder, which is made if needed. Raises InputError if it is locked."""
     folder.mkdir(parents=True, exist_ok=True)
-    place = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            # Of the folder itself: it leaves no file, and ends with this process however that ends.
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It leaves no file, and ends with this process however that ends.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{folder}: another `cryutils run` is at work here; wait for its end,"
+                f"{folder}: another `cryutils run` is running here; wait until it has ended,"
                 " or name this run with --name."
             ) from error
-        except OSError as error:
+        except OSError as error:  # some file systems, such as NFS, lock no folders: go on without
             if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise
-            # A file system, such as NFS, that locks no folders: on without.
         yield
     finally:
-        os.close(place)
+        os.close(descriptor)
+
+
+def begin(folder: Path) -> Path:
+    """Return a new file in `folder`, whose removal ends all executions of this run in a second."""
+    (folder / _STAGING).mkdir(parents=True, exist_ok=True)
+    descriptor, alive = tempfile.mkstemp(prefix="alive-", dir=folder / _STAGING)
+    os.close(descriptor)
+    return Path(alive)
 
 
 def stage(folder: Path, name: str) -> Staging:
-    """Return a new place for an execution of notebook `name`, with what it may take up of others.
+    """Return a new staging folder for notebook `name`, with the models and results of the others.
 
-    These are copies of the others' models and results; what it made itself before is left out.
+    These are copies. What the notebook itself made before is left out.
     """
-    home = folder / _RUNNING
+    home = folder / _STAGING
     home.mkdir(parents=True, exist_ok=True)
-    # A kernel outlives its killed runner by a moment, so no place is used twice. The last part
-    # is the run's name, which notebooks show.
+    # New each time, since a kernel outlives its killed runner by a moment. The last part is the
+    # run's name, which notebooks show.
     path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home), folder.name)
-    before = read_state(folder / "state" / f"{name}.json")
-    files = {f"results/{name}.json", *(before["files"] if before else ())}
-    borrowed = {}
+    before = read_state(state_file(folder, name))
+    own = {f"results/{name}.json", *(before["files"] if before else ())}
+    damaged, borrowed = store.unreadable(folder), {}
     for kind, pattern in _BORROWED.items():
         (path / kind).mkdir(parents=True)
         for source in (folder / kind).glob(pattern):
             relative = f"{kind}/{source.name}"
-            if source.is_file() and relative not in files:
+            if source.is_file() and relative not in own and source not in damaged:
                 shutil.copy2(source, path / relative)
-                borrowed[relative] = _stamp(path / relative)
+                borrowed[relative] = file_digest(path / relative)
     staging = Staging(name, folder, path, borrowed)
     for file in (staging.notebook, staging.log):
         file.parent.mkdir()
-    staging.alive.touch()
     return staging
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> None:
-    """Put the files of an execution in the place of those before, and note its `state`.
+    """Replace the earlier files of a notebook by those of an execution, and write its `state`.
 
-    `results.json` then holds the numbers of those of the notebooks `among` that have finished.
-    Raises InputError where the notebook has written results that can't be read.
+    `results.json` then has the numbers of the notebooks `among` that have finished. Raises
+    InputError if the notebook has written results that can't be read.
     """
     results = staging.path / "results" / f"{staging.name}.json"
     if results.is_file():
@@ -246,140 +263,103 @@ def finish(staging: Staging, state: Mapping[str, Any], among: Iterable[str]) -> 
     files = {}
     for path in sorted(staging.path.rglob("*")):
         relative = path.relative_to(staging.path)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden and relative != _page(staging.name):
-            name = relative.as_posix()
-            if staging.borrowed.get(name) != _stamp(path):
-                files[name] = file_digest(path)
-    with writing(staging.path / "state" / f"{staging.name}.json") as part:
+        is_hidden = any(part.startswith(".") for part in relative.parts)
+        if path.is_file() and not is_hidden:
+            name, digest = relative.as_posix(), file_digest(path)
+            if staging.borrowed.get(name) != digest:
+                files[name] = digest
+    with writing(state_file(staging.path, staging.name)) as part:
         part.write_text(json.dumps({**state, "files": files}, indent=1) + "\n", encoding="utf-8")
-    # From here on a killed runner's next one goes on with it.
+    # If this process is killed from here on, the next run finishes the moves.
     _move(staging.path, staging.name, staging.folder, among)
 
 
 def _move(path: Path, name: str, folder: Path, among: Iterable[str]) -> None:
-    state = read_state(path / "state" / f"{name}.json")
+    """Move the files of a finished execution from its staging folder, `path`, to `folder`."""
+    state = read_state(state_file(path, name))
     if state is not None:
-        by_name = states(folder)
-        before = by_name.pop(name, {"files": {}})
+        others = states(folder)
+        before = others.pop(name, {"files": {}})
         for relative in state["files"]:
-            if (path / relative).is_file():  # else it was moved before the kill
+            if (path / relative).is_file():  # else it was moved before a kill
                 (folder / relative).parent.mkdir(parents=True, exist_ok=True)
                 (path / relative).replace(folder / relative)
-        in_use = {relative for other in (state, *by_name.values()) for relative in other["files"]}
-        for relative in set(before["files"]) - in_use:
-            (folder / relative).unlink(missing_ok=True)
-        # A page that is there is of the notebook before, however new it looks.
-        page = _page(name)
-        for left in (*_failed(folder, name), folder / page):
-            left.unlink(missing_ok=True)
-        if (path / page).is_file():
-            (path / page).replace(folder / page)
-        set_aside(store.merge(folder, {name, *by_name} & set(among)))
+        in_use = {relative for each in (state, *others.values()) for relative in each["files"]}
+        outdated = [folder / relative for relative in set(before["files"]) - in_use]
+        for file in (*outdated, *_failed(folder, name)):
+            file.unlink(missing_ok=True)
+        store.merge(folder, {name, *others} & set(among))
         (folder / "state").mkdir(exist_ok=True)
-        (path / "state" / f"{name}.json").replace(folder / "state" / f"{name}.json")
+        state_file(path, name).replace(state_file(folder, name))
     shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def _page(name: str) -> Path:
-    """Return where an executed notebook stands as HTML; in no state, for any report makes it."""
-    return Path("notebooks", f"{name}.html")
-
-
-def give_up(staging: Staging) -> tuple[Path, Path]:
-    """Keep an execution that failed beside what finished before; return its notebook and log.
-
-    Either is missing if the execution did not get as far as to write it.
-    """
-    failed = _failed(staging.folder, staging.name)
-    for source, target in zip((staging.notebook, staging.log), failed, strict=True):
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-        else:
-            target.unlink(missing_ok=True)  # of an earlier failure
-    shutil.rmtree(staging.path.parent, ignore_errors=True)
-    return failed
 
 
 def _failed(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / "notebooks" / f"{name}.failed.ipynb", folder / "logs" / f"{name}.failed.log"
 
 
-def recover(folder: Path, among: Iterable[str]) -> list[str]:
-    """Mend what a killed run or a damaged file left in `folder`; return a line for each damage.
+def give_up(staging: Staging) -> tuple[Path, Path]:
+    """Keep notebook and log of a failed execution next to the finished ones; return their paths.
 
-    A results file that can't be read is set aside, one that is missing is named, for its numbers
-    leave `results.json`. Executions that had finished are put in their place, others forgotten.
-    `among` as in `finish`.
+    Either is missing if the execution did not get as far as to write it.
     """
-    lines = [f"{path} can't be read: {path.stem} runs again." for path in unreadable(folder)]
-    damaged = store.unreadable(folder)
-    lines += set_aside(damaged)
-    for place in (folder / _RUNNING).glob("*/"):
-        for state in place.glob("*/state/*.json"):
-            _move(state.parent.parent, state.stem, folder, among)
+    failed = _failed(staging.folder, staging.name)
+    for source, target in zip((staging.notebook, staging.log), failed, strict=True):
+        target.unlink(missing_ok=True)  # of an earlier failure
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+    shutil.rmtree(staging.path.parent, ignore_errors=True)
+    return failed
+
+
+def recover(folder: Path, among: Iterable[str]) -> list[str]:
+    """Repair what a killed run left in `folder`; return a line for each damaged or missing file.
+
+    Executions that had finished replace earlier ones, and others are removed. `among` as in
+    `finish`.
+    """
+    damaged = [*unreadable(folder), *store.unreadable(folder)]
+    _finish_moves(folder, among)
+    for place in (folder / _STAGING, *folder.glob(".part-*")):  # of a killed `writing`
         shutil.rmtree(place, ignore_errors=True)
-    for part in folder.glob(".part-*"):  # of a killed `writing`
-        shutil.rmtree(part, ignore_errors=True)
-    gone = [path for path in missing(folder) if path not in damaged]
-    return lines + [f"{path} is missing: {path.stem} runs again when chosen." for path in gone]
+    problems = {path: "can't be read" for path in damaged}
+    problems |= dict.fromkeys(missing(folder), "is missing")
+    return [
+        f"{path} {what}: {path.stem} runs again when chosen." for path, what in problems.items()
+    ]
 
 
 def finish_interrupted_moves(folder: Path) -> None:
     """Finish the moves that a kill interrupted in `folder`, so that readers see whole models.
 
-    Nothing is done while another process executes there, or where nothing can be written.
+    Does nothing while another process executes there, or if nothing can be written.
     """
-    if any((folder / _RUNNING).glob("*/*/state/*.json")):
+    if any(folder.glob(f"{_STAGING}/*/*/state/*.json")):
         with suppress(InputError, OSError), run_lock(folder):
-            for state in (folder / _RUNNING).glob("*/*/state/*.json"):
-                _move(state.parent.parent, state.stem, folder, {state.stem, *states(folder)})
+            names = {path.stem for path in folder.glob(f"{_STAGING}/*/*/state/*.json")}
+            _finish_moves(folder, names | states(folder).keys())
 
 
-def set_aside(damaged: Iterable[Path]) -> list[str]:
-    """Rename these results files, which can't be read; return a line for each."""
-    return [
-        f"{path} can't be read: set aside as"
-        f" {path.replace(path.with_name(f'{path.name}.damaged')).name}, {path.stem} runs again."
-        for path in damaged
-    ]
+def _finish_moves(folder: Path, among: Iterable[str]) -> None:
+    for state in sorted(folder.glob(f"{_STAGING}/*/*/state/*.json")):
+        _move(state.parent.parent, state.stem, folder, among)
+
+
+def progress(folder: Path, name: str) -> tuple[float, str] | None:
+    """Return the share of a running notebook's cells that are done, and how far its cell is, or "".
+
+    None before it starts.
+    """
+    with suppress(OSError, ValueError):  # it has not started, or has just ended
+        places = folder.glob(f"{_STAGING}/{name}-????????/share")
+        share = max(places, key=lambda path: path.stat().st_mtime_ns)
+        count = share.with_name("count")
+        text = count.read_text(encoding="utf-8") if count.is_file() else ""
+        return float(share.read_text(encoding="utf-8")), text
+    return None
 
 
 def tidy(folder: Path) -> None:
-    """Remove the progress of notebooks, and the folder for executions if it is empty."""
-    for news in (folder / _RUNNING).glob("*.*"):
-        news.unlink(missing_ok=True)
-    with suppress(OSError):
-        (folder / _RUNNING).rmdir()
-
-
-def share_file(folder: Path, name: str) -> Path:
-    """Return where the share of the cells of notebook `name` that are done is written, 0-1."""
-    return folder / _RUNNING / f"{name}.share"
-
-
-def news_file(folder: Path, name: str) -> Path:
-    """Return where `progress.counting` writes how far a long cell of notebook `name` is."""
-    return folder / _RUNNING / f"{name}.news"
-
-
-class News(NamedTuple):
-    """The share of a notebook's cells that are done, 0-1; text: the count of a long cell, or ""."""
-
-    share: float
-    text: str = ""
-
-
-def progress(folder: Path, name: str) -> Iterator[News]:
-    """Yield the latest news of notebook `name`: none before it starts."""
-    with suppress(FileNotFoundError):
-        share = float(share_file(folder, name).read_text(encoding="utf-8"))
-        yield News(share)
-        yield News(share, news_file(folder, name).read_text(encoding="utf-8"))
-
-
-def stop(folder: Path) -> None:
-    """Stop the executions in `folder`: each ends within a second."""
-    for alive in (folder / _RUNNING).glob("*/alive"):
-        alive.unlink(missing_ok=True)
+    """Remove what executions on lost workers have left, once all executions have ended."""
+    shutil.rmtree(folder / _STAGING, ignore_errors=True)

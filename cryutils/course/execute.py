@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +25,10 @@ from cryutils.claims.run_folder import Staging
 from cryutils.course.fingerprint import versions
 from cryutils.errors import InputError
 
-__all__ = ["Outcome", "execute", "source_text"]
+__all__ = ["Outcome", "cells", "execute", "source_text"]
 
 _STARTS = 3  # of a kernel, before its notebook has failed
-_TICK_S = 0.5  # from one look at what ends the process to the next
+_TICK_S = 0.5  # between two looks at what ends the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,15 @@ class Outcome:
 
 def source_text(path: Path) -> str:
     """Return the text of all cells of the notebook at `path`, without outputs."""
-    return "\n\n".join(_cells(path))
+    return "\n\n".join("".join(cell["source"]) for cell in cells(path))
 
 
-def _cells(path: Path) -> list[str]:
-    """Return the text of each cell; read as the JSON it is, since nbformat takes a second."""
+def cells(path: Path) -> list[dict[str, Any]]:
+    """Return the cells of the notebook at `path`. Raises InputError if it is no notebook."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return ["".join(cell["source"]) for cell in cells]
-    except (ValueError, KeyError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [{"metadata": {}, **cell, "source": "".join(cell["source"])} for cell in found]
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
@@ -62,11 +60,12 @@ def execute(
     folder: Path,
     values: Mapping[str, Any],
     environment: Mapping[str, str],
+    alive: Path,
 ) -> tuple[Staging, Outcome]:
-    """Execute the notebook `source` for the run `folder`, in a new process.
+    """Execute a notebook in a new process; return where its files are, and how it ended.
 
-    An executor calls it, here or on a worker that shares the run's folder. A worker that is lost
-    may call it again: each call has its own staging folder.
+    An executor calls it, here or on a worker that shares the run's folder. If a worker is lost, it
+    is called again: each call has its own staging folder.
 
     Parameters
     ----------
@@ -77,68 +76,60 @@ def execute(
     values : mapping
         Parameters that replace the notebook's own.
     environment : mapping
-        Variables that the notebook's process has beside those of this one.
+        Variables that are added to those of this process.
+    alive : Path
+        A file whose removal ends the execution.
     """
     staging = run_folder.stage(folder, source.stem)
     order = {
-        "source": str(source), "notebook": str(staging.notebook), "values": dict(values),
-        "share_file": str(run_folder.share_file(folder, source.stem)),
-        "alive_file": str(staging.alive),
+        "source": str(source), "target": str(staging.notebook), "values": dict(values),
+        "share_file": str(staging.share), "alive_file": str(alive), "parent": os.getpid(),
     }  # fmt: skip
-    home = {
+    own = {
         "CRYUTILS_RUN_DIR": str(staging.path),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
-        "CRYUTILS_PROGRESS_FILE": str(run_folder.news_file(folder, source.stem)),
+        "CRYUTILS_PROGRESS_FILE": str(staging.count),
     }
-    with (
-        staging.log.open("w") as log,  # what libraries print helps no reader
-        subprocess.Popen(
+    with staging.log.open("w") as log:  # for what libraries print, which helps no reader
+        process = subprocess.run(
             [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
+            input=json.dumps(order),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, **environment, **home},
+            check=False,
+            env={**os.environ, **environment, **own},
             start_new_session=True,  # a terminal's Ctrl-C reaches the command alone
-        ) as process,
-    ):
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(f"{json.dumps(order)}\n")
-        process.stdin.flush()  # and open as long as this process lives
-        answer = process.stdout.read()
-    if answer:
-        return staging, Outcome(**json.loads(answer))
-    broke = process.returncode == 1  # by an error, not a signal
-    what = "broke" if broke else "was killed, as happens when memory runs out"
+        )
+    if process.stdout:
+        return staging, Outcome(**json.loads(process.stdout))
+    is_error = process.returncode == 1  # and no signal
+    what = "broke" if is_error else "was killed, as happens when memory runs out"
     return staging, Outcome(f"its process {what}")
 
 
 def main() -> None:
-    """Do what `execute` orders on stdin; the Outcome goes to stdout."""
-    order = json.loads(sys.stdin.readline())
-    watch = partial(_end_with_parent, Path(order["alive_file"]))
-    threading.Thread(target=watch, daemon=True).start()
+    """Execute the notebook that `execute` orders on stdin; print the Outcome as JSON."""
+    order = json.load(sys.stdin)
+    watch = (Path(order["alive_file"]), order["parent"])
+    threading.Thread(target=_end_with_run, args=watch, daemon=True).start()
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there as well
+    source, target, share_file = (Path(order[key]) for key in ("source", "target", "share_file"))
     try:
-        outcome = _run(
-            Path(order["source"]),
-            Path(order["notebook"]),
-            order["values"],
-            share_file=Path(order["share_file"]),
-        )
+        outcome = _run(source, target, order["values"], share_file=share_file)
     except OSError as error:  # a full disk
         outcome = Outcome(_one_line(error))
     json.dump(asdict(outcome), answer)
     answer.close()
 
 
-def _end_with_parent(alive: Path) -> None:
-    """End this process and its kernel when stdin closes or the file `alive` is removed."""
+def _end_with_run(alive: Path, parent: int) -> None:
+    """End this process and its kernel when the process `parent` ends or `alive` is removed."""
     import psutil
 
-    while alive.is_file() and not select.select([sys.stdin], [], [], _TICK_S)[0]:
-        pass
+    while alive.is_file() and os.getppid() == parent:
+        time.sleep(_TICK_S)
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(1)
@@ -150,26 +141,27 @@ def _run(source: Path, target: Path, values: dict[str, Any], *, share_file: Path
 
     from cryutils.claims import notebook_page
 
-    total = len(_cells(source)) + bool(values)  # papermill adds a cell with the values
+    total = len(cells(source)) + bool(values)  # papermill adds a cell with the values
 
     def report(*, cell_index: int, **_: Any) -> None:
+        share_file.with_name("count").unlink(missing_ok=True)  # of a cell that has ended
         with writing(share_file) as part:
             part.write_text(str((cell_index + 1) / total), encoding="utf-8")
 
     report(cell_index=-1)
-    started = time.monotonic()
+    error, started = None, time.monotonic()
     try:
         _papermill(source, target, values, on_cell_executed=report)
-    except (PapermillException, RuntimeError) as failure:  # a DeadKernelError is such
+    except (PapermillException, RuntimeError) as failure:  # DeadKernelError is a RuntimeError
         error = _one_line(failure)
-        return Outcome(error, time.monotonic() - started, _peak_mib(), _versions())
     seconds = time.monotonic() - started
-    notebook_page.write(target)
-    return Outcome(None, seconds, _peak_mib(), _versions())
+    if error is None:
+        notebook_page.write(target)
+    return Outcome(error, seconds, _peak_mib(), versions())
 
 
 def _papermill(source: Path, target: Path, values: dict[str, Any], **options: Any) -> None:
-    """Call papermill, again where the kernel died before its first reply.
+    """Call papermill, again if the kernel died before its first reply.
 
     Jupyter chooses a kernel's ports before the kernel takes them, so another program may be faster.
     """
@@ -200,7 +192,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any], **options: An
 
 
 def _literal(path: Path) -> str:
-    """Return `path` for papermill, which would fill in what stands in braces."""
+    """Return `path` for papermill, which would replace names in braces."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -210,18 +202,13 @@ def _one_line(error: Exception) -> str:
 
     if isinstance(error, DeadKernelError):
         return "its kernel was killed, as happens when memory runs out"
+    cell, kind, message = "", type(error).__name__, str(error)
     if isinstance(error, PapermillExecutionError):
-        message = error.evalue if error.ename == "InputError" else f"{error.ename}: {error.evalue}"
-        return f"cell {error.exec_count}: {_first_line(message)}"
-    return f"{type(error).__name__}: {_first_line(str(error))}"
-
-
-def _first_line(text: str) -> str:
-    return (re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines() or [""])[0]
-
-
-def _versions() -> dict[str, str]:
-    return {**versions(), "python": ".".join(map(str, sys.version_info[:3]))}
+        cell, kind, message = f"cell {error.exec_count}: ", error.ename, error.evalue
+    if kind != "InputError":
+        message = f"{kind}: {message.strip()}"
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", message).strip()
+    return cell + (plain.splitlines() or [""])[0]
 
 
 def _peak_mib() -> float:

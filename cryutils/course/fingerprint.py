@@ -1,18 +1,18 @@
-"""All that the results of an executed notebook come from, in one digest: its fingerprint.
+"""A digest of everything that the results of a notebook come from: its fingerprint.
 
 `course` keeps what finished before as long as this stays the same: text and parameters, the
 library and the packages that it computes with, the tables in `data/`, the recordings, and the
-weights of pretrained networks that can be had on this machine. No notebook walks this module.
+pretrained weights on this machine. No notebook walks this module.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import platform
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,81 +24,78 @@ from cryutils.models import weights
 
 __all__ = ["PACKAGES", "Fingerprint", "library", "notebook", "recordings", "versions"]
 
-# Those that numbers and pictures pass through; OpenCV has a name for each way it is built.
+# Packages that results depend on. OpenCV has a name for each way to build it.
 PACKAGES = (
     "ai-edge-litert", "av", "keras", "librosa", "nncf", "numba", "numpy", "opencv-contrib-python",
     "opencv-python", "opencv-python-headless", "openvino", "pandas", "pillow", "scikit-learn",
     "scipy", "soxr", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
-_SHAPING = (".py", ".js", ".css", ".npz")  # .npz: the network that comes with the package
-_WITHOUT = ("", "small")  # no backbone, and the one that is pretrained here
+_SUFFIXES = (".py", ".js", ".css", ".npz")  # .npz: the network that comes with the package
+_NOT_PUBLISHED = ("", "small")  # no backbone, and the one that is pretrained here
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a notebook is made from: a digest of it, and the weights files it may take up.
+    """What a notebook is made from: a digest, and whether it looks for pretrained weights."""
 
-    `weights` is None for a notebook that looks for none.
-    """
-
-    made_of: str
-    weights: tuple[str, ...] | None = None
+    digest: str
+    uses_weights: bool = False
 
     @property
     def text(self) -> str:
-        """One digest of all, for a state file."""
-        return _digest(self.made_of, *(self.weights or ()))
+        """One digest for a state file, also of the pretrained weights that are there now.
 
-    def when_done(self) -> Fingerprint:
-        """Return it as of the end of an execution: what that downloaded itself is no news to it.
-
-        Whatever else appeared meanwhile is left out, since it may have come too late.
+        It is taken when a notebook has finished, so that weights that it has downloaded count.
         """
-        if self.weights is None:
-            return self
-        return replace(self, weights=tuple(sorted({*self.weights, *weights.downloaded()})))
+        return _digest(self.digest, *(weights.present() if self.uses_weights else ()))
 
 
 def notebook(
     source: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, rest: str
 ) -> Fingerprint:
-    """Return the fingerprint of a notebook from its text, its parameters, and `rest`.
+    """Return the fingerprint of a notebook.
 
-    `parameters` are those that a run sets, `defaults` those that the notebook itself names, `rest`
-    is whatever else its results come from. Raises InputError where `weights` is to be looked for
-    in a folder that isn't there.
+    Parameters
+    ----------
+    source : str
+        Its text.
+    parameters, defaults : mapping
+        Parameters that the run sets, and those that the notebook itself sets.
+    rest : str
+        Everything else that its results come from.
     """
     values = {**defaults, **parameters}
     chosen, backbone = values.get("weights"), values.get("backbone", "auto")
-    looks = chosen in ("auto", "imagenet") and backbone not in _WITHOUT
-    may_be_had = tuple(weights.present()) if looks else None
+    looks = chosen in ("auto", "imagenet") and backbone not in _NOT_PUBLISHED
     stamp = weights.stamp(resolve(chosen)) if isinstance(chosen, str) and chosen else ""
-    made_of = _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
-    return Fingerprint(made_of, may_be_had)
+    digest = _digest(source, json.dumps(dict(parameters), sort_keys=True), stamp, rest)
+    return Fingerprint(digest, looks)
 
 
 def library() -> str:
     """Return a digest of the library, of what it computes with, and of the tables in `data/`."""
-    package = Path(__file__).parents[1]
-    code = [path for path in package.rglob("*") if path.suffix in _SHAPING]
-    tables = (project_dir() / "data").glob("*.csv")
-    packages = [f"{name} {version}" for name, version in versions().items()]
-    python = f"python {sys.version_info[0]}.{sys.version_info[1]}"
-    digest = hashlib.sha256("\n".join([python, *packages]).encode())
-    for home, paths in ((package, code), (project_dir(), tables)):
-        for path in sorted(paths):
-            digest.update(f"\n{path.relative_to(home).as_posix()} {file_digest(path)}".encode())
-    return digest.hexdigest()
+    package, project = Path(__file__).parents[1], project_dir()
+    code = [path for path in package.rglob("*") if path.suffix in _SUFFIXES]
+    lines = ["python " + ".".join(platform.python_version_tuple()[:2])]
+    lines += [f"{name} {version}" for name, version in _installed().items()]
+    for home, paths in ((package, code), (project, (project / "data").glob("*.csv"))):
+        lines += [
+            f"{path.relative_to(home).as_posix()} {file_digest(path)}" for path in sorted(paths)
+        ]
+    return _digest(*lines)
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each of `PACKAGES` that is installed, by name."""
-    # Asked one by one and never imported: TensorFlow alone would take seconds.
-    installed = {}
-    for name in PACKAGES:
+    """Return the versions of Python and of each of `PACKAGES` that is installed, by name."""
+    return {**_installed(), "python": platform.python_version()}
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:  # not imported: TensorFlow alone would take seconds
         with suppress(metadata.PackageNotFoundError):
-            installed[name] = metadata.version(name)
-    return installed
+            found[name] = metadata.version(name)
+    return found
 
 
 def recordings(data: str) -> str:
@@ -108,7 +105,7 @@ def recordings(data: str) -> str:
         root = home / data
     if not root.is_dir():
         return data
-    files = [(p, p.stat()) for p, why_not in walk(root) if not why_not]
+    files = [(path, path.stat()) for path, why_not in walk(root) if not why_not]
     return "".join(f"{p.relative_to(root)}:{s.st_size}:{s.st_mtime_ns};" for p, s in files)
 
 

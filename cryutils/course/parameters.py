@@ -1,7 +1,7 @@
 """Parameters of notebooks: defaults and meanings from their cells, ranges from `Parameters`.
 
-A notebook that somebody else adds may have parameters that `Parameters` lacks. These only need the
-type of their default.
+A notebook that a user adds may have parameters that `Parameters` lacks. These only need the type of
+their default.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from cryutils.course.execute import cells
 from cryutils.course.ranges import STRICT, Parameters, short, unknown_classes
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
@@ -39,21 +40,16 @@ def inspect(path: Path) -> dict[str, dict[str, Any]]:
     import papermill
     from nbformat.v4 import new_code_cell, new_notebook
 
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        tagged = [
-            "".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
+    tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     if not tagged:
         raise InputError(f"{path}: no cell is tagged 'parameters'.")
-    for line in tagged[0].splitlines():
+    source = tagged[0]["source"]
+    for line in source.splitlines():
         if line.count("=") > 1 and not line.lstrip().startswith("#"):  # papermill skips it
             raise InputError(f"{path}: {line.strip()}: use only one = in a line of parameters.")
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = new_notebook(  # papermill refuses a notebook that names no kernel
-        cells=[new_code_cell(tagged[0], metadata={"tags": ["parameters"]})],
+        cells=[new_code_cell(source, metadata={"tags": ["parameters"]})],
         metadata={"kernelspec": kernel},
     )
     parameters = papermill.inspect_notebook(notebook)
@@ -96,9 +92,10 @@ def check_names(chosen: Iterable[str], notebooks: Mapping[str, Mapping[str, Any]
 
 
 def check(path: Path, chosen: Mapping[str, Any]) -> None:
-    """Raise InputError, in one line with the remedy, if the notebook at `path` can't run so.
+    """Raise InputError, in one line with the remedy, if a parameter is out of its range.
 
-    `chosen` has the parameters that are set; the others keep their defaults.
+    `chosen` has the parameters that are set for the notebook at `path`; the others keep their
+    defaults.
     """
     values = {}
     for name, parameter in inspect(path).items():
@@ -161,7 +158,7 @@ def _words(schema: Mapping[str, Any], text: str = "a text") -> str:
 
 
 def _other(parameter: Mapping[str, Any]) -> TypeAdapter[Any]:
-    """The type of a parameter that `Parameters` lacks: from its comment, or else its default."""
+    """Return the type of a parameter that `Parameters` lacks, from its comment or its default."""
     default = parameter["default"]
     kind: Any = _TYPES.get(parameter["inferred_type_name"], type(default))
     if isinstance(default, list) and default:
@@ -170,7 +167,7 @@ def _other(parameter: Mapping[str, Any]) -> TypeAdapter[Any]:
 
 
 def _is_accepted(name: str, value: Any, parameter: Mapping[str, Any]) -> bool:
-    """Return whether `value` is in the parameter's range, whatever the other parameters are."""
+    """Return whether `value` is in the parameter's own range, whatever the other parameters are."""
     try:
         if name in Parameters.model_fields:
             Parameters.model_validate({name: value})
@@ -183,7 +180,7 @@ def _is_accepted(name: str, value: Any, parameter: Mapping[str, Any]) -> bool:
 
 
 def _example(name: str, value: object, parameter: Mapping[str, Any]) -> str:
-    """A list as the shell needs it: the one that was meant, as far as one can tell."""
+    """Return a list as the shell needs it: the one that was probably meant, else the default."""
     if not accepted(name, parameter).startswith("a list"):
         return ""
     example = parameter["default"] or ["hungry", "tired"]

@@ -56,7 +56,7 @@ def _items(least: int = 1, most: int = 100) -> Any:
 class Parameters(BaseModel):
     """The range of each parameter. All are optional: a notebook has only some of them.
 
-    Limits are those of the library where it has any; the others only stop what would never end.
+    Limits are those of the library where it has any; the others only prevent endless runs.
     `description` is for messages: what a text names, or a range without its ends.
     """
 
@@ -171,6 +171,12 @@ class Parameters(BaseModel):
 
 def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield a message for each rule between parameters that `values` break."""
+    each = values.get("clips_per_infant", 1)
+    if values.get("data") == "synthetic" and values.get("clips", 6 * each) < 6 * each:
+        yield (
+            f"clips={values['clips']}: give {6 * each} or more, of two infants in each state,"
+            f" for clips_per_infant={each}."
+        )
     for name, most, other in _limits(values):
         value, unit = values.get(name, 0), ""
         if isinstance(value, list):
@@ -187,9 +193,6 @@ def _mistakes(values: Mapping[str, Any]) -> Iterator[str]:
         least = 2 * (len(values.get("classes", [])) or 4)
         if values.get("infants", least) < least:
             yield f"infants={values['infants']}: give {least} or more, two of each class."
-        least = 6 * values.get("clips_per_infant", 1)
-        if values.get("clips", least) < least:
-            yield f"clips={values['clips']}: give {least} or more, of two infants in each state."
         yield from unknown_classes(values, "synthetic", sorted(STATES))
 
 

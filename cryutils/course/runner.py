@@ -1,9 +1,9 @@
-"""Run the course's notebooks: profiles, parameters, parallel processes, resume.
+"""Run the course's notebooks: profiles, parameters, parallel processes, resuming.
 
-A run is a folder `outputs/<run>/` with executed notebooks, their results and figures.
-Each notebook that finished leaves a state file that names everything it was made from,
-so a killed run goes on where it was and a notebook runs again when any of that changed
-(`fingerprint`). The command is in `cli`, the report in `report`. No notebook walks this module.
+A run is a folder `outputs/<run>/` with executed notebooks, their results and figures. Each notebook
+that finished has a state file with its `fingerprint`: a killed run continues where it was, and a
+notebook runs again when anything that it is made from has changed. The command is in `cli`, the
+report in `claims.report`. No notebook walks this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +26,21 @@ from cryutils import claims
 from cryutils._io import parallel
 from cryutils._io.paths import cache_dir, outputs_dir, project_dir, resolve
 from cryutils.claims import run_folder
+from cryutils.claims.run_folder import Staging
 from cryutils.course import execute, fingerprint, parameters
 from cryutils.course.fingerprint import Fingerprint
 from cryutils.errors import InputError, near_miss
 
 __all__ = [
-    "AFTER",
-    "ALWAYS",
-    "Job",
-    "Profile",
-    "history",
-    "load_profile",
-    "notebook_name",
-    "notebooks",
-    "plan",
-    "profiles",
-    "remarks",
-    "run",
-]
+    "AFTER", "ALWAYS", "Job", "Profile", "history", "load_profile", "notebook_name", "notebooks",
+    "plan", "profiles", "remarks", "run",
+]  # fmt: skip
 
 Report = Callable[[str, str, float], None]
 
 _TICK_S = 1.0
 
-# These take up what others leave; beside those they would train networks once more.
+# These reuse networks trained by the notebooks listed; in parallel they would train them again.
 AFTER = {
     "06_full": ("04_cry2", "05_image"),
     "09_ensemble": ("07_frames_resnet50", "08_autoencoder_dnn"),
@@ -62,7 +53,7 @@ AFTER = {
         "13_live_and_deployment",
     ),
 }  # fmt: skip
-# These read what all runs have measured, which no fingerprint knows, and take seconds.
+# These read the results of all runs, which are in no fingerprint, and take seconds.
 ALWAYS = ("14_scoreboard",)
 
 
@@ -71,15 +62,15 @@ class Profile:
     """A named set of parameters by notebook, and the notebooks it can't run, with the reason."""
 
     name: str
-    about: str
-    parameters: Mapping[str, Mapping[str, Any]]
-    skip: Mapping[str, str]
-    data: str | None
+    about: str = ""
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    skip: Mapping[str, str] = field(default_factory=dict)
+    data: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook to execute: source, every parameter given, the run's folder, its fingerprint."""
+    """One notebook to execute: source, the parameters set, the run's folder, the fingerprint."""
 
     name: str
     source: Path
@@ -90,16 +81,16 @@ class Job:
 
     @property
     def state(self) -> Path:
-        """Where it is noted that, how and from what this notebook was executed."""
-        return self.folder / "state" / f"{self.name}.json"
+        """Its state file."""
+        return run_folder.state_file(self.folder, self.name)
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every parameter of the notebook, as given or else as it says itself."""
+        """Every parameter of the notebook, with the value set or its default."""
         return {**parameters.read(self.source), **self.parameters}
 
     def is_done(self) -> bool:
-        """Return whether this very job finished before, and all that it wrote is still whole."""
+        """Return whether this very job has finished, and all that it wrote is unchanged."""
         state = run_folder.read_state(self.state)
         return (
             state is not None
@@ -124,14 +115,7 @@ def load_profile(name: str) -> Profile:
     paths = profiles()
     if name not in paths:
         raise InputError(f"no profile {name!r}.{near_miss(name, paths)}")
-    text = yaml.safe_load(paths[name].read_text())
-    return Profile(
-        name=name,
-        about=text["about"],
-        parameters=text.get("parameters") or {},
-        skip=text.get("skip") or {},
-        data=text.get("data"),
-    )
+    return Profile(name, **yaml.safe_load(paths[name].read_text(encoding="utf-8")))
 
 
 def notebook_name(text: str, names: Collection[str]) -> str:
@@ -164,71 +148,88 @@ def plan(
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs of a run in reading order, and the skipped notebooks with the reason.
 
-    `only` names notebooks as `notebook_name` reads them (default: all notebooks). `overrides` are
-    parameters that override the profile's. `data` is a folder of the user's own recordings.
-    `run_name` names the run (default: after profile, `data` and `overrides`). Raises InputError for
-    an unknown notebook or parameter, with the near miss, and for a value out of range.
+    Parameters
+    ----------
+    profile : Profile
+        Its parameters and the notebooks that it skips.
+    only : sequence of str
+        Notebooks, as `notebook_name` reads them. Default: all.
+    overrides : mapping, optional
+        Parameters that override the profile's.
+    data : str, optional
+        Folder of the user's own recordings.
+    outputs : Path, optional
+        Folder of the runs.
+    sources : mapping, optional
+        The notebooks' files by name. Default: the course's.
+    run_name : str, optional
+        Default: named after the profile, `data` and `overrides`.
+
+    Raises
+    ------
+    InputError
+        An unknown notebook or parameter, with the near miss, or a value out of range.
     """
-    sources = notebooks() if sources is None else sources
-    named = {notebook_name(text, sources) for text in only}
-    chosen = [name for name in sources if not only or name in named]
-    defaults = {name: parameters.read(sources[name]) for name in chosen}
-    overrides = dict(overrides or {})
+    sources, overrides = notebooks() if sources is None else sources, dict(overrides or {})
+    names = {notebook_name(text, sources) for text in only} or set(sources)
+    chosen = {name: path for name, path in sources.items() if name in names}
+    defaults = {name: parameters.read(path) for name, path in chosen.items()}
     parameters.check_names(overrides, defaults)
     corpus = str(resolve(data)) if data else None
     if corpus and not Path(corpus).name.isprintable():  # the run is named after it
         raise InputError(f"--data {corpus!a}: a name that can't be printed; rename the folder.")
-    after_these = run_folder.name_of(profile.name, Path(corpus) if corpus else None, overrides)
-    folder = (outputs or outputs_dir()) / (run_name or after_these)
-    for state in run_folder.states(folder).values() if corpus and not run_name else ():
-        before = state["parameters"].get("data")
-        if before not in (None, corpus):  # another folder of the same name
-            raise InputError(f"{folder}: the run of {before}; give this one another --name.")
-    library = fingerprint.library()
+    name = run_folder.name_of(profile.name, Path(corpus) if corpus else None, overrides)
+    folder = (outputs or outputs_dir()) / (run_name or name)
+    if corpus and not run_name:
+        _require_same_data(folder, corpus)
+    library, source_data = fingerprint.library(), corpus or profile.data
     jobs, skipped = [], {}
-    for notebook in chosen:
-        if notebook in profile.skip and data is None:  # what a profile's own recordings lack
-            skipped[notebook] = profile.skip[notebook]
+    for name, source in chosen.items():
+        if name in profile.skip and not data:  # the user's recordings may have what it lacks
+            skipped[name] = profile.skip[name]
             continue
-        values = dict(profile.parameters.get(notebook, {}))
-        parameters.check_names(values, {notebook: defaults[notebook]})
-        source_data = corpus or profile.data
-        if source_data and "data" in defaults[notebook]:
+        values = dict(profile.parameters.get(name, {}))
+        parameters.check_names(values, {name: defaults[name]})
+        if source_data and "data" in defaults[name]:
             values["data"] = source_data
-        values |= {key: v for key, v in overrides.items() if key in defaults[notebook]}
-        parameters.check(sources[notebook], values)
-        read = fingerprint.recordings(str(values.get("data", source_data)))
-        source = sources[notebook]
+        values |= {key: value for key, value in overrides.items() if key in defaults[name]}
+        parameters.check(source, values)
+        recordings = fingerprint.recordings(str(values.get("data", source_data)))
         made_from = fingerprint.notebook(
-            execute.source_text(source), values, defaults[notebook], rest=f"{library}\n{read}"
+            execute.source_text(source), values, defaults[name], rest=f"{library}\n{recordings}"
         )
-        jobs.append(Job(notebook, source, folder, values, made_from, profile.name))
+        jobs.append(Job(name, source, folder, values, made_from, profile.name))
     return jobs, skipped
 
 
-def remarks(
-    jobs: Sequence[Job], skipped: Iterable[str], parameters: Iterable[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield what should be known of a notebook before it runs: its name, and a remark.
+def _require_same_data(folder: Path, corpus: str) -> None:
+    """Raise InputError if the run in `folder` is that of another folder with the same name."""
+    for state in run_folder.states(folder).values():
+        before = state["parameters"].get("data")
+        if before not in (None, corpus):
+            raise InputError(f"{folder}: the run of {before}; give this one another --name.")
 
-    `parameters` names those that every one of `jobs` is meant to have.
+
+def remarks(
+    jobs: Sequence[Job], skipped: Iterable[str], parameters: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what should be known of a notebook before it runs: its name and a remark.
+
+    `parameters` names those that all `jobs` should have.
     """
-    parameters, planned = list(parameters), {*skipped, *(job.name for job in jobs)}
+    planned = {*skipped, *(job.name for job in jobs)}
     for job in jobs:
-        lacking = [name for name in parameters if name not in job.values]
-        if lacking:
+        if lacking := [name for name in parameters if name not in job.values]:
             yield job.name, f"has no parameter {', '.join(lacking)}, and runs without"
-        first = [
+        before = [
             name
             for name in AFTER.get(job.name, ())
-            if job.name not in ALWAYS
-            and name not in planned
-            and not (job.folder / "state" / f"{name}.json").is_file()
+            if name not in planned and not run_folder.state_file(job.folder, name).is_file()
         ]
-        if first:
+        if before and job.name not in ALWAYS:
             yield (
                 job.name,
-                f"{' and '.join(first)} come first in the course; what they would have trained"
+                f"{' and '.join(before)} come first in the course; what they would have trained"
                 " is trained here",
             )
 
@@ -251,7 +252,7 @@ def run(
     jobs : sequence of Job
         Of one run.
     processes : int, optional
-        Notebooks executed side by side; None: one for each core.
+        Notebooks executed in parallel; None: one for each core.
     scheduler : str, optional
         Address of a Dask scheduler, such as "tcp://host:8786". Its workers execute the notebooks
         and must share this machine's folders.
@@ -277,58 +278,67 @@ def run(
         for line in run_folder.recover(folder, among):
             report("", line, 0.0)
         waiting = [job for job in jobs if fresh or job.name in ALWAYS or not job.is_done()]
-        if not fresh and 0 < len(waiting) < len(jobs):
-            done = len(jobs) - len(waiting)
-            report("", f"resuming: {done} of {len(jobs)} notebooks finished before", 0.0)
-        for job in jobs:
-            if job not in waiting:
-                report(job.name, "kept", 1.0)
+        done = [job for job in jobs if job not in waiting]
+        if done and waiting:
+            line = f"resuming: {len(done)} of {len(jobs)} notebooks finished before"
+            report("", line, 0.0)
+        for job in done:
+            report(job.name, "kept", 1.0)
         took = history(waiting)
         # The longest first, so that none runs alone at the end; a new one may be longer still.
         waiting.sort(key=lambda job: took.get(job.name, math.inf), reverse=True)
-        cores = os.cpu_count() or 1
-        most = min(processes or cores, len(waiting) or 1)
-        pool: Executor = (
-            parallel.connect(scheduler).get_executor(pure=False, retries=0)
-            if scheduler
-            else ThreadPoolExecutor(most)
-        )
-        share = 1 if scheduler else max(1, cores // most)  # a worker has one core
+        pool, cores = _pool(scheduler, min(processes or _cores(), len(waiting) or 1))
+        environment, alive = _environment(cores), run_folder.begin(folder)
+
+        def submit(job: Job) -> Future[Any]:
+            order = (job.source, folder, dict(job.parameters), environment, alive)
+            return pool.submit(execute.execute, *order)
+
         try:
-            failed = _execute(waiting, pool, _environment(share), among, report)
+            failed = _execute(waiting, submit, among, report)
         finally:
-            run_folder.tidy(folder)
-        damaged = claims.merge(folder, set(run_folder.states(folder)) & among)
-        for line in run_folder.set_aside(damaged):
-            report("", line, 0.0)
+            alive.unlink(missing_ok=True)
+            pool.shutdown()
+        run_folder.tidy(folder)
+        claims.merge(folder, set(run_folder.states(folder)) & among)
     return failed
 
 
 def history(jobs: Sequence[Job]) -> dict[str, float]:
-    """Return the seconds that each job took in its latest execution.
+    """Return the seconds that each job took in its latest execution with the same profile.
 
-    In the same run, otherwise in the latest run of the profile, otherwise in the reference run
-    that comes with the code. Jobs that never finished are left out.
+    In the same run, otherwise in the latest run, otherwise in the reference run that comes with the
+    code. Jobs that never finished are left out.
     """
     took = {}
     for job in jobs:
         others = job.folder.parent.glob(f"*/state/{job.name}.json")
         latest = sorted(others, key=lambda path: path.stat().st_mtime_ns, reverse=True)
         reference = project_dir() / "outputs" / "reference" / job.profile / "state"
-        same = (job.state, reference / job.state.name)
         for path in (job.state, *latest, reference / job.state.name):
             state = run_folder.read_state(path)
-            if state is not None and (path in same or state["profile"] == job.profile):
+            if state is not None and state["profile"] == job.profile:
                 took[job.name] = float(state["seconds"])
                 break
     return took
 
 
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _pool(scheduler: str | None, processes: int) -> tuple[Executor, int]:
+    """Return what executes notebooks, and the cores of each."""
+    if scheduler:  # a worker has one core
+        return parallel.connect(scheduler).get_executor(pure=False, retries=0), 1
+    return ThreadPoolExecutor(processes), max(1, _cores() // processes)
+
+
 def _environment(cores: int) -> dict[str, str]:
     """Return the variables of every notebook's process.
 
-    Notebooks run side by side, so an operation has one thread, and a notebook starts a process for
-    each of its share of the `cores`. No result depends on their number.
+    Notebooks run in parallel, so an operation has one thread, and a notebook starts a process for
+    each of its `cores`. No result depends on their number.
     """
     folders = {k: v for k, v in os.environ.items() if re.fullmatch("CRYUTILS_.*_DIR", k)}
     return {
@@ -343,28 +353,26 @@ def _environment(cores: int) -> dict[str, str]:
 
 def _execute(
     waiting: list[Job],
-    pool: Executor,
-    environment: Mapping[str, str],
+    submit: Callable[[Job], Future[Any]],
     among: Collection[str],
     report: Report,
 ) -> dict[str, str]:
-    """Execute the jobs `waiting`, each once those that it builds on have ended."""
+    """Execute the jobs `waiting`, each after those that it builds on have ended."""
     failed: dict[str, str] = {}
     running: dict[Future[Any], Job] = {}
-    reported: set[tuple[str, str | float]] = set()
+    latest: dict[str, tuple[float, str] | None] = {}
     try:
         while waiting or running:
             busy = {job.name for job in (*waiting, *running.values())}
             for job in [job for job in waiting if not busy & set(AFTER.get(job.name, ()))]:
                 waiting.remove(job)
-                order = (job.source, job.folder, dict(job.parameters), environment)
-                running[pool.submit(execute.execute, *order)] = job
+                running[submit(job)] = job
             ended, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
             for job in running.values():
-                for news in run_folder.progress(job.folder, job.name):
-                    if (job.name, news.text or news.share) not in reported:
-                        reported.add((job.name, news.text or news.share))
-                        report(job.name, news.text or "running", news.share)
+                progress = run_folder.progress(job.folder, job.name)
+                if progress and progress != latest.get(job.name):
+                    latest[job.name] = progress
+                    report(job.name, progress[1] or "running", progress[0])
             for future in ended:
                 job = running.pop(future)
                 if error := _end(job, future, among):
@@ -375,47 +383,45 @@ def _execute(
     finally:
         for future in running:
             future.cancel()
-        for folder in {job.folder for job in running.values()}:
-            run_folder.stop(folder)
-        pool.shutdown()
     return failed
 
 
 def _end(job: Job, future: Future[Any], among: Collection[str]) -> str | None:
-    """Keep what an execution has made; return its error in a line, None where it has finished."""
+    """Keep the files of an execution; return its error in one line, None if it has finished."""
     try:
         staging, outcome = future.result()
     except parallel.lost_workers() as error:
         return f"its workers were lost, as happens when memory runs out ({type(error).__name__})"
-    if outcome.error is None:
-        state = {
-            "fingerprint": job.fingerprint.when_done().text,
-            "profile": job.profile,
-            "parameters": dict(job.parameters),
-            "seconds": round(outcome.seconds, 1),
-            "peak_mib": round(outcome.peak_mib),
-            "versions": outcome.versions,
-        }
-        try:
-            run_folder.finish(staging, state, among)
-        except InputError as error:
-            run_folder.give_up(staging)
-            return str(error)
-        return None
-    fullest = _fullest(job.folder)  # before the files of this execution are removed
+    if outcome.error is not None:
+        return _failure(job, staging, outcome.error, has_begun=outcome.seconds > 0)
+    state = {
+        "fingerprint": job.fingerprint.text,
+        "profile": job.profile,
+        "parameters": dict(job.parameters),
+        "seconds": round(outcome.seconds, 1),
+        "peak_mib": round(outcome.peak_mib),
+        "versions": outcome.versions,
+    }
+    try:
+        run_folder.finish(staging, state, among)
+    except InputError as error:
+        run_folder.give_up(staging)
+        return str(error)
+    return None
+
+
+def _failure(job: Job, staging: Staging, error: str, *, has_begun: bool) -> str:
+    """Keep notebook and log of a failed execution; return its error with the file that explains it.
+
+    Raises OSError if the disk is full, which would end the other notebooks as well.
+    """
+    folders = (job.folder, cache_dir(), Path(tempfile.gettempdir()))
+    places = [place for place in folders if place.exists()]
+    fullest = min(places, key=lambda place: shutil.disk_usage(place).free)
     notebook, log = run_folder.give_up(staging)
-    for full in (errno.ENOSPC, errno.EDQUOT):  # the others would only meet it as well
-        if os.strerror(full) in outcome.error:
+    for full in (errno.ENOSPC, errno.EDQUOT):
+        if os.strerror(full) in error:
             raise OSError(full, os.strerror(full), str(fullest))
-    if outcome.seconds:  # its notebook began
-        return f"{outcome.error}" + (f" (kept as {notebook})" if notebook.is_file() else "")
-    has_content = log.is_file() and log.stat().st_size > 0
-    return f"{outcome.error}" + (f"; {log} may say why" if has_content else "")
-
-
-def _fullest(folder: Path) -> Path:
-    """Return the folder of those that a notebook of the run writes to with the least free space."""
-    places = [
-        place for place in (folder, cache_dir(), Path(tempfile.gettempdir())) if place.exists()
-    ]
-    return min(places, key=lambda place: shutil.disk_usage(place).free)
+    if has_begun:
+        return error + (f" (kept as {notebook})" if notebook.is_file() else "")
+    return error + (f"; {log} may say why" if log.is_file() and log.stat().st_size else "")

@@ -29,7 +29,7 @@ NOTEBOOKS = ("01_first", "02_second")
 
 @pytest.fixture
 def folder(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # Without the runs in outputs/reference, which every report would read, too.
+    # Without the runs in outputs/reference, which every report reads.
     for name in ("data", "docs", "notebooks"):
         (apart / "project" / name).parent.mkdir(exist_ok=True)
         (apart / "project" / name).symlink_to(ROOT / name)
@@ -43,7 +43,7 @@ def write(path: Path, text: str) -> None:
 
 
 def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder.Staging:
-    """What a notebook leaves that recorded one number, drew figures and kept a model."""
+    """The execution of a notebook that recorded one number and wrote figures and a model."""
     staging = run_folder.stage(folder, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_RUN_DIR", str(staging.path))
@@ -59,7 +59,7 @@ def executed(folder: Path, name: str, value: float, *figures: str) -> run_folder
 
 
 def executed_with_card(folder: Path, value: float, *figures: str) -> run_folder.Staging:
-    """The same of 01_first, its model with the card that `predict` reads."""
+    """Such an execution of 01_first, with the card of its model that `predict` reads."""
     staging = executed(folder, "01_first", value, *figures)
     models = staging.path / "models"
     ModelCard.write(models, "cry2", {"value": value}, [models / "01_first.keras"])
@@ -96,7 +96,7 @@ def is_whole(folder: Path, name: str) -> bool:
         ({"x": None}, "quick-x-null"),
     ],
 )  # fmt: skip
-def test_a_short_name_says_the_parameters(parameters: dict[str, Any], name: str) -> None:
+def test_a_short_name_has_the_parameters(parameters: dict[str, Any], name: str) -> None:
     assert run_folder.name_of("quick", None, parameters) == name
     assert run_folder.name_of("quick", Path("/x/cries"), parameters) == f"cries-{name}"
 
@@ -118,13 +118,13 @@ def test_no_two_sets_of_parameters_share_a_name() -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", ".hidden", "a/b", "../quick", "/x", "a\\b", "a\nb"]
 )
-def test_a_name_is_no_path(name: str) -> None:
+def test_a_name_must_not_be_a_path(name: str) -> None:
     with pytest.raises(InputError, match=r"--name .*give a plain name"):
         run_folder.require_name(name)
 
 
 @pytest.mark.parametrize("name", ["quick", "manual", "reference"])
-def test_a_name_that_means_something_else_is_taken(name: str) -> None:
+def test_a_reserved_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=rf"--name {name}: that name is taken"):
         run_folder.require_name(name, ["quick", "real"])
     run_folder.require_name("quick-2", ["quick", "real"])
@@ -148,18 +148,7 @@ def test_an_execution_is_seen_only_when_it_has_finished(folder: Path) -> None:
     assert not (folder / ".running").exists()
 
 
-def test_one_that_fails_leaves_what_finished_as_it_was(folder: Path) -> None:
-    finished(folder, "01_first", 0.5, "figure")
-    before = contents(folder)
-    notebook, log = run_folder.give_up(executed(folder, "01_first", 0.6, "figure", "more"))
-    assert json.loads(notebook.read_text())["metadata"] == {"made": 0.6}
-    assert log.is_file()
-    notebook.unlink()
-    assert contents(folder) == before
-    assert is_whole(folder, "01_first")
-
-
-def test_a_notebook_sees_what_others_finished_and_nothing_of_its_own_last_time(
+def test_a_notebook_sees_the_files_of_others_and_not_its_own_earlier_ones(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished(folder, "01_first", 0.5)
@@ -174,12 +163,12 @@ def test_a_notebook_sees_what_others_finished_and_nothing_of_its_own_last_time(
     models = staging.path / "models"
     assert [path.name for path in models.iterdir()] == ["01_first.keras"]
 
-    # What it writes there in place is not the others' file.
+    # Its files are copies.
     (models / "01_first.keras").write_text("spoilt")
     assert (folder / "models" / "01_first.keras").read_text() == "trained 0.5"
 
 
-def test_what_was_taken_up_unchanged_is_not_the_notebooks_own(folder: Path) -> None:
+def test_a_borrowed_file_remains_that_of_the_other_notebook(folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     staging = executed(folder, "02_second", 0.7)
     finished(folder, "01_first", 0.6)  # meanwhile
@@ -194,7 +183,7 @@ def test_what_was_taken_up_unchanged_is_not_the_notebooks_own(folder: Path) -> N
     ]  # fmt: skip
 
 
-def test_a_figure_that_another_notebook_draws_too_is_left_to_it(folder: Path) -> None:
+def test_a_figure_of_two_notebooks_is_kept(folder: Path) -> None:
     finished(folder, "01_first", 0.5, "shared")
     finished(folder, "02_second", 0.5, "shared")
     finished(folder, "01_first", 0.6)
@@ -202,7 +191,7 @@ def test_a_figure_that_another_notebook_draws_too_is_left_to_it(folder: Path) ->
 
 
 def _killed_at(step: int, staging: run_folder.Staging) -> None:
-    """Finish, but be killed before the file of that number takes its place."""
+    """Finish, but be killed before the move of that number."""
     replace, steps = Path.replace, iter(range(1000))
 
     def replacing(path: Path, target: Path) -> Path:
@@ -216,7 +205,7 @@ def _killed_at(step: int, staging: run_folder.Staging) -> None:
     os._exit(0)
 
 
-def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_files(
     folder: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart))
@@ -257,7 +246,7 @@ def test_killed_at_any_step_of_finishing_it_is_the_old_or_the_new(
     assert outcomes.count(True) >= 5, "four files, results.json, the state"
 
 
-def test_an_execution_that_a_kill_ended_is_forgotten(folder: Path) -> None:
+def test_a_killed_execution_is_removed(folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     before = contents(folder)
     executed(folder, "01_first", 0.6, "figure")
@@ -268,24 +257,13 @@ def test_an_execution_that_a_kill_ended_is_forgotten(folder: Path) -> None:
     assert contents(folder) == before
 
 
-def test_results_that_are_none_let_an_execution_fail(folder: Path) -> None:
+def test_an_execution_with_unreadable_results_fails(folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     staging = executed(folder, "01_first", 0.6)
     (staging.path / "results" / "01_first.json").write_text("[1]")
     with pytest.raises(InputError, match=r"01_first\.json: damaged"):
         run_folder.finish(staging, STATE, NOTEBOOKS)
     assert numbers(folder) == {"made.01_first": 0.5}
-
-
-def test_one_process_at_a_time_executes_in_a_run(folder: Path) -> None:
-    with (
-        run_folder.run_lock(folder),
-        pytest.raises(InputError, match=r"quick: another `cryutils run` is at work.*--name"),
-        run_folder.run_lock(folder),
-    ):
-        pass
-    with run_folder.run_lock(folder):
-        assert list(folder.iterdir()) == []
 
 
 # Damage
@@ -302,7 +280,7 @@ FILES = ("state/01_first.json", "results/01_first.json", "notebooks/01_first.ipy
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_damaged_counts_as_not_done_and_is_named(
+def test_a_damaged_file_counts_as_not_done_and_is_named(
     name: str, damage: str, folder: Path
 ) -> None:
     finished(folder, "01_first", 0.5)
@@ -310,7 +288,6 @@ def test_what_is_damaged_counts_as_not_done_and_is_named(
     path = folder / name
     content = DAMAGES[damage]
     path.write_bytes(path.read_bytes()[:-3] if content is None else content)
-    spoilt = path.read_bytes()
     assert not is_whole(folder, "01_first")
 
     lines = run_folder.recover(folder, NOTEBOOKS)
@@ -318,26 +295,34 @@ def test_what_is_damaged_counts_as_not_done_and_is_named(
         assert lines == []
     else:
         (line,) = lines
-        assert line.startswith(f"{path} can't be read: ")
-        assert "\n" not in line
-    if name.startswith("results"):
-        assert not path.exists()
-        assert path.with_name("01_first.json.damaged").read_bytes() == spoilt
+        assert line == f"{path} can't be read: 01_first runs again when chosen."
+    borrowed = run_folder.stage(folder, "02_second").borrowed
+    assert ("results/01_first.json" in borrowed) == (not name.startswith("results"))
     finished(folder, "01_first", 0.6)
     assert numbers(folder) == {"made.01_first": 0.6, "made.02_second": 0.7}
     assert is_whole(folder, "01_first")
 
 
 @pytest.mark.parametrize("name", [*FILES, "models/01_first.keras"])
-def test_what_is_deleted_counts_as_not_done(name: str, folder: Path) -> None:
-    finished(folder, "01_first", 0.5)
+def test_a_deleted_file_counts_as_not_done_and_deleted_results_are_named(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for each in NOTEBOOKS:
+        finished(folder, each, 0.5)
+    (folder / "logs" / "01_first.log").write_text("a last word, which may come late")
     assert is_whole(folder, "01_first")
     (folder / name).unlink()
     assert not is_whole(folder, "01_first")
+    path, is_results = folder / name, name.startswith("results")
+    line = f"{path} is missing: 01_first runs again when chosen."
+    assert run_folder.recover(folder, NOTEBOOKS) == [line] * is_results
+    if is_results:
+        line = f"{path}: missing, so 01_first counts as not done; run it again."
+        assert report(capsys)[::2] == (1, f"{line}\n")
 
 
 @pytest.mark.parametrize("written_s", [-1, 0, 4_102_444_800])
-def test_a_clock_that_was_wrong_makes_nothing_stale(written_s: int, folder: Path) -> None:
+def test_a_wrong_clock_makes_nothing_outdated(written_s: int, folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     before = contents(folder)
     for path in folder.rglob("*"):
@@ -349,12 +334,6 @@ def test_a_clock_that_was_wrong_makes_nothing_stale(written_s: int, folder: Path
     assert damages(folder) == []
 
 
-def test_a_log_may_grow_after_the_end(folder: Path) -> None:
-    finished(folder, "01_first", 0.5)
-    (folder / "logs" / "01_first.log").write_text("a last word")
-    assert is_whole(folder, "01_first")
-
-
 def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
         cli.main(["report"])
@@ -363,7 +342,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_report_names_what_is_damaged_and_shows_the_rest(
+def test_the_report_names_damaged_files_and_shows_the_rest(
     damage: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = ("00_whole", "01_state", "02_results", "03_notebook")
@@ -389,22 +368,8 @@ def test_the_report_names_what_is_damaged_and_shows_the_rest(
     assert [f"made.{name}" in page for name in names] == [True] * 4
 
 
-def test_results_that_were_deleted_are_named(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in NOTEBOOKS:
-        finished(folder, name, 0.5)
-    path = folder / "results" / "01_first.json"
-    path.unlink()
-    (line,) = run_folder.recover(folder, NOTEBOOKS)
-    assert line == f"{path} is missing: 01_first runs again when chosen."
-    code, _, err = report(capsys)
-    (line,) = err.splitlines()
-    assert (code, line) == (1, f"{path}: missing, so 01_first counts as not done; run it again.")
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_results_of_a_run_are_put_together_again(damage: str, folder: Path) -> None:
+def test_damaged_results_of_a_run_are_merged_again(damage: str, folder: Path) -> None:
     finished(folder, "01_first", 0.5)
     path, content = folder / "results.json", DAMAGES[damage]
     before = path.read_bytes()
@@ -416,12 +381,13 @@ def test_damaged_results_of_a_run_are_put_together_again(damage: str, folder: Pa
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
-def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
+def test_a_report_that_cannot_be_made_is_named_and_the_others_are_made(
     code: int, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = folder.with_name("real")
+    real, damaged = folder.with_name("real"), folder.with_name("quick-2") / "results.json"
     for run in (folder, real):
         finished(run, "01_first", 0.5)
+    write(damaged, "[")
     write_text = Path.write_text
 
     def fail(self: Path, text: str, **more: Any) -> int:
@@ -432,29 +398,16 @@ def test_a_report_that_cannot_be_written_is_named_and_the_others_are_made(
 
     monkeypatch.setattr(Path, "write_text", fail)
     before = contents(folder)
-    assert report(capsys)[::2] == (
-        1,
-        f"{folder}: its report can't be made ({os.strerror(code)}).\n",
-    )
+    ended, out, err = report(capsys)
+    first, second = err.splitlines()
+    assert (ended, first) == (1, f"{folder}: its report can't be made ({os.strerror(code)}).")
+    assert second.startswith(f"{damaged}: ")
     assert contents(folder) == before
-    assert (real / "report.html").is_file()
-
-
-def test_a_run_whose_results_are_damaged_and_all_it_had_is_named_and_the_others_are_made(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(folder / "results.json", "[")
-    real = folder.with_name("real")
-    finished(real, "01_first", 0.5)
-    code, out, err = report(capsys)
-    (line,) = err.splitlines()
-    assert code == 1
-    assert line.startswith(f"{folder / 'results.json'}: ")
     assert "Report: outputs/real/report.html" in out
     assert (real / "report.html").is_file()
 
 
-def test_the_report_shows_what_has_finished_of_a_run_that_was_stopped(
+def test_the_report_of_a_stopped_run_shows_finished_notebooks(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     finished(folder, "01_first", 0.5)

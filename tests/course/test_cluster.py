@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def cluster(project: Path) -> Iterator[Any]:
         yield running
 
 
-def test_a_run_on_the_cluster_has_the_results_of_a_local_one(
+def test_a_run_on_the_cluster_has_the_results_of_a_local_run(
     cluster: Any, project: Path, apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options in ([], ["--scheduler", cluster.scheduler_address, "--name", "cluster"]):
@@ -54,7 +55,7 @@ def test_a_run_on_the_cluster_has_the_results_of_a_local_one(
     assert not (home / "cluster" / ".running").exists()
 
 
-def test_a_worker_that_is_killed_costs_only_time(cluster: Any, project: Path, apart: Path) -> None:
+def test_a_killed_worker_costs_only_time(cluster: Any, project: Path, apart: Path) -> None:
     for name in ("01_first", "02_second"):
         notebook(project / "notebooks" / f"{name}.ipynb", *tiny(name, WAIT))
     killed: list[psutil.Process] = []
@@ -71,12 +72,11 @@ def test_a_worker_that_is_killed_costs_only_time(cluster: Any, project: Path, ap
     assert course.run(jobs, scheduler=cluster.scheduler_address, report=kill) == {}
     assert killed
     assert psutil.wait_procs(killed, timeout=60)[1] == []
+    assert not (jobs[0].folder / ".running").exists()
     assert results(apart / "outputs" / "quick") == {"made.01_first": 0.3, "made.02_second": 0.3}
 
 
-def test_a_notebook_that_kills_each_of_its_workers_fails_in_a_line(
-    cluster: Any, project: Path
-) -> None:
+def test_a_notebook_that_kills_its_workers_fails_in_one_line(cluster: Any, project: Path) -> None:
     cell = "import psutil\npsutil.Process().parent().parent().kill()\nimport time\ntime.sleep(60)"
     notebook(project / "notebooks" / "01_first.ipynb", cell)
     jobs = list(planned(only=["01_first"]).values())
@@ -85,9 +85,7 @@ def test_a_notebook_that_kills_each_of_its_workers_fails_in_a_line(
     assert failed == {"01_first": why}
 
 
-def test_a_stopped_run_ends_on_the_workers_as_well(
-    cluster: Any, project: Path, apart: Path
-) -> None:
+def test_a_stopped_run_ends_on_the_workers(cluster: Any, project: Path, apart: Path) -> None:
     notebook(project / "notebooks" / "01_first.ipynb", *tiny("01_first", WAIT))
 
     def stop(name: str, what: str, share: float) -> None:
@@ -97,24 +95,28 @@ def test_a_stopped_run_ends_on_the_workers_as_well(
     with pytest.raises(KeyboardInterrupt):
         course.run(list(planned().values()), scheduler=cluster.scheduler_address, report=stop)
     end = time.monotonic() + 60
-    while any("cryutils.course.execute" in " ".join(p.cmdline()) for p in notebooks_of(cluster)):
+    while executing(cluster):
         assert time.monotonic() < end, "a notebook goes on"
         time.sleep(0.1)
 
 
-def notebooks_of(cluster: Any) -> list[psutil.Process]:
-    """Every process that the cluster's workers have started."""
-    workers = [psutil.Process(worker.pid) for worker in cluster.workers.values()]
-    return [child for worker in workers for child in worker.children(recursive=True)]
+def executing(cluster: Any) -> bool:
+    """Whether a process that executes a notebook is running on one of the workers."""
+    for worker in cluster.workers.values():
+        for child in psutil.Process(worker.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if "cryutils.course.execute" in " ".join(child.cmdline()):
+                    return True
+    return False
 
 
-def test_without_a_scheduler_a_line_says_how_to_start_one(project: Path) -> None:
+def test_a_missing_scheduler_is_one_line_that_says_how_to_start_one(project: Path) -> None:
     with pytest.raises(InputError, match=r"no Dask scheduler answers; start one with") as error:
         course.run(list(planned().values()), scheduler="tcp://127.0.0.1:1")
     assert "\n" not in str(error.value)
 
 
-def test_permutations_and_folds_on_the_cluster_are_those_of_this_machine(
+def test_permutations_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sklearn.ensemble import RandomForestClassifier
@@ -137,7 +139,7 @@ def test_permutations_and_folds_on_the_cluster_are_those_of_this_machine(
     parallel.connect.cache_clear()
 
 
-def test_sounds_pictures_and_embeddings_on_the_cluster_are_those_of_this_machine(
+def test_sounds_pictures_and_embeddings_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = cryutils.load(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +32,7 @@ PROFILES = sorted(path.stem for path in (CLONE / "data" / "profiles").glob("*.ym
 
 
 def refused(notebook: str, *texts: str) -> str:
-    """The line by which the plan of a run refuses parameters given as on the command line."""
+    """The error of a run with these parameters, given as on the command line."""
     pairs = (text.partition("=") for text in texts)
     values = {name: parameters.read_value(value) for name, _, value in pairs}
     with pytest.raises(InputError) as error:
@@ -55,7 +54,7 @@ def refused(notebook: str, *texts: str) -> str:
         ("9" * 5000, float("inf")), ("[" * 9999, "[" * 9999),
     ],
 )  # fmt: skip
-def test_a_value_is_read_as_it_is_meant(text: str, value: object) -> None:
+def test_a_value_is_read_as_its_type(text: str, value: object) -> None:
     reading = parameters.read_value(text)
     assert reading == value
     assert type(reading) is type(value)
@@ -110,9 +109,7 @@ def test_each_parameter_has_a_meaning_and_a_range_that_its_default_is_in(noteboo
     inspection = parameters.inspect(NOTEBOOKS[notebook])
     assert [name for name, parameter in inspection.items() if not parameter["help"]] == []
     assert set(inspection) <= set(Parameters.model_fields)
-    defaults = parameters.read(NOTEBOOKS[notebook])
-    Parameters.model_validate({name: value for name, value in defaults.items() if value != ""})
-    parameters.check(NOTEBOOKS[notebook], defaults)
+    parameters.check(NOTEBOOKS[notebook], parameters.read(NOTEBOOKS[notebook]))
 
 
 def test_each_range_is_that_of_a_parameter() -> None:
@@ -215,34 +212,24 @@ def test_the_ends_are_those_of_the_library(
 
 
 @pytest.mark.parametrize(
-    ("notebook", "assignment", "mend"),
+    ("notebook", "assignment", "remedy"),
     [
         ("03", "test_size=2", "test_size=2: give a number above 0 and below 1."),
         ("03", "data=", 'data="": give one of "synthetic", "donateacry" or a folder.'),
-        ("03", "data=null", 'data=null: give one of "synthetic", "donateacry" or a folder.'),
         ("03", "n_fft=-4", "n_fft=-4: give a whole number from 16 to 16384."),
-        ("03", "n_fft=true", "n_fft=true: give a whole number"),
         ("00", "sr=null", "sr=null: give a whole number from 4000 to 96000."),
         ("04", "filters=[0]", "filters=[0]: give a list of 1 to 6 whole numbers from 1 to 1024, "
                               "such as -p 'filters=[16, 32, 64]'."),
-        ("04", "filters=16,32", "give a list of 1 to 6 whole numbers from 1 to 1024, such as "
-                                "-p 'filters=[16, 32]'."),
         ("07", "finetune=1", "finetune=1: give true or false."),
         ("08", "noise_range=[5,-5]", "noise_range=[5.0, -5.0]: give the lower level first."),
         ("02", "states=[[],{}]", "states=[[], {}]: give a list of 2 different names"),
-        ("02", 'states=["hungry"]', "give a list of 2 different names, such as "
-                                    "-p 'states=[\"hungry\", \"tired\"]'."),
         ("04", "learning_rate=NaN", "learning_rate=NaN: give a number above 0 and up to 1."),
-        ("04", "learning_rate=nan", "learning_rate=NaN: give a number"),
         ("03", f"seed={'9' * 5000}", "seed=Infinity: give a whole number"),
         ("03", "scaling=sginal", 'scaling="sginal": give one of "signal", "recording", "rec'),
-        ("05", "size=113", "size=113: give an even number from 64 to 1024."),
         ("05", "weights=imagnet", 'weights="imagnet": give one of "auto", "imagenet", '
                                 '"random" or an existing file.'),
         ("03", "classes=x", "give a list of 2 to 100 different names or [], such as "
                             "-p 'classes=[\"hungry\", \"tired\"]'."),
-        ("03", 'classes=["x"]', "give a list of 2 to 100 different names"),
-        ("03", 'classes=["tired","tired"]', "give a list of 2 to 100 different names"),
         ("03", 'classes=["x","tired"]', 'classes: synthetic has no class "x". Known: belly_pain,'),
         ("03", 'classes=["tried","hug"]', 'no class "tried". Did you mean tired?'),
         ("07", "backbone=", 'backbone="": give one of "auto", "small" or a network such as'),
@@ -250,23 +237,23 @@ def test_the_ends_are_those_of_the_library(
         ("04", "stand_in=bely_pain", 'stand_in: synthetic has no class "bely_pain". Did you mean'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_in_words(
-    notebook: str, assignment: str, mend: str, apart: Path
+def test_a_value_out_of_range_is_refused_in_words(
+    notebook: str, assignment: str, remedy: str, apart: Path
 ) -> None:
     name = next(name for name in NOTEBOOKS if name.startswith(notebook))
     message = refused(name, assignment)
-    assert mend in message
+    assert remedy in message
     assert len(message) < 250
 
 
 @pytest.mark.parametrize("text", ["[cold,warm]", "['cold', 'warm']", "cold,warm", '["cold","warm"'])
-def test_a_list_that_lost_its_quotes_is_shown_as_the_shell_wants_it(text: str, apart: Path) -> None:
+def test_a_list_without_quotes_is_shown_as_the_shell_needs_it(text: str, apart: Path) -> None:
     message = refused("03_feature_validation", f"classes={text}")
     assert message.endswith("""such as -p 'classes=["cold", "warm"]'.""")
 
 
 @pytest.mark.parametrize(
-    ("notebook", "assignments", "mend"),
+    ("notebook", "assignments", "remedy"),
     [
         ("02", ["n_fft=256", "hop_length=257"], "hop_length=257: give 256 at most, for n_fft=256."),
         ("02", ["n_fft=64", "hop_length=64"], 
@@ -283,18 +270,20 @@ def test_a_list_that_lost_its_quotes_is_shown_as_the_shell_wants_it(text: str, a
         ("03", ["infants=7"], "infants=7: give 8 or more, two of each class."),
         ("03", ["infants=5", 'classes=["hug","tired"]', "n_folds=6"],
          "n_folds=6: give 5 at most, for infants=5."),
-        ("07", ["clips=29"], "clips=29: give 30 or more, of two infants in each state."),
+        ("07", ["clips=29"],
+         "clips=29: give 30 or more, of two infants in each state, for clips_per_infant=5."),
+        ("07", ["clips_per_infant=1000"], "in each state, for clips_per_infant=1000."),
         ("07", ["clips=40", "n_folds=9"], "n_folds=9: give 8 at most, for clips=40."),
     ],
 )  # fmt: skip
-def test_two_that_do_not_go_together_are_refused(
-    notebook: str, assignments: list[str], mend: str, apart: Path
+def test_two_parameters_that_contradict_each_other_are_refused(
+    notebook: str, assignments: list[str], remedy: str, apart: Path
 ) -> None:
     name = next(name for name in NOTEBOOKS if name.startswith(notebook))
-    assert mend in refused(name, *assignments)
+    assert remedy in refused(name, *assignments)
 
 
-def test_a_notebook_of_somebody_elses_may_have_other_parameters(tmp_path: Path) -> None:
+def test_a_users_notebook_may_have_other_parameters(tmp_path: Path) -> None:
     source = """\
 n_fft = None
 hop_length = 64
@@ -314,7 +303,7 @@ weights = 3"""
     path = written(tmp_path / "20_mine.ipynb", source)
     right = {"hop_length": 9000, "mine": {}, "clips": 90, "often": 0, "rate": 0.5, "open": "x"}
     parameters.check(path, right)
-    for name, value, mend in [
+    for name, value, remedy in [
         ("clips", 2, "clips=2: give a whole number from 6 to 100000."),
         ("often", True, "often=true: give a whole number."),
         ("often", 0.5, "often=0.5: give a whole number."),
@@ -324,7 +313,7 @@ weights = 3"""
     ]:
         with pytest.raises(InputError) as error:
             parameters.check(path, {name: value})
-        assert str(error.value) == mend
+        assert str(error.value) == remedy
 
 
 TEXT = st.text(max_size=9)
@@ -336,7 +325,7 @@ VALUES = st.recursive(
 
 
 @given(data=st.data())
-def test_any_value_passes_or_is_refused_in_one_line_that_names_it(data: st.DataObject) -> None:
+def test_any_value_is_accepted_or_refused_in_one_line_that_names_it(data: st.DataObject) -> None:
     path = NOTEBOOKS[data.draw(st.sampled_from(sorted(NOTEBOOKS)))]
     name = data.draw(st.sampled_from(sorted(parameters.read(path))))
     schema = Parameters.model_json_schema()["properties"][name]
@@ -352,8 +341,8 @@ def test_any_value_passes_or_is_refused_in_one_line_that_names_it(data: st.DataO
         assert accepts(name, value) or value == "" == parameters.read(path)[name]
 
 
-def test_what_goes_together_at_most_is_what_the_library_takes() -> None:
-    """The ends of the table above: each is taken by what the notebook calls, one more isn't."""
+def test_limits_between_parameters_are_those_of_the_library() -> None:
+    """The limits in the table above are accepted by the library, and one more is not."""
     window = inputs.SoundInput(kind="mfcc", n_fft=256, hop_length=128)
     assert autoencoders.patches(np.zeros((1, *window.shape), np.float32), 126).shape[1] == 1
     with pytest.raises(InputError, match="patch=127"):
@@ -379,7 +368,7 @@ def folder(apart: Path, sound: Callable[..., Path]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("notebook", "assignment", "mend"),
+    ("notebook", "assignment", "remedy"),
     [
         ("03_feature_validation", 'classes=["cold","wram"]',
          'classes: own has no class "wram". Did you mean warm?'),
@@ -392,59 +381,17 @@ def folder(apart: Path, sound: Callable[..., Path]) -> Path:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("how", [["--data", "own"], ["-p", "data=own"]], ids=" ".join)
-def test_what_a_corpus_does_not_hold_is_refused_at_once(
-    notebook: str, assignment: str, mend: str, how: list[str], command: Callable, folder: Path
+def test_classes_that_a_corpus_lacks_are_refused_at_once(
+    notebook: str, assignment: str, remedy: str, how: list[str], command: Callable, folder: Path
 ) -> None:
     code, out, err = command("run", notebook, *how, "-p", assignment)
     assert (code, out) == (2, "")
-    assert mend in err
+    assert remedy in err
     assert err.count("\n") == 1
     assert not (folder.parent / "outputs").exists()
 
 
-def test_a_class_of_the_real_recordings_is_refused_at_once(
-    donateacry: Path, command: Callable
-) -> None:
-    real = ["run", "03_feature_validation", "--profile", "real", "-p"]
-    code, out, err = command(*real, 'classes=["hungri","tired"]')
-    assert (code, out) == (2, "")
-    assert 'donateacry has no class "hungri". Did you mean hungry?' in err
-
-
-def opening(notebook: str, until: str, values: dict[str, Any]) -> dict[str, Any]:
-    """What a notebook's code cells leave, as far as the one that sets `until`."""
-    namespace: dict[str, Any] = {}
-    for cell in json.loads(NOTEBOOKS[notebook].read_text())["cells"]:
-        if cell["cell_type"] == "code":
-            exec("".join(cell["source"]), namespace)
-            namespace |= values if "parameters" in cell["metadata"].get("tags", []) else {}
-            if until in namespace:
-                return namespace
-    raise AssertionError(f"{notebook} sets no {until}")
-
-
-@pytest.mark.parametrize(
-    ("more", "classes"),
-    [
-        ({}, ("cold", "warm")),
-        ({"classes": ["warm", "cold"]}, ("cold", "warm")),
-        ({"data": "synthetic", "classes": ["hug", "tired"]}, ("hug", "tired")),
-        ({"data": "synthetic"}, ("belly_pain", "discomfort", "pain", "tired")),
-    ],
-    ids=str,
-)
-def test_notebook_03_takes_a_folders_own_classes(
-    more: dict[str, Any], classes: tuple[str, ...], folder: Path
-) -> None:
-    values = {"data": str(folder), "infants": 8, "clips_per_infant": 2, "duration_s": 0.5} | more
-    namespace = opening("03_feature_validation", "used", values)
-    assert namespace["used"].classes == classes
-    assert set(namespace["used"].infants) == set(namespace["available"].infants)
-    beside = [key for key in namespace["published"].index if key.startswith("feature_validation.")]
-    assert bool(beside) == ("belly_pain" in classes)  # the paper's figures, beside its classes
-
-
-def test_a_parameter_that_a_named_notebook_lacks_is_said(apart: Path) -> None:
+def test_a_missing_parameter_is_remarked(apart: Path) -> None:
     jobs, skipped = course.plan(course.load_profile("quick"), overrides={"face_fps": 3.0})
     remarks = dict(course.remarks(jobs, skipped, ["face_fps"]))
     assert remarks["04_cry2"] == "has no parameter face_fps, and runs without"
@@ -452,7 +399,7 @@ def test_a_parameter_that_a_named_notebook_lacks_is_said(apart: Path) -> None:
     assert dict(course.remarks(jobs, skipped, [])) == {}
 
 
-def test_a_notebook_alone_says_what_comes_before_it(apart: Path) -> None:
+def test_missing_earlier_notebooks_are_remarked(apart: Path) -> None:
     jobs, skipped = course.plan(course.load_profile("quick"), only=["06_full"])
     words = "come first in the course; what they would have trained is trained here"
     assert list(course.remarks(jobs, skipped, [])) == [("06_full", f"04_cry2 and 05_image {words}")]
@@ -465,25 +412,20 @@ def test_a_notebook_alone_says_what_comes_before_it(apart: Path) -> None:
 
 
 def test_the_list_has_every_notebook_and_parameter_in_80_columns(command: Callable) -> None:
-    code, out, err = command("run", "--list")
+    code, out, err = command("run", "--list", "--profile", "real", "-p", "seed=7")
     assert (code, err) == (0, "")
-    assert max(map(len, out.splitlines())) <= 80
-    parts = dict(zip(NOTEBOOKS, re.split(r"^\d\d_\w+: ", out, flags=re.MULTILINE)[1:], strict=True))
-    for name, part in parts.items():
+    listing, _, skipped = out.partition("\n05_image: skipped, DonateACry holds no pictures")
+    assert skipped
+    assert max(map(len, listing.splitlines())) <= 80
+    names = re.findall(r"^(\d\d_\w+): ", listing, flags=re.MULTILINE)
+    assert names == [name for name in NOTEBOOKS if name not in course.load_profile("real").skip]
+    sections = re.split(r"^\d\d_\w+: ", listing, flags=re.MULTILINE)[1:]
+    for name, part in zip(names, sections, strict=True):
         listed = re.findall(r"^  (\w+) = ", part, flags=re.MULTILINE)
         assert listed == list(parameters.read(NOTEBOOKS[name]))
-    assert parts["03_feature_validation"].startswith("Feature validation: Table 2")
-    assert "  n_fft = 256 " in parts["03_feature_validation"]
-    text = " ".join(parts["03_feature_validation"].split())
-    assert "n_fft = 256 samples per frame; a whole number from 16 to 16384" in text
-
-
-def test_the_list_follows_profile_and_parameters(command: Callable) -> None:
-    code, out, _ = command("run", "--list", "--profile", "real", "-p", "seed=7")
-    assert code == 0
-    assert "  repeats = 10 " in out
-    assert '  data = "donateacry"' in out
-    assert "  seed = 7 " in out
-    assert "05_image: skipped, DonateACry holds no pictures" in out
-    alone = command("run", "--list", "05_image")[1]
+    part = " ".join(sections[names.index("03_feature_validation")].split())
+    assert part.startswith("Feature validation: Table 2")
+    assert "n_fft = 256 samples per frame; a whole number from 16 to 16384" in part
+    assert "repeats = 10 " in part and 'data = "donateacry"' in part and "seed = 7 " in part
+    alone = command("run", "--list", "05")[1]
     assert re.findall(r"^\d\d_\w+", alone, flags=re.MULTILINE) == ["05_image"]
