@@ -232,3 +232,27 @@ def test_how_many_caregivers_a_server_can_have_at_once() -> None:
     assert f"came within {int(answers) / 1000:.2f} s" in text
     assert f"ready {float(alone):.1f} s after the login, or {float(together):.1f} s when" in text
     assert f"needs {memory} MiB of memory" in text
+
+
+def test_what_ten_thousand_hours_of_video_would_cost() -> None:
+    stored = (REFERENCE / "README.md").read_text(encoding="utf-8")
+    text = page("docs/cluster.md")
+    factor = 10_000 / (800 * 15 / 3600)
+    assert f"They are multiplied by {factor:,.0f}" in text
+    hours = {}
+    for stage in ("360,000 frames through ResNet-50", "360,000 frames: faces", "sound:", "autoenc"):
+        seconds = int(re.findall(rf"\| {stage}[^|]*\| ([\d,]+) \|", stored)[0].replace(",", ""))
+        hours[stage] = 2 * seconds * factor / 3600  # on two cores
+        assert f"| {seconds:,} | {hours[stage]:,.0f} |" in text
+    first = hours["360,000 frames through ResNet-50"]
+    seconds = 3600 * 10_000
+    disk = [seconds * n * 4 / 1e12 for n in (30 * 2048, 30 * 128, 8000 + 62.5 * (129 + 20))]
+    for terabytes in disk:
+        assert f"| {terabytes:.1f} |" in text
+    assert f"{first / sum(hours.values()):.0%}".replace("%", " %") in text
+    assert f"{disk[0] / sum(disk):.0%}".replace("%", " %") in text
+    assert f"about {first / 6:,.0f} core-hours and {disk[0] / 6:.1f} TB" in text
+    assert f"100 cores would need {first / 6 / 100:.0f} hours" in text
+    window = 2 * 62.5 * (129 + 20) * 4
+    assert f"are {window / 1e3:.0f} kB" in text
+    assert f"18 million windows are {window * seconds / 2 / 1e12:.1f} TB" in text
