@@ -119,41 +119,37 @@ def _free_port() -> int:
 
 def _command(kind: str, root: Path, port: int) -> list[str]:
     common = ["--no-browser", f"--port={port}"]
-    if kind == "lab":
-        options = [
-            f"--ServerApp.root_dir={root}",
-            f"--IdentityProvider.token={TOKEN}",
-            "--ServerApp.ip=127.0.0.1",
-            "--ServerApp.allow_remote_access=True",
-            "--ServerApp.allow_root=True",
-            "--LabApp.extension_manager=readonly",
-            "--LabApp.expose_app_in_browser=True",
-            f"--LabApp.user_settings_dir={root / 'settings'}",
-            f"--LabApp.workspaces_dir={root / 'workspaces'}",
-        ]
-        return [sys.executable, "-m", "jupyterlab", *common, *options]
     if kind == "voila":
         options = ["--Voila.ip=127.0.0.1", "--VoilaConfiguration.show_tracebacks=True"]
         return [sys.executable, "-m", "voila", str(root), *common, *options]
+    if kind not in ("lab", "classic"):
+        raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is none of lab, voila, classic")
+    app = {"lab": "ServerApp", "classic": "NotebookApp"}[kind]
+    settings = {
+        "ip": "127.0.0.1", "allow_remote_access": True, "allow_root": True,
+        "root_dir" if kind == "lab" else "notebook_dir": root,
+    }  # fmt: skip
+    options = [f"--{app}.{name}={value}" for name, value in settings.items()]
     if kind == "classic":
-        options = [
-            f"--NotebookApp.notebook_dir={root}",
-            f"--NotebookApp.token={TOKEN}",
-            "--NotebookApp.ip=127.0.0.1",
-            "--NotebookApp.allow_remote_access=True",
-            "--NotebookApp.allow_root=True",
-        ]
-        return [sys.executable, "-m", "notebook", *common, *options]
-    raise ValueError(f"CRYUTILS_TEST_FRONTENDS: {kind!r} is none of lab, voila, classic")
+        return [sys.executable, "-m", "notebook", *common, *options, f"--NotebookApp.token={TOKEN}"]
+    options += [
+        f"--IdentityProvider.token={TOKEN}",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.expose_app_in_browser=True",
+        f"--LabApp.user_settings_dir={root / 'settings'}",
+        f"--LabApp.workspaces_dir={root / 'workspaces'}",
+    ]
+    return [sys.executable, "-m", "jupyterlab", *common, *options]
 
 
-def _quiet_lab(root: Path, theme: str) -> None:
+def _quiet_lab(root: Path) -> None:
     """Write the settings that keep JupyterLab from asking the network for news."""
     folder = root / "settings" / "@jupyterlab" / "apputils-extension"
     folder.mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
     (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
-    (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+    theme = {"theme": "JupyterLab Light"}
+    (folder / "themes.jupyterlab-settings").write_text(json.dumps(theme))
 
 
 def _listens(port: int) -> bool:
@@ -161,11 +157,11 @@ def _listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def start(kind: str, root: Path, *, theme: str = "JupyterLab Light") -> Iterator[Server]:
+def start(kind: str, root: Path) -> Iterator[Server]:
     """Start a server over `root` with a notebook of each page in it, and stop it in the end."""
     for page in PAGES.glob("*.py"):
         nbformat.write(notebook_from(page), root / f"{page.stem}.ipynb")
-    _quiet_lab(root, theme)
+    _quiet_lab(root)
     server = Server(kind, root, _free_port(), root / "server.log")
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environment = os.environ | {f"JUPYTER_{name}": str(root / name.lower()) for name in folders}
@@ -202,6 +198,13 @@ class Notebook:
     errors: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
     look_ms: int = 40
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong; Voilà's own template asks a network for icons, which is refused."""
+        icons = "https://cdn.jsdelivr.net/npm/@fortawesome/"
+        asked = [url for url in self.strangers if not url.startswith(icons)]
+        return asked + [text for text in self.errors if "net::" not in text]
 
     def state(self) -> dict[str, Any]:
         """Return what Python holds, as the mirror cell shows it."""
