@@ -33,7 +33,7 @@ Cryutils = Callable[..., str]
 def cryutils(apart: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Cryutils:
     """`cryutils("data", "list")` gives what the command prints in a library that has Tiny."""
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Add a dataset")[2]
-    module, line = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)[:2]
+    module, line = re.findall(r"```(?:python|text)\n(.*?)```", guide, re.DOTALL)[:2]
     package = apart / "library" / "cryutils"
     shutil.copytree(ROOT / "cryutils", package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "datasets" / "tiny.py").write_text(module)
