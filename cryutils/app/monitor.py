@@ -284,7 +284,7 @@ class Monitor:
         heard = self._predictor.hear(y, newest=True)
         if isinstance(heard, str):
             return heard, ""
-        return self._predictor.timeline(heard).mean, novelty.caution(heard.most_unlike) or ""
+        return heard.mean, novelty.caution(max(heard.unlike, default=None)) or ""
 
     def _seen(self, end: float) -> Answer:
         """Return the face model's answer to the newest picture that is not stale."""
@@ -308,7 +308,10 @@ class Monitor:
         if not is_near:
             return "no face in the picture"
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
-        return "black or blank picture" if faces.is_blank(crop) else model.predict(crop[None])[0]
+        if faces.is_blank(crop):
+            return "black or blank picture"
+        _, (probabilities,) = model.predict(crop[None])
+        return probabilities
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -9,7 +9,7 @@ other submodels answer. It is no medical device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -40,25 +40,29 @@ from cryutils.papers.trained_models import (
 )
 from cryutils.video import faces
 
-__all__ = ["Models", "Outputs", "Prediction", "Predictor", "Timeline", "fuse"]
+__all__ = ["Models", "Prediction", "Predictor", "Timeline", "fuse"]
 
 Array = npt.NDArray[np.float32]
 
 NO_MODEL = "no model of it in this run"
-_FACE_FPS = 2.0  # looks for a face where the whole frame is judged: an empty room has no state
-_FRAMES = 16  # that a network is given at once
+_FACE_FPS = 2.0  # a face is also required where the whole frame is judged: a room has no state
+_FRAMES = 16  # in one batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
     """One model's answers over a recording: times in s (n,), probabilities (n, classes).
 
-    boxes: of the faces, float32 (n, 4) x, y, width, height in pixels; None for sound.
+    boxes: of the faces, float32 (n, 4) x, y, width, height in pixels; None for sound. features:
+    float32 (n, features), for the ensemble. unlike: for each network with a reference, the share of
+    the training's sounds that are nearer to the others than this sound is (`novelty`).
     """
 
     times_s: npt.NDArray[np.float64]
     probabilities: Array
     boxes: Array | None = None
+    features: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    unlike: tuple[float, ...] = ()
 
     @property
     def mean(self) -> Array:
@@ -68,25 +72,6 @@ class Timeline:
     def index(self, time_s: float) -> int:
         """Return the number of the last answer that had begun at `time_s`, or of the first."""
         return max(0, int(np.searchsorted(self.times_s, time_s + 1e-6, side="right")) - 1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
-    """What networks give for the same windows or frames: times in s (n,), by part (n, outputs).
-
-    boxes: as in `Timeline`. unlike: by part with a reference, the share of the training's sounds
-    that are nearer to the others than this sound is (`novelty`).
-    """
-
-    times_s: npt.NDArray[np.float64]
-    by_part: Mapping[str, Array]
-    boxes: Array | None = None
-    unlike: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def most_unlike(self) -> float | None:
-        """The largest share in `unlike`; None without a reference."""
-        return max(self.unlike.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,9 +141,9 @@ class Prediction:
 class Predictor:
     """The models of one run, ready for any recording.
 
-    run: the run's folder. classes: the states. parts: what is asked about sound (`sounds`) and
-    pictures (`face`; None without one). networks: all of them by the names of their files. data,
-    note: the corpora that they were trained on, and what these are.
+    run: the run's folder. classes: the states. parts: the networks with their settings; those for
+    sound are also in `sounds`, the one for pictures is `face` (None without one). networks: all
+    networks, by file name. data, note: the corpora they were trained on, and what these are.
 
     >>> Predictor(run="quick")(Path("cry.mp4")).state                     # doctest: +SKIP
     'hungry'
@@ -186,12 +171,10 @@ class Predictor:
         """
         info = media.probe(path)
         why: list[str] = []
-        heard = self._hear_file(path, info, why) if self.model != "image" else None
-        seen = self._see_file(path, info, why) if self.model != "cry2" else None
-        sound = self.timeline(heard) if heard else None
-        face = self.timeline(seen) if seen else None
+        sound = self._hear_file(path, info, why) if self.model != "image" else None
+        face = self._see_file(path, info, why) if self.model != "cry2" else None
         p, used = fuse(sound.mean if sound else None, face.mean if face else None)
-        if joined := self._joined(heard, seen):
+        if joined := self._joined(sound, face):
             p = joined.mean
         shares = {} if p is None else self.named(p)
         alone = {"audio": "cry2", "image": "image"}.get(used)
@@ -211,11 +194,11 @@ class Predictor:
             model=asked[0].name if asked else self.model,
             data=data,
             note=note,
-            unlike=heard.most_unlike if heard else None,
+            unlike=max(sound.unlike, default=None) if sound else None,
         )
 
-    def hear(self, x: Array, *, newest: bool = False) -> Outputs | str:
-        """Return the outputs for the windows of a sound, or why the sound can't be judged.
+    def hear(self, x: Array, *, newest: bool = False) -> Timeline | str:
+        """Return the answers to the windows of a sound, or why the sound can't be judged.
 
         Parameters
         ----------
@@ -227,35 +210,31 @@ class Predictor:
         hearing = self.sounds[0].input
         if problem := sound_problem(x, hearing.sr):
             return problem
-        outputs, unlike = {}, {}
+        answers, unlike = [], []
         for part in self.sounds:
             rows = part.input.windows(x)
-            outputs[part.name] = part.network.predict(rows[-1:] if newest else rows)
+            answers.append(part.predict(rows[-1:] if newest else rows))
             if part.reference:
-                unlike[part.name] = part.reference.share(rows)
+                unlike.append(part.reference.share(rows))
+        features, probabilities = zip(*answers, strict=True)
         times_s = hearing.starts_s(len(rows), len(x))
-        return Outputs(times_s[-1:] if newest else times_s, outputs, unlike=unlike)
-
-    def timeline(self, outputs: Outputs) -> Timeline:
-        """Return the probabilities in the outputs, the mean if there are several parts."""
-        each = [
-            part.probabilities(outputs.by_part[part.name])
-            for part in self.parts
-            if part.name in outputs.by_part
-        ]
-        mean = np.asarray(np.mean(each, axis=0, dtype=np.float32))
-        return Timeline(outputs.times_s, mean, outputs.boxes)
+        return Timeline(
+            times_s[-1:] if newest else times_s,
+            np.asarray(np.mean(probabilities, axis=0, dtype=np.float32)),
+            features=np.concatenate(features, axis=1),
+            unlike=tuple(unlike),
+        )
 
     def named(self, probabilities: Array) -> dict[str, float]:
         """Return probabilities (classes,) by state."""
         return dict(zip(self.classes, map(float, probabilities), strict=True))
 
-    def _hear_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Outputs | None:
-        """Return the outputs for each window of a file's sound; add to `why` what is wrong."""
+    def _hear_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Timeline | None:
+        """Return the answers to a file's sound; add to `why` what is wrong with it."""
         if not info.has_audio or not self.sounds:
             why.append(f"sound: {NO_MODEL if info.has_audio else info.missing('sound')}")
             return None
-        problem, pieces = "", list[Outputs]()
+        problem, pieces = "", list[Timeline]()
         for start_s, x in audio.pieces(path, sr=self.sounds[0].input.sr):
             heard = self.hear(x)
             if isinstance(heard, str):
@@ -267,17 +246,15 @@ class Predictor:
             return None
         inspected = audio.inspect(path)
         why += [f"sound: {what}" for what in (*inspected.changes, *inspected.doubts)]
-        return Outputs(
+        return Timeline(
             np.concatenate([piece.times_s for piece in pieces]),
-            {
-                name: np.concatenate([piece.by_part[name] for piece in pieces])
-                for name in pieces[0].by_part
-            },
-            unlike={name: min(piece.unlike[name] for piece in pieces) for name in pieces[0].unlike},
+            np.concatenate([piece.probabilities for piece in pieces]),
+            features=np.concatenate([piece.features for piece in pieces]),
+            unlike=tuple(map(min, zip(*(piece.unlike for piece in pieces), strict=True))),
         )
 
-    def _see_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Outputs | None:
-        """Return the outputs for each usable frame of a file; add to `why` what is wrong."""
+    def _see_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> Timeline | None:
+        """Return the answers to a file's usable frames; add to `why` what is wrong with them."""
         if not info.has_video or self.face is None:
             why.append(f"picture: {NO_MODEL if info.has_video else info.missing('picture')}")
             return None
@@ -296,31 +273,32 @@ class Predictor:
             for k, frame in enumerate(frames)
             if (track.usable[k] if follows else not faces.is_blank(frame))
         )
-        numbers, outputs = list[int](), list[Array]()
+        numbers, answers = list[int](), list[tuple[Array, Array]]()
         while batch := list(islice(usable, _FRAMES)):
             numbers += [k for k, _ in batch]
-            outputs.append(self.face.network.predict(np.stack([frame for _, frame in batch])))
-        if not outputs:
+            answers.append(self.face.predict(np.stack([frame for _, frame in batch])))
+        if not answers:
             why.append("picture: black or blank frames")
             return None
-        return Outputs(
+        features, probabilities = map(np.concatenate, zip(*answers, strict=True))
+        return Timeline(
             track.times_s[numbers] if follows else np.array(numbers) / seeing.fps,
-            {self.face.name: np.concatenate(outputs)},
+            probabilities,
             track.boxes[numbers] if follows else None,
+            features,
         )
 
-    def _joined(self, heard: Outputs | None, seen: Outputs | None) -> Timeline | None:
+    def _joined(self, sound: Timeline | None, face: Timeline | None) -> Timeline | None:
         """Return the ensemble's answer for each window of sound; None if an input is missing."""
-        if self._ensemble is None or heard is None or (self.face and seen is None):
+        if self._ensemble is None or sound is None or (self.face and face is None):
             return None
-        outputs = dict(heard.by_part)
-        if self.face and seen:
-            middles = heard.times_s + self.sounds[0].input.window_s / 2
-            frame, window = pairs(seen.times_s, middles)
-            shown = seen.by_part[self.face.name][frame]
-            outputs[self.face.name] = by_clip(shown, window, len(middles))
-        rows = [outputs[part.name][:, : part.features] for part in self.parts]
-        return Timeline(heard.times_s, self._ensemble.network.predict(np.concatenate(rows, axis=1)))
+        features = [sound.features]
+        if face:
+            middles = sound.times_s + self.sounds[0].input.window_s / 2
+            frame, window = pairs(face.times_s, middles)
+            features.append(by_clip(face.features[frame], window, len(middles)))
+        x = np.concatenate(features, axis=1)
+        return Timeline(sound.times_s, self._ensemble.network.predict(x))
 
     def _rolled(self, face: Timeline | None) -> Timeline | None:
         """Return the answers to the frames as they are shown: Paper A's rolling average."""
@@ -360,7 +338,7 @@ class Models:
 
 
 def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
-    """Return the mean of the probabilities that there are, float32 (classes,), and whose they are.
+    """Return the mean of the available probabilities, float32 (classes,), and which these are.
 
     The second is "both", "audio", "image" or "none" (Paper B §3, fusion strategy).
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,7 @@ class Part:
 
     name: of its file, without the suffix. label: what the user calls it, such as "sound model".
     note: what the corpus `data` is. temperature: calibrates its probabilities (`calibration`); None
-    if training fitted none. features: how many outputs, before the probabilities, are for the
-    ensemble.
+    if training fitted none. features: number of outputs before the probabilities, for the ensemble.
     """
 
     name: str
@@ -64,14 +63,13 @@ class Part:
     temperature: float | None
     features: int
 
-    def predict(self, x: npt.NDArray[Any]) -> Array:
-        """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
-        return self.probabilities(self.network.predict(x))
+    def predict(self, x: npt.NDArray[Any]) -> tuple[Array, Array]:
+        """Return features (n, features) and calibrated probabilities (n, classes), float32.
 
-    def probabilities(self, outputs: Array) -> Array:
-        """Return the calibrated probabilities in the network's outputs, float32 (n, classes)."""
-        p = outputs[:, self.features :]
-        return p if self.temperature is None else at_temperature(p, self.temperature)
+        x: prepared examples.
+        """
+        features, p = np.split(self.network.predict(x), [self.features], axis=1)
+        return features, p if self.temperature is None else at_temperature(p, self.temperature)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ class FacePart(Part):
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Paper A's last network, which takes the features of all parts.
+    """Paper A's last network, which takes the features of all parts, sound before pictures.
 
     rolling: pictures over which a video's answer is averaged; None: all so far.
     """
@@ -122,14 +120,12 @@ def is_synthetic(run: Path, model: str) -> bool:
 
     A card that can't be read does not count: opening the model reports what is wrong with it.
     """
-    data = []
     for part in PARTS[model]:
-        try:
-            content = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
-            data.append(content["data"])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            continue
-    return "synthetic" in data
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            card = json.loads((run / "models" / f"{part}.json").read_text(encoding="utf-8"))
+            if card["data"] == "synthetic":
+                return True
+    return False
 
 
 def find_run(model: str, run: str | Path | None) -> Path:
