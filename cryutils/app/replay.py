@@ -1,6 +1,6 @@
-"""A recording in place of microphone and camera, `replay`, in real time or faster.
+"""A recording in place of microphone and camera: `replay`, at its own pace or without waiting.
 
-Used in notebook 13_live_and_deployment and by `cryutils bench live`.
+Walked by notebook 13_live_and_deployment; `cryutils bench live` measures with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from cryutils import audio, video
@@ -24,16 +23,15 @@ __all__ = ["Replayed", "replay"]
 _BLOCK_S = 0.05
 _FPS = 4.0
 
-# When input has arrived, in s; its place among those of the same time; the function that pushes it.
-Event = tuple[float, int, Callable[[], None]]
+Event = tuple[float, int, Callable[[], None]]  # when it has come, in s; which is first; what to do
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A reading with its latency in s.
+    """A reading, and how long after its window's end it came, in s.
 
-    In real time, the latency counts from when the end of the window would have been heard;
-    otherwise from when all of its input had been pushed.
+    At the recording's own pace `latency_s` counts from the moment when the window's end would have
+    been heard; without waiting, from the moment when all that it needs had been pushed.
     """
 
     reading: Reading
@@ -43,17 +41,17 @@ class Replayed:
 def replay(
     path: str | os.PathLike[str], monitor: Monitor, *, realtime: bool = False
 ) -> Iterator[Replayed]:
-    """Yield the readings of a recording, with or without video, pushed block by block.
+    """Yield the readings of a recorded clip, with or without video, pushed block by block.
 
-    Times are those of the recording, from 0 s.
+    Times are the recording's: the first sample is heard at 0 s.
 
     Parameters
     ----------
     path : path
     monitor : Monitor
-        Restarted first.
+        Is restarted first.
     realtime : bool
-        Wait as long as the recording lasts.
+        At the recording's own pace, else without waiting.
 
     Raises
     ------
@@ -88,9 +86,15 @@ def _sounds(path: Path, monitor: Monitor) -> Iterator[Event]:
     for piece_s, x in audio.pieces(path, sr=sr):
         for start in range(0, len(x), size):
             block, at = x[start : start + size], piece_s + start / sr
-            yield at + len(block) / sr, 1, partial(monitor.push_audio, block, sr, at)
+            yield (
+                at + len(block) / sr, 1,
+                lambda block=block, at=at: monitor.push_audio(block, sr, at),  # type: ignore[misc]
+            )  # fmt: skip
 
 
 def _pictures(path: Path, monitor: Monitor) -> Iterator[Event]:
     for k, frame in enumerate(video.frames(path, fps=_FPS)):
-        yield k / _FPS, 0, partial(monitor.push_frame, frame, k / _FPS)
+        yield (
+            k / _FPS, 0,
+            lambda frame=frame, at=k / _FPS: monitor.push_frame(frame, at),  # type: ignore[misc]
+        )  # fmt: skip
