@@ -95,8 +95,8 @@ def serve(
         os.environ["CRYUTILS_CLIPS_DIR"] = str(folder)
     if url:
         os.environ["CRYUTILS_STORE"] = url  # the pages open it, too
-    host = web["host"]
-    tls, own_names = application.certificate(web["certfile"], web["keyfile"])
+    host, certfile = web["host"], web["certfile"]
+    tls, own_names = application.certificate(certfile, web["keyfile"])
     site = application.site((host, *web["names"], *own_names), web["proxies"], web["base"])
     sockets = application.listen(host, web["port"])
     if demo and not application.is_local(sockets):
@@ -107,7 +107,7 @@ def serve(
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers elsewhere refuse camera and microphone, and everybody on "
                 "the network can read passwords; give --certfile and --keyfile.")  # fmt: skip
-        application.server(store, sockets, tls, site, link).start()
+        application.run(store, sockets, tls, site, link)
 
 
 @contextmanager
