@@ -1,6 +1,6 @@
-"""The result of one window of the live analysis, `Reading`, from `monitor`, kept by `store`.
+"""One line of the live analysis: `Reading`, which `monitor` gives and `store` keeps.
 
-Paper B §3: it is shown to the caregiver and written to the log.
+Paper B §3: the result of each window, shown to the caregiver and written to the log.
 """
 
 from __future__ import annotations
@@ -13,29 +13,19 @@ __all__ = ["GAP", "HOP_S", "NO_CRY", "UNSURE", "Reading"]
 
 HOP_S = 0.5  # from one reading to the next
 
-# Verdicts that name no state, in addition to UNSURE.
+# What a reading says where it names no state, beside UNSURE.
 NO_CRY = "no cry"
 GAP = "gap"  # nothing was heard or seen since the reading before
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The models' answer for one window.
+    """What the models make of one window.
 
-    Attributes
-    ----------
-    time : float
-        End of the window, in s since 1970, UTC.
-    verdict : str
-        A state, NO_CRY, UNSURE or GAP.
-    probabilities : dict of float
-        By state, fused and averaged over the last windows; empty without a cry.
-    sound, face : dict of float or None
-        Of each model before fusion; None if it heard or saw nothing new.
-    cry : float or None
-        The gate's score, 0 to 1; None without sound.
-    note : str
-        A reason in a few words, or "".
+    time: the window's end, in seconds since 1970, UTC. verdict: a state, NO_CRY, UNSURE or GAP.
+    probabilities: by state, fused and averaged over the last windows; empty without a cry. sound,
+    face: each model's own before fusion; None where that one heard or saw nothing new. cry: the
+    gate's score, 0 to 1; None without sound. note: why, in a few words, where there is a reason.
     """
 
     time: float

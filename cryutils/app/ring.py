@@ -1,7 +1,8 @@
-"""The last seconds of sound, `Ring`, for `monitor` and `clips`.
+"""The last seconds of sound in memory that is taken once: `Ring`.
 
-Sound is stored at its own rate and time. Resampling block by block would give the same samples, but
-soxr holds back up to 0.16 s of a stream (48 to 8 kHz), too long for the live analysis.
+Used by `monitor`. Sound stands in it at its own rate and at its own time: block by block resampling
+would come to the same to the bit, but soxr holds back up to 0.16 s of a stream (48 to 8 kHz),
+more than the live analysis may take from a window's end to its reading.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import numpy.typing as npt
 
 __all__ = ["JITTER_S", "Ring"]
 
-JITTER_S = 0.1  # between the end of a block and the start of the next that still follows it
+JITTER_S = 0.1  # by which a block's time may miss the end of the last one and still follow it
 
 Array = npt.NDArray[np.float32]
 
 
 class Ring:
-    """Sound at `sr` Hz by position, in samples since time 0, with NaN where nothing was heard.
+    """Sound at `sr` Hz, by position: samples since time 0. NaN stands where nothing was heard.
 
     >>> ring = Ring(sr=4, seconds=2)
     >>> ring.write(10, np.ones(2, np.float32))
@@ -28,7 +29,7 @@ class Ring:
 
     def __init__(self, *, sr: int, seconds: float) -> None:
         self.sr = sr
-        self.head: int | None = None  # position after the newest sample
+        self.head: int | None = None  # the position after the newest sample
         self._samples = np.full(round(seconds * sr), np.nan, np.float32)
 
     def __len__(self) -> int:
@@ -40,32 +41,37 @@ class Ring:
         return None if self.head is None else self.head / self.sr
 
     def position(self, time: float) -> int:
-        """Return the position of a time in s; near the end of the newest sound, exactly its end."""
+        """Return where sound of `time`, in s, belongs: behind the newest, if it begins near it."""
         start = round(time * self.sr)
         if self.head is not None and abs(start - self.head) <= JITTER_S * self.sr:
             return self.head
         return start
 
     def write(self, start: int, x: Array) -> None:
-        """Store sound that begins at position `start`, even if late; what is too old is lost."""
-        stop, head = start + len(x), start if self.head is None else self.head
-        self.head = max(head, stop)
-        oldest = self.head - len(self)
-        gap = self._places(max(head, oldest), start)
-        self._samples.put(gap, np.nan, mode="wrap")
-        places = self._places(max(start, oldest), stop)
-        self._samples.put(places, x[len(x) - len(places) :], mode="wrap")
+        """Put `x` where it belongs, however late; what is older than the ring has room is lost."""
+        head = start if self.head is None else self.head
+        end = max(head, start + len(x))
+        oldest = end - len(self)
+        gap = max(0, start - max(head, oldest))
+        self._put(start - gap, np.full(gap, np.nan, np.float32))
+        self._put(max(start, oldest), x[max(0, oldest - start) :])
+        self.head = end
 
     def before(self, end: int, *, most: int) -> Array:
         """Return the unbroken sound that ends at position `end`, at most `most` samples."""
         if self.head is None or end > self.head:
             return np.zeros(0, np.float32)
-        places = self._places(max(end - most, self.head - len(self)), end)
-        x = self._samples.take(places, mode="wrap")
+        first = max(end - most, self.head - len(self))
+        x = np.concatenate([self._samples[part] for part in self._parts(first, end - first)])
         breaks = np.flatnonzero(np.isnan(x))
         return x[breaks[-1] + 1 :] if len(breaks) else x
 
-    def _places(self, start: int, stop: int) -> npt.NDArray[np.int64]:
-        """Return the indices of positions `start` to `stop`, which wrap around at the end."""
-        first = start % len(self)
-        return np.arange(first, first + stop - start)
+    def _put(self, start: int, x: Array) -> None:
+        before, behind = self._parts(start, len(x))
+        self._samples[before], self._samples[behind] = np.split(x, [before.stop - before.start])
+
+    def _parts(self, start: int, length: int) -> tuple[slice, slice]:
+        """Return where `length` samples from position `start` on stand: up to the end, and on."""
+        at = start % len(self)
+        end = at + max(0, length)
+        return slice(at, min(end, len(self))), slice(0, max(0, end - len(self)))

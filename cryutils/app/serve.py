@@ -44,7 +44,7 @@ from cryutils.app.store.opening import Store
 from cryutils.errors import InputError, printable
 
 __all__ = [
-    "Server", "certificate", "cookie_secret", "is_local", "listen", "server", "site",
+    "Server", "certificate", "cookie_secret", "is_local", "listen", "run", "server", "site",
 ]  # fmt: skip
 
 HERE = Path(__file__).parent
@@ -163,11 +163,16 @@ class Server(Voila):
             self.stop()
 
 
+def run(*arguments: Any) -> None:
+    """Run the server that `server` returns of these arguments, until a signal stops it."""
+    server(*arguments).start()
+
+
 def server(
     store: Store, sockets: list[socket.socket], tls: ssl.SSLContext | None, site: Site,
     link: Link | None = None,
 ) -> Server:  # fmt: skip
-    """Return a server for the users in `store`, which `start` runs until a signal stops it.
+    """Return the application's server for the users in `store`.
 
     link: the login of a demonstration.
     """

@@ -112,7 +112,7 @@ def serve(
         if not tls and not application.is_local(sockets):
             say("Without HTTPS, browsers on other machines refuse camera and microphone, and"
                 " anyone on the network can read passwords: --certfile, --keyfile.")  # fmt: skip
-        application.server(store, sockets, tls, site, link).start()
+        application.run(store, sockets, tls, site, link)
 
 
 @contextmanager

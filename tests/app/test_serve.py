@@ -582,4 +582,4 @@ def test_a_server_that_is_stopped_while_it_starts_says_nothing(
 
 
 def test_the_terminal_says_which_command_trains_models(server: Served) -> None:
-    until(lambda: "`cryutils run 04_cry2 05_image` trains some" in server.log, "the hint")
+    until(lambda: "`cryutils run 04_cry2 05_image` trains" in server.log, "the hint")
