@@ -53,10 +53,8 @@ _SPARSE_S = 10  # s for each frame, on average
 # below what viewers notice (45 ms, ITU-R BT.1359).
 _IN_STEP_S = Fraction(1, 20)
 _LEAST_BYTES = 50  # for each second: no codec needs less, so a header that claims less is wrong
-_PAUSE = {
-    "amrnb": 8,
-    "amrwb": 9,
-}  # frame types from here on hold no speech (3GPP TS 26.101, 26.201)
+# AMR frames of this type or a higher one hold no speech (3GPP TS 26.101, 26.201).
+_PAUSE = {"amrnb": 8, "amrwb": 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +249,11 @@ def decoded(
         raise InputError(f"{path}: {_UNKNOWN_CODEC}")
     codec.options = {"err_detect": "crccheck+explode"}
     codec.thread_count = 1  # files are decoded in parallel
-    pause = _PAUSE.get(codec.name, 16)
+    pause = _PAUSE.get(codec.name)
     started = damaged = False
     for packet in container.demux(stream):
-        if codec.name in _PAUSE and packet.size and bytes(packet)[0] >> 3 & 15 >= pause:
-            yield None  # FFmpeg's decoder reports an error
+        if pause is not None and packet.size and bytes(packet)[0] >> 3 & 15 >= pause:
+            yield None  # FFmpeg's decoder would report an error
             continue
         try:
             frames: list[Any] = packet.decode()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,30 +76,17 @@ class Shot:
         one = Fraction(1)
         width = round(frame.width * max(self._aspect, one))
         height = round(frame.height / min(self._aspect, one))
-        srgb: Any = {
-            "dst_color_trc": ColorTrc.IEC61966_2_1, "dst_color_primaries": ColorPrimaries.BT709,
-        }  # fmt: skip
+        kind = "rgba" if has_alpha else "rgb24"
+        colours: dict[str, Any] = {}
+        if frame.color_trc in _HDR:
+            colours["dst_color_trc"] = ColorTrc.IEC61966_2_1
+            colours["dst_color_primaries"] = ColorPrimaries.BT709
+        values: Any
         with decoding(self.path):
-            values: Any = self._converter.reformat(
-                frame,
-                width,
-                height,
-                "rgba" if has_alpha else "rgb24",
-                **(srgb if frame.color_trc in _HDR else {}),
-            ).to_ndarray()
+            values = self._converter.reformat(frame, width, height, kind, **colours).to_ndarray()
         rgb = pictures.on_white(values) if has_alpha else values
         upright = rgb if self._matrix is None else turned(rgb, self._matrix)
         return np.ascontiguousarray(upright, np.uint8)
-
-
-class _Timed(Protocol):
-    @property
-    def start_s(self) -> Fraction: ...
-    @property
-    def length_s(self) -> Fraction: ...
-
-
-T = TypeVar("T", bound=_Timed)
 
 
 def shots(path: Path) -> Iterator[Shot]:
@@ -115,14 +102,14 @@ def shots(path: Path) -> Iterator[Shot]:
     return _of_video(path)
 
 
-def sampled(series: Iterable[T], rate: Fraction) -> Iterator[tuple[Fraction, T]]:
+def sampled(series: Iterable[Shot], rate: Fraction) -> Iterator[tuple[Fraction, Shot]]:
     """Yield (k / rate in s, picture shown then) for k = 0, 1, ... until the end of the last one.
 
     The picture shown is the last that starts at or before that time, with half a millisecond of
     rounding allowed. There is always one at 0 s.
     """
     k = 0
-    shown: T | None = None
+    shown: Shot | None = None
     for item in series:
         while shown is not None and k / rate < item.start_s - _ROUNDED_S:
             yield k / rate, shown

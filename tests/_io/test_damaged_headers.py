@@ -62,11 +62,6 @@ def peak(call: Callable[[], Any]) -> int:
 # --- sound -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("head", [0, 3, 4000, 2**32 - 1])
-def test_a_format_chunk_of_another_length_is_one_line(head: int, tmp_path: Path) -> None:
-    refusal(wav(tmp_path / "a.wav", head=head), audio.read)
-
-
 def test_a_wav_from_a_pipe_is_read_without_asking_for_its_four_gigabytes(tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", length=2**32 - 1)
     assert peak(lambda: np.testing.assert_array_equal(audio.read(path), PCM / 2**15)) < 50e6

@@ -7,7 +7,6 @@ refused by both `video` and `audio`, and be listed when a folder of such files i
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -128,40 +127,24 @@ def film(
     return write
 
 
-def sound_alone(
-    codec: str, *, cover: bool = False, seconds: float = 0.5, **options: Any
-) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        with av.open(str(path), "w", **options) as out:
-            track: Any = out.add_stream(codec, rate=48000 if codec == "libopus" else SR)
-            track.layout = "mono"
-            sleeve = None
-            if cover:
-                from av.stream import Disposition
+def sleeved(codec: str, **options: Any) -> Callable[[Path], None]:
+    """Return what writes half a second of sound with a cover picture."""
 
-                sleeve = out.add_stream("png", rate=1)
-                sleeve.height, sleeve.width, sleeve.pix_fmt = 48, 64, "rgb24"
-                sleeve.disposition = Disposition.attached_pic
-                frame = av.VideoFrame.from_ndarray(picture(0), format="rgb24")
-                out.mux(sleeve.encode(frame))
-                out.mux(sleeve.encode(None))
-            block = av.AudioFrame.from_ndarray(tone(seconds)[None], "fltp", "mono")
+    def write(path: Path) -> None:
+        from av.stream import Disposition
+
+        with av.open(str(path), "w", **options) as out:
+            track: Any = out.add_stream(codec, rate=SR, layout="mono")
+            sleeve: Any = out.add_stream("png", rate=1)
+            sleeve.height, sleeve.width, sleeve.pix_fmt = 48, 64, "rgb24"
+            sleeve.disposition = Disposition.attached_pic
+            out.mux(sleeve.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
+            out.mux(sleeve.encode(None))
+            block = av.AudioFrame.from_ndarray(tone(0.5)[None], "fltp", "mono")
             block.sample_rate, block.pts = SR, 0
-            resampler = av.AudioResampler(track.format, "mono", track.rate)
-            for piece in [*resampler.resample(block), *resampler.resample(None)]:
+            for piece in av.AudioResampler(track.format, "mono", SR).resample(block):
                 out.mux(track.encode(piece))
             out.mux(track.encode(None))
-
-    return write
-
-
-def wav(samples: np.ndarray) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SR)
-            file.writeframes((samples * 32767).astype("<i2").tobytes())
 
     return write
 
@@ -277,6 +260,7 @@ def grey_of(pixels: np.ndarray) -> np.ndarray:
 
 UNEVEN_MS = [0, 40, 80, 200, 210, 220, 500, 540, 1000]
 SHARP = {"crf": "12"}
+NO_SAMPLES = b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\0\0\0\0"
 HTML = "<!DOCTYPE html><html><head><title>404</title></head><body>Not found</body></html>\n" * 9
 PLAYLIST = "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/cry.ts\n#EXT-X-ENDLIST\n"
 SUBTITLES = "1\n00:00:00,000 --> 00:00:01,000\nA cry\n\n"
@@ -316,8 +300,6 @@ CASES = [
     # rotated and mirrored
     Case("turned 90.mp4", film(turn=90, options=SHARP), ALL, size=(64, 48),
          corner="bottom left"),
-    Case("turned 270.mov", film(turn=270, options=SHARP), ALL, size=(64, 48),
-         corner="top right"),
     Case("mirrored.mp4", film(mirror=True, options=SHARP), ALL, size=(48, 64),
          corner="top right"),
     # rates and times
@@ -336,28 +318,18 @@ CASES = [
     Case("waits for days.mp4", changed(film(), long_wait, suffix=".mp4"), "times are damaged"),
     # sizes
     Case("one picture.mp4", film(count=1, options=SHARP), [0], times_s=[0]),
-    Case("one picture.webm", film("libvpx", count=1), [0], times_s=[0]),
     Case("two by two.mp4", film(height=2, width=2, pix_fmt="yuv444p",
                                      options={"crf": "1"}), ALL, size=(2, 2)),
     Case("wide.webm", film("libvpx", height=16, width=256), ALL, size=(16, 256)),
     Case("odd.webm", film("libvpx", height=47, width=63), ALL, size=(47, 63)),
     # with sound
     Case("both.mp4", film(sound=tone(0.64)), ALL, 0.64),
-    Case("both.mov", film(sound=tone(0.64), sound_codec="pcm_s16le"), ALL, 0.64),
     Case("silence.mp4", film(sound=np.zeros(10240, np.float32)), ALL, 0.64),
     Case("short sound.mp4", film(sound=tone(0.2)), ALL, 0.2),
-    # sound alone
-    Case("sound.wav", wav(tone(0.5)), sound_s=0.5),
-    Case("no samples.wav", wav(np.zeros(0, np.float32)), sound_s="no sound is left"),
-    Case("sound.mp3", sound_alone("libmp3lame"), sound_s=0.5),
-    Case("sound.ogg", sound_alone("libopus"), sound_s=0.5),
-    Case("sound.flac", sound_alone("flac"), sound_s=0.5),
-    Case("sound.m4a", sound_alone("aac"), sound_s=0.5),
-    Case("sound alone.mp4", sound_alone("aac"), sound_s=0.5),
-    Case("sleeve.mp3", sound_alone("libmp3lame", cover=True), sound_s=0.5),
-    Case("sleeve.m4a", sound_alone("aac", cover=True, format="mp4"), sound_s=0.5),
+    Case("no samples.wav", lambda path: path.write_bytes(NO_SAMPLES), sound_s="no sound is left"),
+    Case("sleeve.mp3", sleeved("libmp3lame"), sound_s=0.5),
+    Case("sleeve.m4a", sleeved("aac", format="mp4"), sound_s=0.5),
     # stills
-    Case("plain.png", still(), [0], size=(48, 64)),
     Case("alpha.png", still("RGBA", pixels=with_alpha()), [0]),
     Case("alpha grey.png", still("LA", pixels=with_alpha()), [0], grey=True),
     Case("palette.png", still("P"), [0]),
@@ -395,8 +367,6 @@ CASES = [
     Case("unfinished.mp4", changed(film(**BUSY), keep(0.9), suffix=".mp4"), **REFUSED),
     Case("cut head.mp4", changed(film(**BUSY), keep(0.001), suffix=".mp4"), **REFUSED),
     Case("cut head.webm", changed(film("libvpx", **BUSY), keep(0.002), suffix=".webm"), **REFUSED),
-    Case("cut head.avi", changed(film(**MOTION_JPEG, **BUSY), keep(0.002), suffix=".avi"),
-         **REFUSED),
     Case("cut picture.jpg", changed(still(), keep(0.6), suffix=".jpg"), PICTURE),
     Case("cut picture.png", changed(still(), keep(0.6), suffix=".png"), PICTURE),
     # blanked or overwritten within
@@ -411,15 +381,10 @@ CASES = [
          PICTURE),
     Case("noise within.mp4", changed(film(**BUSY, **FIRST), noise(0.45, 0.55), suffix=".mp4"),
          MIDDLE),
-    Case("noise within.avi", changed(film("mpeg4", **BUSY), noise(0.45, 0.55), suffix=".avi"),
-         MIDDLE),
     Case("noise first.mp4", changed(film(**BUSY, **FIRST), noise(0, 0.01), suffix=".mp4"),
-         **REFUSED),
-    Case("noise first.webm", changed(film("libvpx", **BUSY), noise(0, 0.01), suffix=".webm"),
          **REFUSED),
     Case("blank first.mp4", changed(film(**BUSY, **FIRST), blank(0, 0.01), suffix=".mp4"),
          **REFUSED),
-    Case("all blank.mp4", lambda path: path.write_bytes(bytes(5000)), **REFUSED),
     Case("all noise.webm", changed(film(), noise(0, 1), suffix=".mp4"), **REFUSED),
     # something else under such a name
     Case("text.mov", text("Monday: cried at three.\n" * 20), **REFUSED),
@@ -427,7 +392,6 @@ CASES = [
     Case("page.mp3", text(HTML), **REFUSED),
     Case("page.jpg", text(HTML), PICTURE),
     Case("playlist.mp4", text(PLAYLIST), **REFUSED),
-    Case("list of files.mp4", text("ffconcat version 1.0\nfile '/etc/passwd'\n"), **REFUSED),
     Case("subtitles.mp4", text(SUBTITLES)),
     Case("one byte.mp4", lambda path: path.write_bytes(b"\0"), **REFUSED),
     Case("empty.mp4", Path.touch, EMPTY, EMPTY),
@@ -524,15 +488,3 @@ def test_a_folder_of_them_all_lists_what_is_refused(made: Callable[[Case], Path]
         made(case).parent.name if case is never_made else case.name for case in refused
     }
     assert {clip.path.name for clip in corpus} == {case.name for case in {*CASES} - refused}
-
-
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
-def test_films_are_turned_as_by_opencv(turn: int, tmp_path: Path) -> None:
-    film(turn=turn, options=SHARP)(tmp_path / "a.mp4")
-    reader = cv2.VideoCapture(str(tmp_path / "a.mp4"))
-    for shown in video.frames(tmp_path / "a.mp4"):
-        theirs = reader.read()[1][..., ::-1]
-        assert shown.shape == theirs.shape
-        assert np.abs(shown.astype(int) - theirs).max() <= 4
-    assert not reader.read()[0]
-    reader.release()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import librosa
 import numpy as np
@@ -13,7 +15,6 @@ from hypothesis import strategies as st
 
 from cryutils import audio
 from cryutils.audio import scaling, spectral
-from cryutils.audio.stress import add_noise
 from cryutils.errors import InputError
 
 CLOSE_DB = 1e-3
@@ -121,15 +122,6 @@ def test_window_is_scipys_periodic_hann() -> None:
         )
 
 
-def test_a_constant_under_the_window_stays_in_bins_0_and_1_of_inner_frames() -> None:
-    power = np.abs(spectral.stft(np.full(16000, 0.5, np.float32)))
-    inner = power[4:-4]
-    np.testing.assert_allclose(inner[:, 0], 0.5 * 1024, rtol=1e-6)
-    np.testing.assert_allclose(inner[:, 1], 0.5 * 512, rtol=1e-6)
-    assert inner[:, 2:].max() < 1e-9 * inner.max()
-    assert power[0, 2:].max() > 1e-2 * power.max()  # zeros beyond the end make it a step
-
-
 def test_a_sine_peaks_at_its_bin_with_half_the_windows_sum() -> None:
     t = np.arange(16384) / 8000
     spectrum = spectral.stft((0.8 * np.sin(2 * np.pi * 1000 * t)).astype(np.float32))
@@ -167,16 +159,6 @@ def test_resample_is_librosas(sr: int, to: int) -> None:
     theirs = librosa.resample(x, orig_sr=sr, target_sr=to)
     assert ours.shape == theirs.shape
     np.testing.assert_array_equal(ours, theirs)
-
-
-def test_resample_keeps_a_tone_and_drops_what_the_new_rate_cannot_hold() -> None:
-    t = np.arange(44100) / 44100
-    low = np.sin(2 * np.pi * 1000 * t).astype(np.float32)
-    high = np.sin(2 * np.pi * 9000 * t).astype(np.float32)
-    low_at_8k = spectral.resample(low, sr=44100, to=8000)
-    wanted = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
-    np.testing.assert_allclose(low_at_8k[500:-500], wanted[500:-500], atol=1e-3)
-    assert np.abs(spectral.resample(high, sr=44100, to=8000)[500:-500]).max() < 1e-4
 
 
 @given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=40), st.floats(0.125, 2, width=32))
@@ -259,35 +241,30 @@ def test_an_impossible_setting_is_one_line_that_names_it(mistake, message: str) 
     assert "\n" not in str(caught.value)
 
 
-FINITE = (
-    "resample", "normalise_amplitude", "pre_emphasis", "frame", "condition", "stft", "istft",
-    "power_to_db", "stft_db", "mel_db", "mfcc", "summarise", "stats_row", "transform", "add_noise",
-)  # fmt: skip
-ARGUMENTS: dict[str, dict[str, int]] = {
-    "resample": {"sr": 8000, "to": 4000}, "frame": {"frame_length": 64, "hop_length": 32},
-    "condition": {"sr": 8000}, "istft": {"n_fft": 64, "hop_length": 32, "length": 400},
-    "mel_db": {"sr": 8000}, "mfcc": {"sr": 8000},
-}  # fmt: skip
-
-
-def signal_function(name: str):  # type: ignore[no-untyped-def]
-    """The function of that name, called with its settings on a signal or whatever it takes."""
-    if name == "transform":
-        return scaling.SignalScaler(-1.0, 1.0, 0.0, 0.5).transform
-    if name == "add_noise":
-        return lambda x: add_noise(x, snr_db=10, rng=np.random.default_rng(0))
-    if name == "summarise":
-        return lambda x: spectral.summarise([x[:, None]])
-    if name == "istft":
-        return lambda x: spectral.istft(x[: 33 * 9].reshape(9, 33) + 0j, **ARGUMENTS[name])
-    function = scaling.stats_row if name == "stats_row" else getattr(spectral, name)
-    return lambda x: function(x, **ARGUMENTS.get(name, {}))
+FINITE: dict[str, Callable[[np.ndarray], Any]] = {
+    "resample": lambda x: spectral.resample(x, sr=8000, to=4000),
+    "normalise_amplitude": spectral.normalise_amplitude,
+    "pre_emphasis": spectral.pre_emphasis,
+    "frame": lambda x: spectral.frame(x, frame_length=64, hop_length=32),
+    "condition": lambda x: spectral.condition(x, sr=8000),
+    "stft": spectral.stft,
+    "istft": lambda x: spectral.istft(
+        x[: 33 * 9].reshape(9, 33) + 0j, n_fft=64, hop_length=32, length=400
+    ),
+    "power_to_db": spectral.power_to_db,
+    "stft_db": spectral.stft_db,
+    "mel_db": lambda x: spectral.mel_db(x, sr=8000),
+    "mfcc": lambda x: spectral.mfcc(x, sr=8000),
+    "summarise": lambda x: spectral.summarise([x[:, None]]),
+    "stats_row": scaling.stats_row,
+    "transform": scaling.SignalScaler(-1.0, 1.0, 0.0, 0.5).transform,
+}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", FINITE)
 def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: float) -> None:
-    call = signal_function(name)
+    call = FINITE[name]
     x = noise_and_tone(0.0625, 8000)
     assert np.isfinite(call(x)).all()
     x[100] = bad
@@ -295,7 +272,6 @@ def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: flo
         call(x)
 
 
-@pytest.mark.parametrize("kind", audio.KINDS)
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -305,11 +281,11 @@ def test_no_signal_function_takes_a_sample_that_is_no_number(name: str, bad: flo
         ("n_mels", 10**5), ("n_mfcc", 0), ("n_mfcc", float("nan")),
     ],
 )  # fmt: skip
-def test_features_refuse_settings_out_of_range(kind: str, setting: str, value: object) -> None:
-    """Before any clip is read: this one doesn't exist."""
+def test_features_refuse_settings_out_of_range(setting: str, value: object) -> None:
+    """Before any clip is read: this clip doesn't exist."""
     clips = [SimpleNamespace(path=Path("never made.wav"))]
     with pytest.raises(InputError) as caught:
-        audio.features(clips, kind=kind, **{setting: value})  # type: ignore[arg-type]
+        audio.features(clips, kind="mfcc", **{setting: value})  # type: ignore[arg-type]
     assert str(caught.value).startswith(f"{setting}={value}: give a")
 
 

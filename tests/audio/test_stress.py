@@ -100,10 +100,6 @@ def test_at_the_cut_half_of_the_amplitude_is_left() -> None:
     assert np.abs(y).max() == pytest.approx(0.15, rel=0.01)
 
 
-def test_a_cut_that_the_sound_does_not_reach_changes_nothing() -> None:
-    np.testing.assert_array_equal(low_pass(tone(), sr=SR, cut_hz=SR / 2), tone())
-
-
 # Clipping
 
 

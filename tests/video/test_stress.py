@@ -41,11 +41,6 @@ def test_light_is_halved_so_often_and_trembles_as_photons_do(stops: int) -> None
     assert after.var() == pytest.approx(mean / stress.ELECTRONS, rel=0.1)
 
 
-def test_black_stays_black() -> None:
-    dark = stress.dim(grey(0), stops=1, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(dark, grey(0))
-
-
 @given(st.floats(-3, 3))
 def test_the_left_edge_has_so_many_doublings_more_light(stops: float) -> None:
     frame = light(stress.side_light(grey(96, width=101), stops=stops))[0, :, 0]
