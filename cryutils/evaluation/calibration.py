@@ -1,18 +1,17 @@
-"""Whether a model's probabilities mean what they say, and when "unsure" is the better answer.
+"""Calibration of a model's probabilities, and the choice to answer "unsure".
 
-Walked by notebook 11_robustness. Paper B's conclusion leaves "the calibration of decision
-thresholds" to future work, and its application acts on single answers. A model is calibrated if,
-of the clips it answers with confidence 0.8, 80 % are right. Everything here takes a model's
-probabilities of new clips, float (clips, classes), and their true classes, int (clips,); a row
-of NaN is no answer, and is no forecast either.
+Used in notebook 11_robustness. Paper B's conclusion leaves "the calibration of decision thresholds"
+to future work, and its application acts on single answers. A model is calibrated if, of the clips
+that it answers with confidence 0.8, 80 % are right. All functions take probabilities of new clips,
+float (clips, classes), and their true classes, int (clips,). A row of NaN is no answer, and no
+forecast either.
 
-Reliability diagrams and their error: Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern
-neural networks (ICML; arXiv 1706.04599), which is also the source of temperature scaling. The
-score that can't be had by hedging: Brier 1950, Verification of forecasts expressed in terms of
-probability. What a calibrated forecaster shows: Bröcker & Smith 2007, doi 10.1175/WAF993.1, and
-where clips of an infant go together, Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414.
-Risk and coverage: Geifman & El-Yaniv 2017, Selective classification for deep neural networks
-(NeurIPS; arXiv 1705.08500).
+Reliability diagrams, their error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017, On
+calibration of modern neural networks (ICML; arXiv 1706.04599). A score that hedging cannot improve:
+Brier 1950, Verification of forecasts expressed in terms of probability. The error of a calibrated
+forecaster: Bröcker & Smith 2007, doi 10.1175/WAF993.1, and if clips of an infant depend on each
+other, Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414. Risk and coverage: Geifman &
+El-Yaniv 2017, Selective classification for deep neural networks (NeurIPS; arXiv 1705.08500).
 """
 
 from __future__ import annotations
@@ -39,9 +38,8 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.integer[Any]]
 
-BINS = (
-    10  # of 0.1 each, as in reliability diagrams since 1977; Guo et al. take 15 for 10,000 images
-)
+# Bins of confidence, as in reliability diagrams since 1977; Guo et al. take 15 for 10,000 images.
+BINS = 10
 _TOLERANCE = 1e-3  # of a sum of float32 probabilities
 _COLDEST, _HOTTEST = 0.05, 20.0
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
@@ -50,7 +48,7 @@ _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 def confidence(probabilities: npt.ArrayLike) -> Array:
     """Return the probability of each clip's answer, the largest of its row, float64 (clips,).
 
-    NaN where there is no answer. Raises InputError for rows that are no distributions.
+    NaN if there is no answer. Raises InputError for rows that are no distributions.
 
     >>> confidence([[0.7, 0.3], [0.4, 0.6]])
     array([0.7, 0.6])
@@ -61,14 +59,14 @@ def confidence(probabilities: npt.ArrayLike) -> Array:
 def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     """Return the Brier score of each clip, float64 (clips,): 0 is sure and right, 2 sure and wrong.
 
-    The sum over classes of `(p - y)^2`, where `y` is 1 for the true class and else 0, as Brier
-    defines it. (For two classes that is twice scikit-learn's default.) Always saying the shares
-    of K equal classes costs `1 - 1 / K`.
+    The sum over classes of `(p - y)^2`, where `y` is 1 for the true class and 0 for others, as
+    Brier defines it. (For two classes it is twice scikit-learn's default.) Answering with the
+    shares of K equal classes scores `1 - 1 / K`.
 
     Parameters
     ----------
     probabilities : array
-        Float (clips, classes), a row of NaN where there is no answer.
+        Float (clips, classes), a row of NaN for no answer.
     truth : ndarray of int
         Class of each clip (clips,).
 
@@ -89,8 +87,8 @@ def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
 def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     """Return confidence minus 1 if right, minus 0 if wrong, float64 (clips,), in [-1, 1].
 
-    Its mean is how much more often the model believes to be right than it is. Unlike the expected
-    calibration error it is a mean over clips, so it has an interval.
+    The mean is the model's confidence minus its accuracy. Unlike the expected calibration error it
+    is a mean over clips, so it has an interval.
 
     Parameters
     ----------
@@ -99,7 +97,7 @@ def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     Raises
     ------
     InputError
-        As `brier` does.
+        As in `brier`.
     """
     p, y = _paired(probabilities, truth)
     return confidence(p) - np.where(np.isnan(p[:, 0]), np.nan, p.argmax(axis=1) == y)
@@ -108,22 +106,22 @@ def overconfidence(probabilities: npt.ArrayLike, truth: Classes) -> Array:
 def reliability(
     probabilities: npt.ArrayLike, truth: Classes, infants: Sequence[str], *, bins: int = BINS
 ) -> pd.DataFrame:
-    """Return the numbers of a reliability diagram, a row for each bin of confidence with clips.
+    """Return the table of a reliability diagram, a row for each bin of confidence with clips.
 
     Parameters
     ----------
     probabilities, truth : as in `brier`
     infants : sequence of str
-        Whose clip it is, one a clip.
+        One for each clip.
     bins : int
-        How many equal parts 0 to 1 is cut into; each includes its upper end.
+        Number of equal bins between 0 and 1; each includes its upper end.
 
     Returns
     -------
     pandas.DataFrame
-        Columns low and high (the bin's ends), clips, infants (counts), confidence (mean), accuracy
+        Columns low and high (ends of the bin), clips, infants (counts), confidence (mean), accuracy
         (share of right answers), and accuracy_low and accuracy_high, its 95 % interval over
-        infants: NaN where all of a bin's clips are of one infant.
+        infants: NaN if all clips of a bin are of one infant.
 
     Raises
     ------
@@ -155,9 +153,8 @@ def expected_calibration_error(
 ) -> float:
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
-    The mean over clips of how far its bin's share of right answers lies from the bin's mean
-    confidence. It is a sum of absolute values, so chance alone keeps it above 0:
-    `chance_errors` says by how much.
+    The mean over clips of the absolute difference between accuracy and mean confidence in the
+    clip's bin. By chance alone it is above 0; `chance_errors` tells by how much.
 
     Parameters
     ----------
@@ -166,7 +163,7 @@ def expected_calibration_error(
     Raises
     ------
     InputError
-        As `reliability` does.
+        As in `reliability`.
 
     Examples
     --------
@@ -182,42 +179,31 @@ def expected_calibration_error(
 
 
 def calibrated_errors(
-    probabilities: npt.ArrayLike,
-    *,
-    rng: np.random.Generator,
-    bins: int = BINS,
-    draws: int = 1000,
+    probabilities: npt.ArrayLike, *, rng: np.random.Generator, draws: int = 1000
 ) -> Array:
-    """Return the calibration errors of a model that is calibrated and as sure as this one.
+    """Return simulated errors of a calibrated model with these probabilities, float64 (draws,).
 
     The truth of each clip is drawn from its own probabilities (consistency resampling, Bröcker &
-    Smith 2007), clips independently: where infants have several clips that are right or wrong
-    together these errors are too low, and `chance_errors` is the one to compare with.
+    Smith 2007), independently for each clip. If several clips of an infant are right or wrong
+    together, these errors are too low; then compare with `chance_errors`.
 
     Parameters
     ----------
     probabilities : as in `brier`
     rng : numpy.random.Generator
         Draws the truths.
-    bins : int
-        As in `reliability`.
     draws : int
-        How many errors to draw.
-
-    Returns
-    -------
-    ndarray
-        float64 (draws,).
+        Number of errors.
 
     Raises
     ------
     InputError
-        As `reliability` does.
+        As in `reliability`.
     """
     p = _answered(probabilities)
     edges = np.cumsum(p, axis=1)[:, None, :-1]
     truth = (rng.random((len(p), draws))[:, :, None] > edges).sum(axis=2)
-    return np.array([expected_calibration_error(p, column, bins=bins) for column in truth.T])
+    return np.array([expected_calibration_error(p, column) for column in truth.T])
 
 
 def chance_errors(
@@ -229,32 +215,27 @@ def chance_errors(
     bins: int = BINS,
     draws: int = 1000,
 ) -> Array:
-    """Return the calibration errors that chance alone would leave on these infants' clips.
+    """Return the errors that chance alone would give on these infants' clips, float64 (draws,).
 
-    For each infant, right minus confidence is added up in each bin, and a coin decides whether the
-    infant's sums keep their signs: under calibration one is about as likely as the other. (A wild
-    bootstrap by clusters, with the hypothesis imposed: Cameron, Gelbach & Miller 2008.) So clips
-    of an infant may be right or wrong together. An error within these is no sign of
-    miscalibration. The band holds nearly, better with more infants; a model's own miscalibration
-    widens it, so that a small one may go unnoticed.
+    For each infant, right minus confidence is summed in each bin, and the sums keep or change their
+    signs at random: if the model is calibrated, both are about equally likely. (A wild cluster
+    bootstrap with the null hypothesis imposed: Cameron, Gelbach & Miller 2008.) So the clips of an
+    infant may be right or wrong together. An error within this range is no sign of
+    miscalibration. The range is approximate, better with more infants; the model's own
+    miscalibration widens it, so a small one may go unnoticed.
 
     Parameters
     ----------
     probabilities, truth, infants, bins : as in `reliability`
     rng : numpy.random.Generator
-        Tosses the coins, one an infant and draw.
+        Draws a sign for each infant.
     draws : int
-        How many errors to draw.
-
-    Returns
-    -------
-    ndarray
-        float64 (draws,).
+        Number of errors.
 
     Raises
     ------
     InputError
-        As `reliability` does.
+        As in `reliability`.
     """
     p, y = _paired(probabilities, truth)
     owners = _owners(infants, y)
@@ -270,10 +251,10 @@ def chance_errors(
 def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     """Return the temperature at which the probabilities of validation clips fit their truth best.
 
-    The one that minimises the mean log-loss of `at_temperature` (Guo et al. 2017, section 4.2):
-    above 1 for a model that is too sure. Between 0.05 and 20, which it reaches where every answer
-    is right, or none better than a guess. Give clips that neither trained the model nor will
-    test it. Raises InputError as `reliability` does.
+    It minimises the mean log-loss of `at_temperature` (Guo et al. 2017, section 4.2), and is above
+    1 for an overconfident model. It stays between 0.05 (every answer is right) and 20 (no answer
+    is better than a guess). Use clips that neither train nor test the model. Raises InputError as
+    `reliability` does.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
@@ -285,7 +266,7 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
     def loss(inverse: float) -> float:
         return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(y)), y].mean())
 
-    # In 1 / temperature the loss is convex, so the least that is found is the only one.
+    # The loss is convex in 1 / temperature, so the minimum is unique.
     best = minimize_scalar(
         loss, bounds=(1 / _HOTTEST, 1 / _COLDEST), method="bounded", options={"xatol": 1e-9}
     )
@@ -295,9 +276,9 @@ def temperature(probabilities: npt.ArrayLike, truth: Classes) -> float:
 def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np.float32]:
     """Return the probabilities at another temperature, float32 (clips, classes).
 
-    `softmax(log(p) / value)`: for one network's softmax its logits divided by `value`, since
-    `log(p)` are the logits but for a constant. The order of classes stays, so that no answer
-    changes, only how sure it is.
+    `softmax(log(p) / value)`: for a single network, the softmax of its logits divided by `value`,
+    since `log(p)` are the logits up to a constant. The order of the classes stays, so answers stay
+    the same and only their confidence changes.
 
     >>> at_temperature([[0.9, 0.1]], 2.0)
     array([[0.75, 0.25]], dtype=float32)
@@ -311,7 +292,7 @@ def at_temperature(probabilities: npt.ArrayLike, value: float) -> npt.NDArray[np
 
 
 def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
-    """Return what answering only when sure enough costs and brings, a row a threshold.
+    """Return the risk of answering only above a confidence threshold, a row for each threshold.
 
     Parameters
     ----------
@@ -321,13 +302,13 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns threshold (of confidence), coverage (share of all clips with at least that) and
-        risk (share of those that are answered wrongly), from the surest clip to all of them; clips
-        of equal confidence come in together.
+        risk (share of wrong answers among these), from the most confident clip to all. Clips of
+        equal confidence share a row.
 
     Raises
     ------
     InputError
-        As `reliability` does.
+        As in `reliability`.
     """
     import pandas as pd
 
@@ -345,8 +326,8 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
 def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
     """Return the highest confidence that at least a share `coverage` of these clips have.
 
-    Choose it on validation clips; how many of the test clips reach it is then a result. 0 where
-    too few have an answer at all. Raises InputError where `coverage` is no share.
+    Choose it on validation clips; the share of test clips that reach it is then a result. 0 if too
+    few clips have an answer. Raises InputError if `coverage` is no share.
     """
     if not 0 < coverage <= 1:
         raise InputError(f"coverage={coverage} is no share; use one above 0 and at most 1.")
@@ -357,7 +338,7 @@ def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> fl
 
 
 def unless_unsure(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.float32]:
-    """Return the probabilities with a row of NaN, "unsure", where confidence is below `threshold`.
+    """Return the probabilities, with NaN ("unsure") in rows of confidence below `threshold`.
 
     Parameters
     ----------
@@ -395,7 +376,7 @@ def _checked(probabilities: npt.ArrayLike) -> Array:
 
 
 def _answered(probabilities: npt.ArrayLike) -> Array:
-    """Return the rows with an answer; raise InputError where none has."""
+    """Return the rows with an answer. Raises InputError if there is none."""
     p = _checked(probabilities)
     p = p[~np.isnan(p[:, 0])]
     if not len(p):
@@ -420,12 +401,12 @@ def _owners(infants: Sequence[str], y: Classes) -> npt.NDArray[np.str_]:
 
 
 def _binned(p: Array, y: Classes, bins: int) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return confidence, 1 if right, and the number of its bin (-1: no answer) of each clip."""
+    """Return confidence, 1 if right, and the bin (-1: no answer) of each clip."""
     if bins < 1:
         raise InputError(f"bins={bins}: give 1 or more.")
     _answered(p)
     sure = confidence(p)
-    # Rounded, since 0.7 in float32 lies a little above 0.7, and would fall into the next bin.
+    # Rounded, since 0.7 in float32 is a little above 0.7 and would fall into the next bin.
     upper = np.ceil(np.round(np.nan_to_num(sure) * bins, 4)).astype(np.int64) - 1
     right = (p.argmax(axis=1) == y).astype(np.float64)
     return sure, right, np.where(np.isnan(sure), -1, np.clip(upper, 0, bins - 1))

@@ -12,8 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Self
-from typing import Protocol as Interface
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +36,15 @@ Indices = NDArray[np.int64]
 Names = Sequence[str] | NDArray[Any]  # one a clip: its label, its infant
 Fold = tuple[Indices, Indices]
 
-# How far a class's share on the test side may lie from `test_size` before it counts as
-# uneven. An infant that gave much of a class may go beyond, by `_SPARE`: a split that can
-# never test the largest donor would be biased.
+# The test share of a class is even if it differs from `test_size` by at most _TOLERANCE. An infant
+# with a large share of a class may exceed it by _SPARE: a split that can never test the largest
+# donor would be biased.
 _TOLERANCE, _SPARE = 0.2, 0.1
 _ORDERS, _ROUNDS, _REDRAWS = 64, 40, 50
 
 
-class Labelled(Interface):
-    """What a split needs of a corpus: labels and infants, one a clip, in the same order."""
+class Labelled(Protocol):
+    """A corpus for a split: labels and infants, one for each clip, in the same order."""
 
     @property
     def labels(self) -> Names: ...
@@ -55,7 +54,7 @@ class Labelled(Interface):
 
 
 class Choice(StrEnum):
-    """A name out of few; another is refused with the nearest."""
+    """An enum of names; a mistyped one is refused with the nearest."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -96,14 +95,14 @@ SPLITS = (Split.CLIP, Split.INFANT)  # compared in every study: the paper's prot
 
 
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
-    """Return each clip's class index, int64 `(clips,)`, and the classes that it counts in.
+    """Return each clip's class index, int64 (clips,), and the classes in order.
 
     Parameters
     ----------
     labels : sequence of str
-        One a clip.
+        One for each clip.
     classes : sequence of str, optional
-        Their order; by default the labels found, sorted.
+        Their order; by default all labels, sorted.
 
     Raises
     ------
@@ -121,14 +120,13 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
 def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64: clips at random, stratified by class.
 
-    Clips of one infant land on both sides, so a classifier may recognise the infant and be credited
-    for the state. Paper A (section 3.3) says 70/30 and no more; that clips are split, and
-    stratified by class, is how it is read here.
+    Clips of one infant are on both sides, so a classifier may score by recognising the infant.
+    Paper A (section 3.3) says only 70/30; it is read here as a split of clips, stratified by class.
 
     Parameters
     ----------
     corpus : Corpus
-        Or anything with `labels`, one a clip.
+        Or anything with `labels`, one for each clip.
     test_size : float
         Share of clips to test, between 0 and 1.
     seed : int
@@ -164,15 +162,15 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
 def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64, with no infant on both sides and every class on each.
 
-    Infants are put in random order and the first of them tested, as many as come nearest to
-    `test_size` of the clips; the first order is taken whose test share of every class lies within
-    0.2 of `test_size` (more only where one infant holds much of the class). Where no order is that
-    even, the one nearest in size that has every class on both sides is taken.
+    In a random order of the infants, the first are tested, as many as come nearest to `test_size`
+    of the clips. The first order is used in which the test share of every class is within 0.2 of
+    `test_size` (more only if one infant has much of the class). If no order is that even, the one
+    nearest in size with every class on both sides is used.
 
     Parameters
     ----------
     corpus : Corpus
-        Or anything with `labels` and `infants`, one a clip.
+        Or anything with `labels` and `infants`, one for each clip.
     test_size : float
         Share of clips to test, between 0 and 1; met as nearly as whole infants allow.
     seed : int
@@ -216,13 +214,13 @@ def folds(
     Parameters
     ----------
     labels : sequence of str
-        One a clip; every class is in every training part.
+        One for each clip; every class is in every training part.
     groups : sequence of str or None
-        Infants, one a clip, kept whole (leak-free); None divides clips (the paper's).
+        Infants, one for each clip, kept whole (leak-free); None divides clips (the paper's).
     n_splits : int
-        Folds a repeat.
+        Folds of each repeat.
     repeats : int
-        How often the division is drawn anew.
+        Number of divisions.
     seed : int
         The same seed gives the same folds.
 
@@ -234,8 +232,8 @@ def folds(
     Raises
     ------
     InputError
-        Fewer clips in a class (or infants in all) than folds, or a class with one infant only,
-        which a fold would have to test without having trained on it.
+        A class has fewer clips than folds, there are fewer infants than folds, or a class has only
+        one infant, which a fold would have to test without training on the class.
     """
     y, names = class_indices(labels)
     if n_splits < 2:
@@ -257,10 +255,7 @@ def folds(
 
 
 def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
-    """Return which of the folds with these test parts tests each of `n` clips, int64 `(n,)`.
-
-    -1 stands for none.
-    """
+    """Return the number of the fold that tests each of `n` clips, int64 (n,); -1 for none."""
     numbers = np.full(n, -1, dtype=np.int64)
     for number, test in enumerate(tests):
         numbers[test] = number
@@ -274,7 +269,7 @@ def _one_division(
     n_splits: int,
     rng: np.random.Generator,
 ) -> list[Fold]:
-    """Draw folds until every training part holds every class; almost always the first will do."""
+    """Return the first folds drawn that have every class in every training part."""
     for _ in range(_REDRAWS):
         drawn = _divide(y, group, n_splits, int(rng.integers(2**31)))
         if all(len(np.unique(y[train])) == len(names) and len(test) for train, test in drawn):
@@ -302,9 +297,10 @@ def _divide(y: Indices, group: Indices | None, n_splits: int, seed: int) -> list
 def _tested_infants(
     counts: NDArray[np.float64], test_size: float, even: bool, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """Return which infants to test by the first of some random orders that will do, or None.
+    """Return the infants to test, bool (infants,), by the first suitable of some random orders.
 
-    `counts` is clips by infant and class. With `even`, every class's share must be even.
+    None if no order is suitable. `counts` has the clips by infant and class. With `even`, the share
+    of every class must be even.
     """
     whole = counts.sum(axis=0)
     orders = rng.permuted(np.tile(np.arange(len(counts)), (_ORDERS, 1)), axis=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,11 +35,6 @@ def test_brier_is_scikit_learns() -> None:
     )
 
 
-def test_brier_of_the_shares_of_equal_classes() -> None:
-    p = np.full((8, 4), 0.25)
-    assert calibration.brier(p, np.arange(8) % 4) == pytest.approx(np.full(8, 1 - 1 / 4))
-
-
 def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
     # At 0.9 both are right (off by 0.1), at 0.65 one of two (off by 0.15).
     truth, infants = np.array([0, 0, 1, 0]), ["a", "b", "a", "b"]
@@ -53,12 +46,9 @@ def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
     assert table.low.tolist() == pytest.approx([0.6, 0.8])
     assert (table.accuracy_low <= table.accuracy).all()
     assert (table.accuracy <= table.accuracy_high).all()
+    alone = calibration.reliability(TWO, truth, ["a", "a", "b", "c"])
+    assert alone.accuracy_low.isna().tolist() == [False, True], "a bin of one infant"
     assert calibration.overconfidence(TWO, truth) == pytest.approx([-0.1, -0.1, -0.35, 0.65])
-
-
-def test_a_bin_of_a_single_infant_has_no_interval() -> None:
-    table = calibration.reliability(TWO, np.array([0, 0, 1, 0]), ["a", "a", "b", "c"])
-    assert table.accuracy_low.isna().tolist() == [False, True]
 
 
 def test_a_bin_includes_its_upper_end_in_single_precision_too() -> None:
@@ -185,13 +175,6 @@ def test_what_has_no_answer_is_no_forecast() -> None:
     assert np.isnan(calibration.overconfidence(missing, with_gap)[4])
     assert np.isnan(calibration.at_temperature(missing, 2.0)[4]).all()
     assert calibration.confidence_threshold(missing, coverage=1.0) == 0.0
-
-
-def test_thresholds_fall_as_coverage_grows() -> None:
-    table = calibration.risk_coverage(softmax(forecasts(50, 3)[0], axis=1), np.zeros(50, int))
-    assert all(a > b for a, b in pairwise(table.threshold))
-    assert all(a < b for a, b in pairwise(table.coverage))
-    assert table.coverage.iloc[-1] == 1
 
 
 @pytest.mark.parametrize(
