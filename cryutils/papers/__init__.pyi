@@ -13,7 +13,6 @@ from . import multiverse as multiverse
 from . import nested as nested
 from . import power as power
 from . import predict as predict
-from . import predict_ensemble as predict_ensemble
 from . import quantisation as quantisation
 from . import recognition as recognition
 from . import robustness as robustness

@@ -16,7 +16,6 @@ from trained_run import INPUTS, Trained, change_card
 from cryutils.errors import InputError
 from cryutils.models.model_card import ModelCard
 from cryutils.papers.predict import Predictor
-from cryutils.papers.predict_ensemble import EnsemblePredictor
 from cryutils.papers.trained_models import find_run, runs_with_models
 
 
@@ -52,7 +51,7 @@ def test_a_complete_run_is_asked_first_and_of_these_the_newest(runs: Path) -> No
     assert find_run("cry2", None) == runs / "new"
     assert find_run("image", None) == find_run("ensemble", None) == runs / "old"
     assert find_run("full", "old") == find_run("full", runs / "old") == runs / "old"
-    assert EnsemblePredictor().run == runs / "old"
+    assert Predictor("ensemble").run == runs / "old"
 
 
 def test_a_run_on_real_infants_is_asked_before_synthetic_ones(runs: Path) -> None:
