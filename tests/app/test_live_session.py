@@ -101,5 +101,5 @@ def test_what_was_answered_outlives_a_killed_server_with_the_first_password_and_
         assert before >= set(session.times)
         with Session(Page.opened(server, "ann"), blocks) as later:
             until(lambda: later.times, "it goes on")
-        assert logged(server) >= before | set(later.times)
+        until(lambda: logged(server) >= before | set(later.times), "all is written")
     assert server.process.returncode == 0
