@@ -25,6 +25,7 @@ from cryutils.errors import InputError
 from cryutils.models import small_cnn
 from cryutils.papers.embeddings import FrameInput, embed
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 
@@ -36,9 +37,10 @@ def project(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cluster(project: Path) -> Iterator[Any]:
     """A scheduler and two workers of one thread, with the environment of `project`."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as running:
+    # A slow machine needs more than 15 s to restart a worker, which would then be given up.
+    patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "10m"})
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with patience, distributed.LocalCluster(**settings, silence_logs=50) as running:
         yield running
 
 
