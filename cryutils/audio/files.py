@@ -9,9 +9,7 @@ measures a file and lists what `read` and `pieces` change in it.
 from __future__ import annotations
 
 import os
-import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
-__all__ = ["Heard", "check_length", "decode", "inspect", "native_rate", "pcm16", "pieces", "read"]
+__all__ = ["Heard", "check_length", "decode", "inspect", "native_rate", "pieces", "read"]
 
 Array = npt.NDArray[np.float32]
 
@@ -118,19 +116,6 @@ def decode(path: Path) -> tuple[int, Array]:
     with decoding(path):
         rates, parts = zip(*_blocks(path), strict=True)
         return rates[0], np.concatenate(parts)
-
-
-@contextmanager
-def pcm16(path: Path) -> Iterator[wave.Wave_read | None]:
-    """Give a 16-bit PCM WAV as the standard library opens it, or None for any other file."""
-    try:
-        sound = wave.open(str(path), "rb")  # noqa: SIM115 - closed below
-    # RuntimeError: a chunk that claims to be longer than the file.
-    except (wave.Error, EOFError, RuntimeError, OSError):
-        yield None
-        return
-    with sound:
-        yield sound if sound.getsampwidth() == 2 and sound.getframerate() > 0 else None
 
 
 def check_length(heard: Heard, path: Path) -> None:

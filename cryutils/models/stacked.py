@@ -437,7 +437,7 @@ class _Job:
                 total = tf.reduce_sum(loss / tf.maximum(size, 1))
             if training:
                 # Not `apply`: TensorFlow keeps its trace, with the weights, for good (its issue
-                # 97697; 8 MB per training of 30 small networks in TensorFlow 2.21).
+                # 97697; about 20 MB per training of 30 small networks in TensorFlow 2.21).
                 for gradient, weights in zip(tape.gradient(total, learned), learned, strict=True):
                     optimizer.update_step(gradient, weights, optimizer.learning_rate)
             return tf.reduce_sum(tf.stack([loss, right]), axis=1)
