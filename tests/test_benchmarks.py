@@ -19,7 +19,7 @@ from sizes import large
 
 import cryutils
 from cryutils import claims
-from cryutils.evaluation import Protocol, Split
+from cryutils.evaluation import Split
 from cryutils.models.export import PRECISIONS
 from cryutils.models.training import Settings
 
@@ -148,7 +148,7 @@ def test_exported_networks_are_printed_a_row_a_precision(
 def test_an_exported_submodel_answers_as_its_encoder_and_dnn_do(apart: Path) -> None:
     bench = script("export")
     corpus = cryutils.load("synthetic", infants=12, clips_per_infant=2, duration_s=2.0)
-    folds = Protocol.LEAK_FREE.k_folds(corpus, n_splits=2, repeats=2, seed=0)
+    folds = Split.INFANT.k_folds(corpus, n_splits=2, repeats=2, seed=0)
     networks, examples = bench.submodel("mfcc", corpus, folds, Settings(epochs=1))
     np.testing.assert_allclose(networks.predict(examples), networks.probabilities, atol=1e-5)
 

@@ -89,7 +89,7 @@ def home(
     add_ensemble(home / "outputs" / "quick" / "models", trained.corpus)
     judged = ROOT / "outputs" / "reference" / "judged"
     (home / "outputs" / "real" / "predictions").mkdir(parents=True)
-    for name in ("results.json", "predictions/cry2.parquet"):
+    for name in ("results.json", "predictions/04_cry2.parquet"):
         shutil.copy(judged / name, home / "outputs" / "real" / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYUTILS_CACHE_DIR", str(home / "cache"))

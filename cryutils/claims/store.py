@@ -367,9 +367,9 @@ def load_results(run: str | Path | None = None) -> pd.DataFrame:
         There are none, or a file of them is damaged.
     """
     folder = _folder(run)
-    if not (folder / "results").is_dir():
+    paths = sorted((folder / "results").glob("*.json")) or [folder / "results.json"]
+    if not paths[0].is_file():
         raise InputError(f"{folder}: no results here; `cryutils run` writes them.")
-    paths = sorted((folder / "results").glob("*.json"))
     return table(row for path in paths for row in read_results(path))
 
 

@@ -29,7 +29,7 @@ from cryutils.course import fingerprint
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.loading import load
 from cryutils.errors import NO_MEMORY, InputError
-from cryutils.evaluation.splits import Protocol
+from cryutils.evaluation.splits import Split
 
 pytestmark = pytest.mark.usefixtures("apart")
 Writer = Callable[..., Path]
@@ -605,8 +605,8 @@ def test_no_leak_free_split_of_noise_has_a_copy_on_both_sides(
     links[tuple(np.array(pairs, dtype=int).reshape(-1, 2).T)] = 1
     assert len(set(corpus.infants)) == connected_components(links, directed=False)[0]
     assert len(corpus.problems()) == len({first for first, _ in pairs})
-    divisions = Protocol.LEAK_FREE.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
-    for train, test in [Protocol.LEAK_FREE.hold_out(corpus, seed=seed), *divisions[0]]:
+    divisions = Split.INFANT.k_folds(corpus, n_splits=3, repeats=1, seed=seed)
+    for train, test in [Split.INFANT.hold_out(corpus, seed=seed), *divisions[0]]:
         assert not set(contents[train]) & set(contents[test])
 
 

@@ -23,7 +23,8 @@ import cryutils
 from cryutils import claims
 claims.begin("01_data_and_playback", seed=seed)
 corpus = cryutils.load(data)
-claims.record("mine.clips", len(corpus), data=corpus.name)
+claims.record(len(corpus), study="mine", metric="clips", data=corpus.name)
+claims.write()
 """
 
 Cryutils = Callable[..., str]

@@ -109,8 +109,8 @@ def test_a_controls_score_can_be_computed_from_its_answers(name: Control) -> Non
     answer = controls.control(name, clips, sounds, sr=SR, repeats=2)
     (row,) = answer.results().to_dict("records")
     table = answer.predictions()
-    assert (row["key"], row["data"]) == ("control.x.balanced_accuracy", "hums")
-    assert set(table.key) == {"control.x"} and set(table.data) == {"hums"}
+    assert (row["metric"], row["split"], row["data"]) == ("balanced_accuracy", "infant", "hums")
+    assert set(table.split) == {"infant"} and set(table.data) == {"hums"}
     by_repeat = [
         balanced_accuracy_score(part.truth, part.predicted) for _, part in table.groupby("repeat")
     ]

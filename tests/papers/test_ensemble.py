@@ -384,7 +384,7 @@ def test_every_score_is_recorded_in_its_columns(scores: Table3) -> None:
     by_key = {(row.key, row.split): row for row in claims.results().itertuples()}
     for row in Row:
         for name, model in scores.models.items():
-            for split, column in zip(Split, ("frame", "clip", "infant"), strict=True):
+            for split, column in zip(ensemble.SPLITS, ("frame", "clip", "infant"), strict=True):
                 result = by_key[f"table3.{row}.{name}.accuracy", column]
                 assert result.value == scores.interval(split, row, model).value
                 assert result.data == "made"

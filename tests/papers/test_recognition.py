@@ -277,7 +277,7 @@ def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> 
     assert table.index.tolist() == ["The best", "The weak"]
     interval = by_model["weak", "clip"].intervals["macro_f1"]
     row = table.loc["The weak"]
-    assert (row.paper, row.clip_low, row.clip_high) == pytest.approx(
+    assert (row["clip"], row.clip_low, row.clip_high) == pytest.approx(
         (interval.value, interval.low, interval.high)
     )
     assert table.loc["The best", "infant"] == 1

@@ -6,18 +6,16 @@ in `tests/audio/test_stress.py` and `tests/video/test_stress.py`.
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 import cryutils
-from cryutils import audio, claims, course, video
+from cryutils import audio, claims, video
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.models.crossfit import CrossFit
@@ -201,22 +199,6 @@ def test_every_claim_on_robustness_is_of_a_level_that_is_tried() -> None:
         level = float(".".join(part for part in parts if part.isdigit()))
         assert level in STRESSES[name].levels, key
         assert f"{name}.{level:g}." in key, "as it is recorded"
-
-
-def test_what_the_notebook_records_on_robustness_is_of_every_training() -> None:
-    path = course.notebooks()["11_robustness"]
-    cells = nbformat.read(path, as_version=4).cells
-    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    trainings = {
-        ast.unparse(call.args[0]): ast.unparse(keyword.value)
-        for call in ast.walk(code)
-        if isinstance(call, ast.Call)
-        for keyword in call.keywords
-        if keyword.arg == "trainings"
-    }
-    assert {*trainings.values()} == {"repeats", "1"}
-    first = [key for key, number in trainings.items() if number == "1"]
-    assert all("calibration." in key or "explain." in key for key in first), first
 
 
 # Calibration, fold by fold
