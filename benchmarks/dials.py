@@ -88,9 +88,7 @@ def summary(scores: np.ndarray) -> int:
         columns = [f"signal={signal}" for signal in SIGNALS]
         print(f"\n{split}, balanced accuracy, where guessing has {chance}")
         print(pd.DataFrame(cells, list(SERIES), columns).to_string())
-    paper, honest = (
-        scores[..., place] for place in range(len(SPLITS))
-    )
+    paper, honest = (scores[..., place] for place in range(len(SPLITS)))
     common, individual = map(list(SERIES).index, ("shared states", "the infant's own"))
     lost = honest[:, common, -1] - honest[:, individual, -1]
     promises = {
