@@ -193,12 +193,12 @@ def test_how_often_intervals_cover_and_tests_reject_in_simulations() -> None:
     rates = {
         (protocol, way): f"{float(rate):.0f} %"
         for protocol, way, rate in re.findall(
-            r"^(paper|leak_free) +(\w+) +([\d.]+)$", output, re.MULTILINE
+            r"^(clip|infant) +(\w+) +([\d.]+)$", output, re.MULTILINE
         )
     }
-    blocks = f"{rates['paper', 'blocks']} (random split) and {rates['leak_free', 'blocks']} (leak-"
+    blocks = f"{rates['clip', 'blocks']} (random split) and {rates['infant', 'blocks']} (leak-"
     assert f"rejects at 5 % in {blocks}" in text
-    fixed = f"{rates['leak_free', 'fixed']} of corpora leak-free, but in {rates['paper', 'fixed']}"
+    fixed = f"{rates['infant', 'fixed']} of corpora leak-free, but in {rates['clip', 'fixed']}"
     assert f"it rejects in {fixed} with a random split" in text
 
 
