@@ -9,12 +9,14 @@ measures a file and lists what `read` and `pieces` change in it.
 from __future__ import annotations
 
 import os
+import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,7 @@ PIECE_S = 600
 _LONGEST_S = 3600  # of a recording that is read whole, at up to 48 kHz: 0.7 GB
 _LOUDEST = 2.0**31  # even of floats that nobody scaled; resampling far larger ones overflows
 _BLOCK = 1 << 16  # samples that are decoded at once
+_PCM_BLOCK = 1 << 18  # samples read from a WAV at a time
 _CODEC_BLOCK = 4096  # samples; AAC pads less than that to its last block
 # An offset of 0.01 halves a probability. Chosen after a look at DonateACry, whose largest offset is
 # 0.0056, so that its results do not change.
@@ -232,6 +235,9 @@ class _Track(NamedTuple):
 def _first_readable(path: Path) -> tuple[_Track, _Levels]:
     """Header and levels of the first sound track that can be decoded."""
     check_file(path)
+    with _plain_wav(path) as sound:
+        if sound is not None:
+            return _Track(0, Fraction(0), Fraction(0), is_lossless=True), _Levels(path, 0)
     tracks = []
     with opened(path) as container:
         for number, stream in enumerate(container.streams.audio):
@@ -296,8 +302,35 @@ def _blocks(path: Path) -> Iterator[tuple[int, Array]]:
         yield sr, x
 
 
+@contextmanager
+def _plain_wav(path: Path) -> Iterator[wave.Wave_read | None]:
+    """Open a whole 16-bit PCM WAV with the standard library; None for any other file.
+
+    DonateACry is read this way in a tenth of the time that FFmpeg takes to recognise its files.
+    """
+    try:
+        sound = wave.open(str(path), "rb")  # noqa: SIM115 - closed below
+    # RuntimeError: a chunk that claims to be longer than the file.
+    except (wave.Error, EOFError, RuntimeError, OSError):
+        yield None
+        return
+    with sound:
+        chunk: Any = sound.getfp()
+        length = 2 * sound.getnchannels() * sound.getnframes()
+        is_whole = 0 < length <= path.stat().st_size - 8 - chunk.tell()
+        yield sound if is_whole and sound.getsampwidth() == 2 else None
+
+
 def _decoded(path: Path, track: int) -> Iterator[tuple[int, Array, bool]]:
     """Yield (rate in Hz, float32 (samples, channels) as stored, was a pause left out so far)."""
+    with _plain_wav(path) as sound:
+        if sound is not None:
+            check_rate(sound.getframerate(), path)
+            for left in range(sound.getnframes(), 0, -_PCM_BLOCK):
+                data = np.frombuffer(sound.readframes(min(left, _PCM_BLOCK)), "<i2")
+                scaled = data.reshape(-1, sound.getnchannels()) / np.float32(32768)
+                yield sound.getframerate(), scaled.astype(np.float32, copy=False), False
+            return
     is_empty = True
     with opened(path) as container:
         for frame, has_pause in _converted(container, container.streams.audio[track], path):
