@@ -279,14 +279,14 @@ def test_what_is_too_long_to_be_read_is_left_out(root: Path) -> None:
 def test_too_little_memory_for_a_file_costs_that_file_alone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = files.decoded
+    real = files._decoded
 
-    def decoded(container: Any, stream: Any, path: Path) -> Any:
+    def decoded(path: Path, track: int) -> Any:
         if path.name == "2.wav":
             raise MemoryError
-        return real(container, stream, path)
+        return real(path, track)
 
-    monkeypatch.setattr(files, "decoded", decoded)
+    monkeypatch.setattr(files, "_decoded", decoded)
     corpus = load(root)
     assert [clip.id for clip in corpus] == ["hungry/anna/1.wav"]
     assert left_out(corpus) == {"tired/bo/2.wav": NO_MEMORY}
