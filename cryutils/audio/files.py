@@ -237,7 +237,8 @@ def _first_readable(path: Path) -> tuple[_Track, _Levels]:
     check_file(path)
     with _plain_wav(path) as sound:
         if sound is not None:
-            return _Track(0, Fraction(0), Fraction(0), is_lossless=True), _Levels(path, 0)
+            with decoding(path):
+                return _Track(0, Fraction(0), Fraction(0), is_lossless=True), _Levels(path, 0)
     tracks = []
     with opened(path) as container:
         for number, stream in enumerate(container.streams.audio):
