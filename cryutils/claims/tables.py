@@ -116,7 +116,7 @@ TABLE3 = Layout(
 
 def _network_and_rivals(study: str, group: str, examples: str) -> Iterator[dict[str, str]]:
     """Yield a network, the classical models on whole clips and on its `examples`, the majority."""
-    names = {name: words for name, words in BASELINES.items()}
+    names = dict(BASELINES)
     names |= {f"{name}_{examples}": f"{words}, on {examples}" for name, words in BASELINES.items()}
     for name, words in {study: study, **names, "majority": COMMONEST}.items():
         yield {"study": study, "name": name, "group": group, "model": words}

@@ -45,7 +45,7 @@ def load(root: Path, name: str = "") -> Corpus:
 
     name: of a registered dataset, if these are its files.
 
-    A picture belongs to the sound with the same stem, or else is a clip of its own. Infants that
+    A picture belongs to the sound with the same stem, or is a separate clip. Infants that
     share a recording become one. Raises InputError if nothing is usable, or if the folders are
     probably in another order or at another depth.
     """

@@ -271,8 +271,8 @@ def interval(
 ) -> Interval:
     """Return the pooled out-of-fold score, averaged over repeats, with its interval.
 
-    No model is refitted. The variance between repeats is included; one repeat cannot tell how
-    another training would have scored.
+    No model is refitted. The variance between repeats is included; a single repeat gives
+    no estimate of it.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def auc_interval(
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The area tells how well a model ranks clips, whatever the threshold: guessing has 0.5, however
+    The area measures how well a model ranks clips, at any threshold. Guessing has 0.5, however
     common a class is. The area of a class is the share of pairs of one of its clips and another
     clip that are ranked right, so it has the bounds of a share; its number of independent clips is
     at most what gives Mann & Whitney's variance of guesses.

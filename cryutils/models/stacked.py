@@ -3,10 +3,10 @@
 Notebooks 07_frames_resnet50, 08_autoencoder_dnn and 09_ensemble walk this module (Paper A §3.5:
 the DNN behind the autoencoder, the second model behind ResNet-50, the ensemble; with
 reconstruction in place of classes, the autoencoder of §3.4.1). Table 3 needs hundreds of
-networks: three protocols, folds within folds, pairs of states. Keras takes longer to start such a
+networks: three splits, folds within folds, pairs of states. Keras takes longer to start such a
 network than to train it. So `network` is one Keras model whose dense layers hold one matrix per
 network (`EinsumDense`). The networks do not influence each other: those of one draw start from
-the same weights and take the same order and dropout, and each keeps the weights of its own best
+the same weights and take the same order and dropout, and each keeps the weights of its best
 epoch.
 """
 

@@ -4,8 +4,8 @@ Used in notebook 10_leakage_audit. A score above chance means something only nex
 With labels exchanged between infants, or features that never vary, it must be chance. If it stays
 as high on sound played backwards, on noise with the cry's spectrum, or on the quiet between cries,
 it does not depend on how a cry changes over time. And a score at chance means something only if the
-same features can tell what is known to be there: one infant from another on another day, a cry from
-noise, a state that shapes the voice. Neither paper reports a control.
+same features can distinguish what is known to differ: one infant from another on another day, a cry
+from noise, a state that shapes the voice. Neither paper reports a control.
 
 Each control is one logistic regression on a clip's features, with no infant on both sides.
 """

@@ -277,9 +277,7 @@ def _scored(trainings: Sequence[Framewise], corpus: Corpus, unit: str) -> Scored
     folds = [[(fold.training, fold.test) for fold in fit.folds] for fit in trainings]
     # Folds are of what the split divides; of other units no area is drawn fold by fold.
     divided = folds if unit == _divided(split) else None
-    scored = Scored.of(rows, units, divided, split=split)
-    scored.split = str(split)
-    return scored
+    return Scored.of(rows, units, divided, split=split)
 
 
 def comparison(

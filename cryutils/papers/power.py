@@ -4,8 +4,8 @@ Used in notebook 10_leakage_audit. A score that is not shown to be above chance 
 corpus could hardly have shown it. So corpora are simulated with the same infants and the same clips
 of each label. Their features are Gaussian, a share of the variance belongs to the infant, and the
 mean of each class is `signal` standard deviations from 0 along its own axis. The project's own
-permutation test is applied to each. This models size and structure, not cries: it doesn't tell what
-a signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
+permutation test is applied to each. This models size and structure, not cries: it does not
+show what a signal of 0.5 sounds like. `benchmarks/power.py` runs it at full size.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ALPHA", "ENOUGH", "Trial", "at_power", "curve", "features", "resampl
 ALPHA = 0.05
 ENOUGH = 0.8  # the power to reach
 ICC = 0.5  # assumed share of a feature's variance that is the infant's
-DIMENSIONS = 8  # of the features; each class has an axis of its own
+DIMENSIONS = 8  # of the features; one axis for each class
 
 
 @dataclass(frozen=True)

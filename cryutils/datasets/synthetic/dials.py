@@ -7,7 +7,7 @@ parameter of a clip is a sum, and each dial controls one term, whatever the othe
     base + REACH * signal * state + identity * infant + session * visit + clip
 
 Infant, visit (the session's microphone, room and day) and clip are drawn from normal
-distributions. `interaction` is the share of the state's variance that is drawn anew for each
+distributions. `interaction` is the share of the state's variance that is drawn again for each
 infant; the rest is the same for all. At 0 every infant's state sounds the same; at 1 nothing that
 was learned from other infants helps with a new one.
 """
