@@ -32,9 +32,8 @@ from cryutils._io import cache
 from cryutils._io.progress import counting
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
-from cryutils.models.autoencoders import sized
 from cryutils.models.inputs import SoundInput
-from cryutils.models.stacked import STACKED_VERSION, DenseSettings
+from cryutils.models.stacked import STACKED_VERSION
 from cryutils.papers import embeddings, ensemble, streams
 from cryutils.papers.table3 import Table3
 
@@ -47,12 +46,7 @@ SOUND = {
     "sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 40, "n_mfcc": 20, "window_s": 2.0,
     "step_s": 1.0,
 }  # fmt: skip
-_DENSE = DenseSettings(units=(64,), epochs=40, patience=10)
-SETTINGS = ensemble.Settings(
-    encoder=replace(sized(32, hidden=64), epochs=15), audio=_DENSE,
-    image=replace(_DENSE, epochs=10, batch_size=64), joint=_DENSE,
-    final=replace(_DENSE, units=(32,), epochs=100), n_folds=3, n_inner=3,
-)  # fmt: skip
+SETTINGS = ensemble.Settings(n_folds=3, n_inner=3)
 MODELS = ("out_of_fold", "in_sample", "features", "ae_dnn", "ae_dnn_patches", "svm", "svm_stop")
 PAIRS = (
     ("out_of_fold", "in_sample"), ("out_of_fold", "features"), ("svm_stop", "svm"),
@@ -104,7 +98,7 @@ def measured(seed: int) -> np.ndarray:
         for kind in ("mfcc", "stft")
     }
     windows = streams.gather(corpus, hearing, embedded, fps=fps)
-    fitted = ensemble.fit(windows, settings=SETTINGS.reseeded(seed), splits=[Split.INFANT])
+    fitted = ensemble.fit(windows, settings=replace(SETTINGS, seed=seed), splits=[Split.INFANT])
     scores = Table3(fitted)
     models = {**scores.models, **fitted.variants, "out_of_fold": fitted.proposed}
     values = [

@@ -23,6 +23,7 @@ from .store import load_results as load_results
 from .store import merge as merge
 from .store import read_results as read_results
 from .store import record as record
+from .store import record_gain as record_gain
 from .store import record_predictions as record_predictions
 from .store import record_scores as record_scores
 from .store import record_table as record_table

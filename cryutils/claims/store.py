@@ -13,7 +13,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
@@ -23,14 +23,15 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:  # pandas would cost `cryutils run` a third of a second before it starts
     import pandas as pd
 
-    from cryutils.evaluation.intervals import Interval
+    from cryutils.evaluation.intervals import Interval, Metric
     from cryutils.evaluation.permutation import PermutationTest
+    from cryutils.papers.scored import Scored
 
 __all__ = [
     "COLUMNS", "Result", "begin", "benchmark_output", "current", "figure_path", "key",
-    "load_predictions", "load_results", "merge", "read_results", "record", "record_predictions",
-    "record_scores", "record_table", "record_test", "results", "run_dir", "table", "unreadable",
-    "write",
+    "load_predictions", "load_results", "merge", "read_results", "record", "record_gain",
+    "record_predictions", "record_scores", "record_table", "record_test", "results", "run_dir",
+    "table", "unreadable", "write",
 ]  # fmt: skip
 
 COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
@@ -127,18 +128,6 @@ def key(columns: Mapping[str, Any]) -> str:
     if parts["rival"]:
         parts["rival"] = f"minus_{parts['rival']}"
     return ".".join(part for part in parts.values() if part)
-
-
-class Scored(Protocol):
-    """A model's scores with the predictions behind them, such as `papers.recognition.Scored`."""
-
-    def results(self, *metrics: str) -> pd.DataFrame:
-        """Return scores as rows for `record_table`, without the study, feature and model."""
-        ...
-
-    def predictions(self) -> pd.DataFrame:
-        """Return a row for each clip and repeat, as `load_predictions` does."""
-        ...
 
 
 @dataclass(slots=True)
@@ -259,6 +248,24 @@ def record_test(test: PermutationTest, cell: Hashable, scored: Scored, **columns
     )  # fmt: skip
     record_table(row, **columns)
     return test.words(cell)
+
+
+def record_gain(scored: Scored, other: Scored, metric: Metric, **columns: Any) -> Interval:
+    """Collect a model's score minus that of a rival on the same clips; return the difference.
+
+    Parameters
+    ----------
+    scored, other : Scored
+        The model and its rival.
+    metric : str
+        As in `Scored.minus`.
+    **columns
+        As in `record_scores`, and rival.
+    """
+    gain = scored.minus(other, metric)
+    about = {"split": str(scored.split), "data": scored.corpus.name, "trainings": scored.trainings}
+    record(gain, metric=metric, **about, **columns)
+    return gain
 
 
 def results() -> pd.DataFrame:

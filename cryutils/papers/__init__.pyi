@@ -17,6 +17,9 @@ from . import quantisation as quantisation
 from . import recognition as recognition
 from . import robustness as robustness
 from . import rolling as rolling
+from . import scored as scored
 from . import streams as streams
 from . import table3 as table3
 from . import trained_models as trained_models
+from .scored import Scored as Scored
+from .scored import comparison as comparison

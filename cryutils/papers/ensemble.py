@@ -27,8 +27,6 @@ import pandas as pd
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Indices, Split
 from cryutils.models import autoencoders, stacked
-from cryutils.models.autoencoders import AUTOENCODER
-from cryutils.models.autoencoders import DNN as AUDIO
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
 from cryutils.papers.nested import Nested, Units, divide
@@ -46,46 +44,96 @@ KINDS: tuple[Kind, ...] = ("features", "probabilities")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the parts are trained; epochs are upper limits, see `stacked.DenseSettings`.
+    """The folds, the layers and the training of all networks.
 
-    encoder: the autoencoders' (`patch` frames a patch, `per_window` patches of each window).
-    audio: of the DNN behind each. image: of ResNet-50's second model. joint: of the single
-    DNN on all inputs. final: of the ensemble. kind: what it gets of each submodel, the
-    last hidden layer's "features" or "probabilities". A class means the same in every network, a
-    hidden unit doesn't, so what inner folds have learned is exchanged better as probabilities.
-    out_of_fold: whether it learns from answers to clips that the submodels have not seen; False is
-    the paper's simpler way.
-    n_inner: inner folds.
+    Paper A states no sizes. Epochs are upper limits, see `stacked.DenseSettings`.
+
+    Parameters
+    ----------
+    hidden, bottleneck : int
+        Units of the autoencoders' outer hidden layers, and of the code between them.
+    patch, per_window : int
+        Frames per patch, and training patches per window.
+    dnn_units, image_units, ensemble_units : tuple of int
+        Hidden layers of the DNN behind each autoencoder (and of the rival on all inputs), of
+        ResNet-50's second model, and of the ensemble.
+    autoencoder_epochs, epochs, image_epochs, ensemble_epochs : int
+        Of the autoencoders, the DNNs, the second model and the ensemble.
+    patience, batch_size, learning_rate, dropout
+        Of all networks except the autoencoders, which have no dropout. The second model takes
+        twice the batch size.
+    ensemble_input : {"features", "probabilities"}
+        What the ensemble gets from each submodel: its last hidden layer or its probabilities. A
+        class means the same in the networks of all inner folds, a hidden unit does not.
+    out_of_fold : bool
+        Train the ensemble on answers to clips that the submodels have not seen. False is the
+        paper's simpler way.
+    n_folds, n_inner : int
+        Outer folds, and inner folds within each.
+    seed : int
+        Of every division and every network.
+
+    Raises
+    ------
+    InputError
+        An unknown `ensemble_input`. (`DenseSettings` checks the rest.)
     """
 
-    encoder: DenseSettings = AUTOENCODER
+    hidden: int = 64
+    bottleneck: int = 32
     patch: int = 8
     per_window: int = 4
-    audio: DenseSettings = AUDIO
-    image: DenseSettings = field(
-        default_factory=lambda: DenseSettings(units=(64,), epochs=10, batch_size=64, patience=10)
-    )
-    joint: DenseSettings = AUDIO
-    final: DenseSettings = field(
-        default_factory=lambda: DenseSettings(units=(32,), epochs=100, patience=20)
-    )
-    kind: Kind = "probabilities"
+    dnn_units: tuple[int, ...] = (64,)
+    image_units: tuple[int, ...] = (64,)
+    ensemble_units: tuple[int, ...] = (32,)
+    autoencoder_epochs: int = 15
+    epochs: int = 40
+    image_epochs: int = 10
+    ensemble_epochs: int = 100
+    patience: int = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    dropout: float = 0.3
+    ensemble_input: Kind = "probabilities"
     out_of_fold: bool = True
     n_folds: int = 5
     n_inner: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"there is no input {self.kind!r}.{near_miss(self.kind, KINDS)}")
+        kind = self.ensemble_input
+        if kind not in KINDS:
+            raise InputError(f"there is no input {kind!r}.{near_miss(kind, KINDS)}")
 
-    def reseeded(self, seed: int) -> Settings:
-        """Return the same settings with another seed of every network and every division."""
-        parts = {
-            name: replace(getattr(self, name), seed=seed)
-            for name in ("encoder", "audio", "image", "joint", "final")
-        }
-        return replace(self, **parts, seed=seed)
+    @property
+    def autoencoder(self) -> DenseSettings:
+        """Of the autoencoders."""
+        sized = autoencoders.sized(self.bottleneck, hidden=self.hidden)
+        return replace(
+            sized, epochs=self.autoencoder_epochs, learning_rate=self.learning_rate, seed=self.seed
+        )
+
+    @property
+    def dnn(self) -> DenseSettings:
+        """Of the DNN behind each autoencoder, and behind that of all inputs."""
+        return self._dense(self.dnn_units, self.epochs)
+
+    @property
+    def image(self) -> DenseSettings:
+        """Of ResNet-50's second model."""
+        dense = self._dense(self.image_units, self.image_epochs)
+        return replace(dense, batch_size=2 * self.batch_size)
+
+    @property
+    def ensemble(self) -> DenseSettings:
+        """Of the ensemble."""
+        return self._dense(self.ensemble_units, self.ensemble_epochs)
+
+    def _dense(self, units: Sequence[int], epochs: int) -> DenseSettings:
+        return DenseSettings(
+            units=tuple(units), epochs=epochs, patience=self.patience, batch_size=self.batch_size,
+            dropout=self.dropout, learning_rate=self.learning_rate, seed=self.seed,
+        )  # fmt: skip
 
 
 SPLITS = (Split.FRAME, Split.CLIP, Split.INFANT)
@@ -290,7 +338,10 @@ class Design(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Concatenation:
-    """What an ensemble looks at: its submodels' outputs; `kind`, `out_of_fold` as in `Settings`."""
+    """What an ensemble looks at: its submodels' outputs; `out_of_fold` as in `Settings`.
+
+    kind: `Settings.ensemble_input`.
+    """
 
     plan: Plan
     submodels: Mapping[str, Model[Views]]
@@ -363,7 +414,7 @@ def _codes(plan: Plan, windows: Array, progress: bool) -> Views:
     settings = plan.settings
     encoders = autoencoders.fit(
         windows, [FitSpec(*plan.parts(place)) for place in plan.places], patch=settings.patch,
-        per_window=settings.per_window, settings=settings.encoder, progress=progress,
+        per_window=settings.per_window, settings=settings.autoencoder, progress=progress,
     )  # fmt: skip
     codes = np.stack([autoencoders.codes(encoders, k, windows) for k in range(len(encoders))])
     return Views(plan, codes, np.arange(len(windows)), encoders)
@@ -380,17 +431,16 @@ def _image(plan: Plan, progress: bool) -> Model[Views]:
 def _joint(plan: Plan, progress: bool) -> Model[Views]:
     """Train one autoencoder for each fold on all inputs, and the DNN of each row behind it."""
     x, tasks = plan.streams.joint(), [FitSpec(*plan.parts(place)) for place in plan.places]
-    seeded = replace(plan.settings.encoder, seed=plan.settings.seed)
-    encoders = stacked.fit(x, x, tasks, settings=seeded, progress=progress)
+    encoders = stacked.fit(x, x, tasks, settings=plan.settings.autoencoder, progress=progress)
     codes = [encoders.hidden(k, x, layer=autoencoders.BOTTLENECK) for k in range(len(tasks))]
     views = Views(plan, np.stack(codes), np.arange(len(x)), encoders)
-    return _submodel(views, plan.jobs(), plan.settings.joint, progress)
+    return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
 
 
 def _joint_patches(plan: Plan, progress: bool) -> Model[Views]:
     """Train the same on the patches that the ensemble's autoencoders get, of all inputs at once."""
     views = _codes(plan, plan.streams.side_by_side(plan.settings.patch), progress)
-    return _submodel(views, plan.jobs(), plan.settings.joint, progress)
+    return _submodel(views, plan.jobs(), plan.settings.dnn, progress)
 
 
 def _join(
@@ -414,7 +464,7 @@ def _join(
     xs = [np.concatenate([*design.inputs.values()], axis=1) for design in designs]
     x = np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in xs])
     y = np.stack([np.pad(design.y, (0, longest - len(design.y))) for design in designs])
-    stack = _train(plan, x, y, asked, tasks, plan.settings.final, progress)
+    stack = _train(plan, x, y, asked, tasks, plan.settings.ensemble, progress)
     return {member: Model(plan, inputs, stack, jobs) for member, jobs in networks.items()}
 
 
@@ -483,13 +533,13 @@ def fit(
     folds = {split: divide(streams.units(split), split, **sizes) for split in splits}
     plan = Plan(streams, folds, settings)
     main = fit_proposed(plan, smaller=True, progress=progress)
-    inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.kind}
+    inputs, (other,) = main.proposed.inputs, set(KINDS) - {settings.ensemble_input}
     training = "in_sample" if settings.out_of_fold else "out_of_fold"
     changed: dict[str, Concatenation] = {
         other: replace(inputs, kind=other),
         training: replace(inputs, out_of_fold=not inputs.out_of_fold),
     }
-    variants = {settings.kind: main.proposed} | {
+    variants = {settings.ensemble_input: main.proposed} | {
         name: _join(change, plan.places, progress=progress)[streams.names]
         for name, change in changed.items()
     }
@@ -501,10 +551,10 @@ def fit_proposed(plan: Plan, *, smaller: bool = False, progress: bool = False) -
     """Return the submodels and the ensemble of all streams; `smaller`: of each subset, too."""
     jobs, settings = plan.jobs(inner=True), plan.settings
     codes = {name: _codes(plan, x, progress) for name, x in plan.streams.windows.items()}
-    submodels = {n: _submodel(v, jobs, settings.audio, progress) for n, v in codes.items()}
+    submodels = {n: _submodel(v, jobs, settings.dnn, progress) for n, v in codes.items()}
     if plan.streams.frames is not None:
         submodels[IMAGE] = _image(plan, progress)
-    inputs = Concatenation(plan, submodels, settings.kind, settings.out_of_fold)
+    inputs = Concatenation(plan, submodels, settings.ensemble_input, settings.out_of_fold)
     subsets = _join(inputs, plan.jobs(), smaller=smaller, progress=progress)
     return Ensemble(plan, submodels, subsets)
 

@@ -88,7 +88,8 @@ def deploy(
         prepared[IMAGE] = seeing
     parts, widths, files = {}, [], []
     for stream, submodel in proposed.inputs.submodels.items():
-        network = _part(_front(submodel, stream, job, backbone), submodel, sources, settings.kind)
+        front = _front(submodel, stream, job, backbone)
+        network = _part(front, submodel, sources, settings.ensemble_input)
         wide = network.output_shape[-1] - len(plan.states)
         widths.append(wide // len(sources))
         parts[stream] = {"input": asdict(prepared[stream]), "features": wide}
@@ -119,7 +120,7 @@ def _about(streams: Streams, scored: Table3, settings: Settings) -> dict[str, An
     scores = {m: scored.interval(Split.INFANT, scored.main, proposed, m) for m in METRICS}
     return {
         "classes": streams.corpus.classes,
-        "ensemble_input": settings.kind,
+        "ensemble_input": settings.ensemble_input,
         "data": streams.corpus.name,
         "note": streams.corpus.note,
         "clips": len(streams.corpus),

@@ -21,8 +21,9 @@ from cryutils.evaluation.splits import Indices, Split, class_indices, fold_numbe
 from cryutils.models import stacked
 from cryutils.models.examples import by_clip
 from cryutils.models.stacked import DenseSettings, FitSpec, NetworkBatch
+from cryutils.papers import scored
 from cryutils.papers.nested import Nested, Units, divide
-from cryutils.papers.recognition import Scored
+from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -292,13 +293,9 @@ def comparison(
     corpus : Corpus
         That they were fitted on.
     """
-    import pandas as pd
-
-    rows: dict[str, dict[str, float]] = {name: {} for name in fits}
-    for name, by_split in fits.items():
-        for split, trainings in by_split.items():
-            score = headline(trainings, corpus).intervals["balanced_accuracy"]
-            low, high = (score.value if end is None else end for end in (score.low, score.high))
-            column = str(split)
-            rows[name] |= {column: score.value, f"{column}_low": low, f"{column}_high": high}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    scores = {
+        (name, str(split)): headline(trainings, corpus)
+        for name, by_split in fits.items()
+        for split, trainings in by_split.items()
+    }
+    return scored.comparison(scores, dict(zip(fits, fits, strict=True)))

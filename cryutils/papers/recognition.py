@@ -1,42 +1,36 @@
-"""What the three notebooks of Paper B share: its four states, its scores, the model to keep.
+"""What the three notebooks of Paper B share: its four states, answers over time, a model to keep.
 
-Walked by notebooks 04_cry2, 05_image and 06_full, which train and compare the models of Paper B
-§3. Each is scored by the same function on the same splits, so that fusion is compared like with
-like ("identical test splits").
+Notebooks 04_cry2, 05_image and 06_full train and compare the models of Paper B §3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
-from cryutils.evaluation.splits import Indices, fold_numbers
 from cryutils.models import checkpoints, export, novelty, training
 from cryutils.models.crossfit import fit_clips, validation_split
-from cryutils.models.examples import Examples, by_clip
-from cryutils.models.fusion import NO_PREDICTION, decide, late_fusion
+from cryutils.models.examples import Examples
+from cryutils.models.fusion import decide, late_fusion
 from cryutils.models.inputs import FaceInput, SoundInput
+from cryutils.papers.scored import Scored
 
 if TYPE_CHECKING:
     from cryutils.video.tracks import FaceTrack
 
-__all__ = ["STATES", "Scored", "comparison", "deploy", "flicker", "state_corpus", "windows"]
+__all__ = ["STATES", "deploy", "flicker", "state_corpus", "windows"]
 
 Array = npt.NDArray[np.float32]
 
-Folds = Sequence[Sequence[evaluation.Fold]]
 STATES = ("discomfort", "hungry", "pain", "tired")
-_SUMMARY = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
-_WITH_INTERVAL: tuple[evaluation.Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
@@ -54,271 +48,6 @@ def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
         Fewer than two of the four states occur.
     """
     return corpus.among(STATES, {"pain": [stand_in]})
-
-
-class Scored:
-    """One model's scores under one protocol, from out-of-fold answers.
-
-    Parameters
-    ----------
-    predicted : ndarray of int64
-        (repeats, clips) or (clips,); -1 where there was no answer, which counts as wrong.
-    corpus : Corpus
-    split : {"clip", "infant"}
-    strengths : ndarray of float, optional
-        Probabilities or the like, (repeats, clips, classes).
-    folds : list of lists of (train, test), optional
-        Of each repeat, as `evaluation.folds` gives them.
-    trainings : int, optional
-        As in `claims.Result`: a network's repeats.
-
-    Attributes
-    ----------
-    scores : Scores
-        Of `evaluation.scores`.
-    intervals : dict of str to Interval
-        Over infants: of accuracy, balanced accuracy and macro F1, and of the area under the ROC
-        curve ("roc_auc") where it is known how strongly each class was answered in which fold.
-    """
-
-    def __init__(
-        self,
-        predicted: npt.NDArray[np.int64],
-        corpus: Corpus,
-        *,
-        split: str,
-        strengths: npt.NDArray[np.floating[Any]] | None = None,
-        folds: Folds | None = None,
-        trainings: int | None = None,
-    ) -> None:
-        """Score the answers."""
-        self.corpus, self.split, self.trainings = corpus, split, trainings
-        self.predicted = np.atleast_2d(predicted)
-        self.truth, self.classes = evaluation.class_indices(corpus.labels)
-        self.scores = evaluation.scores(self.truth, self.predicted, self.classes)
-        infants = corpus.infants.tolist()
-        self.intervals: dict[str, evaluation.Interval] = {
-            metric: evaluation.interval(
-                self.predicted, corpus.labels, infants, metric=metric, split=split
-            )
-            for metric in _WITH_INTERVAL
-        }
-        if len(np.unique(self.predicted)) == 1:
-            self._forget_intervals()
-        self._folds, self._strengths = folds, strengths
-        if strengths is not None and folds is not None:
-            self.intervals["roc_auc"] = evaluation.auc_interval(
-                strengths, corpus.labels, infants, folds, split=split
-            )
-
-    @classmethod
-    def of(
-        cls,
-        probabilities: npt.NDArray[np.floating[Any]],
-        corpus: Corpus,
-        folds: Folds | None = None,
-        *,
-        split: str,
-    ) -> Scored:
-        """Return the scores of networks' probabilities, one training a repeat.
-
-        Parameters
-        ----------
-        probabilities : ndarray of float
-            (clips, classes) or (repeats, clips, classes); a row of NaN is no answer.
-        corpus, folds, split : as in `Scored`
-        """
-        p = probabilities if probabilities.ndim == 3 else probabilities[None]
-        return cls(decide(p), corpus, split=split, strengths=p, folds=folds, trainings=len(p))
-
-    @classmethod
-    def majority(cls, corpus: Corpus, folds: Folds, *, split: str) -> Scored:
-        """Return the scores of always saying the training part's commonest class.
-
-        Parameters
-        ----------
-        corpus, folds, split : as in `Scored`
-        """
-        predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
-        equal = np.zeros((*predicted.shape, len(corpus.classes)))
-        scored = cls(predicted, corpus, split=split, strengths=equal, folds=folds)
-        scored._forget_intervals()
-        return scored
-
-    @classmethod
-    def from_classifier(
-        cls,
-        model: Any,
-        features: npt.NDArray[np.floating[Any]],
-        corpus: Corpus,
-        folds: Folds,
-        *,
-        split: str,
-    ) -> Scored:
-        """Return the scores of a classical model on the same folds.
-
-        Parameters
-        ----------
-        model : estimator
-            Of scikit-learn's kind.
-        features : ndarray of float
-            (clips, n). A clip whose row holds NaN trains nothing and gets no answer, which counts
-            as wrong, as it does for a network.
-        corpus, folds, split : as in `Scored`
-        """
-        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
-        place = np.full(len(corpus), -1)
-        place[usable] = np.arange(len(usable))
-        inside = [
-            [
-                (place[np.intersect1d(train, usable)], place[np.intersect1d(test, usable)])
-                for train, test in repeat
-                if np.isin(test, usable).any()
-            ]
-            for repeat in folds
-        ]
-        labels = [str(corpus.labels[k]) for k in usable]
-        predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
-        strengths = np.full((*predicted.shape, len(corpus.classes)), np.nan)
-        predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
-            model, features[usable], labels, inside, classes=corpus.classes
-        )
-        return cls(predicted, corpus, split=split, strengths=strengths, folds=folds)
-
-    @classmethod
-    def from_examples(
-        cls,
-        model: Any,
-        features: npt.NDArray[np.floating[Any]],
-        clip: Indices,
-        corpus: Corpus,
-        folds: Folds,
-        *,
-        split: str,
-    ) -> Scored:
-        """Return the scores of a classical model that is fitted on examples, as a network is.
-
-        A clip is answered by the mean of its rows' strengths; one without rows gets no answer.
-
-        Parameters
-        ----------
-        model : estimator
-            Of scikit-learn's kind.
-        features : ndarray of float
-            A row an example (rows, n).
-        clip : ndarray of int
-            Of which clip each is (rows,).
-        corpus, folds, split : as in `Scored`
-        """
-        rows = [
-            [
-                (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
-                for train, test in repeat
-                if np.isin(test, clip).any()
-            ]
-            for repeat in folds
-        ]
-        _, strengths = evaluation.scored_out_of_fold(
-            model, features, corpus.labels[clip], rows, classes=corpus.classes
-        )
-        p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
-        return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
-
-    def _forget_intervals(self) -> None:
-        # What always says the same knows nothing that could be sure or unsure.
-        reason = "always the same answer"
-        self.intervals = {
-            metric: replace(interval, low=None, high=None, se=None, reason=reason)
-            for metric, interval in self.intervals.items()
-        }
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Precision, recall, F1 and number of clips of each class, and the macro means."""
-        rows = {
-            name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "clips": c.support}
-            for name, c in self.scores.per_class.items()
-        }
-        means = {m: getattr(self.scores, f"macro_{m}") for m in ("precision", "recall", "f1")}
-        clips = sum(row["clips"] for row in rows.values())
-        table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
-        return table.astype({"clips": int})
-
-    def results(self, *metrics: str) -> pd.DataFrame:
-        """Return the scores as rows for `claims.record_scores`.
-
-        Parameters
-        ----------
-        *metrics : str
-            Summary scores, with their intervals if they have one. None: all of them, and
-            precision, recall and F1 of each class, which is the row's `condition`.
-        """
-        values = {name: getattr(self.scores, name) for name in _SUMMARY}
-        rows = [{"metric": name, "value": value} for name, value in values.items()]
-        rows = [row for row in rows if row["metric"] not in self.intervals]
-        rows += [
-            {"metric": name, "value": interval.value, "low": interval.low, "high": interval.high}
-            for name, interval in self.intervals.items()
-        ]
-        if metrics:
-            rows = [row for name in metrics for row in rows if row["metric"] == name]
-        else:
-            rows += [
-                {"metric": name, "condition": label, "value": getattr(scores, name)}
-                for label, scores in self.scores.per_class.items()
-                for name in ("precision", "recall", "f1")
-            ]
-        return pd.DataFrame(rows).assign(
-            n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
-            split=self.split, data=self.corpus.name, trainings=self.trainings,
-        )  # fmt: skip
-
-    def predictions(self) -> pd.DataFrame:
-        """Return every answer as a row for `claims.record_scores`."""
-        repeats, clips = self.predicted.shape
-        tests = [[test for _, test in repeat] for repeat in self._folds or [[]] * repeats]
-        names = np.array([*self.classes, None], dtype=object)  # -1 is the last
-        table = pd.DataFrame(
-            {
-                "split": self.split, "data": self.corpus.name,
-                "clip": [clip.id for clip in self.corpus] * repeats,
-                "infant": np.tile(self.corpus.infants, repeats),
-                "repeat": np.repeat(np.arange(repeats), clips),
-                "fold": np.concatenate([fold_numbers(parts, clips) for parts in tests]),
-                "truth": np.tile(self.corpus.labels, repeats),
-                "predicted": names[self.predicted.ravel()],
-            }
-        )  # fmt: skip
-        if self._strengths is not None:
-            columns = [f"p_{name}" for name in self.classes]
-            table[columns] = self._strengths.reshape(-1, len(columns))
-        return table
-
-
-def comparison(
-    scores: Mapping[tuple[str, str], Scored],
-    names: Mapping[str, str],
-    *,
-    metric: evaluation.Metric = "balanced_accuracy",
-) -> pd.DataFrame:
-    """Return a row a model for `plots.model_scores`: `<split>` with `_low` and `_high`.
-
-    Parameters
-    ----------
-    scores : mapping
-        `Scored` by (model, protocol).
-    names : mapping
-        The row's name by model, in the order of the rows.
-    metric : str
-        One that the scores have an interval of.
-    """
-    rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
-    for (model, split), scored in scores.items():
-        interval = scored.intervals[metric]
-        low, high = (interval.value if x is None else x for x in (interval.low, interval.high))
-        ends = {split: interval.value, f"{split}_low": low, f"{split}_high": high}
-        rows[names[model]] |= ends
-    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def deploy(

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils import claims
+from cryutils import claims, papers
 from cryutils._io import paths
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import mean_interval
 from cryutils.evaluation.permutation import PermutationTest
-from cryutils.papers import recognition
 
 ABOUT: dict[str, Any] = {"study": "s", "metric": "accuracy", "data": "mine"}
 
@@ -78,7 +77,7 @@ def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> Non
     clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
              for k, label in enumerate(["a", "b", "a", "b"])]  # fmt: skip
     corpus = Corpus(clips, name="mine", note="")
-    scored = recognition.Scored(np.array([[0, 1, 0, 1]]), corpus, split="infant")
+    scored = papers.Scored(np.array([[0, 1, 0, 1]]), corpus, split="infant")
     test = PermutationTest(("m",), np.array([1.0]), np.array([[0.5], [1.0], [0.0]]), seed=0)
     claims.begin("a")
     assert claims.record_test(test, "m", scored, study="cry2", model="cry2") == "p = 0.5"
@@ -86,6 +85,22 @@ def test_a_p_value_is_stored_with_the_tested_clips_and_its_permutations() -> Non
     assert (row.key, row.value, row.permutations) == ("cry2.p_value", 0.5, 3)
     assert (row.n, row.n_infants, row.split, row.data) == (4, 4, "infant", "mine")
     assert math.isnan(row.low) and math.isnan(row.high)
+
+
+def test_a_gain_is_stored_with_its_rival_split_and_trainings() -> None:
+    clips = [Clip(f"{k}", Path(f"{k}.wav"), label, f"infant{k}", "s", None, 1.0, True, False)
+             for k, label in enumerate("abababab")]  # fmt: skip
+    corpus = Corpus(clips, name="mine", note="")
+    ours, rival = (
+        papers.Scored(np.array(answers), corpus, split="clip", trainings=2)
+        for answers in ([0, 1, 0, 1, 0, 1, 0, 0], [0, 0, 1, 1, 0, 1, 0, 1])
+    )
+    claims.begin("a")
+    gain = claims.record_gain(ours, rival, "accuracy", study="cry2", model="cry2", rival="svm")
+    assert gain == ours.minus(rival, "accuracy")
+    (row,) = claims.results().itertuples()
+    assert (row.key, row.split, row.data) == ("cry2.minus_svm.accuracy", "clip", "mine")
+    assert (row.value, row.low, row.trainings) == (gain.value, gain.low, 2)
 
 
 def test_numbers_of_numpy_are_stored_as_plain_ones_and_nan_in_a_table_as_missing(run: Path) -> None:

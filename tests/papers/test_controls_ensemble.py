@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from sizes import large
@@ -11,7 +10,6 @@ from sizes import large
 import cryutils
 from cryutils.evaluation import Split
 from cryutils.models import small_cnn
-from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.inputs import SoundInput
 from cryutils.papers import embeddings, ensemble, streams
 from cryutils.papers.ensemble import Plan, Row, Settings, fit_proposed
@@ -37,7 +35,7 @@ def trained(signal: float, splits: Iterable[Split], *, infants: int) -> Table3:
     }  # fmt: skip
     windows = streams.gather(corpus, hearing, embedded, fps=5.0)
     sizes = {"n_folds": 3, "n_inner": 2, "seed": 1}
-    settings = Settings(encoder=replace(AUTOENCODER, epochs=10), **sizes)
+    settings = Settings(hidden=128, autoencoder_epochs=10, **sizes)
     folds = {split: divide(windows.units(split), split, **sizes) for split in splits}
     return Table3(fit_proposed(Plan(windows, folds, settings, pairs=False)))
 

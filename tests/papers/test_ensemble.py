@@ -20,12 +20,11 @@ from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models import backbones
-from cryutils.models.autoencoders import AUTOENCODER, patches
+from cryutils.models.autoencoders import patches
 from cryutils.models.backend import keras
 from cryutils.models.examples import by_clip
 from cryutils.models.export import Lite
 from cryutils.models.inputs import SoundInput
-from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble, ensemble_files, nested, table3
 from cryutils.papers.embeddings import FrameInput
 from cryutils.papers.ensemble import Concatenation, Ensemble, Job, Model, Plan, Row, Settings, Views
@@ -33,11 +32,10 @@ from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Classical, Table3
 
 INFANTS, CLIPS, WINDOWS, FRAMES = 15, 2, 2, 2
-SMALL = DenseSettings(units=(6,), epochs=2, batch_size=64, learning_rate=1e-2)
 SETTINGS = Settings(
-    encoder=replace(AUTOENCODER, units=(8, 3, 8), epochs=1, batch_size=128), patch=4,
-    audio=SMALL, image=SMALL, joint=SMALL, final=replace(SMALL, units=(5,)),
-    n_folds=3, n_inner=2, kind="features",
+    hidden=8, bottleneck=3, patch=4, dnn_units=(6,), image_units=(6,), ensemble_units=(5,),
+    autoencoder_epochs=1, epochs=2, image_epochs=2, ensemble_epochs=2, batch_size=64,
+    learning_rate=1e-2, n_folds=3, n_inner=2, ensemble_input="features",
 )  # fmt: skip
 
 
@@ -215,8 +213,7 @@ def test_a_clear_state_is_known_of_new_infants_by_each_submodel_and_the_ensemble
     apart: Path,
 ) -> None:
     """In numbers; of voices and faces `test_controls_ensemble` asks the same."""
-    learning = replace(SMALL, epochs=10, learning_rate=3e-2)
-    settings = replace(SETTINGS, audio=learning, image=learning, final=learning)
+    settings = replace(SETTINGS, epochs=10, image_epochs=10, ensemble_epochs=10, learning_rate=3e-2)
     clear = made(state=4.0)
     folds = nested.divide(clear.units(Split.INFANT), Split.INFANT, n_folds=3, n_inner=2, seed=0)
     plan = Plan(clear, {Split.INFANT: folds}, settings, pairs=False)
@@ -254,29 +251,28 @@ def test_another_backbones_pictures_are_scored_on_the_same_folds(
     ):
         assert ours.test.tolist() == theirs.test.tolist()
     assert scores.interval(Split.CLIP, Row.TOTAL, alone).n == len(streams.corpus)
-    stored = scores.result(Split.CLIP, alone, study="submodel")
-    assert stored.metric.tolist() == ["accuracy", "balanced_accuracy", "roc_auc"]
+    assert scores.scored(Split.CLIP, Row.TOTAL, alone).trainings == 1
 
 
 # ---- Table 3 ----------------------------------------------------------------------------------
 
 
-def test_a_cell_is_what_the_networks_said_against_the_truth(
+def test_scores_compare_the_networks_answers_with_the_truth(
     trained: Ensemble, scores: Table3
 ) -> None:
-    cell = scores.cell(Split.CLIP, Row.TOTAL, trained.proposed)
+    scored = scores.scored(Split.CLIP, Row.TOTAL, trained.proposed)
     answers = trained.proposed.answers(Split.CLIP, TOTAL)
-    assert (cell.predicted == answers.argmax(axis=1)).all()
+    assert (scored.predicted == answers.argmax(axis=1)).all()
     interval = scores.interval(Split.CLIP, Row.TOTAL, trained.proposed)
-    assert interval.value == pytest.approx(accuracy_score(cell.truth, cell.predicted[0]))
+    assert interval.value == pytest.approx(accuracy_score(scored.truth, scored.predicted[0]))
 
 
 def test_the_majority_says_the_commonest_class_of_the_training_part(scores: Table3) -> None:
     for row, value in scores.majority().items():
         states = scores.rows[row]
         assert value <= 1 / len(states) + 0.2
-        predicted = scores.cell(Split.INFANT, row, Classical.MAJORITY).predicted
-        assert set(predicted.ravel()) <= set(states)
+        predicted = scores.scored(Split.INFANT, row, Classical.MAJORITY).predicted
+        assert set(predicted.ravel()) <= set(range(len(states)))
 
 
 @pytest.mark.parametrize("classical", [Classical.SVM, Classical.SVM_STOP])
@@ -288,7 +284,7 @@ def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from_and_are_sto
     from cryutils.models.classical import baselines
 
     plan = scores.ensemble.plan
-    (predictions,) = scores.cell(Split.INFANT, Row.TOTAL, classical).predicted
+    (predictions,) = scores.scored(Split.INFANT, Row.TOTAL, classical).predicted
     x = by_clip(plan.streams.joint(), plan.streams.clip, len(plan.streams.corpus))
     y = evaluation.class_indices(plan.streams.corpus.labels)[0]
     for fold in plan.folds[Split.INFANT]:
@@ -300,7 +296,7 @@ def test_the_svm_learns_from_the_clips_that_the_submodels_learn_from_and_are_sto
 
 
 def test_where_the_test_part_stops_networks_no_svm_learns_from_it(scores: Table3) -> None:
-    a, b = (scores.cell(Split.CLIP, Row.TOTAL, c) for c in (Classical.SVM, Classical.SVM_STOP))
+    a, b = (scores.scored(Split.CLIP, Row.TOTAL, c) for c in (Classical.SVM, Classical.SVM_STOP))
     assert (a.predicted == b.predicted).all()
 
 
@@ -320,11 +316,10 @@ def test_patches_of_all_inputs_hold_the_submodels_patches_and_the_picture_once(
     assert deaf.side_by_side(3).shape == (len(streams), 6, 8), "frames in whole patches"
 
 
-def test_all_settings_take_another_seed() -> None:
-    other = SETTINGS.reseeded(9)
-    parts = (other.encoder, other.audio, other.image, other.joint, other.final)
-    assert {other.seed, *(part.seed for part in parts)} == {9}
-    assert other.reseeded(0) == SETTINGS
+def test_every_network_takes_the_one_seed() -> None:
+    settings = replace(SETTINGS, seed=9)
+    parts = (settings.autoencoder, settings.dnn, settings.image, settings.ensemble)
+    assert [part.seed for part in parts] == [9] * 4
 
 
 def test_networks_are_counted_once(trained: Ensemble) -> None:
@@ -339,14 +334,15 @@ def test_a_difference_between_two_rows_is_the_jackknife_over_infants(
 ) -> None:
     rows = (Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY)
     easier = scores.easier(Split.CLIP, *rows)
-    cells = [scores.cell(Split.CLIP, row, trained.proposed) for row in rows]
+    both = [scores.scored(Split.CLIP, row, trained.proposed) for row in rows]
 
     def difference(without: str | None) -> float:
-        rest = [c.infants != without for c in cells]
-        shares = [np.mean((c.predicted[0] == c.truth)[k]) for c, k in zip(cells, rest, strict=True)]
-        return float(shares[0] - shares[1])
+        easy, hard = (
+            np.mean((s.predicted[0] == s.truth)[s.corpus.infants != without]) for s in both
+        )
+        return float(easy - hard)
 
-    everyone = sorted(set(cells[0].infants) | set(cells[1].infants))
+    everyone = sorted({*both[0].corpus.infants, *both[1].corpus.infants})
     left = np.array([difference(infant) for infant in everyone])
     se = np.sqrt((len(left) - 1) * left.var())
     assert easier.value == pytest.approx(difference(None))
@@ -424,7 +420,7 @@ def test_the_files_answer_as_the_networks_do(
     pixels = np.random.default_rng(0).integers(0, 255, (len(streams.frames), 32, 32, 3), np.uint8)
     embedded = np.asarray(backbones.head_input(base).predict(pixels, verbose=0))
     inputs = replace(streams, frames=embedded)
-    settings = replace(SETTINGS, kind=kind)
+    settings = replace(SETTINGS, ensemble_input=kind)
     hearing = {
         name: SoundInput(kind=name, n_fft=8, hop_length=4, scaling="recording")
         for name in streams.windows
@@ -489,4 +485,4 @@ def test_two_states_of_sound_alone_are_scored_as_their_pair_and_nothing_is_said_
 
 def test_wrong_settings_are_told_in_one_line(streams: Streams, scores: Table3, apart: Path) -> None:
     with pytest.raises(InputError, match="features"):
-        Settings(kind="feature")
+        Settings(ensemble_input="feature")

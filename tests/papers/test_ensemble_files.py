@@ -21,11 +21,9 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.evaluation.intervals import Interval
 from cryutils.models import checkpoints, export
-from cryutils.models.autoencoders import AUTOENCODER
 from cryutils.models.backbones import Backbone
 from cryutils.models.novelty import Reference
 from cryutils.models.runtimes import Runtime
-from cryutils.models.stacked import DenseSettings
 from cryutils.papers import ensemble_files
 from cryutils.papers.embeddings import STATES, FrameInput
 from cryutils.papers.ensemble import Row, Settings
@@ -33,10 +31,9 @@ from cryutils.papers.predict import Predictor
 from cryutils.papers.streams import Streams
 from cryutils.papers.table3 import Table3
 
-SMALL = DenseSettings(units=(4,), epochs=1)
 SETTINGS = Settings(
-    encoder=replace(AUTOENCODER, units=(6, 3, 6), epochs=1, batch_size=128), patch=4,
-    audio=SMALL, image=SMALL, joint=SMALL, final=SMALL, n_inner=2, seed=1,
+    hidden=6, bottleneck=3, patch=4, dnn_units=(4,), image_units=(4,), ensemble_units=(4,),
+    autoencoder_epochs=1, epochs=1, image_epochs=1, ensemble_epochs=1, n_inner=2, seed=1,
 )  # fmt: skip
 HEARING = {kind: INPUTS[kind] for kind in ("mfcc", "stft")}
 INT8 = Runtime("openvino-int8", "int8", "1", "OpenVINO int8")

@@ -134,18 +134,17 @@ def test_scores_are_means_over_trainings_each_on_its_own_divisions(
 ) -> None:
     alone = [Table3(ensemble) for ensemble in twice.ensembles]
     for name, model in twice.models.items():
-        cells = [each.cell(split, Row.TOTAL, each.models[name]) for each in alone]
-        cell = twice.cell(split, Row.TOTAL, model)
-        assert (cell.predicted == np.concatenate([c.predicted for c in cells])).all(), name
-        both = twice.interval(split, Row.TOTAL, model)
-        values = [t.interval(split, Row.TOTAL, t.models[name]).value for t in alone]
-        assert both.value == pytest.approx(np.mean(values))
+        apart = [each.scored(split, Row.TOTAL, each.models[name]) for each in alone]
+        both = twice.scored(split, Row.TOTAL, model)
+        assert (both.predicted == np.concatenate([s.predicted for s in apart])).all(), name
+        values = [each.interval("accuracy").value for each in apart]
+        assert both.interval("accuracy").value == pytest.approx(np.mean(values))
     rows = Row.SLEEPY_HUNGRY, Row.HUGGING_HUNGRY
     easier = twice.easier(split, *rows)
-    apart = [each.easier(split, *rows).value for each in alone]
-    assert easier.value == pytest.approx(np.mean(apart))
+    first, second = (each.easier(split, *rows).value for each in alone)
+    assert easier.value == pytest.approx((first + second) / 2)
     # Half the difference of two trainings is their mean's standard error.
-    assert easier.value - easier.low >= min(1.96 * abs(apart[0] - apart[1]) / 2, easier.value + 1)
+    assert easier.value - easier.low >= min(1.96 * abs(first - second) / 2, easier.value + 1)
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -153,21 +152,21 @@ def test_an_area_counts_the_pairs_of_units_within_a_fold_that_are_ranked_right(
     twice: Table3, split: Split
 ) -> None:
     for model in (twice.ensemble.proposed, Classical.SVM):
-        cell = twice.cell(split, Row.SLEEPY_HUNGRY, model)
+        scored = twice.scored(split, Row.SLEEPY_HUNGRY, model)
         areas = []
-        for (repeat, folds), state in product(enumerate(cell.folds), range(2)):
-            assert sorted(np.concatenate([test for _, test in folds])) == [*range(len(cell.units))]
+        for (repeat, folds), state in product(enumerate(scored.folds), range(2)):
+            tests = [test for _, test in folds]
+            assert sorted(np.concatenate(tests)) == [*range(len(scored.truth))]
             ranked, pairs = 0.0, 0
-            for _, test in folds:
-                inside = cell.truth[test] == np.unique(cell.truth)[state]
-                scores = cell.strengths[repeat, test, state]
-                apart = scores[inside][:, None] - scores[~inside]
+            for test in tests:
+                inside = scored.truth[test] == state
+                strengths = scored.strengths[repeat, test, state]
+                apart = strengths[inside][:, None] - strengths[~inside]
                 ranked += (apart > 0).sum() + (apart == 0).sum() / 2
                 pairs += apart.size
             areas.append(ranked / pairs)
-        area = twice.area(split, Row.SLEEPY_HUNGRY, model)
+        area = twice.interval(split, Row.SLEEPY_HUNGRY, model, "roc_auc")
         assert area.value == pytest.approx(np.mean(areas))
-    assert twice.area(split, Row.TOTAL, Classical.MAJORITY) is None
 
 
 def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3) -> None:
@@ -176,7 +175,7 @@ def test_how_often_a_network_was_trained_stands_beside_its_scores(twice: Table3)
     assert table.trainings[classical].isna().all() and (table.trainings[~classical] == 2).all()
     assert set(table.model[classical]) == {"svm", "svm_stop", "majority"}
     elsewhere: Any = Guess(twice.ensemble.plan, "of another backbone")
-    assert set(twice.result(Split.CLIP, elsewhere, study="other").trainings) == {1}
+    assert twice.scored(Split.CLIP, Row.TOTAL, elsewhere).trainings == 1
 
 
 def test_every_trainings_answers_are_kept_with_their_folds(twice: Table3) -> None:

@@ -1,0 +1,327 @@
+"""A model's answers to clips that it was not trained on, with their scores and intervals.
+
+Every study of both papers scores its models here, on the same splits, so that models are compared
+like with like (Paper B §3: "identical test splits"). Notebooks 03 to 11 use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cryutils import evaluation
+from cryutils.datasets.corpus import Corpus
+from cryutils.evaluation.crossval import Features
+from cryutils.evaluation.intervals import Interval, Metric
+from cryutils.evaluation.metrics import Scores
+from cryutils.evaluation.splits import Fold, Indices, Split, fold_numbers
+from cryutils.models.examples import by_clip
+from cryutils.models.fusion import NO_PREDICTION, decide
+
+__all__ = ["Scored", "comparison"]
+
+Floats = npt.NDArray[np.floating[Any]]
+Folds = Sequence[Sequence[Fold]]
+ScoreName = Metric | Literal["roc_auc"]
+
+_SUMMARY = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
+_WITH_INTERVAL: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "macro_f1")
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One model's answers on one split, and their scores.
+
+    Parameters
+    ----------
+    predicted : ndarray of int64
+        Indices of `classes`, (repeats, clips) or (clips,). -1 stands for no answer, which counts
+        as wrong.
+    corpus : Corpus
+        What was answered. A clip may occur several times, once for each frame or window.
+    split : {"frame", "clip", "infant"}
+    strengths : ndarray of float, optional
+        Probabilities or decision values, (repeats, clips, classes).
+    folds : list of lists of (train, test), optional
+        Of each repeat, as `evaluation.folds` returns them.
+    trainings : int, optional
+        The number of trainings of a network, each with another seed. None: not a network.
+    """
+
+    predicted: npt.NDArray[np.int64] = field(repr=False)
+    corpus: Corpus
+    split: Split | str = field(kw_only=True)
+    strengths: Floats | None = field(default=None, kw_only=True, repr=False)
+    folds: Folds | None = field(default=None, kw_only=True, repr=False)
+    trainings: int | None = field(default=None, kw_only=True)
+    _intervals: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predicted", np.atleast_2d(self.predicted))
+
+    @classmethod
+    def of(
+        cls,
+        probabilities: Floats,
+        corpus: Corpus,
+        folds: Folds | None = None,
+        *,
+        split: Split | str,
+    ) -> Scored:
+        """Return the scores of networks' probabilities, one training per repeat.
+
+        Parameters
+        ----------
+        probabilities : ndarray of float
+            (clips, classes) or (repeats, clips, classes). A row of NaN is no answer.
+        corpus, folds, split : as in `Scored`
+        """
+        p = probabilities if probabilities.ndim == 3 else probabilities[None]
+        return cls(decide(p), corpus, split=split, strengths=p, folds=folds, trainings=len(p))
+
+    @classmethod
+    def majority(cls, corpus: Corpus, folds: Folds, *, split: Split | str) -> Scored:
+        """Return the scores of always answering the commonest class of the training part.
+
+        Parameters
+        ----------
+        corpus, folds, split : as in `Scored`
+        """
+        predicted = evaluation.majority_baseline(corpus.labels.tolist(), folds)
+        equal = np.zeros((*predicted.shape, len(corpus.classes)))
+        return cls(predicted, corpus, split=split, strengths=equal, folds=folds)
+
+    @classmethod
+    def from_classifier(
+        cls,
+        model: Any,
+        features: Features,
+        corpus: Corpus,
+        folds: Folds,
+        *,
+        split: Split | str,
+        trainings: int | None = None,
+    ) -> Scored:
+        """Return the scores of a classifier on the same folds.
+
+        Parameters
+        ----------
+        model, features : as in `evaluation.out_of_fold`
+            If `features` are an array, a clip whose row contains NaN is not trained on and gets no
+            answer, which counts as wrong, as it does for a network.
+        corpus, folds, split, trainings : as in `Scored`
+        """
+        about: dict[str, Any] = {"split": split, "folds": folds, "trainings": trainings}
+        if callable(features):
+            predicted, strengths = evaluation.scored_out_of_fold(
+                model, features, corpus.labels, folds
+            )
+            return cls(predicted, corpus, strengths=strengths, **about)
+        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        place = np.full(len(corpus), -1)
+        place[usable] = np.arange(len(usable))
+        inside = [
+            [
+                (place[np.intersect1d(train, usable)], place[np.intersect1d(test, usable)])
+                for train, test in repeat
+                if np.isin(test, usable).any()
+            ]
+            for repeat in folds
+        ]
+        labels = [str(corpus.labels[k]) for k in usable]
+        predicted = np.full((len(folds), len(corpus)), NO_PREDICTION)
+        strengths = np.full((*predicted.shape, len(corpus.classes)), np.nan)
+        predicted[:, usable], strengths[:, usable] = evaluation.scored_out_of_fold(
+            model, features[usable], labels, inside, classes=corpus.classes
+        )
+        return cls(predicted, corpus, strengths=strengths, **about)
+
+    @classmethod
+    def from_examples(
+        cls,
+        model: Any,
+        features: Floats,
+        clip: Indices,
+        corpus: Corpus,
+        folds: Folds,
+        *,
+        split: Split | str,
+    ) -> Scored:
+        """Return the scores of a scikit-learn classifier that is fitted on examples, as networks.
+
+        A clip's answer is the mean over its examples. A clip without examples gets no answer.
+
+        Parameters
+        ----------
+        model : estimator
+        features : ndarray of float
+            (examples, n).
+        clip : ndarray of int
+            The clip number of each example, (examples,).
+        corpus, folds, split : as in `Scored`
+        """
+        rows = [
+            [
+                (np.flatnonzero(np.isin(clip, train)), np.flatnonzero(np.isin(clip, test)))
+                for train, test in repeat
+                if np.isin(test, clip).any()
+            ]
+            for repeat in folds
+        ]
+        _, strengths = evaluation.scored_out_of_fold(
+            model, features, corpus.labels[clip], rows, classes=corpus.classes
+        )
+        p = np.stack([by_clip(row, clip, len(corpus)) for row in strengths])
+        return cls(decide(p), corpus, split=split, strengths=p, folds=folds)
+
+    @cached_property
+    def truth(self) -> Indices:
+        """The true class index of each clip, int64 (clips,)."""
+        return evaluation.class_indices(self.corpus.labels)[0]
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, sorted."""
+        return list(self.corpus.classes)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """All scores of `evaluation.scores`, without intervals."""
+        return evaluation.scores(self.truth, self.predicted, self.classes)
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Accuracy, balanced accuracy and macro F1 with 95 % intervals over infants.
+
+        Also the area under the ROC curve ("roc_auc"), if strengths and folds are known.
+        """
+        return {name: self.interval(name) for name in self._with_interval}
+
+    @property
+    def _with_interval(self) -> list[ScoreName]:
+        ranked = self.strengths is not None and self.folds is not None
+        return [*_WITH_INTERVAL, "roc_auc"] if ranked else [*_WITH_INTERVAL]
+
+    def interval(self, metric: ScoreName = "balanced_accuracy") -> Interval:
+        """Return one score with its 95 % interval over infants."""
+        if metric not in self._intervals:
+            self._intervals[metric] = self._interval(metric)
+        return self._intervals[metric]
+
+    def _interval(self, metric: ScoreName) -> Interval:
+        labels, infants = self.corpus.labels, self.corpus.infants.tolist()
+        blind = self.strengths is not None and bool(np.all(self.strengths == 0))
+        if metric == "roc_auc":
+            assert self.strengths is not None and self.folds is not None
+            interval = evaluation.auc_interval(
+                self.strengths, labels, infants, self.folds, split=self.split
+            )
+        else:
+            interval = evaluation.interval(
+                self.predicted, labels, infants, metric=metric, split=self.split
+            )
+            blind |= len(np.unique(self.predicted)) == 1
+        if not blind:
+            return interval
+        return replace(interval, low=None, high=None, se=None, reason="always the same answer")
+
+    def minus(self, rival: Scored, metric: Metric = "balanced_accuracy") -> Interval:
+        """Return this model's score minus a rival's on the same clips, with its 95 % interval."""
+        return evaluation.paired_interval(
+            self.predicted, rival.predicted, self.truth, self.corpus.infants.tolist(),
+            metric=metric, split=self.split,
+        )  # fmt: skip
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Precision, recall, F1 and number of clips of each class, and the macro means."""
+        rows = {
+            name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "clips": c.support}
+            for name, c in self.scores.per_class.items()
+        }
+        means = {m: getattr(self.scores, f"macro_{m}") for m in ("precision", "recall", "f1")}
+        clips = sum(row["clips"] for row in rows.values())
+        table = pd.DataFrame.from_dict({**rows, "macro mean": {**means, "clips": clips}}, "index")
+        return table.astype({"clips": int})
+
+    def results(self, *metrics: str) -> pd.DataFrame:
+        """Return the scores as rows for `claims.record_scores`.
+
+        Parameters
+        ----------
+        *metrics : str
+            Summary scores, with their intervals if they have one. None: all of them, and
+            precision, recall and F1 of each class, which is the row's `condition`.
+        """
+        known = self._with_interval
+        rows: list[dict[str, Any]] = []
+        for name in metrics or (*(name for name in _SUMMARY if name not in known), *known):
+            if name in known:
+                interval = self.interval(name)
+                ends = {"low": interval.low, "high": interval.high}
+                rows.append({"metric": name, "value": interval.value, **ends})
+            else:
+                rows.append({"metric": name, "value": getattr(self.scores, name)})
+        if not metrics:
+            rows += [
+                {"metric": name, "condition": label, "value": getattr(scores, name)}
+                for label, scores in self.scores.per_class.items()
+                for name in ("precision", "recall", "f1")
+            ]
+        return pd.DataFrame(rows).assign(
+            n=len({clip.id for clip in self.corpus}), n_infants=len(set(self.corpus.infants)),
+            split=str(self.split), data=self.corpus.name, trainings=self.trainings,
+        )  # fmt: skip
+
+    def predictions(self) -> pd.DataFrame:
+        """Return every answer as a row for `claims.record_predictions`."""
+        repeats, clips = self.predicted.shape
+        tests = [[test for _, test in repeat] for repeat in self.folds or [[]] * repeats]
+        names = np.array([*self.classes, None], dtype=object)  # -1 is the last
+        table = pd.DataFrame(
+            {
+                "split": str(self.split), "data": self.corpus.name,
+                "clip": [clip.id for clip in self.corpus] * repeats,
+                "infant": np.tile(self.corpus.infants, repeats),
+                "repeat": np.repeat(np.arange(repeats), clips),
+                "fold": np.concatenate([fold_numbers(parts, clips) for parts in tests]),
+                "truth": np.tile(self.corpus.labels, repeats),
+                "predicted": names[self.predicted.ravel()],
+            }
+        )  # fmt: skip
+        if self.strengths is not None:
+            columns = [f"p_{name}" for name in self.classes]
+            table[columns] = self.strengths.reshape(-1, len(columns))
+        return table
+
+
+def comparison(
+    scores: Mapping[tuple[str, str], Scored],
+    names: Mapping[str, str],
+    *,
+    metric: Metric = "balanced_accuracy",
+) -> pd.DataFrame:
+    """Return a row per model for `plots.model_scores`: `<split>`, `<split>_low`, `<split>_high`.
+
+    Parameters
+    ----------
+    scores : mapping
+        By (model, split).
+    names : mapping
+        The row's name by model, in the order of the rows.
+    metric : str
+        The score to compare.
+    """
+    rows: dict[str, dict[str, float]] = {name: {} for name in names.values()}
+    for (model, split), scored in scores.items():
+        interval = scored.interval(metric)
+        low, high = (interval.value if x is None else x for x in (interval.low, interval.high))
+        ends = {split: interval.value, f"{split}_low": low, f"{split}_high": high}
+        rows[names[model]] |= ends
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -1,0 +1,295 @@
+"""Scored answers: against scikit-learn and by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_corpus import corpus
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+)
+
+from cryutils import claims, evaluation
+from cryutils.datasets.corpus import Corpus
+from cryutils.papers.recognition import STATES
+from cryutils.papers.scored import Scored, comparison
+
+
+@dataclass(frozen=True)
+class Case:
+    """Cries of twelve infants and answers to them; some clips have none."""
+
+    corpus: Corpus
+    truth: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    rng = np.random.default_rng(3)
+    truth = np.array([(k // 5 + (k % 5 == 4)) % 4 for k in range(60)])
+    cries = corpus([STATES[k] for k in truth], [f"i{k // 5:02d}" for k in range(60)])
+    predicted = np.where(rng.random(60) < 0.6, truth, rng.integers(0, 4, 60))
+    predicted[rng.permutation(60)[:7]] = -1
+    probabilities = np.full((60, 4), 0.1, np.float32)
+    probabilities[np.arange(60), predicted] = 0.7
+    probabilities[predicted < 0] = np.nan
+    return Case(cries, truth, predicted, probabilities)
+
+
+def test_scores_are_scikit_learns_and_no_answer_counts_as_wrong(case: Case) -> None:
+    scored = Scored.of(case.probabilities, case.corpus, split="infant")
+    np.testing.assert_array_equal(scored.predicted, case.predicted[None])
+    precision, recall, f1, clips = precision_recall_fscore_support(
+        case.truth, case.predicted, labels=range(4), zero_division=0
+    )
+    assert scored.scores.accuracy == pytest.approx(accuracy_score(case.truth, case.predicted))
+    with pytest.warns(UserWarning, match="y_pred contains classes"):
+        balanced = balanced_accuracy_score(case.truth, case.predicted)
+    assert scored.scores.balanced_accuracy == pytest.approx(balanced)
+    assert scored.scores.macro_f1 == pytest.approx(f1.mean())
+    table = scored.table
+    assert table.index.tolist() == [*STATES, "macro mean"]
+    for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+        assert table[name].tolist() == pytest.approx([*values, values.mean()])
+    assert table.clips.tolist() == [*clips, 60]
+    confusion = confusion_matrix(case.truth, case.predicted, labels=range(4))
+    np.testing.assert_array_equal(scored.scores.confusion, confusion)
+    assert scored.scores.confusion.sum() == 60 - 7
+
+
+def test_each_summary_score_lies_in_its_own_interval(case: Case) -> None:
+    scored = Scored.of(case.probabilities, case.corpus, split="clip")
+    assert set(scored.intervals) == {"accuracy", "balanced_accuracy", "macro_f1"}
+    for metric, interval in scored.intervals.items():
+        assert interval.value == pytest.approx(getattr(scored.scores, metric))
+        assert interval.low is not None and interval.high is not None
+        assert interval.low < interval.value < interval.high
+        assert (interval.n, interval.n_infants) == (60, 12)
+        assert "heard in training too" in interval.estimand
+
+
+def test_with_their_folds_answers_have_an_area_under_the_roc_curve(case: Case) -> None:
+    infants = case.corpus.infants.tolist()
+    folds = evaluation.Split("infant").k_folds(case.corpus, n_splits=3, repeats=1, seed=0)
+    scored = Scored.of(case.probabilities, case.corpus, folds, split="infant")
+    area = evaluation.auc_interval(case.probabilities, case.corpus.labels, infants, folds)
+    assert scored.intervals["roc_auc"] == area
+    assert 0.5 < area.low < area.value < area.high < 1  # type: ignore[operator]
+    row = scored.results("roc_auc").iloc[0]
+    assert (row.metric, row.value, row.low) == ("roc_auc", area.value, area.low)
+    assert "roc_auc" in set(scored.results().metric)
+    majority = Scored.majority(case.corpus, folds, split="infant")
+    assert (majority.intervals["roc_auc"].value, majority.intervals["roc_auc"].low) == (0.5, None)
+    # One that always says the same may rank well all the same.
+    bold = np.where([True, False, False, False], 5.0, 1.0) + np.eye(4)[case.truth]
+    always = Scored.of(bold, case.corpus, folds, split="infant")
+    assert always.intervals["accuracy"].low is None
+    assert always.intervals["roc_auc"].value == 1
+    assert always.intervals["roc_auc"].low is not None
+
+
+def test_repeats_are_pooled(case: Case) -> None:
+    perfect = np.eye(4, dtype=np.float32)[case.truth]
+    wrong = np.eye(4, dtype=np.float32)[(case.truth + 1) % 4]
+    scored = Scored.of(np.stack([perfect, wrong]), case.corpus, split="infant")
+    assert scored.predicted.shape == (2, 60)
+    assert set(scored.results().trainings) == {scored.trainings} == {2}
+    assert scored.scores.accuracy == pytest.approx(0.5)
+    assert scored.intervals["accuracy"].value == pytest.approx(0.5)
+
+
+def test_majority_says_what_the_training_part_has_most_of() -> None:
+    cries = corpus(["hungry", "hungry", "hungry", "pain", "pain", "pain"])
+    # Without clips 0 and 1 pain is commoner, without 4 and 5 hungry is.
+    folds = [
+        [
+            (np.array([2, 3, 4, 5]), np.array([0, 1])),
+            (np.array([0, 1, 2, 3]), np.array([4, 5])),
+            (np.array([0, 1, 2, 4]), np.array([2, 3])),
+        ]
+    ]
+    scored = Scored.majority(cries, folds, split="infant")
+    names = np.array(scored.classes)[scored.predicted[0]]
+    assert names.tolist() == ["pain", "pain", "hungry", "hungry", "hungry", "hungry"]
+    assert scored.scores.accuracy == pytest.approx(1 / 6)
+
+
+def test_the_results_of_a_model_are_its_scores_and_those_of_each_class(
+    case: Case, apart: Path
+) -> None:
+    claims.begin("04_test", seed=5)
+    scored = Scored.of(case.probabilities, case.corpus, split="infant")
+    claims.record_table(scored.results(), study="cry2", model="cry2")
+    results = claims.results().set_index("key")
+    summary = ["accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1"]
+    by_class = [f"{state}.{what}" for what in ("precision", "recall", "f1") for state in STATES]
+    assert set(results.index) == {f"cry2.{name}" for name in [*summary, *by_class]}
+    assert set(results.split) == {"infant"} and set(results.data) == {"cries"}
+    assert set(results.n) == {60} and set(results.n_infants) == {12} and set(results.seed) == {5}
+    for name in summary:
+        assert results.value[f"cry2.{name}"] == pytest.approx(getattr(scored.scores, name))
+    assert results.value["cry2.pain.recall"] == pytest.approx(scored.table.recall["pain"])
+    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        interval, row = scored.intervals[metric], results.loc[f"cry2.{metric}"]
+        assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
+    assert results.low.isna().sum() == len(results) - 3
+
+
+def test_each_score_can_be_computed_from_the_predictions_that_are_kept(
+    case: Case, apart: Path
+) -> None:
+    claims.begin("04_test", seed=5)
+    for split in evaluation.SPLITS:
+        folds = split.k_folds(case.corpus, n_splits=3, repeats=2, seed=0)
+        twice = np.stack([case.probabilities, case.probabilities[::-1]])
+        scored = Scored.of(twice, case.corpus, folds, split=str(split))
+        claims.record_scores(scored, study="cry2", model="cry2")
+    claims.write()
+    table = claims.load_predictions(study="cry2", model="cry2")
+    results = claims.load_results().set_index(["key", "split"]).value
+    assert len(table) == 2 * 2 * 60
+    assert set(table.seed) == {5} and set(table.data) == {"cries"}
+    for split, rows in table.groupby("split"):
+        answer = rows.predicted.fillna("none")
+        by_repeat = [part for _, part in rows.assign(answer=answer).groupby("repeat")]
+        for name, score in (
+            ("accuracy", accuracy_score),
+            ("balanced_accuracy", lambda t, p: recall_score(t, p, labels=STATES, average="macro")),
+        ):
+            again = np.mean([score(part.truth, part.answer) for part in by_repeat])
+            assert again == pytest.approx(results[f"cry2.{name}", split])
+        f1 = f1_score(rows.truth, answer, labels=STATES, average="macro")
+        assert f1 == pytest.approx(results["cry2.macro_f1", split])
+        areas = []
+        for state in STATES:
+            right = pairs = 0.0
+            for _, part in rows.groupby(["repeat", "fold"]):
+                p, is_state = part[f"p_{state}"].to_numpy(), (part.truth == state).to_numpy()
+                for mine in p[is_state]:
+                    for other in p[~is_state]:
+                        pairs += 1
+                        right += 0.5 if np.isnan(mine + other) or mine == other else mine > other
+            areas.append(right / pairs)
+        assert np.mean(areas) == pytest.approx(results["cry2.roc_auc", split])
+    assert not table.groupby(["split", "repeat"]).clip.value_counts().gt(1).any()
+
+
+def test_both_protocols_are_kept_beside_each_other(case: Case, apart: Path) -> None:
+    claims.begin("04_test")
+    for split in evaluation.SPLITS:
+        scored = Scored.of(case.probabilities, case.corpus, split=split)
+        claims.record_table(scored.results("macro_f1"), study="x")
+    assert claims.results()[["key", "split"]].to_numpy().tolist() == [
+        ["x.macro_f1", "clip"], ["x.macro_f1", "infant"],
+    ]  # fmt: skip
+
+
+def test_a_class_of_one_infant_is_scored_without_an_interval(apart: Path) -> None:
+    cries = corpus(["hungry", "hungry", "pain"], ["a", "b", "c"])
+    scored = Scored(np.array([0, 0, 1]), cries, split="infant")
+    table = scored.results().set_index("metric")
+    assert table.value["macro_f1"] == 1
+    assert table.low["macro_f1"] is None or np.isnan(table.low["macro_f1"])
+    table = comparison({("a", "clip"): scored, ("a", "infant"): scored}, {"a": "A"})
+    assert table.loc["A", "clip_low"] == table.loc["A", "clip_high"] == 1
+
+
+def test_a_comparison_is_a_row_a_model_in_the_order_of_the_names(case: Case) -> None:
+    best = np.eye(4, dtype=np.float32)[case.truth]
+    by_model = {
+        (model, split): Scored.of(p, case.corpus, split=split)
+        for model, p in (("weak", case.probabilities), ("best", best))
+        for split in ("clip", "infant")
+    }
+    table = comparison(by_model, {"best": "The best", "weak": "The weak"}, metric="macro_f1")
+    assert table.index.tolist() == ["The best", "The weak"]
+    interval = by_model["weak", "clip"].intervals["macro_f1"]
+    row = table.loc["The weak"]
+    assert (row["clip"], row.clip_low, row.clip_high) == pytest.approx(
+        (interval.value, interval.low, interval.high)
+    )
+    assert table.loc["The best", "infant"] == 1
+
+
+def test_a_difference_is_paired_over_infants(case: Case) -> None:
+    weak = Scored.of(case.probabilities, case.corpus, split="infant")
+    best = Scored.of(np.eye(4)[case.truth], case.corpus, split="infant")
+    gain = best.minus(weak)
+    assert gain.value == pytest.approx(1 - weak.scores.balanced_accuracy)
+    assert gain == evaluation.paired_interval(
+        best.predicted, weak.predicted, case.truth, case.corpus.infants
+    )
+    assert best.minus(best, "accuracy").value == 0
+
+
+def test_a_rival_is_scikit_learns_out_of_fold_answer_and_silent_where_nothing_is_known() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    labels = ["hungry", "pain"] * 12
+    cries = corpus(labels, [f"i{k // 2}" for k in range(24)])
+    features = rng.normal(size=(24, 3)) + np.array([[0], [3]] * 12)
+    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    model = LogisticRegression()
+    whole = Scored.from_classifier(model, features, cries, folds, split="infant")
+    assert whole.trainings is None and whole.results().trainings.isna().all()
+    np.testing.assert_array_equal(
+        whole.predicted, evaluation.out_of_fold(model, features, cries.labels, folds)
+    )
+    strengths = evaluation.scored_out_of_fold(model, features, cries.labels, folds)[1]
+    area = evaluation.auc_interval(strengths, cries.labels, cries.infants.tolist(), folds)
+    assert whole.intervals["roc_auc"] == area
+    features[[4, 11]] = np.nan
+    scored = Scored.from_classifier(model, features, cries, folds, split="infant")
+    assert (scored.predicted[:, [4, 11]] == -1).all()
+    others = np.setdiff1d(np.arange(24), [4, 11])
+    assert (scored.predicted[:, others] >= 0).all()
+    # By hand: the first fold of the first repeat, without the clips of which nothing is known.
+    train, test = (np.setdiff1d(part, [4, 11]) for part in folds[0][0])
+    truth = scored.truth
+    by_hand = LogisticRegression().fit(features[train], truth[train]).predict(features[test])
+    np.testing.assert_array_equal(scored.predicted[0][test], by_hand)
+
+
+def test_a_classical_model_on_examples_answers_each_clip_by_the_mean_of_its_rows() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    cries = corpus(["hungry", "pain"] * 12)
+    clip = np.repeat(np.delete(np.arange(24), 7), 3)  # three rows a clip, and none of clip 7
+    x = rng.normal(size=(len(clip), 3)) + np.array([[0], [1]])[clip % 2]
+    folds = evaluation.Split("infant").k_folds(cries, n_splits=3, repeats=2, seed=0)
+    learnt_from = [[(train[train != 0], test) for train, test in repeat] for repeat in folds]
+    model = LogisticRegression()
+    scored = Scored.from_examples(model, x, clip, cries, learnt_from, split="infant")
+    assert (scored.predicted[:, 7] == -1).all()
+    # By hand: the second fold of the second repeat. Clip 0 is learnt from in none.
+    train, test = (np.isin(clip, part) for part in learnt_from[1][1])
+    fitted = model.fit(x[train], scored.truth[clip[train]])
+    for k in np.unique(clip[test]):
+        likely = fitted.predict_proba(x[clip == k]).mean(axis=0)
+        assert scored.predicted[1, k] == likely.argmax()
+    answers = scored.predictions()
+    row = answers[(answers["repeat"] == 1) & (answers["clip"] == cries[int(k)].id)]
+    np.testing.assert_allclose(row[["p_hungry", "p_pain"]].to_numpy()[0], likely, rtol=1e-6)
+    assert set(row["fold"]) == {1}
+    assert set(row.fold) == {1}
+
+
+def test_always_the_same_answer_has_a_score_and_no_interval() -> None:
+    cries = corpus(["hungry", "pain"] * 4)
+    scored = Scored(np.zeros(8, int), cries, split="infant")
+    assert scored.scores.balanced_accuracy == 0.5
+    interval = scored.intervals["balanced_accuracy"]
+    assert (interval.value, interval.low, interval.high) == (0.5, None, None)
+    assert "always the same answer" in str(interval)
