@@ -3,8 +3,8 @@
 Used in notebook 11_robustness. Paper B's conclusion leaves "the calibration of decision thresholds"
 to future work, and its application acts on single answers. A model is calibrated if, of the clips
 that it answers with confidence 0.8, 80 % are right. All functions take probabilities of new clips,
-float (clips, classes), and their true classes, int (clips,). A row of NaN is no answer, and no
-forecast either.
+float (clips, classes), and their true classes, int (clips,). A row of NaN means that the model
+neither answers nor forecasts.
 
 Reliability diagrams, their error and temperature scaling: Guo, Pleiss, Sun & Weinberger 2017, On
 calibration of modern neural networks (ICML; arXiv 1706.04599). A score that hedging cannot improve:
@@ -48,7 +48,7 @@ _LEAST = float(np.finfo(np.float32).tiny)  # a probability of 0 has no logarithm
 def confidence(probabilities: npt.ArrayLike) -> Array:
     """Return the probability of each clip's answer, the largest of its row, float64 (clips,).
 
-    NaN if there is no answer. Raises InputError for rows that are no distributions.
+    NaN if there is no answer. Raises InputError for rows that are not distributions.
 
     >>> confidence([[0.7, 0.3], [0.4, 0.6]])
     array([0.7, 0.6])
@@ -73,7 +73,7 @@ def brier(probabilities: npt.ArrayLike, truth: Classes) -> Array:
     Raises
     ------
     InputError
-        Lengths differ, rows are no distributions, or a class has no column.
+        Lengths differ, rows are not distributions, or a class has no column.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def reliability(
     Raises
     ------
     InputError
-        Lengths differ, rows are no distributions, or none has an answer.
+        Lengths differ, rows are not distributions, or none has an answer.
     """
     import pandas as pd
 
@@ -154,7 +154,7 @@ def expected_calibration_error(
     """Return the expected calibration error of the answers (Guo et al. 2017, equation 3), 0-1.
 
     The mean over clips of the absolute difference between accuracy and mean confidence in the
-    clip's bin. By chance alone it is above 0; `chance_errors` tells by how much.
+    clip's bin. By chance alone it is above 0; `chance_errors` shows by how much.
 
     Parameters
     ----------
@@ -221,8 +221,8 @@ def chance_errors(
     signs at random: if the model is calibrated, both are about equally likely. (A wild cluster
     bootstrap with the null hypothesis imposed: Cameron, Gelbach & Miller 2008.) So the clips of an
     infant may be right or wrong together. An error within this range is no sign of
-    miscalibration. The range is approximate, better with more infants; the model's own
-    miscalibration widens it, so a small one may go unnoticed.
+    miscalibration. The range is approximate, and better with more infants. Miscalibration itself
+    widens the range, so a small one may go unnoticed.
 
     Parameters
     ----------
@@ -324,10 +324,10 @@ def risk_coverage(probabilities: npt.ArrayLike, truth: Classes) -> pd.DataFrame:
 
 
 def confidence_threshold(probabilities: npt.ArrayLike, *, coverage: float) -> float:
-    """Return the highest confidence that at least a share `coverage` of these clips have.
+    """Return the highest confidence that at least a share `coverage` of these clips reach.
 
     Choose it on validation clips; the share of test clips that reach it is then a result. 0 if too
-    few clips have an answer. Raises InputError if `coverage` is no share.
+    few clips have an answer. Raises InputError if `coverage` is not a share.
     """
     if not 0 < coverage <= 1:
         raise InputError(f"coverage={coverage} is no share; use one above 0 and at most 1.")

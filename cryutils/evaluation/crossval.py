@@ -61,7 +61,7 @@ def out_of_fold(
     Parameters
     ----------
     model : classifier
-        Of scikit-learn, cloned for each fold (give it a `random_state`), or an object with
+        From scikit-learn, cloned for each fold (give it a `random_state`), or an object with
         `predict_proba_folds(X, y, folds)` that returns each fold's class probabilities (test,
         classes), such as `models.DeepNeuralNetwork`; it gets the folds of all repeats at once.
     X : array or function
@@ -74,7 +74,7 @@ def out_of_fold(
     classes : sequence of str, optional
         Their order in the result; by default all labels, sorted.
     jobs : int, optional
-        Worker processes; by default all cores, if the first fold shows that it is worth it.
+        Worker processes; by default one per core, if the first fold takes long enough.
 
     Returns
     -------
@@ -84,8 +84,8 @@ def out_of_fold(
     Raises
     ------
     InputError
-        A repeat leaves a clip out or tests it twice, a label is no class, or the model doesn't
-        predict.
+        A repeat leaves a clip out or tests it twice, a label is not a class, or the model has no
+        `predict`.
     """
     return _pooled(model, X, labels, repeated_folds, classes, scores=False, jobs=jobs)[0]
 

@@ -1,8 +1,8 @@
-"""When somebody cries, in seconds: `joined`, `read` and `compare`, for a detector of cries.
+"""Cries as events in time, detected and annotated: `joined`, `read` and `compare`.
 
-Walked by notebook 13_live_and_deployment. Published recordings with cries annotated by onset and
-offset are nobody's to ship here; who has some compares the gate's cries with them. An event is
-(onset, offset), in s.
+Used in notebook 13_live_and_deployment. Published recordings with annotated onsets and offsets of
+cries may not be redistributed, so none are included. Users who have some can compare the gate's
+cries with the annotations. An event is (onset, offset), in s.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Event = tuple[float, float]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a detector's cries are the annotated ones, by their time; NaN where it has none.
+    """Agreement of detected with annotated cries, as shares; NaN if undefined.
 
     recall: share of annotated time that was detected. precision: share of detected time that was
-    annotated. met: share of annotated cries that were detected in part.
+    annotated. met: share of annotated cries that were detected at least in part.
     """
 
     recall: float
@@ -36,12 +36,12 @@ class Agreement:
 
 
 def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> list[Event]:
-    """Return the cries in readings: those that follow each other within one hop are one.
+    """Return the cries in a detector's readings, with consecutive crying readings merged.
 
     Parameters
     ----------
     times_s : array of float
-        When each reading's hop ends, in s, ascending (readings,).
+        End of each reading's hop in s, ascending (readings,).
     is_cry : array of bool
         (readings,).
     hop_s : float
@@ -59,7 +59,7 @@ def joined(times_s: npt.ArrayLike, is_cry: npt.ArrayLike, *, hop_s: float) -> li
 def read(path: str | os.PathLike[str]) -> list[Event]:
     """Return the events of a CSV file with columns `onset` and `offset`, in s.
 
-    Raises InputError where it can't be read, or an event ends before it starts.
+    Raises InputError if the file can't be read, or an event ends before it starts.
     """
     import pandas as pd
 
@@ -72,7 +72,7 @@ def read(path: str | os.PathLike[str]) -> list[Event]:
 
 
 def compare(detected: Sequence[Event], annotated: Sequence[Event]) -> Agreement:
-    """Return how far the `detected` cries are the `annotated` ones; overlapping ones count once.
+    """Return the agreement of `detected` with `annotated` cries, overlapping ones merged in each.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _checked(events: Sequence[Event], name: str) -> list[Event]:
 
 
 def _union(events: Sequence[Event], *, apart_s: float = 0.0) -> list[Event]:
-    """Return the events in order, those at most `apart_s` apart made one."""
+    """Return the events in order, merged if at most `apart_s` apart."""
     union: list[Event] = []
     for onset, offset in sorted(events):
         if union and onset - union[-1][1] <= apart_s:

@@ -6,7 +6,7 @@ for balanced accuracy, all clips for accuracy; for macro F1 the share J of right
 clips that are of a class or are called so, since F1 = 2J / (1 + J). A part has Clopper & Pearson's
 bounds for its effective number of clips: as many independent clips as would vary as much as its
 clips do by the jackknife over infants (Korn & Graubard 1998, Survey Methodology 24:193). So a class
-of which nothing is recognised still has an interval. MOVER joins the bounds of the parts, with
+without right answers still has an interval. MOVER joins the bounds of the parts, with
 their correlations, to those of the score (Zou & Donner 2008, doi 10.1002/sim.3095). If a score is
 a mean over repeats, each with its own folds and trainings, the variance between repeats widens the
 bounds in the same way.
@@ -41,7 +41,7 @@ LEVEL = 0.95  # confidence of every interval
 
 # The share of a clip's variance that belongs to its infant, in the working model for degrees of
 # freedom and for parts in which nothing varies: halfway between independent clips and infants
-# whose clips are all alike.
+# whose clips are all the same.
 _WORKING_ICC = 0.5
 _NOTHING = 1e-9  # rounding leaves 1e-17 where no deletion changes anything
 
@@ -196,7 +196,7 @@ def add_between_run_variance(
     """Return the bounds of a mean over repeats, widened by the variance between repeats.
 
     The variances over infants and of the mean over repeats are added. The t quantile has Welch and
-    Satterthwaite's degrees of freedom, so two repeats that differ little count for little.
+    Satterthwaite's degrees of freedom, so two repeats that differ little have little influence.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def add_between_run_variance(
         variances = [(half / t_quantile(df)) ** 2, *among]
         total = sum(variances)
         per_degree = sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
-        differ = np.asarray(sum(among)) > 0  # equal repeats are as certain as a single one
+        differ = np.asarray(sum(among)) > 0  # equal repeats add nothing, like a single one
         together = total**2 / np.where(differ, per_degree, 1)
         wider = t_quantile(np.where(differ, together, df)) * np.sqrt(total)
         ends.append(np.clip(bounds.score + side * np.where(differ, wider, half), *limits))
@@ -348,15 +348,15 @@ def auc_interval(
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
-    The area measures how well a model ranks clips, at any threshold. Guessing has 0.5, however
-    common a class is. The area of a class is the share of pairs of one of its clips and another
-    clip that are ranked right, so it has the bounds of a share; its number of independent clips is
-    at most what gives Mann & Whitney's variance of guesses.
+    The area measures how well a model ranks clips, at any threshold. Guessing gives 0.5, however
+    common a class is. The area of a class is the share of correctly ranked pairs of one of its
+    clips and another clip, so it has the bounds of a share. Its effective number of clips is at
+    most the one that gives Mann & Whitney's variance of guesses.
 
     Parameters
     ----------
     probabilities : ndarray of float
-        Or any scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
+        Or other scores, (repeats, clips, classes) or (clips, classes), classes in alphabetical
         order; a clip of NaN ties with every other.
     y, infants, split : as in `interval`
     folds : list of lists of (train, test), optional
@@ -412,7 +412,7 @@ def _fold_numbers(rows: Array, folds: Sequence[Sequence[Fold]] | None) -> NDArra
 def _ranked(
     scores: Array, sample: _Sample, label: int, fold: NDArray[np.int64]
 ) -> tuple[Array, Array, Array]:
-    """Return the share of pairs of a class's clips and others that are ranked right.
+    """Return the share of correctly ranked pairs of a class's clips and other clips.
 
     Of all repeats, float64 (); without each infant in turn, (infants,), NaN if no pair is left;
     and of each repeat, (repeats,). If no fold tests both sides, the share is a half.
@@ -463,9 +463,9 @@ def mean_interval(
 ) -> Interval:
     """Return the mean of `values` with its interval over infants.
 
-    Between two finite limits the mean has the bounds of a share; otherwise the jackknife standard
-    error times a t quantile. The variance between repeats is included. Clips with NaN are left out,
-    and `n` counts the others.
+    Between two finite limits the mean has the bounds of a share. Otherwise the half width is the
+    jackknife standard error times a t quantile. The variance between repeats is included. Clips
+    with NaN are left out, and `n` counts the others.
 
     Parameters
     ----------
@@ -474,7 +474,7 @@ def mean_interval(
     infants : sequence of str
         One for each clip.
     limits : (float, float), optional
-        Lowest and highest possible value, which the interval does not leave: (0, 1) for shares,
+        Lowest and highest possible value, which also limit the interval: (0, 1) for shares,
         (0, np.inf) for rates, None for no limits.
 
     Returns
@@ -503,7 +503,7 @@ def mean_interval(
             " give the lowest and the highest that a value can be"
         )
     numbers = rows.mean(axis=0)
-    mean = np.clip(numbers.mean(), least, most)  # rounding may carry it out
+    mean = np.clip(numbers.mean(), least, most)  # rounding may exceed the limits
     group = np.unique(whose, return_inverse=True)[1]
     clips = np.bincount(group).astype(float)[:, None]
     about = (len(numbers), len(clips), "expected value on clips of infants like these")
@@ -549,7 +549,7 @@ def _in_words(metric: str, split: Split | str) -> str:
 
 
 class _Sample(NamedTuple):
-    """Predictions for clips with known label and infant; -1 and foreign classes are last."""
+    """Predictions for clips with known label and infant; -1 and unknown classes are last."""
 
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]

@@ -1,6 +1,6 @@
-"""Accuracy, precision, recall and F1, by class and as a whole.
+"""Accuracy, precision, recall and F1, by class and overall.
 
-Notebook 03 walks it: Paper A's Tables 1 and 2 (section 3.3) under both protocols.
+Used in notebook 03 for Paper A's Tables 1 and 2 (section 3.3) under both protocols.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ClassScores", "Scores", "scores"]
 
 @dataclass(frozen=True)
 class ClassScores:
-    """One class: precision, recall, F1, and `support`, its clips (times repeats)."""
+    """One class: precision, recall, F1, and `support`, its number of clips (times repeats)."""
 
     precision: float
     recall: float
@@ -30,10 +30,10 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What Paper A's Table 2 and Paper B's figures report, and the confusion behind it.
+    """The scores in Paper A's Table 2 and Paper B's figures, and the confusion matrix.
 
-    `macro_*` are plain means over the classes that occur in the truth; `confusion` is
-    int `(classes, classes)`, truth by row, prediction by column.
+    `macro_*` are unweighted means over the classes that occur in the truth. `confusion` is int
+    (classes, classes), truth by row, prediction by column.
     """
 
     accuracy: float
@@ -52,8 +52,8 @@ def scores(
 ) -> Scores:
     """Return the scores of predicted against true class indices, by scikit-learn.
 
-    A class that is never predicted has precision and F1 0 (`zero_division=0`), not nan. Repeats are
-    pooled: with predictions `(repeats, clips)`, every repeat counts each clip once.
+    A class that is never predicted has precision and F1 0 (`zero_division=0`), not NaN. Repeats are
+    pooled: with predictions (repeats, clips), every repeat counts each clip once.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def scores(
     y_pred : ndarray of int
         Class indices (clips,) or (repeats, clips).
     classes : sequence of str
-        Names, in the order that the indices count.
+        Names, in the order of the indices.
 
     Raises
     ------
     InputError
-        No clips, or shapes that do not belong together.
+        There are no clips, or not as many predictions as true classes.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

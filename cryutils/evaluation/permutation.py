@@ -1,12 +1,12 @@
 """P-values of scores, by permuting labels in blocks that keep the clips of an infant together.
 
-Notebook 03 gives these for every cell (model, feature, protocol) of Paper A's Table 2. Labels are
-not permuted clip by clip: an infant mostly cries for one reason and sounds like itself, so free
-shuffling breaks a dependence that exists without any signal. With a true null that should be
-rejected in 5 % of corpora, `benchmarks/intervals.py` finds it rejected in 10 % under the leak-free
-protocol and 93 % under the paper's (with blocks: 5 and 4 %). Shuffling only within infants moves
-almost nothing. What may be exchanged are whole label vectors of infants with equally many clips
-(block permutation), and labels within an infant.
+Used in notebook 03 for every cell (model, feature, protocol) of Paper A's Table 2. Labels are not
+permuted clip by clip: an infant mostly cries for one reason and sounds like itself, so free
+shuffling breaks a dependence that exists without any signal. A true null should be rejected in 5 %
+of corpora. With free shuffling, `benchmarks/intervals.py` finds 10 % under the leak-free protocol
+and 93 % under the paper's; with blocks, 5 and 4 %. Shuffling only within infants moves almost
+nothing. So whole label vectors are exchanged between infants with equally many clips (block
+permutation), and labels are shuffled within an infant.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
     "permute_labels",
 ]
 
-_CHUNK = 10  # permutations that a process does at once, with one copy of the features
+_CHUNK = 10  # permutations per task of a worker process, with one copy of the features
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
 
 
@@ -50,12 +50,12 @@ class PermutationTest:
 
     @property
     def p_values(self) -> dict[Hashable, float]:
-        """Each cell's own p = (b + 1) / (B + 1), where b permutations score as high."""
+        """Each cell's own p = (b + 1) / (B + 1), where b permutations score at least as high."""
         return self._shares(self.null)
 
     @property
     def adjusted(self) -> dict[Hashable, float]:
-        """P-values by max-T: of b permutations the best cell scores as high.
+        """P-values by max-T: b counts the permutations whose best cell scores at least as high.
 
         They are valid for the whole family at once (Westfall & Young 1993, single step).
         """
@@ -204,10 +204,10 @@ def fixed_prediction_test(
     and labels agree more than they would if blocks of labels were exchanged at random. That is not
     what a refitted model's test asks: the model was trained on the true labels, so under the
     paper's protocol, recognising an infant from its other clips is enough to pass. A small p-value
-    there shows that something was learnt, perhaps only who is crying. Leak-free the test is
-    approximate, since predictions of one fold depend on the labels of the others: with a true null,
-    `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %, and 93 % under the paper's
-    protocol (refitted: 5 and 4 %).
+    there shows that something was learnt, perhaps only who is crying. Under the leak-free protocol
+    the test is approximate, since predictions of one fold depend on the labels of the others: with
+    a true null, `benchmarks/intervals.py` finds 7 % of corpora rejected at 5 %, and 93 % under the
+    paper's protocol (refitted: 5 and 4 %).
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def fixed_prediction_test(
     Raises
     ------
     InputError
-        Predictions of another number of clips.
+        The number of predictions is not the number of clips.
     """
     y, names = class_indices(corpus.labels)
     infants = np.asarray(corpus.infants)
@@ -245,7 +245,7 @@ def fixed_prediction_test(
 
 
 def _order(infants: NDArray[Any], seed: int, number: int) -> NDArray[np.int64]:
-    """Return permutation `number`, the same in whichever process it is drawn."""
+    """Return permutation `number`, the same in every process."""
     stream = np.random.SeedSequence(seed, spawn_key=(number,))
     return permutation_order(infants, np.random.default_rng(stream))
 
@@ -280,7 +280,7 @@ def _one_chunk(
     from sklearn import config_context
 
     rows = []
-    # The observed scores were computed with scikit-learn's checks; that is enough.
+    # Without scikit-learn's checks, which the observed scores have already passed.
     with one_thread(), config_context(assume_finite=True, skip_parameter_validation=True):
         for number in numbers:
             order = _order(infants, seed, number)

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 Indices = NDArray[np.int64]
-Names = Sequence[str] | NDArray[Any]  # one a clip: its label, its infant
+Names = Sequence[str] | NDArray[Any]  # one per clip: labels or infants
 Fold = tuple[Indices, Indices]
 
 # The test share of a class is even if it differs from `test_size` by at most _TOLERANCE. An infant
@@ -54,7 +54,7 @@ class Labelled(Protocol):
 
 
 class Choice(StrEnum):
-    """An enum of names; a mistyped one is refused with the nearest."""
+    """An enum of names that refuses an unknown name and suggests the nearest."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -135,7 +135,7 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
     Raises
     ------
     InputError
-        `test_size` is no share, or leaves a class out of one side.
+        `test_size` is not a share, or leaves a class out of one side.
     """
     from sklearn.model_selection import StratifiedShuffleSplit
 
@@ -162,8 +162,8 @@ def paper_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> F
 def infant_split(corpus: Labelled, *, test_size: float = 0.3, seed: int = 0) -> Fold:
     """Return (train, test) indices, int64, with no infant on both sides and every class on each.
 
-    In a random order of the infants, the first are tested, as many as come nearest to `test_size`
-    of the clips. The first order is used in which the test share of every class is within 0.2 of
+    The first infants of a random order are tested, as many as come nearest to `test_size` of the
+    clips. Of many orders, the first is used in which the test share of every class is within 0.2 of
     `test_size` (more only if one infant has much of the class). If no order is that even, the one
     nearest in size with every class on both sides is used.
 
@@ -248,7 +248,7 @@ def folds(
         per_class = np.array([len(set(group[y == k])) for k in range(len(names))])
         _check_classes(names, per_class, "infant", 2)
         most = int(np.bincount(y).max())
-        if most < n_splits:  # StratifiedGroupKFold divides no such labels
+        if most < n_splits:  # StratifiedGroupKFold refuses such labels
             raise InputError(f"{n_splits} folds of {most} clips in the largest class; use fewer")
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, streams) for _ in range(repeats)]

@@ -1,10 +1,10 @@
 """The trained models on any recording: `Predictor`, behind `cryutils predict` and the live page.
 
-Walked by notebooks 06_full and 09_ensemble. A recording is prepared as in training, with the
-settings stored next to the models. Paper B's sound and face models answer for each window and each
-frame, and are averaged (Paper B §3). Paper A's ensemble (§3.5) takes what its submodels give for
-each window of sound and for the frames shown meanwhile; without sound, or without pictures, the
-other submodels answer. It is no medical device.
+Used in notebooks 06_full and 09_ensemble. A recording is prepared as in training, with the settings
+stored next to the models. Paper B's sound and face models answer for each window and each frame,
+and their answers are averaged (Paper B §3). Paper A's ensemble (§3.5) joins the outputs of its
+submodels for each window of sound and the frames shown at the same time. Without sound, or without
+pictures, the remaining submodels answer. This is not a medical device.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ __all__ = ["Models", "Prediction", "Predictor", "Timeline", "fuse"]
 Array = npt.NDArray[np.float32]
 
 NO_MODEL = "no model of it in this run"
-_FACE_FPS = 2.0  # a face is also required where the whole frame is judged: a room has no state
-_FRAMES = 16  # in one batch
+_FACE_FPS = 2.0  # models of the whole frame also require a face: an empty room has no state
+_FRAMES = 16  # per batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class Timeline:
 
     boxes: of the faces, float32 (n, 4) x, y, width, height in pixels; None for sound. features:
     float32 (n, features), for the ensemble. unlike: for each network with a reference, the share of
-    the training's sounds that are nearer to the others than this sound is (`novelty`).
+    training recordings that are nearer to the others than this sound is (`novelty`).
     """
 
     times_s: npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ class Timeline:
         return np.asarray(self.probabilities.mean(axis=0))
 
     def index(self, time_s: float) -> int:
-        """Return the number of the last answer that had begun at `time_s`, or of the first."""
+        """Return the index of the last answer that starts by `time_s`, 0 if none does."""
         return max(0, int(np.searchsorted(self.times_s, time_s + 1e-6, side="right")) - 1)
 
 
@@ -78,12 +78,12 @@ class Timeline:
 class Prediction:
     """The models' answer to one file.
 
-    info: what the file contains. state: the `verdict` on `probabilities`, by state: a state or
-    UNSURE; None if nothing in the file was usable. used: "both", "audio", "image" or "none". why:
-    what in the file could not be used or was changed. fused: the ensemble's answers over time; None
-    if sound and face are averaged. run, model, data, note: who answered, the corpus that it was
-    trained on, and what that is. unlike: the share of the training's sounds that are nearer to the
-    others than this sound is (`novelty`); None without sound, or without a reference.
+    info: what the file contains. state: the `verdict` on `probabilities`, a state or UNSURE; None
+    if nothing in the file was usable. probabilities: by state. used: "both", "audio", "image" or
+    "none". why: what in the file could not be used or was changed. fused: the ensemble's answers
+    over time; None if sound and face are averaged. run, model: which model answered. data, note:
+    its training corpus, and a description of the corpus. unlike: the largest of `Timeline.unlike`;
+    None without sound, or without a reference.
     """
 
     file: Path
@@ -103,9 +103,9 @@ class Prediction:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the user is told with the answer: what could not be used, and an unusual sound.
+        """Remarks for the user: what could not be used, and whether the sound is unusual.
 
-        A sound without pictures, or a picture without sound, is normal unless nothing was usable.
+        Missing pictures, or the missing sound of a still, are left out unless nothing was usable.
         """
         is_still = self.file.suffix.lower() in media.STILL
         expected = ("picture: no pictures", "sound: no sound" if is_still else "")
@@ -116,14 +116,14 @@ class Prediction:
         return tuple(reasons if far is None else [*reasons, f"sound: {far}"])
 
     def at(self, time_s: float) -> dict[str, float]:
-        """Return the probabilities at a time of the recording, by state; none without an answer."""
+        """Return the probabilities at a time of the recording, by state; {} without an answer."""
         lines = [self.fused] if self.fused else [self.sound, self.face]
         answers = [line.probabilities[line.index(time_s)] if line else None for line in lines]
         p, _ = fuse(answers[0], answers[-1])
         return {} if p is None else dict(zip(self.probabilities, map(float, p), strict=True))
 
     def row(self) -> dict[str, Any]:
-        """Return the prediction as JSON's types."""
+        """Return the prediction as JSON types."""
         shares = {name: round(value, 4) for name, value in self.probabilities.items()}
         return {
             "file": str(self.file),
@@ -143,7 +143,7 @@ class Predictor:
 
     run: the run's folder. classes: the states. parts: the networks with their settings; those for
     sound are also in `sounds`, the one for pictures is `face` (None without one). networks: all
-    networks, by file name. data, note: the corpora they were trained on, and what these are.
+    networks, by file name. data, note: the training corpora, and a description of them.
 
     >>> Predictor(run="quick")(Path("cry.mp4")).state                     # doctest: +SKIP
     'hungry'
@@ -152,8 +152,8 @@ class Predictor:
     def __init__(self, model: str = "full", *, run: str | Path | None = None) -> None:
         """Open `model`: "cry2", "image", "full" or "ensemble", of `run` (see `find_run`).
 
-        "full" makes do with one of its two networks if the run has only one. Raises InputError if
-        the run has none, or if its files are damaged or do not belong together.
+        If the run has only one of the two networks of "full", that one answers. Raises InputError
+        if the run has none, or if its files are damaged or do not belong together.
         """
         self.model, self.run = model, find_run(model, run)
         self.parts, self._ensemble = open_models(model, self.run)
@@ -205,7 +205,7 @@ class Predictor:
         x : ndarray of float32
             (samples,) at the rate of `sounds[0].input`.
         newest : bool
-            For the last window alone.
+            Answer for the last window only.
         """
         hearing = self.sounds[0].input
         if problem := sound_problem(x, hearing.sr):
@@ -301,7 +301,7 @@ class Predictor:
         return Timeline(sound.times_s, self._ensemble.network.predict(x))
 
     def _rolled(self, face: Timeline | None) -> Timeline | None:
-        """Return the answers to the frames as they are shown: Paper A's rolling average."""
+        """Return the frames' answers, in the ensemble with Paper A's rolling average."""
         if self._ensemble is None or face is None:
             return face
         frames = face.probabilities
@@ -310,14 +310,14 @@ class Predictor:
 
 
 class Models:
-    """The run that answers for a model, and one on synthetic infants for what that run can't judge.
+    """A model of one run, and a run on synthetic infants as the fallback where it has no network.
 
-    A run on real infants may have a model of sound alone. Pictures are then answered by the first
-    run on synthetic infants, and the prediction says so.
+    A run on real infants may have only a sound model. The best run on synthetic infants then
+    answers for pictures, and the prediction says so.
     """
 
     def __init__(self, model: str, *, run: str | Path | None = None) -> None:
-        """Open `model` as `Predictor` does; a named `run` answers alone."""
+        """Open `model` as `Predictor` does; with a named `run` there is no fallback."""
         self.first = Predictor(model, run=run)
         self._answers_alone = run is not None
 
@@ -338,7 +338,7 @@ class Models:
 
 
 def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
-    """Return the mean of the available probabilities, float32 (classes,), and which these are.
+    """Return the mean of the available probabilities, float32 (classes,), and which were available.
 
     The second is "both", "audio", "image" or "none" (Paper B §3, fusion strategy).
     """
@@ -350,7 +350,7 @@ def fuse(sound: Array | None, face: Array | None) -> tuple[Array | None, str]:
 
 
 def _origin(parts: Sequence[Part]) -> tuple[str, str]:
-    """Return the corpora of the parts, and what these are and which parts are not calibrated."""
+    """Return the names of the parts' corpora, and a note on these and on uncalibrated parts."""
     raw = ", ".join(dict.fromkeys(part.label for part in parts if part.temperature is None))
     notes = [*dict.fromkeys(part.note for part in parts), *([f"{raw}: not calibrated"] * bool(raw))]
     return ", ".join(dict.fromkeys(part.data for part in parts)), "; ".join(notes)

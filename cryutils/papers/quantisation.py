@@ -1,17 +1,16 @@
-"""What fewer bits cost and save: `assess`, each model in each precision, on infants it never met.
+"""Costs and savings of quantisation: `assess`, each model in each precision, on unseen infants.
 
-Walked by notebook 13_live_and_deployment. Paper B §3 (deployment strategy) means to quantise its
-models for devices and shows no figure. Here each fold's network is exported, calibrated with that
-fold's own training infants, and answers its test infants, so every precision has a leak-free macro
-F1 over all clips, and its change is paired with the float network's answers to the same clips.
+Used in notebook 13_live_and_deployment. Paper B §3 (deployment strategy) plans to quantise its
+models for devices but gives no figures. Here each fold's network is exported and calibrated with
+the fold's training infants, then answers its test infants. So every precision has a leak-free macro
+F1 over all clips. Its change is a paired difference from the float network on the same clips.
 
 `deployment.export` writes every network that a run keeps: "cry2", "image", and the ensemble with
-its submodels. Assessed are Paper B's two, in notebook 13 and by `cryutils bench export`, which adds
-the ensemble's submodels of sound as notebook 08 trains them. Its submodel of pictures is not
-assessed, since its trained layers lie behind a published backbone that every file would hold again;
-nor is the network that joins the three, which takes their outputs and no recording. The classical
-models and other rivals of 03 to 05 and the second models of 07 are scored and not kept, so there is
-nothing to export.
+its submodels. Notebook 13 assesses the first two, which are Paper B's. `cryutils bench export` adds
+the ensemble's sound submodels, trained as in notebook 08. The ensemble's picture submodel is not
+assessed, since its trained layers follow a published backbone that every file would repeat. The
+network that joins the three is not assessed, since it takes their outputs instead of a recording.
+The classical models and other rivals of 03 to 05, and the second models of 07, are not kept.
 """
 
 from __future__ import annotations
@@ -49,32 +48,32 @@ def assess(
     calls: int = 300,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Return a row a model and precision: size, time, memory, macro F1 and its change.
+    """Return a row per model and precision: size, latency, memory, macro F1 and its change.
 
     Columns: `model`, `precision`, `format`; `size_kb`; `latency_ms` and `latency_p95_ms` on one
     thread, `latency_2_ms` and `latency_2_p95_ms` on two; `memory_mb`; `macro_f1` with `low` and
     `high`; `change` from "float" with `change_low` and `change_high`, 95 % intervals over infants;
-    `same`, the share of clips answered as "float" answers them; `n`, `n_infants`, `trainings`. (An
-    interval has a width where all answers are the same, too: few infants rule out little.) Files of
-    the first fold are measured (see `footprint`), since all have one architecture.
+    `same`, the share of clips with the same answer as "float"; `n`, `n_infants`, `trainings`. (Even
+    if all answers are the same, the interval has a width: few infants rule out little.) Only the
+    first fold's file is measured (see `footprint`), since all have the same architecture.
 
     Parameters
     ----------
     fitted : mapping
         By model, leak-free networks and the examples that they were fitted on.
     corpus : Corpus
-        Whose clips the examples are of.
+        The clips of the examples.
     format : str
-        Of `models.export.FORMATS`.
+        One of `models.export.FORMATS`.
     calls : int
-        That each latency is taken over.
+        Number of timed calls for each latency.
     progress : bool
         Count the exported networks on a terminal.
 
     Raises
     ------
     InputError
-        An infant on both sides of a fold, or what the exporter raises.
+        An infant is on both sides of a fold, or as the exporter does.
     """
     if format not in FORMATS:
         raise InputError(f"no format {format!r}.{near_miss(format, FORMATS)}")
@@ -102,7 +101,7 @@ def assess(
 def _exported(
     networks: CrossFit, examples: Examples, corpus: Corpus, form: Format, precision: str, stem: Path
 ) -> list[Path]:
-    """Return a file of each fold's network, calibrated with what the fold was fitted on."""
+    """Export each fold's network, calibrated with its training examples; return the paths."""
     files = []
     folds = [fold for repeat in networks.folds for fold in repeat]
     for k, (train, test) in enumerate(folds):
@@ -119,7 +118,7 @@ def _exported(
 def _predicted(
     files: list[Path], networks: CrossFit, examples: Examples, n_clips: int, form: Format
 ) -> npt.NDArray[np.int64]:
-    """Return what the files say of their folds' test clips, int64 (repeats, clips)."""
+    """Return the answer of each fold's file to its test clips, int64 (repeats, clips)."""
     predicted = np.full((len(networks.folds), n_clips), NO_PREDICTION)
     remaining = iter(files)
     for answers, repeat in zip(predicted, networks.folds, strict=True):
@@ -165,10 +164,10 @@ def _worth(
 
 
 def results(table: pd.DataFrame, *, data: str) -> pd.DataFrame:
-    """Return rows for `claims.record_table` of what `assess` returned for the corpus `data`.
+    """Return rows for `claims.record_table` from the table of `assess` for the corpus `data`.
 
     The `condition` is the precision. Metrics: size_kb, latency_ms (the median on one thread) and
-    macro_f1, which lower precisions also have minus that of the rival "float".
+    macro_f1. Lower precisions also have the difference of macro_f1 from the rival "float".
     """
     rows = []
     for row in table.to_dict("records"):

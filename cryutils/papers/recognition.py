@@ -1,6 +1,6 @@
-"""What the three notebooks of Paper B share: its four states, answers over time, a model to keep.
+"""Shared code of Paper B's notebooks: its four states, a model to keep, answers over time.
 
-Notebooks 04_cry2, 05_image and 06_full train and compare the models of Paper B §3.
+Used in notebooks 04_cry2, 05_image and 06_full, which train and compare the models of Paper B §3.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ STATES = ("discomfort", "hungry", "pain", "tired")
 
 
 def state_corpus(corpus: Corpus, *, stand_in: str = "belly_pain") -> Corpus:
-    """Return the clips of Paper B's four states; `stand_in` is pain where a corpus has no pain.
+    """Return the clips of Paper B's four states, with `stand_in` as pain if there is no pain.
 
     Parameters
     ----------
     corpus : Corpus
     stand_in : str
-        A label.
+        Label that replaces "pain".
 
     Raises
     ------
@@ -61,17 +61,17 @@ def deploy(
     scored: Scored,
     folder: Path,
 ) -> tuple[Path, ...]:
-    """Train `name` on all clips but a validation part, and return the files that it is kept in.
+    """Train `name` on all clips except a validation part, save it, and return the paths.
 
-    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The second also holds
-    the temperature at which the answers to single windows or crops of the validation part fit their
-    truth best, for `predict` and the live analysis. It is never below 1: that part is a few
-    infants and has already chosen the epoch, so it may make a network less sure, not more.
+    They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The JSON file includes a
+    temperature for `predict` and the live analysis, fitted to single windows or crops of the
+    validation part. It is at least 1: this part has only a few infants and has already chosen the
+    epoch, so it may lower a network's confidence but not raise it.
 
     Parameters
     ----------
     name : str
-        Of the files.
+        Name of the files, without suffix.
     build : function
         As in `training.fit`.
     examples : Examples
@@ -79,12 +79,11 @@ def deploy(
     corpus : Corpus
         The clips.
     settings : Settings
-        Of the training.
+        Settings of the training.
     model_input : SoundInput or FaceInput
-        How a recording is prepared for it.
+        How a recording is prepared.
     scored : Scored
-        What such a network is worth on infants that it has not met; the kept network itself is
-        never scored.
+        Scores of such networks on unseen infants. The saved network itself is never scored.
     folder : Path
         Where the files go.
     """
@@ -134,10 +133,10 @@ def windows(
     tracks: Sequence[FaceTrack],
     faces: Examples,
 ) -> dict[str, list[Array]]:
-    """Return what each model says over time, "audio", "image" and "fused": (windows, classes).
+    """Return the answers of "audio", "image" and "fused" over time, one array per clip.
 
-    One array a clip. The windows are those of sound; the picture's answer to one is the mean of the
-    crops within it, or the last one before it, NaN before the first.
+    An array is float32 (windows, classes), for the windows of sound. The image's answer for a
+    window is the mean over its crops, else the last crop before it, NaN before the first crop.
 
     Parameters
     ----------
@@ -149,9 +148,9 @@ def windows(
     sounds : Examples
         Windows of sound.
     tracks : sequence of FaceTrack
-        One a clip.
+        One per clip.
     faces : Examples
-        Their usable crops.
+        The usable crops of `tracks`.
     """
     answers: dict[str, list[Array]] = {"audio": [], "image": [], "fused": []}
     for k, track in enumerate(tracks):
@@ -174,14 +173,14 @@ def windows(
 def flicker(over_time: Sequence[Array], *, step_s: float) -> npt.NDArray[np.float64]:
     """Return how often the most probable class changes, per minute, float64 (clips,).
 
-    Windows without an answer are passed over. NaN for a clip with fewer than two answers.
+    Windows without an answer are skipped. NaN for a clip with fewer than two answers.
 
     Parameters
     ----------
     over_time : sequence of ndarray
-        Of each clip, probabilities (windows, classes).
+        Probabilities of each clip (windows, classes).
     step_s : float
-        From one window to the next, in s.
+        Time from one window to the next, in s.
     """
     changes = np.full(len(over_time), np.nan)
     for k, p in enumerate(over_time):

@@ -1,11 +1,11 @@
-"""What is left of Paper B's three models when sound or picture gets worse: levels, and answers.
+"""Answers of Paper B's three models to disturbed sounds and pictures, and their calibration.
 
-Walked by notebook 11_robustness. Paper B §1 says that systems of one modality "do not function" in
-noise, low light or occlusion, §4 that fusion yields "more reliable predictions in situations with
-acoustic noise or visual occlusion" and that the image model performs "regardless of lighting
-changes and minor occlusions"; it measures none of it. `STRESSES` lists what is done to the test
-clips, and how much of it; nothing is trained again. Faces are disturbed in the whole frame, and the
-detector looks at the frame again: a face that it no longer sees is no answer.
+Used in notebook 11_robustness. Paper B §1 says that systems of one modality "do not function" in
+noise, low light or occlusion. §4 says that fusion yields "more reliable predictions in situations
+with acoustic noise or visual occlusion" and that the image model performs "regardless of lighting
+changes and minor occlusions". The paper measures none of this. `STRESSES` lists the disturbances of
+the test clips and their levels. No network is retrained. Pictures are disturbed as whole frames,
+and the face detector runs again: a frame whose face is no longer found gives no answer.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 Answers = dict[str, Array]
 
-_SAME_FACE = 0.3  # overlap of the box that is seen now with the one before
+_SAME_FACE = 0.3  # least overlap of a detected box with the box of the face
 _THREAD = threading.local()
 
 
 @dataclass(frozen=True)
 class Stress:
-    """One way to make the test clips worse, and the levels at which it is tried, mildest first.
+    """One disturbance of the test clips, with its levels, mildest first.
 
-    key: as in results, `robust.<key>.<level>.…`. name, unit: in words. amount: a level with its
-    unit, short, as a format of the number. modality: "audio" or "image", what of a clip gets
-    worse. change: what is done to one sound (x, level, sr, rng) or one
-    frame (frame, box, level, rng); None where clips or frames are only left out.
+    key: as in results, `robust.<key>.<level>.…`. name, unit: in words. amount: format string for a
+    level with its short unit. modality: "audio" or "image", which is disturbed. change: function
+    that disturbs one sound (x, level, sr, rng) or one frame (frame, box, level, rng); None if
+    clips or frames are only left out.
     """
 
     key: str
@@ -76,7 +76,7 @@ def _coded(codec: str) -> Callable[..., Array]:
     )
 
 
-# Levels were set before any of them was run; claims in data/claims.csv name some of them.
+# The levels were set before the first run. Claims in data/claims.csv refer to some of them.
 _TABLE = (
     Stress(
         "noise", "pink noise", "signal to noise, dB", "{:g} dB", "audio", (20, 10, 0),
@@ -144,18 +144,18 @@ STRESSES: Mapping[str, Stress] = {stress.key: stress for stress in _TABLE}
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The frames that a clip's face crops were cut from: what there is to disturb.
+    """The frames from which the face crops of a clip were cut.
 
     Parameters
     ----------
     frames : list of ndarray
         uint8 (height, width, 3) each.
     boxes : ndarray of float32
-        The face in each (n, 4), as `video.crops` found it.
+        The face in each frame (n, 4), from `video.crops`.
     times_s : ndarray of float64
         (n,).
     in_sight : ndarray of bool
-        Whether the detector sees that face in the frame alone, without its neighbours (n,).
+        Whether the detector finds that face in the single frame, without tracking (n,).
     """
 
     frames: list[Pixels] = field(repr=False)
@@ -166,12 +166,13 @@ class View:
     def disturbed(self, change: Callable[[Pixels, Boxes], Pixels], face_input: FaceInput) -> Pixels:
         """Return the crops of the frames after `change`, uint8 (rows, size, size, 3).
 
-        A frame in which the detector saw the face and now doesn't has none, nor has a blank one.
+        A frame gives no crop if the detector found the face before but not after `change`, or if
+        the crop is blank.
 
         Parameters
         ----------
         change : function
-            Returns another frame, of a frame and its box.
+            Takes a frame and its box, and returns the changed frame.
         face_input : FaceInput
             How crops are cut.
         """
@@ -194,7 +195,7 @@ def face_view(clip: Clip, track: FaceTrack, *, fps: float, detector: str) -> Vie
     clip : Clip
     track : FaceTrack
     fps : float
-        That of the track.
+        Frame rate of the track.
     detector : str
         See `faces`.
 
@@ -213,22 +214,21 @@ def face_view(clip: Clip, track: FaceTrack, *, fps: float, detector: str) -> Vie
 
 
 def _sees(frame: Pixels, box: Boxes, detector: str) -> bool:
-    """Return whether the detector finds a face about where `box` is."""
+    """Return whether the detector finds a face near `box`."""
     name = faces.resolve(detector)
-    if getattr(_THREAD, "name", None) != name:  # a detector serves one thread, and loads slowly
+    if getattr(_THREAD, "name", None) != name:  # a detector is for one thread and slow to load
         _THREAD.name, _THREAD.eye = name, faces.detector(name)
     boxes = _THREAD.eye.detect(frame)
     return bool(len(boxes)) and bool(overlap(box, boxes[:, :4]).max() >= _SAME_FACE)
 
 
 def fused(answers: Mapping[str, Array]) -> Answers:
-    """Return the answers with "fused" beside "audio" and "image", where both are there.
+    """Return the answers, with "fused" added if both "audio" and "image" are present.
 
     Parameters
     ----------
     answers : mapping
-        float32 (clips, classes), or (trainings, clips, classes): each training's networks are fused
-        with one another.
+        float32 (clips, classes), or (trainings, clips, classes), fused within each training.
 
     Raises
     ------
@@ -246,22 +246,22 @@ def fused(answers: Mapping[str, Array]) -> Answers:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Fold networks of sound and perhaps of faces, which answer clips of infants they never met.
+    """Fold networks of sound, and optionally of faces, to answer disturbed clips of unseen infants.
 
     Parameters
     ----------
     corpus : Corpus
     fits : mapping
-        `CrossFit` by modality, "audio" and "image", each of as many repeats; a repeat is one
+        `CrossFit` by modality, "audio" and "image", with equally many repeats; a repeat is one
         training.
     hearing : SoundInput
     sounds : sequence of ndarray
         float32 (samples,) by clip.
     seeing : FaceInput, optional
     views : sequence of View
-        By clip, empty without a face network.
+        One per clip; empty without a face network.
     seed : int
-        Of what the disturbances draw; each clip has draws of its own, the same at every level.
+        Seed of the disturbances. Each clip has its own random numbers, the same at every level.
     """
 
     corpus: Corpus
@@ -278,9 +278,9 @@ class Bench:
         return fused({name: fit.probabilities for name, fit in self.fits.items()})
 
     def answers(self, stress: Stress, level: float) -> Answers:
-        """Return the probabilities when one modality suffers.
+        """Return the probabilities with one modality disturbed.
 
-        Clips are disturbed once, and every training's networks answer the same disturbed clips.
+        Clips are disturbed once; the networks of all trainings answer the same disturbed clips.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ class Bench:
         Raises
         ------
         InputError
-            The stress is of pictures, and there is no face network.
+            The disturbed modality has no network.
         """
         if stress.modality not in self.fits:
             raise InputError(f"{stress.key}: there is no network of {stress.modality} to disturb.")
@@ -342,7 +342,7 @@ class Bench:
     def every(
         self, stresses: Sequence[Stress], *, progress: bool = False
     ) -> Iterator[tuple[Stress, float, Answers]]:
-        """Yield each stress and level with the answers under it; those of a missing network not.
+        """Yield each stress and level with the answers; skip modalities without a network.
 
         Parameters
         ----------
@@ -358,7 +358,7 @@ class Bench:
 
 
 def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
-    """Return 1 for each clip whose answer is another one, or gone, else 0.
+    """Return 1 for each clip whose answer changes or disappears, else 0.
 
     Parameters
     ----------
@@ -378,7 +378,7 @@ def changed_answers(before: Array, after: Array) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """One model's probabilities, before and after temperature scaling, and when it is unsure.
+    """One model's probabilities before and after temperature scaling, and without unsure answers.
 
     Attributes
     ----------
@@ -386,8 +386,7 @@ class Calibrated:
         (clips, classes); `sure` is `after` with a row of NaN where the confidence is below its
         fold's threshold.
     temperatures, thresholds : ndarray of float64
-        (folds,), each chosen on clips that stopped the training of the fold's network, never on
-        test clips.
+        (folds,), each chosen on the validation clips of the fold's network, never on test clips.
     """
 
     before: Array = field(repr=False)
@@ -398,14 +397,14 @@ class Calibrated:
 
 
 def validation_answers(fits: Mapping[str, CrossFit], examples: Mapping[str, Examples]) -> Answers:
-    """Return what each training's networks say of their validation clips, and fused.
+    """Return the networks' probabilities for their validation clips, by modality and fused.
 
     Parameters
     ----------
     fits : mapping
         `CrossFit` by modality.
     examples : mapping
-        What each was fitted on, `Examples` by modality.
+        `Examples` by modality, on which the networks were fitted.
 
     Returns
     -------
@@ -429,20 +428,20 @@ def calibrated(
     *,
     coverage: float,
 ) -> Calibrated:
-    """Return the out-of-fold probabilities of new clips at the temperature of each fold.
+    """Return out-of-fold probabilities at each fold's temperature, and above its threshold.
 
     Parameters
     ----------
     probabilities : ndarray of float32
         Out of fold (clips, classes).
     validation : ndarray of float32
-        Of the same folds' validation clips (folds, clips, classes): of one model and training in
-        `validation_answers`.
+        For the validation clips of the same folds (folds, clips, classes): one model and training
+        of `validation_answers`.
     truth : ndarray of int
         Class of each clip (clips,).
     folds : sequence of (train, test)
     coverage : float
-        Share of validation clips that are to be answered: it sets the threshold.
+        Share of validation clips to answer, which sets the threshold.
     """
     temperatures, thresholds = np.ones((2, len(folds)))
     for k, rows in enumerate(validation):
@@ -462,12 +461,12 @@ def at_fold_temperatures(
     temperatures: npt.NDArray[np.float64],
     folds: Sequence[evaluation.Fold],
 ) -> Array:
-    """Return out-of-fold probabilities, each fold's test clips at its own temperature.
+    """Return out-of-fold probabilities at the temperature of each fold.
 
     Parameters
     ----------
     probabilities : ndarray of float32
-        (clips, classes), of the clips as recorded, or disturbed.
+        (clips, classes), for original or disturbed clips.
     temperatures : ndarray of float64
         (folds,).
     folds : sequence of (train, test)

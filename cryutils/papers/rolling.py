@@ -1,8 +1,8 @@
-"""What becomes of single frames' answers over time: `over_windows`, for every length of a deque.
+"""Flicker and accuracy of rolling averages over frames, for several lengths: `over_windows`.
 
-Walked by notebook 07_frames_resnet50 (Paper A §3.5, rolling prediction averaging: the label of a
-video shall not flicker). The paper leaves open how many frames its deque holds, so flicker and
-accuracy are measured for several. The average itself is `fusion.rolling_average`.
+Used in notebook 07_frames_resnet50 (Paper A §3.5, rolling prediction averaging: the label of a
+video should not flicker). The paper does not state the length of its deque, so several lengths are
+measured. The average itself is `fusion.rolling_average`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rolled:
-    """What a rolling average over `n` frames does to the videos of a corpus.
+    """The scores of a rolling average over `n` frames on the videos of a corpus.
 
-    flicker: label changes a minute. accuracy: share of a clip's frames whose label is right,
+    flicker: label changes per minute. accuracy: share of a clip's frames with the right label, as
     the mean over clips. final: share of clips whose last label is right. flicker_change and
-    accuracy_change: against single frames, clip by clip. All with intervals over infants; None
-    where no clip has two frames. trainings: of which they are means.
+    accuracy_change: differences from single frames, clip by clip. All are means over `trainings`
+    networks, with intervals over infants. Flicker is None if no clip has two frames.
     """
 
     n: int
@@ -54,20 +54,20 @@ def over_windows(
     *,
     fps: float,
 ) -> list[Rolled]:
-    """Return what a rolling average over each number of frames in `windows` does.
+    """Return the scores of a rolling average for each number of frames in `windows`.
 
-    A clip without a frame has no label, which is wrong.
+    A clip without frames has no label, which counts as wrong.
 
     Parameters
     ----------
     trainings : sequence of sequences of ndarray
-        Of each one, float32 (frames, classes) by clip, answered by networks that have not seen it.
+        Out-of-fold probabilities by training and clip, float32 (frames, classes).
     corpus : Corpus
-        Whose clips they are.
+        The clips.
     windows : sequence of int
-        Frames.
+        Numbers of frames.
     fps : float
-        Frames a second.
+        Frames per second.
     """
     truth, _ = class_indices(corpus.labels)
     infants = corpus.infants.tolist()
@@ -121,7 +121,7 @@ def results(rolled: Sequence[Rolled], corpus: Corpus) -> pd.DataFrame:
 def _measured(
     trainings: Sequence[Sequence[Array]], truth: Indices, n: int, fps: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Indices]:
-    """Return changes a minute, share of frames right, and the last label, (trainings, clips)."""
+    """Return changes per minute, share of right frames and last label, each (trainings, clips)."""
     changes, right, last = [], [], []
     for over_time in trainings:
         averages = [rolling_average(p, n) for p in over_time]

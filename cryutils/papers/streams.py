@@ -1,9 +1,9 @@
 """The input of Paper A's ensemble, three streams of the same windows of time: `gather`.
 
-Walked by notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature,
-and face images"). A window of sound becomes MFCC and STFT features, and `pairs` adds the frames
-shown meanwhile. A recording has several windows; its answer is the mean of theirs. Recordings
-without pictures have two streams, which is enough for everything that follows.
+Used in notebook 09_ensemble (Paper A §3.5: "three forms of input: MFCC feature, STFT feature, and
+face images"). Each window of sound gives MFCC and STFT features, and `pairs` assigns the video
+frames to windows. The answer to a recording is the mean over its windows. Recordings without
+pictures have two streams, which is enough for all later steps.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ IMAGE = "image"
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """The windows of a corpus, with the frames shown meanwhile.
+    """The windows of a corpus, with the frames shown at the same time.
 
     clip: int (windows,), each window's clip in `corpus`. windows: by name ("mfcc", "stft"),
     float32 (windows, frames, coefficients). middle_s: float64 (windows,), the middle of each window
     in its recording, in s. frames: float32 (frames, features), embeddings of pictures, and
-    frame_window: int (frames,), the window of each; None without pictures. left_out: a line for
-    each recording that lacks a stream.
+    frame_window: int (frames,), the window of each; None without pictures. left_out: one line per
+    recording that lacks a stream.
     """
 
     corpus: Corpus
@@ -69,7 +69,7 @@ class Streams:
     def joint(self) -> Array:
         """Return one vector per window from all streams, float32 (windows, n).
 
-        It holds the mean and deviation of each coefficient, and the mean embedding.
+        These are the mean and standard deviation of each coefficient, and the mean embedding.
         """
         parts = [f(w, axis=1) for w in self.windows.values() for f in (np.mean, np.std)]
         if self.frames is not None and self.frame_window is not None:
@@ -107,13 +107,13 @@ def gather(
     corpus : Corpus
         Clips with sound.
     hearing : mapping of SoundInput
-        How each sound stream is computed; their windows must start together.
+        The settings of each sound stream, by name. All windows must start together.
     embeddings : sequence of ndarray, optional
         For each clip, float32 (frames, features); None for sound alone.
     fps : float
         Frames per second of the embeddings.
     head_fps : float, optional
-        Frames per second to take from them, evenly spaced; None: all.
+        Embeddings to use per second, evenly spaced; None: all.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def grid(sound: SoundInput) -> tuple[float, ...]:
 def with_pictures(
     streams: Streams, embeddings: Sequence[Array], *, fps: float, head_fps: float | None = None
 ) -> Streams:
-    """Return the same windows with other pictures.
+    """Return the windows of `streams` with other pictures.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def with_pictures(
         chosen.append(frame * every)
         windows.append(first + window)
         first += len(middles)
-    # Concatenating would need another half gigabyte at the paper's size.
+    # Concatenating would need another half gigabyte for as much data as the paper has.
     frames = np.empty((sum(map(len, chosen)), embeddings[0].shape[1]), np.float32)
     parts = np.split(frames, np.cumsum([len(rows) for rows in chosen])[:-1])
     for part, rows, embedded in zip(parts, chosen, embeddings, strict=True):
@@ -197,10 +197,10 @@ def with_pictures(
 def pairs(
     times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]
 ) -> tuple[Indices, Indices]:
-    """Return the frames and windows of sound that belong together, two int64 (n,).
+    """Return the indices of frames and of their windows of sound, two int64 (n,).
 
-    Each frame belongs to the nearest window. A window without any, because pictures are few or end
-    before the sound, shares the nearest frame.
+    Each frame belongs to the nearest window. A window without a frame, because frames are few or
+    end before the sound, shares the nearest one.
 
     Parameters
     ----------

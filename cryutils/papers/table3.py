@@ -1,11 +1,11 @@
-"""Paper A's Table 3, measured: every cell under three splits, with intervals, from an `Ensemble`.
+"""Paper A's Table 3 for an `Ensemble`: every cell under three splits, with intervals.
 
-Walked by notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three
-together, the columns an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble.
-The paper's text handicaps both rivals, so each stands there twice. The clips that say when
-networks stop can teach an SVM: `svm` is fitted on the clips that the networks are fitted on,
-`svm_stop` on those that stop them, too. And `ae_dnn` is given a window's means and deviations,
-`ae_dnn_patches` the very patches that the ensemble's autoencoders get. All on the same splits.
+Used in notebook 09_ensemble (Paper A §4). The rows are the pairs of states and all three together.
+The columns are an SVM, one autoencoder and DNN on all inputs, and the proposed ensemble. The
+paper's text puts both rivals at a disadvantage, so each is evaluated twice, on the same splits.
+`svm` is fitted on the clips that the networks are fitted on, `svm_stop` also on their validation
+clips. `ae_dnn` gets the means and standard deviations of a window, `ae_dnn_patches` gets patches,
+as the ensemble's autoencoders do.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ METRICS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
 
 
 class Classical(StrEnum):
-    """What is no network: an SVM on all inputs, and always saying the commonest class."""
+    """The models that are not networks: an SVM on all inputs, and the majority baseline."""
 
     SVM = "svm"
-    SVM_STOP = "svm_stop"  # fitted on the clips that stop the networks, too
+    SVM_STOP = "svm_stop"  # also fitted on the networks' validation clips
     MAJORITY = "majority"
 
 
@@ -48,13 +48,12 @@ Result = Mapping[str, object]  # columns of a row for `claims.record_table`
 
 @dataclass(frozen=True, eq=False)
 class Table3:
-    """The scores of one `Ensemble` and of its rivals, means over all trainings.
+    """The scores of an `Ensemble` and its rivals, as means over all trainings.
 
-    `again` is the same trained with other seeds, on other divisions of the same windows. A model
-    is one of the first ensemble's fields (`ensemble.proposed`, `ensemble.submodels["mfcc"]`) and
-    stands for its counterparts in the others, or it is `Classical`. One from elsewhere stands for
-    itself.
-    `main` is the row of all states: "total", or their pair where there are two.
+    `again` are ensembles trained with other seeds, on other divisions of the same windows. A model
+    is `Classical`, or a network of `ensemble`, such as `ensemble.proposed` or
+    `ensemble.submodels["mfcc"]`. Its scores include its counterparts in `again`. A network from
+    elsewhere has no counterparts.
     """
 
     ensemble: Ensemble
@@ -70,12 +69,12 @@ class Table3:
 
     @cached_property
     def main(self) -> Row:
-        """The row of all states."""
+        """The row of all states: "total", or the pair if there are only two states."""
         return next(row for row, s in self.rows.items() if s == self.ensemble.plan.states)
 
     @cached_property
     def models(self) -> dict[str, AnyModel]:
-        """The columns of the table: those in `MODELS`, and each rival without its handicap."""
+        """The columns of the table: those in `MODELS`, and each rival without its disadvantage."""
         columns: dict[str, AnyModel | None] = {
             "svm": Classical.SVM, "svm_stop": Classical.SVM_STOP,
             "ae_dnn": self.ensemble.joint, "ae_dnn_patches": self.ensemble.joint_patches,
@@ -85,11 +84,11 @@ class Table3:
 
     @property
     def ensembles(self) -> list[Ensemble]:
-        """Every training's."""
+        """The ensembles of all trainings."""
         return [self.ensemble, *self.again]
 
     def trained(self, model: Model[Inputs]) -> list[Model[Inputs]]:
-        """Return the counterparts of one of the first ensemble's models in every training."""
+        """Return a model's counterparts in all trainings, or the model alone if it has none."""
         place = next((k for k, m in enumerate(self.ensemble.models) if m is model), None)
         return [model] if place is None else [e.models[place] for e in self.ensembles]
 
@@ -133,10 +132,10 @@ class Table3:
         return ours.minus(theirs, metric)
 
     def easier(self, split: Split, row: Row, than: Row) -> Interval:
-        """Return the proposed model's accuracy in a row less that in another, with its interval.
+        """Return the proposed model's accuracy in `row` minus that in `than`, with its interval.
 
-        Two pairs share a state, hence clips and infants, so an infant is deleted from both at
-        once. The interval's `n` counts a shared clip in each row; `results` counts it once.
+        Two pairs share a state, hence clips and infants, so the jackknife deletes an infant from
+        both rows at once. The interval's `n` counts a shared clip twice; `results` counts it once.
         """
         both = [self.scored(split, name, self.ensemble.proposed) for name in (row, than)]
         infants = np.concatenate([each.corpus.infants for each in both])
@@ -154,7 +153,7 @@ class Table3:
         return Interval.of(bounds, len(which), len(everyone), words)
 
     def tidy(self, metric: Metric = "accuracy") -> pd.DataFrame:
-        """Return a row a cell for `plots.table3`: pair, model, protocol, value, low, high.
+        """Return a row per cell for `plots.table3`: pair, model, split, value, low, high.
 
         `split` is "frame", "clip" or "infant".
         """
@@ -168,16 +167,16 @@ class Table3:
         return pd.DataFrame(table, columns=columns).astype({"low": float, "high": float})
 
     def majority(self) -> dict[Row, float]:
-        """Return the accuracy of always saying the training clips' commonest class, by row."""
+        """Return the accuracy of always answering the commonest training class, by row."""
         split = next(s for s in reversed([*self.ensemble.plan.folds]) if s is not Split.FRAME)
         return {row: self.interval(split, row, Classical.MAJORITY).value for row in self.rows}
 
     def results(self) -> pd.DataFrame:
         """Return every score as a row for `claims.record_table`.
 
-        The study is "table3", with the row as `condition`, or "submodel", "ablation" or "ensemble",
-        which are of all states. Differences between models, and between rows, are of clips and of
-        infants only.
+        The study is "table3", with the row as `condition`, or for all states "submodel", "ablation"
+        or "ensemble". These three studies, and the differences between models and between rows, are
+        only computed for the clip and infant splits.
         """
         tables = [
             scored.results(*METRICS, "roc_auc").assign(**about)
@@ -217,7 +216,7 @@ class Table3:
                 yield about, self.scored(split, self.main, model)
 
     def _differences(self, split: Split) -> Iterator[Result]:
-        """Yield how much better the ensemble is than its rivals, and how much harder a pair is."""
+        """Yield the ensemble's gains over its rivals, and of other pairs over the hardest."""
         proposed = self.ensemble.proposed
         about = {"study": "table3", "model": "proposed"}
         for rival, model in list(self.models.items())[:-1]:
@@ -232,7 +231,7 @@ class Table3:
                 yield self._result(columns, easier, split, row, hardest)
 
     def _gains(self, split: Split) -> Iterator[Result]:
-        """Yield how much better all three inputs are than each subset of them."""
+        """Yield the gains of all three inputs over each smaller subset of them."""
         proposed = self.ensemble.proposed
         if len(self.ensemble.submodels) == 3 and self.main is Row.TOTAL:
             for streams, model in [*self.ensemble.subsets.items()][:-1]:
@@ -241,7 +240,7 @@ class Table3:
                 yield self._result(columns, gain, split, self.main)
 
     def _result(self, about: Result, difference: Interval, split: Split, *rows: Row) -> Result:
-        """Return a difference as a row; `n` counts each clip of its rows once."""
+        """Return a difference as a row of results; `n` counts each clip of `rows` once."""
         corpus = self.ensemble.plan.streams.corpus
         states = [corpus.classes[k] for row in rows for k in self.rows[row]]
         n = int(np.isin(corpus.labels, states).sum())
@@ -252,7 +251,7 @@ class Table3:
 def _folds(
     plan: Plan, split: Split, inside: Indices, model: Classical = Classical.SVM
 ) -> list[Fold]:
-    """Return the folds of a plan, in places among the units `inside`: training and test part."""
+    """Return the folds (train, test) of a plan, as positions in the units `inside`."""
     place = np.full(len(plan.units[split].labels), -1)
     place[inside] = np.arange(len(inside))
     folds = []
@@ -265,7 +264,7 @@ def _folds(
 
 
 def published(figures: pd.DataFrame) -> dict[tuple[Row, str], float]:
-    """Return the paper's own figures as shares, by row and model, from `claims.published`."""
+    """Return the paper's accuracies as shares, by row and model, from `claims.published`."""
     figures = figures[(figures["where"] == "Table 3") & (figures.metric == "accuracy")]
     figures = figures[(figures.rival == "") & figures.model.isin(MODELS)]
     columns: Any = figures[["condition", "model", "value"]].to_numpy()

@@ -36,7 +36,7 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 
 ENSEMBLE = "ensemble"
-# The models that can be asked for, and the cards that each of them has in a run.
+# The models that a user can choose, and the cards of each in a run.
 PARTS = {
     "cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image"), ENSEMBLE: (ENSEMBLE,),
 }  # fmt: skip
@@ -49,9 +49,9 @@ _PICTURES: dict[str, type[FaceInput] | type[FrameInput]] = {
 class Part:
     """A network of a run, and what it was trained on.
 
-    name: of its file, without the suffix. label: what the user calls it, such as "sound model".
-    note: what the corpus `data` is. temperature: calibrates its probabilities (`calibration`); None
-    if training fitted none. features: number of outputs before the probabilities, for the ensemble.
+    name: of its file, without the suffix. label: its name for users, such as "sound model". data,
+    note: the training corpus, and its description. temperature: calibrates the probabilities
+    (`calibration`); None if none was fitted. features: outputs before the probabilities.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundPart(Part):
-    """A network for windows of sound, with how they are prepared and the training's sounds."""
+    """A network for windows of sound, with their preparation and the training's `novelty` data."""
 
     input: SoundInput
     reference: Reference | None
@@ -82,7 +82,7 @@ class SoundPart(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacePart(Part):
-    """A network for faces or whole frames, with how they are prepared."""
+    """A network for faces or whole frames, with their preparation."""
 
     input: FaceInput | FrameInput
 
@@ -91,7 +91,7 @@ class FacePart(Part):
 class Ensemble:
     """Paper A's last network, which takes the features of all parts, sound before pictures.
 
-    rolling: pictures over which a video's answer is averaged; None: all so far.
+    rolling: number of frames in a video's rolling average; None: all so far.
     """
 
     network: Lite
@@ -99,7 +99,7 @@ class Ensemble:
 
 
 def runs_with_models(model: str = "full") -> list[Path]:
-    """Return the runs that hold a part of `model`, the best to ask first.
+    """Return the runs that have a part of `model`, the preferred one first.
 
     Runs on real infants come before those on synthetic ones, then complete before incomplete
     models, then new before old.
@@ -118,7 +118,7 @@ def runs_with_models(model: str = "full") -> list[Path]:
 def is_synthetic(run: Path, model: str) -> bool:
     """Return whether a part of `model` in the folder `run` was trained on synthetic infants.
 
-    A card that can't be read does not count: opening the model reports what is wrong with it.
+    An unreadable card is skipped, since opening the model reports what is wrong with it.
     """
     for part in PARTS[model]:
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -220,7 +220,7 @@ def _open_part(
 
 
 def _computed(engine: Mapping[str, Any] | None) -> str:
-    """Return a remark if the pictures were trained with another precision than float32."""
+    """Return a remark if the picture network was trained in another precision than float32."""
     if engine is None or str(engine["precision"]).startswith("float32"):
         return ""
     return f"; pictures learned and scored with {engine['words']}, computed here in float32"
@@ -228,7 +228,7 @@ def _computed(engine: Mapping[str, Any] | None) -> str:
 
 @contextmanager
 def _refusing(card: ModelCard) -> Iterator[None]:
-    """Turn any mistake in a card's content into one line."""
+    """Raise the card's one-line refusal for any mistake in its content."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
